@@ -1,0 +1,2 @@
+//! The `coney` binary.
+fn main() {}

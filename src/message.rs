@@ -1,0 +1,308 @@
+//! A message: immutable and shared. Its bytes stand in one block, which the messages of one socket read share:
+//! a clone is one atomic increment, and a publish costs no allocation of its own.
+//!
+//! Layout of an encoded message, in the block and in the store alike:
+//! `exchange shortstr | routing key shortstr | property length u32 | property bytes | body`.
+//! The property bytes are kept as they came off the wire (flags and values), so they arrive exactly as sent.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Names a queue within the broker; never reused, also not after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueId(pub u64);
+
+/// A message's place in its queue. It grows with every message, is never reused, and survives a requeue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// The position after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// What a message is made of, borrowed: the input of [`MessageBlock::push`] and [`Message::new`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parts<'a> {
+    /// The exchange it was published to; at most 255 bytes.
+    pub exchange: &'a [u8],
+    /// Its routing key; at most 255 bytes, not necessarily UTF-8.
+    pub routing_key: &'a [u8],
+    /// Property flags and values of the content header (spec section 4.2.6.1).
+    pub properties: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
+    /// Whether delivery-mode is 2.
+    pub persistent: bool,
+}
+
+/// An immutable message.
+#[derive(Clone)]
+pub struct Message {
+    block: Arc<Vec<u8>>,
+    start: u32,
+    len: u32,
+    persistent: bool,
+}
+
+impl Message {
+    /// A message with a block of its own.
+    #[must_use]
+    pub fn new(parts: Parts<'_>) -> Self {
+        let mut block = MessageBlock::default();
+        let slot = block.push(parts);
+        block.finish().message(slot)
+    }
+
+    /// A message from its [`encoded`](Self::encoded) form; `None` if those bytes are not one.
+    #[must_use]
+    pub fn from_encoded(encoded: &[u8], persistent: bool) -> Option<Self> {
+        let message = Self {
+            block: Arc::new(encoded.to_vec()),
+            start: 0,
+            len: u32::try_from(encoded.len()).ok()?,
+            persistent,
+        };
+        message.split().map(|_| ())?;
+        Some(message)
+    }
+
+    /// All of it as one run of bytes: what the store writes.
+    #[must_use]
+    pub fn encoded(&self) -> &[u8] {
+        let start = self.start as usize;
+        self.block.get(start..start + self.len as usize).unwrap_or_default()
+    }
+
+    /// The pieces of the message.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        self.split().unwrap_or_default()
+    }
+
+    /// The exchange it was published to.
+    #[must_use]
+    pub fn exchange(&self) -> &[u8] {
+        self.parts().exchange
+    }
+
+    /// The routing key it was published with.
+    #[must_use]
+    pub fn routing_key(&self) -> &[u8] {
+        self.parts().routing_key
+    }
+
+    /// Property flags and values as they came off the wire.
+    #[must_use]
+    pub fn properties(&self) -> &[u8] {
+        self.parts().properties
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        self.parts().body
+    }
+
+    /// Length of the encoded form in bytes: what the message costs a buffer.
+    #[must_use]
+    pub const fn encoded_len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether it was published with delivery-mode 2.
+    #[must_use]
+    pub const fn is_persistent(&self) -> bool {
+        self.persistent
+    }
+
+    /// A copy that shares no block with other messages, for one that stays behind while they go.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        if self.block.len() == self.len as usize {
+            return self.clone();
+        }
+        Self { block: Arc::new(self.encoded().to_vec()), start: 0, len: self.len, persistent: self.persistent }
+    }
+
+    fn split(&self) -> Option<Parts<'_>> {
+        let (exchange, rest) = split_short(self.encoded())?;
+        let (routing_key, rest) = split_short(rest)?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (properties, body) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        Some(Parts { exchange, routing_key, properties, body, persistent: self.persistent })
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("exchange", &String::from_utf8_lossy(self.exchange()))
+            .field("routing_key", &String::from_utf8_lossy(self.routing_key()))
+            .field("body_bytes", &self.body().len())
+            .field("persistent", &self.persistent)
+            .finish()
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.persistent == other.persistent && self.encoded() == other.encoded()
+    }
+}
+
+impl Eq for Message {}
+
+fn split_short(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(*len))
+}
+
+/// Where a message stands in the block it was pushed to.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    start: u32,
+    len: u32,
+    persistent: bool,
+}
+
+/// A block being filled: the messages of one socket read.
+#[derive(Debug, Default)]
+pub struct MessageBlock {
+    bytes: Vec<u8>,
+}
+
+impl MessageBlock {
+    /// Past this many bytes a block should be [finished](Self::finish): a message that stays in a queue keeps its
+    /// whole block in memory.
+    pub const BYTES_FULL: usize = 32 * 1024;
+
+    /// An empty block with room for `bytes`.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes) }
+    }
+
+    /// Appends a message.
+    pub fn push(&mut self, parts: Parts<'_>) -> Slot {
+        let slot = self.begin(parts.exchange, parts.routing_key, parts.properties, parts.persistent);
+        self.extend_body(parts.body);
+        self.end(slot)
+    }
+
+    /// Appends all of a message but its body, which follows with [`extend_body`](Self::extend_body). Names longer than
+    /// 255 bytes are cut: the wire cannot carry them.
+    pub fn begin(
+        &mut self,
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        persistent: bool,
+    ) -> Slot {
+        let start = self.bytes.len() as u32;
+        for name in [exchange, routing_key] {
+            let name = name.get(..255).unwrap_or(name);
+            self.bytes.push(name.len() as u8);
+            self.bytes.extend_from_slice(name);
+        }
+        self.bytes.extend_from_slice(&(properties.len() as u32).to_be_bytes());
+        self.bytes.extend_from_slice(properties);
+        Slot { start, len: 0, persistent }
+    }
+
+    /// Appends a piece of the body of the message begun last.
+    pub fn extend_body(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
+    }
+
+    /// Reserves room for `bytes` more.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes);
+    }
+
+    /// Ends the message begun last.
+    #[must_use]
+    pub fn end(&self, slot: Slot) -> Slot {
+        Slot { len: self.bytes.len() as u32 - slot.start, ..slot }
+    }
+
+    /// Bytes in the block so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was pushed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Closes the block; its messages can be made from their slots.
+    #[must_use]
+    pub fn finish(self) -> FinishedBlock {
+        FinishedBlock { bytes: Arc::new(self.bytes) }
+    }
+}
+
+/// A closed block of messages.
+#[derive(Debug)]
+pub struct FinishedBlock {
+    bytes: Arc<Vec<u8>>,
+}
+
+impl FinishedBlock {
+    /// The message in a slot of this block.
+    #[must_use]
+    pub fn message(&self, slot: Slot) -> Message {
+        Message {
+            block: Arc::clone(&self.bytes),
+            start: slot.start,
+            len: slot.len,
+            persistent: slot.persistent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts<'a>() -> Parts<'a> {
+        Parts { exchange: b"e", routing_key: b"key", properties: &[0, 0], body: b"body", persistent: true }
+    }
+
+    #[test]
+    fn messages_share_a_block_and_keep_their_parts() {
+        let mut block = MessageBlock::default();
+        let slots = [block.push(Parts { body: b"one", ..parts() }), block.push(parts())];
+        let block = block.finish();
+        let [one, two] = slots.map(|slot| block.message(slot));
+        assert_eq!((one.body(), two.body()), (&b"one"[..], &b"body"[..]));
+        assert_eq!((two.exchange(), two.routing_key(), two.properties()), (&b"e"[..], &b"key"[..], &[0, 0][..]));
+        assert!(two.is_persistent());
+        assert_eq!(two.detached(), two);
+    }
+
+    #[test]
+    fn the_encoded_form_round_trips() {
+        let message = Message::new(parts());
+        assert_eq!(Message::from_encoded(message.encoded(), true), Some(message));
+    }
+
+    #[test]
+    fn truncated_bytes_are_no_message() {
+        let message = Message::new(Parts { body: b"", ..parts() });
+        for len in 0..message.encoded_len() {
+            assert_eq!(Message::from_encoded(&message.encoded()[..len], false), None);
+        }
+    }
+
+    #[test]
+    fn a_message_is_three_words() {
+        assert_eq!(size_of::<Message>(), 24);
+    }
+}
