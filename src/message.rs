@@ -125,7 +125,12 @@ impl Message {
         if self.block.len() == self.len as usize {
             return self.clone();
         }
-        Self { block: Arc::new(self.encoded().to_vec()), start: 0, len: self.len, persistent: self.persistent }
+        Self {
+            block: Arc::new(self.encoded().to_vec()),
+            start: 0,
+            len: self.len,
+            persistent: self.persistent,
+        }
     }
 
     fn split(&self) -> Option<Parts<'_>> {
@@ -282,7 +287,10 @@ mod tests {
         let block = block.finish();
         let [one, two] = slots.map(|slot| block.message(slot));
         assert_eq!((one.body(), two.body()), (&b"one"[..], &b"body"[..]));
-        assert_eq!((two.exchange(), two.routing_key(), two.properties()), (&b"e"[..], &b"key"[..], &[0, 0][..]));
+        assert_eq!(
+            (two.exchange(), two.routing_key(), two.properties()),
+            (&b"e"[..], &b"key"[..], &[0, 0][..])
+        );
         assert!(two.is_persistent());
         assert_eq!(two.detached(), two);
     }
