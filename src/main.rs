@@ -1,2 +1,171 @@
-//! The `coney` binary.
-fn main() {}
+//! The `coney` binary: settings, log, runtime; start the broker, say where it listens, wait for a reason to stop.
+//!
+//! Invariants: standard output gets the start-up line and nothing else; an error is one line on standard error;
+//! signals are caught before the store is opened, so none can end the process half-way through a start.
+
+mod args;
+
+use std::env;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Parser as _;
+use coney::config::{Config, ConfigError, misspelt_env};
+use coney::{Broker, BrokerHandle, Clock, telemetry};
+use tokio::runtime::Runtime;
+
+use crate::args::Args;
+
+/// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
+
+fn main() -> ExitCode {
+    let clock = Clock::new();
+    match run(Args::parse(), &clock) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("coney: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let usage = error.downcast_ref::<ConfigError>().is_some_and(ConfigError::is_usage);
+    ExitCode::from(if usage { 2 } else { 1 })
+}
+
+fn run(args: Args, clock: &Clock) -> anyhow::Result<()> {
+    let config = load_config(args)?;
+    telemetry::init(&config.log)?;
+    warn_of_misspelt_env();
+    let runtime = runtime()?;
+    let result = runtime.block_on(serve(config, clock));
+    // A task that does not end must not hold up the exit: what had to be kept is synced by now.
+    runtime.shutdown_background();
+    result
+}
+
+/// Tokio's default of a worker per core.
+fn runtime() -> anyhow::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("coney").enable_all().build();
+    runtime.context("cannot start the worker threads")
+}
+
+fn load_config(args: Args) -> anyhow::Result<Config> {
+    refuse_env_that_is_not_text()?;
+    let from_env = env::var_os("CONEY_CONFIG").filter(|path| !path.is_empty());
+    let path = args.config.clone().or(from_env.map(PathBuf::from));
+    let text = path.as_deref().map(read_config).transpose()?;
+    let file = path.as_deref().zip(text.as_deref());
+    Ok(Config::resolve(args.into(), |name| env::var(name).ok(), file)?)
+}
+
+fn read_config(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read the configuration file {}", path.display()))
+}
+
+/// Such a variable would otherwise count as unset, and the broker start with a default nobody asked for.
+fn refuse_env_that_is_not_text() -> anyhow::Result<()> {
+    for (name, value) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CONEY_") && name != "CONEY_CONFIG" && value.to_str().is_none() {
+            bail!("{name}: the value is not UTF-8 text");
+        }
+    }
+    Ok(())
+}
+
+fn warn_of_misspelt_env() {
+    let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    for warning in misspelt_env(names.iter().map(String::as_str)) {
+        tracing::warn!("{warning}");
+    }
+}
+
+async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
+    let mut signals = Signals::catch().context("cannot catch signals")?;
+    let handle = tokio::select! {
+        started = Broker::builder().config(config).start() => started?,
+        name = signals.next() => {
+            tracing::info!("{name} before the start was complete, stopping");
+            return Ok(());
+        }
+    };
+    announce(handle.addresses(), clock);
+    tokio::select! {
+        name = signals.next() => {
+            tracing::info!("{name}, stopping");
+            stop(handle, &mut signals).await
+        }
+        error = handle.failed() => Err(anyhow!(error).context("the broker had to stop")),
+    }
+}
+
+/// The one line on standard output, for people and for scripts that wait for it. Nobody reading is no reason to stop.
+fn announce(addresses: &[SocketAddr], clock: &Clock) {
+    let urls: Vec<String> = addresses.iter().map(|address| format!("amqp://{address}")).collect();
+    let (version, ms) = (env!("CARGO_PKG_VERSION"), clock.now().as_micros() / 1000);
+    let line = format!("Coney {version} on {}: Server startup complete in {ms} ms\n", urls.join(", "));
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
+        tracing::warn!("cannot write the start-up line to standard output: {error}");
+    }
+}
+
+async fn stop(handle: BrokerHandle, signals: &mut Signals) -> anyhow::Result<()> {
+    tokio::select! {
+        stopped = tokio::time::timeout(SHUTDOWN_MAX, handle.shutdown()) => match stopped {
+            Ok(result) => Ok(result?),
+            Err(_) => bail!("did not stop within {} ms", SHUTDOWN_MAX.as_millis()),
+        },
+        name = signals.next() => bail!("stopped at once by a second signal ({name})"),
+    }
+}
+
+/// The signals that ask for a stop.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one and answers its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Where there are no Unix signals: Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for it and answers its name.
+    async fn next(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

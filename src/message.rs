@@ -119,6 +119,13 @@ impl Message {
         self.persistent
     }
 
+    /// The same message with its persistence said anew.
+    #[must_use]
+    pub const fn with_persistent(mut self, persistent: bool) -> Self {
+        self.persistent = persistent;
+        self
+    }
+
     /// A copy that shares no block with other messages, for one that stays behind while they go.
     #[must_use]
     pub fn detached(&self) -> Self {

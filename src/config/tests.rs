@@ -1,0 +1,281 @@
+//! Tests of the settings: precedence, ranges, and what an error says.
+
+use super::*;
+
+type TestResult = Result<(), ConfigError>;
+
+fn no_env(_: &str) -> Option<String> {
+    None
+}
+
+fn env_of<'a>(vars: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    |name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+}
+
+fn from_file(text: &str) -> Result<Config, ConfigError> {
+    Config::resolve(Overrides::default(), no_env, Some((Path::new("coney.toml"), text)))
+}
+
+fn from_vars(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::resolve(Overrides::default(), env_of(vars), None)
+}
+
+fn error_of(result: Result<Config, ConfigError>) -> String {
+    result.expect_err("should have been refused").to_string()
+}
+
+#[test]
+fn with_no_source_every_setting_is_its_default() -> TestResult {
+    let config = Config::resolve(Overrides::default(), no_env, None)?;
+    assert_eq!(config, Config::default());
+    assert_eq!(config.listen, ["127.0.0.1:5672".parse().unwrap()]);
+    assert_eq!(config.message_bytes_max, 134_217_728);
+    Ok(())
+}
+
+#[test]
+fn the_file_sets_every_key() -> TestResult {
+    let config = from_file(
+        r#"
+        amqp = ["0.0.0.0:5672", "[::1]:5673"]
+        data-dir = "/var/lib/coney"
+        default-user = "u"
+        default-pass = "p"
+        default-vhost = "v"
+        max-message-size = "16MB"
+        heartbeat = 0
+        frame-max = 8192
+        channel-max = 65535
+        server-product = "Coney"
+        server-version = "1"
+        loopback-users = []
+        log = "coney=debug"
+        "#,
+    )?;
+    let expected = Config {
+        listen: vec!["0.0.0.0:5672".parse().unwrap(), "[::1]:5673".parse().unwrap()],
+        data_dir: Some("/var/lib/coney".into()),
+        default_user: "u".into(),
+        default_pass: "p".into(),
+        default_vhost: "v".into(),
+        message_bytes_max: 16_000_000,
+        heartbeat_s: 0,
+        frame_bytes_max: 8192,
+        channels_max: 65535,
+        server_product: "Coney".into(),
+        server_version: "1".into(),
+        loopback_users: vec![],
+        log: "coney=debug".into(),
+    };
+    assert_eq!(config, expected);
+    Ok(())
+}
+
+#[test]
+fn the_environment_sets_every_key() -> TestResult {
+    let config = from_vars(&[
+        ("CONEY_AMQP", "127.0.0.1:0, localhost:9"),
+        ("CONEY_EPHEMERAL", "yes"),
+        ("CONEY_DEFAULT_USER", "u"),
+        ("CONEY_DEFAULT_PASS", "p"),
+        ("CONEY_DEFAULT_VHOST", "v"),
+        ("CONEY_MAX_MESSAGE_SIZE", "64k"),
+        ("CONEY_HEARTBEAT", "5"),
+        ("CONEY_FRAME_MAX", "16KiB"),
+        ("CONEY_CHANNEL_MAX", "1"),
+        ("CONEY_SERVER_PRODUCT", "Coney"),
+        ("CONEY_SERVER_VERSION", "1"),
+        ("CONEY_LOOPBACK_USERS", "none"),
+        ("CONEY_LOG", "off"),
+    ])?;
+    let expected = Config {
+        listen: vec!["127.0.0.1:0".parse().unwrap(), "127.0.0.1:9".parse().unwrap()],
+        data_dir: None,
+        default_user: "u".into(),
+        default_pass: "p".into(),
+        default_vhost: "v".into(),
+        message_bytes_max: 65_536,
+        heartbeat_s: 5,
+        frame_bytes_max: 16_384,
+        channels_max: 1,
+        server_product: "Coney".into(),
+        server_version: "1".into(),
+        loopback_users: vec![],
+        log: "off".into(),
+    };
+    assert_eq!(config, expected);
+    Ok(())
+}
+
+#[test]
+fn command_line_then_environment_then_rabbitmqs_then_file() -> TestResult {
+    let path = Path::new("f");
+    let file = Some((path, "default-user = 'file'\nheartbeat = 1\nlog = 'error'"));
+    let vars = [("RABBITMQ_DEFAULT_USER", "rabbit"), ("CONEY_HEARTBEAT", "2")];
+    let config = Config::resolve(Overrides::default(), env_of(&vars), file)?;
+    assert_eq!(
+        (config.default_user.as_str(), config.heartbeat_s, config.log.as_str()),
+        ("rabbit", 2, "error")
+    );
+
+    let vars =
+        [("RABBITMQ_DEFAULT_USER", "rabbit"), ("CONEY_DEFAULT_USER", "coney"), ("CONEY_HEARTBEAT", "2")];
+    let cli = Overrides { heartbeat: Some("3".into()), ..Overrides::default() };
+    let config = Config::resolve(cli, env_of(&vars), file)?;
+    assert_eq!((config.default_user.as_str(), config.heartbeat_s), ("coney", 3));
+    Ok(())
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() -> TestResult {
+    assert_eq!(from_vars(&[("CONEY_HEARTBEAT", ""), ("CONEY_LOOPBACK_USERS", "")])?, Config::default());
+    Ok(())
+}
+
+#[test]
+fn the_first_source_with_either_decides_between_memory_and_disk() -> TestResult {
+    let dir = |cli: Overrides, vars: &[(&str, &str)], file: &str| {
+        Ok::<_, ConfigError>(Config::resolve(cli, env_of(vars), Some((Path::new("f"), file)))?.data_dir)
+    };
+    let on_cli = || Overrides { data_dir: Some("cli".into()), ..Overrides::default() };
+    let memory = || Overrides { ephemeral: Some(true), ..Overrides::default() };
+    let none = Overrides::default;
+    assert_eq!(dir(on_cli(), &[("CONEY_EPHEMERAL", "1")], "")?, Some("cli".into()));
+    assert_eq!(dir(memory(), &[("CONEY_DATA_DIR", "env")], "data-dir = 'file'")?, None);
+    assert_eq!(dir(none(), &[("CONEY_EPHEMERAL", "1"), ("CONEY_DATA_DIR", "env")], "")?, None);
+    assert_eq!(dir(none(), &[("CONEY_EPHEMERAL", "0")], "ephemeral = true")?, Some("coney-data".into()));
+    assert_eq!(dir(none(), &[("CONEY_EPHEMERAL", "0")], "data-dir = 'file'")?, Some("file".into()));
+    Ok(())
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_file_and_line() {
+    let error = error_of(from_file("heartbeat = 5\n\nheartbeats = 6\n"));
+    assert!(error.starts_with("coney.toml:3: unknown field `heartbeats`"), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+    let error = error_of(from_file("[server]\nheartbeat = 5\n"));
+    assert!(error.contains("`server`"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_toml_or_has_another_type_is_one_clear_line() {
+    let error = error_of(from_file("log = 'info'\namqp 5672\n"));
+    assert!(error.starts_with("coney.toml:2: ") && !error.contains('\n'), "{error}");
+    let error = error_of(from_file("amqp = '127.0.0.1:5672'"));
+    assert!(error.starts_with("coney.toml:1: invalid type"), "{error}");
+}
+
+#[test]
+fn a_bad_value_names_the_source_it_came_from() {
+    assert_eq!(
+        error_of(from_vars(&[("CONEY_HEARTBEAT", "70000")])),
+        "CONEY_HEARTBEAT: \"70000\" is not a number of seconds from 0 to 65535"
+    );
+    assert_eq!(
+        error_of(from_file("frame-max = 4096")),
+        "coney.toml: frame-max: 4096 is outside 8192 to 16777216 bytes"
+    );
+    let cli = Overrides { max_message_size: Some("513MiB".into()), ..Overrides::default() };
+    let error = Config::resolve(cli, no_env, None).unwrap_err();
+    assert!(error.is_usage());
+    assert_eq!(error.to_string(), "--max-message-size: 513MiB is outside 1 to 536870912 bytes");
+    assert!(!from_vars(&[("CONEY_EPHEMERAL", "maybe")]).unwrap_err().is_usage());
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    for bad in [
+        "amqp = []",
+        "amqp = ['127.0.0.1:1', '127.0.0.1:1']",
+        "data-dir = ''",
+        "default-user = ''",
+        "default-vhost = ''",
+        "max-message-size = 0",
+        "max-message-size = -1",
+        "max-message-size = '12 parsecs'",
+        "heartbeat = -1",
+        "heartbeat = true",
+        "frame-max = 0",
+        "channel-max = 0",
+        "channel-max = 65536",
+        "loopback-users = ['']",
+        "log = 'coney=loud'",
+    ] {
+        assert!(from_file(bad).is_err(), "{bad} was accepted");
+    }
+    let long = format!("default-vhost = '{}'", "v".repeat(256));
+    assert!(from_file(&long).is_err());
+}
+
+#[test]
+fn an_address_needs_a_host_and_a_port() {
+    for bad in ["5672", ":5672", "127.0.0.1", "::1:5672", "localhost:65536", "amqp://localhost:5672", ""] {
+        let cli = Overrides { amqp: Some(vec![bad.into()]), ..Overrides::default() };
+        let error = error_of(Config::resolve(cli, no_env, None));
+        assert!(error.contains("is not ADDR:PORT"), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn port_0_may_be_there_twice() -> TestResult {
+    let config = from_file("amqp = ['127.0.0.1:0', '127.0.0.1:0']")?;
+    assert_eq!(config.listen.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn sizes_take_binary_and_decimal_units() {
+    let cases = [
+        ("0", 0),
+        ("1048576", 1 << 20),
+        ("64k", 64 << 10),
+        ("128MiB", 128 << 20),
+        ("16MB", 16_000_000),
+        ("3 kB", 3000),
+        ("2G", 2 << 30),
+        ("7b", 7),
+    ];
+    for (text, bytes) in cases {
+        assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+    }
+    for bad in ["", "k", "-1", "1.5M", "1 2", "1T", "99999999999G", "18446744073709551616", "١k"] {
+        assert!(parse_bytes(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn no_password_is_printed() {
+    let config = Config { default_pass: "hunter2".into(), ..Config::default() };
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(format!("{config:?}").contains("guest"), "the user's name is shown");
+    assert!(!error_of(from_file("default-pass = 271828")).contains("271828"));
+    assert!(!error_of(from_file("default-pass = ['hunter2']")).contains("hunter2"));
+}
+
+#[test]
+fn a_misspelt_variable_is_warned_about_and_an_orchestrators_is_not() {
+    let names = [
+        "CONEY_HEARTBEATS",
+        "CONEY_DATADIR",
+        "CONEY_LOG",
+        "CONEY_LOGS",
+        "CONEY_CONFIG",
+        "CONEY_PORT",
+        "CONEY_SERVICE_HOST",
+        "CONEY_PORT_5672_TCP",
+        "HEARTBEATS",
+    ];
+    let warnings = misspelt_env(names);
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].contains("CONEY_HEARTBEATS ") && warnings[0].contains("CONEY_HEARTBEAT is one"));
+    assert!(warnings[1].contains("CONEY_DATA_DIR is one"));
+    assert!(warnings[2].contains("CONEY_LOGS "));
+}
+
+#[test]
+fn every_key_has_a_variable() {
+    assert_eq!(env_name("max-message-size"), "CONEY_MAX_MESSAGE_SIZE");
+    for key in KEYS {
+        assert!(env_name(key).chars().all(|c| c.is_ascii_uppercase() || c == '_'), "{key}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Each kind of value, from text to a checked value. A failure is the rest of a sentence that begins with the
+//! setting's name, and never shows a password.
+
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+
+/// Reads a number of bytes: digits and perhaps a unit, in either case. `k`, `KiB`, `M`, `MiB`, `G`, `GiB` count by
+/// 1024 and `kB`, `MB`, `GB` by 1000, as in RabbitMQ's configuration.
+///
+/// # Errors
+/// Another unit, no digits, or more than 64 bits hold; the text says which is right.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let wrong =
+        || format!("{text:?} is not a size: write a number of bytes, or one with a unit such as 16MiB");
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_end);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
+/// A number of bytes within a range.
+pub(super) fn bytes_within<T: TryFrom<u64>>(text: &str, range: RangeInclusive<u64>) -> Result<T, String> {
+    let bytes = parse_bytes(text)?;
+    let outside = || format!("{text} is outside {} to {} bytes", range.start(), range.end());
+    if !range.contains(&bytes) {
+        return Err(outside());
+    }
+    T::try_from(bytes).map_err(|_| outside())
+}
+
+/// A 16-bit number of at least `least`.
+pub(super) fn number_within(text: &str, least: u16, unit: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|number| *number >= least);
+    number.ok_or_else(|| format!("{text:?} is not a number of {unit} from {least} to {}", u16::MAX))
+}
+
+/// `true` or `false`, in the ways people write them in an environment.
+pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither true nor false")),
+    }
+}
+
+/// A text that is not empty, of at most `bytes_max` bytes. It may be a password, so no error shows it.
+pub(super) fn non_empty(text: &str, bytes_max: usize) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("may not be empty".into());
+    }
+    if text.len() > bytes_max {
+        return Err(format!("is longer than {bytes_max} bytes"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A path that is not empty. Whether it can be written is the store's to find out.
+pub(super) fn directory(path: &Path) -> Result<PathBuf, String> {
+    if path.as_os_str().is_empty() { Err("may not be empty".into()) } else { Ok(path.to_owned()) }
+}
+
+/// A filter that `tracing` understands.
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    let parsed = EnvFilter::try_new(text);
+    parsed.map(|_| text.to_owned()).map_err(|error| format!("{text:?} is not a log filter: {error}"))
+}
+
+/// User names; `none` alone is the empty list, as in RabbitMQ's configuration.
+pub(super) fn users(names: &[String]) -> Result<Vec<String>, String> {
+    if names.iter().any(String::is_empty) {
+        return Err("a user name may not be empty; for no user at all write none".into());
+    }
+    match names {
+        [only] if only == "none" => Ok(Vec::new()),
+        _ => Ok(names.to_vec()),
+    }
+}
+
+/// Socket addresses, at least one and each once (port 0 may be repeated: every one picks its own).
+pub(super) fn addresses(texts: &[String]) -> Result<Vec<SocketAddr>, String> {
+    let mut all: Vec<SocketAddr> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let address = address(text)?;
+        if address.port() != 0 && all.contains(&address) {
+            return Err(format!("{address} is there twice"));
+        }
+        all.push(address);
+    }
+    if all.is_empty() { Err("needs at least one ADDR:PORT".into()) } else { Ok(all) }
+}
+
+/// `localhost` is 127.0.0.1 without asking a resolver; of another name's addresses the first IPv4 one is taken, so
+/// that one flag is one listener.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = SocketAddr::from_str(text) {
+        return Ok(address);
+    }
+    let (host, port) = split_host_port(text)?;
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let found =
+        (host, port).to_socket_addrs().map_err(|error| format!("cannot look up {host:?}: {error}"))?;
+    let found: Vec<SocketAddr> = found.collect();
+    let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    chosen.copied().ok_or_else(|| format!("{host:?} has no address"))
+}
+
+fn split_host_port(text: &str) -> Result<(&str, u16), String> {
+    let wrong = || format!("{text:?} is not ADDR:PORT such as 127.0.0.1:5672 or [::1]:5672");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    if host.is_empty() || host.contains([':', '/', '[', ' ']) {
+        return Err(wrong());
+    }
+    Ok((host, port.parse().map_err(|_| wrong())?))
+}
+
+/// Whether `name` is a slip of the pen from `known`: as many edits as two, or one where the part after the first
+/// `prefix` bytes is short.
+pub(super) fn looks_like(name: &str, known: &str, prefix: usize) -> bool {
+    let allowed = if known.len() - prefix <= 4 { 1 } else { 2 };
+    edit_distance(name, known) <= allowed
+}
+
+/// Levenshtein's distance, in one row.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut left = i + 1;
+        let mut diagonal = i;
+        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
+            let above = *cell;
+            left = (above + 1).min(left + 1).min(diagonal + usize::from(from != *to));
+            diagonal = above;
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

@@ -1,0 +1,139 @@
+//! What a batch of commands asks the outside to do: gathered per batch, so that each kind leaves as one piece of work.
+
+use super::dead_letter::Reason;
+use super::{ConnectionId, ConsumerKey, Handle};
+use crate::message::{Message, Position};
+use crate::time::Time;
+
+/// What a delivery costs beyond its encoded message: frame envelopes, tags, bookkeeping.
+const DELIVERY_OVERHEAD_BYTES: usize = 64;
+
+/// The bytes a delivery counts for in its consumer's window.
+#[must_use]
+pub const fn delivery_cost(message: &Message) -> usize {
+    message.encoded_len() + DELIVERY_OVERHEAD_BYTES
+}
+
+/// A message for a consumer.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// To settle it with; means nothing to a consumer with no_ack.
+    pub handle: Handle,
+    /// The message.
+    pub message: Message,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+}
+
+impl Delivery {
+    /// The bytes it counts for in its consumer's window.
+    #[must_use]
+    pub const fn cost(&self) -> usize {
+        delivery_cost(&self.message)
+    }
+}
+
+/// Deliveries of one batch to one consumer.
+#[derive(Debug)]
+pub struct Deliveries {
+    /// The consumer.
+    pub consumer: ConsumerKey,
+    /// The messages, in order.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// Publish sequence numbers of one channel, from `first` to `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The publisher's connection.
+    pub connection: ConnectionId,
+    /// The publisher's channel.
+    pub channel: u16,
+    /// First sequence number.
+    pub first: u64,
+    /// Last sequence number.
+    pub last: u64,
+}
+
+/// A message to be stored.
+#[derive(Debug)]
+pub struct StoreAppend {
+    /// Its position.
+    pub position: Position,
+    /// The message.
+    pub message: Message,
+    /// When it expires, or [`Time::NEVER`].
+    pub expires: Time,
+}
+
+/// A message that leaves the queue for its dead-letter exchange.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// The message as it was.
+    pub message: Message,
+    /// Why.
+    pub reason: Reason,
+    /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
+    pub stored: Option<Position>,
+}
+
+/// Why a queue came to its end by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// auto-delete: its last consumer left.
+    AutoDeleted,
+    /// `x-expires`: nobody used it for that long.
+    Expired,
+    /// It was deleted by command.
+    Deleted,
+}
+
+/// What a batch of commands asks the outside to do. Reused from batch to batch.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Deliveries, at most one entry a consumer.
+    pub deliveries: Vec<Deliveries>,
+    /// Confirms that wait for nothing.
+    pub confirms: Vec<Range>,
+    /// Publishes that were refused.
+    pub refusals: Vec<Range>,
+    /// Messages to store.
+    pub appended: Vec<StoreAppend>,
+    /// Confirms that wait for `appended` to be durable.
+    pub append_confirms: Vec<Range>,
+    /// Stored messages that are done with.
+    pub removed: Vec<Position>,
+    /// All stored messages up to here were delivered at least once.
+    pub delivered_up_to: Option<Position>,
+    /// All stored messages before the position are gone, but for those listed.
+    pub purged: Option<(Position, Vec<Position>)>,
+    /// Messages to dead-letter.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Messages dropped, with the reason, because the queue has no dead-letter exchange.
+    pub dropped: Vec<(Reason, usize)>,
+    /// Consumers that lost their queue.
+    pub cancelled: Vec<ConsumerKey>,
+    /// The queue is no more.
+    pub ended: Option<Ended>,
+}
+
+impl Effects {
+    pub(super) fn confirm(ranges: &mut Vec<Range>, connection: ConnectionId, channel: u16, sequence: u64) {
+        if let Some(last) = ranges.last_mut()
+            && last.connection == connection
+            && last.channel == channel
+            && last.last + 1 == sequence
+        {
+            last.last = sequence;
+            return;
+        }
+        ranges.push(Range { connection, channel, first: sequence, last: sequence });
+    }
+
+    pub(super) fn drop_message(&mut self, reason: Reason) {
+        match self.dropped.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.dropped.push((reason, 1)),
+        }
+    }
+}

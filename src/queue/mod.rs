@@ -1,0 +1,177 @@
+//! The queue: one synchronous state machine per queue, with no IO and no clock.
+//!
+//! A caller hands it [`Command`]s with the time, calls [`Queue::settle_batch`] once they are all in, and carries out
+//! the [`Effects`]. A batch is all the commands that waited in the queue's mailbox: deliveries, confirms and store
+//! records leave once per batch, never per message.
+//!
+//! Invariants:
+//! - a message is in exactly one place: ready, unacked, or handed out in an effect (delivered without ack, dropped,
+//!   dead-lettered);
+//! - a [position](crate::message::Position) is never reused, and a requeued message returns to its position;
+//! - a consumer never has more unacked messages than its prefetch, nor more bytes on their way than its window;
+//! - same commands and times in, same effects out.
+
+mod consumers;
+pub mod dead_letter;
+mod effects;
+mod limit;
+mod machine;
+pub mod options;
+mod ready;
+#[cfg(test)]
+mod tests;
+mod unacked;
+
+pub use consumers::{ConsumerKey, WINDOW_BYTES};
+pub use effects::{
+    DeadLetter, Deliveries, Delivery, Effects, Ended, Range, StoreAppend, delivery_cost,
+};
+pub use limit::ChannelLimit;
+pub use machine::{Queue, Restored};
+pub use options::{Overflow, QueueOptions};
+
+use std::sync::Arc;
+
+use crate::message::{Message, Position};
+
+/// Names a connection within one run of the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Where an unacked message stands: given out with each delivery, handed back to settle it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle {
+    /// Index into the queue's unacked messages.
+    pub slot: u32,
+    /// Guards against a slot that was reused.
+    pub position: Position,
+}
+
+/// A message on its way into a queue.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// The message.
+    pub message: Message,
+    /// The publisher's channel.
+    pub channel: u16,
+    /// Publish sequence number on that channel if the publisher wants a confirm, else 0.
+    pub sequence: u64,
+    /// The message's own TTL in milliseconds.
+    pub ttl_ms: Option<u32>,
+    /// The message's priority; 0 if it has none.
+    pub priority: u8,
+}
+
+/// What happens to an unacked message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// basic.ack: it is done with.
+    Ack,
+    /// basic.nack, reject or recover with requeue: back to its position.
+    Requeue,
+    /// basic.nack or reject without requeue: dead-lettered with reason `rejected`, or dropped.
+    Reject,
+}
+
+/// A consumer to be added.
+#[derive(Clone, Debug)]
+pub struct Consume {
+    /// Who it is.
+    pub key: ConsumerKey,
+    /// Deliveries count as acked at once.
+    pub no_ack: bool,
+    /// No other consumer may be on the queue.
+    pub exclusive: bool,
+    /// Unacked messages it may have at a time; 0: no limit.
+    pub prefetch: u16,
+    /// `x-priority`: consumers with a higher one are served first.
+    pub priority: i32,
+    /// The channel's shared limit (basic.qos with global = true).
+    pub limit: Option<Arc<ChannelLimit>>,
+}
+
+/// What can be asked of a queue.
+#[derive(Debug)]
+pub enum Command {
+    /// Messages of one connection, in order.
+    Publish(ConnectionId, Vec<Publish>),
+    /// Messages dead-lettered to this queue: taken whatever its overflow policy, for nobody could be told.
+    Adopt(Vec<Publish>),
+    /// Settles unacked messages of a connection.
+    Settle(Verb, Vec<Handle>),
+    /// That many bytes of a consumer's deliveries were written to its socket.
+    Written(ConsumerKey, usize),
+    /// Adds a consumer. Reply: `Consuming` or `InExclusiveUse`.
+    Consume(Consume),
+    /// Removes a consumer; its unacked messages stay with its channel. Reply: `Done`.
+    Cancel(ConsumerKey),
+    /// The channel's consumers share this limit from now on, or it has room again.
+    Limit(ConnectionId, u16, Arc<ChannelLimit>),
+    /// A channel was closed: its consumers go, its unacked messages are requeued.
+    ChannelGone(ConnectionId, u16),
+    /// A connection was closed: as for each of its channels.
+    ConnectionGone(ConnectionId),
+    /// basic.get. Reply: `Got` or `Empty`.
+    Get {
+        /// The asking connection.
+        connection: ConnectionId,
+        /// The asking channel.
+        channel: u16,
+        /// The message counts as acked at once.
+        no_ack: bool,
+    },
+    /// Drops all ready messages. Reply: `Purged`.
+    Purge,
+    /// Deletes the queue. Reply: `Deleted`, `InUse` or `NotEmpty`.
+    Delete {
+        /// Only if it has no consumers.
+        if_unused: bool,
+        /// Only if it has no ready messages.
+        if_empty: bool,
+    },
+    /// Asks for counts; counts as a use of the queue. Reply: `Counts`.
+    Inspect,
+}
+
+/// Numbers about a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages ready for delivery.
+    pub ready: usize,
+    /// Messages delivered and not yet settled.
+    pub unacked: usize,
+    /// Consumers.
+    pub consumers: usize,
+    /// Bytes of ready messages' bodies.
+    pub ready_bytes: usize,
+}
+
+/// The answer to a command that has one.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    /// The consumer was added.
+    Consuming,
+    /// Refused: the queue has an exclusive consumer, or exclusivity was asked for and there are consumers.
+    InExclusiveUse,
+    /// A message for basic.get.
+    Got {
+        /// The message; its handle means nothing if it was got with no_ack.
+        delivery: Delivery,
+        /// Ready messages left.
+        remaining: usize,
+    },
+    /// Nothing ready for basic.get.
+    Empty,
+    /// Purged that many messages.
+    Purged(usize),
+    /// Deleted with that many ready messages in it.
+    Deleted(usize),
+    /// Not deleted: it has consumers.
+    InUse,
+    /// Not deleted: it has ready messages.
+    NotEmpty,
+    /// Numbers about the queue.
+    Counts(Counts),
+}

@@ -1,0 +1,154 @@
+//! A channel's state.
+//!
+//! ```text
+//!             channel.open               exception: channel.close sent
+//!   (absent) --------------> Open -----------------------------------------> Closing
+//!       ^                     | channel.close: close-ok sent                   | close-ok
+//!       +---------------------+------------------------------------------------+
+//! ```
+//! Within Open, content goes `Idle -> Header -> Body -> Idle`; any other frame in between is a connection exception.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::message::{Message, MessageBlock, QueueId, Slot};
+use crate::queue::{ChannelLimit, Handle, Verb};
+
+use super::confirms::Confirms;
+use super::outgoing::Envelope;
+use super::tags::DeliveryTags;
+
+/// How far the content of a publish has come in.
+#[derive(Debug, Default)]
+pub(super) enum Incoming {
+    /// No content is under way.
+    #[default]
+    Idle,
+    /// basic.publish was read; its keys are in [`Channel::keys`].
+    Header,
+    /// The content header was read; its properties are in [`Channel::properties`].
+    Body(Body),
+}
+
+/// A body that is under way.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    pub(super) expected: u64,
+    pub(super) received: u64,
+    /// The message so far, once it is known not to fit one frame.
+    pub(super) assembly: Option<(MessageBlock, Slot)>,
+}
+
+/// Exchange and routing key of the publish under way, and where that led last time.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    pub(super) exchange: Vec<u8>,
+    pub(super) routing_key: Vec<u8>,
+    pub(super) mandatory: bool,
+    /// Queues for these keys, if [`Keys::generation`] is still the topology's.
+    pub(super) route: Vec<QueueId>,
+    pub(super) generation: Option<u64>,
+}
+
+/// A consumer as its channel knows it.
+#[derive(Debug)]
+pub(super) struct ChannelConsumer {
+    pub(super) number: u32,
+    /// `None` for a direct reply-to consumer.
+    pub(super) queue: Option<QueueId>,
+}
+
+/// What a transaction holds back until its commit.
+#[derive(Debug, Default)]
+pub struct TxWork {
+    /// Routed publishes.
+    pub publishes: Vec<TxPublish>,
+    /// Settled messages.
+    pub settles: Vec<(QueueId, Verb, Handle)>,
+    /// How many of the settled ones count for the channel's shared prefetch.
+    pub consumed: u32,
+}
+
+/// A publish within a transaction.
+#[derive(Debug)]
+pub struct TxPublish {
+    /// Where it goes; nowhere, and it is returned at commit.
+    pub queues: Vec<QueueId>,
+    /// The message.
+    pub message: Message,
+    /// What its queues need to know.
+    pub envelope: Envelope,
+    /// Whether it is to be returned if it goes nowhere.
+    pub mandatory: bool,
+}
+
+/// What publishes on the channel are part of.
+#[derive(Debug, Default)]
+pub(super) enum Mode {
+    #[default]
+    Plain,
+    Confirm(Confirms),
+    Transaction(TxWork),
+}
+
+/// An open channel, or one whose close is under way.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) number: u16,
+    /// channel.close was sent; everything but its answer is ignored.
+    pub(super) closing: bool,
+    pub(super) incarnation: u64,
+    pub(super) mode: Mode,
+    pub(super) incoming: Incoming,
+    pub(super) keys: Keys,
+    pub(super) properties: Vec<u8>,
+    pub(super) tags: DeliveryTags,
+    pub(super) consumers: HashMap<String, ChannelConsumer>,
+    /// Queues that may hold messages or consumers of this channel.
+    pub(super) queues: Vec<QueueId>,
+    /// The queue declared last: what an empty queue name means.
+    pub(super) last_queue: Option<String>,
+    /// basic.qos for consumers to come.
+    pub(super) prefetch: u16,
+    /// basic.qos with global = true.
+    pub(super) limit: Option<Arc<ChannelLimit>>,
+    /// Numbers the consumer tags that the server makes.
+    pub(super) tags_made: u64,
+}
+
+impl Channel {
+    pub(super) fn new(number: u16, incarnation: u64) -> Self {
+        Self {
+            number,
+            closing: false,
+            incarnation,
+            mode: Mode::Plain,
+            incoming: Incoming::Idle,
+            keys: Keys::default(),
+            properties: Vec::new(),
+            tags: DeliveryTags::default(),
+            consumers: HashMap::new(),
+            queues: Vec::new(),
+            last_queue: None,
+            prefetch: 0,
+            limit: None,
+            tags_made: 0,
+        }
+    }
+
+    /// Notes that the queue may hold something of this channel.
+    pub(super) fn touch(&mut self, queue: QueueId) {
+        if !self.queues.contains(&queue) {
+            self.queues.push(queue);
+        }
+    }
+
+    pub(super) const fn is_idle(&self) -> bool {
+        matches!(self.incoming, Incoming::Idle)
+    }
+
+    /// The channel's shared limit, made when it is first asked for.
+    pub(super) fn shared_limit(&mut self) -> &Arc<ChannelLimit> {
+        self.limit.get_or_insert_default()
+    }
+}

@@ -1,0 +1,211 @@
+//! Publisher confirms of one channel: which publishes wait for how many queues, and what to tell the publisher.
+//!
+//! Sequence numbers inside the broker are offset by a base of the channel's own, so that a confirm that was under way for
+//! an earlier channel of the same number means nothing to its successor.
+
+use std::collections::VecDeque;
+
+/// Sequence numbers a channel may use before they could meet those of its successor: 2^40, a million a second for 12 days.
+const SEQUENCE_BITS: u32 = 40;
+
+/// The state of one publish: queues it still waits for, and whether one refused it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    queues: u32,
+    refused: bool,
+    told: bool,
+}
+
+/// What to tell the publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// basic.ack.
+    Ack {
+        /// The publish's delivery tag.
+        tag: u64,
+        /// All up to it as well.
+        multiple: bool,
+    },
+    /// basic.nack.
+    Nack {
+        /// The publish's delivery tag.
+        tag: u64,
+    },
+}
+
+/// Outstanding confirms of a channel in confirm mode.
+#[derive(Debug)]
+pub struct Confirms {
+    base: u64,
+    /// Tag of the first entry of `waiting`.
+    first: u64,
+    waiting: VecDeque<Waiting>,
+    /// Tags that were completed out of order since the last [`tell`](Self::tell).
+    completed: Vec<u64>,
+}
+
+impl Confirms {
+    /// For the channel with this incarnation number, unique on its connection.
+    #[must_use]
+    pub fn new(incarnation: u64) -> Self {
+        let base = incarnation << SEQUENCE_BITS;
+        Self { base, first: 1, waiting: VecDeque::new(), completed: Vec::new() }
+    }
+
+    /// Notes a publish that waits for that many queues; gives its sequence number within the broker.
+    pub fn publish(&mut self, queues: usize) -> u64 {
+        let tag = self.first + self.waiting.len() as u64;
+        self.waiting.push_back(Waiting { queues: queues as u32, refused: false, told: false });
+        if queues == 0 {
+            self.completed.push(tag);
+        }
+        self.base + tag
+    }
+
+    /// One queue has taken the publishes from `first` to `last`.
+    pub fn confirmed(&mut self, first: u64, last: u64) {
+        self.settled(first, last, false);
+    }
+
+    /// One queue has refused them.
+    pub fn refused(&mut self, first: u64, last: u64) {
+        self.settled(first, last, true);
+    }
+
+    /// Publishes not yet confirmed.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn settled(&mut self, first: u64, last: u64, refused: bool) {
+        let tag = |sequence: u64| sequence.checked_sub(self.base);
+        let (Some(first), Some(last)) = (tag(first), tag(last)) else { return };
+        for tag in first.max(self.first)..=last {
+            let Some(waiting) = self.waiting.get_mut((tag - self.first) as usize) else { return };
+            waiting.refused |= refused;
+            waiting.queues = waiting.queues.saturating_sub(1);
+            if waiting.queues == 0 && !waiting.told {
+                self.completed.push(tag);
+            }
+        }
+    }
+
+    /// What to tell the publisher of all that was completed since the last call: one multiple ack for the unbroken run
+    /// at the front, single ones for what lies beyond.
+    pub fn tell(&mut self, mut say: impl FnMut(Tell)) {
+        if self.completed.is_empty() {
+            return;
+        }
+        let run_end = self.pop_run(&mut say);
+        for tag in std::mem::take(&mut self.completed) {
+            if tag <= run_end {
+                continue;
+            }
+            let Some(waiting) = self.waiting.get_mut((tag - self.first) as usize) else { continue };
+            waiting.told = true;
+            say(if waiting.refused { Tell::Nack { tag } } else { Tell::Ack { tag, multiple: false } });
+        }
+    }
+
+    /// Takes the completed run off the front and tells of it; gives its last tag.
+    fn pop_run(&mut self, say: &mut impl FnMut(Tell)) -> u64 {
+        let mut acked = None;
+        let mut count = 0_u64;
+        while let Some(waiting) = self.waiting.front().filter(|waiting| waiting.queues == 0) {
+            let tag = self.first;
+            if waiting.refused && !waiting.told {
+                flush(&mut acked, &mut count, say);
+                say(Tell::Nack { tag });
+            } else if !waiting.told {
+                acked = Some(tag);
+                count += 1;
+            }
+            self.waiting.pop_front();
+            self.first += 1;
+        }
+        flush(&mut acked, &mut count, say);
+        self.first - 1
+    }
+}
+
+/// A run that follows nacks may say 'multiple' too: what lies before it was told already.
+fn flush(acked: &mut Option<u64>, count: &mut u64, say: &mut impl FnMut(Tell)) {
+    if let Some(tag) = acked.take() {
+        say(Tell::Ack { tag, multiple: *count > 1 });
+    }
+    *count = 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(confirms: &mut Confirms) -> Vec<Tell> {
+        let mut told = Vec::new();
+        confirms.tell(|tell| told.push(tell));
+        told
+    }
+
+    fn with(queues: &[usize]) -> Confirms {
+        let mut confirms = Confirms::new(3);
+        for count in queues {
+            confirms.publish(*count);
+        }
+        confirms
+    }
+
+    const BASE: u64 = 3 << SEQUENCE_BITS;
+
+    #[test]
+    fn a_run_is_one_multiple_ack() {
+        let mut confirms = with(&[1, 1, 1, 1]);
+        confirms.confirmed(BASE + 1, BASE + 3);
+        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 3, multiple: true }]);
+        confirms.confirmed(BASE + 4, BASE + 4);
+        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 4, multiple: false }]);
+        assert_eq!(confirms.outstanding(), 0);
+    }
+
+    #[test]
+    fn every_queue_has_to_confirm() {
+        let mut confirms = with(&[2]);
+        confirms.confirmed(BASE + 1, BASE + 1);
+        assert_eq!(told(&mut confirms), []);
+        confirms.confirmed(BASE + 1, BASE + 1);
+        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 1, multiple: false }]);
+    }
+
+    #[test]
+    fn out_of_order_ones_are_told_once() {
+        let mut confirms = with(&[1, 1, 1]);
+        confirms.confirmed(BASE + 3, BASE + 3);
+        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 3, multiple: false }]);
+        confirms.confirmed(BASE + 1, BASE + 2);
+        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 2, multiple: true }]);
+        assert_eq!((confirms.outstanding(), told(&mut confirms)), (0, vec![]));
+    }
+
+    #[test]
+    fn a_refusal_by_one_queue_is_a_nack() {
+        let mut confirms = with(&[1, 2, 1]);
+        confirms.confirmed(BASE + 1, BASE + 3);
+        confirms.refused(BASE + 2, BASE + 2);
+        let expected =
+            [Tell::Ack { tag: 1, multiple: false }, Tell::Nack { tag: 2 }, Tell::Ack { tag: 3, multiple: false }];
+        assert_eq!(told(&mut confirms), expected);
+    }
+
+    #[test]
+    fn unroutable_ones_are_complete_at_once() {
+        let mut confirms = with(&[0, 0]);
+        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 2, multiple: true }]);
+    }
+
+    #[test]
+    fn confirms_for_an_earlier_channel_mean_nothing() {
+        let mut confirms = with(&[1]);
+        confirms.confirmed((2 << SEQUENCE_BITS) + 1, (2 << SEQUENCE_BITS) + 1);
+        assert_eq!((told(&mut confirms), confirms.outstanding()), (vec![], 1));
+    }
+}

@@ -1,0 +1,161 @@
+//! Deliveries to the client: tags, and the credit that goes back when they are written.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+
+use super::Session;
+use super::channel::ChannelConsumer;
+use super::outgoing::Errand;
+use super::tags::Tagged;
+use crate::message::{Message, QueueId};
+use crate::protocol::encode;
+use crate::queue::{ChannelLimit, ConsumerKey, Delivery, WINDOW_BYTES};
+
+/// Credit goes back in pieces of this size: often enough that a reading consumer never runs dry, seldom enough that it costs
+/// nothing per message.
+const CREDIT_BYTES: usize = WINDOW_BYTES / 4;
+
+/// A consumer as its connection knows it.
+#[derive(Debug)]
+pub(super) struct SessionConsumer {
+    pub(super) channel: u16,
+    pub(super) tag: String,
+    pub(super) no_ack: bool,
+    /// `None` for a direct reply-to consumer.
+    pub(super) queue: Option<QueueId>,
+    /// Bytes written and not yet given back as credit.
+    owed: usize,
+}
+
+/// What a queue needs to know of a new consumer.
+#[derive(Clone, Debug)]
+pub struct NewConsumer {
+    /// Its name for the queue.
+    pub key: ConsumerKey,
+    /// Its prefetch.
+    pub prefetch: u16,
+    /// Its channel's shared limit.
+    pub limit: Option<Arc<ChannelLimit>>,
+}
+
+impl Session {
+    /// Names a consumer to be.
+    pub fn new_consumer(&mut self, channel: u16) -> NewConsumer {
+        self.consumer_numbers += 1;
+        let key = ConsumerKey { connection: self.link.id, channel, number: self.consumer_numbers };
+        let channel = self.channel(channel);
+        let (prefetch, limit) =
+            channel.map_or((0, None), |channel| (channel.prefetch, channel.limit.clone()));
+        NewConsumer { key, prefetch, limit }
+    }
+
+    /// The queue took the consumer: deliveries for it may come.
+    pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, queue: Option<QueueId>, no_ack: bool) {
+        let Some(channel) = self.channel(key.channel) else { return };
+        channel.consumers.insert(tag.to_owned(), ChannelConsumer { number: key.number, queue });
+        if let Some(queue) = queue {
+            channel.touch(queue);
+        }
+        let consumer =
+            SessionConsumer { channel: key.channel, tag: tag.to_owned(), no_ack, queue, owed: 0 };
+        self.consumers.insert(key.number, consumer);
+    }
+
+    /// The consumer with this tag, for its cancellation.
+    #[must_use]
+    pub fn consumer(&mut self, channel: u16, tag: &str) -> Option<(ConsumerKey, Option<QueueId>)> {
+        let connection = self.link.id;
+        let consumer = self.channel(channel)?.consumers.get(tag)?;
+        Some((ConsumerKey { connection, channel, number: consumer.number }, consumer.queue))
+    }
+
+    /// The consumer is no more.
+    pub fn remove_consumer(&mut self, channel: u16, tag: &str) {
+        let removed = self.channel(channel).and_then(|channel| channel.consumers.remove(tag));
+        if let Some(consumer) = removed {
+            self.consumers.remove(&consumer.number);
+        }
+    }
+
+    /// Whether a direct reply-to consumer with this number is there.
+    #[must_use]
+    pub fn has_reply_consumer(&self, number: u32) -> bool {
+        self.consumers.get(&number).is_some_and(|consumer| consumer.queue.is_none())
+    }
+
+    /// The consumer lost its queue: the client is told if it can take it
+    /// (<https://www.rabbitmq.com/docs/consumer-cancel>).
+    pub fn consumer_cancelled(&mut self, number: u32) {
+        let Some(consumer) = self.consumers.remove(&number) else { return };
+        if let Some(channel) = self.channel(consumer.channel) {
+            channel.consumers.remove(&consumer.tag);
+        }
+        if self.capabilities.consumer_cancel_notify {
+            let cancel = basic::Cancel { consumer_tag: consumer.tag.into(), nowait: true };
+            let method = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));
+            encode::method(&mut self.link.out, consumer.channel, method);
+        }
+    }
+
+    /// Writes deliveries to a consumer. One that is gone had its messages requeued by its queue.
+    pub fn deliver(&mut self, number: u32, deliveries: &[Delivery]) {
+        let Some(consumer) = self.consumers.get(&number) else { return };
+        let Some(channel) = self.channels.get_mut(usize::from(consumer.channel)).and_then(Option::as_mut) else {
+            return;
+        };
+        let tag_bytes = consumer.tag.as_bytes();
+        let mut bytes = 0;
+        for delivery in deliveries {
+            let tag = match consumer.queue {
+                Some(queue) if !consumer.no_ack => {
+                    channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: true })
+                }
+                _ => channel.tags.next_without_ack(),
+            };
+            let (out, frame_bytes) = (&mut self.link.out, self.link.limits.frame_bytes);
+            let (redelivered, message) = (delivery.redelivered, &delivery.message);
+            encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
+            bytes += delivery.cost();
+        }
+        self.link.counters.delivered += deliveries.len() as u64;
+        if consumer.queue.is_some() {
+            self.unwritten.push((number, bytes));
+        }
+    }
+
+    /// Writes a reply to a direct reply-to consumer.
+    pub fn deliver_direct(&mut self, number: u32, message: Message) {
+        if self.has_reply_consumer(number) {
+            let handle = crate::queue::Handle { slot: 0, position: crate::message::Position(0) };
+            self.deliver(number, &[Delivery { handle, message, redelivered: false }]);
+        }
+    }
+
+    /// Writes basic.get-ok.
+    pub fn got(&mut self, channel: u16, queue: QueueId, no_ack: bool, delivery: &Delivery, remaining: usize) {
+        let frame_bytes = self.link.limits.frame_bytes;
+        let Some(channel) = self.channels.get_mut(usize::from(channel)).and_then(Option::as_mut) else { return };
+        let tag = if no_ack {
+            channel.tags.next_without_ack()
+        } else {
+            channel.touch(queue);
+            channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: false })
+        };
+        let count = u32::try_from(remaining).unwrap_or(u32::MAX);
+        let (out, message) = (&mut self.link.out, &delivery.message);
+        encode::get_ok(out, frame_bytes, channel.number, tag, delivery.redelivered, count, message);
+        self.link.counters.delivered += 1;
+    }
+
+    /// All output was written: credit for the deliveries in it goes back to their queues.
+    pub fn drained(&mut self) {
+        for (number, bytes) in self.unwritten.drain(..) {
+            let Some(consumer) = self.consumers.get_mut(&number) else { continue };
+            consumer.owed += bytes;
+            let (Some(queue), true) = (consumer.queue, consumer.owed >= CREDIT_BYTES) else { continue };
+            let key = ConsumerKey { connection: self.link.id, channel: consumer.channel, number };
+            self.link.outgoing.late(queue, Errand::Written(key, std::mem::take(&mut consumer.owed)));
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Methods on an open channel.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchange, queue, tx};
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
+
+use super::channel::{Channel, Mode, TxWork};
+use super::confirms::Confirms;
+use super::exception::Exception;
+use super::link::Link;
+use super::outgoing::Errand;
+use super::publish::{PublishMethod, return_unroutable};
+use super::request::ChannelRequest;
+use super::clean;
+use crate::protocol::encode;
+use crate::protocol::method::{self, Method};
+use crate::protocol::reply::ReplyCode;
+use crate::queue::Verb;
+use crate::queue::options::{as_integer, type_name};
+
+/// What became of a method.
+#[derive(Debug)]
+pub(super) enum Handled {
+    /// It was dealt with here.
+    Done,
+    /// The server has to serve it.
+    Request(ChannelRequest),
+    /// channel.close: the session closes the channel.
+    Close,
+}
+
+type Outcome = Result<Handled, Exception>;
+
+impl Channel {
+    /// A method frame.
+    pub(super) fn method(&mut self, link: &mut Link, payload: &[u8]) -> Outcome {
+        let id = method::method_id(payload);
+        let method = method::decode_method(payload).map_err(|error| {
+            let (code, text, id) = error.reply();
+            Exception::new(code, text).caused_by(Some(id))
+        })?;
+        self.handle(link, method).map_err(|exception| exception.caused_by(id))
+    }
+
+    fn handle(&mut self, link: &mut Link, method: Method<'_>) -> Outcome {
+        match method {
+            Method::Publish { exchange, routing_key, mandatory, immediate } => {
+                self.publish_method(PublishMethod { exchange, routing_key, mandatory, immediate })?;
+                Ok(Handled::Done)
+            }
+            Method::Ack { delivery_tag, multiple } => self.settle(link, delivery_tag, multiple, Verb::Ack),
+            Method::Nack { delivery_tag, multiple, requeue } => {
+                self.settle(link, delivery_tag, multiple, refusal(requeue))
+            }
+            Method::Reject { delivery_tag, requeue } => self.settle(link, delivery_tag, false, refusal(requeue)),
+            Method::Get { queue, no_ack } => {
+                let queue = self.queue_name(queue)?;
+                Ok(Handled::Request(ChannelRequest::Get { queue, no_ack }))
+            }
+            Method::Qos { prefetch_size, prefetch_count, global } => {
+                self.qos(link, prefetch_size, prefetch_count, global)
+            }
+            Method::Basic(method) => self.basic(link, method),
+            Method::Queue(method) => self.queue(method),
+            Method::Exchange(method) => exchange(method),
+            Method::Channel(method) => self.channel(link, method),
+            Method::Confirm(method) => self.confirm(link, method),
+            Method::Tx(method) => self.tx(link, method),
+            Method::Access(access::AMQPMethod::Request(_)) => {
+                let ok = access::AMQPMethod::RequestOk(access::RequestOk {});
+                self.answer(link, AMQPClass::Access(ok))
+            }
+            Method::Access(_) | Method::Connection(_) => Err(invalid()),
+        }
+    }
+
+    fn answer(&self, link: &mut Link, method: AMQPClass) -> Outcome {
+        encode::method(&mut link.out, self.number, method);
+        Ok(Handled::Done)
+    }
+
+    /// An empty name is the queue declared last on this channel (spec, domain queue-name).
+    fn queue_name(&self, name: &str) -> Result<String, Exception> {
+        let name = clean(name);
+        if !name.is_empty() {
+            return Ok(name.into_owned());
+        }
+        self.last_queue.clone().ok_or_else(|| Exception::not_found("no previously declared queue"))
+    }
+
+    fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Verb) -> Outcome {
+        let (tags, mode) = (&mut self.tags, &mut self.mode);
+        let mut consumed = 0;
+        let known = if let Mode::Transaction(work) = mode {
+            tags.settle_in_transaction(tag, multiple, |tagged| {
+                work.consumed += u32::from(tagged.consumed);
+                work.settles.push((tagged.queue, verb, tagged.handle));
+            })
+        } else {
+            tags.settle(tag, multiple, |tagged| {
+                consumed += u32::from(tagged.consumed);
+                link.counters.acked += u64::from(verb == Verb::Ack);
+                link.outgoing.settle(tagged.queue, verb, tagged.handle);
+            })
+        };
+        if !known {
+            return Err(Exception::precondition_failed(format!("unknown delivery tag {tag}")));
+        }
+        self.give_credit_back(link, consumed);
+        Ok(Handled::Done)
+    }
+
+    /// The channel's shared limit has room for that many more.
+    fn give_credit_back(&self, link: &mut Link, count: u32) {
+        if let (Some(limit), true) = (&self.limit, count > 0) {
+            limit.give_back(count);
+            self.announce_limit(link);
+        }
+    }
+
+    fn announce_limit(&self, link: &mut Link) {
+        let Some(limit) = &self.limit else { return };
+        for queue in self.consumers.values().filter_map(|consumer| consumer.queue) {
+            link.outgoing.late(queue, Errand::Limit(self.number, Arc::clone(limit)));
+        }
+    }
+
+    fn qos(&mut self, link: &mut Link, size: u32, count: u16, global: bool) -> Outcome {
+        if size != 0 {
+            return Err(Exception::not_implemented(format!("prefetch_size!=0 ({size})")));
+        }
+        if global {
+            self.shared_limit().set(count);
+            self.announce_limit(link);
+        } else {
+            self.prefetch = count;
+        }
+        self.answer(link, AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})))
+    }
+
+    fn basic(&mut self, link: &mut Link, method: basic::AMQPMethod) -> Outcome {
+        match method {
+            basic::AMQPMethod::Consume(consume) => self.consume(consume),
+            basic::AMQPMethod::Cancel(cancel) => self.cancel(link, cancel),
+            basic::AMQPMethod::Recover(recover) => {
+                self.recover(link, recover.requeue)?;
+                self.answer(link, AMQPClass::Basic(basic::AMQPMethod::RecoverOk(basic::RecoverOk {})))
+            }
+            basic::AMQPMethod::RecoverAsync(recover) => {
+                self.recover(link, recover.requeue)?;
+                Ok(Handled::Done)
+            }
+            // The answer to our basic.cancel, from clients that ignore its nowait.
+            basic::AMQPMethod::CancelOk(_) => Ok(Handled::Done),
+            _ => Err(invalid()),
+        }
+    }
+
+    fn recover(&mut self, link: &mut Link, requeue: bool) -> Result<(), Exception> {
+        if !requeue {
+            return Err(Exception::not_implemented("requeue=false"));
+        }
+        let mut consumed = 0;
+        self.tags.settle_all(|tagged| {
+            consumed += u32::from(tagged.consumed);
+            link.outgoing.settle(tagged.queue, Verb::Requeue, tagged.handle);
+        });
+        self.give_credit_back(link, consumed);
+        Ok(())
+    }
+
+    fn consume(&mut self, mut consume: basic::Consume) -> Outcome {
+        let queue = self.queue_name(consume.queue.as_str())?;
+        check_consumer_priority(&queue, &consume.arguments)?;
+        consume.queue = short(&queue);
+        if consume.consumer_tag.as_str().is_empty() {
+            self.tags_made += 1;
+            let (incarnation, made) = (self.incarnation, self.tags_made);
+            consume.consumer_tag = short(&format!("amq.ctag-{incarnation:x}.{made:x}"));
+        }
+        let tag = consume.consumer_tag.as_str();
+        if self.consumers.contains_key(tag) {
+            let text = format!("attempt to reuse consumer tag '{tag}'");
+            return Err(Exception::new(ReplyCode::NotAllowed, text));
+        }
+        Ok(Handled::Request(ChannelRequest::Consume(consume)))
+    }
+
+    fn cancel(&self, link: &mut Link, cancel: basic::Cancel) -> Outcome {
+        if self.consumers.contains_key(cancel.consumer_tag.as_str()) {
+            return Ok(Handled::Request(ChannelRequest::Cancel(cancel)));
+        }
+        if cancel.nowait {
+            return Ok(Handled::Done);
+        }
+        let ok = basic::CancelOk { consumer_tag: cancel.consumer_tag };
+        self.answer(link, AMQPClass::Basic(basic::AMQPMethod::CancelOk(ok)))
+    }
+
+    fn queue(&self, method: queue::AMQPMethod) -> Outcome {
+        let request = match method {
+            queue::AMQPMethod::Declare(mut declare) => {
+                declare.queue = short(&clean(declare.queue.as_str()));
+                ChannelRequest::QueueDeclare(declare)
+            }
+            queue::AMQPMethod::Bind(mut bind) => {
+                // With both names left out, the key is the queue's name as well (spec, queue.bind).
+                let both_empty = bind.queue.as_str().is_empty() && bind.routing_key.as_str().is_empty();
+                bind.queue = short(&self.queue_name(bind.queue.as_str())?);
+                if both_empty {
+                    bind.routing_key = bind.queue.clone();
+                }
+                bind.exchange = short(&clean(bind.exchange.as_str()));
+                ChannelRequest::QueueBind(bind)
+            }
+            queue::AMQPMethod::Unbind(mut unbind) => {
+                let both_empty = unbind.queue.as_str().is_empty() && unbind.routing_key.as_str().is_empty();
+                unbind.queue = short(&self.queue_name(unbind.queue.as_str())?);
+                if both_empty {
+                    unbind.routing_key = unbind.queue.clone();
+                }
+                unbind.exchange = short(&clean(unbind.exchange.as_str()));
+                ChannelRequest::QueueUnbind(unbind)
+            }
+            queue::AMQPMethod::Purge(mut purge) => {
+                purge.queue = short(&self.queue_name(purge.queue.as_str())?);
+                ChannelRequest::QueuePurge(purge)
+            }
+            queue::AMQPMethod::Delete(mut delete) => {
+                delete.queue = short(&self.queue_name(delete.queue.as_str())?);
+                ChannelRequest::QueueDelete(delete)
+            }
+            _ => return Err(invalid()),
+        };
+        Ok(Handled::Request(request))
+    }
+
+    fn channel(&self, link: &mut Link, method: channel::AMQPMethod) -> Outcome {
+        match method {
+            channel::AMQPMethod::Open(_) => {
+                Err(Exception::new(ReplyCode::ChannelError, "second 'channel.open' seen"))
+            }
+            channel::AMQPMethod::Close(_) => Ok(Handled::Close),
+            channel::AMQPMethod::Flow(flow) if flow.active => {
+                let ok = channel::FlowOk { active: true };
+                self.answer(link, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)))
+            }
+            channel::AMQPMethod::Flow(_) => Err(Exception::not_implemented("active=false")),
+            channel::AMQPMethod::FlowOk(_) | channel::AMQPMethod::CloseOk(_) => Ok(Handled::Done),
+            channel::AMQPMethod::OpenOk(_) => Err(invalid()),
+        }
+    }
+
+    fn confirm(&mut self, link: &mut Link, method: confirm::AMQPMethod) -> Outcome {
+        let confirm::AMQPMethod::Select(select) = method else { return Err(invalid()) };
+        match self.mode {
+            Mode::Transaction(_) => {
+                return Err(Exception::precondition_failed("cannot switch from tx to confirm mode"));
+            }
+            Mode::Plain => self.mode = Mode::Confirm(Confirms::new(self.incarnation)),
+            Mode::Confirm(_) => {}
+        }
+        if select.nowait {
+            return Ok(Handled::Done);
+        }
+        self.answer(link, AMQPClass::Confirm(confirm::AMQPMethod::SelectOk(confirm::SelectOk {})))
+    }
+
+    fn tx(&mut self, link: &mut Link, method: tx::AMQPMethod) -> Outcome {
+        match method {
+            tx::AMQPMethod::Select(_) => {
+                match self.mode {
+                    Mode::Confirm(_) => {
+                        return Err(Exception::precondition_failed("cannot switch from confirm to tx mode"));
+                    }
+                    Mode::Plain => self.mode = Mode::Transaction(TxWork::default()),
+                    Mode::Transaction(_) => {}
+                }
+                self.answer(link, AMQPClass::Tx(tx::AMQPMethod::SelectOk(tx::SelectOk {})))
+            }
+            tx::AMQPMethod::Commit(_) => {
+                let work = self.take_transaction()?;
+                self.tags.commit();
+                self.return_unroutable_of(link, &work);
+                self.give_credit_back(link, work.consumed);
+                Ok(Handled::Request(ChannelRequest::TxCommit(work)))
+            }
+            tx::AMQPMethod::Rollback(_) => {
+                self.take_transaction()?;
+                self.tags.rollback();
+                self.answer(link, AMQPClass::Tx(tx::AMQPMethod::RollbackOk(tx::RollbackOk {})))
+            }
+            _ => Err(invalid()),
+        }
+    }
+
+    fn take_transaction(&mut self) -> Result<TxWork, Exception> {
+        match &mut self.mode {
+            Mode::Transaction(work) => Ok(std::mem::take(work)),
+            _ => Err(Exception::precondition_failed("channel is not transactional")),
+        }
+    }
+
+    fn return_unroutable_of(&self, link: &mut Link, work: &TxWork) {
+        for publish in work.publishes.iter().filter(|publish| publish.mandatory && publish.queues.is_empty()) {
+            return_unroutable(link, self.number, &publish.message);
+        }
+    }
+}
+
+fn exchange(method: exchange::AMQPMethod) -> Outcome {
+    let request = match method {
+        exchange::AMQPMethod::Declare(mut declare) => {
+            declare.exchange = short(&clean(declare.exchange.as_str()));
+            ChannelRequest::ExchangeDeclare(declare)
+        }
+        exchange::AMQPMethod::Delete(mut delete) => {
+            delete.exchange = short(&clean(delete.exchange.as_str()));
+            ChannelRequest::ExchangeDelete(delete)
+        }
+        exchange::AMQPMethod::Bind(mut bind) => {
+            bind.source = short(&clean(bind.source.as_str()));
+            bind.destination = short(&clean(bind.destination.as_str()));
+            ChannelRequest::ExchangeBind(bind)
+        }
+        exchange::AMQPMethod::Unbind(mut unbind) => {
+            unbind.source = short(&clean(unbind.source.as_str()));
+            unbind.destination = short(&clean(unbind.destination.as_str()));
+            ChannelRequest::ExchangeUnbind(unbind)
+        }
+        _ => return Err(invalid()),
+    };
+    Ok(Handled::Request(request))
+}
+
+const fn refusal(requeue: bool) -> Verb {
+    if requeue { Verb::Requeue } else { Verb::Reject }
+}
+
+/// A method that only a server sends, or that AMQP does not have here.
+fn invalid() -> Exception {
+    Exception::new(ReplyCode::CommandInvalid, "unimplemented method")
+}
+
+/// Names come from short strings and only ever get shorter.
+fn short(name: &str) -> ShortString {
+    ShortString::try_new(name).unwrap_or_default()
+}
+
+fn check_consumer_priority(queue: &str, arguments: &FieldTable) -> Result<(), Exception> {
+    let Some(value) = arguments.inner().get("x-priority") else { return Ok(()) };
+    if as_integer(value).is_some() || *value == AMQPValue::Void {
+        return Ok(());
+    }
+    let got = type_name(value);
+    let why = format!("\"expected integer, got {got}\"");
+    Err(Exception::precondition_failed(format!("invalid arg 'x-priority' for queue '{queue}': {why}")))
+}

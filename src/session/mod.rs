@@ -1,0 +1,313 @@
+//! A client's session: the connection's and its channels' state machines, without IO.
+//!
+//! The server feeds it bytes and what queues say, writes out what gathers in [`Session::out`], hands
+//! [`Session::outgoing`] to the queues, and serves its [`Request`]s. Time is an argument.
+//!
+//! ```text
+//! Header -> Start -> Tune -> Open -> Running -> Closing (we sent close) -> Closed
+//!                                      \------> Leaving (client sent close) -^
+//! ```
+//! Invariants: a channel exception closes one channel, a connection exception this connection; input never panics and
+//! never makes the session hold more than its [`Limits`] allow; delivery tags are given out in wire order.
+
+mod channel;
+mod confirms;
+mod consumers;
+pub mod direct_reply;
+mod exception;
+mod handshake;
+mod headers;
+mod link;
+mod methods;
+pub mod outgoing;
+mod publish;
+mod request;
+mod running;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+pub use channel::{TxPublish, TxWork};
+pub use exception::Exception;
+pub use headers::TableHeaders;
+pub use link::{Limits, Link, SessionCounters};
+pub use request::{ChannelRequest, Request};
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::message::Message;
+use crate::protocol::encode;
+use crate::queue::ConnectionId;
+use crate::time::Time;
+use amq_protocol::types::FieldTable;
+
+use channel::Channel;
+use consumers::SessionConsumer;
+
+/// From connect to connection.open, as RabbitMQ's handshake_timeout.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the client has to answer connection.close before the socket is closed anyway.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// What a session is told about its broker.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// server-properties of connection.start.
+    pub server_properties: FieldTable,
+    /// Largest frame offered, in bytes.
+    pub frame_bytes_max: u32,
+    /// Channels open at a time.
+    pub channels_max: u16,
+    /// Heartbeat interval offered, in seconds; 0: none.
+    pub heartbeat_s: u16,
+    /// Largest message body, in bytes.
+    pub message_bytes_max: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Header,
+    Start,
+    Tune,
+    Open,
+    Running,
+    /// connection.close was sent; only close and close-ok count.
+    Closing,
+    /// The client said connection.close; what it holds is being given back.
+    Leaving,
+    Closed,
+}
+
+/// What became of input.
+#[derive(Debug)]
+pub struct Received {
+    /// Bytes that are done with.
+    pub consumed: usize,
+    /// What the session needs before it goes on; nothing: more input.
+    pub request: Option<Request>,
+}
+
+/// One client's session.
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    phase: Phase,
+    link: Link,
+    channels: Vec<Option<Box<Channel>>>,
+    channels_open: usize,
+    channels_max: u16,
+    incarnations: u64,
+    consumers: HashMap<u32, SessionConsumer>,
+    consumer_numbers: u32,
+    /// Deliveries encoded since the output was last drained: whose, and how many bytes.
+    unwritten: Vec<(u32, usize)>,
+    client_properties: FieldTable,
+    capabilities: Capabilities,
+    heartbeat: Option<Duration>,
+    blocked: bool,
+    phase_since: Time,
+    last_read: Time,
+    last_write: Time,
+}
+
+/// What the client said it can take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Capabilities {
+    authentication_failure_close: bool,
+    consumer_cancel_notify: bool,
+    connection_blocked: bool,
+}
+
+impl Session {
+    /// A session for a connection that was just accepted. `secret` goes into direct reply-to addresses.
+    #[must_use]
+    pub fn new(id: ConnectionId, secret: u64, config: SessionConfig, now: Time) -> Self {
+        let limits = Limits { frame_bytes: config.frame_bytes_max, body_bytes: config.message_bytes_max };
+        Self {
+            channels_max: config.channels_max,
+            config,
+            phase: Phase::Header,
+            link: Link::new(id, secret, limits),
+            channels: Vec::new(),
+            channels_open: 0,
+            incarnations: 0,
+            consumers: HashMap::new(),
+            consumer_numbers: 0,
+            unwritten: Vec::new(),
+            client_properties: FieldTable::default(),
+            capabilities: Capabilities::default(),
+            heartbeat: None,
+            blocked: false,
+            phase_since: now,
+            last_read: now,
+            last_write: now,
+        }
+    }
+
+    /// The connection's id.
+    #[must_use]
+    pub const fn id(&self) -> ConnectionId {
+        self.link.id
+    }
+
+    /// What direct reply-to addresses of this connection prove themselves with.
+    #[must_use]
+    pub const fn secret(&self) -> u64 {
+        self.link.secret
+    }
+
+    /// What the client said about itself.
+    #[must_use]
+    pub const fn client_properties(&self) -> &FieldTable {
+        &self.client_properties
+    }
+
+    /// The user who logged in, once there is one.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.link.user
+    }
+
+    /// Bytes for the socket. Whoever writes them calls [`wrote`](Self::wrote), and [`drained`](Self::drained) when all
+    /// are written.
+    pub const fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.link.out
+    }
+
+    /// Work for queues.
+    pub const fn outgoing(&mut self) -> &mut outgoing::Outgoing {
+        &mut self.link.outgoing
+    }
+
+    /// Takes what was counted since the last call.
+    pub const fn take_counters(&mut self) -> SessionCounters {
+        std::mem::replace(&mut self.link.counters, SessionCounters::ZERO)
+    }
+
+    /// Whether the socket is to be closed once the output is written.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Whether it was opened, so that the broker holds something for it.
+    #[must_use]
+    pub fn was_opened(&self) -> bool {
+        !self.link.vhost.is_empty()
+    }
+
+    /// Takes input. A request that comes back has to be answered before the rest of the input is given.
+    pub fn receive(&mut self, now: Time, input: &[u8]) -> Received {
+        self.last_read = now;
+        let mut consumed = 0;
+        while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
+            let Some((used, request)) = self.step(now, rest) else { break };
+            consumed += used;
+            if request.is_some() {
+                return Received { consumed, request };
+            }
+        }
+        self.tell_confirmed();
+        Received { consumed, request: None }
+    }
+
+    /// Takes one protocol header or frame off the input; `None` if it is not all there.
+    fn step(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
+        match self.phase {
+            Phase::Header => self.protocol_header(now, input).map(|used| (used, None)),
+            Phase::Closed | Phase::Leaving => Some((input.len(), None)),
+            _ => self.frame(now, input),
+        }
+    }
+
+    /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on.
+    pub fn confirmed(&mut self, channel: u16, first: u64, last: u64, refused: bool) {
+        let Some(channel) = self.channel(channel) else { return };
+        let channel::Mode::Confirm(confirms) = &mut channel.mode else { return };
+        if refused { confirms.refused(first, last) } else { confirms.confirmed(first, last) }
+        let number = channel.number;
+        self.link.note_confirmed(number);
+    }
+
+    /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
+    pub fn tell_confirmed(&mut self) {
+        for number in std::mem::take(&mut self.link.confirmed_channels) {
+            let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else { continue };
+            let channel::Mode::Confirm(confirms) = &mut channel.mode else { continue };
+            let out = &mut self.link.out;
+            confirms.tell(|tell| match tell {
+                confirms::Tell::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
+                confirms::Tell::Nack { tag } => encode::nack(out, number, tag, false, false),
+            });
+        }
+    }
+
+    /// A mandatory message could not be delivered after all.
+    pub fn return_unroutable(&mut self, channel: u16, message: &Message) {
+        if self.channel(channel).is_some() {
+            publish::return_unroutable(&mut self.link, channel, message);
+        }
+    }
+
+    /// Something was written to the socket.
+    pub const fn wrote(&mut self, now: Time) {
+        self.last_write = now;
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Closed => None,
+            Phase::Running => {
+                let interval = self.heartbeat?;
+                let send = self.last_write + interval / 2;
+                Some(if self.blocked { send } else { send.min(self.last_read + interval * 2) })
+            }
+            Phase::Closing | Phase::Leaving => Some(self.phase_since + CLOSING),
+            _ => Some(self.phase_since + HANDSHAKE),
+        }
+    }
+
+    /// Sends a heartbeat, or gives up a client that is silent.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if self.phase != Phase::Running {
+            if self.poll_timeout().is_some_and(|time| time <= now) {
+                self.enter(Phase::Closed, now);
+            }
+            return;
+        }
+        let Some(interval) = self.heartbeat else { return };
+        if !self.blocked && now >= self.last_read + interval * 2 {
+            self.enter(Phase::Closed, now);
+        } else if now >= self.last_write + interval / 2 {
+            encode::heartbeat(&mut self.link.out);
+            self.last_write = now;
+        }
+    }
+
+    const fn enter(&mut self, phase: Phase, now: Time) {
+        self.phase = phase;
+        self.phase_since = now;
+    }
+
+    fn channel(&mut self, number: u16) -> Option<&mut Channel> {
+        let channel = self.channels.get_mut(usize::from(number))?.as_deref_mut()?;
+        (!channel.closing).then_some(channel)
+    }
+}
+
+/// Names lose CR and LF, as RabbitMQ strips them.
+pub(crate) fn clean(name: &str) -> Cow<'_, str> {
+    if name.contains(['\r', '\n']) { Cow::Owned(name.replace(['\r', '\n'], "")) } else { Cow::Borrowed(name) }
+}
+
+pub(crate) fn clean_bytes(name: &[u8]) -> Cow<'_, [u8]> {
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    if name.iter().any(is_break) {
+        return Cow::Owned(name.iter().copied().filter(|byte| !is_break(byte)).collect());
+    }
+    Cow::Borrowed(name)
+}

@@ -1,0 +1,187 @@
+//! What a session has for queues, gathered over one socket read, so that each queue gets one mailbox message.
+
+use std::sync::Arc;
+
+use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
+use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Handle, Publish, Verb};
+
+/// A message that is routed but whose block is not closed yet.
+#[derive(Clone, Debug)]
+enum Pending {
+    Slot(Slot),
+    Message(Message),
+}
+
+/// A routed message with what its queues need to know of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Envelope {
+    /// The publisher's channel.
+    pub channel: u16,
+    /// Its sequence number there, or 0.
+    pub sequence: u64,
+    /// Its own TTL in milliseconds.
+    pub ttl_ms: Option<u32>,
+    /// Its priority.
+    pub priority: u8,
+}
+
+impl Envelope {
+    /// The message as its queues take it.
+    #[must_use]
+    pub const fn publish(self, message: Message) -> Publish {
+        Publish {
+            message,
+            channel: self.channel,
+            sequence: self.sequence,
+            ttl_ms: self.ttl_ms,
+            priority: self.priority,
+        }
+    }
+}
+
+/// The bytes of a message to be published: to be copied to the block, or complete already.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// Small and whole in the read buffer.
+    Borrowed(Parts<'a>),
+    /// Assembled from several frames.
+    Owned(Message),
+}
+
+/// What one queue is to be told.
+#[derive(Debug)]
+pub enum Errand {
+    /// New messages.
+    Publish(Vec<Publish>),
+    /// Unacked messages settled.
+    Settle(Verb, Vec<Handle>),
+    /// That many bytes of a consumer's deliveries were written.
+    Written(ConsumerKey, usize),
+    /// A channel's consumers share a limit from now on, or its limit has room again.
+    Limit(u16, Arc<ChannelLimit>),
+    /// A channel was closed.
+    ChannelGone(u16),
+}
+
+/// A message for a direct reply-to consumer.
+#[derive(Debug)]
+pub struct DirectReply {
+    /// The connection that waits for it.
+    pub connection: ConnectionId,
+    /// The number of its consumer there.
+    pub consumer: u32,
+    /// What the address has to prove it was given out by that connection.
+    pub secret: u64,
+    /// The reply.
+    pub message: Message,
+    /// Whether to return it if nobody waits.
+    pub mandatory: Option<u16>,
+}
+
+#[derive(Debug)]
+struct QueueBatch {
+    queue: QueueId,
+    publishes: Vec<(Pending, Envelope)>,
+    settles: Vec<(Verb, Vec<Handle>)>,
+}
+
+/// Work for queues, in order for each.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    block: MessageBlock,
+    batches: Vec<QueueBatch>,
+    /// The other errands come after what the channel did before.
+    late: Vec<(QueueId, Errand)>,
+    direct: Vec<DirectReply>,
+    /// Where the last message went: nearly always where the next one goes.
+    last: usize,
+}
+
+impl Outgoing {
+    /// Whether there is nothing to send.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.late.is_empty() && self.direct.is_empty()
+    }
+
+    /// Adds a message for each of its queues.
+    pub fn publish(&mut self, queues: &[QueueId], content: Content<'_>, envelope: Envelope) {
+        let pending = match content {
+            Content::Borrowed(parts) => Pending::Slot(self.block.push(parts)),
+            Content::Owned(message) => Pending::Message(message),
+        };
+        let Some((last, others)) = queues.split_last() else { return };
+        for queue in others {
+            self.batch(*queue).publishes.push((pending.clone(), envelope));
+        }
+        self.batch(*last).publishes.push((pending, envelope));
+    }
+
+    /// Adds a settled message.
+    pub fn settle(&mut self, queue: QueueId, verb: Verb, handle: Handle) {
+        let settles = &mut self.batch(queue).settles;
+        match settles.last_mut() {
+            Some((last, handles)) if *last == verb => handles.push(handle),
+            _ => settles.push((verb, vec![handle])),
+        }
+    }
+
+    /// Adds an errand that comes after all others.
+    pub fn late(&mut self, queue: QueueId, errand: Errand) {
+        self.late.push((queue, errand));
+    }
+
+    /// Adds a direct reply.
+    pub fn direct(&mut self, reply: DirectReply) {
+        self.direct.push(reply);
+    }
+
+    /// Takes the direct replies.
+    pub fn take_direct(&mut self) -> Vec<DirectReply> {
+        std::mem::take(&mut self.direct)
+    }
+
+    /// Takes everything for queues: errands in the order in which each queue is to get them.
+    pub fn take(&mut self) -> Vec<(QueueId, Errand)> {
+        let block = std::mem::take(&mut self.block).finish();
+        let mut errands = Vec::with_capacity(self.batches.len() + self.late.len());
+        for batch in self.batches.drain(..) {
+            let settles = batch.settles.into_iter().map(|(verb, handles)| Errand::Settle(verb, handles));
+            errands.extend(settles.map(|errand| (batch.queue, errand)));
+            if !batch.publishes.is_empty() {
+                errands.push((batch.queue, Errand::Publish(closed(batch.publishes, &block))));
+            }
+        }
+        errands.append(&mut self.late);
+        errands
+    }
+
+    /// A socket read reaches few queues, nearly always one, and a fanout reaches them in the same order each time: a look
+    /// at the last one used and the one behind it beats a map.
+    fn batch(&mut self, queue: QueueId) -> &mut QueueBatch {
+        let is_at = |index: usize| self.batches.get(index).is_some_and(|batch| batch.queue == queue);
+        let next = (self.last + 1) % self.batches.len().max(1);
+        let found = match (is_at(self.last), is_at(next)) {
+            (true, _) => Some(self.last),
+            (_, true) => Some(next),
+            _ => self.batches.iter().position(|batch| batch.queue == queue),
+        };
+        self.last = found.unwrap_or(self.batches.len());
+        if found.is_none() {
+            self.batches.push(QueueBatch { queue, publishes: Vec::new(), settles: Vec::new() });
+        }
+        #[expect(clippy::indexing_slicing, reason = "found in the list or pushed to its end just now")]
+        &mut self.batches[self.last]
+    }
+}
+
+fn closed(publishes: Vec<(Pending, Envelope)>, block: &FinishedBlock) -> Vec<Publish> {
+    let close = |(pending, envelope): (Pending, Envelope)| {
+        let message = match pending {
+            Pending::Slot(slot) => block.message(slot),
+            Pending::Message(message) => message,
+        };
+        envelope.publish(message)
+    };
+    publishes.into_iter().map(close).collect()
+}

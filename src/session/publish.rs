@@ -1,0 +1,359 @@
+//! basic.publish: content assembly, routing, and what goes to the queues.
+
+use crate::message::{Message, MessageBlock, Parts, QueueId};
+use crate::protocol::content::{self, HeadersEdit, Properties, PropertiesEdit};
+use crate::protocol::encode;
+use crate::protocol::method::MethodId;
+use crate::protocol::reply::ReplyCode;
+use crate::protocol::table::Table;
+use crate::queue::dead_letter::{extra_keys, without_header};
+use crate::topology::{HeaderSource, RouteScratch};
+
+use super::channel::{Body, Channel, Incoming, Mode, TxPublish};
+use super::direct_reply::{self, Address};
+use super::exception::Exception;
+use super::headers::TableHeaders;
+use super::outgoing::{Content, DirectReply, Envelope};
+use super::{Link, clean_bytes};
+
+/// basic.publish, for the close method's fields.
+pub(super) const PUBLISH: MethodId = MethodId { class: 60, method: 40 };
+const BASIC: u16 = 60;
+/// delivery-mode 2 (spec section 1.8.1).
+const PERSISTENT: u8 = 2;
+/// Where room for a body is made at once; a client that announces more has to send it first.
+const BODY_RESERVE_BYTES: u64 = 1024 * 1024;
+
+/// The fields of basic.publish.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PublishMethod<'a> {
+    pub(super) exchange: &'a [u8],
+    pub(super) routing_key: &'a [u8],
+    pub(super) mandatory: bool,
+    pub(super) immediate: bool,
+}
+
+impl Channel {
+    pub(super) fn publish_method(&mut self, method: PublishMethod<'_>) -> Result<(), Exception> {
+        if method.immediate {
+            return Err(Exception::not_implemented("immediate=true"));
+        }
+        let keys = &mut self.keys;
+        let exchange = clean_bytes(method.exchange);
+        if keys.exchange != *exchange || keys.routing_key != method.routing_key {
+            keys.generation = None;
+            keys.exchange.clear();
+            keys.exchange.extend_from_slice(&exchange);
+            keys.routing_key.clear();
+            keys.routing_key.extend_from_slice(method.routing_key);
+        }
+        keys.mandatory = method.mandatory;
+        self.incoming = Incoming::Header;
+        Ok(())
+    }
+
+    pub(super) fn content_header(&mut self, link: &mut Link, payload: &[u8]) -> Result<(), Exception> {
+        match self.incoming {
+            Incoming::Idle => return Err(no_method()),
+            Incoming::Body(_) => return Err(expected_body()),
+            Incoming::Header => {}
+        }
+        let header = content::decode_content_header(payload).ok_or_else(expected_header)?;
+        if header.class != BASIC {
+            let class = header.class;
+            let text =
+                format!("expected content header for class 60, got one for class {class} instead");
+            return Err(Exception::unexpected_frame(text).caused_by(Some(PUBLISH)));
+        }
+        if header.weight != 0 {
+            return Err(expected_header());
+        }
+        link.limits.check_body(header.body_size)?;
+        self.properties.clear();
+        self.properties.extend_from_slice(header.properties);
+        self.incoming = Incoming::Body(Body { expected: header.body_size, ..Body::default() });
+        if header.body_size == 0 { self.complete(link, Completed::Whole(&[])) } else { Ok(()) }
+    }
+
+    pub(super) fn content_body(&mut self, link: &mut Link, payload: &[u8]) -> Result<(), Exception> {
+        let body = match &mut self.incoming {
+            Incoming::Body(body) => body,
+            Incoming::Idle => return Err(no_method()),
+            Incoming::Header => return Err(expected_header()),
+        };
+        let received = body.received + payload.len() as u64;
+        if received > body.expected {
+            let text = format!("body of {received} bytes where {} were announced", body.expected);
+            return Err(Exception::new(ReplyCode::FrameError, text).caused_by(Some(PUBLISH)));
+        }
+        if body.received == 0 && received == body.expected {
+            return self.complete(link, Completed::Whole(payload));
+        }
+        self.assemble(payload);
+        self.complete_if_assembled(link)
+    }
+
+    fn assemble(&mut self, payload: &[u8]) {
+        let Incoming::Body(body) = &mut self.incoming else { return };
+        let (keys, properties) = (&self.keys, &self.properties);
+        let (block, _) = body.assembly.get_or_insert_with(|| {
+            let mut block = MessageBlock::default();
+            let slot = block.begin(&keys.exchange, &keys.routing_key, properties, false);
+            block.reserve(body.expected.min(BODY_RESERVE_BYTES) as usize);
+            (block, slot)
+        });
+        block.extend_body(payload);
+        body.received += payload.len() as u64;
+    }
+
+    fn complete_if_assembled(&mut self, link: &mut Link) -> Result<(), Exception> {
+        let Incoming::Body(body) = &mut self.incoming else { return Ok(()) };
+        if body.received < body.expected {
+            return Ok(());
+        }
+        let Some((block, slot)) = body.assembly.take() else { return Ok(()) };
+        let slot = block.end(slot);
+        let message = block.finish().message(slot);
+        self.complete(link, Completed::Assembled(message))
+    }
+
+    /// All of the message is there: check it, route it, pass it on.
+    fn complete(&mut self, link: &mut Link, body: Completed<'_>) -> Result<(), Exception> {
+        self.incoming = Incoming::Idle;
+        let bytes = std::mem::take(&mut self.properties);
+        let outcome = self.publish(link, &bytes, body);
+        self.properties = bytes;
+        outcome.map_err(|exception| exception.caused_by(Some(PUBLISH)))
+    }
+
+    fn publish(&mut self, link: &mut Link, bytes: &[u8], body: Completed<'_>) -> Result<(), Exception> {
+        let properties = Properties::parse(bytes)
+            .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
+        link.counters.published += 1;
+        let envelope = self.envelope(link, &properties)?;
+        let persistent = properties.delivery_mode() == Some(PERSISTENT);
+        let headers = properties.headers();
+        let rewritten = self.rewritten(link, bytes, &properties, headers)?;
+        if let Some(address) = self.direct_address() {
+            return self.publish_direct(link, address, rewritten.as_deref().unwrap_or(bytes), &body, persistent);
+        }
+        self.route(link, headers)?;
+        let parts = Parts {
+            exchange: &self.keys.exchange,
+            routing_key: &self.keys.routing_key,
+            properties: rewritten.as_deref().unwrap_or(bytes),
+            body: body.bytes(),
+            persistent,
+        };
+        let content = match body {
+            Completed::Assembled(message) if rewritten.is_none() => Content::Owned(message.with_persistent(persistent)),
+            _ => Content::Borrowed(parts),
+        };
+        pass_on(&mut self.mode, &self.keys.route, self.keys.mandatory, link, content, envelope)
+    }
+
+    /// What queues need to know of the message, with its properties checked on the way.
+    fn envelope(&self, link: &Link, properties: &Properties<'_>) -> Result<Envelope, Exception> {
+        if let Some(user) = properties.user_id()
+            && user != link.user.as_bytes()
+        {
+            let (user, own) = (String::from_utf8_lossy(user), &link.user);
+            let text = format!("user_id property set to '{user}' but authenticated user was '{own}'");
+            return Err(Exception::precondition_failed(text));
+        }
+        let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
+        let priority = properties.priority().unwrap_or(0);
+        Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority })
+    }
+
+    /// Properties that differ from what came: BCC is taken out, and a direct reply-to is made an address.
+    fn rewritten(
+        &self,
+        link: &Link,
+        bytes: &[u8],
+        properties: &Properties<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<Option<Vec<u8>>, Exception> {
+        let without_bcc = headers.and_then(|headers| without_header(headers, b"BCC"));
+        let address = match properties.reply_to() {
+            Some(reply_to) if reply_to == direct_reply::NAME.as_bytes() => Some(self.reply_address(link)?),
+            _ => None,
+        };
+        if without_bcc.is_none() && address.is_none() {
+            return Ok(None);
+        }
+        let edit = PropertiesEdit {
+            headers: without_bcc.as_deref().map(HeadersEdit::Replace),
+            drop_expiration: false,
+            reply_to: address.as_deref().map(str::as_bytes),
+        };
+        let mut out = Vec::with_capacity(bytes.len() + 64);
+        content::edit_properties(bytes, &edit, &mut out)
+            .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
+        Ok(Some(out))
+    }
+
+    fn reply_address(&self, link: &Link) -> Result<String, Exception> {
+        let consumer = self.consumers.values().find(|consumer| consumer.queue.is_none());
+        let number = consumer
+            .map(|consumer| consumer.number)
+            .ok_or_else(|| Exception::precondition_failed("fast reply consumer does not exist"))?;
+        Ok(Address { connection: link.id, consumer: number, secret: link.secret }.to_string())
+    }
+
+    fn direct_address(&self) -> Option<Address> {
+        if !self.keys.exchange.is_empty() {
+            return None;
+        }
+        direct_reply::parse(&self.keys.routing_key)
+    }
+
+    fn publish_direct(
+        &mut self,
+        link: &mut Link,
+        address: Address,
+        properties: &[u8],
+        body: &Completed<'_>,
+        persistent: bool,
+    ) -> Result<(), Exception> {
+        let message = Message::new(Parts {
+            exchange: &self.keys.exchange,
+            routing_key: &self.keys.routing_key,
+            properties,
+            body: body.bytes(),
+            persistent,
+        });
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.publish(0);
+            link.note_confirmed(self.number);
+        }
+        let Address { connection, consumer, secret } = address;
+        let mandatory = self.keys.mandatory.then_some(self.number);
+        link.outgoing.direct(DirectReply { connection, consumer, secret, message, mandatory });
+        Ok(())
+    }
+
+    /// Leaves the message's queues in `keys.route`.
+    fn route(&mut self, link: &mut Link, headers: Option<Table<'_>>) -> Result<(), Exception> {
+        let keys = &mut self.keys;
+        let has_extra = headers.is_some_and(|headers| {
+            extra_keys(headers, b"CC").next().is_some() || extra_keys(headers, b"BCC").next().is_some()
+        });
+        let generation = link.topology.generation();
+        if !has_extra && keys.generation == Some(generation) {
+            return Ok(());
+        }
+        let mut all: Vec<&[u8]> = vec![&keys.routing_key];
+        if let Some(headers) = headers {
+            all.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
+        }
+        let source = headers.map(TableHeaders);
+        let source = source.as_ref().map(|source| source as &dyn HeaderSource);
+        let outcome = link.topology.route(&keys.exchange, &all, source, &mut keys.route, &mut link.scratch);
+        let cacheable = outcome.map_err(|_| {
+            let name = String::from_utf8_lossy(&keys.exchange);
+            Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
+        })?;
+        keys.generation = (cacheable && !has_extra).then_some(generation);
+        Ok(())
+    }
+}
+
+/// The body of a message, and where it is.
+#[derive(Debug)]
+enum Completed<'a> {
+    /// Whole in the read buffer.
+    Whole(&'a [u8]),
+    /// Assembled from several frames, with the properties as they came.
+    Assembled(Message),
+}
+
+impl Completed<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Assembled(message) => message.body(),
+        }
+    }
+}
+
+/// Hands a routed message to its queues, or to its transaction; returns and confirms it if it goes nowhere.
+fn pass_on(
+    mode: &mut Mode,
+    route: &[QueueId],
+    mandatory: bool,
+    link: &mut Link,
+    content: Content<'_>,
+    mut envelope: Envelope,
+) -> Result<(), Exception> {
+    if let Mode::Transaction(work) = mode {
+        let message = owned(content);
+        work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, mandatory });
+        return Ok(());
+    }
+    if route.is_empty() && mandatory {
+        return_unroutable(link, envelope.channel, &owned_ref(&content));
+    }
+    if let Mode::Confirm(confirms) = mode {
+        envelope.sequence = confirms.publish(route.len());
+        if route.is_empty() {
+            link.note_confirmed(envelope.channel);
+        }
+    }
+    if !route.is_empty() {
+        link.outgoing.publish(route, content, envelope);
+    }
+    Ok(())
+}
+
+/// basic.return with 312 NO_ROUTE: the text is the bare name, which clients compare.
+pub(super) fn return_unroutable(link: &mut Link, channel: u16, message: &Message) {
+    link.counters.returned += 1;
+    encode::basic_return(&mut link.out, link.limits.frame_bytes, channel, ReplyCode::NoRoute, "NO_ROUTE", message);
+}
+
+fn owned(content: Content<'_>) -> Message {
+    match content {
+        Content::Borrowed(parts) => Message::new(parts),
+        Content::Owned(message) => message,
+    }
+}
+
+fn owned_ref(content: &Content<'_>) -> Message {
+    match content {
+        Content::Borrowed(parts) => Message::new(*parts),
+        Content::Owned(message) => message.clone(),
+    }
+}
+
+/// A TTL is a string of decimal digits: milliseconds below 2^32.
+fn parse_expiration(bytes: &[u8]) -> Result<u32, Exception> {
+    let text = String::from_utf8_lossy(bytes);
+    let invalid = |why: String| Exception::precondition_failed(format!("invalid expiration '{text}': {why}"));
+    let number: i64 = text.parse().map_err(|_| invalid("no_integer".to_owned()))?;
+    if number < 0 {
+        return Err(invalid(format!("{{value_negative,{number}}}")));
+    }
+    u32::try_from(number).map_err(|_| invalid(format!("{{value_too_big,{number}}}")))
+}
+
+fn no_method() -> Exception {
+    Exception::unexpected_frame("expected method frame, got non method frame instead")
+}
+
+fn expected_header() -> Exception {
+    let text = "expected content header for class 60, got non content header frame instead";
+    Exception::unexpected_frame(text).caused_by(Some(PUBLISH))
+}
+
+fn expected_body() -> Exception {
+    Exception::unexpected_frame("expected content body, got non content body frame instead").caused_by(Some(PUBLISH))
+}
+
+/// What a method frame in the middle of a content is.
+pub(super) fn interrupted(incoming: &Incoming) -> Exception {
+    if matches!(incoming, Incoming::Header) { expected_header() } else { expected_body() }
+}
+
+/// Room for routing to work in; kept from message to message.
+pub(super) type Scratch = RouteScratch;

@@ -1,0 +1,58 @@
+//! What a session cannot do alone: it asks its server, and goes on when it has the answer.
+
+use amq_protocol::protocol::{basic, exchange, queue};
+
+use super::channel::TxWork;
+use crate::auth::Credentials;
+
+/// A request to the server on behalf of a client. While one is open, the session takes no further input.
+#[derive(Debug)]
+pub enum Request {
+    /// Check who the client is; answer with [`authenticated`](super::Session::authenticated) or
+    /// [`refused`](super::Session::refused).
+    Authenticate(Credentials),
+    /// connection.open; answer with [`opened`](super::Session::opened) or a failure.
+    OpenVhost(String),
+    /// connection.update-secret with these credentials.
+    UpdateSecret(Vec<u8>),
+    /// The connection ends: give back all it holds, then [`closed`](super::Session::closed).
+    Close,
+    /// A method on a channel.
+    Channel(u16, ChannelRequest),
+}
+
+/// A channel's request; answered with [`reply`](super::Session::reply) or [`fail`](super::Session::fail).
+#[derive(Debug)]
+pub enum ChannelRequest {
+    /// exchange.declare
+    ExchangeDeclare(exchange::Declare),
+    /// exchange.delete
+    ExchangeDelete(exchange::Delete),
+    /// exchange.bind
+    ExchangeBind(exchange::Bind),
+    /// exchange.unbind
+    ExchangeUnbind(exchange::Unbind),
+    /// queue.declare
+    QueueDeclare(queue::Declare),
+    /// queue.bind
+    QueueBind(queue::Bind),
+    /// queue.unbind
+    QueueUnbind(queue::Unbind),
+    /// queue.purge
+    QueuePurge(queue::Purge),
+    /// queue.delete
+    QueueDelete(queue::Delete),
+    /// basic.consume
+    Consume(basic::Consume),
+    /// basic.cancel
+    Cancel(basic::Cancel),
+    /// basic.get
+    Get {
+        /// The queue.
+        queue: String,
+        /// Counts as acked at once.
+        no_ack: bool,
+    },
+    /// tx.commit with all that the transaction holds.
+    TxCommit(TxWork),
+}

@@ -1,0 +1,262 @@
+//! Frames of an open connection: which channel they are for, and what follows when one is wrong.
+
+use amq_protocol::protocol::{AMQPClass, channel, connection};
+
+use super::channel::Channel;
+use super::methods::Handled;
+use super::outgoing::Errand;
+use super::publish::interrupted;
+use super::{Exception, Phase, Request, Session};
+use crate::protocol::encode;
+use crate::protocol::frame::{Frame, FrameError, FrameKind, decode_frame};
+use crate::protocol::method::{self, Method, MethodId};
+use crate::protocol::reply::ReplyCode;
+use crate::time::Time;
+
+const CHANNEL_OPEN: MethodId = MethodId { class: 20, method: 10 };
+
+impl Session {
+    /// Takes one frame off the input; `None` if it is not all there.
+    pub(super) fn frame(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
+        match decode_frame(input, self.link.limits.frame_bytes) {
+            Ok(None) => None,
+            Ok(Some((frame, used))) => Some((used, self.whole_frame(now, frame))),
+            Err(error) => {
+                self.broken_frame(now, &error);
+                Some((input.len(), None))
+            }
+        }
+    }
+
+    /// After a broken frame nothing that follows can be trusted to be one.
+    fn broken_frame(&mut self, now: Time, error: &FrameError) {
+        let (code, text) = error.reply();
+        if matches!(self.phase, Phase::Running) {
+            self.close_connection(now, &Exception::new(code, text));
+        } else {
+            self.enter(Phase::Closed, now);
+        }
+    }
+
+    fn whole_frame(&mut self, now: Time, frame: Frame<'_>) -> Option<Request> {
+        match (self.phase, frame.kind) {
+            (_, FrameKind::Heartbeat) => None,
+            (Phase::Running, _) if frame.channel != 0 => self.channel_frame(now, frame),
+            (Phase::Running | Phase::Closing, FrameKind::Method) if frame.channel == 0 => {
+                self.connection_frame(now, frame.payload)
+            }
+            (Phase::Running, kind) => {
+                let text = format!("type {}, all octets = <<...>>", kind as u8);
+                self.close_connection(now, &Exception::unexpected_frame(text));
+                None
+            }
+            (Phase::Closing, _) => None,
+            (_, FrameKind::Method) if frame.channel == 0 => self.handshake_frame(now, frame.payload),
+            _ => {
+                self.enter(Phase::Closed, now);
+                None
+            }
+        }
+    }
+
+    fn handshake_frame(&mut self, now: Time, payload: &[u8]) -> Option<Request> {
+        if let Ok(Method::Connection(method)) = method::decode_method(payload) {
+            return self.handshake_method(now, method);
+        }
+        self.enter(Phase::Closed, now);
+        None
+    }
+
+    fn connection_frame(&mut self, now: Time, payload: &[u8]) -> Option<Request> {
+        let id = method::method_id(payload);
+        let method = match method::decode_method(payload) {
+            Ok(Method::Connection(method)) => method,
+            Ok(_) => {
+                let exception = Exception::new(
+                    ReplyCode::ChannelError,
+                    "unexpected method in connection state running",
+                );
+                self.raise_on_connection(now, &exception.caused_by(id));
+                return None;
+            }
+            Err(error) => {
+                let (code, text, id) = error.reply();
+                self.raise_on_connection(now, &Exception::new(code, text).caused_by(Some(id)));
+                return None;
+            }
+        };
+        self.connection_method(now, method, id)
+    }
+
+    fn raise_on_connection(&mut self, now: Time, exception: &Exception) {
+        if self.phase == Phase::Running {
+            self.close_connection(now, exception);
+        }
+    }
+
+    fn connection_method(
+        &mut self,
+        now: Time,
+        method: connection::AMQPMethod,
+        id: Option<MethodId>,
+    ) -> Option<Request> {
+        match method {
+            connection::AMQPMethod::Close(_) if self.phase == Phase::Closing => {
+                self.closed(now);
+                None
+            }
+            connection::AMQPMethod::Close(_) => {
+                self.enter(Phase::Leaving, now);
+                Some(Request::Close)
+            }
+            connection::AMQPMethod::CloseOk(_) if self.phase == Phase::Closing => {
+                self.enter(Phase::Closed, now);
+                None
+            }
+            connection::AMQPMethod::UpdateSecret(update) if self.phase == Phase::Running => {
+                Some(Request::UpdateSecret(update.new_secret.as_bytes().to_vec()))
+            }
+            _ => {
+                let exception = Exception::new(ReplyCode::CommandInvalid, "unimplemented method");
+                self.raise_on_connection(now, &exception.caused_by(id));
+                None
+            }
+        }
+    }
+
+    fn channel_frame(&mut self, now: Time, frame: Frame<'_>) -> Option<Request> {
+        let number = usize::from(frame.channel);
+        let handled = match self.channels.get_mut(number).and_then(Option::as_deref_mut) {
+            Some(channel) if channel.closing => {
+                self.frame_while_closing(frame);
+                return None;
+            }
+            Some(channel) => match frame.kind {
+                FrameKind::Body => channel.content_body(&mut self.link, frame.payload).map(|()| Handled::Done),
+                FrameKind::Header => channel.content_header(&mut self.link, frame.payload).map(|()| Handled::Done),
+                _ if !channel.is_idle() => Err(interrupted(&channel.incoming)),
+                _ => channel.method(&mut self.link, frame.payload),
+            },
+            None => self.frame_for_no_channel(frame),
+        };
+        match handled {
+            Ok(Handled::Done) => None,
+            Ok(Handled::Request(request)) => Some(Request::Channel(frame.channel, request)),
+            Ok(Handled::Close) => {
+                self.channel_close(frame.channel);
+                None
+            }
+            Err(exception) => {
+                self.fail(now, frame.channel, exception);
+                None
+            }
+        }
+    }
+
+    /// Everything but the end of the close is ignored: the client sent it before it knew.
+    fn frame_while_closing(&mut self, frame: Frame<'_>) {
+        if !matches!(frame.kind, FrameKind::Method) {
+            return;
+        }
+        match method::decode_method(frame.payload) {
+            Ok(Method::Channel(channel::AMQPMethod::Close(_))) => {
+                self.send_channel(frame.channel, channel::AMQPMethod::CloseOk(channel::CloseOk {}));
+                self.forget(frame.channel);
+            }
+            Ok(Method::Channel(channel::AMQPMethod::CloseOk(_))) => self.forget(frame.channel),
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, number: u16) {
+        if let Some(slot) = self.channels.get_mut(usize::from(number))
+            && slot.take().is_some()
+        {
+            self.channels_open -= 1;
+        }
+    }
+
+    fn frame_for_no_channel(&mut self, frame: Frame<'_>) -> Result<Handled, Exception> {
+        let id = method::method_id(frame.payload).filter(|_| matches!(frame.kind, FrameKind::Method));
+        let not_open = || Exception::new(ReplyCode::ChannelError, "expected 'channel.open'").caused_by(id);
+        if id != Some(CHANNEL_OPEN) {
+            return Err(not_open());
+        }
+        if self.channels_open >= usize::from(self.channels_max) {
+            let max = self.channels_max;
+            let text =
+                format!("number of channels opened ({max}) has reached the negotiated channel_max ({max})");
+            return Err(Exception::new(ReplyCode::NotAllowed, text).caused_by(id));
+        }
+        self.channel_open(frame.channel);
+        Ok(Handled::Done)
+    }
+
+    fn channel_open(&mut self, number: u16) {
+        self.incarnations += 1;
+        let index = usize::from(number);
+        if self.channels.len() <= index {
+            self.channels.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.channels.get_mut(index) {
+            *slot = Some(Box::new(Channel::new(number, self.incarnations)));
+        }
+        self.channels_open += 1;
+        self.link.counters.channels_opened += 1;
+        self.send_channel(number, channel::AMQPMethod::OpenOk(channel::OpenOk {}));
+    }
+
+    fn channel_close(&mut self, number: u16) {
+        self.tell_confirmed();
+        self.release(number);
+        self.forget(number);
+        self.send_channel(number, channel::AMQPMethod::CloseOk(channel::CloseOk {}));
+    }
+
+    fn send_channel(&mut self, number: u16, method: channel::AMQPMethod) {
+        encode::method(&mut self.link.out, number, AMQPClass::Channel(method));
+    }
+
+    /// Gives back all that a channel holds: its consumers go, its unacked messages return to their queues.
+    fn release(&mut self, number: u16) {
+        let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut) else { return };
+        for queue in std::mem::take(&mut channel.queues) {
+            self.link.outgoing.late(queue, Errand::ChannelGone(number));
+        }
+        for (_, consumer) in std::mem::take(&mut channel.consumers) {
+            self.consumers.remove(&consumer.number);
+        }
+    }
+
+    /// A request or a method failed: closes the channel, or the connection if the code says so.
+    pub fn fail(&mut self, now: Time, number: u16, exception: Exception) {
+        if exception.code.closes_connection() {
+            self.raise_on_connection(now, &exception);
+            return;
+        }
+        self.tell_confirmed();
+        self.release(number);
+        let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else { return };
+        // Keeps its place until the client answers, and forgets all else.
+        **channel = Channel::new(number, channel.incarnation);
+        channel.closing = true;
+        let (class_id, method_id) = exception.ids();
+        let reply_text = exception.reply_text().into();
+        let close = channel::Close { reply_code: exception.code as u16, reply_text, class_id, method_id };
+        self.send_channel(number, channel::AMQPMethod::Close(close));
+    }
+
+    /// Answers a channel's request; nothing if the client said nowait.
+    pub fn reply(&mut self, channel: u16, method: Option<AMQPClass>) {
+        if let (Some(method), Some(_)) = (method, self.channel(channel)) {
+            encode::method(&mut self.link.out, channel, method);
+        }
+    }
+
+    /// The queue that an empty name means on this channel from now on.
+    pub fn declared(&mut self, channel: u16, queue: &str) {
+        if let Some(channel) = self.channel(channel) {
+            channel.last_queue = Some(queue.to_owned());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Delivery tags of one channel: which unacked message each stands for (spec section 1.8.3).
+
+use std::collections::VecDeque;
+
+use crate::message::QueueId;
+use crate::queue::Handle;
+
+/// An unacked message as its channel knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// The queue it is from.
+    pub queue: QueueId,
+    /// Its handle there.
+    pub handle: Handle,
+    /// Whether it went to a consumer, so that it counts for the channel's shared prefetch; basic.get's do not.
+    pub consumed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Acked in a transaction that is not yet committed.
+    InTransaction,
+    Settled,
+}
+
+/// Delivery tags given out by a channel.
+#[derive(Debug)]
+pub struct DeliveryTags {
+    /// Tag of the first entry.
+    first: u64,
+    entries: VecDeque<Option<(Tagged, State)>>,
+    open: usize,
+}
+
+impl Default for DeliveryTags {
+    fn default() -> Self {
+        Self { first: 1, entries: VecDeque::new(), open: 0 }
+    }
+}
+
+impl DeliveryTags {
+    /// The tag for a delivery that needs no ack.
+    pub fn next_without_ack(&mut self) -> u64 {
+        if self.entries.is_empty() {
+            self.first += 1;
+            return self.first - 1;
+        }
+        self.entries.push_back(None);
+        self.first + self.entries.len() as u64 - 1
+    }
+
+    /// The tag for a delivery that waits for its ack.
+    pub fn next(&mut self, tagged: Tagged) -> u64 {
+        self.entries.push_back(Some((tagged, State::Open)));
+        self.open += 1;
+        self.first + self.entries.len() as u64 - 1
+    }
+
+    /// Messages not yet settled.
+    #[must_use]
+    pub const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Settles one tag, or all up to it; hands each message over. `false` if the tag is unknown or settled; with
+    /// `multiple`, tag 0 means all, and an unknown tag is one that was never given out.
+    pub fn settle(&mut self, tag: u64, multiple: bool, hand_over: impl FnMut(Tagged)) -> bool {
+        self.mark(tag, multiple, State::Settled, hand_over)
+    }
+
+    /// As [`settle`](Self::settle), within a transaction: [`commit`](Self::commit) or [`rollback`](Self::rollback)
+    /// follows.
+    pub fn settle_in_transaction(&mut self, tag: u64, multiple: bool, hand_over: impl FnMut(Tagged)) -> bool {
+        self.mark(tag, multiple, State::InTransaction, hand_over)
+    }
+
+    /// The transaction's acks count.
+    pub fn commit(&mut self) {
+        self.end_transaction(State::Settled);
+        self.trim();
+    }
+
+    /// The transaction's acks never happened.
+    pub fn rollback(&mut self) {
+        let reopened = self.end_transaction(State::Open);
+        self.open += reopened;
+    }
+
+    /// Settles everything; hands each message over in order.
+    pub fn settle_all(&mut self, hand_over: impl FnMut(Tagged)) {
+        self.mark(0, true, State::Settled, hand_over);
+    }
+
+    fn mark(&mut self, tag: u64, multiple: bool, state: State, mut hand_over: impl FnMut(Tagged)) -> bool {
+        let last = self.first + self.entries.len() as u64;
+        let tag = if tag == 0 && multiple { last.saturating_sub(1) } else { tag };
+        if tag >= last || tag == 0 && !multiple {
+            return false;
+        }
+        let Some(index) = tag.checked_sub(self.first).map(|index| index as usize) else { return multiple };
+        let range = if multiple { 0..=index } else { index..=index };
+        let mut found = false;
+        for (tagged, current) in self.entries.range_mut(range).flatten().filter(|(_, s)| *s == State::Open) {
+            *current = state;
+            self.open -= 1;
+            found = true;
+            hand_over(*tagged);
+        }
+        self.trim();
+        found || multiple
+    }
+
+    fn end_transaction(&mut self, state: State) -> usize {
+        let in_transaction = |entry: &&mut (Tagged, State)| entry.1 == State::InTransaction;
+        self.entries.iter_mut().flatten().filter(in_transaction).map(|entry| entry.1 = state).count()
+    }
+
+    /// Entries at the front that are done with go.
+    fn trim(&mut self) {
+        while let Some(front) = self.entries.front()
+            && front.is_none_or(|(_, state)| state == State::Settled)
+        {
+            self.entries.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Position;
+
+    fn tagged(position: u64) -> Tagged {
+        let handle = Handle { slot: 0, position: Position(position) };
+        Tagged { queue: QueueId(1), handle, consumed: true }
+    }
+
+    fn tags(count: u64) -> DeliveryTags {
+        let mut tags = DeliveryTags::default();
+        for position in 1..=count {
+            assert_eq!(tags.next(tagged(position)), position);
+        }
+        tags
+    }
+
+    fn settle(tags: &mut DeliveryTags, tag: u64, multiple: bool) -> (bool, Vec<u64>) {
+        let mut settled = Vec::new();
+        let known = tags.settle(tag, multiple, |tagged| settled.push(tagged.handle.position.0));
+        (known, settled)
+    }
+
+    #[test]
+    fn a_tag_is_settled_once() {
+        let mut tags = tags(3);
+        assert_eq!(settle(&mut tags, 2, false), (true, vec![2]));
+        assert_eq!(settle(&mut tags, 2, false), (false, vec![]));
+        assert_eq!(settle(&mut tags, 1, false), (true, vec![1]));
+        assert_eq!(settle(&mut tags, 1, false), (false, vec![]));
+        assert_eq!(settle(&mut tags, 4, false), (false, vec![]));
+        assert_eq!(tags.open(), 1);
+    }
+
+    #[test]
+    fn multiple_settles_all_up_to_the_tag() {
+        let mut tags = tags(4);
+        settle(&mut tags, 2, false);
+        assert_eq!(settle(&mut tags, 3, true), (true, vec![1, 3]));
+        assert_eq!(settle(&mut tags, 9, true), (false, vec![]));
+        assert_eq!(settle(&mut tags, 0, true), (true, vec![4]));
+        assert_eq!(settle(&mut tags, 0, true), (true, vec![]));
+        assert_eq!(settle(&mut tags, 0, false), (false, vec![]));
+    }
+
+    #[test]
+    fn tags_without_ack_keep_the_count() {
+        let mut tags = DeliveryTags::default();
+        assert_eq!(tags.next_without_ack(), 1);
+        assert_eq!(tags.next(tagged(1)), 2);
+        assert_eq!(tags.next_without_ack(), 3);
+        assert_eq!(settle(&mut tags, 3, false), (false, vec![]));
+        assert_eq!(settle(&mut tags, 2, false), (true, vec![1]));
+        assert_eq!(tags.next_without_ack(), 4);
+    }
+
+    #[test]
+    fn a_rollback_reopens_and_a_commit_settles() {
+        let mut tags = tags(2);
+        assert!(tags.settle_in_transaction(1, false, |_| ()));
+        assert!(!tags.settle_in_transaction(1, false, |_| ()));
+        tags.rollback();
+        assert_eq!(tags.open(), 2);
+        assert!(tags.settle_in_transaction(2, true, |_| ()));
+        tags.commit();
+        assert_eq!((tags.open(), settle(&mut tags, 1, false).0), (0, false));
+    }
+}

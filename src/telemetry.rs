@@ -1,0 +1,119 @@
+//! What the broker tells its operator: the log, on standard error, and counters of what happened since the start.
+//!
+//! Invariants: a counter only grows, and counting is one relaxed addition, done per batch where there is one;
+//! counters are for people and metrics, nothing decides by them. The log goes to standard error only (standard
+//! output is for the one line that says where the broker listens).
+
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing_subscriber::EnvFilter;
+
+/// Why the log cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not in `tracing`'s syntax.
+    #[error("log filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The process already has a log.
+    #[error("log: {0}")]
+    Installed(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Sends the process's log to standard error, one plain line an event, coloured on a terminal unless `NO_COLOR` is
+/// set. For the binary: an embedding program has its own subscriber.
+///
+/// # Errors
+/// A filter that cannot be parsed, or a process that has a subscriber already.
+pub fn init(filter: &str) -> Result<(), TelemetryError> {
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let filter = EnvFilter::try_new(filter)?;
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).finish();
+    Ok(subscriber.try_init()?)
+}
+
+/// A number that only grows, until it wraps at 2^64.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The count so far. Two counters read one after the other need not fit together.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything counted for the whole broker.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Connections that reached `connection.open-ok`.
+    pub connections_opened: Counter,
+    /// Channels that were opened.
+    pub channels_opened: Counter,
+    /// Messages accepted from publishers, routed or not.
+    pub published: Counter,
+    /// Messages sent to consumers, by `basic.deliver` and `basic.get-ok`; a redelivery counts again.
+    pub delivered: Counter,
+    /// Deliveries acknowledged, automatic ones included.
+    pub acked: Counter,
+    /// Mandatory messages returned to their publisher.
+    pub returned: Counter,
+    /// Messages sent on to a dead letter exchange.
+    pub dead_lettered: Reasons,
+    /// Messages that ended in no queue.
+    pub dropped: Dropped,
+}
+
+/// Messages that left a queue without being acked, by reason.
+#[derive(Debug, Default)]
+pub struct Reasons {
+    /// Rejected or nacked without requeue.
+    pub rejected: Counter,
+    /// Older than their time to live.
+    pub expired: Counter,
+    /// Over a length limit.
+    pub maxlen: Counter,
+    /// Delivered too often.
+    pub delivery_limit: Counter,
+}
+
+/// Messages that ended in no queue, by reason.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    /// Published to an exchange with no matching binding, and not mandatory.
+    pub unroutable: Counter,
+    /// Dead, on a queue that has no dead letter exchange or whose exchange led nowhere.
+    pub dead: Reasons,
+    /// Dead letters that would have gone round in a circle.
+    pub cycle: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_adds_up_over_threads() {
+        let counters = Counters::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1000).for_each(|_| counters.published.add(2)));
+            }
+        });
+        assert_eq!(counters.published.value(), 8000);
+        assert_eq!(counters.dropped.dead.expired.value(), 0);
+    }
+
+    #[test]
+    fn a_bad_filter_is_refused_before_anything_is_installed() {
+        assert!(matches!(init("coney=loud"), Err(TelemetryError::Filter(_))));
+    }
+}
