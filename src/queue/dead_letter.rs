@@ -1,0 +1,259 @@
+//! Dead letters: the history they carry, and when they stop going round
+//! (<https://www.rabbitmq.com/docs/dlx#effects>).
+
+use std::borrow::Cow;
+
+use crate::message::{Message, Parts};
+use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
+use crate::protocol::table::{FieldValue, Table, TableWriter};
+use crate::time::Timestamp;
+
+/// Why a message died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// A consumer rejected it without requeue.
+    Rejected,
+    /// Its TTL ran out.
+    Expired,
+    /// The queue was at its length limit.
+    Maxlen,
+    /// It was delivered too often.
+    DeliveryLimit,
+}
+
+impl Reason {
+    /// As x-death has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Maxlen => "maxlen",
+            Self::DeliveryLimit => "delivery_limit",
+        }
+    }
+}
+
+/// A death: where and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Death<'a> {
+    /// The queue it died in.
+    pub queue: &'a str,
+    /// Why.
+    pub reason: Reason,
+    /// When.
+    pub at: Timestamp,
+    /// The queue's dead-letter exchange.
+    pub exchange: &'a str,
+    /// The queue's dead-letter routing key.
+    pub routing_key: Option<&'a str>,
+}
+
+/// Headers that are made anew with each death.
+const REWRITTEN: &[&[u8]] =
+    &[b"x-death", b"x-last-death-exchange", b"x-last-death-queue", b"x-last-death-reason"];
+
+/// The message as its dead-letter exchange gets it.
+#[must_use]
+pub fn bury(message: &Message, death: &Death<'_>) -> Message {
+    let parts = message.parts();
+    let properties = Properties::parse(parts.properties).ok();
+    let headers = properties.as_ref().and_then(Properties::headers);
+    let expiration = properties.as_ref().and_then(Properties::expiration);
+    let table = new_headers(&parts, headers, expiration, death);
+    let edit =
+        PropertiesEdit { headers: Some(HeadersEdit::Replace(&table)), drop_expiration: true, reply_to: None };
+    let mut edited = Vec::with_capacity(parts.properties.len() + table.len() + 8);
+    if edit_properties(parts.properties, &edit, &mut edited).is_err() {
+        // They were checked when they came in; a message is worth more than its history.
+        edited = parts.properties.to_vec();
+    }
+    let routing_key = death.routing_key.map_or(parts.routing_key, str::as_bytes);
+    Message::new(Parts { exchange: death.exchange.as_bytes(), routing_key, properties: &edited, ..parts })
+}
+
+fn new_headers(
+    parts: &Parts<'_>,
+    headers: Option<Table<'_>>,
+    expiration: Option<&[u8]>,
+    death: &Death<'_>,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = TableWriter::new(&mut bytes);
+    let mut had_first = false;
+    for (key, raw) in headers.iter().flat_map(Table::iter_raw) {
+        had_first |= key == b"x-first-death-reason";
+        // With a routing key of the queue's own, the keys in CC no longer count.
+        let dropped = REWRITTEN.contains(&key) || (key == b"CC" && death.routing_key.is_some());
+        if !dropped {
+            writer.entry_raw(key, raw);
+        }
+    }
+    writer.entry_raw(b"x-death", &deaths(parts, headers, expiration, death));
+    let mut stamp = |prefix: &str| {
+        let pairs = [("exchange", parts.exchange), ("queue", death.queue.as_bytes())];
+        for (name, value) in pairs.into_iter().chain([("reason", death.reason.name().as_bytes())]) {
+            writer.entry(format!("{prefix}-{name}").as_bytes(), FieldValue::LongString(value));
+        }
+    };
+    if !had_first {
+        stamp("x-first-death");
+    }
+    stamp("x-last-death");
+    bytes
+}
+
+/// The x-death array: newest first, one entry per queue and reason. A repeat raises the count and comes to the front;
+/// time, exchange and keys stay those of the first.
+fn deaths(parts: &Parts<'_>, headers: Option<Table<'_>>, expiration: Option<&[u8]>, death: &Death<'_>) -> Vec<u8> {
+    let same = |table: &Table<'_>| {
+        bytes_of(table, b"queue") == death.queue.as_bytes()
+            && bytes_of(table, b"reason") == death.reason.name().as_bytes()
+    };
+    let former = history(headers);
+    let first = match former.iter().find(|table| same(table)) {
+        Some(again) => counted_once_more(again),
+        None => first_death(parts, headers, expiration, death),
+    };
+    let mut items = Vec::new();
+    push_table(&mut items, &first);
+    for table in former.iter().filter(|table| !same(table)) {
+        push_table(&mut items, table.bytes());
+    }
+    let mut array = vec![b'A'];
+    array.extend_from_slice(&(items.len() as u32).to_be_bytes());
+    array.append(&mut items);
+    array
+}
+
+fn push_table(items: &mut Vec<u8>, table: &[u8]) {
+    items.push(b'F');
+    items.extend_from_slice(&(table.len() as u32).to_be_bytes());
+    items.extend_from_slice(table);
+}
+
+fn counted_once_more(table: &Table<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = TableWriter::new(&mut bytes);
+    for (key, raw) in table.iter_raw() {
+        if key == b"count" {
+            let count = table.get(key).and_then(|value| value.as_i64()).unwrap_or(0);
+            writer.entry(key, FieldValue::I64(count + 1));
+        } else {
+            writer.entry_raw(key, raw);
+        }
+    }
+    bytes
+}
+
+fn first_death(
+    parts: &Parts<'_>,
+    headers: Option<Table<'_>>,
+    expiration: Option<&[u8]>,
+    death: &Death<'_>,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = TableWriter::new(&mut bytes);
+    writer.entry(b"count", FieldValue::I64(1));
+    writer.entry(b"reason", FieldValue::LongString(death.reason.name().as_bytes()));
+    writer.entry(b"queue", FieldValue::LongString(death.queue.as_bytes()));
+    writer.entry(b"time", FieldValue::Timestamp(death.at.as_secs()));
+    writer.entry(b"exchange", FieldValue::LongString(parts.exchange));
+    let cc = headers.into_iter().flat_map(|headers| extra_keys(headers, b"CC"));
+    writer.entry_raw(b"routing-keys", &string_array(std::iter::once(parts.routing_key).chain(cc)));
+    if let Some(expiration) = expiration {
+        writer.entry(b"original-expiration", FieldValue::LongString(expiration));
+    }
+    bytes
+}
+
+fn string_array<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut items = Vec::new();
+    for string in strings {
+        items.push(b'S');
+        items.extend_from_slice(&(string.len() as u32).to_be_bytes());
+        items.extend_from_slice(string);
+    }
+    let mut array = vec![b'A'];
+    array.extend_from_slice(&(items.len() as u32).to_be_bytes());
+    array.append(&mut items);
+    array
+}
+
+/// The deaths so far, newest first.
+fn history(headers: Option<Table<'_>>) -> Vec<Table<'_>> {
+    let Some(FieldValue::Array(deaths)) = headers.and_then(|headers| headers.get(b"x-death")) else {
+        return Vec::new();
+    };
+    let as_table = |value| match value {
+        FieldValue::Table(table) => Some(table),
+        _ => None,
+    };
+    deaths.iter().filter_map(as_table).collect()
+}
+
+fn bytes_of<'a>(table: &Table<'a>, key: &[u8]) -> &'a [u8] {
+    match table.get(key) {
+        Some(FieldValue::LongString(bytes)) => bytes,
+        _ => &[],
+    }
+}
+
+/// Whether a buried message would go round for ever in this queue: it died there before, and since then nobody rejected
+/// it: all its deaths were the brokers' own doing.
+#[must_use]
+pub fn is_cycle(buried: &Message, queue: &str) -> bool {
+    let Ok(properties) = Properties::parse(buried.properties()) else { return false };
+    for table in history(properties.headers()) {
+        if bytes_of(&table, b"reason") == Reason::Rejected.name().as_bytes() {
+            return false;
+        }
+        if bytes_of(&table, b"queue") == queue.as_bytes() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Routing keys beside the message's own, from a header `CC` or `BCC`
+/// (<https://www.rabbitmq.com/docs/sender-selected>).
+pub fn extra_keys<'a>(headers: Table<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    let array = match headers.get(name) {
+        Some(FieldValue::Array(array)) => Some(array),
+        _ => None,
+    };
+    array.into_iter().flat_map(|array| array.iter()).filter_map(|value| match value {
+        FieldValue::LongString(key) => Some(key),
+        _ => None,
+    })
+}
+
+/// All keys that a buried message is routed by.
+#[must_use]
+pub fn routing_keys(buried: &Message) -> Vec<Vec<u8>> {
+    let mut keys = vec![buried.routing_key().to_vec()];
+    if let Ok(properties) = Properties::parse(buried.properties())
+        && let Some(headers) = properties.headers()
+    {
+        keys.extend(extra_keys(headers, b"CC").map(<[u8]>::to_vec));
+    }
+    keys
+}
+
+/// A header table without one of its entries; `None` if it has no such entry.
+#[must_use]
+pub fn without_header(headers: Table<'_>, name: &[u8]) -> Option<Vec<u8>> {
+    headers.get(name)?;
+    let mut bytes = Vec::with_capacity(headers.bytes().len());
+    let mut writer = TableWriter::new(&mut bytes);
+    for (key, raw) in headers.iter_raw().filter(|(key, _)| *key != name) {
+        writer.entry_raw(key, raw);
+    }
+    Some(bytes)
+}
+
+/// A name for logs.
+#[must_use]
+pub fn printable(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(name)
+}

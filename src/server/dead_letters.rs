@@ -1,0 +1,93 @@
+//! Carrying dead letters to their exchange.
+//!
+//! A batch of them is one unit in the store: their removal here and their records in the target queues are written
+//! together, so that no crash loses or doubles one.
+
+use std::collections::BTreeMap;
+
+use super::mailbox::Mail;
+use super::shared::{Shared, count_reason};
+use super::vhost::{QueueRecord, Vhost};
+use crate::message::{Message, Position, QueueId};
+use crate::protocol::content::Properties;
+use crate::queue::dead_letter::{self, Death};
+use crate::queue::{Command, DeadLetter, Publish, QueueOptions};
+use crate::session::TableHeaders;
+use crate::store::{Join, Op, Submission};
+use crate::topology::{HeaderSource, RouteScratch};
+
+/// Dead letters of one queue.
+pub(super) struct Burial<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) vhost: &'a Vhost,
+    pub(super) record: &'a QueueRecord,
+    pub(super) options: &'a QueueOptions,
+}
+
+impl Burial<'_> {
+    /// Sends each to where its exchange routes it. One that has nowhere to go is dropped, as in RabbitMQ.
+    pub(super) fn carry_out(&self, letters: Vec<DeadLetter>) {
+        let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
+        let mut stored: Vec<Position> = Vec::new();
+        for letter in letters {
+            stored.extend(letter.stored);
+            let buried = self.bury(&letter);
+            let targets = self.targets(&buried);
+            count_reason(&self.shared.counters.dead_lettered, letter.reason, 1);
+            for queue in targets {
+                per_queue.entry(queue).or_default().push(publish(buried.clone()));
+            }
+        }
+        self.send(per_queue, stored);
+    }
+
+    fn bury(&self, letter: &DeadLetter) -> Message {
+        let death = Death {
+            queue: &self.record.name,
+            reason: letter.reason,
+            at: self.shared.clock.timestamp(),
+            exchange: self.options.dead_letter_exchange.as_deref().unwrap_or_default(),
+            routing_key: self.options.dead_letter_routing_key.as_deref(),
+        };
+        dead_letter::bury(&letter.message, &death)
+    }
+
+    fn targets(&self, buried: &Message) -> Vec<QueueId> {
+        let keys = dead_letter::routing_keys(buried);
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let properties = Properties::parse(buried.properties()).ok();
+        let headers = properties.as_ref().and_then(Properties::headers).map(TableHeaders);
+        let source = headers.as_ref().map(|headers| headers as &dyn HeaderSource);
+        let mut queues = Vec::new();
+        let routed =
+            self.vhost.topology.route(buried.exchange(), &keys, source, &mut queues, &mut RouteScratch::default());
+        if routed.is_err() {
+            tracing::debug!(queue = self.record.name, "the dead-letter exchange does not exist");
+        }
+        queues.retain(|queue| {
+            self.vhost.queue(*queue).is_some_and(|record| !dead_letter::is_cycle(buried, &record.name))
+        });
+        queues
+    }
+
+    fn send(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>, stored: Vec<Position>) {
+        let parts = u32::try_from(per_queue.len() + 1).unwrap_or(u32::MAX);
+        let join = Join { id: self.shared.store.next_join_id(), parts };
+        for (queue, publishes) in per_queue {
+            let mail = Mail::Joined(join, vec![Command::Adopt(publishes)]);
+            let taken = self.vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
+            if !taken {
+                self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
+            }
+        }
+        let ops = vec![Op::Remove { queue: self.record.id, positions: stored }];
+        self.shared.store.submit(Submission { ops, join: Some(join), ..Submission::default() });
+    }
+}
+
+/// The original TTL is gone from a dead letter; its priority stays.
+fn publish(message: Message) -> Publish {
+    let priority = Properties::parse(message.properties()).ok().and_then(|properties| properties.priority());
+    Publish { message, channel: 0, sequence: 0, ttl_ms: None, priority: priority.unwrap_or(0) }
+}
+

@@ -1,0 +1,139 @@
+//! What outlives a restart beside messages: vhosts, users, exchanges, queues, bindings, as keyed JSON records.
+//!
+//! A record is one definition, so a change writes one record. Keys are `kind NUL vhost NUL name`.
+
+use std::collections::BTreeMap;
+
+use amq_protocol::types::FieldTable;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::User;
+use crate::store::Op;
+use crate::topology::{Binding, ExchangeSpec};
+
+/// Version of the records' form.
+const VERSION: u32 = 1;
+
+/// A queue's definition.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QueueDefinition {
+    /// The name.
+    pub name: String,
+    /// Its id, under which the store keeps its messages.
+    pub id: u64,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// Declare arguments.
+    pub arguments: FieldTable,
+}
+
+/// One definition.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Definition {
+    /// A virtual host.
+    Vhost(String),
+    /// A user.
+    User(User),
+    /// A durable exchange in a vhost.
+    Exchange(String, ExchangeSpec),
+    /// A durable queue in a vhost.
+    Queue(String, QueueDefinition),
+    /// A binding between durable ends in a vhost.
+    Binding(String, Binding),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record<T> {
+    version: u32,
+    definition: T,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the definition '{key}' in the data directory cannot be read ({why}); it was written by another version, or is damaged")]
+pub struct DefinitionError {
+    key: String,
+    why: String,
+}
+
+impl Definition {
+    fn key(&self) -> String {
+        match self {
+            Self::Vhost(name) => format!("vhost\0{name}"),
+            Self::User(user) => format!("user\0{}", user.name),
+            Self::Exchange(vhost, exchange) => format!("exchange\0{vhost}\0{}", exchange.name),
+            Self::Queue(vhost, queue) => format!("queue\0{vhost}\0{}", queue.name),
+            Self::Binding(vhost, binding) => {
+                format!("binding\0{vhost}\0{}", serde_json::to_string(binding).unwrap_or_default())
+            }
+        }
+    }
+
+    /// The store operation that keeps it.
+    #[must_use]
+    pub fn put(self) -> Op {
+        let key = self.key();
+        let value = serde_json::to_vec(&Record { version: VERSION, definition: self }).unwrap_or_default();
+        Op::PutDefinition { key, value }
+    }
+
+    /// The store operation that forgets it.
+    #[must_use]
+    pub fn remove(&self) -> Op {
+        Op::RemoveDefinition { key: self.key() }
+    }
+
+    /// Reads the records of an earlier run.
+    pub fn read_all(records: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Self>, DefinitionError> {
+        records.iter().map(|(key, value)| Self::read(key, value)).collect()
+    }
+
+    fn read(key: &str, value: &[u8]) -> Result<Self, DefinitionError> {
+        let error = |why: String| DefinitionError { key: key.replace('\0', "/"), why };
+        let record: Record<Self> = parse(value).map_err(error)?;
+        if record.version != VERSION {
+            return Err(error(format!("its version is {}, not {VERSION}", record.version)));
+        }
+        Ok(record.definition)
+    }
+}
+
+fn parse<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(definition: Definition) -> BTreeMap<String, Vec<u8>> {
+        match definition.put() {
+            Op::PutDefinition { key, value } => [(key, value)].into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_definition_round_trips() {
+        let queue = QueueDefinition {
+            name: "q".to_owned(),
+            id: 7,
+            auto_delete: true,
+            arguments: FieldTable::default(),
+        };
+        let read = Definition::read_all(&records(Definition::Queue("/".to_owned(), queue))).unwrap();
+        assert!(matches!(&read[..], [Definition::Queue(vhost, queue)] if vhost == "/" && queue.id == 7));
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_refused_by_name() {
+        let mut records = records(Definition::Vhost("v".to_owned()));
+        for value in records.values_mut() {
+            *value = String::from_utf8(value.clone()).unwrap().replace("\"version\":1", "\"version\":2").into_bytes();
+        }
+        let error = Definition::read_all(&records).unwrap_err().to_string();
+        assert!(error.contains("vhost/v") && error.contains("version is 2"), "{error}");
+    }
+}

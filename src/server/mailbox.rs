@@ -1,0 +1,154 @@
+//! A queue's mailbox.
+//!
+//! It takes whatever it is given at once, so that a queue can write to another queue, or to itself, without waiting: that
+//! way nothing can deadlock. What keeps it small is that connections look at its [`Gauge`] and stop reading from their
+//! socket while it is over its mark.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::queue::{Command, Publish, Reply};
+use crate::store::Join;
+
+/// Above this many bytes a mailbox makes its publishers wait. A few socket reads of each of some dozen connections.
+const HIGH_BYTES: usize = 8 * 1024 * 1024;
+/// At this many bytes they go on.
+const LOW_BYTES: usize = HIGH_BYTES / 2;
+/// What a command counts for beside the messages in it.
+const COMMAND_BYTES: usize = 64;
+
+/// What a queue task gets.
+#[derive(Debug)]
+pub enum Mail {
+    /// A command.
+    Tell(Command),
+    /// A command whose reply is waited for.
+    Ask(Command, oneshot::Sender<Reply>),
+    /// Commands whose store records are one part of an atomic unit over several queues.
+    Joined(Join, Vec<Command>),
+}
+
+/// How full something is, and a place to wait for it to empty.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    bytes: AtomicUsize,
+    emptied: Notify,
+}
+
+impl Gauge {
+    fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn subtract(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if before > LOW_BYTES && before - bytes <= LOW_BYTES {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    fn is_over(&self, mark: usize) -> bool {
+        self.bytes.load(Ordering::Acquire) > mark
+    }
+
+    /// Returns at once unless the high mark was passed; then when the low one is reached.
+    async fn wait(&self) {
+        if !self.is_over(HIGH_BYTES) {
+            return;
+        }
+        loop {
+            let emptied = self.emptied.notified();
+            if !self.is_over(LOW_BYTES) {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+/// The sending end.
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    sender: mpsc::UnboundedSender<(usize, Mail)>,
+    gauge: Arc<Gauge>,
+}
+
+impl Mailbox {
+    /// A mailbox and its receiving end.
+    pub fn new() -> (Self, MailReceiver) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let gauge = Arc::<Gauge>::default();
+        (Self { sender, gauge: Arc::clone(&gauge) }, MailReceiver { receiver, gauge, taken: Vec::new() })
+    }
+
+    /// Puts mail in. The queue may be gone: then the mail comes back.
+    pub fn send(&self, mail: Mail) -> Result<(), Mail> {
+        let bytes = cost(&mail);
+        self.gauge.add(bytes);
+        self.sender.send((bytes, mail)).map_err(|error| error.0.1)
+    }
+
+    /// Puts a command in and waits for its reply; `None` if the queue is gone.
+    pub async fn ask(&self, command: Command) -> Option<Reply> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Mail::Ask(command, sender)).ok()?;
+        receiver.await.ok()
+    }
+
+    /// Waits while the mailbox is too full. Only for those that the queue never waits on.
+    pub async fn wait_for_room(&self) {
+        if !self.sender.is_closed() {
+            tokio::select! {
+                () = self.gauge.wait() => {}
+                () = self.sender.closed() => {}
+            }
+        }
+    }
+}
+
+/// The receiving end.
+#[derive(Debug)]
+pub struct MailReceiver {
+    receiver: mpsc::UnboundedReceiver<(usize, Mail)>,
+    gauge: Arc<Gauge>,
+    taken: Vec<(usize, Mail)>,
+}
+
+impl MailReceiver {
+    /// Waits for mail and takes up to `max` pieces of it; none: nobody can send any more.
+    pub async fn receive(&mut self, max: usize) -> Vec<Mail> {
+        self.receiver.recv_many(&mut self.taken, max).await;
+        self.account()
+    }
+
+    /// Takes what is there and lets no more in.
+    pub fn close(&mut self) -> Vec<Mail> {
+        self.receiver.close();
+        while let Ok(mail) = self.receiver.try_recv() {
+            self.taken.push(mail);
+        }
+        self.account()
+    }
+
+    fn account(&mut self) -> Vec<Mail> {
+        self.gauge.subtract(self.taken.iter().map(|(bytes, _)| bytes).sum());
+        self.taken.drain(..).map(|(_, mail)| mail).collect()
+    }
+}
+
+fn cost(mail: &Mail) -> usize {
+    match mail {
+        Mail::Tell(command) | Mail::Ask(command, _) => command_cost(command),
+        Mail::Joined(_, commands) => commands.iter().map(command_cost).sum(),
+    }
+}
+
+fn command_cost(command: &Command) -> usize {
+    let of = |publishes: &[Publish]| publishes.iter().map(|p| p.message.encoded_len() + COMMAND_BYTES).sum::<usize>();
+    match command {
+        Command::Publish(_, publishes) | Command::Adopt(publishes) => of(publishes) + COMMAND_BYTES,
+        _ => COMMAND_BYTES,
+    }
+}

@@ -1,0 +1,246 @@
+//! The task of one queue: drains its mailbox, hands the batch to the machine, carries out the effects.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::dead_letters::Burial;
+use super::mailbox::{Mail, MailReceiver};
+use super::shared::{ConnectionHandle, Event, Shared, count_reason};
+use super::vhost::{QueueRecord, Vhost};
+use crate::queue::{Command, ConnectionId, ConsumerKey, Effects, Ended, Queue, Range, Reply};
+use crate::store::{Confirm, Join, Op, StoredMessage, Submission};
+use crate::time::{Time, Timestamp};
+
+/// Mail taken at a time: enough to pay for a wake-up many times over, little enough that deliveries don't wait long.
+const BATCH_MAX: usize = 64;
+
+/// A queue's task.
+pub(super) struct QueueTask {
+    shared: Arc<Shared>,
+    vhost: Arc<Vhost>,
+    record: Arc<QueueRecord>,
+    queue: Queue,
+    mail: MailReceiver,
+    effects: Effects,
+    /// Ways to the connections this queue has to do with.
+    connections: HashMap<ConnectionId, ConnectionHandle>,
+}
+
+impl QueueTask {
+    /// Starts the task.
+    pub(super) fn spawn(
+        shared: Arc<Shared>,
+        vhost: Arc<Vhost>,
+        record: Arc<QueueRecord>,
+        queue: Queue,
+        mail: MailReceiver,
+    ) {
+        let task = Self {
+            shared,
+            vhost,
+            record,
+            queue,
+            mail,
+            effects: Effects::default(),
+            connections: HashMap::new(),
+        };
+        tokio::spawn(task.run());
+    }
+
+    async fn run(mut self) {
+        loop {
+            let timeout = self.queue.poll_timeout();
+            let mail = if timeout.is_none() {
+                self.mail.receive(BATCH_MAX).await
+            } else {
+                tokio::select! {
+                    biased;
+                    mail = self.mail.receive(BATCH_MAX) => mail,
+                    () = self.shared.clock.wait_for(timeout) => Vec::new(),
+                }
+            };
+            if mail.is_empty() && timeout.is_none() {
+                return;
+            }
+            if let Some(ended) = self.batch(mail) {
+                self.finish(ended).await;
+                return;
+            }
+            self.shared.wait_for_store().await;
+        }
+    }
+
+    /// One batch. Replies leave last, so that whoever gets one finds the deliveries before it in its inbox.
+    fn batch(&mut self, mail: Vec<Mail>) -> Option<Ended> {
+        let now = self.shared.clock.now();
+        let mut replies = Vec::new();
+        for mail in mail {
+            self.take(now, mail, &mut replies);
+        }
+        self.queue.settle_batch(now, &mut self.effects);
+        self.carry_out(None);
+        send_replies(replies);
+        self.effects.ended.take()
+    }
+
+    fn take(&mut self, now: Time, mail: Mail, replies: &mut Vec<(oneshot::Sender<Reply>, Reply)>) {
+        match mail {
+            Mail::Tell(command) => {
+                self.note_gone(&command);
+                self.queue.apply(now, command, &mut self.effects);
+            }
+            Mail::Ask(command, reply_to) => {
+                let reply = self.queue.apply(now, command, &mut self.effects);
+                replies.push((reply_to, reply));
+            }
+            Mail::Joined(join, commands) => {
+                self.carry_out(None);
+                for command in commands {
+                    self.queue.apply(now, command, &mut self.effects);
+                }
+                self.carry_out(Some(join));
+            }
+        }
+    }
+
+    fn note_gone(&mut self, command: &Command) {
+        if let Command::ConnectionGone(connection) = command {
+            self.connections.remove(connection);
+        }
+    }
+
+    fn carry_out(&mut self, join: Option<Join>) {
+        for deliveries in std::mem::take(&mut self.effects.deliveries) {
+            let ConsumerKey { connection, number, .. } = deliveries.consumer;
+            self.tell(connection, Event::Deliver(number, deliveries.deliveries));
+        }
+        for key in std::mem::take(&mut self.effects.cancelled) {
+            self.tell(key.connection, Event::Cancelled(key.number));
+        }
+        for (refused, ranges) in
+            [(false, std::mem::take(&mut self.effects.confirms)), (true, std::mem::take(&mut self.effects.refusals))]
+        {
+            for Range { connection, channel, first, last } in ranges {
+                self.tell(connection, Event::Confirmed { channel, first, last, refused });
+            }
+        }
+        for (reason, count) in self.effects.dropped.drain(..) {
+            count_reason(&self.shared.counters.dropped.dead, reason, count as u64);
+        }
+        self.submit(join);
+        self.bury();
+    }
+
+    /// Looks a connection up once; most queues have to do with the same few all the time.
+    fn connection(&mut self, id: ConnectionId) -> Option<&ConnectionHandle> {
+        if !self.connections.contains_key(&id) {
+            let handle = self.shared.connections.get(&id)?.clone();
+            self.connections.retain(|_, handle| !handle.events.is_closed());
+            self.connections.insert(id, handle);
+        }
+        self.connections.get(&id)
+    }
+
+    fn tell(&mut self, connection: ConnectionId, event: Event) {
+        if let Some(handle) = self.connection(connection) {
+            // A connection that is gone gives back what it had: its queues are told so.
+            let _ = handle.events.send(event);
+        }
+    }
+
+    /// What the batch has for the store, as one unit.
+    fn submit(&mut self, join: Option<Join>) {
+        let ops = self.store_ops();
+        if ops.is_empty() && join.is_none() {
+            return;
+        }
+        let ranges = std::mem::take(&mut self.effects.append_confirms);
+        let confirms = ranges.into_iter().filter_map(|range| self.confirm(range)).collect();
+        self.shared.store.submit(Submission { ops, join, confirms, done: None });
+    }
+
+    fn confirm(&mut self, range: Range) -> Option<Confirm> {
+        let sink = Arc::new(self.connection(range.connection)?.clone());
+        Some(Confirm { sink, channel: range.channel, first: range.first, last: range.last })
+    }
+
+    fn store_ops(&mut self) -> Vec<Op> {
+        let queue = self.record.id;
+        let mut ops = Vec::new();
+        if let Some((before, keep)) = self.effects.purged.take() {
+            ops.push(Op::Purge { queue, before, keep });
+        }
+        if !self.effects.appended.is_empty() {
+            let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
+            let entries = self.effects.appended.drain(..).map(|append| StoredMessage {
+                position: append.position,
+                message: append.message,
+                expires_at: on_the_wall(append.expires, now, wall),
+                redelivered: false,
+            });
+            ops.push(Op::Append { queue, entries: entries.collect() });
+        }
+        if let Some(up_to) = self.effects.delivered_up_to.take() {
+            ops.push(Op::Delivered { queue, up_to });
+        }
+        if !self.effects.removed.is_empty() {
+            ops.push(Op::Remove { queue, positions: std::mem::take(&mut self.effects.removed) });
+        }
+        ops
+    }
+
+    fn bury(&mut self) {
+        let letters = std::mem::take(&mut self.effects.dead_letters);
+        if !letters.is_empty() {
+            let options = self.queue.options();
+            Burial { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }.carry_out(letters);
+        }
+    }
+
+    /// The end of the queue. Its mailbox is closed first: whoever holds the vhost's lock may be waiting for a reply from
+    /// here.
+    async fn finish(mut self, ended: Ended) {
+        for mail in self.mail.close() {
+            self.turn_away(mail);
+        }
+        if self.record.durable {
+            let ops = vec![Op::DeleteQueue { queue: self.record.id }];
+            self.shared.store.submit(Submission { ops, ..Submission::default() });
+        }
+        if ended != Ended::Deleted {
+            self.vhost.forget_queue(&self.shared, &self.record).await;
+        }
+    }
+
+    /// Mail for a queue that is no more. Its publishes went nowhere, which is a confirm, as for any unroutable message; its
+    /// part of a joined unit is empty.
+    fn turn_away(&mut self, mail: Mail) {
+        match mail {
+            Mail::Tell(Command::Publish(connection, publishes)) => {
+                for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
+                    let (channel, sequence) = (publish.channel, publish.sequence);
+                    let event = Event::Confirmed { channel, first: sequence, last: sequence, refused: false };
+                    self.tell(connection, event);
+                }
+            }
+            Mail::Joined(join, _) => {
+                self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
+            }
+            Mail::Ask(..) | Mail::Tell(_) => {}
+        }
+    }
+}
+
+fn send_replies(replies: Vec<(oneshot::Sender<Reply>, Reply)>) {
+    for (reply_to, reply) in replies {
+        // Whoever asked may have gone; a message it got stays unacked until its connection is cleaned up.
+        let _ = reply_to.send(reply);
+    }
+}
+
+fn on_the_wall(expires: Time, now: Time, wall: Timestamp) -> Option<Timestamp> {
+    let left_ms = expires.since(now).as_millis();
+    (expires != Time::NEVER).then(|| Timestamp::from_millis(wall.as_millis().saturating_add(left_ms as u64)))
+}

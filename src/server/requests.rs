@@ -1,0 +1,403 @@
+//! Serving what a session cannot do alone: methods that change or ask what connections share.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
+
+use super::connection::Connection;
+use super::mailbox::Mail;
+use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
+use super::definitions::Definition;
+use super::shared::random_bytes;
+use crate::message::QueueId;
+use crate::protocol::reply::ReplyCode;
+use crate::queue::{Command, Consume, ConsumerKey, QueueOptions, Reply, options};
+use crate::session::{ChannelRequest, Exception, TxWork, direct_reply};
+use crate::store::{Join, Submission};
+use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, equivalence};
+
+type Answer = Result<Option<AMQPClass>, Exception>;
+
+impl Connection {
+    /// Serves a channel's request and gives what to answer; nothing with nowait.
+    pub(super) async fn serve(&mut self, vhost: &Arc<Vhost>, channel: u16, request: ChannelRequest) -> Answer {
+        match request {
+            ChannelRequest::ExchangeDeclare(declare) => self.exchange_declare(vhost, declare).await,
+            ChannelRequest::ExchangeDelete(delete) => self.exchange_delete(vhost, delete).await,
+            ChannelRequest::ExchangeBind(bind) => {
+                let ok = exchange::AMQPMethod::BindOk(exchange::BindOk {});
+                let binding = exchange_binding(&bind.source, &bind.destination, &bind.routing_key, bind.arguments);
+                self.bind(vhost, binding).await?;
+                Ok((!bind.nowait).then_some(AMQPClass::Exchange(ok)))
+            }
+            ChannelRequest::ExchangeUnbind(unbind) => {
+                let ok = exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {});
+                let (source, destination) = (&unbind.source, &unbind.destination);
+                let binding = exchange_binding(source, destination, &unbind.routing_key, unbind.arguments);
+                self.unbind(vhost, binding).await?;
+                Ok((!unbind.nowait).then_some(AMQPClass::Exchange(ok)))
+            }
+            ChannelRequest::QueueDeclare(declare) => self.queue_declare(vhost, channel, declare).await,
+            ChannelRequest::QueueBind(bind) => self.queue_bind(vhost, bind).await,
+            ChannelRequest::QueueUnbind(unbind) => self.queue_unbind(vhost, unbind).await,
+            ChannelRequest::QueuePurge(purge) => self.queue_purge(vhost, purge).await,
+            ChannelRequest::QueueDelete(delete) => self.queue_delete(vhost, delete).await,
+            ChannelRequest::Consume(consume) => self.consume(vhost, channel, consume).await,
+            ChannelRequest::Cancel(cancel) => self.cancel(vhost, channel, cancel).await,
+            ChannelRequest::Get { queue, no_ack } => self.get(vhost, channel, &queue, no_ack).await,
+            ChannelRequest::TxCommit(work) => {
+                self.commit(vhost, work).await;
+                Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
+            }
+        }
+    }
+
+    async fn exchange_declare(&self, vhost: &Vhost, declare: exchange::Declare) -> Answer {
+        let name = declare.exchange.as_str().to_owned();
+        let answer = (!declare.nowait)
+            .then_some(AMQPClass::Exchange(exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {})));
+        if declare.passive {
+            let exists = vhost.topology.read().exchange(&name).is_some();
+            let missing = || Exception::not_found(format!("no exchange '{name}' in vhost '{}'", vhost.name));
+            return if exists { Ok(answer) } else { Err(missing()) };
+        }
+        let kind = ExchangeKind::from_name(declare.kind.as_str()).ok_or_else(|| {
+            Exception::precondition_failed(format!("invalid exchange type '{}'", declare.kind.as_str()))
+        })?;
+        let spec = ExchangeSpec {
+            name,
+            kind,
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            internal: declare.internal,
+            arguments: declare.arguments,
+        };
+        let _lock = vhost.lock().await;
+        let is_new = vhost.topology.read().check_exchange_declare(&spec, &vhost.name)?;
+        if is_new {
+            if spec.durable {
+                let definition = Definition::Exchange(vhost.name.clone(), spec.clone());
+                vhost.store(&self.shared, vec![definition.put()]).await;
+            }
+            vhost.topology.change(|topology| topology.declare_exchange(spec));
+        }
+        Ok(answer)
+    }
+
+    async fn exchange_delete(&self, vhost: &Vhost, delete: exchange::Delete) -> Answer {
+        let name = delete.exchange.as_str();
+        if name.is_empty() {
+            return Err(Exception::access_refused("operation not permitted on the default exchange"));
+        }
+        if name.starts_with("amq.") {
+            let text = format!("deletion of system exchange '{name}' in vhost '{}' not allowed", vhost.name);
+            return Err(Exception::access_refused(text));
+        }
+        let _lock = vhost.lock().await;
+        if delete.if_unused && vhost.topology.read().is_used(name) {
+            let text = format!("exchange '{name}' in vhost '{}' in use", vhost.name);
+            return Err(Exception::precondition_failed(text));
+        }
+        let removed = vhost.topology.change(|topology| topology.delete_exchange(name));
+        vhost.store(&self.shared, vhost.forget(removed)).await;
+        let ok = exchange::AMQPMethod::DeleteOk(exchange::DeleteOk {});
+        Ok((!delete.nowait).then_some(AMQPClass::Exchange(ok)))
+    }
+
+    async fn bind(&self, vhost: &Vhost, binding: Binding) -> Result<(), Exception> {
+        let _lock = vhost.lock().await;
+        let is_new = vhost.topology.read().check_bind(&binding, &vhost.name)?;
+        if !is_new {
+            return Ok(());
+        }
+        if vhost.is_durable(&binding) {
+            let definition = Definition::Binding(vhost.name.clone(), binding.clone());
+            vhost.store(&self.shared, vec![definition.put()]).await;
+        }
+        vhost.topology.change(|topology| topology.bind(binding));
+        Ok(())
+    }
+
+    async fn unbind(&self, vhost: &Vhost, binding: Binding) -> Result<(), Exception> {
+        let _lock = vhost.lock().await;
+        vhost.topology.read().check_unbind(&binding, &vhost.name)?;
+        let removed = vhost.topology.change(|topology| topology.unbind(&binding));
+        let ops = removed.map(|removed| vhost.forget(removed)).unwrap_or_default();
+        vhost.store(&self.shared, ops).await;
+        Ok(())
+    }
+
+    async fn queue_bind(&self, vhost: &Vhost, bind: queue::Bind) -> Answer {
+        if vhost.queue_named(bind.queue.as_str()).is_some() {
+            vhost.open_queue(bind.queue.as_str(), self.id())?;
+        }
+        let binding = queue_binding(&bind.exchange, &bind.queue, &bind.routing_key, bind.arguments);
+        self.bind(vhost, binding).await?;
+        Ok((!bind.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::BindOk(queue::BindOk {}))))
+    }
+
+    async fn queue_unbind(&self, vhost: &Vhost, unbind: queue::Unbind) -> Answer {
+        if vhost.queue_named(unbind.queue.as_str()).is_some() {
+            vhost.open_queue(unbind.queue.as_str(), self.id())?;
+        }
+        let binding = queue_binding(&unbind.exchange, &unbind.queue, &unbind.routing_key, unbind.arguments);
+        self.unbind(vhost, binding).await?;
+        Ok(Some(AMQPClass::Queue(queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))))
+    }
+
+    async fn queue_declare(&mut self, vhost: &Arc<Vhost>, channel: u16, declare: queue::Declare) -> Answer {
+        let nowait = declare.nowait;
+        let name = declare.queue.as_str().to_owned();
+        let (name, messages, consumers) = if name.starts_with(direct_reply::NAME) {
+            self.declare_reply_queue(vhost, name)?
+        } else {
+            self.declare_real_queue(vhost, declare).await?
+        };
+        self.session.declared(channel, &name);
+        let ok = queue::DeclareOk {
+            queue: name.into(),
+            message_count: u32::try_from(messages).unwrap_or(u32::MAX),
+            consumer_count: u32::try_from(consumers).unwrap_or(u32::MAX),
+        };
+        Ok((!nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok))))
+    }
+
+    /// `amq.rabbitmq.reply-to` is always there; an address is there while its consumer is.
+    fn declare_reply_queue(&self, vhost: &Vhost, name: String) -> Result<(String, usize, usize), Exception> {
+        let is_there = match direct_reply::parse(name.as_bytes()) {
+            Some(address) => {
+                let connection = self.shared.connections.get(&address.connection);
+                connection.is_some_and(|connection| connection.secret == address.secret)
+            }
+            None => name == direct_reply::NAME,
+        };
+        if is_there { Ok((name, 0, 1)) } else { Err(vhost.no_queue(&name)) }
+    }
+
+    async fn declare_real_queue(
+        &mut self,
+        vhost: &Arc<Vhost>,
+        declare: queue::Declare,
+    ) -> Result<(String, usize, usize), Exception> {
+        let record = if declare.passive {
+            vhost.open_queue(declare.queue.as_str(), self.id())?
+        } else {
+            self.find_or_create(vhost, declare).await?
+        };
+        let counts = Vhost::counts(&record).await.ok_or_else(|| vhost.no_queue(&record.name))?;
+        Ok((record.name.clone(), counts.ready, counts.consumers))
+    }
+
+    async fn find_or_create(
+        &mut self,
+        vhost: &Arc<Vhost>,
+        declare: queue::Declare,
+    ) -> Result<Arc<QueueRecord>, Exception> {
+        let mut name = declare.queue.as_str().to_owned();
+        if name.starts_with("amq.") {
+            let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
+            return Err(Exception::access_refused(text));
+        }
+        if name.is_empty() {
+            name = server_name()?;
+        }
+        let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
+        let (durable, exclusive, auto_delete) = (declare.durable, declare.exclusive, declare.auto_delete);
+        let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, &declare.arguments)?;
+        let _lock = vhost.lock().await;
+        if let Some(record) = vhost.queue_named(&name) {
+            self.check_equivalent(vhost, &record, &declare)?;
+            return Ok(record);
+        }
+        let owner = exclusive.then(|| self.id());
+        let new = NewQueue { name, durable, auto_delete, owner, arguments: declare.arguments, options };
+        let record = vhost.create_queue(&self.shared, new).await;
+        if exclusive {
+            self.owned.push(Arc::clone(&record));
+        }
+        Ok(record)
+    }
+
+    fn check_equivalent(&self, vhost: &Vhost, record: &QueueRecord, declare: &queue::Declare) -> Result<(), Exception> {
+        record.check_access(&vhost.name, self.id())?;
+        if declare.exclusive != record.owner.is_some() {
+            return Err(locked(&record.name, &vhost.name));
+        }
+        // An exclusive queue is not durable whatever was asked for.
+        let durable = declare.durable && !declare.exclusive;
+        for (key, received, current) in
+            [("durable", durable, record.durable), ("auto_delete", declare.auto_delete, record.auto_delete)]
+        {
+            if received != current {
+                let thing = format!("queue '{}' in vhost '{}'", record.name, vhost.name);
+                let text =
+                    format!("inequivalent arg '{key}' for {thing}: received '{received}' but current is '{current}'");
+                return Err(Exception::precondition_failed(text));
+            }
+        }
+        let (current, received) = (&record.arguments, &declare.arguments);
+        Ok(equivalence::check_arguments("queue", &record.name, &vhost.name, options::COMPARED, current, received)?)
+    }
+
+    async fn queue_purge(&self, vhost: &Vhost, purge: queue::Purge) -> Answer {
+        let record = vhost.open_queue(purge.queue.as_str(), self.id())?;
+        let purged = match record.mailbox.ask(Command::Purge).await {
+            Some(Reply::Purged(count)) => count,
+            _ => 0,
+        };
+        let ok = queue::PurgeOk { message_count: u32::try_from(purged).unwrap_or(u32::MAX) };
+        Ok((!purge.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::PurgeOk(ok))))
+    }
+
+    /// Deleting what is not there succeeds, as in RabbitMQ since 3.2.
+    async fn queue_delete(&self, vhost: &Vhost, delete: queue::Delete) -> Answer {
+        let name = delete.queue.as_str();
+        let _lock = vhost.lock().await;
+        let messages = match vhost.queue_named(name) {
+            Some(record) => {
+                record.check_access(&vhost.name, self.id())?;
+                vhost.delete_queue(&self.shared, &record, delete.if_unused, delete.if_empty).await?
+            }
+            None => 0,
+        };
+        let ok = queue::DeleteOk { message_count: u32::try_from(messages).unwrap_or(u32::MAX) };
+        Ok((!delete.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::DeleteOk(ok))))
+    }
+
+    async fn consume(&mut self, vhost: &Vhost, channel: u16, consume: basic::Consume) -> Answer {
+        let name = consume.queue.as_str();
+        let new = self.session.new_consumer(channel);
+        let queue = if name == direct_reply::NAME {
+            self.check_reply_consumer(&consume, channel)?;
+            None
+        } else {
+            let record = vhost.open_queue(name, self.id())?;
+            let priority = consume.arguments.inner().get("x-priority").and_then(options::as_integer).unwrap_or(0);
+            let command = Command::Consume(Consume {
+                key: new.key,
+                no_ack: consume.no_ack,
+                exclusive: consume.exclusive,
+                prefetch: new.prefetch,
+                priority: i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }),
+                limit: new.limit,
+            });
+            match record.mailbox.ask(command).await {
+                Some(Reply::Consuming) => {}
+                Some(_) => return Err(in_exclusive_use(name, &vhost.name)),
+                None => return Err(vhost.no_queue(name)),
+            }
+            Some(record.id)
+        };
+        let tag = consume.consumer_tag.as_str();
+        self.session.add_consumer(new.key, tag, queue, consume.no_ack);
+        let ok = basic::ConsumeOk { consumer_tag: consume.consumer_tag };
+        Ok((!consume.nowait).then_some(AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(ok))))
+    }
+
+    fn check_reply_consumer(&mut self, consume: &basic::Consume, channel: u16) -> Result<(), Exception> {
+        if !consume.no_ack {
+            return Err(Exception::precondition_failed("reply consumer cannot acknowledge"));
+        }
+        if self.session.channel_has_reply_consumer(channel) {
+            return Err(Exception::precondition_failed("reply consumer already set"));
+        }
+        Ok(())
+    }
+
+    /// After cancel-ok nothing more is delivered: what the queue sent before its reply is in the inbox by now, and goes
+    /// out first.
+    async fn cancel(&mut self, vhost: &Vhost, channel: u16, cancel: basic::Cancel) -> Answer {
+        let tag = cancel.consumer_tag.as_str();
+        if let Some((key, queue)) = self.session.consumer(channel, tag) {
+            self.tell_cancel(vhost, key, queue).await;
+            self.take_events();
+            self.session.remove_consumer(channel, tag);
+        }
+        let ok = basic::CancelOk { consumer_tag: cancel.consumer_tag };
+        Ok((!cancel.nowait).then_some(AMQPClass::Basic(basic::AMQPMethod::CancelOk(ok))))
+    }
+
+    async fn tell_cancel(&self, vhost: &Vhost, key: ConsumerKey, queue: Option<QueueId>) {
+        if let Some(record) = queue.and_then(|queue| vhost.queue(queue)) {
+            record.mailbox.ask(Command::Cancel(key)).await;
+        }
+    }
+
+    async fn get(&mut self, vhost: &Vhost, channel: u16, name: &str, no_ack: bool) -> Answer {
+        let record = vhost.open_queue(name, self.id())?;
+        let command = Command::Get { connection: self.id(), channel, no_ack };
+        match record.mailbox.ask(command).await {
+            Some(Reply::Got { delivery, remaining }) => {
+                self.session.got(channel, record.id, no_ack, &delivery, remaining);
+                Ok(None)
+            }
+            Some(_) => Ok(Some(AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})))),
+            None => Err(vhost.no_queue(name)),
+        }
+    }
+
+    /// All that a transaction holds becomes one unit in the store: after a crash all of it is there, or nothing.
+    async fn commit(&self, vhost: &Vhost, work: TxWork) {
+        let mut per_queue: Vec<(QueueId, Vec<Command>)> = Vec::new();
+        for publish in work.publishes {
+            for queue in &publish.queues {
+                let message = publish.envelope.publish(publish.message.clone());
+                commands_for(&mut per_queue, *queue).push(Command::Publish(self.id(), vec![message]));
+            }
+        }
+        for (queue, verb, handle) in work.settles {
+            commands_for(&mut per_queue, queue).push(Command::Settle(verb, vec![handle]));
+        }
+        let parts = u32::try_from(per_queue.len() + 1).unwrap_or(u32::MAX);
+        let join = Join { id: self.shared.store.next_join_id(), parts };
+        for (queue, commands) in per_queue {
+            let mail = Mail::Joined(join, commands);
+            let taken = vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
+            if !taken {
+                self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
+            }
+        }
+        self.shared.store_durably(Submission { join: Some(join), ..Submission::default() }).await;
+    }
+}
+
+fn commands_for(per_queue: &mut Vec<(QueueId, Vec<Command>)>, queue: QueueId) -> &mut Vec<Command> {
+    let index = per_queue.iter().position(|(other, _)| *other == queue).unwrap_or_else(|| {
+        per_queue.push((queue, Vec::new()));
+        per_queue.len() - 1
+    });
+    #[expect(clippy::indexing_slicing, reason = "found in the list or pushed to its end just now")]
+    &mut per_queue[index].1
+}
+
+type Name = amq_protocol::types::ShortString;
+type Arguments = amq_protocol::types::FieldTable;
+
+fn exchange_binding(source: &Name, destination: &Name, key: &Name, arguments: Arguments) -> Binding {
+    Binding {
+        source: source.as_str().to_owned(),
+        destination: Destination::Exchange(destination.as_str().to_owned()),
+        routing_key: key.as_str().to_owned(),
+        arguments,
+    }
+}
+
+fn queue_binding(source: &Name, queue: &Name, key: &Name, arguments: Arguments) -> Binding {
+    Binding {
+        source: source.as_str().to_owned(),
+        destination: Destination::Queue(queue.as_str().to_owned()),
+        routing_key: key.as_str().to_owned(),
+        arguments,
+    }
+}
+
+fn in_exclusive_use(queue: &str, vhost: &str) -> Exception {
+    Exception::access_refused(format!("queue '{queue}' in vhost '{vhost}' in exclusive use"))
+}
+
+/// A name that nobody can guess: such queues are often used for replies.
+fn server_name() -> Result<String, Exception> {
+    let unavailable = |_| Exception::new(ReplyCode::InternalError, "no randomness available");
+    let bytes: [u8; 16] = random_bytes().map_err(unavailable)?;
+    Ok(format!("amq.gen-{:032x}", u128::from_be_bytes(bytes)))
+}

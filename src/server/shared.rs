@@ -1,0 +1,175 @@
+//! What all tasks of a broker share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use dashmap::DashMap;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::clock::Clock;
+use super::vhost::Vhost;
+use crate::auth::Users;
+use crate::config::Config;
+use crate::message::{Message, Position};
+use crate::queue::{ConnectionId, Delivery};
+use crate::store::{StoreHandle, Submission};
+use crate::queue::dead_letter::Reason;
+use crate::telemetry::{Counters, Reasons};
+
+/// Above this many bytes waiting for the committer, queues wait before they take more mail: about a second of a fast disk.
+const STORE_HIGH_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a connection task is told.
+#[derive(Debug)]
+pub enum Event {
+    /// Deliveries for the consumer with this number.
+    Deliver(u32, Vec<Delivery>),
+    /// Publishes from `first` to `last` on a channel are safe in one of their queues, or refused by it.
+    Confirmed {
+        /// The channel.
+        channel: u16,
+        /// First sequence number.
+        first: u64,
+        /// Last sequence number.
+        last: u64,
+        /// Refused.
+        refused: bool,
+    },
+    /// The consumer with this number lost its queue.
+    Cancelled(u32),
+    /// A reply for the direct reply-to consumer with this number.
+    Direct(u32, Message),
+}
+
+/// The way to a connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionHandle {
+    /// Its inbox. What queues put there is bounded by their consumers' windows.
+    pub events: mpsc::UnboundedSender<Event>,
+    /// What direct reply-to addresses of it have to carry.
+    pub secret: u64,
+}
+
+/// A confirm goes from the committer to the publisher's connection, past the queue.
+impl crate::store::ConfirmSink for ConnectionHandle {
+    fn confirmed(&self, channel: u16, first: u64, last: u64) {
+        // A connection that is gone needs no confirm.
+        let _ = self.events.send(Event::Confirmed { channel, first, last, refused: false });
+    }
+}
+
+/// Shared by all tasks.
+#[derive(Debug)]
+pub struct Shared {
+    /// Settings.
+    pub config: Config,
+    /// The clock.
+    pub clock: Clock,
+    /// The store.
+    pub store: StoreHandle,
+    /// Rung after each commit.
+    pub store_progress: Arc<Notify>,
+    /// Virtual hosts by name.
+    pub vhosts: DashMap<String, Arc<Vhost>>,
+    /// Open connections.
+    pub connections: DashMap<ConnectionId, ConnectionHandle>,
+    /// Counters.
+    pub counters: Counters,
+    /// Why publishers are blocked, while they are.
+    pub blocked: watch::Sender<Option<String>>,
+    /// Set when the broker stops.
+    pub stopping: watch::Sender<bool>,
+    users: RwLock<Users>,
+    next_connection: AtomicU64,
+    next_queue: AtomicU64,
+    /// First position of a queue that the store knows nothing of.
+    first_position: Position,
+}
+
+impl Shared {
+    /// The shared state of a broker that is starting.
+    pub fn new(config: Config, clock: Clock, store: StoreHandle, first_queue: u64, first_position: Position) -> Self {
+        let users = RwLock::new(Users::new(config.loopback_users.clone()));
+        Self {
+            config,
+            clock,
+            store,
+            store_progress: Arc::default(),
+            vhosts: DashMap::new(),
+            connections: DashMap::new(),
+            counters: Counters::default(),
+            blocked: watch::Sender::new(None),
+            stopping: watch::Sender::new(false),
+            users,
+            // 0 stands for the broker itself.
+            next_connection: AtomicU64::new(1),
+            next_queue: AtomicU64::new(first_queue),
+            first_position,
+        }
+    }
+
+    /// An id for a new connection.
+    pub fn new_connection_id(&self) -> ConnectionId {
+        ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An id for a new queue.
+    pub fn new_queue_id(&self) -> u64 {
+        self.next_queue.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Where the positions of a new queue begin.
+    pub const fn first_position(&self) -> Position {
+        self.first_position
+    }
+
+    /// Looks at the users.
+    pub fn users<T>(&self, look: impl FnOnce(&Users) -> T) -> T {
+        look(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the users.
+    pub fn change_users(&self, change: impl FnOnce(&mut Users)) {
+        change(&mut self.users.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Submits to the store and waits until it is durable.
+    pub async fn store_durably(&self, mut submission: Submission) {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        submission.done = Some(Box::new(move || drop(sender.send(()))));
+        self.store.submit(submission);
+        // If the store failed, the answer never comes and the process ends: nobody is told of a success that is none.
+        if receiver.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits while the store has too much to do.
+    pub async fn wait_for_store(&self) {
+        while self.store.pending_bytes() > STORE_HIGH_BYTES {
+            let progress = self.store_progress.notified();
+            if self.store.pending_bytes() <= STORE_HIGH_BYTES {
+                return;
+            }
+            progress.await;
+        }
+    }
+}
+
+/// Randomness from the operating system, for secrets and names. Without it nothing here is safe to go on.
+pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
+}
+
+/// Counts messages under the reason for which they left.
+pub fn count_reason(reasons: &Reasons, reason: Reason, count: u64) {
+    let counter = match reason {
+        Reason::Rejected => &reasons.rejected,
+        Reason::Expired => &reasons.expired,
+        Reason::Maxlen => &reasons.maxlen,
+        Reason::DeliveryLimit => &reasons.delivery_limit,
+    };
+    counter.add(count);
+}

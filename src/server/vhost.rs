@@ -1,0 +1,284 @@
+//! A virtual host: its topology, its queues, and the lock under which both change.
+//!
+//! A declare is answered when its definition is durable and routing sees it: the change goes to the store first, then to
+//! the topology, then the client hears of it.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+use dashmap::DashMap;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::definitions::{Definition, QueueDefinition};
+use super::mailbox::Mailbox;
+use super::queue_task::QueueTask;
+use super::shared::Shared;
+use crate::message::{Position, QueueId};
+use crate::queue::options::OptionsError;
+use crate::queue::{ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
+use crate::session::Exception;
+use crate::store::{Op, Submission};
+use crate::topology::{Binding, Removed, SharedTopology, TopologyError};
+
+/// What the broker knows of a queue beside its messages.
+#[derive(Debug)]
+pub struct QueueRecord {
+    /// Its id.
+    pub id: QueueId,
+    /// Its name.
+    pub name: String,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// The connection it belongs to, if it is exclusive.
+    pub owner: Option<ConnectionId>,
+    /// Declare arguments.
+    pub arguments: FieldTable,
+    /// Its mailbox.
+    pub mailbox: Mailbox,
+}
+
+impl QueueRecord {
+    /// 405 unless the queue is open to this connection.
+    pub fn check_access(&self, vhost: &str, connection: ConnectionId) -> Result<(), Exception> {
+        match self.owner {
+            Some(owner) if owner != connection => Err(locked(&self.name, vhost)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// 405 with RabbitMQ's text.
+pub fn locked(queue: &str, vhost: &str) -> Exception {
+    let text = format!(
+        "cannot obtain exclusive access to locked queue '{queue}' in vhost '{vhost}'. It could be originally declared on \
+         another connection or the exclusive property value does not match that of the original declaration."
+    );
+    Exception::new(crate::protocol::reply::ReplyCode::ResourceLocked, text)
+}
+
+/// A queue to be made.
+#[derive(Debug)]
+pub struct NewQueue {
+    /// The name.
+    pub name: String,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// The connection it belongs to, if it is exclusive.
+    pub owner: Option<ConnectionId>,
+    /// Declare arguments.
+    pub arguments: FieldTable,
+    /// The same, parsed.
+    pub options: QueueOptions,
+}
+
+/// A virtual host.
+#[derive(Debug)]
+pub struct Vhost {
+    /// The name.
+    pub name: String,
+    /// Exchanges, queue names, bindings.
+    pub topology: Arc<SharedTopology>,
+    queues: DashMap<QueueId, Arc<QueueRecord>>,
+    changes: Mutex<()>,
+}
+
+impl Vhost {
+    /// An empty vhost: just the predeclared exchanges.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            topology: Arc::default(),
+            queues: DashMap::new(),
+            changes: Mutex::new(()),
+        }
+    }
+
+    /// Whoever changes exchanges, queues or bindings holds this.
+    pub async fn lock(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().await
+    }
+
+    /// The queue with this id.
+    #[must_use]
+    pub fn queue(&self, id: QueueId) -> Option<Arc<QueueRecord>> {
+        self.queues.get(&id).map(|record| Arc::clone(&record))
+    }
+
+    /// The queue with this name.
+    #[must_use]
+    pub fn queue_named(&self, name: &str) -> Option<Arc<QueueRecord>> {
+        let id = self.topology.read().queue(name)?;
+        self.queue(id)
+    }
+
+    /// The queue with this name, or 404; 405 if it belongs to another connection.
+    pub fn open_queue(&self, name: &str, connection: ConnectionId) -> Result<Arc<QueueRecord>, Exception> {
+        let record = self.queue_named(name).ok_or_else(|| self.no_queue(name))?;
+        record.check_access(&self.name, connection)?;
+        Ok(record)
+    }
+
+    /// 404 for a queue.
+    #[must_use]
+    pub fn no_queue(&self, name: &str) -> Exception {
+        Exception::not_found(format!("no queue '{name}' in vhost '{}'", self.name))
+    }
+
+    /// All queues.
+    #[must_use]
+    pub fn queues(&self) -> Vec<Arc<QueueRecord>> {
+        self.queues.iter().map(|record| Arc::clone(&record)).collect()
+    }
+
+    /// Makes a queue. The caller holds the [lock](Self::lock) and has checked that the name is free.
+    pub async fn create_queue(self: &Arc<Self>, shared: &Arc<Shared>, new: NewQueue) -> Arc<QueueRecord> {
+        let id = QueueId(shared.new_queue_id());
+        if new.options.durable {
+            let definition = QueueDefinition {
+                name: new.name.clone(),
+                id: id.0,
+                auto_delete: new.auto_delete,
+                arguments: new.arguments.clone(),
+            };
+            self.store(shared, vec![Definition::Queue(self.name.clone(), definition).put()]).await;
+        }
+        self.install(shared, id, new, shared.first_position(), Vec::new())
+    }
+
+    /// Starts a queue's task and lets routing see it.
+    pub fn install(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        id: QueueId,
+        new: NewQueue,
+        first_position: Position,
+        restored: Vec<Restored>,
+    ) -> Arc<QueueRecord> {
+        let (mailbox, receiver) = Mailbox::new();
+        let record = Arc::new(QueueRecord {
+            id,
+            name: new.name,
+            durable: new.options.durable,
+            auto_delete: new.auto_delete,
+            owner: new.owner,
+            arguments: new.arguments,
+            mailbox,
+        });
+        let mut queue = Queue::new(new.options, first_position, shared.clock.now());
+        restored.into_iter().for_each(|message| queue.restore(message));
+        self.queues.insert(id, Arc::clone(&record));
+        self.topology.change(|topology| topology.add_queue(&record.name, id));
+        QueueTask::spawn(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
+        record
+    }
+
+    /// Deletes a queue with what hangs on it; gives the ready messages that were in it. The caller holds the lock.
+    pub async fn delete_queue(
+        &self,
+        shared: &Shared,
+        record: &QueueRecord,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, Exception> {
+        let thing = format!("queue '{}' in vhost '{}'", record.name, self.name);
+        let reply = record.mailbox.ask(crate::queue::Command::Delete { if_unused, if_empty }).await;
+        let messages = match reply {
+            Some(Reply::Deleted(messages)) => messages,
+            Some(Reply::InUse) => return Err(Exception::precondition_failed(format!("{thing} in use"))),
+            Some(Reply::NotEmpty) => return Err(Exception::precondition_failed(format!("{thing} not empty"))),
+            // It came to its end by itself just now.
+            _ => 0,
+        };
+        self.remove(shared, record).await;
+        Ok(messages)
+    }
+
+    /// A queue came to its end by itself.
+    pub async fn forget_queue(&self, shared: &Shared, record: &QueueRecord) {
+        let _lock = self.lock().await;
+        self.remove(shared, record).await;
+    }
+
+    async fn remove(&self, shared: &Shared, record: &QueueRecord) {
+        if self.queues.remove(&record.id).is_none() {
+            return;
+        }
+        let removed = self.topology.change(|topology| {
+            // The name may be another queue's by now.
+            (topology.queue(&record.name) == Some(record.id)).then(|| topology.remove_queue(&record.name))
+        });
+        let mut ops = self.forget(removed.unwrap_or_default());
+        if record.durable {
+            let (name, id) = (record.name.clone(), record.id.0);
+            let definition = QueueDefinition { name, id, auto_delete: false, arguments: FieldTable::default() };
+            ops.push(Definition::Queue(self.name.clone(), definition).remove());
+        }
+        self.store(shared, ops).await;
+    }
+
+    /// Asks a queue for its numbers; a queue that just went has none.
+    pub async fn counts(record: &QueueRecord) -> Option<Counts> {
+        match record.mailbox.ask(crate::queue::Command::Inspect).await {
+            Some(Reply::Counts(counts)) => Some(counts),
+            _ => None,
+        }
+    }
+
+    /// Store operations that forget what a change of the topology took away.
+    #[must_use]
+    pub fn forget(&self, removed: Removed) -> Vec<Op> {
+        let vhost = &self.name;
+        let exchanges = removed.exchanges.into_iter().filter(|exchange| exchange.durable);
+        let exchanges = exchanges.map(|exchange| Definition::Exchange(vhost.clone(), exchange).remove());
+        let bindings = removed.bindings.into_iter();
+        let bindings = bindings.map(|binding| Definition::Binding(vhost.clone(), binding).remove());
+        exchanges.chain(bindings).collect()
+    }
+
+    /// Whether a binding outlives a restart: both of its ends have to.
+    #[must_use]
+    pub fn is_durable(&self, binding: &Binding) -> bool {
+        let topology = self.topology.read();
+        let durable_exchange = |name: &str| topology.exchange(name).is_some_and(|exchange| exchange.durable);
+        let destination = match &binding.destination {
+            crate::topology::Destination::Exchange(name) => durable_exchange(name),
+            crate::topology::Destination::Queue(name) => {
+                topology.queue(name).and_then(|id| self.queue(id)).is_some_and(|record| record.durable)
+            }
+        };
+        destination && durable_exchange(&binding.source)
+    }
+
+    /// Writes definitions and waits until they are durable.
+    pub async fn store(&self, shared: &Shared, ops: Vec<Op>) {
+        if !ops.is_empty() {
+            shared.store_durably(Submission { ops, ..Submission::default() }).await;
+        }
+    }
+}
+
+impl From<TopologyError> for Exception {
+    fn from(error: TopologyError) -> Self {
+        use crate::protocol::reply::ReplyCode;
+        let (code, text) = match error {
+            TopologyError::NotFound(text) => (ReplyCode::NotFound, text),
+            TopologyError::AccessRefused(text) => (ReplyCode::AccessRefused, text),
+            TopologyError::PreconditionFailed(text) => (ReplyCode::PreconditionFailed, text),
+        };
+        Self::new(code, text)
+    }
+}
+
+impl From<OptionsError> for Exception {
+    fn from(error: OptionsError) -> Self {
+        match error {
+            OptionsError::NotImplemented(_) => Self::not_implemented(error.to_string()),
+            _ => Self::precondition_failed(error.to_string()),
+        }
+    }
+}

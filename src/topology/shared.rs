@@ -1,0 +1,56 @@
+//! A vhost's topology as many sessions use it: behind a read lock for routing, with its generation beside the lock.
+//!
+//! A session asks the generation with every message, which takes no lock, and routes anew only when it has changed or the
+//! keys have. An immutable snapshot swapped at each change would spare readers the lock too, but make 10,000 declares or
+//! bindings cost 10,000 copies of all that came before.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use super::{HeaderSource, NoSuchExchange, RouteScratch, Topology};
+use crate::message::QueueId;
+
+/// A [`Topology`] shared between sessions.
+#[derive(Debug, Default)]
+pub struct SharedTopology {
+    generation: AtomicU64,
+    topology: RwLock<Topology>,
+}
+
+impl SharedTopology {
+    /// Changes with every change that can affect a route.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// For looking things up.
+    pub fn read(&self) -> RwLockReadGuard<'_, Topology> {
+        self.topology.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a change.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Topology) -> T) -> T {
+        let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);
+        let outcome = change(&mut topology);
+        self.generation.store(topology.generation(), Ordering::Release);
+        outcome
+    }
+
+    /// Fills `queues` with the route; says whether it holds for every message with the same keys until the generation
+    /// changes.
+    pub fn route(
+        &self,
+        exchange: &[u8],
+        routing_keys: &[&[u8]],
+        headers: Option<&dyn HeaderSource>,
+        queues: &mut Vec<QueueId>,
+        scratch: &mut RouteScratch,
+    ) -> Result<bool, NoSuchExchange> {
+        queues.clear();
+        let topology = self.read();
+        topology.route(exchange, routing_keys, headers, queues, scratch)?;
+        let name = std::str::from_utf8(exchange).unwrap_or_default();
+        Ok(topology.is_cacheable(name))
+    }
+}
