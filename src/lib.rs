@@ -1,3 +1,15 @@
-//! Coney: an AMQP 0-9-1 broker.
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod auth;
+pub mod config;
 pub mod message;
+pub mod protocol;
+pub mod queue;
+pub mod server;
+pub mod session;
+pub mod store;
+pub mod telemetry;
 pub mod time;
+pub mod topology;
+
+pub use server::{Broker, BrokerBuilder, BrokerHandle, Clock, StartError};

@@ -25,7 +25,7 @@ use crate::args::Args;
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
 
 fn main() -> ExitCode {
-    let clock = Clock::new();
+    let clock = Clock::system();
     match run(Args::parse(), &clock) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -90,7 +90,7 @@ fn warn_of_misspelt_env() {
 
 async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
-    let handle = tokio::select! {
+    let mut handle = tokio::select! {
         started = Broker::builder().config(config).start() => started?,
         name = signals.next() => {
             tracing::info!("{name} before the start was complete, stopping");

@@ -120,7 +120,7 @@ impl Connection {
 
     async fn unbind(&self, vhost: &Vhost, binding: Binding) -> Result<(), Exception> {
         let _lock = vhost.lock().await;
-        vhost.topology.read().check_unbind(&binding, &vhost.name)?;
+        vhost.topology.read().check_unbind(&binding)?;
         let removed = vhost.topology.change(|topology| topology.unbind(&binding));
         let ops = removed.map(|removed| vhost.forget(removed)).unwrap_or_default();
         vhost.store(&self.shared, ops).await;
@@ -210,7 +210,7 @@ impl Connection {
             return Ok(record);
         }
         let owner = exclusive.then(|| self.id());
-        let new = NewQueue { name, durable, auto_delete, owner, arguments: declare.arguments, options };
+        let new = NewQueue { name, owner, arguments: declare.arguments, options };
         let record = vhost.create_queue(&self.shared, new).await;
         if exclusive {
             self.owned.push(Arc::clone(&record));

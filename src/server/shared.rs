@@ -136,7 +136,10 @@ impl Shared {
     /// Submits to the store and waits until it is durable.
     pub async fn store_durably(&self, mut submission: Submission) {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        submission.done = Some(Box::new(move || drop(sender.send(()))));
+        submission.done = Some(Box::new(move || {
+            // Whoever asked may have gone.
+            let _ = sender.send(());
+        }));
         self.store.submit(submission);
         // If the store failed, the answer never comes and the process ends: nobody is told of a success that is none.
         if receiver.await.is_err() {
@@ -172,4 +175,10 @@ pub fn count_reason(reasons: &Reasons, reason: Reason, count: u64) {
         Reason::DeliveryLimit => &reasons.delivery_limit,
     };
     counter.add(count);
+}
+
+/// Waits until the broker stops.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender is gone only when all else is.
+    drop(stopping.wait_for(|stopping| *stopping).await);
 }

@@ -63,15 +63,11 @@ pub fn locked(queue: &str, vhost: &str) -> Exception {
 pub struct NewQueue {
     /// The name.
     pub name: String,
-    /// Survives a restart.
-    pub durable: bool,
-    /// Goes with its last consumer.
-    pub auto_delete: bool,
     /// The connection it belongs to, if it is exclusive.
     pub owner: Option<ConnectionId>,
     /// Declare arguments.
     pub arguments: FieldTable,
-    /// The same, parsed.
+    /// The same, parsed, with the queue's other properties.
     pub options: QueueOptions,
 }
 
@@ -129,12 +125,6 @@ impl Vhost {
         Exception::not_found(format!("no queue '{name}' in vhost '{}'", self.name))
     }
 
-    /// All queues.
-    #[must_use]
-    pub fn queues(&self) -> Vec<Arc<QueueRecord>> {
-        self.queues.iter().map(|record| Arc::clone(&record)).collect()
-    }
-
     /// Makes a queue. The caller holds the [lock](Self::lock) and has checked that the name is free.
     pub async fn create_queue(self: &Arc<Self>, shared: &Arc<Shared>, new: NewQueue) -> Arc<QueueRecord> {
         let id = QueueId(shared.new_queue_id());
@@ -142,7 +132,7 @@ impl Vhost {
             let definition = QueueDefinition {
                 name: new.name.clone(),
                 id: id.0,
-                auto_delete: new.auto_delete,
+                auto_delete: new.options.auto_delete,
                 arguments: new.arguments.clone(),
             };
             self.store(shared, vec![Definition::Queue(self.name.clone(), definition).put()]).await;
@@ -164,7 +154,7 @@ impl Vhost {
             id,
             name: new.name,
             durable: new.options.durable,
-            auto_delete: new.auto_delete,
+            auto_delete: new.options.auto_delete,
             owner: new.owner,
             arguments: new.arguments,
             mailbox,

@@ -72,9 +72,8 @@ impl Confirms {
         self.settled(first, last, true);
     }
 
-    /// Publishes not yet confirmed.
-    #[must_use]
-    pub fn outstanding(&self) -> usize {
+    #[cfg(test)]
+    fn outstanding(&self) -> usize {
         self.waiting.len()
     }
 

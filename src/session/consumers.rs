@@ -5,7 +5,7 @@ use std::sync::Arc;
 use amq_protocol::protocol::{AMQPClass, basic};
 
 use super::Session;
-use super::channel::ChannelConsumer;
+use super::channel::{Channel, ChannelConsumer};
 use super::outgoing::Errand;
 use super::tags::Tagged;
 use crate::message::{Message, QueueId};
@@ -76,6 +76,13 @@ impl Session {
         if let Some(consumer) = removed {
             self.consumers.remove(&consumer.number);
         }
+    }
+
+    /// Whether the channel has a direct reply-to consumer.
+    #[must_use]
+    pub fn channel_has_reply_consumer(&mut self, channel: u16) -> bool {
+        let has = |channel: &mut Channel| channel.consumers.values().any(|consumer| consumer.queue.is_none());
+        self.channel(channel).is_some_and(has)
     }
 
     /// Whether a direct reply-to consumer with this number is there.

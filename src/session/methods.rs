@@ -141,7 +141,7 @@ impl Channel {
 
     fn basic(&mut self, link: &mut Link, method: basic::AMQPMethod) -> Outcome {
         match method {
-            basic::AMQPMethod::Consume(consume) => self.consume(consume),
+            basic::AMQPMethod::Consume(consume) => self.consume(link, consume),
             basic::AMQPMethod::Cancel(cancel) => self.cancel(link, cancel),
             basic::AMQPMethod::Recover(recover) => {
                 self.recover(link, recover.requeue)?;
@@ -170,9 +170,9 @@ impl Channel {
         Ok(())
     }
 
-    fn consume(&mut self, mut consume: basic::Consume) -> Outcome {
+    fn consume(&mut self, link: &Link, mut consume: basic::Consume) -> Outcome {
         let queue = self.queue_name(consume.queue.as_str())?;
-        check_consumer_priority(&queue, &consume.arguments)?;
+        check_consumer_priority(&queue, &link.vhost, &consume.arguments)?;
         consume.queue = short(&queue);
         if consume.consumer_tag.as_str().is_empty() {
             self.tags_made += 1;
@@ -348,12 +348,13 @@ fn short(name: &str) -> ShortString {
     ShortString::try_new(name).unwrap_or_default()
 }
 
-fn check_consumer_priority(queue: &str, arguments: &FieldTable) -> Result<(), Exception> {
+fn check_consumer_priority(queue: &str, vhost: &str, arguments: &FieldTable) -> Result<(), Exception> {
     let Some(value) = arguments.inner().get("x-priority") else { return Ok(()) };
     if as_integer(value).is_some() || *value == AMQPValue::Void {
         return Ok(());
     }
     let got = type_name(value);
     let why = format!("\"expected integer, got {got}\"");
-    Err(Exception::precondition_failed(format!("invalid arg 'x-priority' for queue '{queue}': {why}")))
+    let text = format!("invalid arg 'x-priority' for queue '{queue}' in vhost '{vhost}': {why}");
+    Err(Exception::precondition_failed(text))
 }

@@ -4,6 +4,7 @@ use amq_protocol::protocol::{basic, exchange, queue};
 
 use super::channel::TxWork;
 use crate::auth::Credentials;
+use crate::protocol::method::MethodId;
 
 /// A request to the server on behalf of a client. While one is open, the session takes no further input.
 #[derive(Debug)]
@@ -55,4 +56,27 @@ pub enum ChannelRequest {
     },
     /// tx.commit with all that the transaction holds.
     TxCommit(TxWork),
+}
+
+impl ChannelRequest {
+    /// The method that it is, for the close that follows if it fails.
+    #[must_use]
+    pub const fn method_id(&self) -> MethodId {
+        let (class, method) = match self {
+            Self::ExchangeDeclare(_) => (40, 10),
+            Self::ExchangeDelete(_) => (40, 20),
+            Self::ExchangeBind(_) => (40, 30),
+            Self::ExchangeUnbind(_) => (40, 40),
+            Self::QueueDeclare(_) => (50, 10),
+            Self::QueueBind(_) => (50, 20),
+            Self::QueuePurge(_) => (50, 30),
+            Self::QueueDelete(_) => (50, 40),
+            Self::QueueUnbind(_) => (50, 50),
+            Self::Consume(_) => (60, 20),
+            Self::Cancel(_) => (60, 30),
+            Self::Get { .. } => (60, 70),
+            Self::TxCommit(_) => (90, 20),
+        };
+        MethodId { class, method }
+    }
 }

@@ -228,6 +228,13 @@ impl Session {
         }
     }
 
+    /// The connection ends: gives back what all of its channels hold.
+    pub fn release_all(&mut self) {
+        for number in 0..self.channels.len() {
+            self.release(u16::try_from(number).unwrap_or(u16::MAX));
+        }
+    }
+
     /// A request or a method failed: closes the channel, or the connection if the code says so.
     pub fn fail(&mut self, now: Time, number: u16, exception: Exception) {
         if exception.code.closes_connection() {

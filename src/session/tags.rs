@@ -57,9 +57,8 @@ impl DeliveryTags {
         self.first + self.entries.len() as u64 - 1
     }
 
-    /// Messages not yet settled.
-    #[must_use]
-    pub const fn open(&self) -> usize {
+    #[cfg(test)]
+    const fn open(&self) -> usize {
         self.open
     }
 

@@ -50,7 +50,6 @@ impl SharedTopology {
         queues.clear();
         let topology = self.read();
         topology.route(exchange, routing_keys, headers, queues, scratch)?;
-        let name = std::str::from_utf8(exchange).unwrap_or_default();
-        Ok(topology.is_cacheable(name))
+        Ok(topology.is_cacheable(exchange))
     }
 }

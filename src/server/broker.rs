@@ -1,0 +1,293 @@
+//! Starting, embedding and stopping a broker.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use super::clock::Clock;
+use super::connection::{self, Stream};
+use super::definitions::{Definition, DefinitionError};
+use super::shared::{Shared, random_bytes};
+use super::{listener, recovery};
+use crate::auth::{PasswordHash, User};
+use crate::config::Config;
+use crate::message::Position;
+use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle, Submission};
+use crate::telemetry::Counters;
+
+/// How long connections have to say goodbye when the broker stops.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Why a broker could not start. Each text is one line for its user.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The data directory could not be opened.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// What is in it could not be understood.
+    #[error("{0}")]
+    Definition(String),
+    /// The system gave no randomness.
+    #[error("the system has no randomness to give: {0}")]
+    Random(#[from] std::io::Error),
+}
+
+impl From<DefinitionError> for StartError {
+    fn from(error: DefinitionError) -> Self {
+        Self::Definition(error.to_string())
+    }
+}
+
+/// The broker, to be run by itself or within another program.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // In memory, on a free port: a broker for one test.
+/// let broker = coney::Broker::builder().ephemeral().listen("127.0.0.1:0".parse()?).start().await?;
+/// let uri = format!("amqp://guest:guest@{}/%2f", broker.address().ok_or("not listening")?);
+/// # assert!(uri.starts_with("amqp://guest:guest@127.0.0.1:"));
+/// // ... point any AMQP 0-9-1 client at `uri` ...
+/// broker.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Broker;
+
+impl Broker {
+    /// A broker to be configured. Without more it is the one that `cargo run` starts.
+    #[must_use]
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder { config: Config::default(), clock: None, store: None }
+    }
+}
+
+/// Settings of a broker that is not yet started.
+#[derive(Debug)]
+pub struct BrokerBuilder {
+    config: Config,
+    clock: Option<Clock>,
+    store: Option<(StoreHandle, Recovered)>,
+}
+
+impl BrokerBuilder {
+    /// All settings at once.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Listens on this address only; port 0 picks a free one.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen = vec![address];
+        self
+    }
+
+    /// Listens nowhere: connections come by [`BrokerHandle::attach`].
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        self.config.listen.clear();
+        self
+    }
+
+    /// Keeps everything in memory.
+    #[must_use]
+    pub fn ephemeral(mut self) -> Self {
+        self.config.data_dir = None;
+        self
+    }
+
+    /// Keeps durable things in this directory.
+    #[must_use]
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.data_dir = Some(dir.into());
+        self
+    }
+
+    /// Tells the time by this clock.
+    #[must_use]
+    pub const fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Uses a store that is open already: for simulations.
+    #[must_use]
+    pub fn store(mut self, handle: StoreHandle, recovered: Recovered) -> Self {
+        self.store = Some((handle, recovered));
+        self
+    }
+
+    /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
+    pub async fn start(self) -> Result<BrokerHandle, StartError> {
+        // Addresses first: a second broker started by mistake fails before it touches anything.
+        let mut listeners = Vec::new();
+        for address in &self.config.listen {
+            let bound = listener::bind(*address).await;
+            listeners.push(bound.map_err(|source| StartError::Listen { address: *address, source })?);
+        }
+        let progress = Arc::<Notify>::default();
+        let (failure, failed) = oneshot::channel();
+        let opened = self.open_store(&progress, failure)?;
+        let definitions = Definition::read_all(&opened.recovered.definitions)?;
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
+        let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
+        shared.store_progress = progress;
+        let shared = Arc::new(shared);
+        let is_new = definitions.is_empty();
+        recovery::restore(&shared, definitions, opened.recovered.queues)?;
+        if is_new {
+            create_defaults(&shared).await?;
+        }
+        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let run = |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener));
+        let tasks = listeners.into_iter().map(run).collect();
+        Ok(BrokerHandle { shared, addresses, tasks, store: opened.store, failed: Some(failed) })
+    }
+
+    fn open_store(
+        &self,
+        progress: &Arc<Notify>,
+        failure: oneshot::Sender<store::Error>,
+    ) -> Result<Opened, store::Error> {
+        if let Some((handle, recovered)) = self.store.clone() {
+            return Ok(Opened { store: None, handle, recovered });
+        }
+        let Some(dir) = &self.config.data_dir else {
+            let recovered = Recovered { first_queue_id: 1, next_position: Position(1), ..Recovered::default() };
+            return Ok(Opened { store: None, handle: StoreHandle::ephemeral(), recovered });
+        };
+        let progress = Arc::clone(progress);
+        let options = OpenOptions {
+            dir: Path::new(dir).to_path_buf(),
+            on_commit: Box::new(move || progress.notify_waiters()),
+            on_failure: Box::new(move |error| drop(failure.send(error))),
+        };
+        let (store, recovered) = store::open(options)?;
+        if let Some(healed) = &recovered.healed {
+            tracing::warn!(healed, "the data directory was healed");
+        }
+        Ok(Opened { handle: store.handle(), store: Some(store), recovered })
+    }
+}
+
+struct Opened {
+    store: Option<Store>,
+    handle: StoreHandle,
+    recovered: Recovered,
+}
+
+/// A new data directory gets the default vhost and user.
+async fn create_defaults(shared: &Arc<Shared>) -> Result<(), StartError> {
+    let salt = random_bytes()?;
+    let user = User {
+        name: shared.config.default_user.clone(),
+        password: PasswordHash::new(shared.config.default_pass.as_bytes(), salt),
+    };
+    let vhost = recovery::vhost(shared, &shared.config.default_vhost);
+    shared.change_users(|users| users.put(user.clone()));
+    let ops = vec![Definition::Vhost(vhost.name.clone()).put(), Definition::User(user).put()];
+    shared.store_durably(Submission { ops, ..Submission::default() }).await;
+    Ok(())
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct BrokerHandle {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    tasks: Vec<JoinHandle<()>>,
+    store: Option<Store>,
+    failed: Option<oneshot::Receiver<store::Error>>,
+}
+
+impl BrokerHandle {
+    /// The addresses it listens on, in the order of the settings, with the ports that were picked.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.addresses.first().copied()
+    }
+
+    /// What it counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.len()
+    }
+
+    /// Serves a connection over any stream, as if its peer had connected over loopback.
+    pub fn attach(&self, stream: impl Stream) -> JoinHandle<()> {
+        let config = listener::session_config(&self.shared.config);
+        let peer = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        tokio::spawn(connection::run(Arc::clone(&self.shared), stream, peer, config))
+    }
+
+    /// Stops taking publishes: publishers are told why (connection.blocked) and their sockets are not read until
+    /// [`unblock`](Self::unblock). Consumers go on.
+    pub fn block(&self, reason: &str) {
+        self.shared.blocked.send_replace(Some(reason.to_owned()));
+    }
+
+    /// Takes publishes again.
+    pub fn unblock(&self) {
+        self.shared.blocked.send_replace(None);
+    }
+
+    /// Waits until the store fails. What was confirmed is safe; nothing more can be, so the process should end.
+    pub async fn failed(&mut self) -> store::Error {
+        match self.failed.as_mut() {
+            Some(failed) => match failed.await {
+                Ok(error) => error,
+                Err(_) => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops: tells clients (320 CONNECTION_FORCED), waits a while for them, flushes confirms, syncs and closes the store.
+    pub async fn shutdown(mut self) -> Result<(), store::Error> {
+        self.shared.stopping.send_replace(true);
+        let tasks = std::mem::take(&mut self.tasks);
+        let all_gone = async {
+            for task in tasks {
+                // A listener that panicked has nothing more to wait for.
+                let _ = task.await;
+            }
+        };
+        let clock = self.shared.clock;
+        if clock.within(GOODBYE, all_gone).await.is_none() {
+            tracing::warn!("some connections did not end in time");
+        }
+        let Some(store) = self.store.take() else { return Ok(()) };
+        let closed = tokio::task::spawn_blocking(move || store.shutdown()).await;
+        closed.unwrap_or_else(|panic| Err(store::Error::Closed(panic.to_string())))
+    }
+}
+

@@ -1,0 +1,492 @@
+//! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{mpsc, watch};
+
+use super::mailbox::{Mail, Mailbox};
+use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
+use super::vhost::{QueueRecord, Vhost};
+use crate::auth::Credentials;
+use crate::message::QueueId;
+use crate::protocol::reply::ReplyCode;
+use crate::queue::{Command, ConnectionId};
+use crate::session::outgoing::{DirectReply, Errand};
+use crate::session::{Exception, Request, Session, SessionConfig};
+use crate::time::Time;
+
+/// Read at a time by a connection that says little: thousands of them may be idle.
+const READ_BYTES_MIN: usize = 8 * 1024;
+/// Read at a time by a busy one: a socket buffer's worth, so that it costs few system calls.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// While this much waits to be written, no more deliveries are encoded: the rest stays in the queues' hands.
+const WRITE_HIGH_BYTES: usize = 1024 * 1024;
+/// A buffer that grew above this for one large message is given back when it is empty.
+const BUFFER_KEEP_BYTES: usize = 1024 * 1024;
+/// Events taken from the inbox at a time.
+const EVENTS_MAX: usize = 128;
+
+/// What a connection's socket has to be.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// A connection's state beside its socket.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(super) session: Session,
+    /// Exclusive queues: they go with the connection.
+    pub(super) owned: Vec<Arc<QueueRecord>>,
+    peer: IpAddr,
+    vhost: Option<Arc<Vhost>>,
+    events: mpsc::UnboundedReceiver<Event>,
+    taken: Vec<Event>,
+    blocked: watch::Receiver<Option<String>>,
+    stopping: watch::Receiver<bool>,
+    /// Queues this connection has sent something to.
+    known: HashMap<QueueId, Mailbox>,
+    has_published: bool,
+}
+
+/// A socket with what was read and not yet taken, and what is to be written.
+struct Wire<S> {
+    stream: S,
+    input: Vec<u8>,
+    /// Taken from the front of `input`.
+    taken: usize,
+    /// Bytes of `input` that are filled.
+    filled: usize,
+    written: usize,
+    /// Room for the next read: doubled by a read that fills it.
+    read_bytes: usize,
+    eof: bool,
+}
+
+/// What woke the task.
+#[derive(Debug, Default)]
+struct Ready {
+    read: bool,
+    events: bool,
+    drained: bool,
+}
+
+/// Runs a connection to its end.
+pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config: SessionConfig) {
+    let id = shared.new_connection_id();
+    let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
+    let (events, receiver) = mpsc::unbounded_channel();
+    shared.connections.insert(id, ConnectionHandle { events, secret });
+    shared.counters.connections_opened.add(1);
+    let now = shared.clock.now();
+    let mut connection = Connection {
+        session: Session::new(id, secret, config, now),
+        owned: Vec::new(),
+        peer,
+        vhost: None,
+        events: receiver,
+        taken: Vec::new(),
+        blocked: shared.blocked.subscribe(),
+        stopping: shared.stopping.subscribe(),
+        known: HashMap::new(),
+        has_published: false,
+        shared,
+    };
+    let mut wire =
+        Wire { stream, input: Vec::new(), taken: 0, filled: 0, written: 0, read_bytes: READ_BYTES_MIN, eof: false };
+    if let Err(error) = connection.talk(&mut wire).await {
+        tracing::debug!(connection = id.0, %error, "connection lost");
+    }
+    connection.give_back().await;
+    connection.shared.connections.remove(&id);
+}
+
+impl Connection {
+    pub(super) const fn id(&self) -> ConnectionId {
+        self.session.id()
+    }
+
+    async fn talk<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
+        loop {
+            self.digest(wire).await;
+            if self.session.is_closed() {
+                return self.say_goodbye(wire).await;
+            }
+            if wire.eof {
+                return Ok(());
+            }
+            self.wait(wire).await?;
+        }
+    }
+
+    /// Takes in all that has come: input, requests it leads to, what queues said.
+    async fn digest<S: Stream>(&mut self, wire: &mut Wire<S>) {
+        loop {
+            let received = self.session.receive(self.shared.clock.now(), wire.unread());
+            wire.take(received.consumed);
+            self.flush().await;
+            match received.request {
+                Some(request) => self.answer(request).await,
+                None => break,
+            }
+        }
+        self.count();
+    }
+
+    async fn wait<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
+        let deadline = self.session.poll_timeout();
+        let clock = self.shared.clock;
+        let paused = self.has_published && self.blocked.borrow().is_some();
+        let (events, taken) = (&mut self.events, &mut self.taken);
+        let out = self.session.out();
+        let ready = tokio::select! {
+            biased;
+            ready = std::future::poll_fn(|cx| wire.poll(cx, out, paused, events, taken)) => Some(ready?),
+            () = clock.wait_for(deadline) => None,
+            _ = self.blocked.changed() => None,
+            () = stopped(&mut self.stopping) => {
+                self.session.close_for_shutdown(self.shared.clock.now());
+                return Ok(());
+            }
+        };
+        let now = self.shared.clock.now();
+        match ready {
+            Some(ready) => self.note(now, &ready).await,
+            None => self.tick(now),
+        }
+        Ok(())
+    }
+
+    async fn note(&mut self, now: Time, ready: &Ready) {
+        if ready.drained {
+            self.session.wrote(now);
+            self.session.drained();
+        }
+        if ready.events {
+            self.apply_taken();
+        }
+        if !self.session.outgoing().is_empty() {
+            self.flush().await;
+        }
+    }
+
+    fn tick(&mut self, now: Time) {
+        self.session.handle_timeout(now);
+        let reason = self.blocked.borrow_and_update().clone();
+        if self.has_published || reason.is_none() {
+            self.session.set_blocked(now, reason.as_deref());
+        }
+    }
+
+    /// Takes all that queues have said by now.
+    pub(super) fn take_events(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.taken.push(event);
+        }
+        self.apply_taken();
+    }
+
+    fn apply_taken(&mut self) {
+        let mut taken = std::mem::take(&mut self.taken);
+        for event in taken.drain(..) {
+            match event {
+                Event::Deliver(number, deliveries) => self.session.deliver(number, &deliveries),
+                Event::Confirmed { channel, first, last, refused } => {
+                    self.session.confirmed(channel, first, last, refused);
+                }
+                Event::Cancelled(number) => self.session.consumer_cancelled(number),
+                Event::Direct(number, message) => self.session.deliver_direct(number, message),
+            }
+        }
+        self.taken = taken;
+        self.session.tell_confirmed();
+    }
+
+    async fn answer(&mut self, request: Request) {
+        let now = self.shared.clock.now();
+        match request {
+            Request::Authenticate(credentials) => self.authenticate(now, &credentials),
+            Request::OpenVhost(name) => self.open_vhost(now, &name),
+            Request::UpdateSecret(secret) => self.update_secret(now, &secret),
+            Request::Close => {
+                self.give_back().await;
+                self.session.closed(now);
+            }
+            Request::Channel(channel, request) => {
+                let Some(vhost) = self.vhost.clone() else { return };
+                let id = request.method_id();
+                match self.serve(&vhost, channel, request).await {
+                    Ok(method) => self.session.reply(channel, method),
+                    Err(exception) => self.session.fail(now, channel, exception.caused_by(Some(id))),
+                }
+            }
+        }
+    }
+
+    fn admits(&self, credentials: &Credentials) -> bool {
+        self.shared.users(|users| users.admits(credentials, self.peer))
+    }
+
+    fn authenticate(&mut self, now: Time, credentials: &Credentials) {
+        if self.admits(credentials) {
+            self.session.authenticated(now, &credentials.user);
+            return;
+        }
+        tracing::warn!(user = credentials.user, peer = %self.peer, "login refused");
+        let text = format!(
+            "Login was refused using authentication mechanism {}. For details see the broker logfile.",
+            credentials.mechanism
+        );
+        self.session.refused(now, &Exception::access_refused(text));
+    }
+
+    fn open_vhost(&mut self, now: Time, name: &str) {
+        let vhost = self.shared.vhosts.get(name).map(|vhost| Arc::clone(&vhost));
+        match vhost {
+            Some(vhost) => {
+                self.session.opened(now, name, Arc::clone(&vhost.topology));
+                self.vhost = Some(vhost);
+            }
+            None => {
+                let text = format!("vhost {name} not found");
+                self.session.open_refused(now, Exception::new(ReplyCode::NotAllowed, text));
+            }
+        }
+    }
+
+    fn update_secret(&mut self, now: Time, secret: &[u8]) {
+        let user = self.session.user().to_owned();
+        let credentials = Credentials { mechanism: "PLAIN", user, password: secret.to_vec() };
+        if self.admits(&credentials) {
+            self.session.secret_updated();
+        } else {
+            let exception = Exception::access_refused("connection.update-secret: the new secret was refused");
+            self.session.close_connection(now, &exception);
+        }
+    }
+
+    /// Hands the session's work to the queues, and waits for those that have too much already.
+    async fn flush(&mut self) {
+        let Some(vhost) = self.vhost.clone() else { return };
+        let id = self.id();
+        let mut full = None;
+        for (queue, errand) in self.session.outgoing().take() {
+            let Some(mailbox) = self.mailbox(&vhost, queue) else {
+                self.turn_back(errand);
+                continue;
+            };
+            self.has_published |= matches!(errand, Errand::Publish(_));
+            if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command(id, errand))) {
+                self.known.remove(&queue);
+                self.turn_back_command(command);
+            }
+            full = Some(mailbox);
+        }
+        for reply in self.session.outgoing().take_direct() {
+            self.send_direct(reply);
+        }
+        if let Some(mailbox) = full {
+            mailbox.wait_for_room().await;
+        }
+    }
+
+    fn mailbox(&mut self, vhost: &Vhost, queue: QueueId) -> Option<Mailbox> {
+        if let Some(mailbox) = self.known.get(&queue) {
+            return Some(mailbox.clone());
+        }
+        let mailbox = vhost.queue(queue)?.mailbox.clone();
+        self.known.insert(queue, mailbox.clone());
+        Some(mailbox)
+    }
+
+    /// Publishes to a queue that just went are confirmed: they went nowhere, as unroutable messages do.
+    fn turn_back(&mut self, errand: Errand) {
+        let Errand::Publish(publishes) = errand else { return };
+        for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
+            self.session.confirmed(publish.channel, publish.sequence, publish.sequence, false);
+        }
+        self.session.tell_confirmed();
+    }
+
+    fn turn_back_command(&mut self, command: Command) {
+        if let Command::Publish(_, publishes) = command {
+            self.turn_back(Errand::Publish(publishes));
+        }
+    }
+
+    fn send_direct(&mut self, reply: DirectReply) {
+        let target = self.shared.connections.get(&reply.connection).map(|target| target.clone());
+        let target = target.filter(|target| target.secret == reply.secret);
+        let message = reply.message.clone();
+        let sent = target.is_some_and(|target| target.events.send(Event::Direct(reply.consumer, message)).is_ok());
+        if let (false, Some(channel)) = (sent, reply.mandatory) {
+            self.session.return_unroutable(channel, &reply.message);
+        }
+    }
+
+    fn count(&mut self) {
+        let counted = self.session.take_counters();
+        let counters = &self.shared.counters;
+        let all = [
+            (&counters.published, counted.published),
+            (&counters.delivered, counted.delivered),
+            (&counters.acked, counted.acked),
+            (&counters.returned, counted.returned),
+            (&counters.channels_opened, counted.channels_opened),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0).for_each(|(counter, count)| counter.add(count));
+    }
+
+    /// Writes what is left, tells the peer that there is no more, and reads until it agrees, so that nothing written is
+    /// lost to a reset.
+    async fn say_goodbye<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
+        let clock = self.shared.clock;
+        let goodbye = wire.say_goodbye(self.session.out());
+        clock.within(GOODBYE, goodbye).await.unwrap_or(Ok(()))
+    }
+
+    /// The connection ends: its exclusive queues go, and the others take back what it had.
+    async fn give_back(&mut self) {
+        let Some(vhost) = self.vhost.take() else { return };
+        self.session.release_all();
+        let id = self.id();
+        for (queue, errand) in self.session.outgoing().take() {
+            if let Some(record) = vhost.queue(queue) {
+                // A queue that went has nothing of ours.
+                let _ = record.mailbox.send(Mail::Tell(command(id, errand)));
+            }
+        }
+        for (_, mailbox) in self.known.drain() {
+            let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(id)));
+        }
+        for record in std::mem::take(&mut self.owned) {
+            let _lock = vhost.lock().await;
+            if let Err(exception) = vhost.delete_queue(&self.shared, &record, false, false).await {
+                tracing::error!(queue = record.name, %exception, "an exclusive queue could not be deleted");
+            }
+        }
+    }
+}
+
+/// How long a peer has to read our last words.
+const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
+
+fn command(id: ConnectionId, errand: Errand) -> Command {
+    match errand {
+        Errand::Publish(publishes) => Command::Publish(id, publishes),
+        Errand::Settle(verb, handles) => Command::Settle(verb, handles),
+        Errand::Written(key, bytes) => Command::Written(key, bytes),
+        Errand::Limit(channel, limit) => Command::Limit(id, channel, limit),
+        Errand::ChannelGone(channel) => Command::ChannelGone(id, channel),
+    }
+}
+
+impl<S: Stream> Wire<S> {
+    fn unread(&self) -> &[u8] {
+        self.input.get(self.taken..self.filled).unwrap_or_default()
+    }
+
+    fn take(&mut self, count: usize) {
+        self.taken += count;
+        if self.taken == self.filled {
+            self.taken = 0;
+            self.filled = 0;
+        }
+    }
+
+    /// Does all that can be done without waiting: takes events, writes, reads. Ready when anything of it was done.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Vec<u8>,
+        paused: bool,
+        events: &mut mpsc::UnboundedReceiver<Event>,
+        taken: &mut Vec<Event>,
+    ) -> Poll<std::io::Result<Ready>> {
+        let mut done = Ready::default();
+        let had_output = !out.is_empty();
+        if had_output && self.poll_write(cx, out)?.is_ready() {
+            done.drained = true;
+        }
+        if out.len() < WRITE_HIGH_BYTES && events.poll_recv_many(cx, taken, EVENTS_MAX).is_ready() {
+            done.events = true;
+        }
+        if !paused && !self.eof && self.poll_read(cx)?.is_ready() {
+            done.read = true;
+        }
+        if done.drained || done.events || done.read { Poll::Ready(Ok(done)) } else { Poll::Pending }
+    }
+
+    /// Ready when all is written.
+    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<Poll<()>, std::io::Error> {
+        while let Some(rest) = out.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut self.stream).poll_write(cx, rest)? {
+                Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Poll::Ready(count) => self.written += count,
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        self.written = 0;
+        out.clear();
+        if out.capacity() > BUFFER_KEEP_BYTES {
+            *out = Vec::new();
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, std::io::Error> {
+        self.make_room();
+        let Some(room) = self.input.get_mut(self.filled..) else { return Ok(Poll::Pending) };
+        let mut buffer = ReadBuf::new(room);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
+            Poll::Ready(()) => {
+                let count = buffer.filled().len();
+                self.filled += count;
+                self.eof = count == 0;
+                if self.filled == self.input.len() {
+                    self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+                }
+                Ok(Poll::Ready(()))
+            }
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// What is left of the last read is part of one frame, so at most frame_max: it moves to the front.
+    fn make_room(&mut self) {
+        if self.taken > 0 {
+            self.input.copy_within(self.taken..self.filled, 0);
+            self.filled -= self.taken;
+            self.taken = 0;
+        }
+        if self.input.len() < self.filled + self.read_bytes {
+            self.input.resize(self.filled + self.read_bytes, 0);
+        }
+    }
+
+    async fn say_goodbye(&mut self, out: &mut Vec<u8>) -> std::io::Result<()> {
+        std::future::poll_fn(|cx| match self.poll_write(cx, out) {
+            Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        })
+        .await?;
+        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?;
+        std::future::poll_fn(|cx| self.poll_eof(cx)).await
+    }
+
+    fn poll_eof(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let mut room = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut room);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The broker as it runs: listeners, connection tasks, queue tasks, and the store they share. The only place that names
+//! tokio, and (in `clock`) the only one that reads a clock.
+
+mod broker;
+mod clock;
+mod connection;
+mod dead_letters;
+mod definitions;
+mod listener;
+mod mailbox;
+mod queue_task;
+mod recovery;
+mod requests;
+mod shared;
+mod vhost;
+
+pub use broker::{Broker, BrokerBuilder, BrokerHandle, StartError};
+pub use clock::Clock;
+pub use connection::Stream;

@@ -1,0 +1,101 @@
+//! Bringing back what an earlier run left: definitions, then the queues with their messages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::broker::StartError;
+use super::definitions::{Definition, QueueDefinition};
+use super::shared::Shared;
+use super::vhost::{NewQueue, Vhost};
+use crate::message::{Position, QueueId};
+use crate::protocol::content::Properties;
+use crate::queue::{QueueOptions, Restored};
+use crate::store::{Op, RecoveredQueue, StoredMessage, Submission};
+use crate::time::{Time, Timestamp};
+
+/// Puts back definitions and messages.
+pub(super) fn restore(
+    shared: &Arc<Shared>,
+    definitions: Vec<Definition>,
+    mut queues: HashMap<QueueId, RecoveredQueue>,
+) -> Result<(), StartError> {
+    let mut definitions = definitions;
+    definitions.sort_by_key(rank);
+    for definition in definitions {
+        match definition {
+            Definition::Vhost(name) => drop(vhost(shared, &name)),
+            Definition::User(user) => shared.change_users(|users| users.put(user)),
+            Definition::Exchange(name, exchange) => {
+                vhost(shared, &name).topology.change(|topology| topology.declare_exchange(exchange));
+            }
+            Definition::Queue(name, definition) => {
+                let recovered = queues.remove(&QueueId(definition.id));
+                restore_queue(shared, &vhost(shared, &name), definition, recovered)?;
+            }
+            Definition::Binding(name, binding) => {
+                vhost(shared, &name).topology.change(|topology| topology.bind(binding));
+            }
+        }
+    }
+    forget_orphans(shared, queues);
+    Ok(())
+}
+
+/// Bindings come after what they bind.
+const fn rank(definition: &Definition) -> u8 {
+    match definition {
+        Definition::Vhost(_) => 0,
+        Definition::User(_) => 1,
+        Definition::Exchange(..) => 2,
+        Definition::Queue(..) => 3,
+        Definition::Binding(..) => 4,
+    }
+}
+
+/// The vhost of that name, made if need be.
+pub(super) fn vhost(shared: &Shared, name: &str) -> Arc<Vhost> {
+    let vhost = shared.vhosts.entry(name.to_owned()).or_insert_with(|| Arc::new(Vhost::new(name)));
+    Arc::clone(&vhost)
+}
+
+fn restore_queue(
+    shared: &Arc<Shared>,
+    vhost: &Arc<Vhost>,
+    definition: QueueDefinition,
+    recovered: Option<RecoveredQueue>,
+) -> Result<(), StartError> {
+    let QueueDefinition { name, id, auto_delete, arguments } = definition;
+    let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
+    let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
+        .map_err(|error| StartError::Definition(error.to_string()))?;
+    let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
+    let messages = recovered.map(|queue| queue.messages).unwrap_or_default();
+    let (now, wall) = (shared.clock.now(), shared.clock.timestamp());
+    let restored = messages.into_iter().map(|message| restored(message, now, wall)).collect();
+    let new = NewQueue { name, owner: None, arguments, options };
+    vhost.install(shared, QueueId(id), new, first_position.max(Position(1)), restored);
+    Ok(())
+}
+
+fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {
+    let expires = stored.expires_at.map_or(Time::NEVER, |at| {
+        now.plus_ms(at.as_millis().saturating_sub(wall.as_millis()))
+    });
+    let properties = Properties::parse(stored.message.properties()).ok();
+    let priority = properties.and_then(|properties| properties.priority()).unwrap_or(0);
+    Restored {
+        position: stored.position,
+        message: stored.message,
+        expires,
+        priority,
+        redelivered: stored.redelivered,
+    }
+}
+
+/// Messages of queues that were deleted while the process ended.
+fn forget_orphans(shared: &Shared, queues: HashMap<QueueId, RecoveredQueue>) {
+    let ops: Vec<Op> = queues.into_keys().map(|queue| Op::DeleteQueue { queue }).collect();
+    if !ops.is_empty() {
+        shared.store.submit(Submission { ops, ..Submission::default() });
+    }
+}

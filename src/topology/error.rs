@@ -1,0 +1,51 @@
+//! What the topology refuses, by reply code. The texts are RabbitMQ's, without the `NAME - ` prefix of the wire:
+//! client tests and libraries match on them.
+
+use std::fmt;
+
+/// A refused topology operation; a channel exception of the given reply code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopologyError {
+    /// 404 NOT_FOUND.
+    #[error("{0}")]
+    NotFound(String),
+    /// 403 ACCESS_REFUSED.
+    #[error("{0}")]
+    AccessRefused(String),
+    /// 406 PRECONDITION_FAILED.
+    #[error("{0}")]
+    PreconditionFailed(String),
+}
+
+impl TopologyError {
+    /// The AMQP reply code.
+    #[must_use]
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::NotFound(_) => 404,
+            Self::AccessRefused(_) => 403,
+            Self::PreconditionFailed(_) => 406,
+        }
+    }
+
+    /// No such exchange, in the words clients expect.
+    #[must_use]
+    pub fn no_exchange(name: impl fmt::Display, vhost: &str) -> Self {
+        Self::NotFound(format!("no exchange '{name}' in vhost '{vhost}'"))
+    }
+
+    /// No such queue, in the words clients expect.
+    #[must_use]
+    pub fn no_queue(name: impl fmt::Display, vhost: &str) -> Self {
+        Self::NotFound(format!("no queue '{name}' in vhost '{vhost}'"))
+    }
+
+    pub(super) fn default_exchange() -> Self {
+        Self::AccessRefused("operation not permitted on the default exchange".to_owned())
+    }
+}
+
+/// The exchange of a publish does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such exchange")]
+pub struct NoSuchExchange;

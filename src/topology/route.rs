@@ -1,0 +1,125 @@
+//! Which queues get a message: a walk from the exchange through bindings between exchanges and alternate exchanges.
+//! Every exchange is visited once, so cycles end.
+
+use super::edges::{ExchangeIndex, Marks, Matches};
+use super::headers::{HeaderSource, HeadersScratch};
+use super::trie::TrieScratch;
+use super::{DEFAULT, ExchangeEntry, NoSuchExchange, Table, Topology};
+use crate::message::QueueId;
+
+/// Working memory of [`Topology::route`]: kept by the caller, so that routing does not allocate.
+#[derive(Debug, Default)]
+pub struct RouteScratch {
+    pending: Vec<ExchangeIndex>,
+    visited: Marks,
+    trie: TrieScratch,
+    headers: HeadersScratch,
+}
+
+impl RouteScratch {
+    /// Fresh working memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Topology {
+    /// Fills `out` with the queues a message goes to, each once, in the order of their ids. The routing keys are the
+    /// message's own and those of its CC and BCC headers; `headers` is `None` when the message has none. An exchange
+    /// none of whose bindings matches hands over to its alternate exchange, also when it was reached by a binding.
+    ///
+    /// # Errors
+    /// The exchange does not exist.
+    pub fn route(
+        &self,
+        exchange: &[u8],
+        routing_keys: &[&[u8]],
+        headers: Option<&dyn HeaderSource>,
+        out: &mut Vec<QueueId>,
+        scratch: &mut RouteScratch,
+    ) -> Result<(), NoSuchExchange> {
+        out.clear();
+        let first = *self.exchange_indices.get(exchange).ok_or(NoSuchExchange)?;
+        if first == DEFAULT {
+            self.route_by_queue_name(routing_keys, out);
+        } else {
+            self.walk(first, routing_keys, headers, out, scratch);
+        }
+        if out.len() > 1 {
+            out.sort_unstable();
+            out.dedup();
+        }
+        Ok(())
+    }
+
+    /// Whether the route depends only on the exchange and the routing keys, so that it may be kept until the
+    /// [generation](Self::generation) changes: no headers exchange can be reached. False if there is no such exchange.
+    #[must_use]
+    pub fn is_cacheable(&self, exchange: &[u8]) -> bool {
+        let Some(first) = self.exchange_indices.get(exchange) else { return false };
+        let mut visited = Marks::default();
+        let mut pending = vec![*first];
+        while let Some(index) = pending.pop() {
+            let Some(entry) = self.exchanges.get(index).filter(|_| visited.mark(index)) else { continue };
+            if matches!(entry.table, Table::Headers(_)) {
+                return false;
+            }
+            pending.extend(self.onward(entry));
+            pending.extend(self.alternate(entry));
+        }
+        true
+    }
+
+    fn route_by_queue_name(&self, routing_keys: &[&[u8]], out: &mut Vec<QueueId>) {
+        out.extend(routing_keys.iter().filter_map(|key| self.queues.get(*key)).map(|queue| queue.id));
+    }
+
+    fn walk(
+        &self,
+        first: ExchangeIndex,
+        routing_keys: &[&[u8]],
+        headers: Option<&dyn HeaderSource>,
+        out: &mut Vec<QueueId>,
+        scratch: &mut RouteScratch,
+    ) {
+        scratch.pending.clear();
+        scratch.pending.push(first);
+        while let Some(index) = scratch.pending.pop() {
+            if let Some(entry) = self.exchanges.get(index).filter(|_| scratch.visited.mark(index)) {
+                self.visit(entry, routing_keys, headers, out, scratch);
+            }
+        }
+        scratch.visited.clear();
+    }
+
+    fn visit(
+        &self,
+        entry: &ExchangeEntry,
+        routing_keys: &[&[u8]],
+        headers: Option<&dyn HeaderSource>,
+        out: &mut Vec<QueueId>,
+        scratch: &mut RouteScratch,
+    ) {
+        let mut found = Matches { queues: out, exchanges: &mut scratch.pending, any: false };
+        match &entry.table {
+            Table::Direct(keys) => {
+                routing_keys.iter().filter_map(|key| keys.get(*key)).for_each(|edges| found.add_all(edges));
+            }
+            Table::Fanout(edges) => found.add_all(edges),
+            Table::Topic(trie) => {
+                routing_keys.iter().for_each(|key| trie.matches(key, &mut scratch.trie, &mut found));
+            }
+            Table::Headers(table) => table.matches(headers, &mut scratch.headers, &mut found),
+        }
+        if !found.any {
+            scratch.pending.extend(self.alternate(entry));
+        }
+    }
+
+    /// The alternate exchange, if it exists. The default exchange serves as one for nobody, as in RabbitMQ.
+    fn alternate(&self, entry: &ExchangeEntry) -> Option<ExchangeIndex> {
+        let index = self.exchange_indices.get(entry.spec.alternate()?)?;
+        Some(*index).filter(|index| *index != DEFAULT)
+    }
+}

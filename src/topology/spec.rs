@@ -1,0 +1,143 @@
+//! What is declared: exchanges and bindings, as plain values that the store can keep.
+
+use amq_protocol::types::{AMQPValue, FieldTable};
+use serde::{Deserialize, Serialize};
+
+use super::TopologyError;
+
+/// The exchange argument that names where unroutable messages go.
+pub const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
+
+/// How an exchange chooses among its bindings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExchangeKind {
+    /// The routing key equals the binding key.
+    Direct,
+    /// Every binding.
+    Fanout,
+    /// The routing key matches the binding key's pattern of words, `*` and `#`.
+    Topic,
+    /// The message's headers match the binding's arguments.
+    Headers,
+}
+
+impl ExchangeKind {
+    /// The kind of that name on the wire; names are case-sensitive.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Direct, Self::Fanout, Self::Topic, Self::Headers].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+        }
+    }
+
+    /// The kind of that name, or the error a declare is answered with. A declare checks this before anything else.
+    ///
+    /// # Errors
+    /// 406 if there is no such kind; the names of plugins' kinds begin with `x-` and are called unknown.
+    pub fn parse(name: &str) -> Result<Self, TopologyError> {
+        let word = if name.starts_with("x-") { "unknown" } else { "invalid" };
+        Self::from_name(name)
+            .ok_or_else(|| TopologyError::PreconditionFailed(format!("{word} exchange type '{name}'")))
+    }
+}
+
+/// A declared exchange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExchangeSpec {
+    /// Its name; the default exchange's is empty.
+    pub name: String,
+    /// How it routes.
+    pub kind: ExchangeKind,
+    /// Whether it survives a restart.
+    pub durable: bool,
+    /// Whether it goes when its last binding as a source goes.
+    pub auto_delete: bool,
+    /// Whether clients may not publish to it (other exchanges may route to it).
+    pub internal: bool,
+    /// The declare's arguments.
+    pub arguments: FieldTable,
+}
+
+impl ExchangeSpec {
+    /// A durable exchange without arguments.
+    #[must_use]
+    pub fn new(name: &str, kind: ExchangeKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            arguments: FieldTable::default(),
+        }
+    }
+
+    /// The exchange that gets what this one cannot route, if its arguments name one.
+    #[must_use]
+    pub fn alternate(&self) -> Option<&[u8]> {
+        match self.arguments.inner().get(ALTERNATE_EXCHANGE)? {
+            AMQPValue::LongString(name) => Some(name.as_bytes()),
+            _ => None,
+        }
+    }
+}
+
+/// Where a binding leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Destination {
+    /// The queue of that name.
+    Queue(String),
+    /// The exchange of that name.
+    Exchange(String),
+}
+
+impl Destination {
+    /// The name of the queue or exchange.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Queue(name) | Self::Exchange(name) => name,
+        }
+    }
+}
+
+/// A binding. Bindings are the same when all four parts are, the types of argument values included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The exchange it leads from.
+    pub source: String,
+    /// Where it leads.
+    pub destination: Destination,
+    /// The binding key.
+    pub routing_key: String,
+    /// What a headers exchange matches; others keep it as part of the binding's identity.
+    pub arguments: FieldTable,
+}
+
+/// What an operation took away, so that the definitions of what was durable can be deleted too.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Removed {
+    /// Exchanges: the deleted one, and auto-delete exchanges that lost their last binding.
+    pub exchanges: Vec<ExchangeSpec>,
+    /// Bindings: the removed one, and those from and to what was removed.
+    pub bindings: Vec<Binding>,
+}
+
+impl Removed {
+    /// Whether nothing was removed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.exchanges.is_empty() && self.bindings.is_empty()
+    }
+}
