@@ -9,15 +9,16 @@ pub struct TableHeaders<'a>(pub Table<'a>);
 
 impl HeaderSource for TableHeaders<'_> {
     fn visit(&self, visitor: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool) {
-        for (key, value) in self.0.iter() {
-            if !visitor(key, header_value(value)) {
+        for ((key, value), (_, raw)) in self.0.iter().zip(self.0.iter_raw()) {
+            if !visitor(key, header_value(value, raw)) {
                 return;
             }
         }
     }
 }
 
-fn header_value(value: FieldValue<'_>) -> HeaderValue<'_> {
+/// `raw` is the value as encoded, type letter and all.
+fn header_value<'a>(value: FieldValue<'a>, raw: &'a [u8]) -> HeaderValue<'a> {
     if let Some(number) = value.as_i64() {
         return HeaderValue::Int(number);
     }
@@ -28,8 +29,10 @@ fn header_value(value: FieldValue<'_>) -> HeaderValue<'_> {
         FieldValue::Decimal { scale, value } => HeaderValue::Decimal { scale, value },
         FieldValue::LongString(bytes) | FieldValue::Bytes(bytes) => HeaderValue::Bytes(bytes),
         FieldValue::Timestamp(seconds) => HeaderValue::Timestamp(seconds),
-        FieldValue::Array(array) => HeaderValue::Other { tag: b'A', raw: array.bytes() },
-        FieldValue::Table(table) => HeaderValue::Other { tag: b'F', raw: table.bytes() },
+        FieldValue::Array(_) | FieldValue::Table(_) => match raw.split_first() {
+            Some((tag, raw)) => HeaderValue::Other { tag: *tag, raw },
+            None => HeaderValue::Void,
+        },
         _ => HeaderValue::Void,
     }
 }
