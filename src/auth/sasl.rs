@@ -54,7 +54,10 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("mechanism", &self.mechanism).field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("mechanism", &self.mechanism)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,9 +81,12 @@ mod tests {
 
     #[test]
     fn malformed_responses_are_refused() {
-        for (mechanism, response) in
-            [("PLAIN", &b"guest"[..]), ("PLAIN", b"\0guest"), ("AMQPLAIN", b"\x05LOGI"), ("CRAM-MD5", b"\0a\0b")]
-        {
+        for (mechanism, response) in [
+            ("PLAIN", &b"guest"[..]),
+            ("PLAIN", b"\0guest"),
+            ("AMQPLAIN", b"\x05LOGI"),
+            ("CRAM-MD5", b"\0a\0b"),
+        ] {
             assert_eq!(Credentials::parse(mechanism, response), None, "{mechanism}");
         }
     }

@@ -74,7 +74,8 @@ impl Users {
     pub fn admits(&self, credentials: &Credentials, peer: IpAddr) -> bool {
         let known = self.by_name.get(&credentials.user);
         let right_password = known.is_some_and(|user| user.password.matches(&credentials.password));
-        right_password && (peer.to_canonical().is_loopback() || !self.loopback_only.contains(&credentials.user))
+        right_password
+            && (peer.to_canonical().is_loopback() || !self.loopback_only.contains(&credentials.user))
     }
 }
 

@@ -56,20 +56,20 @@ enum Form {
 }
 
 const FORMS: [(u16, Form); 14] = [
-    (1 << 15, Form::Short),     // content-type
-    (1 << 14, Form::Short),     // content-encoding
-    (HEADERS, Form::Table),     // headers
-    (1 << 12, Form::Octet),     // delivery-mode
-    (1 << 11, Form::Octet),     // priority
-    (1 << 10, Form::Short),     // correlation-id
-    (REPLY_TO, Form::Short),    // reply-to
-    (EXPIRATION, Form::Short),  // expiration
-    (1 << 7, Form::Short),      // message-id
-    (1 << 6, Form::Timestamp),  // timestamp
-    (1 << 5, Form::Short),      // type
-    (1 << 4, Form::Short),      // user-id
-    (1 << 3, Form::Short),      // app-id
-    (1 << 2, Form::Short),      // cluster-id
+    (1 << 15, Form::Short),    // content-type
+    (1 << 14, Form::Short),    // content-encoding
+    (HEADERS, Form::Table),    // headers
+    (1 << 12, Form::Octet),    // delivery-mode
+    (1 << 11, Form::Octet),    // priority
+    (1 << 10, Form::Short),    // correlation-id
+    (REPLY_TO, Form::Short),   // reply-to
+    (EXPIRATION, Form::Short), // expiration
+    (1 << 7, Form::Short),     // message-id
+    (1 << 6, Form::Timestamp), // timestamp
+    (1 << 5, Form::Short),     // type
+    (1 << 4, Form::Short),     // user-id
+    (1 << 3, Form::Short),     // app-id
+    (1 << 2, Form::Short),     // cluster-id
 ];
 const HEADERS: u16 = 1 << 13;
 const REPLY_TO: u16 = 1 << 9;

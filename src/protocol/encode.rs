@@ -120,7 +120,8 @@ fn content(out: &mut Vec<u8>, frame_max: u32, channel: u16, message: &Message) {
     out.extend_from_slice(&(parts.body.len() as u64).to_be_bytes());
     out.extend_from_slice(parts.properties);
     out.push(FRAME_END);
-    let piece = if frame_max == 0 { usize::MAX } else { frame_max as usize - FRAME_OVERHEAD.min(frame_max as usize) };
+    let piece =
+        if frame_max == 0 { usize::MAX } else { frame_max as usize - FRAME_OVERHEAD.min(frame_max as usize) };
     for piece in parts.body.chunks(piece.max(1)) {
         begin(out, FrameKind::Body, channel, piece.len());
         out.extend_from_slice(piece);

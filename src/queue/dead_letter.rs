@@ -105,7 +105,12 @@ fn new_headers(
 
 /// The x-death array: newest first, one entry per queue and reason. A repeat raises the count and comes to the front;
 /// time, exchange and keys stay those of the first.
-fn deaths(parts: &Parts<'_>, headers: Option<Table<'_>>, expiration: Option<&[u8]>, death: &Death<'_>) -> Vec<u8> {
+fn deaths(
+    parts: &Parts<'_>,
+    headers: Option<Table<'_>>,
+    expiration: Option<&[u8]>,
+    death: &Death<'_>,
+) -> Vec<u8> {
     let same = |table: &Table<'_>| {
         bytes_of(table, b"queue") == death.queue.as_bytes()
             && bytes_of(table, b"reason") == death.reason.name().as_bytes()

@@ -5,8 +5,8 @@ use super::dead_letter::Reason;
 use super::ready::{Entry, Ready};
 use super::unacked::{Unacked, UnackedSet};
 use super::{
-    Command, ConnectionId, Consume, ConsumerKey, Counts, DeadLetter, Deliveries, Delivery, Effects, Ended, Handle,
-    Overflow, Publish, QueueOptions, Reply, StoreAppend, Verb,
+    Command, ConnectionId, Consume, ConsumerKey, Counts, DeadLetter, Deliveries, Delivery, Effects, Ended,
+    Handle, Overflow, Publish, QueueOptions, Reply, StoreAppend, Verb,
 };
 use crate::message::{Message, Position};
 use crate::time::Time;
@@ -120,8 +120,9 @@ impl Queue {
         self.dispatch(effects);
         // What is due now and found no consumer: a TTL of 0 means 'deliver now or die'.
         self.expire(now, effects);
-        self.consumers
-            .drain_pending(|consumer, deliveries| effects.deliveries.push(Deliveries { consumer, deliveries }));
+        self.consumers.drain_pending(|consumer, deliveries| {
+            effects.deliveries.push(Deliveries { consumer, deliveries })
+        });
         self.expire_queue(now, effects);
     }
 
@@ -132,7 +133,13 @@ impl Queue {
         [message, self.queue_expiry()].into_iter().flatten().min()
     }
 
-    fn publish(&mut self, now: Time, connection: ConnectionId, publishes: Vec<Publish>, effects: &mut Effects) {
+    fn publish(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publishes: Vec<Publish>,
+        effects: &mut Effects,
+    ) {
         for publish in publishes {
             if self.is_full() && self.options.overflow != Overflow::DropHead {
                 self.dispatch(effects);
@@ -209,11 +216,13 @@ impl Queue {
 
     fn dispatch(&mut self, effects: &mut Effects) {
         while !self.ready.is_empty() {
-            let Some((key, no_ack)) = self.consumers.next().map(|consumer| (consumer.key, consumer.no_ack)) else {
+            let Some((key, no_ack)) = self.consumers.next().map(|consumer| (consumer.key, consumer.no_ack))
+            else {
                 return;
             };
             let Some(entry) = self.ready.pop_front() else { return };
-            let delivery = self.hand_out(entry, key.connection, key.channel, no_ack, Some(key.number), effects);
+            let delivery =
+                self.hand_out(entry, key.connection, key.channel, no_ack, Some(key.number), effects);
             self.consumers.give(delivery);
         }
     }

@@ -21,9 +21,7 @@ mod ready;
 mod unacked;
 
 pub use consumers::{ConsumerKey, WINDOW_BYTES};
-pub use effects::{
-    DeadLetter, Deliveries, Delivery, Effects, Ended, Range, StoreAppend, delivery_cost,
-};
+pub use effects::{DeadLetter, Deliveries, Delivery, Effects, Ended, Range, StoreAppend, delivery_cost};
 pub use limit::ChannelLimit;
 pub use machine::{Queue, Restored};
 pub use options::{Overflow, QueueOptions};

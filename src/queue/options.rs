@@ -204,9 +204,7 @@ impl Arguments<'_> {
             Some("quorum") if !durable => Err(property("non-durable")),
             Some("quorum") if exclusive => Err(property("exclusive-owner")),
             Some("quorum") => Ok(()),
-            Some(other) => {
-                Err(self.invalid("x-queue-type", format!("\"unsupported queue type '{other}'\"")))
-            }
+            Some(other) => Err(self.invalid("x-queue-type", format!("\"unsupported queue type '{other}'\""))),
         }
     }
 }

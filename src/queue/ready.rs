@@ -107,7 +107,10 @@ impl Ready {
         if self.levels.is_empty() {
             self.levels.push(VecDeque::new());
         }
-        #[expect(clippy::indexing_slicing, reason = "there is a level, and the index is capped to the highest")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "there is a level, and the index is capped to the highest"
+        )]
         &mut self.levels[index]
     }
 

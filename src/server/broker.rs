@@ -170,7 +170,8 @@ impl BrokerBuilder {
             return Ok(Opened { store: None, handle, recovered });
         }
         let Some(dir) = &self.config.data_dir else {
-            let recovered = Recovered { first_queue_id: 1, next_position: Position(1), ..Recovered::default() };
+            let recovered =
+                Recovered { first_queue_id: 1, next_position: Position(1), ..Recovered::default() };
             return Ok(Opened { store: None, handle: StoreHandle::ephemeral(), recovered });
         };
         let progress = Arc::clone(progress);
@@ -290,4 +291,3 @@ impl BrokerHandle {
         closed.unwrap_or_else(|panic| Err(store::Error::Closed(panic.to_string())))
     }
 }
-

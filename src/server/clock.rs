@@ -41,14 +41,20 @@ impl Clock {
     pub fn timestamp(&self) -> Timestamp {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         match self.virtual_origin {
-            Some(origin) => Timestamp::from_millis(origin.as_millis().saturating_add(millis(self.origin.elapsed()))),
-            None => Timestamp::from_millis(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())),
+            Some(origin) => {
+                Timestamp::from_millis(origin.as_millis().saturating_add(millis(self.origin.elapsed())))
+            }
+            None => Timestamp::from_millis(millis(
+                SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            )),
         }
     }
 
     /// Waits for a time; for ever if there is none.
     pub async fn wait_for(&self, time: Option<Time>) {
-        let Some(time) = time.filter(|time| *time != Time::NEVER) else { return std::future::pending().await };
+        let Some(time) = time.filter(|time| *time != Time::NEVER) else {
+            return std::future::pending().await;
+        };
         match self.origin.checked_add(time.since(Time::ZERO)) {
             Some(instant) => tokio::time::sleep_until(instant).await,
             None => std::future::pending().await,

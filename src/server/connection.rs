@@ -96,8 +96,15 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
         has_published: false,
         shared,
     };
-    let mut wire =
-        Wire { stream, input: Vec::new(), taken: 0, filled: 0, written: 0, read_bytes: READ_BYTES_MIN, eof: false };
+    let mut wire = Wire {
+        stream,
+        input: Vec::new(),
+        taken: 0,
+        filled: 0,
+        written: 0,
+        read_bytes: READ_BYTES_MIN,
+        eof: false,
+    };
     if let Err(error) = connection.talk(&mut wire).await {
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
@@ -322,7 +329,8 @@ impl Connection {
         let target = self.shared.connections.get(&reply.connection).map(|target| target.clone());
         let target = target.filter(|target| target.secret == reply.secret);
         let message = reply.message.clone();
-        let sent = target.is_some_and(|target| target.events.send(Event::Direct(reply.consumer, message)).is_ok());
+        let sent =
+            target.is_some_and(|target| target.events.send(Event::Direct(reply.consumer, message)).is_ok());
         if let (false, Some(channel)) = (sent, reply.mandatory) {
             self.session.return_unroutable(channel, &reply.message);
         }

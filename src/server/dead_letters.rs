@@ -59,8 +59,13 @@ impl Burial<'_> {
         let headers = properties.as_ref().and_then(Properties::headers).map(TableHeaders);
         let source = headers.as_ref().map(|headers| headers as &dyn HeaderSource);
         let mut queues = Vec::new();
-        let routed =
-            self.vhost.topology.route(buried.exchange(), &keys, source, &mut queues, &mut RouteScratch::default());
+        let routed = self.vhost.topology.route(
+            buried.exchange(),
+            &keys,
+            source,
+            &mut queues,
+            &mut RouteScratch::default(),
+        );
         if routed.is_err() {
             tracing::debug!(queue = self.record.name, "the dead-letter exchange does not exist");
         }
@@ -90,4 +95,3 @@ fn publish(message: Message) -> Publish {
     let priority = Properties::parse(message.properties()).ok().and_then(|properties| properties.priority());
     Publish { message, channel: 0, sequence: 0, ttl_ms: None, priority: priority.unwrap_or(0) }
 }
-

@@ -52,7 +52,9 @@ struct Record<T> {
 
 /// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the definition '{key}' in the data directory cannot be read ({why}); it was written by another version, or is damaged")]
+#[error(
+    "the definition '{key}' in the data directory cannot be read ({why}); it was written by another version, or is damaged"
+)]
 pub struct DefinitionError {
     key: String,
     why: String,
@@ -131,7 +133,10 @@ mod tests {
     fn a_record_of_another_version_is_refused_by_name() {
         let mut records = records(Definition::Vhost("v".to_owned()));
         for value in records.values_mut() {
-            *value = String::from_utf8(value.clone()).unwrap().replace("\"version\":1", "\"version\":2").into_bytes();
+            *value = String::from_utf8(value.clone())
+                .unwrap()
+                .replace("\"version\":1", "\"version\":2")
+                .into_bytes();
         }
         let error = Definition::read_all(&records).unwrap_err().to_string();
         assert!(error.contains("vhost/v") && error.contains("version is 2"), "{error}");

@@ -146,7 +146,9 @@ fn cost(mail: &Mail) -> usize {
 }
 
 fn command_cost(command: &Command) -> usize {
-    let of = |publishes: &[Publish]| publishes.iter().map(|p| p.message.encoded_len() + COMMAND_BYTES).sum::<usize>();
+    let of = |publishes: &[Publish]| {
+        publishes.iter().map(|p| p.message.encoded_len() + COMMAND_BYTES).sum::<usize>()
+    };
     match command {
         Command::Publish(_, publishes) | Command::Adopt(publishes) => of(publishes) + COMMAND_BYTES,
         _ => COMMAND_BYTES,

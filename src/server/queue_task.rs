@@ -119,9 +119,10 @@ impl QueueTask {
         for key in std::mem::take(&mut self.effects.cancelled) {
             self.tell(key.connection, Event::Cancelled(key.number));
         }
-        for (refused, ranges) in
-            [(false, std::mem::take(&mut self.effects.confirms)), (true, std::mem::take(&mut self.effects.refusals))]
-        {
+        for (refused, ranges) in [
+            (false, std::mem::take(&mut self.effects.confirms)),
+            (true, std::mem::take(&mut self.effects.refusals)),
+        ] {
             for Range { connection, channel, first, last } in ranges {
                 self.tell(connection, Event::Confirmed { channel, first, last, refused });
             }
@@ -195,7 +196,8 @@ impl QueueTask {
         let letters = std::mem::take(&mut self.effects.dead_letters);
         if !letters.is_empty() {
             let options = self.queue.options();
-            Burial { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }.carry_out(letters);
+            Burial { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }
+                .carry_out(letters);
         }
     }
 

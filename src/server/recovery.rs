@@ -78,9 +78,9 @@ fn restore_queue(
 }
 
 fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {
-    let expires = stored.expires_at.map_or(Time::NEVER, |at| {
-        now.plus_ms(at.as_millis().saturating_sub(wall.as_millis()))
-    });
+    let expires = stored
+        .expires_at
+        .map_or(Time::NEVER, |at| now.plus_ms(at.as_millis().saturating_sub(wall.as_millis())));
     let properties = Properties::parse(stored.message.properties()).ok();
     let priority = properties.and_then(|properties| properties.priority()).unwrap_or(0);
     Restored {

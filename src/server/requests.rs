@@ -5,10 +5,10 @@ use std::sync::Arc;
 use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
 
 use super::connection::Connection;
-use super::mailbox::Mail;
-use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use super::definitions::Definition;
+use super::mailbox::Mail;
 use super::shared::random_bytes;
+use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, Consume, ConsumerKey, QueueOptions, Reply, options};
@@ -20,13 +20,19 @@ type Answer = Result<Option<AMQPClass>, Exception>;
 
 impl Connection {
     /// Serves a channel's request and gives what to answer; nothing with nowait.
-    pub(super) async fn serve(&mut self, vhost: &Arc<Vhost>, channel: u16, request: ChannelRequest) -> Answer {
+    pub(super) async fn serve(
+        &mut self,
+        vhost: &Arc<Vhost>,
+        channel: u16,
+        request: ChannelRequest,
+    ) -> Answer {
         match request {
             ChannelRequest::ExchangeDeclare(declare) => self.exchange_declare(vhost, declare).await,
             ChannelRequest::ExchangeDelete(delete) => self.exchange_delete(vhost, delete).await,
             ChannelRequest::ExchangeBind(bind) => {
                 let ok = exchange::AMQPMethod::BindOk(exchange::BindOk {});
-                let binding = exchange_binding(&bind.source, &bind.destination, &bind.routing_key, bind.arguments);
+                let binding =
+                    exchange_binding(&bind.source, &bind.destination, &bind.routing_key, bind.arguments);
                 self.bind(vhost, binding).await?;
                 Ok((!bind.nowait).then_some(AMQPClass::Exchange(ok)))
             }
@@ -218,7 +224,12 @@ impl Connection {
         Ok(record)
     }
 
-    fn check_equivalent(&self, vhost: &Vhost, record: &QueueRecord, declare: &queue::Declare) -> Result<(), Exception> {
+    fn check_equivalent(
+        &self,
+        vhost: &Vhost,
+        record: &QueueRecord,
+        declare: &queue::Declare,
+    ) -> Result<(), Exception> {
         record.check_access(&vhost.name, self.id())?;
         if declare.exclusive != record.owner.is_some() {
             return Err(locked(&record.name, &vhost.name));
@@ -230,13 +241,21 @@ impl Connection {
         {
             if received != current {
                 let thing = format!("queue '{}' in vhost '{}'", record.name, vhost.name);
-                let text =
-                    format!("inequivalent arg '{key}' for {thing}: received '{received}' but current is '{current}'");
+                let text = format!(
+                    "inequivalent arg '{key}' for {thing}: received '{received}' but current is '{current}'"
+                );
                 return Err(Exception::precondition_failed(text));
             }
         }
         let (current, received) = (&record.arguments, &declare.arguments);
-        Ok(equivalence::check_arguments("queue", &record.name, &vhost.name, options::COMPARED, current, received)?)
+        Ok(equivalence::check_arguments(
+            "queue",
+            &record.name,
+            &vhost.name,
+            options::COMPARED,
+            current,
+            received,
+        )?)
     }
 
     async fn queue_purge(&self, vhost: &Vhost, purge: queue::Purge) -> Answer {
@@ -272,7 +291,8 @@ impl Connection {
             None
         } else {
             let record = vhost.open_queue(name, self.id())?;
-            let priority = consume.arguments.inner().get("x-priority").and_then(options::as_integer).unwrap_or(0);
+            let priority =
+                consume.arguments.inner().get("x-priority").and_then(options::as_integer).unwrap_or(0);
             let command = Command::Consume(Consume {
                 key: new.key,
                 no_ack: consume.no_ack,

@@ -11,9 +11,9 @@ use super::vhost::Vhost;
 use crate::auth::Users;
 use crate::config::Config;
 use crate::message::{Message, Position};
+use crate::queue::dead_letter::Reason;
 use crate::queue::{ConnectionId, Delivery};
 use crate::store::{StoreHandle, Submission};
-use crate::queue::dead_letter::Reason;
 use crate::telemetry::{Counters, Reasons};
 
 /// Above this many bytes waiting for the committer, queues wait before they take more mail: about a second of a fast disk.
@@ -88,7 +88,13 @@ pub struct Shared {
 
 impl Shared {
     /// The shared state of a broker that is starting.
-    pub fn new(config: Config, clock: Clock, store: StoreHandle, first_queue: u64, first_position: Position) -> Self {
+    pub fn new(
+        config: Config,
+        clock: Clock,
+        store: StoreHandle,
+        first_queue: u64,
+        first_position: Position,
+    ) -> Self {
         let users = RwLock::new(Users::new(config.loopback_users.clone()));
         Self {
             config,

@@ -180,7 +180,9 @@ impl Vhost {
         let messages = match reply {
             Some(Reply::Deleted(messages)) => messages,
             Some(Reply::InUse) => return Err(Exception::precondition_failed(format!("{thing} in use"))),
-            Some(Reply::NotEmpty) => return Err(Exception::precondition_failed(format!("{thing} not empty"))),
+            Some(Reply::NotEmpty) => {
+                return Err(Exception::precondition_failed(format!("{thing} not empty")));
+            }
             // It came to its end by itself just now.
             _ => 0,
         };
@@ -205,7 +207,8 @@ impl Vhost {
         let mut ops = self.forget(removed.unwrap_or_default());
         if record.durable {
             let (name, id) = (record.name.clone(), record.id.0);
-            let definition = QueueDefinition { name, id, auto_delete: false, arguments: FieldTable::default() };
+            let definition =
+                QueueDefinition { name, id, auto_delete: false, arguments: FieldTable::default() };
             ops.push(Definition::Queue(self.name.clone(), definition).remove());
         }
         self.store(shared, ops).await;

@@ -190,8 +190,11 @@ mod tests {
         let mut confirms = with(&[1, 2, 1]);
         confirms.confirmed(BASE + 1, BASE + 3);
         confirms.refused(BASE + 2, BASE + 2);
-        let expected =
-            [Tell::Ack { tag: 1, multiple: false }, Tell::Nack { tag: 2 }, Tell::Ack { tag: 3, multiple: false }];
+        let expected = [
+            Tell::Ack { tag: 1, multiple: false },
+            Tell::Nack { tag: 2 },
+            Tell::Ack { tag: 3, multiple: false },
+        ];
         assert_eq!(told(&mut confirms), expected);
     }
 

@@ -57,8 +57,7 @@ impl Session {
         if let Some(queue) = queue {
             channel.touch(queue);
         }
-        let consumer =
-            SessionConsumer { channel: key.channel, tag: tag.to_owned(), no_ack, queue, owed: 0 };
+        let consumer = SessionConsumer { channel: key.channel, tag: tag.to_owned(), no_ack, queue, owed: 0 };
         self.consumers.insert(key.number, consumer);
     }
 
@@ -108,7 +107,8 @@ impl Session {
     /// Writes deliveries to a consumer. One that is gone had its messages requeued by its queue.
     pub fn deliver(&mut self, number: u32, deliveries: &[Delivery]) {
         let Some(consumer) = self.consumers.get(&number) else { return };
-        let Some(channel) = self.channels.get_mut(usize::from(consumer.channel)).and_then(Option::as_mut) else {
+        let Some(channel) = self.channels.get_mut(usize::from(consumer.channel)).and_then(Option::as_mut)
+        else {
             return;
         };
         let tag_bytes = consumer.tag.as_bytes();
@@ -142,7 +142,9 @@ impl Session {
     /// Writes basic.get-ok.
     pub fn got(&mut self, channel: u16, queue: QueueId, no_ack: bool, delivery: &Delivery, remaining: usize) {
         let frame_bytes = self.link.limits.frame_bytes;
-        let Some(channel) = self.channels.get_mut(usize::from(channel)).and_then(Option::as_mut) else { return };
+        let Some(channel) = self.channels.get_mut(usize::from(channel)).and_then(Option::as_mut) else {
+            return;
+        };
         let tag = if no_ack {
             channel.tags.next_without_ack()
         } else {

@@ -33,7 +33,8 @@ impl fmt::Display for Address {
 pub fn parse(name: &[u8]) -> Option<Address> {
     let rest = name.strip_prefix(NAME.as_bytes())?.strip_prefix(b".g1.")?;
     let mut numbers = std::str::from_utf8(rest).ok()?.split('.').map(|part| u64::from_str_radix(part, 16));
-    let (connection, consumer, secret) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let (connection, consumer, secret) =
+        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
     if numbers.next().is_some() {
         return None;
     }

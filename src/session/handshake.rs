@@ -22,7 +22,8 @@ const LOCALES: &str = "en_US";
 impl Session {
     /// The first bytes: `AMQP 0 0 9 1`, or the client is told so and let go.
     pub(super) fn protocol_header(&mut self, now: Time, input: &[u8]) -> Option<usize> {
-        let matching = input.iter().zip(PROTOCOL_HEADER).take_while(|(ours, theirs)| **ours == *theirs).count();
+        let matching =
+            input.iter().zip(PROTOCOL_HEADER).take_while(|(ours, theirs)| **ours == *theirs).count();
         if matching == PROTOCOL_HEADER.len() {
             self.send_start();
             self.enter(Phase::Start, now);
@@ -142,7 +143,8 @@ impl Session {
     /// Ends the connection because the broker goes: 320 CONNECTION_FORCED.
     pub fn close_for_shutdown(&mut self, now: Time) {
         if matches!(self.phase, Phase::Running) {
-            let text = ReplyCode::ConnectionForced.text("broker forced connection closure with reason 'shutdown'");
+            let text =
+                ReplyCode::ConnectionForced.text("broker forced connection closure with reason 'shutdown'");
             self.send_close(now, ReplyCode::ConnectionForced, &text, 0, 0);
         } else if !matches!(self.phase, Phase::Closing | Phase::Leaving) {
             self.enter(Phase::Closed, now);
@@ -150,7 +152,8 @@ impl Session {
     }
 
     fn send_close(&mut self, now: Time, code: ReplyCode, text: &str, class_id: u16, method_id: u16) {
-        let close = connection::Close { reply_code: code as u16, reply_text: text.into(), class_id, method_id };
+        let close =
+            connection::Close { reply_code: code as u16, reply_text: text.into(), class_id, method_id };
         self.send_connection(connection::AMQPMethod::Close(close));
         self.enter(Phase::Closing, now);
     }

@@ -6,13 +6,13 @@ use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchang
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::channel::{Channel, Mode, TxWork};
+use super::clean;
 use super::confirms::Confirms;
 use super::exception::Exception;
 use super::link::Link;
 use super::outgoing::Errand;
 use super::publish::{PublishMethod, return_unroutable};
 use super::request::ChannelRequest;
-use super::clean;
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
@@ -53,7 +53,9 @@ impl Channel {
             Method::Nack { delivery_tag, multiple, requeue } => {
                 self.settle(link, delivery_tag, multiple, refusal(requeue))
             }
-            Method::Reject { delivery_tag, requeue } => self.settle(link, delivery_tag, false, refusal(requeue)),
+            Method::Reject { delivery_tag, requeue } => {
+                self.settle(link, delivery_tag, false, refusal(requeue))
+            }
             Method::Get { queue, no_ack } => {
                 let queue = self.queue_name(queue)?;
                 Ok(Handled::Request(ChannelRequest::Get { queue, no_ack }))
@@ -303,7 +305,8 @@ impl Channel {
     }
 
     fn return_unroutable_of(&self, link: &mut Link, work: &TxWork) {
-        for publish in work.publishes.iter().filter(|publish| publish.mandatory && publish.queues.is_empty()) {
+        for publish in work.publishes.iter().filter(|publish| publish.mandatory && publish.queues.is_empty())
+        {
             return_unroutable(link, self.number, &publish.message);
         }
     }

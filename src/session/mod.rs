@@ -224,7 +224,11 @@ impl Session {
     pub fn confirmed(&mut self, channel: u16, first: u64, last: u64, refused: bool) {
         let Some(channel) = self.channel(channel) else { return };
         let channel::Mode::Confirm(confirms) = &mut channel.mode else { return };
-        if refused { confirms.refused(first, last) } else { confirms.confirmed(first, last) }
+        if refused {
+            confirms.refused(first, last)
+        } else {
+            confirms.confirmed(first, last)
+        }
         let number = channel.number;
         self.link.note_confirmed(number);
     }
@@ -232,7 +236,9 @@ impl Session {
     /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
     pub fn tell_confirmed(&mut self) {
         for number in std::mem::take(&mut self.link.confirmed_channels) {
-            let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else { continue };
+            let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else {
+                continue;
+            };
             let channel::Mode::Confirm(confirms) = &mut channel.mode else { continue };
             let out = &mut self.link.out;
             confirms.tell(|tell| match tell {

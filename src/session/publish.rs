@@ -61,8 +61,7 @@ impl Channel {
         let header = content::decode_content_header(payload).ok_or_else(expected_header)?;
         if header.class != BASIC {
             let class = header.class;
-            let text =
-                format!("expected content header for class 60, got one for class {class} instead");
+            let text = format!("expected content header for class 60, got one for class {class} instead");
             return Err(Exception::unexpected_frame(text).caused_by(Some(PUBLISH)));
         }
         if header.weight != 0 {
@@ -135,7 +134,13 @@ impl Channel {
         let headers = properties.headers();
         let rewritten = self.rewritten(link, bytes, &properties, headers)?;
         if let Some(address) = self.direct_address() {
-            return self.publish_direct(link, address, rewritten.as_deref().unwrap_or(bytes), &body, persistent);
+            return self.publish_direct(
+                link,
+                address,
+                rewritten.as_deref().unwrap_or(bytes),
+                &body,
+                persistent,
+            );
         }
         self.route(link, headers)?;
         let parts = Parts {
@@ -146,7 +151,9 @@ impl Channel {
             persistent,
         };
         let content = match body {
-            Completed::Assembled(message) if rewritten.is_none() => Content::Owned(message.with_persistent(persistent)),
+            Completed::Assembled(message) if rewritten.is_none() => {
+                Content::Owned(message.with_persistent(persistent))
+            }
             _ => Content::Borrowed(parts),
         };
         pass_on(&mut self.mode, &self.keys.route, self.keys.mandatory, link, content, envelope)
@@ -309,7 +316,14 @@ fn pass_on(
 /// basic.return with 312 NO_ROUTE: the text is the bare name, which clients compare.
 pub(super) fn return_unroutable(link: &mut Link, channel: u16, message: &Message) {
     link.counters.returned += 1;
-    encode::basic_return(&mut link.out, link.limits.frame_bytes, channel, ReplyCode::NoRoute, "NO_ROUTE", message);
+    encode::basic_return(
+        &mut link.out,
+        link.limits.frame_bytes,
+        channel,
+        ReplyCode::NoRoute,
+        "NO_ROUTE",
+        message,
+    );
 }
 
 fn owned(content: Content<'_>) -> Message {
@@ -347,7 +361,8 @@ fn expected_header() -> Exception {
 }
 
 fn expected_body() -> Exception {
-    Exception::unexpected_frame("expected content body, got non content body frame instead").caused_by(Some(PUBLISH))
+    Exception::unexpected_frame("expected content body, got non content body frame instead")
+        .caused_by(Some(PUBLISH))
 }
 
 /// What a method frame in the middle of a content is.

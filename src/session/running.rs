@@ -72,10 +72,8 @@ impl Session {
         let method = match method::decode_method(payload) {
             Ok(Method::Connection(method)) => method,
             Ok(_) => {
-                let exception = Exception::new(
-                    ReplyCode::ChannelError,
-                    "unexpected method in connection state running",
-                );
+                let exception =
+                    Exception::new(ReplyCode::ChannelError, "unexpected method in connection state running");
                 self.raise_on_connection(now, &exception.caused_by(id));
                 return None;
             }
@@ -132,8 +130,12 @@ impl Session {
                 return None;
             }
             Some(channel) => match frame.kind {
-                FrameKind::Body => channel.content_body(&mut self.link, frame.payload).map(|()| Handled::Done),
-                FrameKind::Header => channel.content_header(&mut self.link, frame.payload).map(|()| Handled::Done),
+                FrameKind::Body => {
+                    channel.content_body(&mut self.link, frame.payload).map(|()| Handled::Done)
+                }
+                FrameKind::Header => {
+                    channel.content_header(&mut self.link, frame.payload).map(|()| Handled::Done)
+                }
                 _ if !channel.is_idle() => Err(interrupted(&channel.incoming)),
                 _ => channel.method(&mut self.link, frame.payload),
             },
@@ -219,7 +221,9 @@ impl Session {
 
     /// Gives back all that a channel holds: its consumers go, its unacked messages return to their queues.
     fn release(&mut self, number: u16) {
-        let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut) else { return };
+        let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut) else {
+            return;
+        };
         for queue in std::mem::take(&mut channel.queues) {
             self.link.outgoing.late(queue, Errand::ChannelGone(number));
         }
@@ -243,7 +247,9 @@ impl Session {
         }
         self.tell_confirmed();
         self.release(number);
-        let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else { return };
+        let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else {
+            return;
+        };
         // Keeps its place until the client answers, and forgets all else.
         **channel = Channel::new(number, channel.incarnation);
         channel.closing = true;
