@@ -1,3 +1,5 @@
+//! Coney, an AMQP 0-9-1 broker: the `coney` binary runs [`Broker`], and a Rust test can embed it.
+#![doc = ""]
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod auth;

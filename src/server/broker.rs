@@ -76,7 +76,6 @@ impl Broker {
 }
 
 /// Settings of a broker that is not yet started.
-#[derive(Debug)]
 pub struct BrokerBuilder {
     config: Config,
     clock: Option<Clock>,
@@ -134,7 +133,7 @@ impl BrokerBuilder {
     }
 
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
-    pub async fn start(self) -> Result<BrokerHandle, StartError> {
+    pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
         let mut listeners = Vec::new();
         for address in &self.config.listen {
@@ -162,11 +161,11 @@ impl BrokerBuilder {
     }
 
     fn open_store(
-        &self,
+        &mut self,
         progress: &Arc<Notify>,
         failure: oneshot::Sender<store::Error>,
     ) -> Result<Opened, store::Error> {
-        if let Some((handle, recovered)) = self.store.clone() {
+        if let Some((handle, recovered)) = self.store.take() {
             return Ok(Opened { store: None, handle, recovered });
         }
         let Some(dir) = &self.config.data_dir else {
@@ -209,7 +208,6 @@ async fn create_defaults(shared: &Arc<Shared>) -> Result<(), StartError> {
 }
 
 /// A running broker.
-#[derive(Debug)]
 pub struct BrokerHandle {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
@@ -288,6 +286,6 @@ impl BrokerHandle {
         }
         let Some(store) = self.store.take() else { return Ok(()) };
         let closed = tokio::task::spawn_blocking(move || store.shutdown()).await;
-        closed.unwrap_or_else(|panic| Err(store::Error::Closed(panic.to_string())))
+        closed.unwrap_or(Err(store::Error::Stopped))
     }
 }

@@ -1,6 +1,6 @@
 //! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub struct Connection {
     blocked: watch::Receiver<Option<String>>,
     stopping: watch::Receiver<bool>,
     /// Queues this connection has sent something to.
-    known: HashMap<QueueId, Mailbox>,
+    known: BTreeMap<QueueId, Mailbox>,
     has_published: bool,
 }
 
@@ -92,7 +92,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
         taken: Vec::new(),
         blocked: shared.blocked.subscribe(),
         stopping: shared.stopping.subscribe(),
-        known: HashMap::new(),
+        known: BTreeMap::new(),
         has_published: false,
         shared,
     };
@@ -368,7 +368,7 @@ impl Connection {
                 let _ = record.mailbox.send(Mail::Tell(command(id, errand)));
             }
         }
-        for (_, mailbox) in self.known.drain() {
+        for mailbox in std::mem::take(&mut self.known).into_values() {
             let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(id)));
         }
         for record in std::mem::take(&mut self.owned) {

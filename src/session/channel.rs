@@ -8,7 +8,7 @@
 //! ```
 //! Within Open, content goes `Idle -> Header -> Body -> Idle`; any other frame in between is a connection exception.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::message::{Message, MessageBlock, QueueId, Slot};
@@ -103,7 +103,7 @@ pub(super) struct Channel {
     pub(super) keys: Keys,
     pub(super) properties: Vec<u8>,
     pub(super) tags: DeliveryTags,
-    pub(super) consumers: HashMap<String, ChannelConsumer>,
+    pub(super) consumers: BTreeMap<String, ChannelConsumer>,
     /// Queues that may hold messages or consumers of this channel.
     pub(super) queues: Vec<QueueId>,
     /// The queue declared last: what an empty queue name means.
@@ -127,7 +127,7 @@ impl Channel {
             keys: Keys::default(),
             properties: Vec::new(),
             tags: DeliveryTags::default(),
-            consumers: HashMap::new(),
+            consumers: BTreeMap::new(),
             queues: Vec::new(),
             last_queue: None,
             prefetch: 0,

@@ -1,128 +1,228 @@
-//! stub
-#![allow(missing_docs, unused)]
+//! What outlives the process: messages of durable queues, and definitions.
+//!
+//! Everything is written by one committer, which takes [`Submission`]s from any number of [`StoreHandle`]s, commits
+//! what is there as one batch (one fdatasync), and then releases the publisher confirms and callbacks that wait
+//! for it. Nothing waits inside [`StoreHandle::submit`].
+//!
+//! Invariants:
+//! - Submissions take effect in the order in which they were submitted, each as a whole; those of one [`Join`]
+//!   together, when the last of them came.
+//! - What was confirmed, or whose `done` was called, survives the death of the machine. What was only removed or
+//!   marked as delivered survives the death of the process; losing that is a redelivery.
+//! - Only `fjall_engine` knows fjall and only `journal_check` its journal format. Nothing here knows tokio.
+
+mod chunk;
+mod committer;
+mod confirms;
+mod engine;
+mod ephemeral;
+mod error;
+mod fjall_engine;
+mod handle;
+mod index;
+mod journal_check;
+mod memory;
+mod recovery;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+pub use engine::{Durability, Engine, Space, Visitor, Write, WriteBatch};
+pub use error::Error;
+pub use handle::{Stats, StoreHandle};
+pub use memory::{MemoryDisk, MemoryEngine};
+pub use thread::{ManualCommitter, OpenOptions, Store, open, open_manual};
+
 use crate::message::{Message, Position, QueueId};
 use crate::time::Timestamp;
+use handle::Shared;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
-};
-#[derive(Clone, Debug)]
+use std::fmt;
+use std::sync::Arc;
+
+/// A message in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredMessage {
+    /// Its place in the queue.
     pub position: Position,
+    /// The message.
     pub message: Message,
+    /// When its TTL ends, if it has one.
     pub expires_at: Option<Timestamp>,
+    /// Whether it may have been delivered before.
     pub redelivered: bool,
 }
+
+/// A change of what is stored.
 #[derive(Clone, Debug)]
 pub enum Op {
-    Append { queue: QueueId, entries: Vec<StoredMessage> },
-    Remove { queue: QueueId, positions: Vec<Position> },
-    Delivered { queue: QueueId, up_to: Position },
-    Purge { queue: QueueId, before: Position, keep: Vec<Position> },
-    DeleteQueue { queue: QueueId },
-    PutDefinition { key: String, value: Vec<u8> },
-    RemoveDefinition { key: String },
+    /// Adds messages to a durable queue: positions ascending, all above earlier ones of that queue (except for those
+    /// that wait in a [`Join`]).
+    Append {
+        /// The queue.
+        queue: QueueId,
+        /// The messages.
+        entries: Vec<StoredMessage>,
+    },
+    /// Acked, expired, dropped: gone. Any order; unknown positions are ignored.
+    Remove {
+        /// The queue.
+        queue: QueueId,
+        /// The messages.
+        positions: Vec<Position>,
+    },
+    /// Everything at or below this was delivered at least once: comes back redelivered after a crash.
+    Delivered {
+        /// The queue.
+        queue: QueueId,
+        /// The highest position delivered.
+        up_to: Position,
+    },
+    /// Removes all below `before` except `keep` (ascending; the unacked ones).
+    Purge {
+        /// The queue.
+        queue: QueueId,
+        /// The first position that stays.
+        before: Position,
+        /// Positions below it that stay, too.
+        keep: Vec<Position>,
+    },
+    /// The queue's messages are gone (its definition is a separate [`Op::RemoveDefinition`]).
+    DeleteQueue {
+        /// The queue.
+        queue: QueueId,
+    },
+    /// Sets a definition.
+    PutDefinition {
+        /// Its name; at most 65,000 bytes, an engine limit.
+        key: String,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// Removes a definition, if it is there.
+    RemoveDefinition {
+        /// Its name.
+        key: String,
+    },
 }
-#[derive(Clone, Copy, Debug)]
+
+impl Op {
+    /// What this costs in memory while it is pending, in bytes.
+    fn cost(&self) -> usize {
+        /// Of an operation or an entry, besides its bytes.
+        const FIXED: usize = 64;
+        FIXED
+            + match self {
+                Self::Append { entries, .. } => {
+                    entries.iter().map(|entry| FIXED + entry.message.encoded_len()).sum()
+                }
+                Self::Remove { positions, .. } => size_of_val(positions.as_slice()),
+                Self::Purge { keep, .. } => size_of_val(keep.as_slice()),
+                Self::PutDefinition { key, value } => key.len() + value.len(),
+                Self::RemoveDefinition { key } => key.len(),
+                Self::Delivered { .. } | Self::DeleteQueue { .. } => 0,
+            }
+    }
+}
+
+/// All submissions with one `id` form one atomic unit; it is held until `parts` of them came. For moves between
+/// queues: with a crash before the last part came, none of them happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Join {
+    /// From [`StoreHandle::next_join_id`].
     pub id: u64,
+    /// How many submissions it has; 0 counts as 1.
     pub parts: u32,
 }
+
+/// Takes the confirms of one connection. Called on the committer's thread: must be quick and not block.
 pub trait ConfirmSink: Send + Sync {
+    /// The publishes `first..=last` of this channel are durable.
     fn confirmed(&self, channel: u16, first: u64, last: u64);
 }
+
+/// Publishes to be confirmed once they are durable.
+#[derive(Clone)]
 pub struct Confirm {
+    /// Whom to tell.
     pub sink: Arc<dyn ConfirmSink>,
+    /// The channel.
     pub channel: u16,
+    /// The first publish sequence number.
     pub first: u64,
+    /// The last one, included.
     pub last: u64,
 }
+
+/// Operations that take effect together, and who waits for them.
 #[derive(Default)]
 pub struct Submission {
+    /// The operations, in order.
     pub ops: Vec<Op>,
+    /// Which other submissions this one belongs with.
     pub join: Option<Join>,
+    /// Confirms to release when this is durable.
     pub confirms: Vec<Confirm>,
+    /// Called when this is durable, on the committer's thread: must be quick and not block.
     pub done: Option<Box<dyn FnOnce() + Send>>,
 }
-#[derive(Clone, Default)]
-pub struct StoreHandle {
-    joins: Arc<Mutex<HashMap<u64, (u32, Vec<Submission>)>>>,
-    next: Arc<AtomicU64>,
-}
-impl std::fmt::Debug for StoreHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StoreHandle")
+
+impl Submission {
+    /// A submission of one operation that nobody waits for.
+    #[must_use]
+    pub fn of(op: Op) -> Self {
+        Self { ops: vec![op], ..Self::default() }
+    }
+
+    /// The same with a callback for when it is durable.
+    #[must_use]
+    pub fn with_done(mut self, done: impl FnOnce() + Send + 'static) -> Self {
+        self.done = Some(Box::new(done));
+        self
+    }
+
+    /// Whether it neither changes anything nor is waited for. A part of a join is never empty: it is counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty() && self.join.is_none() && self.confirms.is_empty() && self.done.is_none()
+    }
+
+    fn cost(&self) -> usize {
+        self.ops.iter().map(Op::cost).sum()
     }
 }
-fn fire(s: Submission) {
-    for c in s.confirms {
-        c.sink.confirmed(c.channel, c.first, c.last);
-    }
-    if let Some(d) = s.done {
-        d();
-    }
-}
-impl StoreHandle {
-    pub fn submit(&self, s: Submission) {
-        if let Some(j) = s.join {
-            let mut m = self.joins.lock().unwrap_or_else(|e| e.into_inner());
-            let e = m.entry(j.id).or_default();
-            e.0 += 1;
-            e.1.push(s);
-            if e.0 == j.parts {
-                let all = m.remove(&j.id).map(|x| x.1).unwrap_or_default();
-                drop(m);
-                all.into_iter().for_each(fire);
-            }
-        } else {
-            fire(s)
-        }
-    }
-    pub fn pending_bytes(&self) -> usize {
-        0
-    }
-    pub fn next_join_id(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-    pub fn ephemeral() -> Self {
-        Self::default()
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submission")
+            .field("ops", &self.ops)
+            .field("join", &self.join)
+            .field("confirms", &self.confirms.len())
+            .field("done", &self.done.is_some())
+            .finish()
     }
 }
-#[derive(Clone, Debug, Default)]
+
+/// What was found at start.
+#[derive(Debug, Default)]
 pub struct Recovered {
+    /// All definitions.
     pub definitions: BTreeMap<String, Vec<u8>>,
+    /// The queues that have messages. Some may have no definition any more: delete those.
     pub queues: HashMap<QueueId, RecoveredQueue>,
+    /// Queue ids from here on were never used.
     pub first_queue_id: u64,
+    /// Where queues without messages go on.
     pub next_position: Position,
+    /// What was cut off a journal, for the log.
     pub healed: Option<String>,
 }
-#[derive(Clone, Debug)]
+
+/// What was found of a queue.
+#[derive(Debug, Default)]
 pub struct RecoveredQueue {
+    /// Its messages, ascending.
     pub messages: Vec<StoredMessage>,
+    /// Positions from here on were never used.
     pub next_position: Position,
-}
-pub struct OpenOptions {
-    pub dir: PathBuf,
-    pub on_commit: Box<dyn Fn() + Send>,
-    pub on_failure: Box<dyn FnOnce(Error) + Send>,
-}
-pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
-    Ok((Store, Recovered { first_queue_id: 1, next_position: Position(1), ..Recovered::default() }))
-}
-#[derive(Debug)]
-pub struct Store;
-impl Store {
-    pub fn handle(&self) -> StoreHandle {
-        StoreHandle::default()
-    }
-    pub fn shutdown(self) -> Result<(), Error> {
-        Ok(())
-    }
-}
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{0}")]
-    Closed(String),
 }

@@ -1,0 +1,75 @@
+//! Figures for people: one run as lines, many as a Markdown table.
+
+use crate::options::{Metric, Plan};
+use crate::run::Outcome;
+
+/// Prints what a run of this plan is about.
+pub fn print(plan: &Plan, outcome: &Outcome) {
+    if let Some(accepted) = outcome.accepted {
+        println!("published  {:>12}/s  (taken by the broker)", grouped(accepted));
+        return;
+    }
+    println!("sent       {:>12}/s", grouped(outcome.sent));
+    if plan.confirm_window.is_some() {
+        println!("confirmed  {:>12}/s", grouped(outcome.confirmed));
+    }
+    if outcome.nacked > 0.0 {
+        println!("nacked     {:>12}/s", grouped(outcome.nacked));
+    }
+    if !plan.publish_only {
+        println!("consumed   {:>12}/s  {:.1} MB/s", grouped(outcome.consumed), outcome.megabytes);
+    }
+    if let Some(latency) = outcome.latency {
+        let (p50, p90, p99, max) = (latency.p50, latency.p90, latency.p99, latency.max);
+        println!("latency us  p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  max {max:.1}");
+    }
+}
+
+/// The figures of a run that a row is about, each with the word that tells it apart.
+pub fn figures(metric: Metric, outcome: &Outcome) -> Vec<(&'static str, f64)> {
+    match (metric, outcome.latency) {
+        (Metric::Consumed, _) => vec![("", outcome.consumed)],
+        (Metric::Confirmed, _) => vec![("", outcome.confirmed)],
+        (Metric::Accepted, _) => outcome.accepted.map(|rate| ("", rate)).into_iter().collect(),
+        (Metric::Megabytes, _) => vec![("", outcome.megabytes)],
+        (Metric::Latency, None) => Vec::new(),
+        (Metric::Latency, Some(latency)) => {
+            vec![(" p50 us", latency.p50), (" p90 us", latency.p90), (" p99 us", latency.p99)]
+        }
+    }
+}
+
+/// The middle value, or the mean of the two in the middle; none of nothing.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    let lower = values[(values.len() - 1) / 2];
+    Some(f64::midpoint(lower, upper))
+}
+
+/// A figure with thousands apart, and decimals where it is small.
+pub fn grouped(value: f64) -> String {
+    if value < 10.0 {
+        return format!("{value:.2}");
+    }
+    if value < 1000.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// One line of a Markdown table: what, Coney, RabbitMQ, and the first by the second.
+pub fn line(title: &str, coney: Option<f64>, rabbitmq: Option<f64>) -> String {
+    let cell = |value: Option<f64>| value.map_or_else(|| "-".into(), grouped);
+    let ratio = coney.zip(rabbitmq).filter(|&(_, below)| below > 0.0).map(|(above, below)| above / below);
+    let ratio = ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}x"));
+    format!("| {title} | {} | {} | {ratio} |", cell(coney), cell(rabbitmq))
+}

@@ -1,0 +1,325 @@
+//! One run of a plan against one broker: queues, connections, threads, the measured window, and everything deleted
+//! again.
+
+use std::sync::atomic::Ordering;
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::client::{Connection, Uri};
+use crate::consume::{self, Counter, Signals};
+use crate::options::Plan;
+use crate::publish::{self, Counters};
+use crate::wire::{self, NO_TABLE, Route};
+use crate::{Error, Result};
+
+/// While measuring, the measuring thread looks this often whether a thread has failed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Messages published and taken are to be found in the queues after this time at most.
+const KEPT_MAX: Duration = Duration::from_secs(10);
+
+/// What a run gave. Rates are per second.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Written to sockets.
+    pub sent: f64,
+    /// Confirmed.
+    pub confirmed: f64,
+    /// Refused instead.
+    pub nacked: f64,
+    /// Delivered.
+    pub consumed: f64,
+    /// Body bytes delivered, in units of 10^6.
+    pub megabytes: f64,
+    /// Taken by the broker, if the plan only publishes and has no confirms.
+    pub accepted: Option<f64>,
+    /// From send to receipt, if the plan has a rate.
+    pub latency: Option<Latency>,
+    /// Messages written from the run's beginning to its end.
+    pub published: u64,
+}
+
+/// Percentiles in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Latency {
+    /// Half are at most this.
+    pub p50: f64,
+    /// 90 % are.
+    pub p90: f64,
+    /// 99 % are.
+    pub p99: f64,
+    /// All are.
+    pub max: f64,
+}
+
+/// The names of one run, which no other run has.
+struct Names {
+    exchange: String,
+    queues: Vec<String>,
+}
+
+impl Names {
+    fn new(plan: &Plan) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros() as u64);
+        let run = format!("ld{:07x}", (now ^ (u64::from(std::process::id()) << 20)) & 0xfff_ffff);
+        let width = (plan.queues - 1).max(1).to_string().len();
+        let queues = (0..plan.queues).map(|number| format!("{run}.{number:0width$}")).collect();
+        Self { exchange: if plan.fanout { run } else { String::new() }, queues }
+    }
+
+    /// Those queues that connection `number` of `count` serves: all queues are served, and all connections serve.
+    fn served(&self, number: usize, count: usize) -> Vec<&String> {
+        let first = number % self.queues.len();
+        self.queues.iter().skip(first).step_by(count).collect()
+    }
+
+    /// Where publisher `number` of `count` publishes.
+    fn routes(&self, number: usize, count: usize, plan: &Plan) -> Vec<Route> {
+        let route = |key: &str| Route {
+            exchange: self.exchange.clone(),
+            key: key.into(),
+            persistent: plan.persistent,
+        };
+        if plan.fanout {
+            return vec![route("")];
+        }
+        self.served(number, count).into_iter().map(|queue| route(queue)).collect()
+    }
+}
+
+/// Runs the plan.
+pub fn run(uri: &Uri, plan: &Plan) -> Result<Outcome> {
+    let names = Names::new(plan);
+    let mut control = Connection::open(uri)?;
+    let outcome = declare(&mut control, plan, &names).and_then(|()| {
+        let outcome = drive(uri, plan, &names)?;
+        check_kept(&mut control, plan, &names, outcome.published).map(|()| outcome)
+    });
+    // A channel error has closed the connection's channel: deleting takes a new one then.
+    let mut control = if outcome.is_ok() { control } else { Connection::open(uri)? };
+    let deleted = delete(&mut control, &names).and_then(|()| control.close());
+    outcome.and_then(|outcome| deleted.map(|()| outcome))
+}
+
+fn declare(control: &mut Connection, plan: &Plan, names: &Names) -> Result<()> {
+    let durable = u8::from(plan.persistent) << 1;
+    if plan.fanout {
+        control.request(wire::EXCHANGE_DECLARE, wire::EXCHANGE_DECLARE_OK, |out| {
+            out.extend_from_slice(&[0; 2]);
+            wire::short(out, &names.exchange);
+            wire::short(out, "fanout");
+            out.push(durable);
+            out.extend_from_slice(&NO_TABLE);
+        })?;
+    }
+    for queue in &names.queues {
+        control.request(wire::QUEUE_DECLARE, wire::QUEUE_DECLARE_OK, |out| {
+            out.extend_from_slice(&[0; 2]);
+            wire::short(out, queue);
+            out.push(durable);
+            out.extend_from_slice(&NO_TABLE);
+        })?;
+        if plan.fanout {
+            control.request(wire::QUEUE_BIND, wire::QUEUE_BIND_OK, |out| {
+                out.extend_from_slice(&[0; 2]);
+                wire::short(out, queue);
+                wire::short(out, &names.exchange);
+                wire::short(out, "");
+                out.push(0);
+                out.extend_from_slice(&NO_TABLE);
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn delete(control: &mut Connection, names: &Names) -> Result<()> {
+    for queue in &names.queues {
+        control.request(wire::QUEUE_DELETE, wire::QUEUE_DELETE_OK, |out| {
+            out.extend_from_slice(&[0; 2]);
+            wire::short(out, queue);
+            out.push(0);
+        })?;
+    }
+    if !names.exchange.is_empty() {
+        control.request(wire::EXCHANGE_DELETE, wire::EXCHANGE_DELETE_OK, |out| {
+            out.extend_from_slice(&[0; 2]);
+            wire::short(out, &names.exchange);
+            out.push(0);
+        })?;
+    }
+    Ok(())
+}
+
+/// A broker that takes messages and has them nowhere is fast; it gets no figure. It may need a moment to have them:
+/// RabbitMQ tells a queue's length ahead of publishes that are on their way to the queue.
+fn check_kept(control: &mut Connection, plan: &Plan, names: &Names, published: u64) -> Result<()> {
+    if !plan.publish_only {
+        return Ok(());
+    }
+    let expected = published * if plan.fanout { plan.queues as u64 } else { 1 };
+    let start = Instant::now();
+    loop {
+        let mut found = 0;
+        for queue in &names.queues {
+            found += control.ready_messages(queue)?;
+        }
+        if found == expected {
+            return Ok(());
+        }
+        if start.elapsed() > KEPT_MAX {
+            return Err(format!("{expected} messages published, {found} found in the queues").into());
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// Connects everyone, then starts everyone: consumers before publishers, so that nothing is there too early.
+fn drive(uri: &Uri, plan: &Plan, names: &Names) -> Result<Outcome> {
+    let mut consumers = Vec::new();
+    for number in 0..if plan.publish_only { 0 } else { plan.consumers } {
+        let mut connection = Connection::open(uri)?;
+        consume::subscribe(&mut connection, &names.served(number, plan.consumers), plan)?;
+        consumers.push((connection, Counter::default()));
+    }
+    let mut publishers = Vec::new();
+    for number in 0..plan.publishers {
+        let mut connection = Connection::open(uri)?;
+        publish::prepare(&mut connection, plan)?;
+        publishers.push((connection, names.routes(number, plan.publishers, plan), Counters::default()));
+    }
+    let (consumers, received): (Vec<_>, Vec<_>) = consumers.into_iter().unzip();
+    let (publishers, counters): (Vec<_>, Vec<_>) =
+        publishers.into_iter().map(|(connection, routes, counters)| ((connection, routes), counters)).unzip();
+    let signals = Signals::new();
+    thread::scope(|scope| {
+        let spawned =
+            Threads::spawn(scope, plan, names, &signals, (consumers, &received), (publishers, &counters));
+        spawned.measure(plan, &signals, &received, &counters)
+    })
+}
+
+/// The threads of a run.
+struct Threads<'scope> {
+    consumers: Vec<ScopedJoinHandle<'scope, Result<Vec<u64>>>>,
+    publishers: Vec<ScopedJoinHandle<'scope, Result<Option<f64>>>>,
+}
+
+impl<'scope> Threads<'scope> {
+    fn spawn<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        plan: &'env Plan,
+        names: &'env Names,
+        signals: &'env Signals,
+        (consumers, received): (Vec<Connection>, &'env [Counter]),
+        (publishers, counters): (Vec<(Connection, Vec<Route>)>, &'env [Counters]),
+    ) -> Self {
+        let consume =
+            |(connection, counter)| scope.spawn(move || consume::consume(connection, plan, signals, counter));
+        let publish = |((connection, routes), counters): ((Connection, Vec<Route>), &'env Counters)| {
+            let queue = &names.queues[0];
+            scope.spawn(move || publish::publish(connection, plan, &routes, queue, signals, counters))
+        };
+        let consumers = consumers.into_iter().zip(received).map(consume).collect();
+        Self { consumers, publishers: publishers.into_iter().zip(counters).map(publish).collect() }
+    }
+
+    /// Takes the measured window, then ends everyone: publishers first, while consumers keep the queues short.
+    fn measure(
+        self,
+        plan: &Plan,
+        signals: &Signals,
+        received: &[Counter],
+        counters: &[Counters],
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        if plan.publish_only && plan.confirm_window.is_none() {
+            // These publishers time themselves.
+            while self.publishers.iter().any(|thread| !thread.is_finished()) && !self.any_failed() {
+                thread::sleep(LOOK);
+            }
+        } else {
+            self.wait(plan.warmup);
+            signals.measuring.store(true, Ordering::Relaxed);
+            let before = Sample::take(received, counters);
+            self.wait(plan.duration);
+            signals.measuring.store(false, Ordering::Relaxed);
+            outcome = Sample::take(received, counters).since(&before);
+        }
+        signals.stop_publishing.store(true, Ordering::Relaxed);
+        let accepted = join(self.publishers);
+        signals.stop_consuming.store(true, Ordering::Relaxed);
+        let latencies = join(self.consumers)?;
+        outcome.accepted = accepted?.into_iter().sum();
+        outcome.published = Sample::take(received, counters).sent;
+        outcome.latency = plan.rate.and_then(|_| latency(latencies.concat()));
+        Ok(outcome)
+    }
+
+    /// Waits, or until a thread has ended before its time.
+    fn wait(&self, time: Duration) {
+        let start = Instant::now();
+        while let Some(left) = time.checked_sub(start.elapsed())
+            && !left.is_zero()
+            && !self.any_failed()
+            && !self.publishers.iter().any(ScopedJoinHandle::is_finished)
+        {
+            thread::sleep(left.min(LOOK));
+        }
+    }
+
+    fn any_failed(&self) -> bool {
+        self.consumers.iter().any(ScopedJoinHandle::is_finished)
+    }
+}
+
+fn join<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {
+    let panicked = |_| Err(Error::from("a thread panicked"));
+    threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+}
+
+/// All counters at one moment.
+struct Sample {
+    at: Instant,
+    sent: u64,
+    confirmed: u64,
+    nacked: u64,
+    consumed: u64,
+    bytes: u64,
+}
+
+impl Sample {
+    fn take(received: &[Counter], counters: &[Counters]) -> Self {
+        let sum = |of: fn(&Counters) -> &Counter| -> u64 {
+            counters.iter().map(|one| of(one).messages.load(Ordering::Relaxed)).sum()
+        };
+        Self {
+            at: Instant::now(),
+            sent: sum(|one| &one.sent),
+            confirmed: sum(|one| &one.confirmed),
+            nacked: sum(|one| &one.nacked),
+            consumed: received.iter().map(|one| one.messages.load(Ordering::Relaxed)).sum(),
+            bytes: received.iter().map(|one| one.bytes.load(Ordering::Relaxed)).sum(),
+        }
+    }
+
+    fn since(&self, before: &Self) -> Outcome {
+        let seconds = (self.at - before.at).as_secs_f64();
+        let rate = |now: u64, then: u64| (now - then) as f64 / seconds;
+        Outcome {
+            sent: rate(self.sent, before.sent),
+            confirmed: rate(self.confirmed, before.confirmed),
+            nacked: rate(self.nacked, before.nacked),
+            consumed: rate(self.consumed, before.consumed),
+            megabytes: rate(self.bytes, before.bytes) / 1e6,
+            ..Outcome::default()
+        }
+    }
+}
+
+fn latency(mut all_ns: Vec<u64>) -> Option<Latency> {
+    all_ns.sort_unstable();
+    let last = all_ns.len().checked_sub(1)?;
+    let at = |share: f64| all_ns[(last as f64 * share).round() as usize] as f64 / 1000.0;
+    Some(Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1.0) })
+}

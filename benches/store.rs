@@ -1,0 +1,103 @@
+//! Messages a second through the committer, beside the limit of the disk: plain writes, each batch synced.
+//!
+//! Each batch is submitted when the one before is durable, and batches are removed 1,000 messages later.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
+
+use coney::message::{Message, Parts, Position, QueueId};
+use coney::store::{Op, OpenOptions, StoreHandle, StoredMessage, Submission, open};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+const RUN: Duration = Duration::from_secs(3);
+const REMOVED_BEHIND: u64 = 1000;
+
+fn main() {
+    let base = std::env::args().nth(1).filter(|arg| !arg.starts_with("--"));
+    let dir = base.map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap();
+    println!(
+        "{:>6} {:>6} {:>14} {:>14} {:>14}",
+        "body", "batch", "raw msg/s", "store msg/s", "2 queues msg/s"
+    );
+    for body in [100, 1024] {
+        for batch in [100, 1000] {
+            let raw = raw(&dir.path().join("raw"), body, batch);
+            let one = store(&dir.path().join(format!("store-{body}-{batch}")), body, batch, 1);
+            let two = store(&dir.path().join(format!("two-{body}-{batch}")), body, batch, 2);
+            println!("{body:>6} {batch:>6} {raw:>14.0} {one:>14.0} {two:>14.0}");
+        }
+    }
+}
+
+fn raw(path: &Path, body: usize, batch: u64) -> f64 {
+    let mut file = File::create(path).unwrap();
+    let bytes = vec![7_u8; (body + 20) * batch as usize];
+    let rate = measure(batch, || {
+        file.write_all(&bytes).unwrap();
+        file.sync_data().unwrap();
+    });
+    std::fs::remove_file(path).unwrap();
+    rate
+}
+
+fn store(dir: &Path, body: usize, batch: u64, queues: u64) -> f64 {
+    let options = OpenOptions {
+        dir: dir.into(),
+        on_commit: Box::new(|| ()),
+        on_failure: Box::new(|error| panic!("{error}")),
+    };
+    let (store, recovered) = open(options).unwrap();
+    let handle = store.handle();
+    let (body, mut next) = (vec![7; body], recovered.next_position.0);
+    let parts = Parts {
+        routing_key: b"bench",
+        properties: &[0x10, 0, 2],
+        body: &body,
+        persistent: true,
+        ..Parts::default()
+    };
+    let message = Message::new(parts);
+    let first = next;
+    let rate = measure(batch, || {
+        submit(&handle, &message, next..next + batch / queues, queues);
+        for queue in 1..=queues {
+            let positions = (next..next + batch / queues).map(|p| Position(p.saturating_sub(REMOVED_BEHIND)));
+            let positions = positions.filter(|position| position.0 >= first).collect();
+            handle.submit(Submission::of(Op::Remove { queue: QueueId(queue), positions }));
+        }
+        next += batch / queues;
+    });
+    store.shutdown().unwrap();
+    rate
+}
+
+fn submit(handle: &StoreHandle, message: &Message, positions: std::ops::Range<u64>, queues: u64) {
+    let (sender, durable) = channel();
+    for queue in 1..=queues {
+        let entry = |position| StoredMessage {
+            position: Position(position),
+            message: message.clone(),
+            expires_at: None,
+            redelivered: false,
+        };
+        let entries = positions.clone().map(entry).collect();
+        let sender = sender.clone();
+        let append = Submission::of(Op::Append { queue: QueueId(queue), entries });
+        handle.submit(append.with_done(move || sender.send(()).unwrap()));
+    }
+    for _ in 0..queues {
+        durable.recv().unwrap();
+    }
+}
+
+fn measure(batch: u64, mut step: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    let mut count = 0;
+    while start.elapsed() < RUN {
+        step();
+        count += batch;
+    }
+    count as f64 / start.elapsed().as_secs_f64()
+}

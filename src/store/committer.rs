@@ -1,0 +1,424 @@
+//! The one writer: collects submissions into drains and commits each drain as one batch.
+//!
+//! Invariants:
+//! - A submission, and all submissions of a join, take effect in one batch.
+//! - An entry whose removal comes before its commit is never written. That goes for entries of joins that still
+//!   wait for their other parts, too.
+//! - A confirm or `done` fires after the batch with everything submitted before it is as durable as it needs: synced
+//!   if anybody waits for a write in it. Removals alone are only buffered: losing one is a redelivery, no loss.
+//! - Each key is written at most once in a batch, and the heartbeat is the first write of each.
+//! - After a failed commit nothing is committed and nothing fires any more.
+
+use super::chunk::{self, ChunkWriter, EncodedChunk};
+use super::confirms::Confirms;
+use super::engine::{Durability, Engine, Space, WriteBatch};
+use super::index::{Change, Chunk, Index, QueueIndex};
+use super::recovery::{self, Start};
+use super::{Error, Join, Op, Shared, StoredMessage, Submission};
+use crate::message::{Position, QueueId};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A drain is committed when it holds this much: more gains nothing and delays the first confirm.
+pub(super) const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Removing this much makes an idle store worth tidying: fjall does nothing by itself when nothing is written.
+const MAINTENANCE_BYTES: u64 = 64 * 1024 * 1024;
+
+pub(super) struct Committer<E> {
+    engine: E,
+    index: Index,
+    joins: HashMap<u64, HeldJoin>,
+    /// Positions that wait in joins. One that is removed meanwhile is taken out, and not written later.
+    held: HashMap<QueueId, BTreeSet<Position>>,
+    drain: Drain,
+    commit_number: u64,
+    synced_number: u64,
+    live_bytes: u64,
+    removed_bytes: u64,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct HeldJoin {
+    missing: u32,
+    cost: usize,
+    parts: Vec<Submission>,
+}
+
+/// What the next commit consists of.
+#[derive(Default)]
+struct Drain {
+    queues: HashMap<QueueId, Pending>,
+    /// Chunks of deleted queues.
+    gone: Vec<Vec<u8>>,
+    /// Small records by key: the last value counts, `None` removes.
+    records: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    definitions: BTreeMap<String, Option<Vec<u8>>>,
+    confirms: Confirms,
+    done: Vec<Box<dyn FnOnce() + Send>>,
+    /// Whether somebody waits for a write other than an entry.
+    waits: bool,
+    cost: usize,
+}
+
+/// New entries of a queue.
+#[derive(Default)]
+struct Pending {
+    entries: Vec<(Position, Option<StoredMessage>)>,
+    unsorted: bool,
+}
+
+impl<E: Engine> Committer<E> {
+    pub(super) fn new(start: Start<E>, shared: Arc<Shared>) -> Self {
+        let live_bytes = start.index.values().map(QueueIndex::bytes).sum();
+        Self {
+            engine: start.engine,
+            index: start.index,
+            joins: HashMap::new(),
+            held: HashMap::new(),
+            drain: Drain::default(),
+            commit_number: start.commit_number,
+            synced_number: start.commit_number,
+            live_bytes,
+            removed_bytes: 0,
+            shared,
+        }
+    }
+
+    /// Takes a submission into the drain; `cost` is what it counted as pending.
+    pub(super) fn add(&mut self, submission: Submission, cost: usize) {
+        match submission.join {
+            Some(join) => self.add_part(join, submission, cost),
+            None => {
+                self.drain.cost += cost;
+                self.apply(submission, false);
+            }
+        }
+    }
+
+    /// Whether the drain should be committed before more is added.
+    pub(super) const fn is_full(&self) -> bool {
+        self.drain.cost >= DRAIN_BYTES_MAX
+    }
+
+    /// Commits the drain, then fires what waited for it.
+    ///
+    /// # Errors
+    /// What the engine fails with. Nothing was fired, and the committer must not be used any more.
+    pub(super) fn commit(&mut self) -> Result<(), Error> {
+        let mut drain = std::mem::take(&mut self.drain);
+        let mut batch = WriteBatch::default();
+        batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
+        let heartbeat_bytes = batch.bytes();
+        let entries = self.write_queues(&mut drain, &mut batch);
+        self.write_rest(&mut drain, &mut batch);
+        let waits = drain.waits || entries > 0;
+        let unsynced = self.synced_number < self.commit_number;
+        if batch.bytes() > heartbeat_bytes || (waits && unsynced) {
+            self.commit_batch(batch, waits)?;
+        }
+        self.shared.pending_bytes.fetch_sub(drain.cost, Relaxed);
+        drain.confirms.release();
+        drain.done.into_iter().for_each(|done| done());
+        Ok(())
+    }
+
+    /// Commits the drain and a last synced heartbeat: it proves at the next start that the commits before it were
+    /// whole. Joins that are still incomplete are forgotten, as a crash would do.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(super) fn close(mut self) -> Result<(), Error> {
+        self.commit()?;
+        let mut batch = WriteBatch::default();
+        batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
+        self.commit_batch(batch, true)
+    }
+
+    /// Nothing was submitted for a while.
+    ///
+    /// # Errors
+    /// What the engine fails with; the committer must not be used any more.
+    pub(super) fn idle(&mut self) -> Result<(), Error> {
+        if self.removed_bytes < MAINTENANCE_BYTES {
+            return Ok(());
+        }
+        self.removed_bytes = 0;
+        self.engine.maintain(self.live_bytes)
+    }
+
+    fn next_heartbeat(&self) -> Vec<u8> {
+        chunk::heartbeat(self.commit_number + 1, self.synced_number)
+    }
+
+    fn commit_batch(&mut self, batch: WriteBatch, sync: bool) -> Result<(), Error> {
+        let stats = &self.shared.stats;
+        stats.bytes_written.fetch_add(batch.bytes() as u64, Relaxed);
+        let durability = if sync { Durability::Synced } else { Durability::Buffered };
+        self.engine.commit(batch, durability)?;
+        self.commit_number += 1;
+        stats.commits.fetch_add(1, Relaxed);
+        if sync {
+            self.synced_number = self.commit_number;
+            stats.syncs.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn add_part(&mut self, join: Join, part: Submission, cost: usize) {
+        self.hold(&part);
+        let held = self
+            .joins
+            .entry(join.id)
+            .or_insert_with(|| HeldJoin { missing: join.parts, ..HeldJoin::default() });
+        held.missing = held.missing.saturating_sub(1);
+        held.cost += cost;
+        held.parts.push(part);
+        if held.missing == 0
+            && let Some(whole) = self.joins.remove(&join.id)
+        {
+            self.drain.waits = true;
+            self.drain.cost += whole.cost;
+            whole.parts.into_iter().for_each(|part| self.apply(part, true));
+        }
+    }
+
+    fn hold(&mut self, part: &Submission) {
+        for op in &part.ops {
+            if let Op::Append { queue, entries } = op {
+                self.held.entry(*queue).or_default().extend(entries.iter().map(|entry| entry.position));
+            }
+        }
+    }
+
+    fn apply(&mut self, submission: Submission, was_held: bool) {
+        for op in submission.ops {
+            self.apply_op(op, was_held);
+        }
+        for confirm in submission.confirms {
+            self.drain.confirms.add(confirm);
+        }
+        if let Some(done) = submission.done {
+            self.drain.waits = true;
+            self.drain.done.push(done);
+        }
+    }
+
+    fn apply_op(&mut self, op: Op, was_held: bool) {
+        match op {
+            Op::Append { queue, entries } if was_held => self.append_held(queue, entries),
+            Op::Append { queue, entries } => self.pending(queue).append(entries),
+            Op::Remove { queue, positions } => self.remove(queue, &positions),
+            Op::Delivered { queue, up_to } => {
+                self.drain.queues.entry(queue).or_default();
+                self.index.entry(queue).or_default().delivered(up_to);
+            }
+            Op::Purge { queue, before, keep } => self.purge(queue, before, &keep),
+            Op::DeleteQueue { queue } => self.delete_queue(queue),
+            Op::PutDefinition { key, value } => self.define(key, Some(value)),
+            Op::RemoveDefinition { key } => self.define(key, None),
+        }
+    }
+
+    fn pending(&mut self, queue: QueueId) -> &mut Pending {
+        self.drain.queues.entry(queue).or_default()
+    }
+
+    fn append_held(&mut self, queue: QueueId, mut entries: Vec<StoredMessage>) {
+        let before = entries.len();
+        match self.held.get_mut(&queue) {
+            Some(held) => entries.retain(|entry| held.remove(&entry.position)),
+            None => entries.clear(),
+        }
+        if self.held.get(&queue).is_some_and(BTreeSet::is_empty) {
+            self.held.remove(&queue);
+        }
+        self.shared.stats.entries_elided.fetch_add((before - entries.len()) as u64, Relaxed);
+        self.pending(queue).append(entries);
+    }
+
+    fn remove(&mut self, queue: QueueId, positions: &[Position]) {
+        let pending = self.drain.queues.entry(queue).or_default();
+        let mut index = self.index.get_mut(&queue);
+        let mut held = self.held.get_mut(&queue);
+        let mut elided = 0;
+        for position in positions {
+            if pending.remove(*position) {
+                elided += 1;
+            } else if !index.as_mut().is_some_and(|index| index.remove(*position)) {
+                held.as_mut().map(|held| held.remove(position));
+            }
+        }
+        self.shared.stats.entries_elided.fetch_add(elided, Relaxed);
+    }
+
+    fn purge(&mut self, queue: QueueId, before: Position, keep: &[Position]) {
+        self.drain.waits = true;
+        let elided = self.pending(queue).purge(before, keep);
+        self.shared.stats.entries_elided.fetch_add(elided, Relaxed);
+        if let Some(index) = self.index.get_mut(&queue) {
+            index.purge(before, keep);
+        }
+        if let Some(held) = self.held.get_mut(&queue) {
+            held.retain(|position| *position >= before || keep.binary_search(position).is_ok());
+        }
+    }
+
+    fn delete_queue(&mut self, queue: QueueId) {
+        self.drain.waits = true;
+        self.held.remove(&queue);
+        let elided = self.drain.queues.remove(&queue).map_or(0, |pending| pending.count());
+        self.shared.stats.entries_elided.fetch_add(elided, Relaxed);
+        let Some(index) = self.index.remove(&queue) else { return };
+        if index.has_delivered() {
+            self.drain.records.insert(chunk::delivered_key(queue), None);
+        }
+        for (first, chunk) in index.into_chunks() {
+            self.drain.gone.push(chunk::chunk_key(queue, first));
+            if chunk.has_state {
+                self.drain.records.insert(chunk::state_key(queue, first), None);
+            }
+            self.live_bytes = self.live_bytes.saturating_sub(chunk.bytes as u64);
+            self.removed_bytes += chunk.bytes as u64;
+        }
+    }
+
+    fn define(&mut self, key: String, value: Option<Vec<u8>>) {
+        self.drain.waits = true;
+        self.drain.definitions.insert(key, value);
+    }
+
+    /// Writes what changed in each queue of the drain; returns how many entries were written.
+    fn write_queues(&mut self, drain: &mut Drain, batch: &mut WriteBatch) -> u64 {
+        let mut written = 0;
+        for (queue, pending) in std::mem::take(&mut drain.queues) {
+            if !pending.any() && !self.index.contains_key(&queue) {
+                continue;
+            }
+            let index = self.index.entry(queue).or_default();
+            let removed = write_changes(queue, index, drain, batch);
+            let (added, count) = write_entries(queue, index, pending, batch);
+            if let Some(up_to) = index.delivered_to_write() {
+                drain.records.insert(chunk::delivered_key(queue), Some(up_to.0.to_be_bytes().to_vec()));
+            }
+            self.live_bytes = (self.live_bytes + added).saturating_sub(removed);
+            self.removed_bytes += removed;
+            written += count;
+        }
+        self.shared.stats.entries_written.fetch_add(written, Relaxed);
+        written
+    }
+
+    fn write_rest(&self, drain: &mut Drain, batch: &mut WriteBatch) {
+        for key in drain.gone.drain(..) {
+            batch.remove_weak(Space::Messages, key);
+        }
+        for (key, value) in std::mem::take(&mut drain.records) {
+            match value {
+                Some(value) => batch.put(Space::Messages, key, value),
+                None => batch.remove(Space::Messages, key),
+            }
+        }
+        if !drain.definitions.is_empty() {
+            recovery::put_definitions_beat(batch, self.commit_number + 1);
+        }
+        for (name, value) in std::mem::take(&mut drain.definitions) {
+            let key = recovery::definition_key(&name);
+            match value {
+                Some(value) => batch.put(Space::Definitions, key, value),
+                None => batch.remove(Space::Definitions, key),
+            }
+        }
+    }
+}
+
+/// Writes what is left of the chunks that lost messages; returns the bytes of those that are gone.
+fn write_changes(queue: QueueId, index: &mut QueueIndex, drain: &mut Drain, batch: &mut WriteBatch) -> u64 {
+    let mut removed = 0;
+    for (first, change) in index.take_changes() {
+        match change {
+            Change::Left(runs) => drop(drain.records.insert(chunk::state_key(queue, first), Some(runs))),
+            Change::Gone { had_state, bytes } => {
+                batch.remove_weak(Space::Messages, chunk::chunk_key(queue, first));
+                if had_state {
+                    drain.records.insert(chunk::state_key(queue, first), None);
+                }
+                removed += bytes as u64;
+            }
+        }
+    }
+    removed
+}
+
+/// Writes new entries in chunks; returns their bytes and how many there were. Entries below ones that are stored
+/// already come from a join that had to wait; their chunks may lie inside others, so they have no gaps.
+fn write_entries(
+    queue: QueueId,
+    index: &mut QueueIndex,
+    pending: Pending,
+    batch: &mut WriteBatch,
+) -> (u64, u64) {
+    let stored_to = index.highest();
+    let (mut late, mut ascending) = (ChunkWriter::new(true), ChunkWriter::new(false));
+    let mut count = 0;
+    for entry in pending.into_entries() {
+        let chunks = if entry.position <= stored_to { &mut late } else { &mut ascending };
+        chunks.push(&entry);
+        count += 1;
+    }
+    let mut bytes = 0;
+    // The index takes chunks in ascending order.
+    for EncodedChunk { first, positions, value } in late.finish().into_iter().chain(ascending.finish()) {
+        bytes += value.len() as u64;
+        index.insert(first, Chunk { live: positions, has_state: false, bytes: value.len() });
+        batch.put(Space::Messages, chunk::chunk_key(queue, first), value);
+    }
+    (bytes, count)
+}
+
+impl Pending {
+    fn append(&mut self, entries: Vec<StoredMessage>) {
+        self.entries.reserve(entries.len());
+        for entry in entries {
+            self.unsorted |= self.entries.last().is_some_and(|(last, _)| *last >= entry.position);
+            self.entries.push((entry.position, Some(entry)));
+        }
+    }
+
+    /// Sorts if a late join left it out of order; at most once per such join.
+    fn sort(&mut self) {
+        if std::mem::take(&mut self.unsorted) {
+            self.entries.sort_by_key(|(position, _)| *position);
+        }
+    }
+
+    fn remove(&mut self, position: Position) -> bool {
+        self.sort();
+        if self.entries.last().is_none_or(|(last, _)| *last < position) {
+            return false;
+        }
+        let found = self.entries.binary_search_by_key(&position, |(position, _)| *position);
+        found.ok().and_then(|at| self.entries.get_mut(at)).and_then(|(_, entry)| entry.take()).is_some()
+    }
+
+    fn purge(&mut self, before: Position, keep: &[Position]) -> u64 {
+        let had = self.count();
+        self.entries.retain(|(position, _)| *position >= before || keep.binary_search(position).is_ok());
+        had - self.count()
+    }
+
+    fn any(&self) -> bool {
+        self.entries.iter().any(|(_, entry)| entry.is_some())
+    }
+
+    fn count(&self) -> u64 {
+        self.entries.iter().filter(|(_, entry)| entry.is_some()).count() as u64
+    }
+
+    fn into_entries(mut self) -> impl Iterator<Item = StoredMessage> {
+        self.sort();
+        self.entries.into_iter().filter_map(|(_, entry)| entry)
+    }
+}

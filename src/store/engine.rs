@@ -1,0 +1,122 @@
+//! The seam between the committer and what keeps its bytes: an engine takes atomic batches of key-value writes and
+//! can be scanned once, at start. Nothing above this trait knows fjall.
+//!
+//! Invariants the committer keeps: a batch holds each key at most once (an engine may give all its writes one
+//! sequence number), and a key removed with [`Write::RemoveWeak`] was put exactly once.
+
+use super::Error;
+
+/// The two key spaces of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Space {
+    /// Chunks of messages and what happened to them: small, hot, short-lived.
+    Messages,
+    /// Definitions, format version and boot epoch: rarely written.
+    Definitions,
+}
+
+/// What a commit has to outlive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of the process: handed to the operating system.
+    Buffered,
+    /// The death of the machine: synced to the disk.
+    Synced,
+}
+
+/// One write of a batch.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Sets a key.
+    Put {
+        /// Where.
+        space: Space,
+        /// The key.
+        key: Vec<u8>,
+        /// Its new value.
+        value: Vec<u8>,
+    },
+    /// Removes a key that may have been put several times.
+    Remove {
+        /// Where.
+        space: Space,
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// Removes a key that was put exactly once: cheaper, the two meet and vanish.
+    RemoveWeak {
+        /// Where.
+        space: Space,
+        /// The key.
+        key: Vec<u8>,
+    },
+}
+
+/// Writes that take effect together or not at all.
+#[derive(Debug, Default)]
+pub struct WriteBatch {
+    writes: Vec<Write>,
+    bytes: usize,
+}
+
+impl WriteBatch {
+    /// Adds a put.
+    pub fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes += key.len() + value.len();
+        self.writes.push(Write::Put { space, key, value });
+    }
+
+    /// Adds a removal.
+    pub fn remove(&mut self, space: Space, key: Vec<u8>) {
+        self.bytes += key.len();
+        self.writes.push(Write::Remove { space, key });
+    }
+
+    /// Adds the removal of a key that was put exactly once.
+    pub fn remove_weak(&mut self, space: Space, key: Vec<u8>) {
+        self.bytes += key.len();
+        self.writes.push(Write::RemoveWeak { space, key });
+    }
+
+    /// Bytes of all keys and values.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The writes, in the order they were added.
+    #[must_use]
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    /// The writes, in the order they were added.
+    #[must_use]
+    pub fn into_writes(self) -> Vec<Write> {
+        self.writes
+    }
+}
+
+/// Keeps key-value pairs.
+pub trait Engine: Send {
+    /// Applies the whole batch; when this returns, it is as durable as asked.
+    ///
+    /// # Errors
+    /// The batch may or may not be stored, and the engine must not be used any more.
+    fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error>;
+
+    /// Visits all pairs with `from <= key < to`, in the order of their keys.
+    ///
+    /// # Errors
+    /// What the engine or the visitor fails with.
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error>;
+
+    /// Called when nothing was submitted for a while after much was removed: gives space back. Must be quick.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn maintain(&mut self, live_bytes: u64) -> Result<(), Error>;
+}
+
+/// Takes the pairs of a scan.
+pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Error> + 'a;

@@ -1,0 +1,231 @@
+//! The engine on disk: fjall, and nothing else names it.
+//!
+//! Invariants: every batch that touches a keyspace puts a heartbeat there (the committer sees to it), because a
+//! keyspace whose flush cancels out to nothing never frees its journals. The journals are checked before fjall
+//! opens them, under fjall's own lock, because fjall silently drops what follows a damaged header.
+
+use super::engine::{Durability, Engine, Space, Visitor, Write, WriteBatch};
+use super::{Error, chunk, journal_check};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::thread::JoinHandle;
+
+/// Flushing and compaction; one of them always stays free to flush.
+const WORKER_THREADS: usize = 2;
+/// Journals beyond this make fjall flush the keyspaces that hold them up.
+const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// What is removed before it was flushed never reaches a table; more would cost memory for little.
+const MEMTABLE_BYTES: u64 = 64 * 1024 * 1024;
+/// A whole rewrite of the keyspace is cheap up to this much live data; beyond, fjall's own compaction has to do.
+const COMPACT_LIVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// [`Engine`] on a directory.
+pub(super) struct FjallEngine {
+    database: Database,
+    messages: Keyspace,
+    definitions: Keyspace,
+    compaction: Option<JoinHandle<()>>,
+}
+
+impl FjallEngine {
+    /// Opens or creates the database; also says what was healed.
+    ///
+    /// # Errors
+    /// All of [`Error`]. Nothing is changed on disk when it is locked, not writable or damaged.
+    pub(super) fn open(dir: &Path) -> Result<(Self, Option<String>), Error> {
+        let lock = prepare(dir)?;
+        let healed = journal_check::check(dir)?;
+        // fjall takes the lock itself. A process that slips in between checks the journals as we did.
+        drop(lock);
+        let database = open_database(dir)?;
+        let messages = open_keyspace(&database, dir, "messages")?;
+        let definitions = open_keyspace(&database, dir, "definitions")?;
+        Ok((Self { database, messages, definitions, compaction: None }, healed))
+    }
+
+    const fn keyspace(&self, space: Space) -> &Keyspace {
+        match space {
+            Space::Messages => &self.messages,
+            Space::Definitions => &self.definitions,
+        }
+    }
+
+    fn start_compaction(&mut self) {
+        if self.compaction.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        let messages = self.messages.clone();
+        // Best effort: if it fails, the space stays taken until fjall compacts by itself, and a broken disk shows
+        // in the next commit.
+        self.compaction = std::thread::Builder::new()
+            .name("store-compaction".into())
+            .spawn(move || drop(messages.rotate_memtable_and_wait().and_then(|()| messages.major_compact())))
+            .ok();
+    }
+}
+
+impl Drop for FjallEngine {
+    fn drop(&mut self) {
+        // It holds a keyspace, and with that the lock of the directory.
+        if let Some(thread) = self.compaction.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Engine for FjallEngine {
+    fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error> {
+        let mode = match durability {
+            Durability::Buffered => PersistMode::Buffer,
+            Durability::Synced => PersistMode::SyncData,
+        };
+        let writes = batch.into_writes();
+        let mut out =
+            OwnedWriteBatch::with_capacity(self.database.clone(), writes.len()).durability(Some(mode));
+        for write in writes {
+            match write {
+                Write::Put { space, key, value } => out.insert(self.keyspace(space), key, value),
+                Write::Remove { space, key } => out.remove(self.keyspace(space), key),
+                Write::RemoveWeak { space, key } => out.remove_weak(self.keyspace(space), key),
+            }
+        }
+        out.commit().map_err(Error::Engine)
+    }
+
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {
+        for pair in self.keyspace(space).range(from..to) {
+            let (key, value) = pair.into_inner().map_err(scan_error)?;
+            visit(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    fn maintain(&mut self, live_bytes: u64) -> Result<(), Error> {
+        if live_bytes <= COMPACT_LIVE_BYTES_MAX {
+            self.start_compaction();
+            return Ok(());
+        }
+        self.messages.rotate_memtable().map_err(Error::Engine).map(drop)
+    }
+}
+
+fn scan_error(error: fjall::Error) -> Error {
+    match error {
+        fjall::Error::Storage(fjall::LsmError::Io(source)) | fjall::Error::Io(source) => {
+            Error::Io { doing: "reading the stored messages".into(), source }
+        }
+        other => Error::damaged(other.to_string()),
+    }
+}
+
+fn open_database(dir: &Path) -> Result<Database, Error> {
+    Database::builder(dir)
+        .worker_threads(WORKER_THREADS)
+        .journal_compression(CompressionType::None)
+        .max_journaling_size(JOURNAL_BYTES_MAX)
+        .open()
+        .map_err(|error| open_error(dir, error))
+}
+
+fn open_keyspace(database: &Database, dir: &Path, name: &str) -> Result<Keyspace, Error> {
+    // fjall keeps these options from the first creation on: to change one is a new format version.
+    let options =
+        || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).expect_point_read_hits(true);
+    database.keyspace(name, options).map_err(|error| open_error(dir, error))
+}
+
+fn open_error(dir: &Path, error: fjall::Error) -> Error {
+    use fjall::Error as F;
+    match error {
+        F::Locked => Error::Locked { dir: dir.into() },
+        F::Io(source) => Error::Io { doing: format!("opening the store in {}", dir.display()), source },
+        F::InvalidVersion(found) => {
+            let found = found.map_or_else(|| "unknown".into(), |version| format!("{version:?}"));
+            Error::Version { found, known: chunk::FORMAT_VERSION }
+        }
+        F::JournalRecovery(_) | F::InvalidTrailer | F::InvalidTag(_) | F::Unrecoverable | F::Storage(_) => {
+            Error::damaged(format!("in {}: {error}", dir.display()))
+        }
+        other => Error::Engine(other),
+    }
+}
+
+/// Sees that the directory is there, ours to write, and used by nobody else; the lock is held until the file drops.
+fn prepare(dir: &Path) -> Result<File, Error> {
+    std::fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
+    refuse_foreign(dir)?;
+    let path = dir.join("lock");
+    let lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|source| not_writable(&path, source))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::Locked { dir: dir.into() },
+        TryLockError::Error(source) => Error::Io { doing: format!("locking {}", path.display()), source },
+    })?;
+    probe_writable(dir)?;
+    clear_interrupted_creation(dir)?;
+    Ok(lock)
+}
+
+fn not_writable(path: &Path, source: io::Error) -> Error {
+    Error::NotWritable { dir: path.into(), source }
+}
+
+/// A directory can refuse new files although the lock file in it is writable.
+fn probe_writable(dir: &Path) -> Result<(), Error> {
+    let probe = dir.join("write-probe");
+    File::create(&probe)
+        .and_then(|_| std::fs::remove_file(&probe))
+        .map_err(|source| not_writable(dir, source))
+}
+
+/// Refuses a directory that has journals or tables but is no complete store, unless its creation was interrupted.
+fn refuse_foreign(dir: &Path) -> Result<(), Error> {
+    let has = |name: &str| dir.join(name).exists();
+    if is_initialised(dir) || creation_was_interrupted(dir) {
+        return Ok(());
+    }
+    let first_remnant = ["version", "keyspaces", "0.jnl"].into_iter().find(|name| has(name));
+    first_remnant.map_or(Ok(()), |name| {
+        let detail = format!("it has {name} but is not complete");
+        Err(Error::Foreign { dir: dir.into(), detail })
+    })
+}
+
+fn is_initialised(dir: &Path) -> bool {
+    std::fs::metadata(dir.join("version")).is_ok_and(|marker| marker.len() >= 4)
+}
+
+/// Whether a first start died before the version marker, the last file to be made, was complete: then the first
+/// journal is blank and no keyspace exists. fjall would refuse to create its files a second time.
+fn creation_was_interrupted(dir: &Path) -> bool {
+    let no_keyspace = match std::fs::read_dir(dir.join("keyspaces")) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    !is_initialised(dir)
+        && no_keyspace
+        && journal_check::is_blank(&dir.join("0.jnl"))
+        && !dir.join("1.jnl").exists()
+}
+
+fn clear_interrupted_creation(dir: &Path) -> Result<(), Error> {
+    if !creation_was_interrupted(dir) {
+        return Ok(());
+    }
+    for name in ["0.jnl", "version"] {
+        match std::fs::remove_file(dir.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(not_writable(&dir.join(name), error));
+            }
+            _ => (),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The sending end of the store, shared by all who have something to keep.
+//!
+//! Invariant: pending bytes grow before a submission is sent and shrink after its commit, so they never wrap.
+
+use super::Submission;
+use super::ephemeral::Ephemeral;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::mpsc::Sender;
+
+/// Counters of a store since it was opened.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) commits: AtomicU64,
+    pub(super) syncs: AtomicU64,
+    pub(super) entries_written: AtomicU64,
+    pub(super) entries_elided: AtomicU64,
+    pub(super) bytes_written: AtomicU64,
+}
+
+/// What a store has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Batches committed.
+    pub commits: u64,
+    /// Those of them that were synced to disk.
+    pub syncs: u64,
+    /// Messages written.
+    pub entries_written: u64,
+    /// Messages that were gone again before they had to be written.
+    pub entries_elided: u64,
+    /// Bytes of keys and values written.
+    pub bytes_written: u64,
+}
+
+/// What handles and committer share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) pending_bytes: AtomicUsize,
+    pub(super) stats: Counters,
+    next_join_id: AtomicU64,
+}
+
+/// What is sent to the committer.
+pub(super) enum Input {
+    Submit(Submission, usize),
+    Close,
+}
+
+enum Target {
+    Committer(Sender<Input>),
+    Ephemeral(Ephemeral),
+}
+
+/// Submits to a store; clones share it.
+#[derive(Clone)]
+pub struct StoreHandle {
+    target: Arc<Target>,
+    shared: Arc<Shared>,
+}
+
+impl StoreHandle {
+    /// A store that keeps nothing: confirms and `done` fire inside [`submit`](Self::submit), those of a join when
+    /// its last part comes.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        Self { target: Arc::new(Target::Ephemeral(Ephemeral::default())), shared: Arc::default() }
+    }
+
+    pub(super) fn new(sender: Sender<Input>, shared: Arc<Shared>) -> Self {
+        Self { target: Arc::new(Target::Committer(sender)), shared }
+    }
+
+    /// Hands a submission over; never blocks. After the store has stopped, it is dropped and nothing of it fires.
+    pub fn submit(&self, submission: Submission) {
+        match &*self.target {
+            Target::Ephemeral(ephemeral) => ephemeral.submit(submission),
+            Target::Committer(sender) => {
+                let cost = submission.cost();
+                self.shared.pending_bytes.fetch_add(cost, Relaxed);
+                if sender.send(Input::Submit(submission, cost)).is_err() {
+                    self.shared.pending_bytes.fetch_sub(cost, Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Bytes submitted and not yet committed, also those held in incomplete joins.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.shared.pending_bytes.load(Relaxed)
+    }
+
+    /// A new id for a [`Join`](super::Join).
+    #[must_use]
+    pub fn next_join_id(&self) -> u64 {
+        self.shared.next_join_id.fetch_add(1, Relaxed)
+    }
+
+    /// What the store has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let counters = &self.shared.stats;
+        Stats {
+            commits: counters.commits.load(Relaxed),
+            syncs: counters.syncs.load(Relaxed),
+            entries_written: counters.entries_written.load(Relaxed),
+            entries_elided: counters.entries_elided.load(Relaxed),
+            bytes_written: counters.bytes_written.load(Relaxed),
+        }
+    }
+
+    pub(super) fn close(&self) {
+        if let Target::Committer(sender) = &*self.target {
+            // If nobody receives any more, the committer has ended already.
+            drop(sender.send(Input::Close));
+        }
+    }
+}
+
+impl std::fmt::Debug for StoreHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreHandle").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! What the committer knows of the stored messages: per queue its chunks, and of each which positions still live.
+//!
+//! Invariants: `chunks` of one queue do not overlap. `nested` holds the chunks that lie within the span of one of
+//! those (a held join came late); they have consecutive positions, so nothing ever lies within them. A position
+//! lives in at most one chunk, and a chunk without live positions is on the way out.
+
+use super::chunk::{Reader, push_varint};
+use crate::message::{Position, QueueId};
+use foldhash::HashMap;
+use std::collections::BTreeMap;
+
+/// Ascending, disjoint ranges of positions, both ends included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Runs(Vec<(u64, u64)>);
+
+impl Runs {
+    /// Adds a position above all others.
+    pub(super) fn push(&mut self, position: Position) {
+        match self.0.last_mut() {
+            Some((_, last)) if *last + 1 == position.0 => *last = position.0,
+            _ => self.0.push((position.0, position.0)),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn first(&self) -> Option<Position> {
+        self.0.first().map(|run| Position(run.0))
+    }
+
+    pub(super) fn last(&self) -> Option<Position> {
+        self.0.last().map(|run| Position(run.1))
+    }
+
+    pub(super) fn contains(&self, position: Position) -> bool {
+        self.find(position).is_some()
+    }
+
+    fn find(&self, position: Position) -> Option<(usize, (u64, u64))> {
+        let at = self.0.partition_point(|run| run.1 < position.0);
+        let run = *self.0.get(at)?;
+        (run.0 <= position.0).then_some((at, run))
+    }
+
+    /// Takes a position out; `false` if it is not in.
+    pub(super) fn remove(&mut self, position: Position) -> bool {
+        let Some((at, (first, last))) = self.find(position) else { return false };
+        let position = position.0;
+        let left = (first < position).then(|| (first, position - 1));
+        let right = (position < last).then(|| (position + 1, last));
+        match (left, right, self.0.get_mut(at)) {
+            (Some(run), None, Some(slot)) | (None, Some(run), Some(slot)) => *slot = run,
+            _ => drop(self.0.splice(at..=at, left.into_iter().chain(right))),
+        }
+        true
+    }
+
+    /// Takes all below `before` out except those of `keep` (ascending); says whether anything changed.
+    pub(super) fn purge(&mut self, before: Position, keep: &[Position]) -> bool {
+        if self.first().is_none_or(|first| first >= before) {
+            return false;
+        }
+        let mut kept = Self::default();
+        let from = self.first().map_or(0, |first| keep.partition_point(|position| *position < first));
+        for position in keep.iter().skip(from).take_while(|position| **position < before) {
+            if self.last().is_some_and(|last| last < *position) {
+                break;
+            }
+            if self.contains(*position) && kept.last() != Some(*position) {
+                kept.push(*position);
+            }
+        }
+        for (first, last) in self.0.iter().filter(|run| run.1 >= before.0) {
+            kept.0.push(((*first).max(before.0), *last));
+        }
+        let changed = kept.len() != self.len();
+        *self = kept;
+        changed
+    }
+
+    /// How many positions.
+    pub(super) fn len(&self) -> u64 {
+        self.0.iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// As bytes: for each run the gap to the one before (the first to `base`) and its length, as varints.
+    pub(super) fn encode(&self, base: Position) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.0.len() * 3);
+        let mut end = base.0;
+        for (first, last) in &self.0 {
+            push_varint(&mut out, first - end);
+            push_varint(&mut out, last - first);
+            end = *last;
+        }
+        out
+    }
+
+    /// From bytes; `None` if they are not [encoded](Self::encode) runs.
+    pub(super) fn decode(base: Position, bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let mut runs = Vec::new();
+        let mut end = base.0;
+        while !reader.0.is_empty() {
+            let first = end.checked_add(reader.varint()?)?;
+            end = first.checked_add(reader.varint()?)?;
+            runs.push((first, end));
+        }
+        Some(Self(runs))
+    }
+}
+
+/// A chunk in the store.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// The positions still there.
+    pub(super) live: Runs,
+    /// Whether the store has a record of what is left of it.
+    pub(super) has_state: bool,
+    /// Bytes of its value.
+    pub(super) bytes: usize,
+}
+
+/// What has to be written about a chunk.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It is gone; whether it had a state record.
+    Gone { had_state: bool, bytes: usize },
+    /// This is left of it.
+    Left(Vec<u8>),
+}
+
+/// One queue.
+#[derive(Debug, Default)]
+pub(super) struct QueueIndex {
+    chunks: BTreeMap<Position, Chunk>,
+    nested: BTreeMap<Position, Chunk>,
+    /// The highest position ever stored.
+    highest: Position,
+    delivered: Position,
+    delivered_written: Option<Position>,
+    touched: Vec<Position>,
+}
+
+impl QueueIndex {
+    /// Adds a chunk that is in the store, or will be with this commit.
+    pub(super) fn insert(&mut self, first: Position, chunk: Chunk) {
+        let Some(last) = chunk.live.last() else { return };
+        self.highest = self.highest.max(last);
+        let inside = self.chunks.range(..first).next_back().and_then(|(_, other)| other.live.last());
+        let map = if inside.is_some_and(|end| end > first) { &mut self.nested } else { &mut self.chunks };
+        map.insert(first, chunk);
+    }
+
+    /// Bytes of all chunks.
+    pub(super) fn bytes(&self) -> u64 {
+        self.chunks.values().chain(self.nested.values()).map(|chunk| chunk.bytes as u64).sum()
+    }
+
+    /// The highest position that was ever stored.
+    pub(super) const fn highest(&self) -> Position {
+        self.highest
+    }
+
+    /// Takes a message out; `false` if it is not here.
+    pub(super) fn remove(&mut self, position: Position) -> bool {
+        for map in [&mut self.chunks, &mut self.nested] {
+            if let Some((first, chunk)) = map.range_mut(..=position).next_back()
+                && chunk.live.remove(position)
+            {
+                if self.touched.last() != Some(first) {
+                    self.touched.push(*first);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes all below `before` out except those of `keep` (ascending).
+    pub(super) fn purge(&mut self, before: Position, keep: &[Position]) {
+        for map in [&mut self.chunks, &mut self.nested] {
+            for (first, chunk) in map.range_mut(..before) {
+                if chunk.live.purge(before, keep) {
+                    self.touched.push(*first);
+                }
+            }
+        }
+    }
+
+    /// All up to here was delivered.
+    pub(super) fn delivered(&mut self, up_to: Position) {
+        self.delivered = self.delivered.max(up_to);
+    }
+
+    /// The watermark as it was found in the store.
+    pub(super) fn recovered_delivered(&mut self, up_to: Position) {
+        self.delivered = up_to;
+        self.delivered_written = Some(up_to);
+    }
+
+    /// The delivered watermark, if the store needs to learn it: nothing at or below it, nothing to mark.
+    pub(super) fn delivered_to_write(&mut self) -> Option<Position> {
+        let news = self.delivered_written.is_none_or(|written| written < self.delivered);
+        let matters = news && self.first_live().is_some_and(|first| first <= self.delivered);
+        if matters {
+            self.delivered_written = Some(self.delivered);
+        }
+        matters.then_some(self.delivered)
+    }
+
+    /// Whether the store has a delivered watermark for this queue.
+    pub(super) const fn has_delivered(&self) -> bool {
+        self.delivered_written.is_some()
+    }
+
+    fn first_live(&self) -> Option<Position> {
+        let first = |map: &BTreeMap<Position, Chunk>| map.first_key_value().and_then(|(_, c)| c.live.first());
+        [first(&self.chunks), first(&self.nested)].into_iter().flatten().min()
+    }
+
+    /// What has to be written about the chunks touched since the last call; the gone ones are forgotten.
+    pub(super) fn take_changes(&mut self) -> Vec<(Position, Change)> {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        let mut changes = Vec::with_capacity(touched.len());
+        for first in touched {
+            let map = if self.chunks.contains_key(&first) { &mut self.chunks } else { &mut self.nested };
+            if let Some(change) = take_change(map, first) {
+                changes.push((first, change));
+            }
+        }
+        changes
+    }
+
+    /// All chunks, for a queue that is deleted.
+    pub(super) fn into_chunks(self) -> impl Iterator<Item = (Position, Chunk)> {
+        self.chunks.into_iter().chain(self.nested)
+    }
+}
+
+fn take_change(map: &mut BTreeMap<Position, Chunk>, first: Position) -> Option<Change> {
+    let chunk = map.get_mut(&first)?;
+    if !chunk.live.is_empty() {
+        chunk.has_state = true;
+        return Some(Change::Left(chunk.live.encode(first)));
+    }
+    let change = Change::Gone { had_state: chunk.has_state, bytes: chunk.bytes };
+    map.remove(&first);
+    Some(change)
+}
+
+/// All queues that have something stored.
+pub(super) type Index = HashMap<QueueId, QueueIndex>;

@@ -1,0 +1,143 @@
+//! An engine in memory for tests and simulations, with a disk that outlives it and can lose its unsynced tail.
+//!
+//! Invariant: what the disk shows is its synced pairs with the buffered commits applied in order; a crash keeps the
+//! former and a prefix of the latter, which is what a machine does to a journal.
+
+use super::Error;
+use super::engine::{Durability, Engine, Space, Visitor, Write, WriteBatch};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Pairs = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
+/// A disk in memory; clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDisk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    synced: Pairs,
+    buffered: Vec<WriteBatch>,
+    /// Engines of an earlier generation lost their disk in a crash.
+    generation: u64,
+    /// Commits that still succeed, if they are to fail some day.
+    commits_left: Option<u64>,
+}
+
+impl MemoryDisk {
+    /// An empty disk.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Power fails: all synced commits stay, and the first `keep_buffered` of those after the last sync. Engines that
+    /// are open fail from now on.
+    pub fn crash(&self, keep_buffered: usize) {
+        let mut state = self.state();
+        state.generation += 1;
+        state.commits_left = None;
+        let kept = std::mem::take(&mut state.buffered);
+        for batch in kept.into_iter().take(keep_buffered) {
+            apply(&mut state.synced, batch);
+        }
+    }
+
+    /// Commits since the last sync: the most a crash can lose.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.state().buffered.len()
+    }
+
+    /// Lets `commits` more succeed; all later ones fail, as on a full disk, until a [`crash`](Self::crash).
+    pub fn fail_after(&self, commits: u64) {
+        self.state().commits_left = Some(commits);
+    }
+
+    /// Number of pairs stored.
+    #[must_use]
+    pub fn pairs(&self) -> usize {
+        self.state().visible().len()
+    }
+
+    pub(super) fn engine(&self) -> MemoryEngine {
+        MemoryEngine { generation: self.state().generation, disk: self.clone() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn sync(&mut self) {
+        for batch in std::mem::take(&mut self.buffered) {
+            apply(&mut self.synced, batch);
+        }
+    }
+
+    fn visible(&self) -> Pairs {
+        let mut pairs = self.synced.clone();
+        for write in self.buffered.iter().flat_map(WriteBatch::writes) {
+            apply_write(&mut pairs, write.clone());
+        }
+        pairs
+    }
+
+    fn take_commit(&mut self) -> bool {
+        match &mut self.commits_left {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        }
+    }
+}
+
+fn apply(pairs: &mut Pairs, batch: WriteBatch) {
+    for write in batch.into_writes() {
+        apply_write(pairs, write);
+    }
+}
+
+fn apply_write(pairs: &mut Pairs, write: Write) {
+    match write {
+        Write::Put { space, key, value } => drop(pairs.insert((space, key), value)),
+        Write::Remove { space, key } | Write::RemoveWeak { space, key } => drop(pairs.remove(&(space, key))),
+    }
+}
+
+/// An [`Engine`] on a [`MemoryDisk`].
+#[derive(Debug)]
+pub struct MemoryEngine {
+    disk: MemoryDisk,
+    generation: u64,
+}
+
+impl Engine for MemoryEngine {
+    fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error> {
+        let mut state = self.disk.state();
+        if state.generation != self.generation || !state.take_commit() {
+            return Err(Error::Stopped);
+        }
+        state.buffered.push(batch);
+        if durability == Durability::Synced {
+            state.sync();
+        }
+        Ok(())
+    }
+
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {
+        let pairs = self.disk.state().visible();
+        let range = (Bound::Included((space, from.to_vec())), Bound::Excluded((space, to.to_vec())));
+        pairs.range(range).try_for_each(|((_, key), value)| visit(key, value))
+    }
+
+    fn maintain(&mut self, _live_bytes: u64) -> Result<(), Error> {
+        Ok(())
+    }
+}

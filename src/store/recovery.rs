@@ -1,0 +1,224 @@
+//! Reads everything back at start, and begins a new boot epoch.
+//!
+//! Invariant: positions and queue ids handed out after a start are above all used before, also those of which no
+//! trace is left, because each start has an epoch of its own in their upper bits, and its number is synced before
+//! anything uses it.
+
+use super::chunk::{self, KIND_CHUNK, KIND_HEARTBEAT, KIND_STATE};
+use super::engine::{Durability, Engine, Space, WriteBatch};
+use super::index::{Chunk, Index, Runs};
+use super::{Error, Recovered, RecoveredQueue, StoredMessage};
+use crate::message::{Position, QueueId};
+use std::collections::{BTreeMap, HashMap};
+
+/// The epoch takes a position's upper 24 bits: 2^40 messages per queue and start, 11 days at a million a second,
+/// and 16 million starts. A queue that passes it runs into the next epoch, which a start looks out for.
+const POSITION_EPOCH_SHIFT: u32 = 40;
+/// The epoch takes a queue id's upper half: four billion queues per start.
+const QUEUE_EPOCH_SHIFT: u32 = 32;
+
+const VERSION_KEY: &[u8] = b"v";
+const EPOCH_KEY: &[u8] = b"e";
+const BEAT_KEY: &[u8] = b"h";
+const DEFINITION_PREFIX: u8 = b'd';
+const DEFINITIONS_END: &[u8] = b"e";
+
+/// The key of a definition.
+pub(super) fn definition_key(name: &str) -> Vec<u8> {
+    [&[DEFINITION_PREFIX], name.as_bytes()].concat()
+}
+
+/// Puts the heartbeat that keeps the definitions' keyspace flushable.
+pub(super) fn put_definitions_beat(batch: &mut WriteBatch, commit_number: u64) {
+    batch.put(Space::Definitions, BEAT_KEY.to_vec(), commit_number.to_be_bytes().to_vec());
+}
+
+/// What the committer starts from.
+pub(super) struct Start<E> {
+    pub(super) engine: E,
+    pub(super) index: Index,
+    pub(super) commit_number: u64,
+}
+
+/// Reads all there is and writes the new epoch.
+///
+/// # Errors
+/// [`Error::Version`], [`Error::Damaged`], or what the engine fails with.
+pub(super) fn start<E: Engine>(
+    mut engine: E,
+    healed: Option<String>,
+) -> Result<(Start<E>, Recovered), Error> {
+    let header = Header::read(&engine)?;
+    let mut loaded = Loaded::default();
+    loaded.read_states(&engine)?;
+    loaded.read_chunks(&engine)?;
+    loaded.finish()?;
+    let epoch = header.epoch.max(loaded.highest_epoch) + 1;
+    let commit_number = header.commit_number + 1;
+    engine.commit(header.boot_batch(epoch, commit_number, &loaded.stale), Durability::Synced)?;
+    let definitions = read_definitions(&engine)?;
+    let next_position = Position(epoch << POSITION_EPOCH_SHIFT);
+    let recovered = Recovered {
+        definitions,
+        queues: loaded.queues(next_position),
+        first_queue_id: epoch << QUEUE_EPOCH_SHIFT,
+        next_position,
+        healed,
+    };
+    Ok((Start { engine, index: loaded.index, commit_number }, recovered))
+}
+
+struct Header {
+    epoch: u64,
+    commit_number: u64,
+}
+
+impl Header {
+    fn read(engine: &impl Engine) -> Result<Self, Error> {
+        let epoch = read_one(engine, Space::Definitions, EPOCH_KEY)?;
+        let beat = read_one(engine, Space::Messages, &[KIND_HEARTBEAT])?;
+        match (read_one(engine, Space::Definitions, VERSION_KEY)?, epoch, beat) {
+            (None, None, None) => Ok(Self { epoch: 0, commit_number: 0 }),
+            (Some(version), ..) if version != chunk::FORMAT_VERSION.to_be_bytes() => Err(unknown(&version)),
+            (Some(_), Some(epoch), Some(beat)) => Self::parse(&epoch, &beat),
+            _ => Err(Error::damaged("the store's header is incomplete")),
+        }
+    }
+
+    fn parse(epoch: &[u8], beat: &[u8]) -> Result<Self, Error> {
+        let epoch = epoch.try_into().map(u64::from_be_bytes).ok();
+        let header = epoch.zip(chunk::parse_heartbeat(beat));
+        header
+            .map(|(epoch, (commit_number, _))| Self { epoch, commit_number })
+            .ok_or_else(|| Error::damaged("the store's header is unreadable"))
+    }
+
+    /// Epoch, version, and the end of watermarks whose queues have nothing left.
+    fn boot_batch(&self, epoch: u64, commit_number: u64, stale: &[Vec<u8>]) -> WriteBatch {
+        let mut batch = WriteBatch::default();
+        batch.put(
+            Space::Messages,
+            vec![KIND_HEARTBEAT],
+            // All that was read is on disk: opening has synced it.
+            chunk::heartbeat(commit_number, self.commit_number),
+        );
+        put_definitions_beat(&mut batch, commit_number);
+        batch.put(Space::Definitions, EPOCH_KEY.to_vec(), epoch.to_be_bytes().to_vec());
+        batch.put(Space::Definitions, VERSION_KEY.to_vec(), chunk::FORMAT_VERSION.to_be_bytes().to_vec());
+        for key in stale {
+            batch.remove(Space::Messages, key.clone());
+        }
+        batch
+    }
+}
+
+fn unknown(version: &[u8]) -> Error {
+    let found = version.try_into().map(u32::from_be_bytes).map_or("unknown".into(), |v| v.to_string());
+    Error::Version { found, known: chunk::FORMAT_VERSION }
+}
+
+fn read_one(engine: &impl Engine, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let mut found = None;
+    let end = [key, &[0]].concat();
+    engine.scan(space, key, &end, &mut |_, value| {
+        found = Some(value.to_vec());
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn read_definitions(engine: &impl Engine) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let mut definitions = BTreeMap::new();
+    engine.scan(Space::Definitions, &[DEFINITION_PREFIX], DEFINITIONS_END, &mut |key, value| {
+        let name = key.get(1..).and_then(|name| std::str::from_utf8(name).ok());
+        let name = name.ok_or_else(|| Error::damaged("a definition has an unreadable name"))?;
+        definitions.insert(name.to_owned(), value.to_vec());
+        Ok(())
+    })?;
+    Ok(definitions)
+}
+
+#[derive(Default)]
+struct Loaded {
+    states: HashMap<(QueueId, Position), Runs>,
+    delivered: HashMap<QueueId, Position>,
+    index: Index,
+    messages: HashMap<QueueId, Vec<StoredMessage>>,
+    highest_epoch: u64,
+    stale: Vec<Vec<u8>>,
+}
+
+impl Loaded {
+    fn read_states(&mut self, engine: &impl Engine) -> Result<(), Error> {
+        engine.scan(Space::Messages, &[KIND_STATE], &[KIND_STATE + 1], &mut |key, value| {
+            self.state(key, value).ok_or_else(|| Error::damaged("a queue's state record is unreadable"))
+        })
+    }
+
+    fn state(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
+        match chunk::parse_key(key)? {
+            (queue, None) => {
+                self.delivered.insert(queue, Position(u64::from_be_bytes(value.try_into().ok()?)));
+            }
+            (queue, Some(first)) => {
+                self.states.insert((queue, first), Runs::decode(first, value)?);
+            }
+        }
+        Some(())
+    }
+
+    fn read_chunks(&mut self, engine: &impl Engine) -> Result<(), Error> {
+        engine.scan(Space::Messages, &[KIND_CHUNK], &[KIND_CHUNK + 1], &mut |key, value| {
+            let Some((queue, Some(first))) = chunk::parse_key(key) else {
+                return Err(Error::damaged("a message record has an unreadable key"));
+            };
+            self.chunk(queue, first, value)
+        })
+    }
+
+    fn chunk(&mut self, queue: QueueId, first: Position, value: &[u8]) -> Result<(), Error> {
+        let mut entries = chunk::decode_chunk(queue, first, value)?;
+        let state = self.states.remove(&(queue, first));
+        let has_state = state.is_some();
+        if let Some(left) = state {
+            entries.retain(|entry| left.contains(entry.position));
+        }
+        let mut live = Runs::default();
+        for entry in &entries {
+            live.push(entry.position);
+        }
+        let highest = live.last().map_or(0, |last| last.0 >> POSITION_EPOCH_SHIFT);
+        self.highest_epoch = self.highest_epoch.max(highest);
+        self.index.entry(queue).or_default().insert(first, Chunk { live, has_state, bytes: value.len() });
+        self.messages.entry(queue).or_default().append(&mut entries);
+        Ok(())
+    }
+
+    /// Sorts, marks what was delivered, and finds what no message needs any more.
+    fn finish(&mut self) -> Result<(), Error> {
+        if let Some(((queue, first), _)) = self.states.iter().next() {
+            let place = format!("queue {} at position {}", queue.0, first.0);
+            return Err(Error::damaged(format!("the messages of {place} are missing")));
+        }
+        for (queue, up_to) in std::mem::take(&mut self.delivered) {
+            let Some(messages) = self.messages.get_mut(&queue) else {
+                self.stale.push(chunk::delivered_key(queue));
+                continue;
+            };
+            for message in messages {
+                message.redelivered |= message.position <= up_to;
+            }
+            self.index.entry(queue).or_default().recovered_delivered(up_to);
+        }
+        for messages in self.messages.values_mut() {
+            // Nearly sorted: only chunks that lie within the span of another are out of place.
+            messages.sort_by_key(|message| message.position);
+        }
+        Ok(())
+    }
+
+    fn queues(&mut self, next_position: Position) -> HashMap<QueueId, RecoveredQueue> {
+        let messages = std::mem::take(&mut self.messages);
+        messages.into_iter().map(|(id, messages)| (id, RecoveredQueue { messages, next_position })).collect()
+    }
+}

@@ -1,0 +1,140 @@
+//! The store on disk.
+
+use super::*;
+use std::time::Duration;
+
+#[test]
+fn a_dropped_store_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, first) = open_dir(dir.path()).unwrap();
+    assert!(first.queues.is_empty() && first.definitions.is_empty() && first.healed.is_none());
+    let handle = store.handle();
+    handle.submit(Submission::of(append(1, 1..=1000)));
+    handle.submit(Submission::of(Op::PutDefinition { key: "k".into(), value: b"v".to_vec() }));
+    handle.submit(Submission::of(remove(1, (1..=1000).filter(|p| p % 3 == 0))));
+    drop(store);
+    handle.submit(Submission::of(append(1, [2000])));
+    assert_eq!(handle.pending_bytes(), 0, "nobody takes it any more");
+    let (store, second) = open_dir(dir.path()).unwrap();
+    assert_eq!(positions(&second, 1), (1..=1000).filter(|p| p % 3 != 0).collect::<Vec<_>>());
+    assert_eq!(second.definitions.len(), 1);
+    assert!(second.next_position > first.next_position);
+    store.shutdown().unwrap();
+}
+
+#[test]
+fn confirms_come_from_the_thread_and_on_commit_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (commits, committed) = channel();
+    let options = OpenOptions {
+        dir: dir.path().into(),
+        on_commit: Box::new(move || commits.send(()).unwrap_or_default()),
+        on_failure: Box::new(|error| panic!("{error}")),
+    };
+    let (store, _) = open(options).unwrap();
+    let sink = Arc::new(Sink::default());
+    let confirms = vec![confirm(&sink, 3, 1, 2)];
+    store.handle().submit(Submission { confirms, ..Submission::of(append(1, [1, 2])) });
+    committed.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(sink.taken(), [(3, 1, 2)]);
+    assert_eq!(store.handle().pending_bytes(), 0);
+}
+
+#[test]
+fn a_large_message_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let body: Vec<u8> = (0..80_000_000_u32).map(|n| n as u8).collect();
+    let (store, _) = open_dir(dir.path()).unwrap();
+    let large = Op::Append { queue: QueueId(1), entries: vec![entry(1, &body), entry(2, b"small")] };
+    submit_and_wait(&store.handle(), Submission::of(large));
+    store.shutdown().unwrap();
+    let (_store, recovered) = open_dir(dir.path()).unwrap();
+    let messages = &recovered.queues[&QueueId(1)].messages;
+    assert!(messages[0].message.body() == body);
+    assert_eq!(messages[1].message.body(), b"small");
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open_dir(dir.path()).unwrap();
+    let error = open_dir(dir.path()).map(drop).unwrap_err();
+    assert!(matches!(error, Error::Locked { .. }), "{error}");
+    assert!(error.to_string().contains("in use by another process"), "{error}");
+    submit_and_wait(&store.handle(), Submission::of(append(1, [1])));
+    store.shutdown().unwrap();
+    assert_eq!(positions(&open_dir(dir.path()).unwrap().1, 1), [1]);
+}
+
+#[test]
+fn an_unwritable_place_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"x").unwrap();
+    let error = open_dir(&file.join("data")).map(drop).unwrap_err();
+    assert!(matches!(error, Error::NotWritable { .. }), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"x");
+}
+
+#[test]
+fn a_first_start_that_was_interrupted_is_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("keyspaces")).unwrap();
+    std::fs::write(dir.path().join("0.jnl"), vec![0; 4096]).unwrap();
+    std::fs::write(dir.path().join("version"), b"").unwrap();
+    let (store, _) = open_dir(dir.path()).unwrap();
+    submit_and_wait(&store.handle(), Submission::of(append(1, [1])));
+}
+
+#[test]
+fn half_a_store_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open_dir(dir.path()).unwrap();
+    submit_and_wait(&store.handle(), Submission::of(append(1, [1])));
+    store.shutdown().unwrap();
+    let version = std::fs::read(dir.path().join("version")).unwrap();
+    std::fs::remove_file(dir.path().join("version")).unwrap();
+    let error = open_dir(dir.path()).map(drop).unwrap_err();
+    assert!(matches!(error, Error::Foreign { .. }), "{error}");
+    std::fs::write(dir.path().join("version"), version).unwrap();
+    assert_eq!(positions(&open_dir(dir.path()).unwrap().1, 1), [1]);
+}
+
+#[test]
+fn a_callback_that_panics_ends_the_store_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (failures, failed) = channel();
+    let options = OpenOptions {
+        dir: dir.path().into(),
+        on_commit: Box::new(|| ()),
+        on_failure: Box::new(move |error| failures.send(error).unwrap()),
+    };
+    let (store, _) = open(options).unwrap();
+    store.handle().submit(Submission::of(append(1, [1])).with_done(|| panic!("a test panics on purpose")));
+    assert!(matches!(failed.recv().unwrap(), Error::Stopped));
+    assert!(matches!(store.shutdown(), Err(Error::Stopped)));
+    assert_eq!(positions(&open_dir(dir.path()).unwrap().1, 1), [1], "it was committed");
+}
+
+/// Fills and empties a queue of more than the journals hold, several times.
+#[test]
+fn journals_of_removed_messages_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, recovered) = open_dir(dir.path()).unwrap();
+    let handle = store.handle();
+    let body = vec![7; 1 << 20];
+    let mut next = recovered.next_position.0;
+    for _ in 0..60 {
+        let positions = next..next + 10;
+        next += 10;
+        let entries = positions.clone().map(|position| entry(position, &body)).collect();
+        submit_and_wait(&handle, Submission::of(Op::Append { queue: QueueId(1), entries }));
+        submit_and_wait(&handle, Submission::of(remove(1, positions)));
+    }
+    store.shutdown().unwrap();
+    let size = |name: std::fs::DirEntry| name.metadata().unwrap().len();
+    let journals: u64 = std::fs::read_dir(dir.path()).unwrap().map(|entry| size(entry.unwrap())).sum();
+    assert!(journals < 400 << 20, "journals have {} MiB of 600 MiB written", journals >> 20);
+    let (_store, recovered) = open_dir(dir.path()).unwrap();
+    assert!(recovered.queues.is_empty());
+}

@@ -1,0 +1,216 @@
+//! What a store should hold after some submissions, said in the simplest way.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// The stored state: what recovery should find.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) queues: BTreeMap<u64, BTreeMap<u64, (Vec<u8>, bool)>>,
+    pub(super) definitions: BTreeMap<String, Vec<u8>>,
+}
+
+/// The state, and what waits for it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Model {
+    pub(super) state: State,
+    delivered: BTreeMap<u64, u64>,
+    joins: BTreeMap<u64, Vec<Op>>,
+    parts: BTreeMap<u64, u32>,
+}
+
+impl Model {
+    pub(super) fn submit(&mut self, op: &Op, join: Option<Join>) {
+        let Some(Join { id, parts }) = join else { return self.apply(op) };
+        self.joins.entry(id).or_default().push(op.clone());
+        let seen = self.parts.entry(id).or_default();
+        *seen += 1;
+        if *seen == parts {
+            for op in self.joins.remove(&id).unwrap_or_default() {
+                self.apply(&op);
+            }
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match op {
+            Op::Append { queue, entries } => {
+                let stored = self.state.queues.entry(queue.0).or_default();
+                for entry in entries {
+                    stored.insert(entry.position.0, (entry.message.body().to_vec(), false));
+                }
+            }
+            Op::Remove { queue, positions } => {
+                let gone: BTreeSet<_> = positions.iter().map(|p| p.0).collect();
+                self.retain(queue.0, |position| !gone.contains(&position));
+            }
+            Op::Delivered { queue, up_to } => {
+                let mark = self.delivered.entry(queue.0).or_default();
+                *mark = (*mark).max(up_to.0);
+            }
+            Op::Purge { queue, before, keep } => {
+                self.retain(queue.0, |position| position >= before.0 || keep.contains(&Position(position)));
+            }
+            Op::DeleteQueue { queue } => {
+                self.retain(queue.0, |_| false);
+                self.delivered.remove(&queue.0);
+            }
+            Op::PutDefinition { key, value } => {
+                self.state.definitions.insert(key.clone(), value.clone());
+            }
+            Op::RemoveDefinition { key } => {
+                self.state.definitions.remove(key);
+            }
+        }
+    }
+
+    /// Applies to what is stored and to what waits in joins.
+    fn retain(&mut self, queue: u64, mut stays: impl FnMut(u64) -> bool) {
+        if let Some(stored) = self.state.queues.get_mut(&queue) {
+            stored.retain(|position, _| stays(*position));
+        }
+        for op in self.joins.values_mut().flatten() {
+            if let Op::Append { queue: of, entries } = op
+                && of.0 == queue
+            {
+                entries.retain(|entry| stays(entry.position.0));
+            }
+        }
+    }
+
+    /// What recovery should find now.
+    pub(super) fn expected(&self) -> State {
+        let mut state = self.state.clone();
+        for (queue, stored) in &mut state.queues {
+            let mark = self.delivered.get(queue).copied().unwrap_or_default();
+            for (position, (_, redelivered)) in stored {
+                *redelivered |= *position <= mark;
+            }
+        }
+        state.queues.retain(|_, stored| !stored.is_empty());
+        state
+    }
+
+    /// Forgets incomplete joins, as a crash does.
+    pub(super) fn restart(&mut self) {
+        self.state = self.expected();
+        self.joins.clear();
+        self.parts.clear();
+        self.delivered.clear();
+    }
+}
+
+impl State {
+    pub(super) fn of(recovered: &Recovered) -> Self {
+        let body = |m: &StoredMessage| (m.position.0, (m.message.body().to_vec(), m.redelivered));
+        Self {
+            queues: recovered
+                .queues
+                .iter()
+                .map(|(id, q)| (id.0, q.messages.iter().map(body).collect()))
+                .collect(),
+            definitions: recovered.definitions.clone(),
+        }
+    }
+}
+
+/// One step of a random run; numbers are taken modulo what there is.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Append { queue: u64, gaps: Vec<u64>, join: Option<u64> },
+    Remove { queue: u64, picks: Vec<usize>, join: Option<u64> },
+    Delivered { queue: u64, pick: usize },
+    Purge { queue: u64, back: u64, keep: Vec<usize> },
+    Delete { queue: u64 },
+    Define { key: u64, value: Option<u8> },
+    Commit { max: usize },
+    Crash { keep: usize },
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let queue = 1_u64..4;
+    let join = prop::option::weighted(0.4, 0_u64..3);
+    let picks = prop::collection::vec(any::<usize>(), 0..8);
+    prop_oneof![
+        6 => (queue.clone(), prop::collection::vec(1_u64..3, 1..6), join.clone())
+            .prop_map(|(queue, gaps, join)| Step::Append { queue, gaps, join }),
+        6 => (queue.clone(), picks.clone(), join)
+            .prop_map(|(queue, picks, join)| Step::Remove { queue, picks, join }),
+        2 => (queue.clone(), any::<usize>()).prop_map(|(queue, pick)| Step::Delivered { queue, pick }),
+        1 => (queue.clone(), 0_u64..6, picks)
+            .prop_map(|(queue, back, keep)| Step::Purge { queue, back, keep }),
+        1 => queue.prop_map(|queue| Step::Delete { queue }),
+        1 => (0_u64..3, any::<Option<u8>>()).prop_map(|(key, value)| Step::Define { key, value }),
+        6 => (0_usize..6).prop_map(|max| Step::Commit { max }),
+        1 => (0_usize..4).prop_map(|keep| Step::Crash { keep }),
+    ]
+}
+
+/// Turns steps into operations as a broker would submit them: positions ascend, joins have two parts.
+pub(super) struct Broker {
+    next: u64,
+    used: BTreeMap<u64, Vec<u64>>,
+    /// Joins that wait for their second part, by the step's number: the id.
+    open_joins: BTreeMap<u64, u64>,
+    next_join: u64,
+}
+
+impl Broker {
+    pub(super) fn new(next_position: Position) -> Self {
+        Self { next: next_position.0, used: BTreeMap::new(), open_joins: BTreeMap::new(), next_join: 0 }
+    }
+
+    pub(super) fn restart(&mut self, next_position: Position) {
+        assert!(next_position.0 >= self.next, "positions are reused");
+        self.next = next_position.0;
+        self.open_joins.clear();
+    }
+
+    pub(super) fn operation(&mut self, step: &Step) -> Option<(Op, Option<Join>)> {
+        let plain = |op| Some((op, None));
+        match step {
+            Step::Append { queue, gaps, join } => {
+                let positions: Vec<_> = gaps.iter().map(|gap| self.position(*gap)).collect();
+                self.used.entry(*queue).or_default().extend(&positions);
+                Some((append(*queue, positions), join.map(|join| self.join(join))))
+            }
+            Step::Remove { queue, picks, join } => {
+                let positions: Vec<_> = picks.iter().filter_map(|pick| self.pick(*queue, *pick)).collect();
+                Some((remove(*queue, positions), join.map(|join| self.join(join))))
+            }
+            Step::Delivered { queue, pick } => {
+                self.pick(*queue, *pick).map(|position| (delivered(*queue, position), None))
+            }
+            Step::Purge { queue, back, keep } => {
+                let keep: BTreeSet<_> = keep.iter().filter_map(|pick| self.pick(*queue, *pick)).collect();
+                plain(purge(*queue, self.next - back, keep))
+            }
+            Step::Delete { queue } => plain(Op::DeleteQueue { queue: QueueId(*queue) }),
+            Step::Define { key, value: Some(value) } => {
+                plain(Op::PutDefinition { key: key.to_string(), value: vec![*value] })
+            }
+            Step::Define { key, value: None } => plain(Op::RemoveDefinition { key: key.to_string() }),
+            Step::Commit { .. } | Step::Crash { .. } => None,
+        }
+    }
+
+    fn position(&mut self, gap: u64) -> u64 {
+        self.next += gap;
+        self.next - 1
+    }
+
+    fn pick(&self, queue: u64, pick: usize) -> Option<u64> {
+        let used = self.used.get(&queue)?;
+        used.get(pick % used.len()).copied()
+    }
+
+    fn join(&mut self, number: u64) -> Join {
+        let id = self.open_joins.remove(&number).unwrap_or_else(|| {
+            self.next_join += 1;
+            self.open_joins.insert(number, self.next_join);
+            self.next_join
+        });
+        Join { id, parts: 2 }
+    }
+}
