@@ -105,7 +105,7 @@ async fn publish(channel: Channel, ledger: Shared) {
         for (id, confirm) in window {
             match confirm.await {
                 Ok(confirmation) if confirmation.is_ack() => {
-                    drop(ledger.lock().unwrap().confirmed.insert(id))
+                    ledger.lock().unwrap().confirmed.insert(id);
                 }
                 Ok(other) => panic!("not an ack: {other:?}"),
                 Err(_) => return,
@@ -154,7 +154,8 @@ async fn round(dir: &Path, number: u64, ledger: &Shared) {
         tokio::task::yield_now().await;
     }
     process.kill();
-    while clients.join_next().await.is_some() {}
+    // What they have not heard by now they cannot hear any more.
+    clients.shutdown().await;
 }
 
 async fn drain(channel: &Channel, ledger: &Shared) -> usize {
