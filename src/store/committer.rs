@@ -37,6 +37,8 @@ pub(super) struct Committer<E> {
     synced_number: u64,
     live_bytes: u64,
     removed_bytes: u64,
+    /// Whether the engine has maintenance to do when nothing else happens.
+    untidy: bool,
     shared: Arc<Shared>,
 }
 
@@ -83,6 +85,7 @@ impl<E: Engine> Committer<E> {
             synced_number: start.commit_number,
             live_bytes,
             removed_bytes: 0,
+            untidy: false,
             shared,
         }
     }
@@ -130,7 +133,7 @@ impl<E: Engine> Committer<E> {
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
-    pub(super) fn close(mut self) -> Result<(), Error> {
+    pub(super) fn close(&mut self) -> Result<(), Error> {
         self.commit()?;
         let mut batch = WriteBatch::default();
         batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
@@ -142,11 +145,19 @@ impl<E: Engine> Committer<E> {
     /// # Errors
     /// What the engine fails with; the committer must not be used any more.
     pub(super) fn idle(&mut self) -> Result<(), Error> {
-        if self.removed_bytes < MAINTENANCE_BYTES {
-            return Ok(());
+        if self.removed_bytes >= MAINTENANCE_BYTES {
+            self.removed_bytes = 0;
+            self.untidy = true;
         }
-        self.removed_bytes = 0;
-        self.engine.maintain(self.live_bytes)
+        if self.untidy {
+            self.untidy = self.engine.maintain(self.live_bytes)?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) const fn engine(&self) -> &E {
+        &self.engine
     }
 
     fn next_heartbeat(&self) -> Vec<u8> {

@@ -111,11 +111,12 @@ pub trait Engine: Send {
     /// What the engine or the visitor fails with.
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error>;
 
-    /// Called when nothing was submitted for a while after much was removed: gives space back. Must be quick.
+    /// Called when nothing was submitted for a while after much was removed: gives space back. Must be quick. Says
+    /// whether it wants to be called again the next time nothing happens.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
-    fn maintain(&mut self, live_bytes: u64) -> Result<(), Error>;
+    fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error>;
 }
 
 /// Takes the pairs of a scan.

@@ -27,6 +27,8 @@ pub(super) struct FjallEngine {
     messages: Keyspace,
     definitions: Keyspace,
     compaction: Option<JoinHandle<()>>,
+    /// Whether the first step of maintenance was done: the second is due.
+    rotated: bool,
 }
 
 impl FjallEngine {
@@ -42,7 +44,7 @@ impl FjallEngine {
         let database = open_database(dir)?;
         let messages = open_keyspace(&database, dir, "messages")?;
         let definitions = open_keyspace(&database, dir, "definitions")?;
-        Ok((Self { database, messages, definitions, compaction: None }, healed))
+        Ok((Self { database, messages, definitions, compaction: None, rotated: false }, healed))
     }
 
     const fn keyspace(&self, space: Space) -> &Keyspace {
@@ -50,6 +52,11 @@ impl FjallEngine {
             Space::Messages => &self.messages,
             Space::Definitions => &self.definitions,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_flushed(&self) -> bool {
+        self.messages.sealed_memtable_count() == 0
     }
 
     fn start_compaction(&mut self) {
@@ -61,7 +68,7 @@ impl FjallEngine {
         // in the next commit.
         self.compaction = std::thread::Builder::new()
             .name("store-compaction".into())
-            .spawn(move || drop(messages.rotate_memtable_and_wait().and_then(|()| messages.major_compact())))
+            .spawn(move || drop(messages.major_compact()))
             .ok();
     }
 }
@@ -102,12 +109,19 @@ impl Engine for FjallEngine {
         Ok(())
     }
 
-    fn maintain(&mut self, live_bytes: u64) -> Result<(), Error> {
-        if live_bytes <= COMPACT_LIVE_BYTES_MAX {
-            self.start_compaction();
-            return Ok(());
+    fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
+        if self.rotated {
+            self.rotated = false;
+            if live_bytes <= COMPACT_LIVE_BYTES_MAX {
+                self.start_compaction();
+            }
+            return Ok(false);
         }
-        self.messages.rotate_memtable().map_err(Error::Engine).map(drop)
+        // Flushing both lets go of the old journals. It happens in the background, and the next step sees its tables.
+        self.messages.rotate_memtable().map_err(Error::Engine)?;
+        self.definitions.rotate_memtable().map_err(Error::Engine)?;
+        self.rotated = true;
+        Ok(true)
     }
 }
 

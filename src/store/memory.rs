@@ -137,7 +137,7 @@ impl Engine for MemoryEngine {
         pairs.range(range).try_for_each(|((_, key), value)| visit(key, value))
     }
 
-    fn maintain(&mut self, _live_bytes: u64) -> Result<(), Error> {
-        Ok(())
+    fn maintain(&mut self, _live_bytes: u64) -> Result<bool, Error> {
+        Ok(false)
     }
 }

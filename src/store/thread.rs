@@ -1,6 +1,7 @@
 //! Who runs the committer: a thread of its own for a store on disk, or whoever pumps it in a simulation.
 //!
-//! Invariant: the thread ends only after it closed the engine, or called `on_failure`.
+//! Invariants: the thread ends only after it closed the engine; a failure is reported before the engine is dropped,
+//! which may take long or for ever when it is broken.
 
 use super::committer::Committer;
 use super::engine::Engine;
@@ -38,11 +39,11 @@ pub struct OpenOptions {
 pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
     let (engine, healed) = FjallEngine::open(&options.dir)?;
     let (start, recovered) = recovery::start(engine, healed)?;
-    let (handle, committer, inputs) = assemble(start);
+    let (handle, mut committer, inputs) = assemble(start);
     let OpenOptions { on_commit, on_failure, .. } = options;
     let thread = std::thread::Builder::new()
         .name("store".into())
-        .spawn(move || guard(on_failure, || run(committer, &inputs, &*on_commit)))
+        .spawn(move || guard(on_failure, || run(&mut committer, &inputs, &*on_commit)))
         .map_err(Error::io("starting the store's thread"))?;
     Ok((Store { handle, thread: Some(thread) }, recovered))
 }
@@ -114,7 +115,7 @@ fn guard(on_failure: Box<dyn FnOnce(Error) + Send>, run: impl FnOnce() -> Result
 }
 
 fn run<E: Engine>(
-    mut committer: Committer<E>,
+    committer: &mut Committer<E>,
     inputs: &Receiver<Input>,
     on_commit: &dyn Fn(),
 ) -> Result<(), Error> {
@@ -127,7 +128,7 @@ fn run<E: Engine>(
                 continue;
             }
         }
-        let closing = fill(&mut committer, inputs);
+        let closing = fill(committer, inputs);
         committer.commit()?;
         on_commit();
         if closing {

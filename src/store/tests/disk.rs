@@ -1,6 +1,9 @@
 //! The store on disk.
 
 use super::*;
+use crate::store::committer::Committer;
+use crate::store::fjall_engine::FjallEngine;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[test]
@@ -137,4 +140,39 @@ fn journals_of_removed_messages_go() {
     assert!(journals < 400 << 20, "journals have {} MiB of 600 MiB written", journals >> 20);
     let (_store, recovered) = open_dir(dir.path()).unwrap();
     assert!(recovered.queues.is_empty());
+}
+
+fn bytes_under(dir: PathBuf) -> u64 {
+    std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| match entry.unwrap() {
+            entry if entry.file_type().unwrap().is_dir() => bytes_under(entry.path()),
+            entry => entry.metadata().unwrap().len(),
+        })
+        .sum()
+}
+
+#[test]
+fn an_idle_store_gives_space_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, _) = FjallEngine::open(dir.path()).unwrap();
+    let (start, _) = recovery::start(engine, None).unwrap();
+    let mut committer = Committer::new(start, Arc::default());
+    let body = vec![7; 1 << 20];
+    let entries = (1..=70).map(|position| entry(position, &body)).collect();
+    committer.add(Submission::of(Op::Append { queue: QueueId(1), entries }), 0);
+    committer.commit().unwrap();
+    committer.add(Submission::of(remove(1, 1..=70)), 0);
+    committer.commit().unwrap();
+    for _ in 0..2 {
+        while !committer.engine().is_flushed() {
+            std::thread::yield_now();
+        }
+        committer.idle().unwrap();
+    }
+    drop(committer);
+    // Tables that were replaced go when the store is opened again, if not before.
+    drop(open_dir(dir.path()).unwrap());
+    let tables = bytes_under(dir.path().join("keyspaces"));
+    assert!(tables < 8 << 20, "{} MiB are left", tables >> 20);
 }

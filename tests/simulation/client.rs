@@ -1,0 +1,221 @@
+//! A client of the simulated broker: frames over an in-memory pipe.
+
+use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, WriteContext, gen_frame, parse_frame};
+use amq_protocol::protocol::basic::AMQPProperties;
+use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, queue, tx};
+use amq_protocol::types::{AMQPValue, FieldTable};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+/// The only channel a simulated client uses.
+const CHANNEL: u16 = 1;
+
+/// What the broker said.
+#[derive(Debug)]
+pub enum Said {
+    Delivery { tag: u64, redelivered: bool, body: u64 },
+    Confirm { tag: u64, multiple: bool, ack: bool },
+    Method(AMQPClass),
+}
+
+/// A client.
+pub struct Client {
+    stream: DuplexStream,
+    input: Vec<u8>,
+    out: Vec<u8>,
+    delivery: Option<(u64, bool)>,
+}
+
+impl Client {
+    /// Connects, opens the channel.
+    pub async fn connect(stream: DuplexStream) -> Option<Self> {
+        let mut client = Self { stream, input: Vec::new(), out: Vec::new(), delivery: None };
+        client.out.extend_from_slice(b"AMQP\x00\x00\x09\x01");
+        client.method_on(0, start_ok());
+        let tune = connection::TuneOk { channel_max: 10, frame_max: 131_072, heartbeat: 0 };
+        client.method_on(0, AMQPClass::Connection(connection::AMQPMethod::TuneOk(tune)));
+        let open = connection::Open { virtual_host: "/".into() };
+        client.method_on(0, AMQPClass::Connection(connection::AMQPMethod::Open(open)));
+        client.method(AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})));
+        client.flush().await?;
+        client
+            .until(|said| {
+                matches!(said, Said::Method(AMQPClass::Channel(channel::AMQPMethod::OpenOk(_)))).then_some(())
+            })
+            .await?;
+        Some(client)
+    }
+
+    fn method_on(&mut self, channel: u16, method: AMQPClass) {
+        self.frame(&AMQPFrame::Method(channel, method));
+    }
+
+    /// Queues a method for the next [`flush`](Self::flush).
+    pub fn method(&mut self, method: AMQPClass) {
+        self.method_on(CHANNEL, method);
+    }
+
+    fn frame(&mut self, frame: &AMQPFrame) {
+        let written = gen_frame(frame)(WriteContext::from(Vec::new())).unwrap();
+        self.out.append(&mut written.into_inner().0);
+    }
+
+    /// Queues a publish to the default exchange.
+    pub fn publish(&mut self, queue: &str, id: u64) {
+        let publish = basic::Publish {
+            exchange: "".into(),
+            routing_key: queue.into(),
+            mandatory: false,
+            immediate: false,
+        };
+        self.method(AMQPClass::Basic(basic::AMQPMethod::Publish(publish)));
+        let properties = AMQPProperties::default().with_delivery_mode(2);
+        let header = AMQPContentHeader { class_id: 60, body_size: 8, properties };
+        self.frame(&AMQPFrame::Header(CHANNEL, header));
+        self.frame(&AMQPFrame::Body(CHANNEL, id.to_be_bytes().to_vec()));
+    }
+
+    /// Queues an ack, or a nack or reject that requeues or not.
+    pub fn settle(&mut self, tag: u64, settle: Settle) {
+        self.method(AMQPClass::Basic(match settle {
+            Settle::Ack => basic::AMQPMethod::Ack(basic::Ack { delivery_tag: tag, multiple: false }),
+            Settle::Requeue => {
+                basic::AMQPMethod::Nack(basic::Nack { delivery_tag: tag, multiple: false, requeue: true })
+            }
+            Settle::Reject => basic::AMQPMethod::Reject(basic::Reject { delivery_tag: tag, requeue: false }),
+        }));
+    }
+
+    /// Declares a durable queue and waits for the answer.
+    pub async fn declare(&mut self, name: &str, arguments: &[(&str, &str)]) -> Option<()> {
+        let mut table = FieldTable::default();
+        for (key, value) in arguments {
+            table.insert((*key).into(), AMQPValue::LongString((*value).into()));
+        }
+        let declare = queue::Declare {
+            queue: name.into(),
+            passive: false,
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            nowait: false,
+            arguments: table,
+        };
+        self.method(AMQPClass::Queue(queue::AMQPMethod::Declare(declare)));
+        self.flush().await?;
+        self.until(|said| {
+            matches!(said, Said::Method(AMQPClass::Queue(queue::AMQPMethod::DeclareOk(_)))).then_some(())
+        })
+        .await
+    }
+
+    /// Starts to consume with this prefetch.
+    pub async fn consume(&mut self, queue: &str, prefetch: u16) -> Option<()> {
+        let qos = basic::Qos { prefetch_count: prefetch, global: false };
+        self.method(AMQPClass::Basic(basic::AMQPMethod::Qos(qos)));
+        let consume = basic::Consume {
+            queue: queue.into(),
+            consumer_tag: "c".into(),
+            no_local: false,
+            no_ack: false,
+            exclusive: false,
+            nowait: true,
+            arguments: FieldTable::default(),
+        };
+        self.method(AMQPClass::Basic(basic::AMQPMethod::Consume(consume)));
+        self.flush().await
+    }
+
+    /// Queues confirm.select.
+    pub fn confirm_select(&mut self) {
+        self.method(AMQPClass::Confirm(confirm::AMQPMethod::Select(confirm::Select { nowait: true })));
+    }
+
+    /// Queues tx.select or tx.commit.
+    pub fn tx(&mut self, commit: bool) {
+        self.method(AMQPClass::Tx(if commit {
+            tx::AMQPMethod::Commit(tx::Commit {})
+        } else {
+            tx::AMQPMethod::Select(tx::Select {})
+        }));
+    }
+
+    /// Writes what was queued; `None` if the broker is gone.
+    pub async fn flush(&mut self) -> Option<()> {
+        let out = std::mem::take(&mut self.out);
+        self.stream.write_all(&out).await.ok()
+    }
+
+    /// Reads until something said is what is looked for; `None` if the broker is gone.
+    pub async fn until<T>(&mut self, mut look: impl FnMut(Said) -> Option<T>) -> Option<T> {
+        loop {
+            if let Some(found) = look(self.next().await?) {
+                return Some(found);
+            }
+        }
+    }
+
+    /// What the broker says next; `None` if it is gone.
+    pub async fn next(&mut self) -> Option<Said> {
+        loop {
+            while let Some(frame) = self.take_frame() {
+                if let Some(said) = self.understand(frame) {
+                    return Some(said);
+                }
+            }
+            if self.stream.read_buf(&mut self.input).await.ok()? == 0 {
+                return None;
+            }
+        }
+    }
+
+    fn take_frame(&mut self) -> Option<AMQPFrame> {
+        let (rest, frame) = parse_frame(&self.input[..]).ok()?;
+        let used = self.input.len() - rest.len();
+        self.input.drain(..used);
+        Some(frame)
+    }
+
+    fn understand(&mut self, frame: AMQPFrame) -> Option<Said> {
+        match frame {
+            AMQPFrame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver))) => {
+                self.delivery = Some((deliver.delivery_tag, deliver.redelivered));
+                None
+            }
+            AMQPFrame::Body(_, body) => {
+                let (tag, redelivered) = self.delivery.take()?;
+                Some(Said::Delivery { tag, redelivered, body: u64::from_be_bytes(body.try_into().unwrap()) })
+            }
+            AMQPFrame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Ack(ack))) => {
+                Some(Said::Confirm { tag: ack.delivery_tag, multiple: ack.multiple, ack: true })
+            }
+            AMQPFrame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Nack(nack))) => {
+                Some(Said::Confirm { tag: nack.delivery_tag, multiple: nack.multiple, ack: false })
+            }
+            AMQPFrame::Method(_, AMQPClass::Channel(channel::AMQPMethod::Close(close))) => {
+                panic!("channel closed: {close:?}")
+            }
+            AMQPFrame::Method(_, AMQPClass::Connection(connection::AMQPMethod::Close(close))) => {
+                panic!("connection closed: {close:?}")
+            }
+            AMQPFrame::Method(_, method) => Some(Said::Method(method)),
+            _ => None,
+        }
+    }
+}
+
+/// How a delivery is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    Ack,
+    Requeue,
+    Reject,
+}
+
+fn start_ok() -> AMQPClass {
+    AMQPClass::Connection(connection::AMQPMethod::StartOk(connection::StartOk {
+        client_properties: FieldTable::default(),
+        mechanism: "PLAIN".into(),
+        response: "\0guest\0guest".into(),
+        locale: "en_US".into(),
+    }))
+}

@@ -1,0 +1,62 @@
+//! What the clients of a simulation know, and what has to hold of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a message was found at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    pub queue: usize,
+    pub id: u64,
+}
+
+/// All that clients saw.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub next_id: u64,
+    /// Confirmed, and to which queue it was published.
+    pub confirmed: BTreeMap<u64, usize>,
+    /// Publishes whose transaction was committed.
+    pub pairs: Vec<(u64, u64)>,
+    /// Settled for good by a consumer: acked, or rejected from a queue without dead-lettering.
+    pub settled: BTreeSet<u64>,
+    /// Acked in the present run of the broker, on that queue.
+    pub acked_now: BTreeSet<(usize, u64)>,
+    pub delivered: BTreeSet<u64>,
+    pub deliveries: u64,
+    pub refused: u64,
+    pub found: Vec<Found>,
+}
+
+impl Ledger {
+    /// The next message's id.
+    pub fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// A delivery came.
+    pub fn delivered(&mut self, queue: usize, id: u64) {
+        self.deliveries += 1;
+        self.delivered.insert(id);
+        assert!(!self.acked_now.contains(&(queue, id)), "message {id} was delivered after its ack");
+    }
+
+    /// Nothing confirmed is lost, nothing is in two places.
+    pub fn check(&self) {
+        let mut seen = BTreeSet::new();
+        for found in &self.found {
+            assert!(seen.insert(found.id), "message {} is in two places", found.id);
+        }
+        for (id, queue) in &self.confirmed {
+            let accounted = seen.contains(id) || self.settled.contains(id);
+            assert!(accounted, "message {id}, confirmed in queue {queue}, is lost");
+        }
+        for (first, second) in &self.pairs {
+            let touched = |id: &u64| self.delivered.contains(id);
+            if !touched(first) && !touched(second) {
+                let (first_is, second_is) = (seen.contains(first), seen.contains(second));
+                assert_eq!(first_is, second_is, "transaction of {first} and {second} was cut in two");
+            }
+        }
+    }
+}

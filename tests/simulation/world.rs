@@ -1,0 +1,299 @@
+//! The simulated world: a disk that outlives crashes, and a broker with its clients for each life between them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use amq_protocol::protocol::{AMQPClass, queue, tx};
+use coney::store::{ManualCommitter, MemoryDisk, open_manual};
+use coney::time::Timestamp;
+use coney::{Broker, BrokerHandle, Clock};
+use tokio::task::JoinSet;
+
+use super::client::{Client, Said, Settle};
+use super::ledger::{Found, Ledger};
+use super::random::Random;
+use crate::support::virtual_time::pass;
+
+/// Queue 0 dead-letters to queue 2, queue 1 has no dead-lettering, queue 2 is where dead letters end.
+const QUEUES: [(&str, &[(&str, &str)]); 3] = [
+    ("work", &[("x-dead-letter-exchange", ""), ("x-dead-letter-routing-key", "dead")]),
+    ("plain", &[]),
+    ("dead", &[]),
+];
+/// Virtual time from one life's begin to its end.
+const LIFE_MS: u64 = 60;
+/// Bytes in a pipe between client and broker: small, so that both feel back-pressure.
+const PIPE_BYTES: usize = 4096;
+
+type Shared = Arc<Mutex<Ledger>>;
+
+fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What outlives a crash.
+pub struct World {
+    disk: MemoryDisk,
+    ledger: Shared,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self { disk: MemoryDisk::new(), ledger: Shared::default() }
+    }
+
+    /// One life of the broker, which ends in the middle of things.
+    pub fn live(&mut self, random: Random) {
+        lock(&self.ledger).acked_now.clear();
+        let (disk, ledger) = (self.disk.clone(), Arc::clone(&self.ledger));
+        in_virtual_time(async move {
+            let mut life = Life::begin(&disk, ledger, random).await;
+            life.load().await;
+        });
+    }
+
+    /// Of what was not synced a random part is kept.
+    pub fn crash(&mut self, random: &mut Random) {
+        let kept = random.below(self.disk.buffered() as u64 + 1);
+        self.disk.crash(kept as usize);
+    }
+
+    /// The last life: everything that is left is taken out.
+    pub fn settle(&mut self, random: Random) {
+        lock(&self.ledger).acked_now.clear();
+        let (disk, ledger) = (self.disk.clone(), Arc::clone(&self.ledger));
+        in_virtual_time(async move { Life::begin(&disk, ledger, random).await.drain().await });
+    }
+
+    pub fn check(&self) {
+        lock(&self.ledger).check();
+    }
+
+    /// Enough of the story to tell it from another.
+    pub fn summary(&self) -> (u64, u64, usize, usize, usize) {
+        let ledger = lock(&self.ledger);
+        (ledger.next_id, ledger.deliveries, ledger.confirmed.len(), ledger.settled.len(), self.disk.pairs())
+    }
+}
+
+/// Runs on one thread, on a clock that jumps to the next timer when there is nothing to do. What still runs at the end is
+/// dropped where it stands.
+fn in_virtual_time(work: impl Future<Output = ()>) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let within = tokio::time::Duration::from_secs(600);
+    let ended = runtime.block_on(async { tokio::time::timeout(within, work).await });
+    assert!(ended.is_ok(), "the world stood still");
+}
+
+struct Life {
+    broker: BrokerHandle,
+    ledger: Shared,
+    random: Random,
+}
+
+impl Life {
+    async fn begin(disk: &MemoryDisk, ledger: Shared, mut random: Random) -> Self {
+        let (handle, committer, recovered) = open_manual(disk.clone()).unwrap();
+        tokio::spawn(commit_now_and_then(committer, random.fork()));
+        let builder =
+            Broker::builder().detached().clock(Clock::starting_at(Timestamp::from_millis(1_000_000)));
+        let broker = builder.store(handle, recovered).start().await.unwrap();
+        let life = Self { broker, ledger, random };
+        let mut client = life.client().await;
+        for (name, arguments) in QUEUES {
+            client.declare(name, arguments).await.unwrap();
+        }
+        life
+    }
+
+    async fn client(&self) -> Client {
+        let (near, far) = tokio::io::duplex(PIPE_BYTES);
+        self.broker.attach(far);
+        Client::connect(near).await.unwrap()
+    }
+
+    /// Clients at work until the life ends.
+    async fn load(&mut self) {
+        let mut clients = JoinSet::new();
+        for _ in 0..2 {
+            let (client, ledger, random) =
+                (self.client().await, Arc::clone(&self.ledger), self.random.fork());
+            clients.spawn(publisher(client, ledger, random));
+        }
+        let (client, ledger, random) = (self.client().await, Arc::clone(&self.ledger), self.random.fork());
+        clients.spawn(transactions(client, ledger, random));
+        for queue in [0, 1] {
+            let (client, ledger, random) =
+                (self.client().await, Arc::clone(&self.ledger), self.random.fork());
+            clients.spawn(consumer(client, queue, ledger, random));
+        }
+        let life = Duration::from_millis(1 + self.random.below(LIFE_MS));
+        // Whatever a client finds wrong ends the simulation here.
+        let _ = tokio::time::timeout(life, async {
+            while let Some(ended) = clients.join_next().await {
+                ended.unwrap();
+            }
+        })
+        .await;
+    }
+
+    /// Takes everything out of every queue.
+    async fn drain(&mut self) {
+        let mut client = self.client().await;
+        for (index, (name, arguments)) in QUEUES.into_iter().enumerate() {
+            let mut left = count(&mut client, name).await;
+            let mut taker = self.client().await;
+            // Declared already; only its answer's order matters.
+            taker.declare(name, arguments).await.unwrap();
+            taker.consume(name, 0).await.unwrap();
+            while left > 0 {
+                if let Some(Said::Delivery { body, .. }) = taker.next().await {
+                    lock(&self.ledger).found.push(Found { queue: index, id: body });
+                    left -= 1;
+                }
+            }
+        }
+    }
+}
+
+async fn count(client: &mut Client, name: &str) -> u32 {
+    let declare = queue::Declare {
+        queue: name.into(),
+        passive: true,
+        durable: true,
+        exclusive: false,
+        auto_delete: false,
+        nowait: false,
+        arguments: amq_protocol::types::FieldTable::default(),
+    };
+    client.method(AMQPClass::Queue(queue::AMQPMethod::Declare(declare)));
+    client.flush().await.unwrap();
+    let answer = |said| match said {
+        Said::Method(AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok))) => Some(ok.message_count),
+        _ => None,
+    };
+    client.until(answer).await.unwrap()
+}
+
+/// The committer at a random pace, in random pieces.
+async fn commit_now_and_then(mut committer: ManualCommitter, mut random: Random) {
+    loop {
+        pass(random.below(3)).await;
+        let most = if random.one_in(3) { usize::MAX } else { 1 + random.below(4) as usize };
+        committer.commit_some(most);
+    }
+}
+
+async fn publisher(mut client: Client, ledger: Shared, mut random: Random) {
+    client.confirm_select();
+    let mut open = BTreeMap::new();
+    let mut sequence = 0;
+    loop {
+        for _ in 0..=random.below(8) {
+            let queue = random.below(2) as usize;
+            let id = lock(&ledger).new_id();
+            client.publish(QUEUES[queue].0, id);
+            sequence += 1;
+            open.insert(sequence, (id, queue));
+        }
+        if client.flush().await.is_none() {
+            return;
+        }
+        let keep = random.below(10) as usize;
+        while open.len() > keep {
+            let Some(said) = client.next().await else { return };
+            let Said::Confirm { tag, multiple, ack } = said else { continue };
+            assert!(ack, "nothing is refused here");
+            let first = if multiple { 0 } else { tag };
+            let told: Vec<u64> = open.range(first..=tag).map(|(sequence, _)| *sequence).collect();
+            assert!(!told.is_empty(), "confirmed twice: {tag}");
+            for (id, queue) in told.iter().filter_map(|sequence| open.remove(sequence)) {
+                lock(&ledger).confirmed.insert(id, queue);
+            }
+        }
+        pass(random.below(3)).await;
+    }
+}
+
+/// Pairs of messages to two queues, each pair one transaction.
+async fn transactions(mut client: Client, ledger: Shared, mut random: Random) {
+    client.tx(false);
+    loop {
+        let (first, second) = {
+            let mut ledger = lock(&ledger);
+            let pair = (ledger.new_id(), ledger.new_id());
+            ledger.pairs.push(pair);
+            pair
+        };
+        client.publish(QUEUES[0].0, first);
+        client.publish(QUEUES[1].0, second);
+        client.tx(true);
+        if client.flush().await.is_none() {
+            return;
+        }
+        let committed =
+            |said| matches!(said, Said::Method(AMQPClass::Tx(tx::AMQPMethod::CommitOk(_)))).then_some(());
+        if client.until(committed).await.is_none() {
+            return;
+        }
+        lock(&ledger).confirmed.extend([(first, 0), (second, 1)]);
+        pass(random.below(6)).await;
+    }
+}
+
+/// Acks most, requeues some, rejects some; holds a few back.
+async fn consumer(mut client: Client, queue: usize, ledger: Shared, mut random: Random) {
+    let prefetch = 1 + random.below(6);
+    if client.consume(QUEUES[queue].0, prefetch as u16).await.is_none() {
+        return;
+    }
+    let mut held: Vec<(u64, u64)> = Vec::new();
+    let mut newest = BTreeMap::new();
+    loop {
+        let Some(said) = client.next().await else { return };
+        let Said::Delivery { tag, redelivered, body } = said else { continue };
+        lock(&ledger).delivered(queue, body);
+        if !redelivered {
+            let before = newest.insert(queue, tag);
+            assert!(before.is_none_or(|before| before < tag), "tags go up");
+        }
+        held.push((tag, body));
+        assert!(held.len() as u64 <= prefetch, "more unacked than the prefetch of {prefetch}");
+        if held.len() as u64 == prefetch || random.one_in(3) {
+            settle_some(&mut client, queue, &ledger, &mut held, &mut random);
+            if client.flush().await.is_none() {
+                return;
+            }
+        }
+        pass(random.below(2)).await;
+    }
+}
+
+fn settle_some(
+    client: &mut Client,
+    queue: usize,
+    ledger: &Shared,
+    held: &mut Vec<(u64, u64)>,
+    random: &mut Random,
+) {
+    let count = 1 + random.below(held.len() as u64) as usize;
+    for _ in 0..count {
+        let (tag, id) = held.swap_remove(random.below(held.len() as u64) as usize);
+        let settle = match random.below(10) {
+            0 | 1 => Settle::Requeue,
+            2 => Settle::Reject,
+            _ => Settle::Ack,
+        };
+        client.settle(tag, settle);
+        let mut ledger = lock(ledger);
+        // Rejected from 'work' it goes on living among the dead letters.
+        if settle == Settle::Ack || (settle == Settle::Reject && queue != 0) {
+            ledger.settled.insert(id);
+        }
+        if settle == Settle::Ack {
+            ledger.acked_now.insert((queue, id));
+        }
+    }
+}
