@@ -1,257 +1,321 @@
-//! Content headers and message properties (spec sections 2.3.5.2 and 4.2.6.1).
+//! Content headers (spec section 4.2.6.1): `class u16 | weight u16 | body size u64 | property flags u16 | values`.
 //!
-//! Properties stay the bytes that came: this is a view that knows where each one stands.
+//! Properties are passed through as they came and looked into where they stand: [`Properties`] is a view over validated
+//! bytes, [`edit_properties`] copies all but what it is to change.
 
-use super::reader::Reader;
-use super::table::{Table, TableError};
+use super::table::{self, Table, TableError};
 
-/// A content header frame's payload.
+/// A content header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentHeader<'a> {
-    /// The class it belongs to.
+    /// The content's class.
     pub class: u16,
-    /// Always 0 in AMQP 0-9-1.
+    /// Must be 0.
     pub weight: u16,
-    /// Size of the body to come, in bytes.
+    /// The body's length in bytes.
     pub body_size: u64,
-    /// Property flags and values.
+    /// Property flags and values: what [`Properties::parse`] takes.
     pub properties: &'a [u8],
 }
 
-/// Takes a content header apart; `None` if it is too short.
+/// Decodes a header frame's payload but for its properties; `None` if it is too short.
 #[must_use]
+#[inline]
 pub fn decode_content_header(payload: &[u8]) -> Option<ContentHeader<'_>> {
-    let mut reader = Reader::new(payload);
-    let (class, weight, body_size) = (reader.u16()?, reader.u16()?, reader.u64()?);
-    Some(ContentHeader { class, weight, body_size, properties: reader.rest() })
+    let (class, rest) = payload.split_first_chunk::<2>()?;
+    let (weight, rest) = rest.split_first_chunk::<2>()?;
+    let (size, properties) = rest.split_first_chunk::<8>()?;
+    Some(ContentHeader {
+        class: u16::from_be_bytes(*class),
+        weight: u16::from_be_bytes(*weight),
+        body_size: u64::from_be_bytes(*size),
+        properties,
+    })
 }
 
-/// Bytes that are no properties.
+/// Bytes that are no properties of class basic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PropertiesError {
-    /// A value leads beyond the end.
-    #[error("malformed properties: they end within a value")]
+    /// A value is longer than what is there.
+    #[error("malformed properties: truncated")]
     Truncated,
-    /// Flags that class basic does not have.
-    #[error("malformed properties: unknown flags")]
-    UnknownFlags,
-    /// Bytes after the last value.
-    #[error("malformed properties: {0} bytes too many")]
-    Trailing(usize),
-    /// The headers are no table.
-    #[error("malformed properties: {0}")]
-    Headers(#[from] TableError),
+    /// Something follows the last value.
+    #[error("malformed properties: trailing bytes")]
+    Trailing,
+    /// A flag of no property, or the one for a second word of flags: class basic has neither.
+    #[error("malformed properties: unknown flags {0:#06x}")]
+    UnknownFlags(u16),
+    /// The header table is malformed.
+    #[error("malformed headers: {0}")]
+    Headers(TableError),
+    /// A new value does not fit a short string.
+    #[error("reply-to longer than 255 bytes")]
+    ReplyToTooLong,
 }
 
-/// The two lowest flag bits: further flags follow, and a reserved one.
-const FLAGS_UNKNOWN: u16 = 0b11;
-
-/// The forms that properties take, from the highest flag bit down.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Short,
-    Table,
-    Octet,
-    Timestamp,
-}
-
-const FORMS: [(u16, Form); 14] = [
-    (1 << 15, Form::Short),    // content-type
-    (1 << 14, Form::Short),    // content-encoding
-    (HEADERS, Form::Table),    // headers
-    (1 << 12, Form::Octet),    // delivery-mode
-    (1 << 11, Form::Octet),    // priority
-    (1 << 10, Form::Short),    // correlation-id
-    (REPLY_TO, Form::Short),   // reply-to
-    (EXPIRATION, Form::Short), // expiration
-    (1 << 7, Form::Short),     // message-id
-    (1 << 6, Form::Timestamp), // timestamp
-    (1 << 5, Form::Short),     // type
-    (1 << 4, Form::Short),     // user-id
-    (1 << 3, Form::Short),     // app-id
-    (1 << 2, Form::Short),     // cluster-id
-];
+const CONTENT_TYPE: u16 = 1 << 15;
+const CONTENT_ENCODING: u16 = 1 << 14;
 const HEADERS: u16 = 1 << 13;
+const DELIVERY_MODE: u16 = 1 << 12;
+const PRIORITY: u16 = 1 << 11;
+const CORRELATION_ID: u16 = 1 << 10;
 const REPLY_TO: u16 = 1 << 9;
 const EXPIRATION: u16 = 1 << 8;
+const MESSAGE_ID: u16 = 1 << 7;
+const TIMESTAMP: u16 = 1 << 6;
+const KIND: u16 = 1 << 5;
+const USER_ID: u16 = 1 << 4;
+const APP_ID: u16 = 1 << 3;
+const CLUSTER_ID: u16 = 1 << 2;
 
-/// A message's properties, checked.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Properties<'a> {
-    headers: Option<Table<'a>>,
-    delivery_mode: Option<u8>,
-    priority: Option<u8>,
-    timestamp: Option<u64>,
-    content_type: Option<&'a [u8]>,
-    content_encoding: Option<&'a [u8]>,
-    correlation_id: Option<&'a [u8]>,
-    reply_to: Option<&'a [u8]>,
-    expiration: Option<&'a [u8]>,
-    message_id: Option<&'a [u8]>,
-    kind: Option<&'a [u8]>,
-    user_id: Option<&'a [u8]>,
-    app_id: Option<&'a [u8]>,
-    cluster_id: Option<&'a [u8]>,
+/// Flags of no property.
+const UNKNOWN: u16 = 0b11;
+
+/// The flag and the bytes of the property that comes first in `values`, which are taken off; `None` if none or not all of
+/// it is there.
+#[inline]
+fn take_first<'a>(flags: &mut u16, values: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+    let flag = 0x8000_u16.checked_shr(flags.leading_zeros())?;
+    let (value, rest) = values.split_at_checked(value_bytes(flag, values)?)?;
+    *flags ^= flag;
+    *values = rest;
+    Some((flag, value))
 }
 
-macro_rules! accessors {
-    ($($name:ident: $type:ty,)*) => {
-        $(
-            /// The property of that name.
-            #[must_use]
-            pub const fn $name(&self) -> Option<$type> {
-                self.$name
-            }
-        )*
-    };
+/// How long the property at the front of `values` is.
+#[inline]
+fn value_bytes(flag: u16, values: &[u8]) -> Option<usize> {
+    match flag {
+        DELIVERY_MODE | PRIORITY => Some(1),
+        TIMESTAMP => Some(8),
+        HEADERS => (u32::from_be_bytes(*values.first_chunk()?) as usize).checked_add(4),
+        _ => values.first().map(|length| usize::from(*length) + 1),
+    }
+}
+
+/// A message's properties, as a view over their bytes. Strings may be any bytes, as in RabbitMQ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Properties<'a> {
+    flags: u16,
+    /// The values of all properties in `flags`, and nothing else.
+    values: &'a [u8],
 }
 
 impl<'a> Properties<'a> {
-    accessors! {
-        headers: Table<'a>,
-        delivery_mode: u8,
-        priority: u8,
-        timestamp: u64,
-        content_type: &'a [u8],
-        content_encoding: &'a [u8],
-        correlation_id: &'a [u8],
-        reply_to: &'a [u8],
-        expiration: &'a [u8],
-        message_id: &'a [u8],
-        kind: &'a [u8],
-        user_id: &'a [u8],
-        app_id: &'a [u8],
-        cluster_id: &'a [u8],
-    }
-
-    /// Checks flags and values.
+    /// Goes through flags and values, nested tables and all.
+    ///
+    /// # Errors
+    /// [`PropertiesError`] if anything is not in its place.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PropertiesError> {
-        let mut reader = Reader::new(bytes);
-        let mut properties = Self::default();
-        let flags = reader.u16().ok_or(PropertiesError::Truncated)?;
-        if flags & FLAGS_UNKNOWN != 0 {
-            return Err(PropertiesError::UnknownFlags);
+        let (flags, values) = bytes.split_first_chunk::<2>().ok_or(PropertiesError::Truncated)?;
+        let properties = Self { flags: u16::from_be_bytes(*flags), values };
+        if properties.flags & UNKNOWN != 0 {
+            return Err(PropertiesError::UnknownFlags(properties.flags & UNKNOWN));
         }
-        let mut left = flags;
-        while left != 0 {
-            let flag = 1 << (15 - left.leading_zeros());
-            left &= !flag;
-            properties.read(&mut reader, flag)?;
+        properties.validate()?;
+        Ok(properties)
+    }
+
+    #[inline]
+    fn validate(&self) -> Result<(), PropertiesError> {
+        let (mut flags, mut values) = (self.flags, self.values);
+        while flags != 0 {
+            let (flag, value) = take_first(&mut flags, &mut values).ok_or(PropertiesError::Truncated)?;
+            if flag == HEADERS {
+                table::validate(value.get(4..).unwrap_or_default()).map_err(PropertiesError::Headers)?;
+            }
         }
-        match reader.rest().len() {
-            0 => Ok(properties),
-            trailing => Err(PropertiesError::Trailing(trailing)),
+        if values.is_empty() { Ok(()) } else { Err(PropertiesError::Trailing) }
+    }
+
+    /// The bytes of a property, with its length if it has one.
+    #[inline]
+    fn find(&self, wanted: u16) -> Option<&'a [u8]> {
+        if self.flags & wanted == 0 {
+            return None;
+        }
+        let (mut flags, mut values) = (self.flags, self.values);
+        loop {
+            let (flag, value) = take_first(&mut flags, &mut values)?;
+            if flag == wanted {
+                return Some(value);
+            }
         }
     }
 
-    fn read(&mut self, reader: &mut Reader<'a>, flag: u16) -> Result<(), PropertiesError> {
-        let place = match flag {
-            HEADERS => {
-                self.headers = Some(Table::parse(reader.long().ok_or(PropertiesError::Truncated)?)?);
-                return Ok(());
-            }
-            0x1000 | 0x0800 => {
-                let octet = reader.u8().ok_or(PropertiesError::Truncated)?;
-                *(if flag == 0x1000 { &mut self.delivery_mode } else { &mut self.priority }) = Some(octet);
-                return Ok(());
-            }
-            0x0040 => {
-                self.timestamp = Some(reader.u64().ok_or(PropertiesError::Truncated)?);
-                return Ok(());
-            }
-            0x8000 => &mut self.content_type,
-            0x4000 => &mut self.content_encoding,
-            0x0400 => &mut self.correlation_id,
-            REPLY_TO => &mut self.reply_to,
-            EXPIRATION => &mut self.expiration,
-            0x0080 => &mut self.message_id,
-            0x0020 => &mut self.kind,
-            0x0010 => &mut self.user_id,
-            0x0008 => &mut self.app_id,
-            _ => &mut self.cluster_id,
-        };
-        *place = Some(reader.short().ok_or(PropertiesError::Truncated)?);
-        Ok(())
+    #[inline]
+    fn short_string(&self, flag: u16) -> Option<&'a [u8]> {
+        self.find(flag)?.split_first().map(|(_, string)| string)
+    }
+
+    #[inline]
+    fn octet(&self, flag: u16) -> Option<u8> {
+        self.find(flag)?.first().copied()
+    }
+
+    /// MIME type of the body.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&'a [u8]> {
+        self.short_string(CONTENT_TYPE)
+    }
+
+    /// MIME encoding of the body.
+    #[must_use]
+    pub fn content_encoding(&self) -> Option<&'a [u8]> {
+        self.short_string(CONTENT_ENCODING)
+    }
+
+    /// The header table.
+    #[must_use]
+    pub fn headers(&self) -> Option<Table<'a>> {
+        self.find(HEADERS)?.get(4..).map(Table::from_validated)
+    }
+
+    /// 2 for a persistent message.
+    #[must_use]
+    pub fn delivery_mode(&self) -> Option<u8> {
+        self.octet(DELIVERY_MODE)
+    }
+
+    /// Priority, 0 to 9 in the spec, to 255 in RabbitMQ.
+    #[must_use]
+    pub fn priority(&self) -> Option<u8> {
+        self.octet(PRIORITY)
+    }
+
+    /// What it is an answer to.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&'a [u8]> {
+        self.short_string(CORRELATION_ID)
+    }
+
+    /// Where answers go.
+    #[must_use]
+    pub fn reply_to(&self) -> Option<&'a [u8]> {
+        self.short_string(REPLY_TO)
+    }
+
+    /// TTL: milliseconds, in decimal digits if the client is right.
+    #[must_use]
+    pub fn expiration(&self) -> Option<&'a [u8]> {
+        self.short_string(EXPIRATION)
+    }
+
+    /// The application's name for the message.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&'a [u8]> {
+        self.short_string(MESSAGE_ID)
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<u64> {
+        self.find(TIMESTAMP)?.first_chunk().copied().map(u64::from_be_bytes)
+    }
+
+    /// The property `type`: the application's kind of message.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'a [u8]> {
+        self.short_string(KIND)
+    }
+
+    /// The user that publishes.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&'a [u8]> {
+        self.short_string(USER_ID)
+    }
+
+    /// The application that publishes.
+    #[must_use]
+    pub fn app_id(&self) -> Option<&'a [u8]> {
+        self.short_string(APP_ID)
+    }
+
+    /// Reserved in the spec.
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<&'a [u8]> {
+        self.short_string(CLUSTER_ID)
     }
 }
 
-/// What becomes of the headers.
+/// What becomes of the header table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadersEdit<'a> {
-    /// This table content (without its length) takes their place.
+    /// This is the table from now on: its content, without a length, as [`table::TableWriter`] writes it.
     Replace(&'a [u8]),
-    /// They go.
+    /// There is none.
     Remove,
 }
 
-/// A change of some properties.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is to change in a message's properties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PropertiesEdit<'a> {
-    /// What becomes of the headers; nothing: they stay.
+    /// Headers; `None` keeps them.
     pub headers: Option<HeadersEdit<'a>>,
-    /// The expiration goes.
+    /// Whether the expiration goes.
     pub drop_expiration: bool,
-    /// A new reply-to, at most 255 bytes.
+    /// The new reply-to, at most 255 bytes; `None` keeps it.
     pub reply_to: Option<&'a [u8]>,
 }
 
-/// Appends the properties with the change made; what it doesn't name stays as it is to the byte.
+/// Appends `properties` (flags and values) to `out` with that changed and all else byte for byte as it was.
+///
+/// # Errors
+/// [`PropertiesError`] if they are malformed or the reply-to is too long; `out` is as it was, then.
 pub fn edit_properties(
     properties: &[u8],
     edit: &PropertiesEdit<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), PropertiesError> {
-    Properties::parse(properties)?;
-    let mut reader = Reader::new(properties);
-    let flags = reader.u16().ok_or(PropertiesError::Truncated)?;
-    let new_flags = edited_flags(flags, edit);
-    out.extend_from_slice(&new_flags.to_be_bytes());
-    for (flag, form) in FORMS {
-        let before = reader.rest();
-        if flags & flag != 0 {
-            skip(&mut reader, form).ok_or(PropertiesError::Truncated)?;
-        }
-        if new_flags & flag == 0 {
-            continue;
-        }
-        let length = before.len() - reader.rest().len();
-        match (flag, edit.headers, edit.reply_to) {
-            (HEADERS, Some(HeadersEdit::Replace(table)), _) => {
-                out.extend_from_slice(&(table.len() as u32).to_be_bytes());
-                out.extend_from_slice(table);
-            }
-            (REPLY_TO, _, Some(reply_to)) => {
-                let reply_to = reply_to.get(..255).unwrap_or(reply_to);
-                out.push(reply_to.len() as u8);
-                out.extend_from_slice(reply_to);
-            }
-            _ => out.extend_from_slice(before.get(..length).unwrap_or_default()),
+    let Properties { flags, mut values } = Properties::parse(properties)?;
+    if edit.reply_to.is_some_and(|reply_to| reply_to.len() > 255) {
+        return Err(PropertiesError::ReplyToTooLong);
+    }
+    let edited = edit.flags(flags);
+    out.extend_from_slice(&edited.to_be_bytes());
+    for flag in in_order(flags | edited) {
+        let mut this = flags & flag;
+        let value = take_first(&mut this, &mut values).map(|(_, value)| value).unwrap_or_default();
+        if edited & flag != 0 {
+            edit.write(flag, value, out);
         }
     }
     Ok(())
 }
 
-const fn edited_flags(flags: u16, edit: &PropertiesEdit<'_>) -> u16 {
-    let mut flags = flags;
-    match edit.headers {
-        Some(HeadersEdit::Replace(_)) => flags |= HEADERS,
-        Some(HeadersEdit::Remove) => flags &= !HEADERS,
-        None => {}
-    }
-    if edit.drop_expiration {
-        flags &= !EXPIRATION;
-    }
-    if edit.reply_to.is_some() {
-        flags |= REPLY_TO;
-    }
-    flags
+/// The single flags in a word of them, in the order of their values.
+fn in_order(mut flags: u16) -> impl Iterator<Item = u16> {
+    std::iter::from_fn(move || {
+        let flag = 0x8000_u16.checked_shr(flags.leading_zeros())?;
+        flags ^= flag;
+        Some(flag)
+    })
 }
 
-fn skip(reader: &mut Reader<'_>, form: Form) -> Option<()> {
-    match form {
-        Form::Short => reader.short().map(|_| ()),
-        Form::Table => reader.long().map(|_| ()),
-        Form::Octet => reader.u8().map(|_| ()),
-        Form::Timestamp => reader.u64().map(|_| ()),
+impl PropertiesEdit<'_> {
+    const fn flags(&self, flags: u16) -> u16 {
+        let flags = match self.headers {
+            Some(HeadersEdit::Replace(_)) => flags | HEADERS,
+            Some(HeadersEdit::Remove) => flags & !HEADERS,
+            None => flags,
+        };
+        let flags = if self.drop_expiration { flags & !EXPIRATION } else { flags };
+        if self.reply_to.is_some() { flags | REPLY_TO } else { flags }
+    }
+
+    /// Appends a property: its new value or the one it had.
+    fn write(&self, flag: u16, value: &[u8], out: &mut Vec<u8>) {
+        match (flag, self.headers, self.reply_to) {
+            (HEADERS, Some(HeadersEdit::Replace(table)), _) => {
+                out.extend_from_slice(&(table.len() as u32).to_be_bytes());
+                out.extend_from_slice(table);
+            }
+            (REPLY_TO, _, Some(reply_to)) => {
+                out.push(reply_to.len() as u8);
+                out.extend_from_slice(reply_to);
+            }
+            _ => out.extend_from_slice(value),
+        }
     }
 }

@@ -1,4 +1,7 @@
-//! What the broker sends, appended to an output buffer.
+//! What the broker sends, appended to a buffer.
+//!
+//! Messages, acks and heartbeats are written by hand, a message with one copy of each of its pieces; all else goes
+//! through amq-protocol. Nothing here fails: a text too long for its field is cut.
 
 use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame};
 use amq_protocol::protocol::AMQPClass;
@@ -7,14 +10,52 @@ use super::frame::{FRAME_END, FRAME_OVERHEAD, FrameKind};
 use super::reply::ReplyCode;
 use crate::message::Message;
 
-const BASIC: u16 = 60;
-const DELIVER: u16 = 60;
-const GET_OK: u16 = 71;
-const RETURN: u16 = 50;
-const ACK: u16 = 80;
-const NACK: u16 = 120;
+const BASIC: u8 = 60;
+const RETURN: u8 = 50;
+const DELIVER: u8 = 60;
+const GET_OK: u8 = 71;
+const ACK: u8 = 80;
+const NACK: u8 = 120;
 
-/// basic.deliver with its content. `frame_max` counts whole frames; 0: no limit.
+/// Class and method, in bytes.
+const METHOD_ID: usize = 4;
+/// Class, weight and body size, in bytes.
+const CONTENT_HEAD: usize = 12;
+/// What most replies and cold methods fit in, in bytes.
+const COLD_METHOD_BYTES: usize = 128;
+
+/// A message's pieces as they go over the wire.
+struct Wire<'a> {
+    /// Exchange and routing key, both as short strings.
+    names: &'a [u8],
+    properties: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Wire<'a> {
+    /// What nobody will see: a message is well formed.
+    const EMPTY: Self = Self { names: &[0, 0], properties: &[0, 0], body: &[] };
+
+    #[inline]
+    fn of(message: &'a Message) -> Self {
+        Self::split(message.encoded()).unwrap_or(Self::EMPTY)
+    }
+
+    #[inline]
+    fn split(encoded: &'a [u8]) -> Option<Self> {
+        let exchange = usize::from(*encoded.first()?);
+        let routing_key = usize::from(*encoded.get(exchange + 1)?);
+        let (names, rest) = encoded.split_at_checked(exchange + routing_key + 2)?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (properties, body) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        Some(Self { names, properties, body })
+    }
+}
+
+/// Appends basic.deliver with its content. A consumer tag is cut to 255 bytes.
+///
+/// Here and below `frame_max` is the largest frame in bytes, overhead included; 0 is no limit. It bounds body frames:
+/// AMQP cannot split the others.
 pub fn deliver(
     out: &mut Vec<u8>,
     frame_max: u32,
@@ -24,20 +65,19 @@ pub fn deliver(
     redelivered: bool,
     message: &Message,
 ) {
-    let keys = message.encoded_keys();
-    let size = 4 + 1 + consumer_tag.len() + 8 + 1 + keys.len();
-    begin(out, FrameKind::Method, channel, size);
-    put_id(out, DELIVER);
-    out.push(consumer_tag.len() as u8);
-    out.extend_from_slice(consumer_tag);
-    out.extend_from_slice(&delivery_tag.to_be_bytes());
-    out.push(u8::from(redelivered));
-    out.extend_from_slice(keys);
-    out.push(FRAME_END);
-    content(out, frame_max, channel, message);
+    let wire = Wire::of(message);
+    let tag = short(consumer_tag);
+    let method_bytes = METHOD_ID + 1 + tag.len() + 9 + wire.names.len();
+    reserve(out, method_bytes, &wire);
+    let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Method, channel, method_bytes);
+    out.extend_from_slice(&[k, c1, c0, s3, s2, s1, s0, 0, BASIC, 0, DELIVER, tag.len() as u8]);
+    out.extend_from_slice(tag);
+    out.extend_from_slice(&tag_and_bits(delivery_tag, u8::from(redelivered)));
+    out.extend_from_slice(wire.names);
+    content(out, frame_max, channel, &wire);
 }
 
-/// basic.get-ok with its content.
+/// Appends basic.get-ok with its content; `message_count` is how many are left in the queue.
 pub fn get_ok(
     out: &mut Vec<u8>,
     frame_max: u32,
@@ -47,18 +87,17 @@ pub fn get_ok(
     message_count: u32,
     message: &Message,
 ) {
-    let keys = message.encoded_keys();
-    begin(out, FrameKind::Method, channel, 4 + 8 + 1 + keys.len() + 4);
-    put_id(out, GET_OK);
-    out.extend_from_slice(&delivery_tag.to_be_bytes());
-    out.push(u8::from(redelivered));
-    out.extend_from_slice(keys);
+    let wire = Wire::of(message);
+    let method_bytes = METHOD_ID + 9 + wire.names.len() + 4;
+    reserve(out, method_bytes, &wire);
+    method_head(out, channel, GET_OK, method_bytes);
+    out.extend_from_slice(&tag_and_bits(delivery_tag, u8::from(redelivered)));
+    out.extend_from_slice(wire.names);
     out.extend_from_slice(&message_count.to_be_bytes());
-    out.push(FRAME_END);
-    content(out, frame_max, channel, message);
+    content(out, frame_max, channel, &wire);
 }
 
-/// basic.return with its content. `text` is at most 255 bytes.
+/// Appends basic.return with its content. The text goes out as it is, cut to 255 bytes.
 pub fn basic_return(
     out: &mut Vec<u8>,
     frame_max: u32,
@@ -67,76 +106,106 @@ pub fn basic_return(
     text: &str,
     message: &Message,
 ) {
-    let keys = message.encoded_keys();
-    begin(out, FrameKind::Method, channel, 4 + 2 + 1 + text.len() + keys.len());
-    put_id(out, RETURN);
-    out.extend_from_slice(&(code as u16).to_be_bytes());
-    out.push(text.len() as u8);
-    out.extend_from_slice(text.as_bytes());
-    out.extend_from_slice(keys);
-    out.push(FRAME_END);
-    content(out, frame_max, channel, message);
+    let wire = Wire::of(message);
+    let text = short(text.as_bytes());
+    let method_bytes = METHOD_ID + 3 + text.len() + wire.names.len();
+    reserve(out, method_bytes, &wire);
+    method_head(out, channel, RETURN, method_bytes);
+    let [code1, code0] = (code as u16).to_be_bytes();
+    out.extend_from_slice(&[code1, code0, text.len() as u8]);
+    out.extend_from_slice(text);
+    out.extend_from_slice(wire.names);
+    content(out, frame_max, channel, &wire);
 }
 
-/// basic.ack: a publisher confirm.
+/// Appends basic.ack: a publisher confirm.
 pub fn ack(out: &mut Vec<u8>, channel: u16, delivery_tag: u64, multiple: bool) {
     settle(out, channel, ACK, delivery_tag, u8::from(multiple));
 }
 
-/// basic.nack: a publish that was refused.
+/// Appends basic.nack: a publisher confirm in the negative, where `requeue` means nothing and is false.
 pub fn nack(out: &mut Vec<u8>, channel: u16, delivery_tag: u64, multiple: bool, requeue: bool) {
     settle(out, channel, NACK, delivery_tag, u8::from(multiple) | u8::from(requeue) << 1);
 }
 
-fn settle(out: &mut Vec<u8>, channel: u16, method: u16, delivery_tag: u64, bits: u8) {
-    begin(out, FrameKind::Method, channel, 4 + 8 + 1);
-    put_id(out, method);
-    out.extend_from_slice(&delivery_tag.to_be_bytes());
-    out.push(bits);
-    out.push(FRAME_END);
-}
-
-/// A heartbeat.
+/// Appends a heartbeat.
 pub fn heartbeat(out: &mut Vec<u8>) {
-    begin(out, FrameKind::Heartbeat, 0, 0);
-    out.push(FRAME_END);
+    let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Heartbeat, 0, 0);
+    out.extend_from_slice(&[k, c1, c0, s3, s2, s1, s0, FRAME_END]);
 }
 
-/// Any other method.
+/// Appends a method that comes too seldom to be written by hand.
 pub fn method(out: &mut Vec<u8>, channel: u16, method: AMQPClass) {
     let frame = AMQPFrame::Method(channel, method);
-    // Writing to memory does not fail.
-    if let Ok(written) = gen_frame(&frame)(WriteContext::from(Vec::new())) {
-        out.append(&mut written.into_inner().0);
+    let buffer = WriteContext::from(Vec::with_capacity(COLD_METHOD_BYTES));
+    match gen_frame(&frame)(buffer) {
+        Ok(written) => out.extend_from_slice(&written.into_inner().0),
+        Err(error) => debug_assert!(false, "writing to memory fails: {error:?}"),
     }
 }
 
-/// Content header and body frames.
-fn content(out: &mut Vec<u8>, frame_max: u32, channel: u16, message: &Message) {
-    let parts = message.parts();
-    begin(out, FrameKind::Header, channel, 2 + 2 + 8 + parts.properties.len());
-    out.extend_from_slice(&BASIC.to_be_bytes());
-    out.extend_from_slice(&[0; 2]);
-    out.extend_from_slice(&(parts.body.len() as u64).to_be_bytes());
-    out.extend_from_slice(parts.properties);
+fn settle(out: &mut Vec<u8>, channel: u16, method: u8, delivery_tag: u64, bits: u8) {
+    let method_bytes = METHOD_ID + 9;
+    out.reserve(method_bytes + FRAME_OVERHEAD);
+    method_head(out, channel, method, method_bytes);
+    out.extend_from_slice(&tag_and_bits(delivery_tag, bits));
     out.push(FRAME_END);
-    let piece =
-        if frame_max == 0 { usize::MAX } else { frame_max as usize - FRAME_OVERHEAD.min(frame_max as usize) };
-    for piece in parts.body.chunks(piece.max(1)) {
-        begin(out, FrameKind::Body, channel, piece.len());
+}
+
+/// Makes room for a method with its content; a body in several frames may need a little more.
+#[inline]
+fn reserve(out: &mut Vec<u8>, method_bytes: usize, wire: &Wire<'_>) {
+    let content_bytes = CONTENT_HEAD + wire.properties.len() + wire.body.len();
+    out.reserve(method_bytes + content_bytes + 3 * FRAME_OVERHEAD);
+}
+
+/// Appends what ends a method frame, the content's header and its body.
+#[inline]
+fn content(out: &mut Vec<u8>, frame_max: u32, channel: u16, wire: &Wire<'_>) {
+    let header_bytes = CONTENT_HEAD + wire.properties.len();
+    let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Header, channel, header_bytes);
+    out.extend_from_slice(&[FRAME_END, k, c1, c0, s3, s2, s1, s0, 0, BASIC, 0, 0]);
+    out.extend_from_slice(&(wire.body.len() as u64).to_be_bytes());
+    out.extend_from_slice(wire.properties);
+    for piece in wire.body.chunks(body_bytes_max(frame_max)) {
+        let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Body, channel, piece.len());
+        out.extend_from_slice(&[FRAME_END, k, c1, c0, s3, s2, s1, s0]);
         out.extend_from_slice(piece);
-        out.push(FRAME_END);
+    }
+    out.push(FRAME_END);
+}
+
+/// The most bytes of body in a frame; never 0.
+#[inline]
+const fn body_bytes_max(frame_max: u32) -> usize {
+    match frame_max as usize {
+        0 => u32::MAX as usize,
+        small if small <= FRAME_OVERHEAD => 1,
+        frame_max => frame_max - FRAME_OVERHEAD,
     }
 }
 
-fn begin(out: &mut Vec<u8>, kind: FrameKind, channel: u16, size: usize) {
-    let [high, low] = channel.to_be_bytes();
-    let [a, b, c, d] = (size as u32).to_be_bytes();
-    out.extend_from_slice(&[kind as u8, high, low, a, b, c, d]);
+#[inline]
+const fn frame_head(kind: FrameKind, channel: u16, payload_bytes: usize) -> [u8; 7] {
+    let [c1, c0] = channel.to_be_bytes();
+    let [s3, s2, s1, s0] = (payload_bytes as u32).to_be_bytes();
+    [kind as u8, c1, c0, s3, s2, s1, s0]
 }
 
-fn put_id(out: &mut Vec<u8>, method: u16) {
-    let [a, b] = BASIC.to_be_bytes();
-    let [c, d] = method.to_be_bytes();
-    out.extend_from_slice(&[a, b, c, d]);
+#[inline]
+fn method_head(out: &mut Vec<u8>, channel: u16, method: u8, payload_bytes: usize) {
+    let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Method, channel, payload_bytes);
+    out.extend_from_slice(&[k, c1, c0, s3, s2, s1, s0, 0, BASIC, 0, method]);
+}
+
+#[inline]
+const fn tag_and_bits(delivery_tag: u64, bits: u8) -> [u8; 9] {
+    let [t7, t6, t5, t4, t3, t2, t1, t0] = delivery_tag.to_be_bytes();
+    [t7, t6, t5, t4, t3, t2, t1, t0, bits]
+}
+
+/// What of it fits a short string.
+#[inline]
+fn short(bytes: &[u8]) -> &[u8] {
+    bytes.get(..255).unwrap_or(bytes)
 }

@@ -1,15 +1,18 @@
-//! Bytes to frames to methods and back (AMQP 0-9-1, section 4). Knows nothing of queues or connections.
+//! Bytes <-> frames <-> methods of AMQP 0-9-1.
 //!
-//! What every message passes is written by hand: the frame envelope, publish, ack, nack, reject, get, qos and content
-//! headers in; deliver, get-ok, return, ack, nack, headers and bodies out. The rest goes through amq-protocol's class
-//! parsers, after a check that their tables are well formed and not nested too deep: that crate's parsers recurse.
-//!
-//! Invariants: no input panics; nothing here allocates in proportion to a length that a peer only announced.
+//! What every message passes is written by hand and borrows from the buffer; the rest is amq-protocol's, behind a check
+//! of its own ([`method`]). Invariants: no input panics, recurses deeper than [`table::TABLE_DEPTH_MAX`] or, on the hot
+//! path, allocates; nothing here knows a queue, a connection, a clock or a socket.
 
 pub mod content;
 pub mod encode;
 pub mod frame;
+mod layout;
 pub mod method;
-mod reader;
+mod octets;
 pub mod reply;
 pub mod table;
+#[cfg(test)]
+mod tests;
+
+pub use octets::Octets;

@@ -23,7 +23,6 @@ pub struct Ledger {
     pub acked_now: BTreeSet<(usize, u64)>,
     pub delivered: BTreeSet<u64>,
     pub deliveries: u64,
-    pub refused: u64,
     pub found: Vec<Found>,
 }
 

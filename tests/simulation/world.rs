@@ -21,8 +21,9 @@ const QUEUES: [(&str, &[(&str, &str)]); 3] = [
     ("plain", &[]),
     ("dead", &[]),
 ];
+const DEAD: usize = 2;
 /// Virtual time from one life's begin to its end.
-const LIFE_MS: u64 = 60;
+const LIFE_MS: u64 = 120;
 /// Bytes in a pipe between client and broker: small, so that both feel back-pressure.
 const PIPE_BYTES: usize = 4096;
 
@@ -71,9 +72,35 @@ impl World {
     }
 
     /// Enough of the story to tell it from another.
-    pub fn summary(&self) -> (u64, u64, usize, usize, usize) {
+    pub fn summary(&self) -> Summary {
         let ledger = lock(&self.ledger);
-        (ledger.next_id, ledger.deliveries, ledger.confirmed.len(), ledger.settled.len(), self.disk.pairs())
+        Summary {
+            published: ledger.next_id,
+            deliveries: ledger.deliveries,
+            confirmed: ledger.confirmed.len() as u64,
+            settled: ledger.settled.len() as u64,
+            dead: ledger.found.iter().filter(|found| found.queue == DEAD).count() as u64,
+        }
+    }
+}
+
+/// What happened in a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub published: u64,
+    pub deliveries: u64,
+    pub confirmed: u64,
+    pub settled: u64,
+    pub dead: u64,
+}
+
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.published += other.published;
+        self.deliveries += other.deliveries;
+        self.confirmed += other.confirmed;
+        self.settled += other.settled;
+        self.dead += other.dead;
     }
 }
 
