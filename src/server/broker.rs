@@ -26,7 +26,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address could not be bound.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -40,7 +40,7 @@ pub enum StartError {
     #[error("{0}")]
     Definition(String),
     /// The system gave no randomness.
-    #[error("the system has no randomness to give: {0}")]
+    #[error("the system has no randomness to give")]
     Random(#[from] std::io::Error),
 }
 

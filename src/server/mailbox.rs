@@ -13,7 +13,7 @@ use crate::queue::{Command, Publish, Reply};
 use crate::store::Join;
 
 /// Above this many bytes a mailbox makes its publishers wait. A few socket reads of each of some dozen connections.
-const HIGH_BYTES: usize = 8 * 1024 * 1024;
+const HIGH_BYTES: usize = 1024 * 1024;
 /// At this many bytes they go on.
 const LOW_BYTES: usize = HIGH_BYTES / 2;
 /// What a command counts for beside the messages in it.

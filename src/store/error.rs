@@ -13,7 +13,7 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The directory or a file in it does not let us write. Nothing was changed.
-    #[error("data directory {} cannot be written ({source}): check its owner and permissions", dir.display())]
+    #[error("data directory {} cannot be written; check its owner and permissions", dir.display())]
     NotWritable {
         /// The directory or file.
         dir: PathBuf,
@@ -45,10 +45,10 @@ pub enum Error {
         known: u32,
     },
     /// The engine failed.
-    #[error("the storage engine failed: {0}")]
+    #[error("the storage engine failed")]
     Engine(#[source] fjall::Error),
     /// The operating system failed.
-    #[error("{doing} failed: {source}")]
+    #[error("{doing} failed")]
     Io {
         /// What we were about.
         doing: String,
