@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
@@ -31,6 +32,9 @@ const BUFFER_KEEP_BYTES: usize = 1024 * 1024;
 /// Events taken from the inbox at a time.
 const EVENTS_MAX: usize = 128;
 
+/// How long a connection waits for its confirms when the broker stops.
+const CONFIRM_BEFORE_STOP: Duration = Duration::from_secs(1);
+
 /// What a connection's socket has to be.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
@@ -43,6 +47,8 @@ pub struct Connection {
     /// Exclusive queues: they go with the connection.
     pub(super) owned: Vec<Arc<QueueRecord>>,
     peer: IpAddr,
+    /// Its own handle: what others reach it by.
+    handle: ConnectionHandle,
     vhost: Option<Arc<Vhost>>,
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
@@ -51,6 +57,8 @@ pub struct Connection {
     /// Queues this connection has sent something to.
     known: BTreeMap<QueueId, Mailbox>,
     has_published: bool,
+    /// When the connection is closed because the broker stops, whether all is confirmed or not.
+    stop_by: Option<Time>,
 }
 
 /// A socket with what was read and not yet taken, and what is to be written.
@@ -80,13 +88,15 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
-    shared.connections.insert(id, ConnectionHandle { events, secret });
+    let handle = ConnectionHandle::new(events, secret);
+    shared.connections.insert(id, handle.clone());
     shared.counters.connections_opened.add(1);
     let now = shared.clock.now();
     let mut connection = Connection {
         session: Session::new(id, secret, config, now),
         owned: Vec::new(),
         peer,
+        handle,
         vhost: None,
         events: receiver,
         taken: Vec::new(),
@@ -94,6 +104,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
         stopping: shared.stopping.subscribe(),
         known: BTreeMap::new(),
         has_published: false,
+        stop_by: None,
         shared,
     };
     let mut wire = Wire {
@@ -145,9 +156,10 @@ impl Connection {
     }
 
     async fn wait<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
-        let deadline = self.session.poll_timeout();
+        let stop_by = self.stop_by.filter(|_| self.session.is_running());
+        let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
-        let paused = self.has_published && self.blocked.borrow().is_some();
+        let paused = stop_by.is_some() || (self.has_published && self.blocked.borrow().is_some());
         let (events, taken) = (&mut self.events, &mut self.taken);
         let out = self.session.out();
         let ready = tokio::select! {
@@ -155,8 +167,8 @@ impl Connection {
             ready = std::future::poll_fn(|cx| wire.poll(cx, out, paused, events, taken)) => Some(ready?),
             () = clock.wait_for(deadline) => None,
             _ = self.blocked.changed() => None,
-            () = stopped(&mut self.stopping) => {
-                self.session.close_for_shutdown(self.shared.clock.now());
+            () = stopped(&mut self.stopping), if self.stop_by.is_none() => {
+                self.stop();
                 return Ok(());
             }
         };
@@ -175,6 +187,7 @@ impl Connection {
         }
         if ready.events {
             self.apply_taken();
+            self.close_if_stopped(now);
         }
         if !self.session.outgoing().is_empty() {
             self.flush().await;
@@ -183,9 +196,30 @@ impl Connection {
 
     fn tick(&mut self, now: Time) {
         self.session.handle_timeout(now);
+        self.announce_block();
+        if self.stop_by.is_some_and(|stop_by| stop_by <= now) {
+            self.session.close_for_shutdown(now);
+        }
+    }
+
+    /// Only publishers are blocked, so only they are told.
+    fn announce_block(&mut self) {
         let reason = self.blocked.borrow_and_update().clone();
         if self.has_published || reason.is_none() {
-            self.session.set_blocked(now, reason.as_deref());
+            self.session.set_blocked(self.shared.clock.now(), reason.as_deref());
+        }
+    }
+
+    /// The broker stops: nothing more is read, but what was published is confirmed before the connection is closed.
+    fn stop(&mut self) {
+        let now = self.shared.clock.now();
+        self.stop_by = Some(now + CONFIRM_BEFORE_STOP);
+        self.close_if_stopped(now);
+    }
+
+    fn close_if_stopped(&mut self, now: Time) {
+        if self.stop_by.is_some() && !self.session.has_unconfirmed() {
+            self.session.close_for_shutdown(now);
         }
     }
 
@@ -206,7 +240,10 @@ impl Connection {
                     self.session.confirmed(channel, first, last, refused);
                 }
                 Event::Cancelled(number) => self.session.consumer_cancelled(number),
-                Event::Direct(number, message) => self.session.deliver_direct(number, message),
+                Event::Direct(number, message) => {
+                    self.handle.took_direct(&message);
+                    self.session.deliver_direct(number, message);
+                }
             }
         }
         self.taken = taken;
@@ -280,23 +317,28 @@ impl Connection {
     async fn flush(&mut self) {
         let Some(vhost) = self.vhost.clone() else { return };
         let id = self.id();
-        let mut full = None;
+        let mut full = Vec::new();
         for (queue, errand) in self.session.outgoing().take() {
             let Some(mailbox) = self.mailbox(&vhost, queue) else {
                 self.turn_back(errand);
                 continue;
             };
-            self.has_published |= matches!(errand, Errand::Publish(_));
+            if matches!(errand, Errand::Publish(_)) && !self.has_published {
+                self.has_published = true;
+                self.announce_block();
+            }
             if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command(id, errand))) {
                 self.known.remove(&queue);
                 self.turn_back_command(command);
             }
-            full = Some(mailbox);
+            if mailbox.is_full() {
+                full.push(mailbox);
+            }
         }
         for reply in self.session.outgoing().take_direct() {
             self.send_direct(reply);
         }
-        if let Some(mailbox) = full {
+        for mailbox in full {
             mailbox.wait_for_room().await;
         }
     }
@@ -329,8 +371,7 @@ impl Connection {
         let target = self.shared.connections.get(&reply.connection).map(|target| target.clone());
         let target = target.filter(|target| target.secret == reply.secret);
         let message = reply.message.clone();
-        let sent =
-            target.is_some_and(|target| target.events.send(Event::Direct(reply.consumer, message)).is_ok());
+        let sent = target.is_some_and(|target| target.send_direct(reply.consumer, message));
         if let (false, Some(channel)) = (sent, reply.mandatory) {
             self.session.return_unroutable(channel, &reply.message);
         }
@@ -381,7 +422,7 @@ impl Connection {
 }
 
 /// How long a peer has to read our last words.
-const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(2);
 
 fn command(id: ConnectionId, errand: Errand) -> Command {
     match errand {

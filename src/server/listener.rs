@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 use tokio::net::TcpListener;
@@ -14,6 +15,9 @@ use crate::session::SessionConfig;
 
 /// Connections accepted at a time; each costs some 20 KiB when idle. RabbitMQ's default limit is the file descriptors'.
 const CONNECTIONS_MAX: usize = 65_536;
+
+/// After a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until the broker stops, then waits for the connections to end.
 pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener) {
@@ -32,8 +36,8 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener) {
                 }
                 Err(error) => {
                     tracing::error!(%error, "a connection could not be accepted");
-                    // Out of file descriptors: it would fail again at once. Whoever disconnects makes room.
-                    let _ = connections.join_next().await;
+                    // Out of file descriptors, most likely: it would fail again at once.
+                    shared.clock.wait_for(Some(shared.clock.now() + ACCEPT_PAUSE)).await;
                 }
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}

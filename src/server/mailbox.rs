@@ -53,11 +53,8 @@ impl Gauge {
         self.bytes.load(Ordering::Acquire) > mark
     }
 
-    /// Returns at once unless the high mark was passed; then when the low one is reached.
+    /// Returns when the low mark is reached.
     async fn wait(&self) {
-        if !self.is_over(HIGH_BYTES) {
-            return;
-        }
         loop {
             let emptied = self.emptied.notified();
             if !self.is_over(LOW_BYTES) {
@@ -95,6 +92,12 @@ impl Mailbox {
         let (sender, receiver) = oneshot::channel();
         self.send(Mail::Ask(command, sender)).ok()?;
         receiver.await.ok()
+    }
+
+    /// Whether publishers should wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.gauge.is_over(HIGH_BYTES)
     }
 
     /// Waits while the mailbox is too full. Only for those that the queue never waits on.

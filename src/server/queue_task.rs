@@ -170,9 +170,6 @@ impl QueueTask {
     fn store_ops(&mut self) -> Vec<Op> {
         let queue = self.record.id;
         let mut ops = Vec::new();
-        if let Some((before, keep)) = self.effects.purged.take() {
-            ops.push(Op::Purge { queue, before, keep });
-        }
         if !self.effects.appended.is_empty() {
             let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
             let entries = self.effects.appended.drain(..).map(|append| StoredMessage {
@@ -182,6 +179,10 @@ impl QueueTask {
                 redelivered: false,
             });
             ops.push(Op::Append { queue, entries: entries.collect() });
+        }
+        // After what was published before it in the same batch; what came later lies at or above its bound.
+        if let Some((before, keep)) = self.effects.purged.take() {
+            ops.push(Op::Purge { queue, before, keep });
         }
         if let Some(up_to) = self.effects.delivered_up_to.take() {
             ops.push(Op::Delivered { queue, up_to });

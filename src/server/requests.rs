@@ -185,13 +185,18 @@ impl Connection {
         vhost: &Arc<Vhost>,
         declare: queue::Declare,
     ) -> Result<(String, usize, usize), Exception> {
-        let record = if declare.passive {
-            vhost.open_queue(declare.queue.as_str(), self.id())?
-        } else {
-            self.find_or_create(vhost, declare).await?
-        };
-        let counts = Vhost::counts(&record).await.ok_or_else(|| vhost.no_queue(&record.name))?;
-        Ok((record.name.clone(), counts.ready, counts.consumers))
+        loop {
+            let record = if declare.passive {
+                vhost.open_queue(declare.queue.as_str(), self.id())?
+            } else {
+                self.find_or_create(vhost, declare.clone()).await?
+            };
+            if let Some(counts) = Vhost::counts(&record).await {
+                return Ok((record.name.clone(), counts.ready, counts.consumers));
+            }
+            // It came to its end by itself just now: as if it had never been.
+            vhost.forget_queue(&self.shared, &record).await;
+        }
     }
 
     async fn find_or_create(

@@ -1,6 +1,6 @@
 //! What all tasks of a broker share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
@@ -48,6 +48,36 @@ pub struct ConnectionHandle {
     pub events: mpsc::UnboundedSender<Event>,
     /// What direct reply-to addresses of it have to carry.
     pub secret: u64,
+    /// Bytes of direct replies in the inbox.
+    direct_bytes: Arc<AtomicUsize>,
+}
+
+/// Direct replies have no queue to wait in. RabbitMQ gives no guarantee for them either: what a requester does not read is
+/// dropped above this many bytes.
+const DIRECT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+impl ConnectionHandle {
+    /// The way to a connection with this inbox.
+    #[must_use]
+    pub fn new(events: mpsc::UnboundedSender<Event>, secret: u64) -> Self {
+        Self { events, secret, direct_bytes: Arc::default() }
+    }
+
+    /// Sends a direct reply; `false` if nobody will get it.
+    #[must_use]
+    pub fn send_direct(&self, consumer: u32, message: Message) -> bool {
+        let bytes = message.encoded_len();
+        if self.direct_bytes.load(Ordering::Relaxed) > DIRECT_BYTES_MAX {
+            return false;
+        }
+        self.direct_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.events.send(Event::Direct(consumer, message)).is_ok()
+    }
+
+    /// A direct reply was taken out of the inbox.
+    pub fn took_direct(&self, message: &Message) {
+        self.direct_bytes.fetch_sub(message.encoded_len(), Ordering::Relaxed);
+    }
 }
 
 /// A confirm goes from the committer to the publisher's connection, past the queue.

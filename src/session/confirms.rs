@@ -72,8 +72,9 @@ impl Confirms {
         self.settled(first, last, true);
     }
 
-    #[cfg(test)]
-    fn outstanding(&self) -> usize {
+    /// Publishes not yet confirmed.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
         self.waiting.len()
     }
 

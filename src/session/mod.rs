@@ -190,10 +190,19 @@ impl Session {
         self.phase == Phase::Closed
     }
 
-    /// Whether it was opened, so that the broker holds something for it.
+    /// Whether it is open, and not yet closing.
     #[must_use]
-    pub fn was_opened(&self) -> bool {
-        !self.link.vhost.is_empty()
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Whether publishes wait for their confirms.
+    #[must_use]
+    pub fn has_unconfirmed(&self) -> bool {
+        self.channels.iter().flatten().any(|channel| match &channel.mode {
+            channel::Mode::Confirm(confirms) => confirms.outstanding() > 0,
+            _ => false,
+        })
     }
 
     /// Takes input. A request that comes back has to be answered before the rest of the input is given.
