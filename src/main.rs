@@ -51,9 +51,14 @@ fn run(args: Args, clock: &Clock) -> anyhow::Result<()> {
     result
 }
 
-/// Tokio's default of a worker per core.
+/// Task polls between two looks at the sockets. A poll here is a batch that may take a millisecond, so tokio's default of 61
+/// would let a fast publisher keep the broker from seeing for a long time that a consumer has acked.
+const EVENT_INTERVAL: u32 = 7;
+
+/// A worker per core, tokio's default.
 fn runtime() -> anyhow::Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("coney").enable_all().build();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.thread_name("coney").event_interval(EVENT_INTERVAL).enable_all().build();
     runtime.context("cannot start the worker threads")
 }
 
