@@ -1,9 +1,7 @@
 //! The real binary, killed with SIGKILL under load: what was confirmed is never lost.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +13,8 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
+use crate::support::process::Process;
+
 /// How often the broker is killed.
 const KILLS: u64 = 20;
 /// Publishes in flight per publisher.
@@ -22,54 +22,18 @@ const WINDOW: usize = 50;
 const PUBLISHERS: u64 = 2;
 const QUEUE: &str = "crash";
 
-/// A broker process of its own; killed when dropped, for a test that fails.
-struct Process {
-    child: Child,
-    uri: String,
-}
-
-impl Process {
-    fn start(dir: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_coney"))
-            .args(["--amqp", "127.0.0.1:0", "--log", "warn", "--data-dir"])
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("Server startup complete"), "{line:?}");
-        let address = line.split("amqp://").nth(1).unwrap().split(':').take(2).collect::<Vec<_>>().join(":");
-        Self { child, uri: format!("amqp://guest:guest@{address}/%2f") }
-    }
-
-    async fn channel(&self) -> Channel {
-        let connection = Connection::connect(&self.uri, ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        // The connection lives as long as its channel.
-        channel
-    }
-
-    /// SIGKILL: no handler runs, nothing is flushed.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// What the clients know.
 #[derive(Default)]
 struct Ledger {
     confirmed: HashSet<u64>,
     delivered: HashSet<u64>,
     next: u64,
+}
+
+async fn channel_to(process: &Process) -> Channel {
+    let connection = Connection::connect(&process.uri(), ConnectionProperties::default()).await.unwrap();
+    // The connection lives as long as its channel.
+    connection.create_channel().await.unwrap()
 }
 
 type Shared = Arc<Mutex<Ledger>>;
@@ -139,14 +103,14 @@ fn moment(round: u64) -> Duration {
 
 async fn round(dir: &Path, number: u64, ledger: &Shared) {
     let process = Process::start(dir);
-    declare(&process.channel().await).await;
+    declare(&channel_to(&process).await).await;
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..PUBLISHERS {
-        let channel = process.channel().await;
+        let channel = channel_to(&process).await;
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         clients.spawn(publish(channel, Arc::clone(ledger)));
     }
-    clients.spawn(consume(process.channel().await, Arc::clone(ledger)));
+    clients.spawn(consume(channel_to(&process).await, Arc::clone(ledger)));
     let before = ledger.lock().unwrap().confirmed.len();
     // The load runs for a while, and at least until something was confirmed.
     let _ = tokio::time::timeout(moment(number), std::future::pending::<()>()).await;
@@ -176,7 +140,7 @@ async fn no_confirmed_message_is_lost_by_twenty_kills() {
         round(dir.path(), number, &ledger).await;
     }
     let process = Process::start(dir.path());
-    let left = drain(&process.channel().await, &ledger).await;
+    let left = drain(&channel_to(&process).await, &ledger).await;
     let ledger = ledger.lock().unwrap();
     let lost: Vec<u64> = ledger.confirmed.difference(&ledger.delivered).copied().collect();
     println!(
@@ -192,7 +156,7 @@ async fn no_confirmed_message_is_lost_by_twenty_kills() {
 async fn unacked_messages_come_back_redelivered_and_transient_ones_are_gone() {
     let dir = tempfile::tempdir().unwrap();
     let process = Process::start(dir.path());
-    let channel = process.channel().await;
+    let channel = channel_to(&process).await;
     declare(&channel).await;
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     for (id, mode) in [(1_u64, 2), (2, 2), (3, 1)] {
@@ -213,7 +177,7 @@ async fn unacked_messages_come_back_redelivered_and_transient_ones_are_gone() {
     process.kill();
 
     let process = Process::start(dir.path());
-    let channel = process.channel().await;
+    let channel = channel_to(&process).await;
     let mut seen = Vec::new();
     while let Some(got) = channel.basic_get(QUEUE.into(), BasicGetOptions { no_ack: true }).await.unwrap() {
         seen.push((id_of(&got.data), got.redelivered));

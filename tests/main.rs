@@ -9,6 +9,8 @@
 )]
 
 mod crash;
+mod durability;
+mod process;
 mod simulation;
 mod support;
 mod tidy;

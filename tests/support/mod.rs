@@ -1,3 +1,4 @@
 //! What tests share.
 
+pub mod process;
 pub mod virtual_time;

@@ -1,0 +1,159 @@
+//! What outlives a restart, and what does not.
+
+use std::path::Path;
+
+use coney::{Broker, BrokerHandle};
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+
+async fn start(dir: &Path) -> (BrokerHandle, Channel) {
+    let builder = Broker::builder().data_dir(dir).listen("127.0.0.1:0".parse().unwrap());
+    let broker = builder.start().await.unwrap();
+    let uri = format!("amqp://guest:guest@{}/%2f", broker.address().unwrap());
+    let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    (broker, channel)
+}
+
+async fn restart(broker: BrokerHandle, dir: &Path) -> (BrokerHandle, Channel) {
+    broker.shutdown().await.unwrap();
+    start(dir).await
+}
+
+const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: true,
+    exclusive: false,
+    auto_delete: false,
+    nowait: false,
+};
+
+async fn declare(channel: &Channel, name: &str, durable: bool, arguments: FieldTable) {
+    let options = QueueDeclareOptions { durable, ..DURABLE };
+    channel.queue_declare(name.into(), options, arguments).await.unwrap();
+}
+
+async fn publish(channel: &Channel, exchange: &str, key: &str, body: &[u8], mode: u8) {
+    let properties = BasicProperties::default().with_delivery_mode(mode);
+    let options = BasicPublishOptions::default();
+    let confirm =
+        channel.basic_publish(exchange.into(), key.into(), options, body, properties).await.unwrap();
+    assert!(confirm.await.unwrap().is_ack());
+}
+
+async fn get(channel: &Channel, queue: &str) -> Option<Vec<u8>> {
+    let message = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap();
+    message.map(|message| message.delivery.data.clone())
+}
+
+async fn exists(channel: &Channel, queue: &str) -> bool {
+    let passive = QueueDeclareOptions { passive: true, ..DURABLE };
+    let answer = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+    answer.is_ok()
+}
+
+#[tokio::test]
+async fn durable_things_survive_and_transient_ones_do_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, channel) = start(dir.path()).await;
+    declare(&channel, "durable", true, FieldTable::default()).await;
+    declare(&channel, "transient", false, FieldTable::default()).await;
+    let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    channel
+        .exchange_declare("topics".into(), ExchangeKind::Topic, options, FieldTable::default())
+        .await
+        .unwrap();
+    for (exchange, key) in [("topics", "a.#"), ("amq.direct", "k")] {
+        let bind = QueueBindOptions::default();
+        channel
+            .queue_bind("durable".into(), exchange.into(), key.into(), bind, FieldTable::default())
+            .await
+            .unwrap();
+    }
+    publish(&channel, "", "durable", b"kept", 2).await;
+    publish(&channel, "", "durable", b"gone", 1).await;
+
+    let (broker, channel) = restart(broker, dir.path()).await;
+    publish(&channel, "topics", "a.b.c", b"by topic", 2).await;
+    publish(&channel, "amq.direct", "k", b"by key", 2).await;
+    let mut bodies = Vec::new();
+    while let Some(body) = get(&channel, "durable").await {
+        bodies.push(String::from_utf8(body).unwrap());
+    }
+    assert_eq!(bodies, ["kept", "by topic", "by key"]);
+    assert!(!exists(&channel, "transient").await);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_acked_purged_or_deleted_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, channel) = start(dir.path()).await;
+    for queue in ["acked", "purged", "deleted"] {
+        declare(&channel, queue, true, FieldTable::default()).await;
+        for body in [b"1", b"2"] {
+            publish(&channel, "", queue, body, 2).await;
+        }
+    }
+    let got = channel.basic_get("acked".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+    got.ack(BasicAckOptions::default()).await.unwrap();
+    channel.queue_purge("purged".into(), QueuePurgeOptions::default()).await.unwrap();
+    publish(&channel, "", "purged", b"3", 2).await;
+    channel.queue_delete("deleted".into(), QueueDeleteOptions::default()).await.unwrap();
+
+    let (broker, channel) = restart(broker, dir.path()).await;
+    assert_eq!(get(&channel, "acked").await.unwrap(), b"2");
+    assert_eq!(get(&channel, "acked").await, None);
+    assert_eq!(get(&channel, "purged").await.unwrap(), b"3");
+    assert_eq!(get(&channel, "purged").await, None);
+    assert!(!exists(&channel, "deleted").await);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn arguments_survive_with_their_types() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(2));
+    arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
+    arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString("dead".into()));
+    let (broker, channel) = start(dir.path()).await;
+    declare(&channel, "short", true, arguments.clone()).await;
+    declare(&channel, "dead", true, FieldTable::default()).await;
+
+    let (broker, channel) = restart(broker, dir.path()).await;
+    // Equivalent: else this is a 406.
+    declare(&channel, "short", true, arguments).await;
+    for body in [b"1", b"2", b"3"] {
+        publish(&channel, "", "short", body, 2).await;
+    }
+    assert_eq!(get(&channel, "short").await.unwrap(), b"2");
+
+    // The dead letter moved for good.
+    let (broker, channel) = restart(broker, dir.path()).await;
+    assert_eq!(get(&channel, "dead").await.unwrap(), b"1");
+    assert_eq!(get(&channel, "dead").await, None);
+    assert_eq!(get(&channel, "short").await.unwrap(), b"3");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_ttl_goes_on_while_the_broker_is_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, channel) = start(dir.path()).await;
+    declare(&channel, "q", true, FieldTable::default()).await;
+    let properties = BasicProperties::default().with_delivery_mode(2);
+    for (body, ttl) in [(b"short", "1"), (b"large", "600000")] {
+        let options = BasicPublishOptions::default();
+        let properties = properties.clone().with_expiration(ttl.into());
+        channel.basic_publish("".into(), "q".into(), options, body, properties).await.unwrap().await.unwrap();
+    }
+    let (broker, channel) = restart(broker, dir.path()).await;
+    assert_eq!(get(&channel, "q").await.unwrap(), b"large");
+    broker.shutdown().await.unwrap();
+}

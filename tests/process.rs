@@ -1,0 +1,134 @@
+//! The binary as its user meets it: start, refusals, stop.
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+
+use crate::support::process::{Process, coney, failing};
+
+/// One line that names what is wrong, no start-up line, a status that is not 0.
+fn assert_refused(arguments: &[&str], code: i32, words: &[&str]) {
+    let (status, said) = failing(coney().args(arguments));
+    assert_eq!(status, code, "{said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "not one line: {said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in {said:?}");
+    }
+}
+
+#[test]
+fn a_busy_port_is_refused_and_nothing_touched() {
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap().to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let arguments = ["--amqp", &address, "--data-dir", data.to_str().unwrap()];
+    assert_refused(&arguments, 1, &["coney: cannot listen on", &address, "in use"]);
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_locked_data_directory_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Process::start(dir.path());
+    let name = dir.path().to_str().unwrap();
+    assert_refused(&["--amqp", "127.0.0.1:0", "--data-dir", name], 1, &[name, "in use by another process"]);
+    drop(first);
+}
+
+#[test]
+fn an_unwritable_data_directory_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "a file is no place for a directory").unwrap();
+    let data = file.join("data");
+    let name = data.to_str().unwrap();
+    assert_refused(&["--amqp", "127.0.0.1:0", "--data-dir", name], 1, &[name]);
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("coney.toml");
+    fs::write(&file, "heartbeat = 10\nhartbeat = 20\n").unwrap();
+    assert_refused(&["--config", file.to_str().unwrap()], 1, &["hartbeat", "coney.toml:2"]);
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("coney.toml");
+    fs::write(&file, "amqp = [\"127.0.0.1:1\"]\nephemeral = true\n").unwrap();
+    let started = Process::run(coney().arg("--config").arg(&file).env("CONEY_AMQP", "127.0.0.1:0"));
+    assert_ne!(started.address(), "127.0.0.1:1");
+    let flag = ["--amqp", "127.0.0.1:0"];
+    let started =
+        Process::run(coney().args(flag).arg("--config").arg(&file).env("CONEY_AMQP", "127.0.0.1:2"));
+    assert_ne!(started.address(), "127.0.0.1:2");
+}
+
+#[test]
+fn help_names_every_setting() {
+    let help = coney().arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for name in
+        ["--amqp", "--data-dir", "--ephemeral", "--default-user", "--max-message-size", "CONEY_HEARTBEAT"]
+    {
+        assert!(help.contains(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn rabbitmqs_variables_set_the_default_user() {
+    let mut command = coney();
+    command.args(["--amqp", "127.0.0.1:0", "--ephemeral", "--log", "warn"]);
+    command
+        .env("RABBITMQ_DEFAULT_USER", "ann")
+        .env("RABBITMQ_DEFAULT_PASS", "secret")
+        .env("RABBITMQ_DEFAULT_VHOST", "v");
+    let process = Process::run(&mut command);
+    let uri = |user: &str| format!("amqp://{user}:secret@{}/v", process.address());
+    assert!(Connection::connect(&uri("ann"), ConnectionProperties::default()).await.is_ok());
+    assert!(Connection::connect(&uri("guest"), ConnectionProperties::default()).await.is_err());
+}
+
+/// The limit is the promise: 5 s.
+#[expect(clippy::disallowed_methods, reason = "measures a real process")]
+async fn stops_gracefully(signal: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let process = Process::start(dir.path());
+    let connection = Connection::connect(&process.uri(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare("stop".into(), durable, FieldTable::default()).await.unwrap();
+    let persistent = BasicProperties::default().with_delivery_mode(2);
+    let options = BasicPublishOptions::default();
+    let confirm =
+        channel.basic_publish("".into(), "stop".into(), options, b"kept", persistent).await.unwrap();
+    assert!(confirm.await.unwrap().is_ack());
+    let asked = Instant::now();
+    let signal = signal.to_owned();
+    let status = tokio::task::spawn_blocking(move || process.signal(&signal)).await.unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    assert!(status.success(), "{status}");
+    let process = Process::start(dir.path());
+    let connection = Connection::connect(&process.uri(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let queue = channel.queue_declare("stop".into(), durable, FieldTable::default()).await.unwrap();
+    assert_eq!(queue.message_count(), 1);
+}
+
+#[tokio::test]
+async fn sigterm_stops_gracefully() {
+    stops_gracefully("TERM").await;
+}
+
+#[tokio::test]
+async fn sigint_stops_gracefully() {
+    stops_gracefully("INT").await;
+}

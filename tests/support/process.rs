@@ -1,0 +1,78 @@
+//! The real binary in a process of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A running broker; killed when dropped, for a test that fails.
+pub struct Process {
+    child: Child,
+    address: String,
+}
+
+/// The binary with settings of its own: no variables of whoever runs the tests.
+pub fn coney() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coney"));
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("CONEY_") || name.starts_with("RABBITMQ_"))
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+impl Process {
+    /// Starts a broker on a free port with this data directory.
+    pub fn start(dir: &Path) -> Self {
+        Self::run(coney().args(["--amqp", "127.0.0.1:0", "--log", "warn", "--data-dir"]).arg(dir))
+    }
+
+    /// Runs the command, which has to start a broker.
+    pub fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("Server startup complete"), "{line:?}");
+        let address = line.split("amqp://").nth(1).unwrap().split(':').take(2).collect::<Vec<_>>().join(":");
+        Self { child, address }
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// For lapin.
+    pub fn uri(&self) -> String {
+        format!("amqp://guest:guest@{}/%2f", self.address)
+    }
+
+    /// SIGKILL: no handler runs, nothing is flushed.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal by its name, and waits for the end.
+    pub fn signal(mut self, name: &str) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command that has to fail at once; its status and what it said on standard error.
+pub fn failing(command: &mut Command) -> (i32, String) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code().unwrap(), said)
+}
