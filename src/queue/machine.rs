@@ -119,7 +119,7 @@ impl Queue {
         self.expire_before(now, effects);
         self.dispatch(effects);
         // What is due now and found no consumer: a TTL of 0 means 'deliver now or die'.
-        self.expire(now, effects);
+        self.expire(|expires| expires <= now, effects);
         self.consumers.drain_pending(|consumer, deliveries| {
             effects.deliveries.push(Deliveries { consumer, deliveries })
         });
@@ -372,12 +372,11 @@ impl Queue {
     }
 
     fn expire_before(&mut self, now: Time, effects: &mut Effects) {
-        let before = Time::from_micros(now.as_micros().saturating_sub(1));
-        self.expire(before, effects);
+        self.expire(|expires| expires < now, effects);
     }
 
-    fn expire(&mut self, now: Time, effects: &mut Effects) {
-        while let Some(entry) = self.ready.pop_expired(now) {
+    fn expire(&mut self, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {
+        while let Some(entry) = self.ready.pop_expired(&is_due) {
             self.end_of_life(entry, Reason::Expired, effects);
         }
     }

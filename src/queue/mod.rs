@@ -18,6 +18,8 @@ mod limit;
 mod machine;
 pub mod options;
 mod ready;
+#[cfg(test)]
+mod tests;
 mod unacked;
 
 pub use consumers::{ConsumerKey, WINDOW_BYTES};

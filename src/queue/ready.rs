@@ -75,8 +75,8 @@ impl Ready {
 
     /// Takes a message at the head of a level that has expired. Messages expire at the head only, as RabbitMQ's do
     /// (its TTL guide, 'Caveats').
-    pub(super) fn pop_expired(&mut self, now: Time) -> Option<Entry> {
-        let expired = |level: &&mut VecDeque<Entry>| level.front().is_some_and(|entry| entry.expires <= now);
+    pub(super) fn pop_expired(&mut self, is_due: impl Fn(Time) -> bool) -> Option<Entry> {
+        let expired = |level: &&mut VecDeque<Entry>| level.front().is_some_and(|entry| is_due(entry.expires));
         let entry = self.levels.iter_mut().find(expired)?.pop_front()?;
         self.count_out(&entry);
         Some(entry)

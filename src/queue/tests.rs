@@ -1,0 +1,577 @@
+//! The queue machine, by example and by property.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::dead_letter::Reason;
+use super::*;
+use crate::message::Parts;
+use crate::time::Time;
+
+const PUBLISHER: ConnectionId = ConnectionId(1);
+const CONSUMER: ConnectionId = ConnectionId(2);
+
+fn key(number: u32) -> ConsumerKey {
+    ConsumerKey { connection: CONSUMER, channel: 1, number }
+}
+
+fn message(body: &str) -> Message {
+    Message::new(Parts {
+        routing_key: b"q",
+        properties: &[0, 0],
+        body: body.as_bytes(),
+        persistent: true,
+        ..Parts::default()
+    })
+}
+
+/// A queue with its clients: what they got, in order.
+struct Bench {
+    queue: Queue,
+    now: Time,
+    sequence: u64,
+    effects: Effects,
+    got: Vec<(u32, Delivery)>,
+}
+
+impl Bench {
+    fn new(options: QueueOptions) -> Self {
+        let queue = Queue::new(options, Position(1), Time::ZERO);
+        Self { queue, now: Time::ZERO, sequence: 0, effects: Effects::default(), got: Vec::new() }
+    }
+
+    fn durable(change: impl FnOnce(&mut QueueOptions)) -> Self {
+        let mut options = QueueOptions { durable: true, ..QueueOptions::default() };
+        change(&mut options);
+        Self::new(options)
+    }
+
+    fn command(&mut self, command: Command) -> Reply {
+        let reply = self.queue.apply(self.now, command, &mut self.effects);
+        self.queue.settle_batch(self.now, &mut self.effects);
+        for batch in self.effects.deliveries.drain(..) {
+            let number = batch.consumer.number;
+            self.got.extend(batch.deliveries.into_iter().map(|delivery| (number, delivery)));
+        }
+        reply
+    }
+
+    fn publish_with(&mut self, body: &str, ttl_ms: Option<u32>, priority: u8) {
+        self.sequence += 1;
+        let publish =
+            Publish { message: message(body), channel: 1, sequence: self.sequence, ttl_ms, priority };
+        self.command(Command::Publish(PUBLISHER, vec![publish]));
+    }
+
+    fn publish(&mut self, bodies: &[&str]) {
+        for body in bodies {
+            self.publish_with(body, None, 0);
+        }
+    }
+
+    fn consume_with(&mut self, number: u32, change: impl FnOnce(&mut Consume)) -> Reply {
+        let mut consume = Consume {
+            key: key(number),
+            no_ack: false,
+            exclusive: false,
+            prefetch: 0,
+            priority: 0,
+            limit: None,
+        };
+        change(&mut consume);
+        self.command(Command::Consume(consume))
+    }
+
+    fn consume(&mut self, number: u32, prefetch: u16) {
+        assert!(matches!(self.consume_with(number, |consume| consume.prefetch = prefetch), Reply::Consuming));
+    }
+
+    fn settle(&mut self, verb: Verb, index: usize) {
+        let handle = self.got[index].1.handle;
+        self.command(Command::Settle(verb, vec![handle]));
+    }
+
+    fn advance_ms(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+        self.queue.settle_batch(self.now, &mut self.effects);
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        self.got
+            .iter()
+            .map(|(_, delivery)| String::from_utf8_lossy(delivery.message.body()).into_owned())
+            .collect()
+    }
+
+    fn takers(&self) -> Vec<u32> {
+        self.got.iter().map(|(number, _)| *number).collect()
+    }
+
+    fn ready(&self) -> usize {
+        self.queue.counts().ready
+    }
+
+    fn dead(&mut self) -> Vec<(String, Reason)> {
+        let letters = std::mem::take(&mut self.effects.dead_letters);
+        letters.iter().map(|l| (String::from_utf8_lossy(l.message.body()).into_owned(), l.reason)).collect()
+    }
+}
+
+#[test]
+fn consumers_take_turns_within_their_prefetch() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.consume(1, 2);
+    bench.consume(2, 1);
+    bench.publish(&["a", "b", "c", "d"]);
+    assert_eq!((bench.takers(), bench.ready()), (vec![1, 2, 1], 1));
+    bench.settle(Verb::Ack, 1);
+    assert_eq!((bench.takers(), bench.bodies()[3].as_str()), (vec![1, 2, 1, 2], "d"));
+}
+
+#[test]
+fn a_requeued_message_returns_to_its_position_redelivered() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.consume(1, 2);
+    bench.publish(&["a", "b", "c"]);
+    bench.command(Command::Cancel(key(1)));
+    bench.settle(Verb::Requeue, 1);
+    bench.settle(Verb::Requeue, 0);
+    bench.consume(2, 0);
+    assert_eq!(bench.bodies(), ["a", "b", "a", "b", "c"]);
+    let redelivered: Vec<bool> = bench.got.iter().map(|(_, delivery)| delivery.redelivered).collect();
+    assert_eq!(redelivered, [false, false, true, true, false]);
+}
+
+#[test]
+fn a_window_of_bytes_bounds_what_is_on_its_way() {
+    let mut bench = Bench::new(QueueOptions::default());
+    let large = "x".repeat(WINDOW_BYTES / 2);
+    bench.consume_with(1, |consume| consume.no_ack = true);
+    bench.publish(&[&large, &large, &large]);
+    assert_eq!((bench.got.len(), bench.ready()), (2, 1));
+    bench.command(Command::Written(key(1), WINDOW_BYTES / 2));
+    assert_eq!((bench.got.len(), bench.ready()), (3, 0));
+}
+
+#[test]
+fn a_channels_consumers_share_its_limit() {
+    let mut bench = Bench::new(QueueOptions::default());
+    let limit = Arc::<ChannelLimit>::default();
+    limit.set(2);
+    for number in [1, 2] {
+        bench.consume_with(number, |consume| consume.limit = Some(Arc::clone(&limit)));
+    }
+    bench.publish(&["a", "b", "c"]);
+    assert_eq!(bench.got.len(), 2);
+    bench.settle(Verb::Ack, 0);
+    limit.give_back(1);
+    bench.command(Command::Limit(CONSUMER, 1, Arc::clone(&limit)));
+    assert_eq!(bench.bodies(), ["a", "b", "c"]);
+}
+
+#[test]
+fn higher_consumer_priorities_are_served_first() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.consume_with(1, |consume| consume.prefetch = 1);
+    bench.consume_with(2, |consume| (consume.priority, consume.prefetch) = (5, 2));
+    bench.publish(&["a", "b", "c", "d"]);
+    assert_eq!(bench.takers(), [2, 2, 1]);
+}
+
+#[test]
+fn one_consumer_is_active_and_the_next_takes_over() {
+    let mut bench = Bench::new(QueueOptions { single_active_consumer: true, ..QueueOptions::default() });
+    bench.consume(1, 0);
+    bench.consume(2, 0);
+    bench.publish(&["a", "b"]);
+    assert_eq!(bench.takers(), [1, 1]);
+    bench.command(Command::Cancel(key(1)));
+    bench.publish(&["c"]);
+    assert_eq!(bench.takers(), [1, 1, 2]);
+}
+
+#[test]
+fn exclusive_consumers_stand_alone() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.consume(1, 0);
+    assert!(matches!(bench.consume_with(2, |consume| consume.exclusive = true), Reply::InExclusiveUse));
+    bench.command(Command::Cancel(key(1)));
+    assert!(matches!(bench.consume_with(2, |consume| consume.exclusive = true), Reply::Consuming));
+    assert!(matches!(bench.consume_with(3, |_| ()), Reply::InExclusiveUse));
+}
+
+#[test]
+fn priorities_are_delivered_highest_first() {
+    let mut bench = Bench::new(QueueOptions { priority_max: Some(5), ..QueueOptions::default() });
+    for (body, priority) in [("low", 0), ("high", 4), ("above", 200), ("mid", 2)] {
+        bench.publish_with(body, None, priority);
+    }
+    bench.consume(1, 0);
+    assert_eq!(bench.bodies(), ["above", "high", "mid", "low"]);
+}
+
+#[test]
+fn messages_expire_at_the_head() {
+    let mut bench = Bench::durable(|options| options.dead_letter_exchange = Some("dlx".to_owned()));
+    bench.publish_with("long", Some(100), 0);
+    bench.publish_with("short", Some(10), 0);
+    assert_eq!(bench.queue.poll_timeout(), Some(Time::ZERO.plus_ms(100)));
+    bench.advance_ms(50);
+    assert_eq!((bench.ready(), bench.dead()), (2, vec![]));
+    bench.advance_ms(50);
+    let expired = |body: &str| (body.to_owned(), Reason::Expired);
+    assert_eq!(bench.dead(), [expired("long"), expired("short")]);
+    assert_eq!(bench.queue.poll_timeout(), None);
+}
+
+#[test]
+fn a_ttl_of_zero_is_deliver_now_or_die() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.publish_with("dies", Some(0), 0);
+    assert_eq!((bench.ready(), std::mem::take(&mut bench.effects.dropped)), (0, vec![(Reason::Expired, 1)]));
+    bench.consume(1, 0);
+    bench.publish_with("lives", Some(0), 0);
+    assert_eq!(bench.bodies(), ["lives"]);
+}
+
+#[test]
+fn the_lower_ttl_wins_and_survives_a_requeue() {
+    let mut bench = Bench::new(QueueOptions { message_ttl_ms: Some(50), ..QueueOptions::default() });
+    bench.publish_with("a", Some(1000), 0);
+    bench.consume(1, 1);
+    bench.advance_ms(40);
+    bench.command(Command::ConnectionGone(CONSUMER));
+    assert_eq!(bench.ready(), 1);
+    bench.advance_ms(10);
+    assert_eq!(bench.ready(), 0);
+}
+
+#[test]
+fn an_unused_queue_expires_and_a_used_one_does_not() {
+    let mut bench = Bench::new(QueueOptions { expires_ms: Some(100), ..QueueOptions::default() });
+    bench.advance_ms(60);
+    bench.command(Command::Inspect);
+    bench.advance_ms(60);
+    assert_eq!(bench.effects.ended, None);
+    bench.consume(1, 0);
+    bench.advance_ms(500);
+    assert_eq!(bench.effects.ended, None);
+    bench.command(Command::Cancel(key(1)));
+    bench.advance_ms(100);
+    assert_eq!(bench.effects.ended, Some(Ended::Expired));
+}
+
+#[test]
+fn an_auto_delete_queue_goes_with_its_last_consumer() {
+    let mut bench = Bench::new(QueueOptions { auto_delete: true, ..QueueOptions::default() });
+    bench.command(Command::ConnectionGone(CONSUMER));
+    assert_eq!(bench.effects.ended, None);
+    bench.consume(1, 0);
+    bench.consume(2, 0);
+    bench.command(Command::Cancel(key(1)));
+    assert_eq!(bench.effects.ended, None);
+    bench.command(Command::ChannelGone(CONSUMER, 1));
+    assert_eq!(bench.effects.ended, Some(Ended::AutoDeleted));
+}
+
+#[test]
+fn drop_head_drops_the_oldest_ready_messages() {
+    let mut bench = Bench::durable(|options| {
+        options.length_max = Some(2);
+        options.dead_letter_exchange = Some("dlx".to_owned());
+    });
+    bench.consume(1, 1);
+    bench.publish(&["taken", "a", "b", "c"]);
+    assert_eq!((bench.bodies(), bench.ready()), (vec!["taken".to_owned()], 2));
+    assert_eq!(bench.dead(), [("a".to_owned(), Reason::Maxlen)]);
+}
+
+#[test]
+fn bytes_limit_counts_bodies() {
+    let mut bench = Bench::new(QueueOptions { length_bytes_max: Some(5), ..QueueOptions::default() });
+    bench.publish(&["123", "45", "6"]);
+    bench.consume(1, 0);
+    assert_eq!(bench.bodies(), ["45", "6"]);
+}
+
+#[test]
+fn reject_publish_refuses_and_the_dlx_variant_buries_too() {
+    for (overflow, buried) in [(Overflow::RejectPublish, 0), (Overflow::RejectPublishDlx, 1)] {
+        let mut bench = Bench::durable(|options| {
+            options.length_max = Some(1);
+            options.overflow = overflow;
+            options.dead_letter_exchange = Some("dlx".to_owned());
+        });
+        bench.publish(&["a", "b"]);
+        let range = |sequence| Range { connection: PUBLISHER, channel: 1, first: sequence, last: sequence };
+        assert_eq!(bench.effects.append_confirms, [range(1)]);
+        assert_eq!(bench.effects.refusals, [range(2)]);
+        assert_eq!((bench.ready(), bench.dead().len()), (1, buried));
+    }
+}
+
+#[test]
+fn a_dead_letter_is_taken_above_the_limit() {
+    let mut bench = Bench::durable(|options| {
+        options.length_max = Some(1);
+        options.overflow = Overflow::RejectPublish;
+    });
+    bench.publish(&["a"]);
+    let letter = Publish { message: message("dead"), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
+    bench.command(Command::Adopt(vec![letter]));
+    assert_eq!(bench.ready(), 2);
+}
+
+#[test]
+fn the_store_hears_of_every_begin_and_end() {
+    let mut bench = Bench::durable(|_| ());
+    bench.publish(&["a", "b", "c"]);
+    let positions: Vec<u64> = bench.effects.appended.iter().map(|append| append.position.0).collect();
+    assert_eq!(positions, [1, 2, 3]);
+    bench.consume(1, 2);
+    assert_eq!(bench.effects.delivered_up_to, Some(Position(2)));
+    bench.settle(Verb::Ack, 0);
+    bench.settle(Verb::Reject, 1);
+    assert_eq!(bench.effects.removed, [Position(1), Position(2)]);
+    bench.command(Command::Purge);
+    // The third was delivered when there was room, so the purge has to spare it.
+    assert_eq!(bench.effects.purged, None);
+    bench.command(Command::Cancel(key(1)));
+    bench.publish(&["d"]);
+    assert!(matches!(bench.command(Command::Purge), Reply::Purged(1)));
+    assert_eq!(bench.effects.purged, Some((Position(5), vec![Position(3)])));
+}
+
+#[test]
+fn get_takes_the_head_and_counts_what_is_left() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.publish(&["a", "b"]);
+    let get = |no_ack| Command::Get { connection: CONSUMER, channel: 1, no_ack };
+    let Reply::Got { delivery, remaining } = bench.command(get(false)) else { panic!("nothing got") };
+    assert_eq!((delivery.message.body(), remaining), (&b"a"[..], 1));
+    assert!(matches!(bench.command(get(true)), Reply::Got { remaining: 0, .. }));
+    assert!(matches!(bench.command(get(true)), Reply::Empty));
+    assert_eq!(bench.queue.counts().unacked, 1);
+}
+
+#[test]
+fn delete_looks_at_consumers_and_messages() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.publish(&["a"]);
+    let delete = |if_unused, if_empty| Command::Delete { if_unused, if_empty };
+    assert!(matches!(bench.command(delete(false, true)), Reply::NotEmpty));
+    bench.consume(1, 0);
+    assert!(matches!(bench.command(delete(true, false)), Reply::InUse));
+    assert!(matches!(bench.command(delete(false, false)), Reply::Deleted(0)));
+    assert_eq!(bench.effects.cancelled, [key(1)]);
+}
+
+#[test]
+fn a_settled_handle_means_nothing() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.consume(1, 1);
+    bench.publish(&["a", "b"]);
+    bench.settle(Verb::Ack, 0);
+    bench.settle(Verb::Requeue, 0);
+    assert_eq!((bench.bodies(), bench.ready()), (vec!["a".to_owned(), "b".to_owned()], 0));
+}
+
+/// A random command.
+#[derive(Clone, Debug)]
+enum Step {
+    Publish { count: u8, ttl_ms: Option<u32>, priority: u8 },
+    Consume { number: u32, prefetch: u16, no_ack: bool },
+    Cancel(u32),
+    Settle(Verb, usize),
+    Get(bool),
+    Purge,
+    ChannelGone,
+    Advance(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let verb = prop_oneof![3 => Just(Verb::Ack), 1 => Just(Verb::Requeue), 1 => Just(Verb::Reject)];
+    let step = prop_oneof![
+        6 => (1..5_u8, proptest::option::of(0..40_u32), 0..4_u8)
+            .prop_map(|(count, ttl_ms, priority)| Step::Publish { count, ttl_ms, priority }),
+        2 => (1..5_u32, 0..4_u16, any::<bool>())
+            .prop_map(|(number, prefetch, no_ack)| Step::Consume { number, prefetch, no_ack }),
+        1 => (1..5_u32).prop_map(Step::Cancel),
+        8 => (verb, any::<prop::sample::Index>()).prop_map(|(verb, index)| Step::Settle(verb, index.index(1 << 16))),
+        1 => any::<bool>().prop_map(Step::Get),
+        1 => Just(Step::Purge),
+        1 => Just(Step::ChannelGone),
+        2 => (0..30_u64).prop_map(Step::Advance),
+    ];
+    proptest::collection::vec(step, 1..120)
+}
+
+fn any_options() -> impl Strategy<Value = QueueOptions> {
+    let overflow = prop_oneof![
+        Just(Overflow::DropHead),
+        Just(Overflow::RejectPublish),
+        Just(Overflow::RejectPublishDlx)
+    ];
+    let limits = (proptest::option::of(1..8_u64), overflow, proptest::option::of(5..50_u32));
+    (limits, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |((length_max, overflow, message_ttl_ms), durable, dlx, priorities, single)| QueueOptions {
+            durable,
+            length_max,
+            overflow,
+            message_ttl_ms,
+            dead_letter_exchange: dlx.then(|| "dlx".to_owned()),
+            priority_max: priorities.then_some(3),
+            single_active_consumer: single,
+            ..QueueOptions::default()
+        },
+    )
+}
+
+/// What the outside knows of the messages: positions that went in, and where each one went out.
+#[derive(Default)]
+struct Model {
+    unacked: BTreeMap<u64, Delivery>,
+    gone: BTreeSet<u64>,
+    stored: BTreeSet<u64>,
+    stored_ended: BTreeSet<u64>,
+    confirmed: BTreeSet<u64>,
+    consumers: BTreeMap<u32, bool>,
+}
+
+impl Model {
+    fn delivered(&mut self, no_ack: bool, delivery: Delivery) {
+        let position = delivery.handle.position.0;
+        assert!(!self.gone.contains(&position), "{position} was delivered after its end");
+        if no_ack {
+            self.end(position);
+        } else {
+            assert!(self.unacked.insert(position, delivery).is_none(), "{position} is delivered twice");
+        }
+    }
+
+    fn end(&mut self, position: u64) {
+        assert!(self.gone.insert(position), "{position} ends twice");
+    }
+
+    /// Takes in what a batch asked the outside to do.
+    fn take(&mut self, bench: &mut Bench) {
+        let effects = &mut bench.effects;
+        self.stored.extend(effects.appended.drain(..).map(|append| append.position.0));
+        for position in effects.removed.drain(..) {
+            assert!(self.stored_ended.insert(position.0), "{position:?} is removed twice");
+        }
+        for letter in effects.dead_letters.drain(..) {
+            if let Some(position) = letter.stored {
+                assert!(self.stored_ended.insert(position.0), "{position:?} ends twice in the store");
+            }
+        }
+        if let Some((before, keep)) = effects.purged.take() {
+            let kept = |position: &u64| keep.contains(&Position(*position));
+            let purged = self.stored.iter().filter(|position| **position < before.0 && !kept(position));
+            self.stored_ended.extend(purged.copied().collect::<Vec<_>>());
+        }
+        for range in effects
+            .confirms
+            .drain(..)
+            .chain(effects.append_confirms.drain(..))
+            .chain(effects.refusals.drain(..))
+        {
+            for sequence in range.first..=range.last {
+                assert!(self.confirmed.insert(sequence), "{sequence} is confirmed twice");
+            }
+        }
+        effects.dropped.clear();
+        effects.delivered_up_to = None;
+        for (number, delivery) in std::mem::take(&mut bench.got) {
+            let no_ack = self.consumers.get(&number).copied().unwrap_or(false);
+            self.delivered(no_ack, delivery);
+        }
+    }
+
+    fn check(&self, bench: &Bench) {
+        let ready = bench.queue.ready_positions();
+        let unacked: BTreeSet<u64> =
+            bench.queue.unacked_positions().iter().map(|position| position.0).collect();
+        assert_eq!(unacked, self.unacked.keys().copied().collect(), "unacked");
+        let mut seen = BTreeSet::new();
+        for position in ready.iter().map(|position| position.0) {
+            assert!(seen.insert(position) && !unacked.contains(&position), "{position} is in two places");
+            assert!(!self.gone.contains(&position), "{position} came back after its end");
+        }
+        let counts = bench.queue.counts();
+        assert_eq!((counts.ready, counts.unacked), (ready.len(), unacked.len()));
+        assert!(bench.queue.within_prefetch());
+        assert_eq!(self.confirmed.len() as u64, bench.sequence, "every publish is confirmed or refused");
+        // What the store still has is exactly what the queue still has.
+        let live: BTreeSet<u64> = self.stored.difference(&self.stored_ended).copied().collect();
+        let here: BTreeSet<u64> = seen.union(&unacked).copied().filter(|p| self.stored.contains(p)).collect();
+        assert_eq!(live, here, "the store and the queue differ");
+        if bench.queue.options().priority_max.is_none() {
+            assert!(ready.is_sorted(), "{ready:?}");
+        }
+    }
+
+    fn step(&mut self, bench: &mut Bench, step: Step) {
+        match step {
+            Step::Publish { count, ttl_ms, priority } => {
+                for _ in 0..count {
+                    bench.publish_with("m", ttl_ms, priority);
+                }
+            }
+            Step::Consume { number, prefetch, no_ack } => {
+                if self.consumers.contains_key(&number) {
+                    return;
+                }
+                self.consumers.insert(number, no_ack);
+                bench.consume_with(number, |consume| (consume.prefetch, consume.no_ack) = (prefetch, no_ack));
+            }
+            Step::Cancel(number) => {
+                bench.command(Command::Cancel(key(number)));
+                self.take(bench);
+                self.consumers.remove(&number);
+            }
+            Step::Settle(verb, index) => self.settle(bench, verb, index),
+            Step::Get(no_ack) => {
+                let get = Command::Get { connection: CONSUMER, channel: 1, no_ack };
+                if let Reply::Got { delivery, .. } = bench.command(get) {
+                    self.delivered(no_ack, delivery);
+                }
+            }
+            Step::Purge => drop(bench.command(Command::Purge)),
+            Step::ChannelGone => {
+                // Commands before it have been taken in, so nothing is on its way.
+                self.unacked.clear();
+                self.consumers.clear();
+                bench.command(Command::ChannelGone(CONSUMER, 1));
+            }
+            Step::Advance(ms) => bench.advance_ms(ms),
+        }
+    }
+
+    fn settle(&mut self, bench: &mut Bench, verb: Verb, index: usize) {
+        let Some(position) = self.unacked.keys().nth(index % self.unacked.len().max(1)).copied() else {
+            return;
+        };
+        let Some(delivery) = self.unacked.remove(&position) else { return };
+        if verb != Verb::Requeue {
+            self.end(position);
+        }
+        bench.command(Command::Settle(verb, vec![delivery.handle]));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_every_message_is_in_one_place(options in any_options(), steps in steps()) {
+        let mut bench = Bench::new(options);
+        let mut model = Model::default();
+        for step in steps {
+            model.step(&mut bench, step);
+            model.take(&mut bench);
+            model.check(&bench);
+        }
+    }
+}
