@@ -11,6 +11,7 @@
 mod crash;
 mod durability;
 mod process;
+mod protocol_errors;
 mod simulation;
 mod support;
 mod tidy;

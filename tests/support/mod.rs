@@ -1,4 +1,6 @@
 //! What tests share.
 
+pub mod broker;
 pub mod process;
+pub mod raw;
 pub mod virtual_time;
