@@ -10,6 +10,8 @@
 
 mod crash;
 mod durability;
+mod handshake;
+mod heartbeats;
 mod process;
 mod protocol_errors;
 mod simulation;

@@ -181,6 +181,9 @@ impl Connection {
     }
 
     async fn note(&mut self, now: Time, ready: &Ready) {
+        if ready.read {
+            self.session.heard(now);
+        }
         if ready.drained {
             self.session.wrote(now);
             self.session.drained();

@@ -207,7 +207,6 @@ impl Session {
 
     /// Takes input. A request that comes back has to be answered before the rest of the input is given.
     pub fn receive(&mut self, now: Time, input: &[u8]) -> Received {
-        self.last_read = now;
         let mut consumed = 0;
         while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
             let Some((used, request)) = self.step(now, rest) else { break };
@@ -262,6 +261,11 @@ impl Session {
         if self.channel(channel).is_some() {
             publish::return_unroutable(&mut self.link, channel, message);
         }
+    }
+
+    /// Something was read from the socket.
+    pub const fn heard(&mut self, now: Time) {
+        self.last_read = now;
     }
 
     /// Something was written to the socket.

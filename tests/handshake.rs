@@ -1,0 +1,261 @@
+//! From the protocol header to connection.open, and the ways out again.
+
+use amq_protocol::frame::AMQPFrame;
+use amq_protocol::protocol::{AMQPClass, connection};
+use coney::Broker;
+
+use crate::support::broker::Embedded;
+use crate::support::raw::{Closed, Raw, encode, open, publish, raw_frame, start_ok, tune_ok};
+
+const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
+
+fn started(broker: &Embedded) -> Raw {
+    let mut raw = Raw::connect(broker.address());
+    raw.send(HEADER);
+    raw.expect_start();
+    raw
+}
+
+#[test]
+fn another_protocol_is_told_ours_and_let_go() {
+    let broker = Embedded::start();
+    for header in [&b"AMQP\x00\x01\x00\x00"[..], b"AMQP\x01\x01\x00\x0a", b"GET / HTTP/1.1\r\n\r\n", b"\x16"]
+    {
+        let mut raw = Raw::connect(broker.address());
+        raw.send(header);
+        assert_eq!(raw.rest(), HEADER, "{header:?}");
+    }
+}
+
+#[test]
+fn the_header_may_come_in_pieces() {
+    let broker = Embedded::start();
+    let mut raw = Raw::connect(broker.address());
+    for byte in HEADER {
+        raw.send(&[*byte]);
+    }
+    let start = raw.expect_start();
+    assert_eq!((start.version_major, start.version_minor), (0, 9));
+    assert_eq!(start.mechanisms.to_string(), "PLAIN AMQPLAIN");
+    let product = start.server_properties.inner().get("product").unwrap();
+    assert_eq!(product.as_long_string().unwrap().as_bytes(), b"RabbitMQ");
+}
+
+#[test]
+fn plain_and_amqplain_let_in() {
+    let broker = Embedded::start();
+    let amqplain = b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x05guest";
+    for (mechanism, response) in [("PLAIN", &b"\0guest\0guest"[..]), ("AMQPLAIN", amqplain)] {
+        let mut raw = started(&broker);
+        raw.method(0, start_ok(mechanism, response, true));
+        raw.tune_and_open(0, 131_072, 60);
+        raw.assert_alive();
+    }
+}
+
+#[test]
+fn a_wrong_password_is_403_for_those_who_can_take_it() {
+    let broker = Embedded::start();
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0wrong", true));
+    let text = "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the broker logfile.";
+    assert_eq!(raw.closed(), Closed::Connection(403, text.to_owned(), (0, 0)));
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0wrong", false));
+    assert_eq!(raw.closed(), Closed::Socket);
+}
+
+#[test]
+fn what_fails_before_open_closes_the_socket() {
+    let broker = Embedded::start();
+    type Act = fn(&mut Raw);
+    let login: Act = |raw| {
+        raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+        raw.expect_tune();
+    };
+    let rows: [(&str, Act, Act); 8] = [
+        ("unknown mechanism", |_| (), |raw| raw.method(0, start_ok("CRAM-MD5", b"x", true))),
+        ("PLAIN malformed", |_| (), |raw| raw.method(0, start_ok("PLAIN", b"guest", true))),
+        ("method on channel 1 before start-ok", |_| (), |raw| raw.method(1, publish("", "k"))),
+        ("open before start-ok", |_| (), |raw| raw.method(0, open("/"))),
+        ("frame_max 100", login, |raw| raw.method(0, tune_ok(100, 100, 0))),
+        ("frame_max 0", login, |raw| raw.method(0, tune_ok(100, 0, 0))),
+        ("channel_max 5000", login, |raw| raw.method(0, tune_ok(5000, 8192, 0))),
+        ("garbage", login, |raw| raw.send(&[0xFF; 64])),
+    ];
+    for (name, before, act) in rows {
+        let mut raw = started(&broker);
+        before(&mut raw);
+        act(&mut raw);
+        assert_eq!(raw.closed(), Closed::Socket, "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_vhost_is_530() {
+    let broker = Embedded::start();
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+    raw.expect_tune();
+    raw.method(0, tune_ok(2047, 131_072, 0));
+    raw.method(0, open("nope"));
+    assert_eq!(
+        raw.closed(),
+        Closed::Connection(530, "NOT_ALLOWED - vhost nope not found".to_owned(), (10, 40))
+    );
+}
+
+#[test]
+fn tune_offers_the_settings() {
+    let config = coney::config::Config { heartbeat_s: 17, channels_max: 9, ..Default::default() };
+    let broker = Embedded::build(Broker::builder().config(config));
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+    let tune = raw.expect_tune();
+    assert_eq!((tune.heartbeat, tune.channel_max, tune.frame_max), (17, 9, 131_072));
+}
+
+#[test]
+fn channel_max_counts_open_channels() {
+    let broker = Embedded::start();
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+    raw.tune_and_open(2, 131_072, 0);
+    raw.open_channel(3000);
+    raw.open_channel(7);
+    raw.raw_method(8, 20, 10, &[0]);
+    let text = "NOT_ALLOWED - number of channels opened (2) has reached the negotiated channel_max (2)";
+    assert_eq!(raw.closed(), Closed::Connection(530, text.to_owned(), (20, 10)));
+}
+
+#[test]
+fn the_negotiated_frame_max_counts_for_both_sides() {
+    let broker = Embedded::start();
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+    raw.tune_and_open(0, 4096, 0);
+    raw.open_channel(1);
+    raw.declare("small", |_| ());
+    raw.method(1, publish("", "small"));
+    let body = vec![7; 10_000];
+    raw.frame(2, 1, &[&[0, 60, 0, 0][..], &(body.len() as u64).to_be_bytes(), &[0, 0]].concat());
+    // 4088 bytes and the frame's own 8 are just allowed.
+    body.chunks(4088).for_each(|piece| raw.frame(3, 1, piece));
+    raw.raw_method(1, 60, 70, b"\0\0\x05small\x01");
+    let mut sizes = Vec::new();
+    while sizes.iter().sum::<usize>() < body.len() {
+        if let Some(AMQPFrame::Body(1, piece)) = raw.next() {
+            sizes.push(piece.len());
+        }
+    }
+    assert_eq!(sizes, [4088, 4088, 1824]);
+    raw.send(&[3, 0, 1, 0, 0, 0x0F, 0xF9]);
+    assert!(matches!(raw.closed(), Closed::Connection(501, _, _)));
+}
+
+#[test]
+fn every_frame_may_come_in_pieces_and_many_in_one() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    raw.declare("pieces", |_| ());
+    let frames = [
+        encode(&AMQPFrame::Method(1, publish("", "pieces"))),
+        raw_frame(2, 1, &[&[0, 60, 0, 0][..], &5_u64.to_be_bytes(), &[0, 0]].concat()),
+        raw_frame(3, 1, b"he"),
+        raw_frame(3, 1, b""),
+        raw_frame(3, 1, b"llo"),
+    ]
+    .concat();
+    for byte in &frames {
+        raw.send(&[*byte]);
+    }
+    raw.send(&frames.repeat(3));
+    for _ in 0..4 {
+        raw.raw_method(1, 60, 70, b"\0\0\x06pieces\x01");
+        let mut body = Vec::new();
+        while body.len() < 5 {
+            if let Some(AMQPFrame::Body(1, mut piece)) = raw.next() {
+                body.append(&mut piece);
+            }
+        }
+        assert_eq!(body, b"hello");
+    }
+}
+
+#[test]
+fn the_client_may_close_and_is_answered() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    let close = connection::Close { reply_code: 200, reply_text: "bye".into(), class_id: 0, method_id: 0 };
+    raw.method(0, AMQPClass::Connection(connection::AMQPMethod::Close(close)));
+    let ok = AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
+    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, ok)));
+    assert_eq!(raw.next(), None);
+}
+
+#[test]
+fn a_secret_may_be_updated() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    let update = |secret: &str| {
+        let update = connection::UpdateSecret { new_secret: secret.into(), reason: "renewed".into() };
+        AMQPClass::Connection(connection::AMQPMethod::UpdateSecret(update))
+    };
+    raw.method(0, update("guest"));
+    let ok = AMQPClass::Connection(connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {}));
+    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, ok)));
+    raw.method(0, update("wrong"));
+    assert!(matches!(raw.closed(), Closed::Connection(403, _, _)));
+}
+
+#[test]
+fn garbage_on_one_connection_is_nobody_elses_business() {
+    let broker = Embedded::start();
+    let mut good = Raw::with_channel(broker.address());
+    let mut seed = 1_u64;
+    for round in 0..60 {
+        let mut raw = Raw::with_channel(broker.address());
+        let garbage: Vec<u8> = (0..200)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 33) as u8
+            })
+            .collect();
+        match round % 3 {
+            0 => raw.send(&garbage),
+            1 => raw.frame(1, 1, &garbage),
+            _ => {
+                raw.method(1, publish("", "k"));
+                raw.frame(2, 1, &garbage);
+            }
+        }
+        let _ = raw.closed();
+    }
+    good.assert_alive();
+}
+
+#[test]
+fn blocked_publishers_are_told_and_go_on_afterwards() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    raw.declare("b", |_| ());
+    let content = [
+        encode(&AMQPFrame::Method(1, publish("", "b"))),
+        raw_frame(2, 1, &[&[0, 60, 0, 0][..], &0_u64.to_be_bytes(), &[0, 0]].concat()),
+    ]
+    .concat();
+    let count = |raw: &mut Raw| raw.raw_method(1, 50, 10, b"\0\0\x01b\x01\0\0\0\0");
+    raw.send(&content);
+    count(&mut raw);
+    assert!(matches!(raw.next(), Some(AMQPFrame::Method(1, _))));
+    broker.broker().block("low on memory");
+    let blocked = connection::Blocked { reason: "low on memory".into() };
+    let blocked = AMQPClass::Connection(connection::AMQPMethod::Blocked(blocked));
+    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, blocked)));
+    raw.send(&content);
+    count(&mut raw);
+    broker.broker().unblock();
+    let unblocked = AMQPClass::Connection(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
+    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, unblocked)));
+    assert!(matches!(raw.next(), Some(AMQPFrame::Method(1, _))));
+}

@@ -1,0 +1,85 @@
+//! Heartbeats, on a virtual clock.
+
+use std::time::Duration;
+
+use coney::{Broker, BrokerHandle, Clock};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use amq_protocol::frame::AMQPFrame;
+
+use crate::support::raw::{encode, open, start_ok, tune_ok};
+use crate::support::virtual_time::pass;
+
+const HEARTBEAT: [u8; 8] = [8, 0, 0, 0, 0, 0, 0, 0xCE];
+
+async fn connect(heartbeat_s: u16) -> (BrokerHandle, DuplexStream) {
+    let broker = Broker::builder().ephemeral().detached().clock(Clock::system()).start().await.unwrap();
+    let (mut near, far) = tokio::io::duplex(64 * 1024);
+    broker.attach(far);
+    near.write_all(b"AMQP\x00\x00\x09\x01").await.unwrap();
+    for method in [start_ok("PLAIN", b"\0guest\0guest", true), tune_ok(10, 131_072, heartbeat_s), open("/")] {
+        near.write_all(&encode(&AMQPFrame::Method(0, method))).await.unwrap();
+    }
+    // start, tune, open-ok: the last ends with an empty argument.
+    let mut seen = Vec::new();
+    while !seen.windows(4).any(|ids| ids == [0, 10, 0, 41]) {
+        near.read_buf(&mut seen).await.unwrap();
+    }
+    (broker, near)
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_come_at_half_the_interval() {
+    let (_broker, mut stream) = connect(10).await;
+    let begun = Clock::system();
+    for count in 1..=3 {
+        let mut frame = [0; 8];
+        stream.read_exact(&mut frame).await.unwrap();
+        assert_eq!(frame, HEARTBEAT);
+        let passed = begun.now().as_micros().div_ceil(1_000_000);
+        assert!((5 * count..=5 * count + 1).contains(&passed), "heartbeat {count} after {passed} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_client_is_closed_after_two_intervals() {
+    let (_broker, mut stream) = connect(10).await;
+    let begun = Clock::system();
+    let mut sink = Vec::new();
+    stream.read_to_end(&mut sink).await.unwrap();
+    let passed = begun.now().as_micros() / 1_000_000;
+    assert!((19..=23).contains(&passed), "closed after {passed} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_sends_heartbeats_stays() {
+    let (broker, mut stream) = connect(10).await;
+    for _ in 0..10 {
+        pass(9_000).await;
+        stream.write_all(&HEARTBEAT).await.unwrap();
+    }
+    assert_eq!(broker.connections(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn zero_is_no_heartbeat() {
+    let (broker, mut stream) = connect(0).await;
+    pass(3_600_000).await;
+    assert_eq!(broker.connections(), 1);
+    let mut buffer = [0; 8];
+    let read = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut buffer)).await;
+    assert!(read.is_err(), "{read:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_logs_in_is_closed() {
+    let broker = Broker::builder().ephemeral().detached().start().await.unwrap();
+    let (mut near, far) = tokio::io::duplex(64 * 1024);
+    broker.attach(far);
+    near.write_all(b"AMQP").await.unwrap();
+    let begun = Clock::system();
+    let mut sink = Vec::new();
+    near.read_to_end(&mut sink).await.unwrap();
+    let passed = begun.now().as_micros() / 1_000_000;
+    assert!((9..=12).contains(&passed), "closed after {passed} s");
+}
