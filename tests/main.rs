@@ -8,12 +8,15 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod consuming;
 mod crash;
 mod durability;
 mod handshake;
 mod heartbeats;
 mod process;
 mod protocol_errors;
+mod publishing;
+mod routing;
 mod simulation;
 mod support;
 mod tidy;
