@@ -83,3 +83,22 @@ async fn a_client_that_never_logs_in_is_closed() {
     let passed = begun.now().as_micros() / 1_000_000;
     assert!((9..=12).contains(&passed), "closed after {passed} s");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_publishes_gets_its_heartbeats_all_the_same() {
+    use crate::support::raw::{publish, raw_frame};
+    use amq_protocol::protocol::{AMQPClass, channel};
+
+    let (_broker, mut stream) = connect(10).await;
+    let open = AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}));
+    stream.write_all(&encode(&AMQPFrame::Method(1, open))).await.unwrap();
+    let content = raw_frame(2, 1, &[&[0, 60, 0, 0][..], &0_u64.to_be_bytes(), &[0, 0]].concat());
+    let message = [encode(&AMQPFrame::Method(1, publish("amq.fanout", "k"))), content].concat();
+    for _ in 0..120 {
+        stream.write_all(&message).await.unwrap();
+        pass(100).await;
+    }
+    let mut seen = Vec::new();
+    stream.read_buf(&mut seen).await.unwrap();
+    assert_eq!(seen.windows(8).filter(|bytes| *bytes == HEARTBEAT).count(), 2);
+}

@@ -159,6 +159,7 @@ impl Connection {
         let stop_by = self.stop_by.filter(|_| self.session.is_running());
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
+        self.look_up(deadline);
         let paused = stop_by.is_some() || (self.has_published && self.blocked.borrow().is_some());
         let (events, taken) = (&mut self.events, &mut self.taken);
         let out = self.session.out();
@@ -178,6 +179,18 @@ impl Connection {
             None => self.tick(now),
         }
         Ok(())
+    }
+
+    /// A busy connection's socket is ready whenever it is asked, so what is behind it in [`wait`](Self::wait) would never
+    /// have its turn: heartbeats, the alarm, the end.
+    fn look_up(&mut self, deadline: Option<Time>) {
+        let now = self.shared.clock.now();
+        if deadline.is_some_and(|deadline| deadline <= now) || self.blocked.has_changed().unwrap_or(false) {
+            self.tick(now);
+        }
+        if self.stop_by.is_none() && *self.stopping.borrow() {
+            self.stop();
+        }
     }
 
     async fn note(&mut self, now: Time, ready: &Ready) {
