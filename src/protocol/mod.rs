@@ -14,5 +14,6 @@ pub mod reply;
 pub mod table;
 #[cfg(test)]
 mod tests;
+pub mod value;
 
 pub use octets::Octets;

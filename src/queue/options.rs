@@ -1,7 +1,9 @@
 //! A queue's settings, parsed once from its declare arguments
 //! (<https://www.rabbitmq.com/docs/queues#optional-arguments>).
 
-use amq_protocol::types::{AMQPType, AMQPValue, FieldTable};
+use amq_protocol::types::{AMQPValue, FieldTable};
+
+use crate::protocol::value::type_name;
 
 /// What gives way when a queue is at its length limit (`x-overflow`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -221,29 +223,5 @@ pub fn as_integer(value: &AMQPValue) -> Option<i64> {
         AMQPValue::LongUInt(n) => Some(i64::from(*n)),
         AMQPValue::LongLongInt(n) => Some(*n),
         _ => None,
-    }
-}
-
-/// RabbitMQ's name for a field's type, as its error texts have it.
-#[must_use]
-pub fn type_name(value: &AMQPValue) -> &'static str {
-    match value.get_type() {
-        AMQPType::Boolean => "bool",
-        AMQPType::ShortShortInt => "byte",
-        AMQPType::ShortShortUInt => "unsignedbyte",
-        AMQPType::ShortInt => "short",
-        AMQPType::ShortUInt => "unsignedshort",
-        AMQPType::LongInt => "signedint",
-        AMQPType::LongUInt => "unsignedint",
-        AMQPType::LongLongInt | AMQPType::LongLongUInt => "long",
-        AMQPType::Float => "float",
-        AMQPType::Double => "double",
-        AMQPType::DecimalValue => "decimal",
-        AMQPType::ShortString | AMQPType::LongString => "longstr",
-        AMQPType::FieldArray => "array",
-        AMQPType::Timestamp => "timestamp",
-        AMQPType::FieldTable => "table",
-        AMQPType::ByteArray => "binary",
-        AMQPType::Void => "void",
     }
 }

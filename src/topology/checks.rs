@@ -1,5 +1,7 @@
 //! What may be declared, deleted and bound: nothing here changes anything. The order of the checks is RabbitMQ's.
 
+use crate::protocol::value::type_name;
+
 use super::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec};
 use super::{Topology, TopologyError, equivalence, headers};
 use amq_protocol::types::AMQPValue;
@@ -117,7 +119,7 @@ fn check_alternate(spec: &ExchangeSpec, vhost: &str) -> Result<(), TopologyError
         None | Some(AMQPValue::LongString(_)) => Ok(()),
         Some(other) => Err(TopologyError::PreconditionFailed(format!(
             "invalid type '{}' for arg '{ALTERNATE_EXCHANGE}' in exchange '{}' in vhost '{vhost}'",
-            equivalence::type_name(other),
+            type_name(other),
             spec.name
         ))),
     }

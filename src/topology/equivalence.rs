@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::TopologyError;
+use crate::protocol::value::type_name;
 
 /// Checks that the `keys` of a redeclare's arguments equal the current ones. Other keys may differ.
 ///
@@ -47,30 +48,6 @@ pub fn check_property<T: PartialEq + std::fmt::Display>(
     }
     let place = format!("for {kind_of_thing} '{name}' in vhost '{vhost}'");
     Err(inequivalent(property, &place, &format!("'{received}'"), &format!("'{current}'")))
-}
-
-/// RabbitMQ's name for the type of a value.
-#[must_use]
-pub const fn type_name(value: &AMQPValue) -> &'static str {
-    match value {
-        AMQPValue::Boolean(_) => "bool",
-        AMQPValue::ShortShortInt(_) => "byte",
-        AMQPValue::ShortShortUInt(_) => "unsignedbyte",
-        AMQPValue::ShortInt(_) => "short",
-        AMQPValue::ShortUInt(_) => "unsignedshort",
-        AMQPValue::LongInt(_) => "signedint",
-        AMQPValue::LongUInt(_) => "unsignedint",
-        AMQPValue::LongLongInt(_) => "long",
-        AMQPValue::Float(_) => "float",
-        AMQPValue::Double(_) => "double",
-        AMQPValue::DecimalValue(_) => "decimal",
-        AMQPValue::ShortString(_) | AMQPValue::LongString(_) => "longstr",
-        AMQPValue::FieldArray(_) => "array",
-        AMQPValue::Timestamp(_) => "timestamp",
-        AMQPValue::FieldTable(_) => "table",
-        AMQPValue::ByteArray(_) => "binary",
-        AMQPValue::Void => "void",
-    }
 }
 
 /// A value as RabbitMQ prints it between the quotes of a reply text: strings bare, the rest as Erlang terms.

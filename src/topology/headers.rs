@@ -9,6 +9,8 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 use slab::Slab;
 
+use crate::protocol::value::type_name;
+
 use super::edges::{BindingIndex, Edge, Map, Marks, Matches, VecSet};
 use super::{TopologyError, equivalence, nested};
 
@@ -136,7 +138,7 @@ pub(super) fn check_arguments(arguments: &FieldTable) -> Result<(), TopologyErro
             format!("Invalid x-match field value {term}; expected all, any, all-with-x, or any-with-x")
         }
         other => {
-            let found = equivalence::type_name(other);
+            let found = type_name(other);
             format!("Invalid x-match field type {found} (value {term}); expected longstr")
         }
     };
