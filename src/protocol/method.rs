@@ -1,7 +1,7 @@
 //! Methods (spec section 4.2.4): `class u16 | method u16 | arguments`.
 //!
 //! Those that come once a message are decoded here and borrow from the frame; the rest is amq-protocol's, which sees only
-//! what [`super::layout`] passed. Bits that AMQP does not define are ignored, as are reserved arguments.
+//! what `layout` passed. Bits that AMQP does not define are ignored, as are reserved arguments.
 
 use amq_protocol::protocol::{
     AMQPClass, access, basic, channel, confirm, connection, exchange, parse_class, queue, tx,
