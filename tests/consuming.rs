@@ -180,3 +180,26 @@ async fn a_channel_exception_closes_one_channel() {
     bench.publish("", "q", "still here").await;
     assert_eq!(text(&next(&mut consumer).await.data), "still here");
 }
+
+#[tokio::test]
+async fn a_connection_that_is_being_closed_gives_back_at_once() {
+    use crate::support::raw::{Closed, Raw};
+
+    let bench = Bench::start().await;
+    bench.declare("q", FieldTable::default()).await;
+    bench.publish("", "q", "held").await;
+    let address = bench.broker.address().unwrap();
+    let holder = tokio::task::spawn_blocking(move || {
+        let mut raw = Raw::with_channel(address);
+        raw.raw_method(1, 60, 70, b"\0\0\x01q\0");
+        while !matches!(raw.next(), Some(amq_protocol::frame::AMQPFrame::Body(..))) {}
+        raw.raw_method(1, 99, 99, &[]);
+        assert!(matches!(raw.closed(), Closed::Connection(503, _, _)));
+        // It never answers the close, and never hangs up.
+        raw
+    });
+    let holder = holder.await.unwrap();
+    bench.until_ready("q", 1).await;
+    assert!(bench.get("q").await.unwrap().delivery.redelivered);
+    drop(holder);
+}

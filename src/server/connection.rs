@@ -152,6 +152,10 @@ impl Connection {
                 None => break,
             }
         }
+        if self.session.is_closing() {
+            // Whether the client ever answers or not, its messages need not wait for it.
+            self.give_back().await;
+        }
         self.count();
     }
 

@@ -38,7 +38,11 @@ impl Burial<'_> {
                 per_queue.entry(queue).or_default().push(publish(buried.clone()));
             }
         }
-        self.send(per_queue, stored);
+        if stored.is_empty() {
+            self.send_unstored(per_queue);
+        } else {
+            self.send(per_queue, stored);
+        }
     }
 
     fn bury(&self, letter: &DeadLetter) -> Message {
@@ -73,6 +77,16 @@ impl Burial<'_> {
             self.vhost.queue(*queue).is_some_and(|record| !dead_letter::is_cycle(buried, &record.name))
         });
         queues
+    }
+
+    /// What the store never had needs no unit there: only its targets' records, if they keep any.
+    fn send_unstored(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>) {
+        for (queue, publishes) in per_queue {
+            if let Some(record) = self.vhost.queue(queue) {
+                // A target that went just now is as one that was never there.
+                let _ = record.mailbox.send(Mail::Tell(Command::Adopt(publishes)));
+            }
+        }
     }
 
     fn send(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>, stored: Vec<Position>) {

@@ -86,6 +86,10 @@ impl QueueTask {
     }
 
     fn take(&mut self, now: Time, mail: Mail, replies: &mut Vec<(oneshot::Sender<Reply>, Reply)>) {
+        if self.effects.ended.is_some() {
+            self.turn_away(mail);
+            return;
+        }
         match mail {
             Mail::Tell(command) => {
                 self.note_gone(&command);

@@ -190,6 +190,12 @@ impl Session {
         self.phase == Phase::Closed
     }
 
+    /// Whether connection.close was sent and its answer is waited for.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
     /// Whether it is open, and not yet closing.
     #[must_use]
     pub fn is_running(&self) -> bool {
