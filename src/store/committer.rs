@@ -186,12 +186,16 @@ impl<E: Engine> Committer<E> {
             .or_insert_with(|| HeldJoin { missing: join.parts, ..HeldJoin::default() });
         held.missing = held.missing.saturating_sub(1);
         held.cost += cost;
+        // What is held waits for its other parts, not for a commit: a queue that is made to wait until there is less to
+        // commit may be the very one whose part is missing.
+        self.shared.pending_bytes.fetch_sub(cost, Relaxed);
         held.parts.push(part);
         if held.missing == 0
             && let Some(whole) = self.joins.remove(&join.id)
         {
             self.drain.waits = true;
             self.drain.cost += whole.cost;
+            self.shared.pending_bytes.fetch_add(whole.cost, Relaxed);
             whole.parts.into_iter().for_each(|part| self.apply(part, true));
         }
     }

@@ -86,7 +86,7 @@ impl StoreHandle {
         }
     }
 
-    /// Bytes submitted and not yet committed, also those held in incomplete joins.
+    /// Bytes submitted and not yet committed, without those held in incomplete joins: no commit makes these fewer.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.shared.pending_bytes.load(Relaxed)
