@@ -1,8 +1,6 @@
 //! Dead letters: the history they carry, and when they stop going round
 //! (<https://www.rabbitmq.com/docs/dlx#effects>).
 
-use std::borrow::Cow;
-
 use crate::message::{Message, Parts};
 use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
@@ -125,10 +123,13 @@ fn deaths(
     for table in former.iter().filter(|table| !same(table)) {
         push_table(&mut items, table.bytes());
     }
-    let mut array = vec![b'A'];
-    array.extend_from_slice(&(items.len() as u32).to_be_bytes());
-    array.append(&mut items);
-    array
+    encoded_array(&items)
+}
+
+/// An array's value, type letter and length before its items.
+fn encoded_array(items: &[u8]) -> Vec<u8> {
+    let length = (items.len() as u32).to_be_bytes();
+    [b"A", &length[..], items].concat()
 }
 
 fn push_table(items: &mut Vec<u8>, table: &[u8]) {
@@ -179,10 +180,7 @@ fn string_array<'a>(strings: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
         items.extend_from_slice(&(string.len() as u32).to_be_bytes());
         items.extend_from_slice(string);
     }
-    let mut array = vec![b'A'];
-    array.extend_from_slice(&(items.len() as u32).to_be_bytes());
-    array.append(&mut items);
-    array
+    encoded_array(&items)
 }
 
 /// The deaths so far, newest first.
@@ -255,10 +253,4 @@ pub fn without_header(headers: Table<'_>, name: &[u8]) -> Option<Vec<u8>> {
         writer.entry_raw(key, raw);
     }
     Some(bytes)
-}
-
-/// A name for logs.
-#[must_use]
-pub fn printable(name: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(name)
 }
