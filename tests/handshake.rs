@@ -1,11 +1,11 @@
 //! From the protocol header to connection.open, and the ways out again.
 
 use amq_protocol::frame::AMQPFrame;
-use amq_protocol::protocol::{AMQPClass, connection};
+use amq_protocol::protocol::{AMQPClass, channel, connection, queue};
 use coney::Broker;
 
 use crate::support::broker::Embedded;
-use crate::support::raw::{Closed, Raw, encode, open, publish, raw_frame, start_ok, tune_ok};
+use crate::support::raw::{Closed, Raw, declare, encode, open, publish, raw_frame, start_ok, tune_ok};
 
 const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 
@@ -19,8 +19,14 @@ fn started(broker: &Embedded) -> Raw {
 #[test]
 fn another_protocol_is_told_ours_and_let_go() {
     let broker = Embedded::start();
-    for header in [&b"AMQP\x00\x01\x00\x00"[..], b"AMQP\x01\x01\x00\x0a", b"GET / HTTP/1.1\r\n\r\n", b"\x16"]
-    {
+    for header in [
+        &b"AMQP\x00\x01\x00\x00"[..],
+        b"AMQP\x01\x01\x00\x0a",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16",
+        b"AMQP\x00\x00\x09\x00",
+        b"AMQQ",
+    ] {
         let mut raw = Raw::connect(broker.address());
         raw.send(header);
         assert_eq!(raw.rest(), HEADER, "{header:?}");
@@ -73,7 +79,7 @@ fn what_fails_before_open_closes_the_socket() {
         raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
         raw.expect_tune();
     };
-    let rows: [(&str, Act, Act); 8] = [
+    let rows: [(&str, Act, Act); 16] = [
         ("unknown mechanism", |_| (), |raw| raw.method(0, start_ok("CRAM-MD5", b"x", true))),
         ("PLAIN malformed", |_| (), |raw| raw.method(0, start_ok("PLAIN", b"guest", true))),
         ("method on channel 1 before start-ok", |_| (), |raw| raw.method(1, publish("", "k"))),
@@ -81,6 +87,14 @@ fn what_fails_before_open_closes_the_socket() {
         ("frame_max 100", login, |raw| raw.method(0, tune_ok(100, 100, 0))),
         ("frame_max 0", login, |raw| raw.method(0, tune_ok(100, 0, 0))),
         ("channel_max 5000", login, |raw| raw.method(0, tune_ok(5000, 8192, 0))),
+        ("PLAIN without a password", |_| (), |raw| raw.method(0, start_ok("PLAIN", b"\0guest", true))),
+        ("AMQPLAIN malformed", |_| (), |raw| raw.method(0, start_ok("AMQPLAIN", b"\x05LOGINS\0\0", true))),
+        ("no start-ok but tune-ok", |_| (), |raw| raw.method(0, tune_ok(100, 8192, 0))),
+        ("a body before start-ok", |_| (), |raw| raw.frame(3, 0, b"x")),
+        ("frame_max 4095", login, |raw| raw.method(0, tune_ok(100, 4095, 0))),
+        ("frame_max above ours", login, |raw| raw.method(0, tune_ok(100, 131_073, 0))),
+        ("channel_max 0", login, |raw| raw.method(0, tune_ok(0, 8192, 0))),
+        ("a second start-ok", login, |raw| raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true))),
         ("garbage", login, |raw| raw.send(&[0xFF; 64])),
     ];
     for (name, before, act) in rows {
@@ -258,4 +272,179 @@ fn blocked_publishers_are_told_and_go_on_afterwards() {
     let unblocked = AMQPClass::Connection(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
     assert_eq!(raw.next(), Some(AMQPFrame::Method(0, unblocked)));
     assert!(matches!(raw.next(), Some(AMQPFrame::Method(1, _))));
+}
+
+#[test]
+fn the_start_says_what_clients_look_for() {
+    let broker = Embedded::start();
+    let mut raw = Raw::connect(broker.address());
+    raw.send(HEADER);
+    let start = raw.expect_start();
+    assert_eq!(start.locales.to_string(), "en_US");
+    let properties = start.server_properties.inner();
+    for name in ["product", "version", "platform", "copyright", "information", "cluster_name"] {
+        let text = properties.get(name).and_then(|value| value.as_long_string());
+        assert!(text.is_some_and(|text| !text.as_bytes().is_empty()), "{name}");
+    }
+    let capabilities = properties.get("capabilities").and_then(|value| value.as_field_table()).unwrap();
+    for name in [
+        "publisher_confirms",
+        "exchange_exchange_bindings",
+        "basic.nack",
+        "consumer_cancel_notify",
+        "connection.blocked",
+        "consumer_priorities",
+        "authentication_failure_close",
+        "per_consumer_qos",
+        "direct_reply_to",
+    ] {
+        let has = capabilities.inner().get(name).and_then(|value| value.as_bool());
+        assert_eq!(has, Some(true), "{name}");
+    }
+}
+
+#[test]
+fn a_header_that_turns_wrong_halfway_is_told_ours() {
+    let broker = Embedded::start();
+    let mut raw = Raw::connect(broker.address());
+    for part in [&b"AMQP"[..], b"\x00\x00", b"\x08"] {
+        raw.send(part);
+    }
+    assert_eq!(raw.rest(), HEADER);
+}
+
+#[test]
+fn a_refusal_names_the_mechanism() {
+    let broker = Embedded::start();
+    for (mechanism, response) in [
+        ("AMQPLAIN", &b"\x05LOGINS\0\0\0\x05guest\x08PASSWORDS\0\0\0\x02no"[..]),
+        ("PLAIN", b"\0nobody\0guest"),
+        ("PLAIN", b"\0guest\0"),
+        ("PLAIN", b"\0\0"),
+    ] {
+        let mut raw = started(&broker);
+        raw.method(0, start_ok(mechanism, response, true));
+        let text = format!("ACCESS_REFUSED - Login was refused using authentication mechanism {mechanism}. ");
+        match raw.closed() {
+            Closed::Connection(403, said, (0, 0)) if said.starts_with(&text) => {}
+            other => panic!("{mechanism} {response:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_edges_of_what_may_be_negotiated() {
+    let broker = Embedded::start();
+    for (channel_max, frame_max, heartbeat) in [(1, 4096, 0), (2047, 131_072, u16::MAX), (1, 4097, 1)] {
+        let mut raw = started(&broker);
+        raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+        raw.tune_and_open(channel_max, frame_max, heartbeat);
+        raw.open_channel(u16::MAX);
+    }
+}
+
+#[test]
+fn a_closed_channel_makes_room_for_another() {
+    let broker = Embedded::start();
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+    raw.tune_and_open(1, 131_072, 0);
+    for number in 1..=5 {
+        raw.open_channel(number);
+        raw.raw_method(number, 20, 40, b"\0\xc8\0\0\0\0\0");
+        let ok = AMQPClass::Channel(channel::AMQPMethod::CloseOk(channel::CloseOk {}));
+        assert_eq!(raw.next(), Some(AMQPFrame::Method(number, ok)));
+    }
+    // One that the broker closed keeps its place until the client has agreed.
+    raw.open_channel(6);
+    raw.raw_method(6, 60, 70, b"\0\0\x03noq\0");
+    assert!(matches!(raw.closed(), Closed::Channel(404, ..)));
+    raw.raw_method(6, 20, 41, b"");
+    raw.open_channel(7);
+}
+
+/// Until the client agrees, all that it still says counts for nothing.
+#[test]
+fn what_follows_a_connection_error_is_ignored() {
+    let broker = Embedded::start();
+    let mut other = Raw::with_channel(broker.address());
+    other.declare("after", |_| ());
+    let late = [
+        raw_frame(1, 1, &[0, 60, 0, 10, 0, 0, 0, 9, 0, 0, 0]),
+        encode(&AMQPFrame::Method(1, publish("", "after"))),
+        raw_frame(2, 1, &[&[0, 60, 0, 0][..], &[0; 8], &[0, 0]].concat()),
+        raw_frame(1, 1, &[0, 99, 0, 1]),
+        raw_frame(8, 0, b""),
+        raw_frame(3, 0, b"x"),
+    ];
+    let answers: [(&str, &[u8], Option<AMQPClass>); 2] = [
+        ("close-ok", &[0, 10, 0, 51], None),
+        (
+            "a close that crossed ours",
+            &[0, 10, 0, 50, 0, 200, 0, 0, 0, 0, 0],
+            Some(AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}))),
+        ),
+    ];
+    for (name, answer, expected) in answers {
+        let mut raw = Raw::with_channel(broker.address());
+        raw.send(&late.concat());
+        let text = "NOT_IMPLEMENTED - prefetch_size!=0 (9)".to_owned();
+        assert_eq!(raw.closed(), Closed::Connection(540, text, (60, 10)), "{name}");
+        raw.frame(1, 0, answer);
+        assert_eq!(raw.next(), expected.map(|ok| AMQPFrame::Method(0, ok)), "{name}");
+        assert_eq!(raw.rest(), b"", "{name}");
+    }
+    assert_eq!(ready_in(&mut other, "after"), 0);
+}
+
+#[test]
+fn what_follows_the_clients_close_is_ignored() {
+    let broker = Embedded::start();
+    let mut other = Raw::with_channel(broker.address());
+    other.declare("gone", |_| ());
+    let mut raw = Raw::with_channel(broker.address());
+    let all = [
+        raw_frame(1, 0, &[0, 10, 0, 50, 0, 200, 0, 0, 0, 0, 0]),
+        encode(&AMQPFrame::Method(1, publish("", "gone"))),
+        raw_frame(2, 1, &[&[0, 60, 0, 0][..], &[0; 8], &[0, 0]].concat()),
+        raw_frame(1, 1, &[0, 99, 0, 1]),
+    ];
+    raw.send(&all.concat());
+    let ok = AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
+    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, ok)));
+    assert_eq!(raw.next(), None);
+    assert_eq!(ready_in(&mut other, "gone"), 0);
+}
+
+fn ready_in(raw: &mut Raw, name: &str) -> u32 {
+    let passive = queue::Declare { passive: true, ..declare(name) };
+    raw.method(1, AMQPClass::Queue(queue::AMQPMethod::Declare(passive)));
+    match raw.next() {
+        Some(AMQPFrame::Method(1, AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok)))) => ok.message_count,
+        other => panic!("not declared: {other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_vhost_is_530_as_well() {
+    let broker = Embedded::start();
+    let mut raw = started(&broker);
+    raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
+    raw.expect_tune();
+    raw.method(0, tune_ok(2047, 131_072, 0));
+    raw.method(0, open(""));
+    assert_eq!(raw.closed(), Closed::Connection(530, "NOT_ALLOWED - vhost  not found".to_owned(), (10, 40)));
+}
+
+#[test]
+fn a_broker_that_stops_says_so() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    let stopping = std::thread::spawn(move || drop(broker));
+    assert!(
+        matches!(raw.closed(), Closed::Connection(320, text, (0, 0)) if text.starts_with("CONNECTION_FORCED - "))
+    );
+    raw.raw_method(0, 10, 51, b"");
+    assert_eq!(raw.next(), None);
+    stopping.join().unwrap();
 }

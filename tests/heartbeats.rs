@@ -102,3 +102,62 @@ async fn a_client_that_only_publishes_gets_its_heartbeats_all_the_same() {
     stream.read_buf(&mut seen).await.unwrap();
     assert_eq!(seen.windows(8).filter(|bytes| *bytes == HEARTBEAT).count(), 2);
 }
+
+/// Ten seconds for the whole of it, not ten for each step.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stops_in_mid_handshake_is_closed() {
+    let header = b"AMQP\x00\x00\x09\x01".to_vec();
+    let start_ok = encode(&AMQPFrame::Method(0, start_ok("PLAIN", b"\0guest\0guest", true)));
+    let tune_ok = encode(&AMQPFrame::Method(0, tune_ok(10, 131_072, 1)));
+    let steps = [("header", header), ("start-ok", start_ok), ("tune-ok", tune_ok)];
+    for stop in 1..=steps.len() {
+        let broker = Broker::builder().ephemeral().detached().start().await.unwrap();
+        let (mut near, far) = tokio::io::duplex(64 * 1024);
+        broker.attach(far);
+        let begun = Clock::system();
+        for (_, bytes) in &steps[..stop] {
+            near.write_all(bytes).await.unwrap();
+            pass(3_000).await;
+        }
+        let mut sink = Vec::new();
+        near.read_to_end(&mut sink).await.unwrap();
+        let passed = begun.now().as_micros() / 1_000_000;
+        let name = steps[stop - 1].0;
+        assert!((9..=12).contains(&passed), "stopped after {name}, closed after {passed} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_answers_a_close_is_closed() {
+    let (broker, mut stream) = connect(0).await;
+    let begun = Clock::system();
+    stream.write_all(&[9, 0, 0, 0, 0, 0, 0, 0xCE]).await.unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).await.unwrap();
+    assert!(said.windows(4).any(|ids| ids == [0, 10, 0, 50]), "{said:?}");
+    let passed = begun.now().as_micros() / 1_000_000;
+    assert!((4..=6).contains(&passed), "closed after {passed} s");
+    drop(stream);
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while broker.connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the connection is left behind");
+}
+
+/// Bytes are a sign of life whatever they are part of; half a frame and then silence is silence.
+#[tokio::test(start_paused = true)]
+async fn half_a_frame_does_not_keep_a_client() {
+    let (_broker, mut stream) = connect(10).await;
+    let begun = Clock::system();
+    for byte in &HEARTBEAT[..3] {
+        stream.write_all(&[*byte]).await.unwrap();
+        pass(5_000).await;
+    }
+    let mut sink = Vec::new();
+    stream.read_to_end(&mut sink).await.unwrap();
+    let passed = begun.now().as_micros() / 1_000_000;
+    assert!((29..=33).contains(&passed), "closed after {passed} s");
+}

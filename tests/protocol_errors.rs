@@ -287,6 +287,18 @@ const CONTENTS: &[Row] = &[
         ),
     ),
     (
+        "header size 600 MiB",
+        |raw| {
+            method(raw, publish("", "k"));
+            raw.frame(2, 1, &header(600 << 20, 0, &[]));
+        },
+        Channel(
+            311,
+            "CONTENT_TOO_LARGE - message size 629145600 is larger than configured max size 134217728",
+            (60, 40),
+        ),
+    ),
+    (
         "properties malformed",
         |raw| publish_with(raw, 0x8000, b"\x09short"),
         Connection(502, "SYNTAX_ERROR - ", (60, 40)),
@@ -303,6 +315,28 @@ const CONTENTS: &[Row] = &[
             raw.frame(2, 1, &header(0, 0, &[]));
         },
         Channel(404, "NOT_FOUND - no exchange 'nox' in vhost '/'", (60, 40)),
+    ),
+    (
+        "publish to internal exchange",
+        |raw| {
+            exchange_declare(raw, "inner", "direct", |declare| declare.internal = true);
+            raw.next();
+            method(raw, publish("inner", "k"));
+            raw.frame(2, 1, &header(0, 0, &[]));
+        },
+        Channel(403, "ACCESS_REFUSED - cannot publish to internal exchange 'inner' in vhost '/'", (60, 40)),
+    ),
+    (
+        "publish to the broker's own internal exchange",
+        |raw| {
+            method(raw, publish("amq.rabbitmq.trace", "k"));
+            raw.frame(2, 1, &header(0, 0, &[]));
+        },
+        Channel(
+            403,
+            "ACCESS_REFUSED - cannot publish to internal exchange 'amq.rabbitmq.trace' in vhost '/'",
+            (60, 40),
+        ),
     ),
     (
         "immediate",
@@ -380,6 +414,21 @@ const METHODS: &[Row] = &[
         "queue.declare-ok from a client",
         |raw| raw.raw_method(1, 50, 11, &[1, b'q', 0, 0, 0, 0, 0, 0, 0, 0]),
         Connection(503, "COMMAND_INVALID - unimplemented method", (50, 11)),
+    ),
+    (
+        "basic.deliver from a client",
+        |raw| raw.raw_method(1, 60, 60, b"\x01t\0\0\0\0\0\0\0\x01\0\0\x01k"),
+        Connection(503, "COMMAND_INVALID - unimplemented method", (60, 60)),
+    ),
+    (
+        "second connection.open",
+        |raw| raw.raw_method(0, 10, 40, b"\x01/\0\0"),
+        Connection(504, "CHANNEL_ERROR - unexpected method in connection state running", (10, 40)),
+    ),
+    (
+        "connection.close-ok that nobody asked for",
+        |raw| raw.raw_method(0, 10, 51, b""),
+        Connection(504, "CHANNEL_ERROR - unexpected method in connection state running", (10, 51)),
     ),
     (
         "table with unknown type",
@@ -570,6 +619,19 @@ const QUEUES: &[Row] = &[
         Channel(403, "ACCESS_REFUSED - queue name 'amq.foo' contains reserved prefix 'amq.*'", (50, 10)),
     ),
     (
+        "queue redeclare durable",
+        |raw| {
+            raw.declare("dq", |_| ());
+            let other = queue::Declare { durable: true, ..declare("dq") };
+            method(raw, AMQPClass::Queue(queue::AMQPMethod::Declare(other)));
+        },
+        Channel(
+            406,
+            "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'dq' in vhost '/': received 'true' but current is 'false'",
+            (50, 10),
+        ),
+    ),
+    (
         "queue redeclare auto_delete",
         |raw| {
             raw.declare("rq", |_| ());
@@ -660,6 +722,19 @@ const QUEUES: &[Row] = &[
         ),
     ),
     (
+        "quorum exclusive",
+        |raw| {
+            let arguments = table("x-queue-type", text_value("quorum"));
+            let exclusive = queue::Declare { durable: true, exclusive: true, arguments, ..declare("aq") };
+            method(raw, AMQPClass::Queue(queue::AMQPMethod::Declare(exclusive)));
+        },
+        Channel(
+            406,
+            "PRECONDITION_FAILED - invalid property 'exclusive-owner' for queue 'aq' in vhost '/'",
+            (50, 10),
+        ),
+    ),
+    (
         "dlx key without dlx",
         |raw| declare_with(raw, "x-dead-letter-routing-key", text_value("k")),
         Channel(
@@ -721,6 +796,11 @@ const QUEUES: &[Row] = &[
         "bind missing queue",
         |raw| bind(raw, "noq", "amq.direct", FieldTable::default()),
         Channel(404, "NOT_FOUND - no queue 'noq' in vhost '/'", (50, 20)),
+    ),
+    (
+        "bind empty queue name",
+        |raw| bind(raw, "", "amq.direct", FieldTable::default()),
+        Channel(404, "NOT_FOUND - no previously declared queue", (50, 20)),
     ),
     (
         "bind to default exchange",
@@ -868,6 +948,27 @@ fn an_exclusive_queue_is_closed_to_others() {
     owner.assert_alive();
 }
 
+/// The code and the text's first word are fixed: clients compare them.
+#[test]
+fn a_mandatory_message_that_goes_nowhere_comes_back() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    raw.raw_method(1, 60, 40, b"\0\0\x0aamq.direct\x01k\x01");
+    raw.frame(2, 1, &header(2, 0, &[]));
+    raw.frame(3, 1, b"hi");
+    let returned = basic::Return {
+        reply_code: 312,
+        reply_text: "NO_ROUTE".into(),
+        exchange: "amq.direct".into(),
+        routing_key: "k".into(),
+    };
+    let returned = AMQPClass::Basic(basic::AMQPMethod::Return(returned));
+    assert_eq!(raw.next(), Some(amq_protocol::frame::AMQPFrame::Method(1, returned)));
+    assert!(matches!(raw.next(), Some(amq_protocol::frame::AMQPFrame::Header(1, _))));
+    assert_eq!(raw.next(), Some(amq_protocol::frame::AMQPFrame::Body(1, b"hi".to_vec())));
+    raw.assert_alive();
+}
+
 #[test]
 fn a_channel_that_is_being_closed_ignores_what_was_under_way() {
     let broker = Embedded::start();
@@ -886,6 +987,33 @@ fn a_channel_that_is_being_closed_ignores_what_was_under_way() {
     raw.method(1, AMQPClass::Channel(channel::AMQPMethod::CloseOk(channel::CloseOk {})));
     raw.open_channel(1);
     raw.assert_alive();
+}
+
+/// The client's close and the broker's cross: each is answered, and only then is the number free again.
+#[test]
+fn both_sides_may_close_a_channel_at_once() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    let missing = raw_frame(1, 1, b"\0\x3c\0\x46\0\0\x03noq\0");
+    raw.send(&[missing, raw_frame(1, 1, &[0, 20, 0, 40, 0, 200, 0, 0, 0, 0, 0])].concat());
+    assert!(matches!(raw.closed(), Closed::Channel(404, _, (60, 70))));
+    let ok = AMQPClass::Channel(channel::AMQPMethod::CloseOk(channel::CloseOk {}));
+    assert_eq!(raw.next(), Some(amq_protocol::frame::AMQPFrame::Method(1, ok.clone())));
+    raw.method(1, ok);
+    raw.open_channel(1);
+    raw.assert_alive();
+}
+
+/// A number may be opened again only when the client has answered; it is told, not left waiting.
+#[test]
+fn a_channel_is_not_opened_again_before_its_close_was_answered() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    raw.raw_method(1, 60, 70, b"\0\0\x03noq\0");
+    assert!(matches!(raw.closed(), Closed::Channel(404, ..)));
+    raw.raw_method(1, 20, 10, &[0]);
+    let text = "CHANNEL_ERROR - second 'channel.open' seen".to_owned();
+    assert_eq!(raw.closed(), Closed::Connection(504, text, (20, 10)));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::link::Link;
 use super::outgoing::Errand;
 use super::publish::{PublishMethod, return_unroutable};
 use super::request::ChannelRequest;
+use super::running::opened_twice;
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
@@ -241,9 +242,7 @@ impl Channel {
 
     fn channel(&self, link: &mut Link, method: channel::AMQPMethod) -> Outcome {
         match method {
-            channel::AMQPMethod::Open(_) => {
-                Err(Exception::new(ReplyCode::ChannelError, "second 'channel.open' seen"))
-            }
+            channel::AMQPMethod::Open(_) => Err(opened_twice()),
             channel::AMQPMethod::Close(_) => Ok(Handled::Close),
             channel::AMQPMethod::Flow(flow) if flow.active => {
                 let ok = channel::FlowOk { active: true };

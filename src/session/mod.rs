@@ -105,6 +105,7 @@ pub struct Session {
     capabilities: Capabilities,
     heartbeat: Option<Duration>,
     blocked: bool,
+    accepted: Time,
     phase_since: Time,
     last_read: Time,
     last_write: Time,
@@ -138,6 +139,7 @@ impl Session {
             capabilities: Capabilities::default(),
             heartbeat: None,
             blocked: false,
+            accepted: now,
             phase_since: now,
             last_read: now,
             last_write: now,
@@ -290,7 +292,8 @@ impl Session {
                 Some(if self.blocked { send } else { send.min(self.last_read + interval * 2) })
             }
             Phase::Closing | Phase::Leaving => Some(self.phase_since + CLOSING),
-            _ => Some(self.phase_since + HANDSHAKE),
+            // The steps share the time: a client that takes one at a time gains none.
+            _ => Some(self.accepted + HANDSHAKE),
         }
     }
 

@@ -261,9 +261,20 @@ impl Channel {
             let name = String::from_utf8_lossy(&keys.exchange);
             Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
         })?;
+        check_not_internal(link, &keys.exchange)?;
         keys.generation = (cacheable && !has_extra).then_some(generation);
         Ok(())
     }
+}
+
+/// Internal exchanges take messages by bindings and dead-lettering only. A cached route was checked when it was made.
+fn check_not_internal(link: &Link, exchange: &[u8]) -> Result<(), Exception> {
+    let is_internal = link.topology.read().exchange_by_bytes(exchange).is_some_and(|spec| spec.internal);
+    if !is_internal {
+        return Ok(());
+    }
+    let (name, vhost) = (String::from_utf8_lossy(exchange), &link.vhost);
+    Err(Exception::access_refused(format!("cannot publish to internal exchange '{name}' in vhost '{vhost}'")))
 }
 
 /// The body of a message, and where it is.

@@ -72,9 +72,7 @@ impl Session {
         let method = match method::decode_method(payload) {
             Ok(Method::Connection(method)) => method,
             Ok(_) => {
-                let exception =
-                    Exception::new(ReplyCode::ChannelError, "unexpected method in connection state running");
-                self.raise_on_connection(now, &exception.caused_by(id));
+                self.raise_on_connection(now, &out_of_place().caused_by(id));
                 return None;
             }
             Err(error) => {
@@ -115,8 +113,7 @@ impl Session {
                 Some(Request::UpdateSecret(update.new_secret.as_bytes().to_vec()))
             }
             _ => {
-                let exception = Exception::new(ReplyCode::CommandInvalid, "unimplemented method");
-                self.raise_on_connection(now, &exception.caused_by(id));
+                self.raise_on_connection(now, &out_of_place().caused_by(id));
                 None
             }
         }
@@ -126,7 +123,7 @@ impl Session {
         let number = usize::from(frame.channel);
         let handled = match self.channels.get_mut(number).and_then(Option::as_deref_mut) {
             Some(channel) if channel.closing => {
-                self.frame_while_closing(frame);
+                self.frame_while_closing(now, frame);
                 return None;
             }
             Some(channel) => match frame.kind {
@@ -155,17 +152,20 @@ impl Session {
         }
     }
 
-    /// Everything but the end of the close is ignored: the client sent it before it knew.
-    fn frame_while_closing(&mut self, frame: Frame<'_>) {
+    /// Everything but the end of the close is ignored: the client sent it before it knew. A close of its own that crossed
+    /// ours is answered, and its answer to ours still comes.
+    fn frame_while_closing(&mut self, now: Time, frame: Frame<'_>) {
         if !matches!(frame.kind, FrameKind::Method) {
             return;
         }
         match method::decode_method(frame.payload) {
             Ok(Method::Channel(channel::AMQPMethod::Close(_))) => {
                 self.send_channel(frame.channel, channel::AMQPMethod::CloseOk(channel::CloseOk {}));
-                self.forget(frame.channel);
             }
             Ok(Method::Channel(channel::AMQPMethod::CloseOk(_))) => self.forget(frame.channel),
+            Ok(Method::Channel(channel::AMQPMethod::Open(_))) => {
+                self.raise_on_connection(now, &opened_twice().caused_by(Some(CHANNEL_OPEN)));
+            }
             _ => {}
         }
     }
@@ -272,4 +272,14 @@ impl Session {
             channel.last_queue = Some(queue.to_owned());
         }
     }
+}
+
+/// A method on channel 0 that has no place on an open connection.
+fn out_of_place() -> Exception {
+    Exception::new(ReplyCode::ChannelError, "unexpected method in connection state running")
+}
+
+/// channel.open for a number that is in use, or whose close the client has yet to answer.
+pub(super) fn opened_twice() -> Exception {
+    Exception::new(ReplyCode::ChannelError, "second 'channel.open' seen")
 }
