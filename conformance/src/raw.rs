@@ -21,6 +21,8 @@ pub const FRAME_MAX: u32 = 131_072;
 /// How often a condition is looked at again that nothing announces.
 const POLL: Duration = Duration::from_millis(10);
 const FRAME_OVERHEAD: usize = 8;
+/// What one read may bring: half of a largest frame.
+const READ_BYTES: usize = 65_536;
 
 /// A frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,12 +233,9 @@ impl Raw {
 
     /// More input; false when the socket is closed.
     async fn fill(&mut self) -> Check<bool> {
-        let mut buffer = [0; 65_536];
-        match tokio::time::timeout(self.patience, self.stream.read(&mut buffer)).await {
-            Ok(Ok(count)) => {
-                self.input.extend_from_slice(buffer.get(..count).unwrap_or_default());
-                Ok(count > 0)
-            }
+        self.input.reserve(READ_BYTES);
+        match tokio::time::timeout(self.patience, self.stream.read_buf(&mut self.input)).await {
+            Ok(Ok(count)) => Ok(count > 0),
             Ok(Err(_)) => Ok(false),
             Err(_) => fail("no answer in time"),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -52,27 +53,27 @@ pub async fn run(
     deviations: &Deviations,
     mut progress: impl FnMut(&Outcome),
 ) -> Vec<Outcome> {
-    let run = run_id();
     let mut waiting = cases.iter().copied().enumerate();
     let mut running = JoinSet::new();
     let mut outcomes = BTreeMap::new();
     loop {
         while running.len() < options.jobs.max(1) {
             let Some((index, case)) = waiting.next() else { break };
-            let ctx = Ctx::new(Arc::clone(target), format!("conf-{run}-{index}"));
-            let timeout = options.timeout;
-            running.spawn(async move { (index, one(case, ctx, timeout).await) });
+            let (target, timeout, listed) =
+                (Arc::clone(target), options.timeout, deviations.get(case.id).cloned());
+            running.spawn(async move { (index, one(&target, case, timeout, listed.as_ref()).await) });
         }
         let Some(done) = running.join_next().await else { break };
-        let Ok((index, (case, result, took))) = done else { continue };
-        let outcome = Outcome { case, verdict: judge(result, deviations.get(case.id)), took };
+        let Ok((index, outcome)) = done else { continue };
         progress(&outcome);
         outcomes.insert(index, outcome);
     }
     outcomes.into_values().collect()
 }
 
-async fn one(case: Case, ctx: Ctx, timeout: Duration) -> (Case, Result<(), Stop>, Duration) {
+/// Runs one case and cleans up after it. `listed` is why it is known to fail, if it is.
+pub async fn one(target: &Arc<Target>, case: Case, timeout: Duration, listed: Option<&String>) -> Outcome {
+    let ctx = Ctx::new(Arc::clone(target), unique_prefix());
     let started = now();
     let task = tokio::spawn((case.run)(ctx.clone()));
     let abort = task.abort_handle();
@@ -87,7 +88,7 @@ async fn one(case: Case, ctx: Ctx, timeout: Duration) -> (Case, Result<(), Stop>
     let took = now().saturating_duration_since(started);
     // A broker that hangs must not hang the suite.
     let _ = tokio::time::timeout(timeout, ctx.clean_up()).await;
-    (case, result, took)
+    Outcome { case, verdict: judge(result, listed), took }
 }
 
 fn judge(result: Result<(), Stop>, listed: Option<&String>) -> Verdict {
@@ -105,9 +106,12 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Differs from run to run, so that runs against one broker at the same time do not meet.
+/// Begins the names of a case. It differs from case to case and from run to run, so that runs against one broker at
+/// the same time do not meet.
 #[expect(clippy::disallowed_methods, reason = "only for a name")]
-fn run_id() -> String {
+fn unique_prefix() -> String {
+    static CASES: AtomicU64 = AtomicU64::new(0);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{:x}-{:x}", since.as_micros(), std::process::id())
+    let number = CASES.fetch_add(1, Ordering::Relaxed);
+    format!("conf-{:x}-{:x}-{number}", since.as_micros(), std::process::id())
 }
