@@ -100,6 +100,20 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", help_heading = "Limits", verbatim_doc_comment)]
     max_message_size: Option<String>,
 
+    /// Block publishers while the broker uses more memory than this; consumers go on.
+    ///
+    /// A percentage of the memory of the machine (or of its container), bytes as above, or `none`.
+    /// [env CONEY_MEMORY_LIMIT; key memory-limit; default 40%]
+    #[arg(long, value_name = "LIMIT", help_heading = "Limits", verbatim_doc_comment)]
+    memory_limit: Option<String>,
+
+    /// Block publishers while the disk of the data directory has less free than this.
+    ///
+    /// In bytes as above, or `none`. A full disk would stop the broker.
+    /// [env CONEY_DISK_FREE_LIMIT; key disk-free-limit; default 200MB]
+    #[arg(long, value_name = "BYTES", help_heading = "Limits", verbatim_doc_comment)]
+    disk_free_limit: Option<String>,
+
     /// Offer clients frames up to this size, 8192 to 16MiB.
     ///
     /// [env CONEY_FRAME_MAX; key frame-max; default 131072]
@@ -144,6 +158,8 @@ impl From<Args> for Overrides {
             default_pass: args.default_pass,
             default_vhost: args.default_vhost,
             max_message_size: args.max_message_size,
+            memory_limit: args.memory_limit,
+            disk_free_limit: args.disk_free_limit,
             heartbeat: args.heartbeat,
             frame_max: args.frame_max,
             channel_max: args.channel_max,
@@ -158,7 +174,7 @@ impl From<Args> for Overrides {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
-    use coney::config::{Config, KEYS, env_name};
+    use coney::config::{Config, KEYS, MemoryLimit, env_name};
 
     use super::*;
 
@@ -211,7 +227,7 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let config = resolve(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --data-dir d --default-user u --default-pass p \
-             --default-vhost v --max-message-size 1k --heartbeat 1 --frame-max 9000 --channel-max 3 \
+             --default-vhost v --max-message-size 1k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --log warn",
         );
         assert_eq!(
@@ -223,6 +239,8 @@ mod tests {
                 default_pass: "p".into(),
                 default_vhost: "v".into(),
                 message_bytes_max: 1024,
+                memory_limit: MemoryLimit::Bytes(1 << 30),
+                disk_free_limit: None,
                 heartbeat_s: 1,
                 frame_bytes_max: 9000,
                 channels_max: 3,

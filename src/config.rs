@@ -28,7 +28,7 @@ const VHOST_BYTES_MAX: usize = 255;
 const ENV_PREFIX: &str = "CONEY_";
 
 /// Every setting, as it is called in the file; `--KEY` on the command line and `CONEY_KEY` in the environment.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 17] = [
     "amqp",
     "data-dir",
     "ephemeral",
@@ -36,6 +36,8 @@ pub const KEYS: [&str; 15] = [
     "default-pass",
     "default-vhost",
     "max-message-size",
+    "memory-limit",
+    "disk-free-limit",
     "heartbeat",
     "frame-max",
     "channel-max",
@@ -45,6 +47,17 @@ pub const KEYS: [&str; 15] = [
     "log",
     "config",
 ];
+
+/// How much memory the broker may use before it blocks publishers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// Of the machine's memory, or of its container's if that is less, 1 to 100.
+    Percent(u8),
+    /// Resident memory of the process, in bytes.
+    Bytes(u64),
+    /// As much as there is.
+    None,
+}
 
 /// The resolved settings.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,6 +74,10 @@ pub struct Config {
     pub default_vhost: String,
     /// Largest message body accepted, 1 byte to [`MESSAGE_BYTES_CEILING`].
     pub message_bytes_max: u64,
+    /// Above it publishers are blocked.
+    pub memory_limit: MemoryLimit,
+    /// With less than this many bytes free on the disk of the data directory publishers are blocked; `None` never.
+    pub disk_free_limit: Option<u64>,
     /// Heartbeat interval offered to clients, in seconds; 0 offers none.
     pub heartbeat_s: u16,
     /// Largest frame offered to clients, [`FRAME_BYTES_FLOOR`] to [`FRAME_BYTES_CEILING`] bytes.
@@ -86,6 +103,8 @@ impl Default for Config {
             default_pass: "guest".into(),
             default_vhost: "/".into(),
             message_bytes_max: 128 << 20,
+            memory_limit: MemoryLimit::Percent(40),
+            disk_free_limit: Some(200_000_000),
             heartbeat_s: 60,
             frame_bytes_max: 131_072,
             channels_max: 2047,
@@ -105,6 +124,8 @@ impl fmt::Debug for Config {
             .field("default_user", &self.default_user)
             .field("default_vhost", &self.default_vhost)
             .field("message_bytes_max", &self.message_bytes_max)
+            .field("memory_limit", &self.memory_limit)
+            .field("disk_free_limit", &self.disk_free_limit)
             .field("heartbeat_s", &self.heartbeat_s)
             .field("frame_bytes_max", &self.frame_bytes_max)
             .field("channels_max", &self.channels_max)
@@ -154,6 +175,10 @@ pub struct Overrides {
     pub default_vhost: Option<String>,
     /// Bytes, with or without a unit: see [`parse_bytes`].
     pub max_message_size: Option<String>,
+    /// Bytes, with or without a unit, a percentage of the machine's memory such as `40%`, or `none`.
+    pub memory_limit: Option<String>,
+    /// Bytes, with or without a unit, or `none`.
+    pub disk_free_limit: Option<String>,
     /// Seconds.
     pub heartbeat: Option<String>,
     /// Bytes, with or without a unit.
@@ -257,6 +282,8 @@ fn from_env(
         default_pass: var("default-pass"),
         default_vhost: var("default-vhost"),
         max_message_size: var("max-message-size"),
+        memory_limit: var("memory-limit"),
+        disk_free_limit: var("disk-free-limit"),
         heartbeat: var("heartbeat"),
         frame_max: var("frame-max"),
         channel_max: var("channel-max"),
@@ -314,6 +341,18 @@ impl Sources {
                 |v| v.max_message_size.as_deref(),
                 |text| value::bytes_within(text, 1..=MESSAGE_BYTES_CEILING),
                 default.message_bytes_max,
+            )?,
+            memory_limit: self.or(
+                "memory-limit",
+                |v| v.memory_limit.as_deref(),
+                value::memory_limit,
+                default.memory_limit,
+            )?,
+            disk_free_limit: self.or(
+                "disk-free-limit",
+                |v| v.disk_free_limit.as_deref(),
+                value::bytes_or_none,
+                default.disk_free_limit,
             )?,
             heartbeat_s: self.or(
                 "heartbeat",

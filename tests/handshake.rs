@@ -2,7 +2,8 @@
 
 use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, channel, connection, queue};
-use coney::Broker;
+use coney::config::{Config, MemoryLimit};
+use coney::{Broker, Readings};
 
 use crate::support::broker::Embedded;
 use crate::support::raw::{Closed, Raw, declare, encode, open, publish, raw_frame, start_ok, tune_ok};
@@ -122,7 +123,7 @@ fn an_unknown_vhost_is_530() {
 #[test]
 fn tune_offers_the_settings() {
     let config = coney::config::Config { heartbeat_s: 17, channels_max: 9, ..Default::default() };
-    let broker = Embedded::build(Broker::builder().config(config));
+    let broker = Embedded::build(Broker::builder().config(config).ephemeral());
     let mut raw = started(&broker);
     raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
     let tune = raw.expect_tune();
@@ -248,30 +249,81 @@ fn garbage_on_one_connection_is_nobody_elses_business() {
     good.assert_alive();
 }
 
+/// Publishes an empty message to queue `b`.
+fn publish_one(raw: &mut Raw) {
+    let header = [&[0, 60, 0, 0][..], &0_u64.to_be_bytes(), &[0, 0]].concat();
+    raw.send(&[encode(&AMQPFrame::Method(1, publish("", "b"))), raw_frame(2, 1, &header)].concat());
+}
+
+/// Asks for the messages in queue `b`.
+fn ask_for_count(raw: &mut Raw) {
+    raw.raw_method(1, 50, 10, b"\0\0\x01b\x01\0\0\0\0");
+}
+
+fn expect_count(raw: &mut Raw, messages: u32) {
+    match raw.next() {
+        Some(AMQPFrame::Method(1, AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok)))) => {
+            assert_eq!(ok.message_count, messages);
+        }
+        other => panic!("not queue.declare-ok: {other:?}"),
+    }
+}
+
+fn expect_blocked(raw: &mut Raw, reason: &str) {
+    let blocked = connection::AMQPMethod::Blocked(connection::Blocked { reason: reason.into() });
+    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, AMQPClass::Connection(blocked))));
+}
+
+fn expect_unblocked(raw: &mut Raw) {
+    let unblocked = connection::AMQPMethod::Unblocked(connection::Unblocked {});
+    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, AMQPClass::Connection(unblocked))));
+}
+
 #[test]
 fn blocked_publishers_are_told_and_go_on_afterwards() {
     let broker = Embedded::start();
     let mut raw = Raw::with_channel(broker.address());
     raw.declare("b", |_| ());
-    let content = [
-        encode(&AMQPFrame::Method(1, publish("", "b"))),
-        raw_frame(2, 1, &[&[0, 60, 0, 0][..], &0_u64.to_be_bytes(), &[0, 0]].concat()),
-    ]
-    .concat();
-    let count = |raw: &mut Raw| raw.raw_method(1, 50, 10, b"\0\0\x01b\x01\0\0\0\0");
-    raw.send(&content);
-    count(&mut raw);
-    assert!(matches!(raw.next(), Some(AMQPFrame::Method(1, _))));
+    publish_one(&mut raw);
+    ask_for_count(&mut raw);
+    expect_count(&mut raw, 1);
     broker.broker().block("low on memory");
-    let blocked = connection::Blocked { reason: "low on memory".into() };
-    let blocked = AMQPClass::Connection(connection::AMQPMethod::Blocked(blocked));
-    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, blocked)));
-    raw.send(&content);
-    count(&mut raw);
+    expect_blocked(&mut raw, "low on memory");
+    publish_one(&mut raw);
+    ask_for_count(&mut raw);
     broker.broker().unblock();
-    let unblocked = AMQPClass::Connection(connection::AMQPMethod::Unblocked(connection::Unblocked {}));
-    assert_eq!(raw.next(), Some(AMQPFrame::Method(0, unblocked)));
-    assert!(matches!(raw.next(), Some(AMQPFrame::Method(1, _))));
+    expect_unblocked(&mut raw);
+    expect_count(&mut raw, 2);
+}
+
+/// Short of memory, then of disk space as well, then of disk space only: one announcement, and one at the end of it.
+#[test]
+fn publishers_are_blocked_while_memory_or_disk_is_short() {
+    let (memory_limit, disk_free_limit) = (MemoryLimit::Bytes(1000), Some(1000));
+    let config = Config { memory_limit, disk_free_limit, ..Config::default() };
+    let dir = tempfile::tempdir().unwrap();
+    let (readings, script) = std::sync::mpsc::channel();
+    let mut last = Readings { memory_used: Some(10), disk_free: Some(5000) };
+    let meter = move || {
+        last = script.try_recv().unwrap_or(last);
+        last
+    };
+    let broker = Embedded::build(Broker::builder().config(config).data_dir(dir.path()).meter(meter));
+    let mut raw = Raw::with_channel(broker.address());
+    raw.declare("b", |_| ());
+    publish_one(&mut raw);
+    let say = |memory, disk| {
+        readings.send(Readings { memory_used: Some(memory), disk_free: Some(disk) }).unwrap();
+    };
+    say(1001, 5000);
+    expect_blocked(&mut raw, "low on memory");
+    publish_one(&mut raw);
+    ask_for_count(&mut raw);
+    say(1001, 5);
+    say(10, 5);
+    say(10, 5000);
+    expect_unblocked(&mut raw);
+    expect_count(&mut raw, 2);
 }
 
 #[test]

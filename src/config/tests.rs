@@ -43,6 +43,8 @@ fn the_file_sets_every_key() -> TestResult {
         default-pass = "p"
         default-vhost = "v"
         max-message-size = "16MB"
+        memory-limit = "25%"
+        disk-free-limit = 1000
         heartbeat = 0
         frame-max = 8192
         channel-max = 65535
@@ -59,6 +61,8 @@ fn the_file_sets_every_key() -> TestResult {
         default_pass: "p".into(),
         default_vhost: "v".into(),
         message_bytes_max: 16_000_000,
+        memory_limit: MemoryLimit::Percent(25),
+        disk_free_limit: Some(1000),
         heartbeat_s: 0,
         frame_bytes_max: 8192,
         channels_max: 65535,
@@ -80,6 +84,8 @@ fn the_environment_sets_every_key() -> TestResult {
         ("CONEY_DEFAULT_PASS", "p"),
         ("CONEY_DEFAULT_VHOST", "v"),
         ("CONEY_MAX_MESSAGE_SIZE", "64k"),
+        ("CONEY_MEMORY_LIMIT", "none"),
+        ("CONEY_DISK_FREE_LIMIT", "none"),
         ("CONEY_HEARTBEAT", "5"),
         ("CONEY_FRAME_MAX", "16KiB"),
         ("CONEY_CHANNEL_MAX", "1"),
@@ -95,6 +101,8 @@ fn the_environment_sets_every_key() -> TestResult {
         default_pass: "p".into(),
         default_vhost: "v".into(),
         message_bytes_max: 65_536,
+        memory_limit: MemoryLimit::None,
+        disk_free_limit: None,
         heartbeat_s: 5,
         frame_bytes_max: 16_384,
         channels_max: 1,
@@ -193,6 +201,12 @@ fn values_out_of_range_are_refused() {
         "max-message-size = 0",
         "max-message-size = -1",
         "max-message-size = '12 parsecs'",
+        "memory-limit = '0%'",
+        "memory-limit = '101%'",
+        "memory-limit = 'much'",
+        "memory-limit = 0",
+        "disk-free-limit = 0",
+        "disk-free-limit = '40%'",
         "heartbeat = -1",
         "heartbeat = true",
         "frame-max = 0",

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
+use super::MemoryLimit;
+
 /// Reads a number of bytes: digits and perhaps a unit, in either case. `k`, `KiB`, `M`, `MiB`, `G`, `GiB` count by
 /// 1024 and `kB`, `MB`, `GB` by 1000, as in RabbitMQ's configuration.
 ///
@@ -40,6 +42,26 @@ pub(super) fn bytes_within<T: TryFrom<u64>>(text: &str, range: RangeInclusive<u6
         return Err(outside());
     }
     T::try_from(bytes).map_err(|_| outside())
+}
+
+/// A memory limit: `none`, a percentage, or a number of bytes.
+pub(super) fn memory_limit(text: &str) -> Result<MemoryLimit, String> {
+    if let Some(percent) = text.strip_suffix('%') {
+        let percent = percent.trim().parse().ok().filter(|percent| (1..=100).contains(percent));
+        return percent.map(MemoryLimit::Percent).ok_or_else(|| format!("{text:?} is not 1% to 100%"));
+    }
+    Ok(bytes_or_none(text)?.map_or(MemoryLimit::None, MemoryLimit::Bytes))
+}
+
+/// A number of bytes above 0, or `none`.
+pub(super) fn bytes_or_none(text: &str) -> Result<Option<u64>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    match parse_bytes(text)? {
+        0 => Err("may not be 0; for no limit write none".into()),
+        bytes => Ok(Some(bytes)),
+    }
 }
 
 /// A 16-bit number of at least `least`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
+use super::alarms::{self, Limits, Meter, Readings};
 use super::clock::Clock;
 use super::connection::{self, Stream};
 use super::definitions::{Definition, DefinitionError};
@@ -71,7 +72,7 @@ impl Broker {
     /// A broker to be configured. Without more it is the one that `cargo run` starts.
     #[must_use]
     pub fn builder() -> BrokerBuilder {
-        BrokerBuilder { config: Config::default(), clock: None, store: None }
+        BrokerBuilder { config: Config::default(), clock: None, store: None, meter: None }
     }
 }
 
@@ -80,6 +81,7 @@ pub struct BrokerBuilder {
     config: Config,
     clock: Option<Clock>,
     store: Option<(StoreHandle, Recovered)>,
+    meter: Option<Meter>,
 }
 
 impl BrokerBuilder {
@@ -132,6 +134,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Learns by this how much memory it uses and how much of its disk is free, not from the operating system: for tests
+    /// of the alarms.
+    #[must_use]
+    pub fn meter(mut self, meter: impl FnMut() -> Readings + Send + 'static) -> Self {
+        self.meter = Some(Box::new(meter));
+        self
+    }
+
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
@@ -155,6 +165,9 @@ impl BrokerBuilder {
             create_defaults(&shared).await?;
         }
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let limits = Limits::of(&shared.config);
+        let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
+        tokio::spawn(alarms::watch(Arc::clone(&shared), limits, meter));
         let run = |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener));
         let tasks = listeners.into_iter().map(run).collect();
         Ok(BrokerHandle { shared, addresses, tasks, store: opened.store, failed: Some(failed) })
@@ -251,12 +264,12 @@ impl BrokerHandle {
     /// Stops taking publishes: publishers are told why (connection.blocked) and their sockets are not read until
     /// [`unblock`](Self::unblock). Consumers go on.
     pub fn block(&self, reason: &str) {
-        self.shared.blocked.send_replace(Some(reason.to_owned()));
+        self.shared.alarms.send_modify(|alarms| alarms.by_hand = Some(reason.to_owned()));
     }
 
     /// Takes publishes again.
     pub fn unblock(&self) {
-        self.shared.blocked.send_replace(None);
+        self.shared.alarms.send_modify(|alarms| alarms.by_hand = None);
     }
 
     /// Waits until the store fails. What was confirmed is safe; nothing more can be, so the process should end.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
+use super::alarms::Alarms;
 use super::mailbox::{Mail, Mailbox};
 use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
 use super::vhost::{QueueRecord, Vhost};
@@ -52,7 +53,7 @@ pub struct Connection {
     vhost: Option<Arc<Vhost>>,
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
-    blocked: watch::Receiver<Option<String>>,
+    alarms: watch::Receiver<Alarms>,
     stopping: watch::Receiver<bool>,
     /// Queues this connection has sent something to.
     known: BTreeMap<QueueId, Mailbox>,
@@ -100,7 +101,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
         vhost: None,
         events: receiver,
         taken: Vec::new(),
-        blocked: shared.blocked.subscribe(),
+        alarms: shared.alarms.subscribe(),
         stopping: shared.stopping.subscribe(),
         known: BTreeMap::new(),
         has_published: false,
@@ -164,14 +165,14 @@ impl Connection {
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
         self.look_up(deadline);
-        let paused = stop_by.is_some() || (self.has_published && self.blocked.borrow().is_some());
+        let paused = stop_by.is_some() || (self.has_published && self.alarms.borrow().is_raised());
         let (events, taken) = (&mut self.events, &mut self.taken);
         let out = self.session.out();
         let ready = tokio::select! {
             biased;
             ready = std::future::poll_fn(|cx| wire.poll(cx, out, paused, events, taken)) => Some(ready?),
             () = clock.wait_for(deadline) => None,
-            _ = self.blocked.changed() => None,
+            _ = self.alarms.changed() => None,
             () = stopped(&mut self.stopping), if self.stop_by.is_none() => {
                 self.stop();
                 return Ok(());
@@ -189,7 +190,7 @@ impl Connection {
     /// have its turn: heartbeats, the alarm, the end.
     fn look_up(&mut self, deadline: Option<Time>) {
         let now = self.shared.clock.now();
-        if deadline.is_some_and(|deadline| deadline <= now) || self.blocked.has_changed().unwrap_or(false) {
+        if deadline.is_some_and(|deadline| deadline <= now) || self.alarms.has_changed().unwrap_or(false) {
             self.tick(now);
         }
         if self.stop_by.is_none() && *self.stopping.borrow() {
@@ -224,7 +225,7 @@ impl Connection {
 
     /// Only publishers are blocked, so only they are told.
     fn announce_block(&mut self) {
-        let reason = self.blocked.borrow_and_update().clone();
+        let reason = self.alarms.borrow_and_update().reason();
         if self.has_published || reason.is_none() {
             self.session.set_blocked(self.shared.clock.now(), reason.as_deref());
         }

@@ -1,6 +1,7 @@
 //! The broker as it runs: listeners, connection tasks, queue tasks, and the store they share. The only place that names
 //! tokio, and (in `clock`) the only one that reads a clock.
 
+mod alarms;
 mod broker;
 mod clock;
 mod connection;
@@ -14,6 +15,7 @@ mod requests;
 mod shared;
 mod vhost;
 
+pub use alarms::Readings;
 pub use broker::{Broker, BrokerBuilder, BrokerHandle, StartError};
 pub use clock::Clock;
 pub use connection::Stream;

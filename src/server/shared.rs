@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use dashmap::DashMap;
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::alarms::Alarms;
 use super::clock::Clock;
 use super::vhost::Vhost;
 use crate::auth::Users;
@@ -106,7 +107,7 @@ pub struct Shared {
     /// Counters.
     pub counters: Counters,
     /// Why publishers are blocked, while they are.
-    pub blocked: watch::Sender<Option<String>>,
+    pub alarms: watch::Sender<Alarms>,
     /// Set when the broker stops.
     pub stopping: watch::Sender<bool>,
     users: RwLock<Users>,
@@ -134,7 +135,7 @@ impl Shared {
             vhosts: DashMap::new(),
             connections: DashMap::new(),
             counters: Counters::default(),
-            blocked: watch::Sender::new(None),
+            alarms: watch::Sender::default(),
             stopping: watch::Sender::new(false),
             users,
             // 0 stands for the broker itself.

@@ -13,13 +13,13 @@ pub struct Embedded {
 
 impl Embedded {
     pub fn start() -> Self {
-        Self::build(Broker::builder())
+        Self::build(Broker::builder().ephemeral())
     }
 
     pub fn build(builder: BrokerBuilder) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let builder = builder.ephemeral().listen("127.0.0.1:0".parse().unwrap());
+        let builder = builder.listen("127.0.0.1:0".parse().unwrap());
         let broker = runtime.block_on(builder.start()).unwrap();
         Self { broker: Some(broker), runtime }
     }
