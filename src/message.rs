@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Names a queue within the broker; never reused, also not after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +40,36 @@ pub struct Parts<'a> {
     pub persistent: bool,
 }
 
+/// Bytes of all blocks of the process.
+static BLOCK_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// How many bytes of memory the messages of this process take, without what queues note about each.
+#[must_use]
+pub fn bytes_in_memory() -> usize {
+    BLOCK_BYTES.load(Ordering::Relaxed)
+}
+
+/// A block, counted while it lives.
+#[derive(Debug)]
+struct Block(Vec<u8>);
+
+impl Block {
+    fn shared(bytes: Vec<u8>) -> Arc<Self> {
+        BLOCK_BYTES.fetch_add(bytes.capacity(), Ordering::Relaxed);
+        Arc::new(Self(bytes))
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        BLOCK_BYTES.fetch_sub(self.0.capacity(), Ordering::Relaxed);
+    }
+}
+
 /// An immutable message.
 #[derive(Clone)]
 pub struct Message {
-    block: Arc<Vec<u8>>,
+    block: Arc<Block>,
     start: u32,
     len: u32,
     persistent: bool,
@@ -61,7 +88,7 @@ impl Message {
     #[must_use]
     pub fn from_encoded(encoded: &[u8], persistent: bool) -> Option<Self> {
         let message = Self {
-            block: Arc::new(encoded.to_vec()),
+            block: Block::shared(encoded.to_vec()),
             start: 0,
             len: u32::try_from(encoded.len()).ok()?,
             persistent,
@@ -74,7 +101,7 @@ impl Message {
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
         let start = self.start as usize;
-        self.block.get(start..start + self.len as usize).unwrap_or_default()
+        self.block.0.get(start..start + self.len as usize).unwrap_or_default()
     }
 
     /// Exchange and routing key as they stand in methods: two short strings in one run.
@@ -138,11 +165,11 @@ impl Message {
     /// A copy that shares no block with other messages, for one that stays behind while they go.
     #[must_use]
     pub fn detached(&self) -> Self {
-        if self.block.len() == self.len as usize {
+        if self.block.0.len() == self.len as usize {
             return self.clone();
         }
         Self {
-            block: Arc::new(self.encoded().to_vec()),
+            block: Block::shared(self.encoded().to_vec()),
             start: 0,
             len: self.len,
             persistent: self.persistent,
@@ -265,14 +292,14 @@ impl MessageBlock {
     /// Closes the block; its messages can be made from their slots.
     #[must_use]
     pub fn finish(self) -> FinishedBlock {
-        FinishedBlock { bytes: Arc::new(self.bytes) }
+        FinishedBlock { bytes: Block::shared(self.bytes) }
     }
 }
 
 /// A closed block of messages.
 #[derive(Debug)]
 pub struct FinishedBlock {
-    bytes: Arc<Vec<u8>>,
+    bytes: Arc<Block>,
 }
 
 impl FinishedBlock {

@@ -11,4 +11,5 @@ pub mod methods;
 pub mod raw;
 pub mod report;
 pub mod runner;
+pub mod support;
 pub mod target;

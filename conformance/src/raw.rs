@@ -12,14 +12,13 @@ use tokio::net::TcpStream;
 use crate::case::{Check, Stop, fail, same};
 use crate::codec::{Props, Reader, Table, Value, Writer, table};
 use crate::methods::{self, Method, channel_open, queue_declare};
+use crate::support::pause;
 use crate::target::Target;
 
 /// The header of AMQP 0-9-1.
 pub const PROTOCOL: &[u8] = b"AMQP\x00\x00\x09\x01";
 /// The frame size the suite negotiates, as every broker offers at least this.
 pub const FRAME_MAX: u32 = 131_072;
-/// How often a condition is looked at again that nothing announces.
-const POLL: Duration = Duration::from_millis(10);
 const FRAME_OVERHEAD: usize = 8;
 /// What one read may bring: half of a largest frame.
 const READ_BYTES: usize = 65_536;
@@ -618,12 +617,6 @@ impl Raw {
         }
         fail(format!("queue {queue} is still there"))
     }
-}
-
-/// Lets the broker work before a condition is looked at again.
-#[expect(clippy::disallowed_methods, reason = "for conditions that a broker never announces")]
-async fn pause() {
-    tokio::time::sleep(POLL).await;
 }
 
 fn split(input: &[u8]) -> Check<Option<(Frame, usize)>> {

@@ -13,11 +13,16 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::shared::{Shared, stopped};
 use crate::config::{Config, MemoryLimit};
+use crate::message;
 
 /// How often the machine is looked at. A publisher on this machine sends some 100 MB meanwhile.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Of the memory limit, in percent: where the alarm ends.
 const MEMORY_CLEAR_PERCENT: u64 = 95;
+/// Of the memory limit, in percent: with less than this in messages there is no alarm, however much memory the process
+/// has. What the allocator kept of an earlier backlog is used again, and waiting for it to go would be waiting for ever.
+/// It is no more than this because what a queue notes about a message can be twice the smallest message.
+const MESSAGES_PERCENT_MIN: u64 = 25;
 /// Of the disk limit, in percent: where the alarm ends.
 const DISK_CLEAR_PERCENT: u64 = 105;
 
@@ -54,6 +59,8 @@ impl Alarms {
 pub struct Readings {
     /// Resident memory of this process.
     pub memory_used: Option<u64>,
+    /// Of that, in messages.
+    pub message_bytes: u64,
     /// Free on the disk that holds the data directory.
     pub disk_free: Option<u64>,
 }
@@ -83,7 +90,8 @@ impl Limits {
     /// Which alarms there are after these readings, if there were `memory` and `disk` before.
     fn judge(&self, memory: bool, disk: bool, readings: Readings) -> (bool, bool) {
         let memory = self.memory.zip(readings.memory_used).is_some_and(|(limit, used)| {
-            used > if memory { limit / 100 * MEMORY_CLEAR_PERCENT } else { limit }
+            let mark = if memory { limit / 100 * MEMORY_CLEAR_PERCENT } else { limit };
+            used > mark && readings.message_bytes > limit / 100 * MESSAGES_PERCENT_MIN
         });
         let disk = self
             .disk_free
@@ -134,6 +142,7 @@ pub fn system_meter(data_dir: Option<PathBuf>) -> Meter {
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
         Readings {
             memory_used: system.process(pid).map(sysinfo::Process::memory),
+            message_bytes: message::bytes_in_memory() as u64,
             disk_free: data_dir.as_deref().and_then(|dir| fs4::available_space(dir).ok()),
         }
     })
@@ -152,7 +161,7 @@ mod tests {
     use super::*;
 
     fn readings(memory: u64, disk: u64) -> Readings {
-        Readings { memory_used: Some(memory), disk_free: Some(disk) }
+        Readings { memory_used: Some(memory), message_bytes: memory / 2, disk_free: Some(disk) }
     }
 
     #[test]
@@ -172,6 +181,16 @@ mod tests {
             let judged = limits.judge(before.0, before.1, readings(memory, disk));
             assert_eq!(judged, after, "{memory} {disk} {before:?}");
         }
+    }
+
+    /// The allocator may keep for good what a backlog once needed.
+    #[test]
+    fn memory_without_messages_raises_nothing() {
+        let limits = Limits { memory: Some(1000), disk_free: None };
+        let few = Readings { memory_used: Some(5000), message_bytes: 250, disk_free: None };
+        assert_eq!(limits.judge(false, false, few), (false, false));
+        assert_eq!(limits.judge(true, false, few), (false, false));
+        assert_eq!(limits.judge(false, false, Readings { message_bytes: 251, ..few }), (true, false));
     }
 
     #[test]
