@@ -21,3 +21,4 @@ mod routing;
 mod simulation;
 mod support;
 mod tidy;
+mod wire_order;

@@ -244,12 +244,15 @@ impl Connection {
         }
     }
 
-    /// Takes all that queues have said by now.
-    pub(super) fn take_events(&mut self) {
+    /// Before a queue's answer to a request goes out: what the queue sent before it is in the inbox by now, and comes first
+    /// on the wire too. Only the consumers that lost their queue are told after the answer, as RabbitMQ tells them.
+    pub(super) fn take_deliveries(&mut self) {
         while let Ok(event) = self.events.try_recv() {
             self.taken.push(event);
         }
+        let cancelled = self.taken.extract_if(.., |event| matches!(event, Event::Cancelled(_))).collect();
         self.apply_taken();
+        self.taken = cancelled;
     }
 
     fn apply_taken(&mut self) {
@@ -288,6 +291,7 @@ impl Connection {
                     Ok(method) => self.session.reply(channel, method),
                     Err(exception) => self.session.fail(now, channel, exception.caused_by(Some(id))),
                 }
+                self.apply_taken();
             }
         }
     }

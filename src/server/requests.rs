@@ -159,6 +159,7 @@ impl Connection {
         } else {
             self.declare_real_queue(vhost, declare).await?
         };
+        self.take_deliveries();
         self.session.declared(channel, &name);
         let ok = queue::DeclareOk {
             queue: name.into(),
@@ -263,18 +264,19 @@ impl Connection {
         )?)
     }
 
-    async fn queue_purge(&self, vhost: &Vhost, purge: queue::Purge) -> Answer {
+    async fn queue_purge(&mut self, vhost: &Vhost, purge: queue::Purge) -> Answer {
         let record = vhost.open_queue(purge.queue.as_str(), self.id())?;
         let purged = match record.mailbox.ask(Command::Purge).await {
             Some(Reply::Purged(count)) => count,
             _ => 0,
         };
+        self.take_deliveries();
         let ok = queue::PurgeOk { message_count: u32::try_from(purged).unwrap_or(u32::MAX) };
         Ok((!purge.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::PurgeOk(ok))))
     }
 
     /// Deleting what is not there succeeds, as in RabbitMQ since 3.2.
-    async fn queue_delete(&self, vhost: &Vhost, delete: queue::Delete) -> Answer {
+    async fn queue_delete(&mut self, vhost: &Vhost, delete: queue::Delete) -> Answer {
         let name = delete.queue.as_str();
         let _lock = vhost.lock().await;
         let messages = match vhost.queue_named(name) {
@@ -284,6 +286,7 @@ impl Connection {
             }
             None => 0,
         };
+        self.take_deliveries();
         let ok = queue::DeleteOk { message_count: u32::try_from(messages).unwrap_or(u32::MAX) };
         Ok((!delete.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::DeleteOk(ok))))
     }
@@ -329,13 +332,12 @@ impl Connection {
         Ok(())
     }
 
-    /// After cancel-ok nothing more is delivered: what the queue sent before its reply is in the inbox by now, and goes
-    /// out first.
+    /// After cancel-ok nothing more is delivered.
     async fn cancel(&mut self, vhost: &Vhost, channel: u16, cancel: basic::Cancel) -> Answer {
         let tag = cancel.consumer_tag.as_str();
         if let Some((key, queue)) = self.session.consumer(channel, tag) {
             self.tell_cancel(vhost, key, queue).await;
-            self.take_events();
+            self.take_deliveries();
             self.session.remove_consumer(channel, tag);
         }
         let ok = basic::CancelOk { consumer_tag: cancel.consumer_tag };
@@ -351,7 +353,9 @@ impl Connection {
     async fn get(&mut self, vhost: &Vhost, channel: u16, name: &str, no_ack: bool) -> Answer {
         let record = vhost.open_queue(name, self.id())?;
         let command = Command::Get { connection: self.id(), channel, no_ack };
-        match record.mailbox.ask(command).await {
+        let reply = record.mailbox.ask(command).await;
+        self.take_deliveries();
+        match reply {
             Some(Reply::Got { delivery, remaining }) => {
                 self.session.got(channel, record.id, no_ack, &delivery, remaining);
                 Ok(None)
