@@ -144,7 +144,7 @@ fn counted_once_more(table: &Table<'_>) -> Vec<u8> {
     for (key, raw) in table.iter_raw() {
         if key == b"count" {
             let count = table.get(key).and_then(|value| value.as_i64()).unwrap_or(0);
-            writer.entry(key, FieldValue::I64(count + 1));
+            writer.entry(key, FieldValue::I64(count.saturating_add(1)));
         } else {
             writer.entry_raw(key, raw);
         }

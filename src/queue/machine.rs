@@ -88,6 +88,9 @@ impl Queue {
 
     /// Does what a command says. [`settle_batch`](Self::settle_batch) has to follow when the batch is in.
     pub fn apply(&mut self, now: Time, command: Command, effects: &mut Effects) -> Reply {
+        if command.has_reply() {
+            self.catch_up(now, effects);
+        }
         match command {
             Command::Publish(connection, publishes) => self.publish(now, connection, publishes, effects),
             Command::Adopt(publishes) => self.adopt(now, publishes, effects),
@@ -116,14 +119,24 @@ impl Queue {
         if self.ended {
             return;
         }
-        self.expire_before(now, effects);
+        self.catch_up(now, effects);
+        self.hand_over(effects);
+        self.expire_queue(now, effects);
+    }
+
+    /// Expires what is due and delivers what consumers can take. Whoever asks finds what the commands before led to,
+    /// whether they came in the same batch or not.
+    fn catch_up(&mut self, now: Time, effects: &mut Effects) {
+        self.expire(|expires| expires < now, effects);
         self.dispatch(effects);
         // What is due now and found no consumer: a TTL of 0 means 'deliver now or die'.
         self.expire(|expires| expires <= now, effects);
+    }
+
+    fn hand_over(&mut self, effects: &mut Effects) {
         self.consumers.drain_pending(|consumer, deliveries| {
             effects.deliveries.push(Deliveries { consumer, deliveries })
         });
-        self.expire_queue(now, effects);
     }
 
     /// When [`settle_batch`](Self::settle_batch) has to be called again if no command comes before.
@@ -141,9 +154,9 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for publish in publishes {
-            if self.is_full() && self.options.overflow != Overflow::DropHead {
+            if self.options.overflow != Overflow::DropHead && !self.has_room_for(&publish) {
                 self.dispatch(effects);
-                if self.is_full() {
+                if !self.has_room_for(&publish) {
                     self.refuse(connection, publish, effects);
                     continue;
                 }
@@ -181,9 +194,11 @@ impl Queue {
         ttl.map_or(Time::NEVER, |ms| now.plus_ms(u64::from(ms)))
     }
 
-    fn is_full(&self) -> bool {
-        let too_many = self.options.length_max.is_some_and(|max| self.ready.len() as u64 >= max);
-        too_many || self.options.length_bytes_max.is_some_and(|max| self.ready.bytes() as u64 >= max)
+    /// Whether the queue would be within its limits with the message in it.
+    fn has_room_for(&self, publish: &Publish) -> bool {
+        let bytes = (self.ready.bytes() + publish.message.body().len()) as u64;
+        let number_fits = self.options.length_max.is_none_or(|max| (self.ready.len() as u64) < max);
+        number_fits && self.options.length_bytes_max.is_none_or(|max| bytes <= max)
     }
 
     fn is_over_full(&self) -> bool {
@@ -265,6 +280,7 @@ impl Queue {
             }
         }
         self.requeue(requeued);
+        self.drop_overflow(effects);
     }
 
     fn give_credit_back(&mut self, unacked: &Unacked) {
@@ -310,7 +326,11 @@ impl Queue {
         let keys = self.consumers.keys_of(connection, channel);
         let had_consumers = !keys.is_empty();
         for key in keys {
-            self.consumers.remove(key);
+            let Some(consumer) = self.consumers.remove(key) else { continue };
+            // The others' are unacked and come back.
+            if consumer.no_ack && !consumer.pending.is_empty() {
+                effects.deliveries.push(Deliveries { consumer: key, deliveries: consumer.pending });
+            }
         }
         let unacked = self.unacked.remove_of(connection, channel);
         self.requeue(unacked.into_iter().map(|unacked| unacked.entry).collect());
@@ -318,6 +338,7 @@ impl Queue {
             self.last_used = now;
             self.end_if_auto_delete(effects);
         }
+        self.drop_overflow(effects);
     }
 
     fn end_if_auto_delete(&mut self, effects: &mut Effects) {
@@ -335,7 +356,6 @@ impl Queue {
         effects: &mut Effects,
     ) -> Reply {
         self.last_used = now;
-        self.expire_before(now, effects);
         let Some(entry) = self.ready.pop_front() else { return Reply::Empty };
         let delivery = self.hand_out(entry, connection, channel, no_ack, None, effects);
         Reply::Got { delivery, remaining: self.ready.len() }
@@ -346,6 +366,8 @@ impl Queue {
         if purged.iter().any(|entry| entry.stored) {
             let mut keep: Vec<Position> =
                 self.unacked.iter().filter(|u| u.entry.stored).map(|u| u.entry.position).collect();
+            // Dead letters are removed in one store batch with the writing of their copies, not before.
+            keep.extend(effects.dead_letters.iter().filter_map(|letter| letter.stored));
             keep.sort_unstable();
             effects.purged = Some((self.next_position, keep));
         }
@@ -367,12 +389,9 @@ impl Queue {
     fn end(&mut self, ended: Ended, effects: &mut Effects) {
         self.ended = true;
         effects.ended = Some(ended);
+        self.hand_over(effects);
         effects.cancelled.extend(self.consumers.keys());
         self.ready.take_all();
-    }
-
-    fn expire_before(&mut self, now: Time, effects: &mut Effects) {
-        self.expire(|expires| expires < now, effects);
     }
 
     fn expire(&mut self, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {

@@ -131,6 +131,27 @@ pub enum Command {
     Inspect,
 }
 
+impl Command {
+    /// Whether somebody waits for the answer.
+    const fn has_reply(&self) -> bool {
+        match self {
+            Self::Consume(_)
+            | Self::Cancel(_)
+            | Self::Get { .. }
+            | Self::Purge
+            | Self::Delete { .. }
+            | Self::Inspect => true,
+            Self::Publish(..)
+            | Self::Adopt(_)
+            | Self::Settle(..)
+            | Self::Written(..)
+            | Self::Limit(..)
+            | Self::ChannelGone(..)
+            | Self::ConnectionGone(_) => false,
+        }
+    }
+}
+
 /// Numbers about a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

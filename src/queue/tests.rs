@@ -9,6 +9,10 @@ use super::*;
 use crate::message::Parts;
 use crate::time::Time;
 
+mod dead_letter;
+mod machine;
+mod model;
+
 const PUBLISHER: ConnectionId = ConnectionId(1);
 const CONSUMER: ConnectionId = ConnectionId(2);
 
@@ -24,6 +28,10 @@ fn message(body: &str) -> Message {
         persistent: true,
         ..Parts::default()
     })
+}
+
+fn consume(number: u32) -> Consume {
+    Consume { key: key(number), no_ack: false, exclusive: false, prefetch: 0, priority: 0, limit: None }
 }
 
 /// A queue with its clients: what they got, in order.
@@ -50,11 +58,24 @@ impl Bench {
     fn command(&mut self, command: Command) -> Reply {
         let reply = self.queue.apply(self.now, command, &mut self.effects);
         self.queue.settle_batch(self.now, &mut self.effects);
+        self.collect();
+        reply
+    }
+
+    /// All commands in one batch, as from one drain of the mailbox.
+    fn batch(&mut self, commands: Vec<Command>) -> Vec<Reply> {
+        let apply = |command| self.queue.apply(self.now, command, &mut self.effects);
+        let replies = commands.into_iter().map(apply).collect();
+        self.queue.settle_batch(self.now, &mut self.effects);
+        self.collect();
+        replies
+    }
+
+    fn collect(&mut self) {
         for batch in self.effects.deliveries.drain(..) {
             let number = batch.consumer.number;
             self.got.extend(batch.deliveries.into_iter().map(|delivery| (number, delivery)));
         }
-        reply
     }
 
     fn publish_with(&mut self, body: &str, ttl_ms: Option<u32>, priority: u8) {
@@ -71,14 +92,7 @@ impl Bench {
     }
 
     fn consume_with(&mut self, number: u32, change: impl FnOnce(&mut Consume)) -> Reply {
-        let mut consume = Consume {
-            key: key(number),
-            no_ack: false,
-            exclusive: false,
-            prefetch: 0,
-            priority: 0,
-            limit: None,
-        };
+        let mut consume = consume(number);
         change(&mut consume);
         self.command(Command::Consume(consume))
     }
