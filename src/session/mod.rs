@@ -24,6 +24,8 @@ mod publish;
 mod request;
 mod running;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use channel::{TxPublish, TxWork};
 pub use exception::Exception;
