@@ -18,6 +18,8 @@ use super::table::{Array, FieldValue, TABLE_DEPTH_MAX, Table, TableError, TableW
 use super::{Octets, encode};
 use crate::message::{Message, Parts};
 
+mod methods;
+
 const FRAME_MAX: u32 = 131_072;
 
 // ---- What is random ----
