@@ -155,8 +155,6 @@ impl Channel {
                 self.recover(link, recover.requeue)?;
                 Ok(Handled::Done)
             }
-            // The answer to our basic.cancel, from clients that ignore its nowait.
-            basic::AMQPMethod::CancelOk(_) => Ok(Handled::Done),
             _ => Err(invalid()),
         }
     }
@@ -249,8 +247,7 @@ impl Channel {
                 self.answer(link, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)))
             }
             channel::AMQPMethod::Flow(_) => Err(Exception::not_implemented("active=false")),
-            channel::AMQPMethod::FlowOk(_) | channel::AMQPMethod::CloseOk(_) => Ok(Handled::Done),
-            channel::AMQPMethod::OpenOk(_) => Err(invalid()),
+            _ => Err(invalid()),
         }
     }
 
