@@ -21,4 +21,5 @@ mod routing;
 mod simulation;
 mod support;
 mod tidy;
+mod transactions;
 mod wire_order;

@@ -12,6 +12,7 @@ use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, Consume, ConsumerKey, QueueOptions, Reply, options};
+use crate::session::outgoing::Envelope;
 use crate::session::{ChannelRequest, Exception, TxWork, direct_reply};
 use crate::store::{Join, Submission};
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, equivalence};
@@ -51,10 +52,7 @@ impl Connection {
             ChannelRequest::Consume(consume) => self.consume(vhost, channel, consume).await,
             ChannelRequest::Cancel(cancel) => self.cancel(vhost, channel, cancel).await,
             ChannelRequest::Get { queue, no_ack } => self.get(vhost, channel, &queue, no_ack).await,
-            ChannelRequest::TxCommit(work) => {
-                self.commit(vhost, work).await;
-                Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
-            }
+            ChannelRequest::TxCommit(work) => self.commit(vhost, channel, work).await,
         }
     }
 
@@ -365,12 +363,25 @@ impl Connection {
         }
     }
 
+    async fn commit(&mut self, vhost: &Vhost, channel: u16, work: TxWork) -> Answer {
+        self.carry_out(vhost, work).await;
+        // Refusals were in the inbox before the unit was complete.
+        self.take_deliveries();
+        if self.session.is_commit_whole(channel) {
+            Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
+        } else {
+            Err(Exception::precondition_failed("partial tx completion"))
+        }
+    }
+
     /// All that a transaction holds becomes one unit in the store: after a crash all of it is there, or nothing.
-    async fn commit(&self, vhost: &Vhost, work: TxWork) {
+    async fn carry_out(&self, vhost: &Vhost, work: TxWork) {
         let mut per_queue: Vec<(QueueId, Vec<Command>)> = Vec::new();
-        for publish in work.publishes {
+        for (publish, sequence) in work.publishes.into_iter().zip(1..) {
+            // Numbered, so that a queue that refuses one says so.
+            let envelope = Envelope { sequence, ..publish.envelope };
             for queue in &publish.queues {
-                let message = publish.envelope.publish(publish.message.clone());
+                let message = envelope.publish(publish.message.clone());
                 commands_for(&mut per_queue, *queue).push(Command::Publish(self.id(), vec![message]));
             }
         }

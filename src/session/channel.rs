@@ -67,6 +67,8 @@ pub struct TxWork {
     pub settles: Vec<(QueueId, Verb, Handle)>,
     /// How many of the settled ones count for the channel's shared prefetch.
     pub consumed: u32,
+    /// A queue refused a publish of the commit that is under way.
+    pub refused: bool,
 }
 
 /// A publish within a transaction.

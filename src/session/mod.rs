@@ -238,17 +238,26 @@ impl Session {
         }
     }
 
-    /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on.
+    /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on. In a
+    /// transaction refusals count, until [`is_commit_whole`](Self::is_commit_whole) asks.
     pub fn confirmed(&mut self, channel: u16, first: u64, last: u64, refused: bool) {
         let Some(channel) = self.channel(channel) else { return };
-        let channel::Mode::Confirm(confirms) = &mut channel.mode else { return };
-        if refused {
-            confirms.refused(first, last)
-        } else {
-            confirms.confirmed(first, last)
-        }
         let number = channel.number;
+        match &mut channel.mode {
+            channel::Mode::Plain => return,
+            channel::Mode::Transaction(work) => return work.refused |= refused,
+            channel::Mode::Confirm(confirms) if refused => confirms.refused(first, last),
+            channel::Mode::Confirm(confirms) => confirms.confirmed(first, last),
+        }
         self.link.note_confirmed(number);
+    }
+
+    /// Whether no queue refused a publish of the channel's last commit.
+    pub fn is_commit_whole(&mut self, channel: u16) -> bool {
+        match self.channel(channel).map(|channel| &mut channel.mode) {
+            Some(channel::Mode::Transaction(work)) => !std::mem::take(&mut work.refused),
+            _ => true,
+        }
     }
 
     /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
