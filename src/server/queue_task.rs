@@ -29,24 +29,21 @@ pub(super) struct QueueTask {
 }
 
 impl QueueTask {
-    /// Starts the task.
-    pub(super) fn spawn(
+    /// A task to be [started](Self::spawn).
+    pub(super) fn new(
         shared: Arc<Shared>,
         vhost: Arc<Vhost>,
         record: Arc<QueueRecord>,
         queue: Queue,
         mail: MailReceiver,
-    ) {
-        let task = Self {
-            shared,
-            vhost,
-            record,
-            queue,
-            mail,
-            effects: Effects::default(),
-            connections: HashMap::new(),
-        };
-        tokio::spawn(task.run());
+    ) -> Self {
+        let (effects, connections) = (Effects::default(), HashMap::new());
+        Self { shared, vhost, record, queue, mail, effects, connections }
+    }
+
+    /// Starts the task.
+    pub(super) fn spawn(self) {
+        tokio::spawn(self.run());
     }
 
     async fn run(mut self) {

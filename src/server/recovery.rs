@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::broker::StartError;
 use super::definitions::{Definition, QueueDefinition};
+use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::vhost::{NewQueue, Vhost};
 use crate::message::{Position, QueueId};
@@ -13,7 +14,8 @@ use crate::queue::{QueueOptions, Restored};
 use crate::store::{Op, RecoveredQueue, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 
-/// Puts back definitions and messages.
+/// Puts back definitions and messages. Queues start when all is there: what expired in the meantime finds its way to a
+/// dead-letter queue.
 pub(super) fn restore(
     shared: &Arc<Shared>,
     definitions: Vec<Definition>,
@@ -21,6 +23,7 @@ pub(super) fn restore(
 ) -> Result<(), StartError> {
     let mut definitions = definitions;
     definitions.sort_by_key(rank);
+    let mut tasks = Vec::new();
     for definition in definitions {
         match definition {
             Definition::Vhost(name) => drop(vhost(shared, &name)),
@@ -30,7 +33,7 @@ pub(super) fn restore(
             }
             Definition::Queue(name, definition) => {
                 let recovered = queues.remove(&QueueId(definition.id));
-                restore_queue(shared, &vhost(shared, &name), definition, recovered)?;
+                tasks.push(restore_queue(shared, &vhost(shared, &name), definition, recovered)?);
             }
             Definition::Binding(name, binding) => {
                 vhost(shared, &name).topology.change(|topology| topology.bind(binding));
@@ -38,6 +41,7 @@ pub(super) fn restore(
         }
     }
     forget_orphans(shared, queues);
+    tasks.into_iter().for_each(QueueTask::spawn);
     Ok(())
 }
 
@@ -63,7 +67,7 @@ fn restore_queue(
     vhost: &Arc<Vhost>,
     definition: QueueDefinition,
     recovered: Option<RecoveredQueue>,
-) -> Result<(), StartError> {
+) -> Result<QueueTask, StartError> {
     let QueueDefinition { name, id, auto_delete, arguments } = definition;
     let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
@@ -73,8 +77,9 @@ fn restore_queue(
     let (now, wall) = (shared.clock.now(), shared.clock.timestamp());
     let restored = messages.into_iter().map(|message| restored(message, now, wall)).collect();
     let new = NewQueue { name, owner: None, arguments, options };
-    vhost.install(shared, QueueId(id), new, first_position.max(Position(1)), restored);
-    Ok(())
+    let first_position = first_position.max(Position(1));
+    let (_, task) = vhost.install(shared, QueueId(id), new, first_position, restored);
+    Ok(task)
 }
 
 fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {

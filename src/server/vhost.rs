@@ -137,18 +137,20 @@ impl Vhost {
             };
             self.store(shared, vec![Definition::Queue(self.name.clone(), definition).put()]).await;
         }
-        self.install(shared, id, new, shared.first_position(), Vec::new())
+        let (record, task) = self.install(shared, id, new, shared.first_position(), Vec::new());
+        task.spawn();
+        record
     }
 
-    /// Starts a queue's task and lets routing see it.
-    pub fn install(
+    /// Lets routing see a queue whose task is about to be started.
+    pub(super) fn install(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         id: QueueId,
         new: NewQueue,
         first_position: Position,
         restored: Vec<Restored>,
-    ) -> Arc<QueueRecord> {
+    ) -> (Arc<QueueRecord>, QueueTask) {
         let (mailbox, receiver) = Mailbox::new();
         let record = Arc::new(QueueRecord {
             id,
@@ -163,8 +165,8 @@ impl Vhost {
         restored.into_iter().for_each(|message| queue.restore(message));
         self.queues.insert(id, Arc::clone(&record));
         self.topology.change(|topology| topology.add_queue(&record.name, id));
-        QueueTask::spawn(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
-        record
+        let task = QueueTask::new(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
+        (record, task)
     }
 
     /// Deletes a queue with what hangs on it; gives the ready messages that were in it. The caller holds the lock.
