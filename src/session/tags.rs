@@ -192,6 +192,7 @@ mod tests {
         assert_eq!(tags.open(), 2);
         assert!(tags.settle_in_transaction(2, true, |_| ()));
         tags.commit();
+        assert!(tags.entries.is_empty(), "a long transactional channel does not grow");
         assert_eq!((tags.open(), settle(&mut tags, 1, false).0), (0, false));
     }
 }
