@@ -361,7 +361,7 @@ impl Connection {
             }
         }
         for reply in self.session.outgoing().take_direct() {
-            self.send_direct(reply);
+            self.send_direct(&reply);
         }
         for mailbox in full {
             mailbox.wait_for_room().await;
@@ -392,13 +392,11 @@ impl Connection {
         }
     }
 
-    fn send_direct(&mut self, reply: DirectReply) {
+    /// Nobody may be there to get it: there is no queue for it to wait in.
+    fn send_direct(&self, reply: &DirectReply) {
         let target = self.shared.connections.get(&reply.connection).map(|target| target.clone());
-        let target = target.filter(|target| target.secret == reply.secret);
-        let message = reply.message.clone();
-        let sent = target.is_some_and(|target| target.send_direct(reply.consumer, message));
-        if let (false, Some(channel)) = (sent, reply.mandatory) {
-            self.session.return_unroutable(channel, &reply.message);
+        if let Some(target) = target.filter(|target| target.secret == reply.secret) {
+            target.send_direct(reply.consumer, reply.message.clone());
         }
     }
 

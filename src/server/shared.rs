@@ -64,15 +64,14 @@ impl ConnectionHandle {
         Self { events, secret, direct_bytes: Arc::default() }
     }
 
-    /// Sends a direct reply; `false` if nobody will get it.
-    #[must_use]
-    pub fn send_direct(&self, consumer: u32, message: Message) -> bool {
-        let bytes = message.encoded_len();
+    /// Sends a direct reply.
+    pub fn send_direct(&self, consumer: u32, message: Message) {
         if self.direct_bytes.load(Ordering::Relaxed) > DIRECT_BYTES_MAX {
-            return false;
+            return;
         }
-        self.direct_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.events.send(Event::Direct(consumer, message)).is_ok()
+        self.direct_bytes.fetch_add(message.encoded_len(), Ordering::Relaxed);
+        // A connection that is gone waits for no reply.
+        let _ = self.events.send(Event::Direct(consumer, message));
     }
 
     /// A direct reply was taken out of the inbox.

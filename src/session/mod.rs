@@ -37,7 +37,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::message::Message;
 use crate::protocol::encode;
 use crate::queue::ConnectionId;
 use crate::time::Time;
@@ -272,13 +271,6 @@ impl Session {
                 confirms::Tell::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
                 confirms::Tell::Nack { tag } => encode::nack(out, number, tag, false, false),
             });
-        }
-    }
-
-    /// A mandatory message could not be delivered after all.
-    pub fn return_unroutable(&mut self, channel: u16, message: &Message) {
-        if self.channel(channel).is_some() {
-            publish::return_unroutable(&mut self.link, channel, message);
         }
     }
 

@@ -74,8 +74,6 @@ pub struct DirectReply {
     pub secret: u64,
     /// The reply.
     pub message: Message,
-    /// Whether to return it if nobody waits.
-    pub mandatory: Option<u16>,
 }
 
 #[derive(Debug)]

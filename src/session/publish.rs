@@ -230,13 +230,16 @@ impl Channel {
             body: body.bytes(),
             persistent,
         });
+        // The address is no queue: a mandatory reply returns though somebody may get it, as RabbitMQ's does.
+        if self.keys.mandatory {
+            return_unroutable(link, self.number, &message);
+        }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.publish(0);
             link.note_confirmed(self.number);
         }
         let Address { connection, consumer, secret } = address;
-        let mandatory = self.keys.mandatory.then_some(self.number);
-        link.outgoing.direct(DirectReply { connection, consumer, secret, message, mandatory });
+        link.outgoing.direct(DirectReply { connection, consumer, secret, message });
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::outgoing::Errand;
 use super::*;
-use crate::message::{Parts, Position, QueueId};
+use crate::message::{Message, Parts, Position, QueueId};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{ConsumerKey, Delivery, Handle, Verb, WINDOW_BYTES};
 use crate::topology::{Binding, Destination, SharedTopology};
