@@ -1,6 +1,5 @@
 //! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,11 +10,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
 use super::alarms::Alarms;
-use super::mailbox::{Mail, Mailbox};
+use super::known::KnownQueues;
+use super::mailbox::Mail;
 use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
 use super::vhost::{QueueRecord, Vhost};
 use crate::auth::Credentials;
-use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId};
 use crate::session::outgoing::{DirectReply, Errand};
@@ -56,7 +55,7 @@ pub struct Connection {
     alarms: watch::Receiver<Alarms>,
     stopping: watch::Receiver<bool>,
     /// Queues this connection has sent something to.
-    known: BTreeMap<QueueId, Mailbox>,
+    known: KnownQueues,
     has_published: bool,
     /// When the connection is closed because the broker stops, whether all is confirmed or not.
     stop_by: Option<Time>,
@@ -103,7 +102,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
         taken: Vec::new(),
         alarms: shared.alarms.subscribe(),
         stopping: shared.stopping.subscribe(),
-        known: BTreeMap::new(),
+        known: KnownQueues::default(),
         has_published: false,
         stop_by: None,
         shared,
@@ -344,7 +343,8 @@ impl Connection {
         let id = self.id();
         let mut full = Vec::new();
         for (queue, errand) in self.session.outgoing().take() {
-            let Some(mailbox) = self.mailbox(&vhost, queue) else {
+            let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
+            let Some(mailbox) = self.known.mailbox(queue, find) else {
                 self.turn_back(errand);
                 continue;
             };
@@ -353,7 +353,7 @@ impl Connection {
                 self.announce_block();
             }
             if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command(id, errand))) {
-                self.known.remove(&queue);
+                self.known.remove(queue);
                 self.turn_back_command(command);
             }
             if mailbox.is_full() {
@@ -366,15 +366,6 @@ impl Connection {
         for mailbox in full {
             mailbox.wait_for_room().await;
         }
-    }
-
-    fn mailbox(&mut self, vhost: &Vhost, queue: QueueId) -> Option<Mailbox> {
-        if let Some(mailbox) = self.known.get(&queue) {
-            return Some(mailbox.clone());
-        }
-        let mailbox = vhost.queue(queue)?.mailbox.clone();
-        self.known.insert(queue, mailbox.clone());
-        Some(mailbox)
     }
 
     /// Publishes to a queue that just went are confirmed: they went nowhere, as unroutable messages do.
@@ -432,7 +423,7 @@ impl Connection {
                 let _ = record.mailbox.send(Mail::Tell(command(id, errand)));
             }
         }
-        for mailbox in std::mem::take(&mut self.known).into_values() {
+        for mailbox in self.known.take() {
             let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(id)));
         }
         for record in std::mem::take(&mut self.owned) {

@@ -7,6 +7,7 @@ mod clock;
 mod connection;
 mod dead_letters;
 mod definitions;
+mod known;
 mod listener;
 mod mailbox;
 mod queue_task;
