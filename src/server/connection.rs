@@ -27,6 +27,9 @@ const READ_BYTES_MIN: usize = 8 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// While this much waits to be written, no more deliveries are encoded: the rest stays in the queues' hands.
 const WRITE_HIGH_BYTES: usize = 1024 * 1024;
+/// While this much waits to be written, nothing more is read: gets and returns are answered at once, whether the client
+/// reads or not. Far above what confirms may come to, for clients that publish all they have before they read.
+const WRITE_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// A buffer that grew above this for one large message is given back when it is empty.
 const BUFFER_KEEP_BYTES: usize = 1024 * 1024;
 /// Events taken from the inbox at a time.
@@ -143,7 +146,7 @@ impl Connection {
 
     /// Takes in all that has come: input, requests it leads to, what queues said.
     async fn digest<S: Stream>(&mut self, wire: &mut Wire<S>) {
-        loop {
+        while !self.is_output_full() {
             let received = self.session.receive(self.shared.clock.now(), wire.unread());
             wire.take(received.consumed);
             self.flush().await;
@@ -159,12 +162,19 @@ impl Connection {
         self.count();
     }
 
+    fn is_output_full(&mut self) -> bool {
+        self.session.out().len() > WRITE_MAX_BYTES
+    }
+
     async fn wait<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         let stop_by = self.stop_by.filter(|_| self.session.is_running());
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
         self.look_up(deadline);
-        let paused = stop_by.is_some() || (self.has_published && self.alarms.borrow().is_raised());
+        let is_full = self.is_output_full();
+        let is_blocked = self.has_published && self.alarms.borrow().is_raised();
+        let paused = stop_by.is_some() || is_blocked || is_full;
+        let written = wire.written;
         let (events, taken) = (&mut self.events, &mut self.taken);
         let out = self.session.out();
         let ready = tokio::select! {
@@ -178,6 +188,10 @@ impl Connection {
             }
         };
         let now = self.shared.clock.now();
+        // Nobody listens to it now, but a client that takes what is written is there.
+        if is_full && (wire.written != written || ready.as_ref().is_some_and(|ready| ready.drained)) {
+            self.session.heard(now);
+        }
         match ready {
             Some(ready) => self.note(now, &ready).await,
             None => self.tick(now),
