@@ -3,6 +3,8 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use super::failure_options::AckTimeout;
+use super::retry::FailurePolicy;
 use crate::protocol::value::type_name;
 
 /// What gives way when a queue is at its length limit (`x-overflow`).
@@ -42,6 +44,10 @@ pub struct QueueOptions {
     pub priority_max: Option<u8>,
     /// `x-single-active-consumer`.
     pub single_active_consumer: bool,
+    /// What becomes of messages that come back.
+    pub failure: FailurePolicy,
+    /// How long a message may be unacked.
+    pub ack_timeout: AckTimeout,
 }
 
 /// Why arguments were refused.
@@ -82,17 +88,24 @@ pub const COMPARED: &[&str] = &[
     "x-max-priority",
     "x-single-active-consumer",
     "x-queue-type",
+    "x-delivery-limit",
+    "x-delivery-count-mode",
+    "x-delayed-retry-type",
+    "x-delayed-retry-min",
+    "x-delayed-retry-max",
+    "x-delayed-retry-multiplier",
+    "x-delayed-retry-steps",
+    "x-delayed-retry-jitter",
+    "x-parking-after",
+    "x-parking-ttl",
+    "x-parking-limit",
+    "x-consumer-timeout",
+    "x-consumer-timeout-action",
 ];
 
 /// Arguments that change what happens to messages and are not built yet: a pretence would lose or keep messages that the
 /// user wanted otherwise.
-const NOT_IMPLEMENTED: &[&str] = &[
-    "x-delivery-limit",
-    "x-consumer-timeout",
-    "x-delayed-retry-type",
-    "x-message-deduplication",
-    "x-parking-after",
-];
+const NOT_IMPLEMENTED: &[&str] = &["x-message-deduplication"];
 
 impl QueueOptions {
     /// Parses declare arguments. Unknown keys are ignored, as RabbitMQ does. `thing` names the queue in error texts:
@@ -121,6 +134,8 @@ impl QueueOptions {
             dead_letter_routing_key: args.string("x-dead-letter-routing-key")?,
             priority_max: args.priority_max()?,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
+            failure: args.failure_policy()?,
+            ack_timeout: args.ack_timeout(AckTimeout::default())?,
         };
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
             return Err(args.invalid("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));
@@ -129,17 +144,18 @@ impl QueueOptions {
     }
 }
 
-struct Arguments<'a> {
-    thing: &'a str,
-    table: &'a FieldTable,
+/// A queue's or a consumer's arguments, with the queue's name for error texts.
+pub(super) struct Arguments<'a> {
+    pub(super) thing: &'a str,
+    pub(super) table: &'a FieldTable,
 }
 
 impl Arguments<'_> {
-    fn value(&self, key: &str) -> Option<&AMQPValue> {
+    pub(super) fn value(&self, key: &str) -> Option<&AMQPValue> {
         self.table.inner().get(key).filter(|value| **value != AMQPValue::Void)
     }
 
-    fn invalid(&self, key: &'static str, why: impl Into<String>) -> OptionsError {
+    pub(super) fn invalid(&self, key: &'static str, why: impl Into<String>) -> OptionsError {
         OptionsError::Invalid { key, thing: self.thing.to_owned(), why: why.into() }
     }
 
@@ -147,7 +163,7 @@ impl Arguments<'_> {
         self.invalid(key, format!("\"expected {expected}, got {}\"", type_name(value)))
     }
 
-    fn integer(&self, key: &'static str) -> Result<Option<i64>, OptionsError> {
+    pub(super) fn integer(&self, key: &'static str) -> Result<Option<i64>, OptionsError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         as_integer(value).map(Some).ok_or_else(|| self.wrong_type(key, "integer", value))
     }
@@ -167,7 +183,7 @@ impl Arguments<'_> {
         u32::try_from(number).map(Some).map_err(|_| too_big())
     }
 
-    fn string(&self, key: &'static str) -> Result<Option<String>, OptionsError> {
+    pub(super) fn string(&self, key: &'static str) -> Result<Option<String>, OptionsError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         match value {
             AMQPValue::LongString(text) => Ok(Some(String::from_utf8_lossy(text.as_bytes()).into_owned())),

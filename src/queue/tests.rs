@@ -285,7 +285,7 @@ fn an_auto_delete_queue_goes_with_its_last_consumer() {
     bench.consume(2, 0);
     bench.command(Command::Cancel(key(1)));
     assert_eq!(bench.effects.ended, None);
-    bench.command(Command::ChannelGone(CONSUMER, 1));
+    bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     assert_eq!(bench.effects.ended, Some(Ended::AutoDeleted));
 }
 
@@ -557,7 +557,7 @@ impl Model {
                 // Commands before it have been taken in, so nothing is on its way.
                 self.unacked.clear();
                 self.consumers.clear();
-                bench.command(Command::ChannelGone(CONSUMER, 1));
+                bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
             }
             Step::Advance(ms) => bench.advance_ms(ms),
         }

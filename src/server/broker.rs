@@ -257,7 +257,7 @@ impl BrokerHandle {
     /// Serves a connection over any stream, as if its peer had connected over loopback.
     pub fn attach(&self, stream: impl Stream) -> JoinHandle<()> {
         let config = listener::session_config(&self.shared.config);
-        let peer = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let peer = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
         tokio::spawn(connection::run(Arc::clone(&self.shared), stream, peer, config))
     }
 

@@ -1,6 +1,6 @@
 //! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,7 +16,7 @@ use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
 use super::vhost::{QueueRecord, Vhost};
 use crate::auth::Credentials;
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{Command, ConnectionId};
+use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::{DirectReply, Errand};
 use crate::session::{Exception, Request, Session, SessionConfig};
 use crate::time::Time;
@@ -49,7 +49,7 @@ pub struct Connection {
     pub(super) session: Session,
     /// Exclusive queues: they go with the connection.
     pub(super) owned: Vec<Arc<QueueRecord>>,
-    peer: IpAddr,
+    pub(super) peer: SocketAddr,
     /// Its own handle: what others reach it by.
     handle: ConnectionHandle,
     vhost: Option<Arc<Vhost>>,
@@ -87,7 +87,7 @@ struct Ready {
 }
 
 /// Runs a connection to its end.
-pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config: SessionConfig) {
+pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: SocketAddr, config: SessionConfig) {
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
@@ -122,7 +122,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
     if let Err(error) = connection.talk(&mut wire).await {
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
-    connection.give_back().await;
+    connection.give_back(Ending::Failed).await;
     connection.shared.connections.remove(&id);
 }
 
@@ -157,7 +157,8 @@ impl Connection {
         }
         if self.session.is_closing() {
             // Whether the client ever answers or not, its messages need not wait for it.
-            self.give_back().await;
+            let ending = if self.stop_by.is_some() { Ending::Returned } else { Ending::Failed };
+            self.give_back(ending).await;
         }
         self.count();
     }
@@ -277,6 +278,10 @@ impl Connection {
                     self.session.confirmed(channel, first, last, refused);
                 }
                 Event::Cancelled(number) => self.session.consumer_cancelled(number),
+                Event::TimedOut { channel, timeout_ms } => {
+                    let now = self.shared.clock.now();
+                    self.session.fail(now, channel, ack_timed_out(channel, timeout_ms));
+                }
                 Event::Direct(number, message) => {
                     self.handle.took_direct(&message);
                     self.session.deliver_direct(number, message);
@@ -294,7 +299,7 @@ impl Connection {
             Request::OpenVhost(name) => self.open_vhost(now, &name),
             Request::UpdateSecret(secret) => self.update_secret(now, &secret),
             Request::Close => {
-                self.give_back().await;
+                self.give_back(Ending::Returned).await;
                 self.session.closed(now);
             }
             Request::Channel(channel, request) => {
@@ -310,7 +315,7 @@ impl Connection {
     }
 
     fn admits(&self, credentials: &Credentials) -> bool {
-        self.shared.users(|users| users.admits(credentials, self.peer))
+        self.shared.users(|users| users.admits(credentials, self.peer.ip()))
     }
 
     fn authenticate(&mut self, now: Time, credentials: &Credentials) {
@@ -427,9 +432,9 @@ impl Connection {
     }
 
     /// The connection ends: its exclusive queues go, and the others take back what it had.
-    async fn give_back(&mut self) {
+    async fn give_back(&mut self, ending: Ending) {
         let Some(vhost) = self.vhost.take() else { return };
-        self.session.release_all();
+        self.session.release_all(ending);
         let id = self.id();
         for (queue, errand) in self.session.outgoing().take() {
             if let Some(record) = vhost.queue(queue) {
@@ -449,6 +454,15 @@ impl Connection {
     }
 }
 
+/// In RabbitMQ's words, which clients look for.
+fn ack_timed_out(channel: u16, timeout_ms: u32) -> Exception {
+    let text = format!(
+        "delivery acknowledgement on channel {channel} timed out. Timeout value used: {timeout_ms} ms. This timeout value \
+         can be configured, see consumers doc guide to learn more"
+    );
+    Exception::precondition_failed(text)
+}
+
 /// How long a peer has to read our last words.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -458,7 +472,7 @@ fn command(id: ConnectionId, errand: Errand) -> Command {
         Errand::Settle(verb, handles) => Command::Settle(verb, handles),
         Errand::Written(key, bytes) => Command::Written(key, bytes),
         Errand::Limit(channel, limit) => Command::Limit(id, channel, limit),
-        Errand::ChannelGone(channel) => Command::ChannelGone(id, channel),
+        Errand::ChannelGone(channel, ending) => Command::ChannelGone(id, channel, ending),
     }
 }
 

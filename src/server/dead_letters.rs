@@ -52,6 +52,7 @@ impl Burial<'_> {
             at: self.shared.clock.timestamp(),
             exchange: self.options.dead_letter_exchange.as_deref().unwrap_or_default(),
             routing_key: self.options.dead_letter_routing_key.as_deref(),
+            attempts: letter.attempts.as_deref(),
         };
         dead_letter::bury(&letter.message, &death)
     }

@@ -7,10 +7,10 @@ use super::broker::StartError;
 use super::definitions::{Definition, QueueDefinition};
 use super::queue_task::QueueTask;
 use super::shared::Shared;
-use super::vhost::{NewQueue, Vhost};
+use super::vhost::{Leftovers, NewQueue, Vhost};
 use crate::message::{Position, QueueId};
 use crate::protocol::content::Properties;
-use crate::queue::{QueueOptions, Restored};
+use crate::queue::{Attempts, QueueOptions, Restored};
 use crate::store::{Op, RecoveredQueue, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 
@@ -73,13 +73,22 @@ fn restore_queue(
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
         .map_err(|error| StartError::Definition(error.to_string()))?;
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
-    let messages = recovered.map(|queue| queue.messages).unwrap_or_default();
+    let RecoveredQueue { messages, notes, .. } = recovered.unwrap_or_default();
+    let attempts = attempts(&thing, notes)?;
     let (now, wall) = (shared.clock.now(), shared.clock.timestamp());
-    let restored = messages.into_iter().map(|message| restored(message, now, wall)).collect();
+    let messages = messages.into_iter().map(|message| restored(message, now, wall)).collect();
     let new = NewQueue { name, owner: None, arguments, options };
-    let first_position = first_position.max(Position(1));
-    let (_, task) = vhost.install(shared, QueueId(id), new, first_position, restored);
+    let (first_position, leftovers) = (first_position.max(Position(1)), Leftovers { messages, attempts });
+    let (_, task) = vhost.install(shared, QueueId(id), new, first_position, leftovers);
     Ok(task)
+}
+
+fn attempts(thing: &str, notes: Vec<(Position, Vec<u8>)>) -> Result<Vec<(Position, Attempts)>, StartError> {
+    let unreadable = || StartError::Definition(format!("what is noted on messages of {thing} is unreadable"));
+    let decode = |(position, note): (Position, Vec<u8>)| {
+        Attempts::decode(&note).map(|attempts| (position, attempts)).ok_or_else(unreadable)
+    };
+    notes.into_iter().map(decode).collect()
 }
 
 fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
+use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::connection::Connection;
 use super::definitions::Definition;
@@ -11,9 +12,15 @@ use super::shared::random_bytes;
 use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
+<<<<<<< HEAD
 use crate::queue::{Command, Consume, ConsumerKey, QueueOptions, Reply, options};
 use crate::session::outgoing::Envelope;
 use crate::session::{ChannelRequest, Exception, TxWork, direct_reply};
+=======
+use crate::queue::failure_options::{AckTimeout, consumer_timeout};
+use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, QueueOptions, Reply, options};
+use crate::session::{AckPolicy, ChannelRequest, Exception, TxWork, direct_reply};
+>>>>>>> ea39280 (WIP)
 use crate::store::{Join, Submission};
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, equivalence};
 
@@ -292,11 +299,15 @@ impl Connection {
     async fn consume(&mut self, vhost: &Vhost, channel: u16, consume: basic::Consume) -> Answer {
         let name = consume.queue.as_str();
         let new = self.session.new_consumer(channel);
+        let mut acks = if consume.no_ack { AckPolicy::None } else { AckPolicy::Explicit };
         let queue = if name == direct_reply::NAME {
             self.check_reply_consumer(&consume, channel)?;
             None
         } else {
             let record = vhost.open_queue(name, self.id())?;
+            let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
+            acks = ack_policy(&thing, &consume)?;
+            let ack_timeout = own_timeout(&thing, &consume.arguments)?;
             let priority =
                 consume.arguments.inner().get("x-priority").and_then(options::as_integer).unwrap_or(0);
             let command = Command::Consume(Consume {
@@ -306,6 +317,11 @@ impl Connection {
                 prefetch: new.prefetch,
                 priority: i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }),
                 limit: new.limit,
+                ack_timeout,
+                name: ConsumerName {
+                    tag: consume.consumer_tag.as_str().into(),
+                    peer: self.peer.to_string().into(),
+                },
             });
             match record.mailbox.ask(command).await {
                 Some(Reply::Consuming) => {}
@@ -315,7 +331,7 @@ impl Connection {
             Some(record.id)
         };
         let tag = consume.consumer_tag.as_str();
-        self.session.add_consumer(new.key, tag, queue, consume.no_ack);
+        self.session.add_consumer(new.key, tag, queue, acks);
         let ok = basic::ConsumeOk { consumer_tag: consume.consumer_tag };
         Ok((!consume.nowait).then_some(AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(ok))))
     }
@@ -440,4 +456,31 @@ fn server_name() -> Result<String, Exception> {
     let unavailable = |_| Exception::new(ReplyCode::InternalError, "no randomness available");
     let bytes: [u8; 16] = random_bytes().map_err(unavailable)?;
     Ok(format!("amq.gen-{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// `x-ack-policy` of a consumer: `explicit`, or `all`.
+fn ack_policy(thing: &str, consume: &basic::Consume) -> Result<AckPolicy, Exception> {
+    let usual = if consume.no_ack { AckPolicy::None } else { AckPolicy::Explicit };
+    match consume.arguments.inner().get("x-ack-policy") {
+        None => Ok(usual),
+        Some(AMQPValue::LongString(text)) if text.as_bytes() == b"explicit" && !consume.no_ack => Ok(usual),
+        Some(AMQPValue::LongString(text)) if text.as_bytes() == b"all" && !consume.no_ack => {
+            Ok(AckPolicy::All)
+        }
+        Some(_) => {
+            let why = "expected 'explicit' or 'all', on a consumer without no_ack";
+            let text = format!("invalid arg 'x-ack-policy' for {thing}: {why}");
+            Err(Exception::precondition_failed(text))
+        }
+    }
+}
+
+/// A consumer's own ack timeout, if its arguments have one.
+fn own_timeout(thing: &str, arguments: &FieldTable) -> Result<Option<AckTimeout>, Exception> {
+    let has = |key: &str| arguments.inner().contains_key(key);
+    if !has("x-consumer-timeout") && !has("x-consumer-timeout-action") {
+        return Ok(None);
+    }
+    let timeout = consumer_timeout(thing, arguments, AckTimeout::default());
+    timeout.map(Some).map_err(|error| Exception::precondition_failed(error.to_string()))
 }

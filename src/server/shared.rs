@@ -38,6 +38,13 @@ pub enum Event {
     },
     /// The consumer with this number lost its queue.
     Cancelled(u32),
+    /// A message was not acked in time: the channel has to be closed for it.
+    TimedOut {
+        /// The channel.
+        channel: u16,
+        /// How long the message could be unacked.
+        timeout_ms: u32,
+    },
     /// A reply for the direct reply-to consumer with this number.
     Direct(u32, Message),
 }

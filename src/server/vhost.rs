@@ -15,7 +15,7 @@ use super::queue_task::QueueTask;
 use super::shared::Shared;
 use crate::message::{Position, QueueId};
 use crate::queue::options::OptionsError;
-use crate::queue::{ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
+use crate::queue::{Attempts, ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
 use crate::session::Exception;
 use crate::store::{Op, Submission};
 use crate::topology::{Binding, Removed, SharedTopology, TopologyError};
@@ -69,6 +69,15 @@ pub struct NewQueue {
     pub arguments: FieldTable,
     /// The same, parsed, with the queue's other properties.
     pub options: QueueOptions,
+}
+
+/// What an earlier run left of a queue.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Its messages, ascending.
+    pub messages: Vec<Restored>,
+    /// What was noted on those of them that had come back.
+    pub attempts: Vec<(Position, Attempts)>,
 }
 
 /// A virtual host.
@@ -137,7 +146,7 @@ impl Vhost {
             };
             self.store(shared, vec![Definition::Queue(self.name.clone(), definition).put()]).await;
         }
-        let (record, task) = self.install(shared, id, new, shared.first_position(), Vec::new());
+        let (record, task) = self.install(shared, id, new, shared.first_position(), Leftovers::default());
         task.spawn();
         record
     }
@@ -149,7 +158,7 @@ impl Vhost {
         id: QueueId,
         new: NewQueue,
         first_position: Position,
-        restored: Vec<Restored>,
+        restored: Leftovers,
     ) -> (Arc<QueueRecord>, QueueTask) {
         let (mailbox, receiver) = Mailbox::new();
         let record = Arc::new(QueueRecord {
@@ -161,8 +170,10 @@ impl Vhost {
             arguments: new.arguments,
             mailbox,
         });
-        let mut queue = Queue::new(new.options, first_position, shared.clock.now());
-        restored.into_iter().for_each(|message| queue.restore(message));
+        let queue = Queue::new(new.options, first_position, shared.clock.now());
+        let mut queue = queue.with_epoch(shared.clock.epoch());
+        restored.messages.into_iter().for_each(|message| queue.restore(message));
+        queue.restore_attempts(restored.attempts);
         self.queues.insert(id, Arc::clone(&record));
         self.topology.change(|topology| topology.add_queue(&record.name, id));
         let task = QueueTask::new(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);

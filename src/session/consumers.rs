@@ -24,6 +24,8 @@ pub(super) struct SessionConsumer {
     pub(super) no_ack: bool,
     /// `None` for a direct reply-to consumer.
     pub(super) queue: Option<QueueId>,
+    /// Its number if its acks settle all that it got before, else 0.
+    pub(super) cumulative: u32,
     /// Bytes written and not yet given back as credit.
     owed: usize,
 }
@@ -39,6 +41,17 @@ pub struct NewConsumer {
     pub limit: Option<Arc<ChannelLimit>>,
 }
 
+/// How a consumer's deliveries are acked (`x-ack-policy`, after NATS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckPolicy {
+    /// Not at all: no_ack.
+    None,
+    /// Each by its own ack, or many by one with `multiple`.
+    Explicit,
+    /// An ack settles all that the consumer got before, too.
+    All,
+}
+
 impl Session {
     /// Names a consumer to be.
     pub fn new_consumer(&mut self, channel: u16) -> NewConsumer {
@@ -51,13 +64,20 @@ impl Session {
     }
 
     /// The queue took the consumer: deliveries for it may come.
-    pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, queue: Option<QueueId>, no_ack: bool) {
+    pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, queue: Option<QueueId>, acks: AckPolicy) {
         let Some(channel) = self.channel(key.channel) else { return };
         channel.consumers.insert(tag.to_owned(), ChannelConsumer { number: key.number, queue });
         if let Some(queue) = queue {
             channel.touch(queue);
         }
-        let consumer = SessionConsumer { channel: key.channel, tag: tag.to_owned(), no_ack, queue, owed: 0 };
+        let consumer = SessionConsumer {
+            channel: key.channel,
+            tag: tag.to_owned(),
+            no_ack: acks == AckPolicy::None,
+            queue,
+            cumulative: if acks == AckPolicy::All { key.number } else { 0 },
+            owed: 0,
+        };
         self.consumers.insert(key.number, consumer);
     }
 
@@ -116,7 +136,8 @@ impl Session {
         for delivery in deliveries {
             let tag = match consumer.queue {
                 Some(queue) if !consumer.no_ack => {
-                    channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: true })
+                    let (handle, cumulative) = (delivery.handle, consumer.cumulative);
+                    channel.tags.next(Tagged { queue, handle, consumed: true, cumulative })
                 }
                 _ => channel.tags.next_without_ack(),
             };
@@ -149,7 +170,7 @@ impl Session {
             channel.tags.next_without_ack()
         } else {
             channel.touch(queue);
-            channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: false })
+            channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: false, cumulative: 0 })
         };
         let count = u32::try_from(remaining).unwrap_or(u32::MAX);
         let (out, message) = (&mut self.link.out, &delivery.message);

@@ -14,6 +14,7 @@ use super::outgoing::Errand;
 use super::publish::{PublishMethod, return_unroutable};
 use super::request::ChannelRequest;
 use super::running::opened_twice;
+use super::tags::Span;
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
@@ -53,10 +54,10 @@ impl Channel {
             }
             Method::Ack { delivery_tag, multiple } => self.settle(link, delivery_tag, multiple, Verb::Ack),
             Method::Nack { delivery_tag, multiple, requeue } => {
-                self.settle(link, delivery_tag, multiple, refusal(requeue))
+                self.settle(link, delivery_tag, multiple, if requeue { Verb::Requeue } else { Verb::Reject })
             }
             Method::Reject { delivery_tag, requeue } => {
-                self.settle(link, delivery_tag, false, refusal(requeue))
+                self.settle(link, delivery_tag, false, if requeue { Verb::Fail } else { Verb::Reject })
             }
             Method::Get { queue, no_ack } => {
                 let queue = self.queue_name(queue)?;
@@ -95,14 +96,19 @@ impl Channel {
 
     fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Verb) -> Outcome {
         let (tags, mode) = (&mut self.tags, &mut self.mode);
+        let span = match verb {
+            Verb::Ack => tags.span_of_ack(tag, multiple),
+            _ if multiple => Span::UpTo,
+            _ => Span::One,
+        };
         let mut consumed = 0;
         let known = if let Mode::Transaction(work) = mode {
-            tags.settle_in_transaction(tag, multiple, |tagged| {
+            tags.settle_in_transaction(tag, span, |tagged| {
                 work.consumed += u32::from(tagged.consumed);
                 work.settles.push((tagged.queue, verb, tagged.handle));
             })
         } else {
-            tags.settle(tag, multiple, |tagged| {
+            tags.settle(tag, span, |tagged| {
                 consumed += u32::from(tagged.consumed);
                 link.counters.acked += u64::from(verb == Verb::Ack);
                 link.outgoing.settle(tagged.queue, verb, tagged.handle);
@@ -332,10 +338,6 @@ fn exchange(method: exchange::AMQPMethod) -> Outcome {
         _ => return Err(invalid()),
     };
     Ok(Handled::Request(request))
-}
-
-const fn refusal(requeue: bool) -> Verb {
-    if requeue { Verb::Requeue } else { Verb::Reject }
 }
 
 /// A method that only a server sends, or that AMQP does not have here.

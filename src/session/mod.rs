@@ -28,6 +28,7 @@ mod tags;
 mod tests;
 
 pub use channel::{TxPublish, TxWork};
+pub use consumers::AckPolicy;
 pub use exception::Exception;
 pub use headers::TableHeaders;
 pub use link::{Limits, Link, SessionCounters};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
-use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Handle, Publish, Verb};
+use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Publish, Verb};
 
 /// A message that is routed but whose block is not closed yet.
 #[derive(Clone, Debug)]
@@ -59,8 +59,8 @@ pub enum Errand {
     Written(ConsumerKey, usize),
     /// A channel's consumers share a limit from now on, or its limit has room again.
     Limit(u16, Arc<ChannelLimit>),
-    /// A channel was closed.
-    ChannelGone(u16),
+    /// A channel was closed; how the deliveries of its unacked messages ended by that.
+    ChannelGone(u16, Ending),
 }
 
 /// A message for a direct reply-to consumer.
