@@ -140,21 +140,18 @@ impl Queue {
         if self.ended {
             return;
         }
-        self.catch_up(now, effects);
-        if self.ended {
-            return;
-        }
-        self.hand_over(effects);
-        self.expire_queue(now, effects);
-    }
-
-    /// Ends what is overdue, expires what is due and delivers what consumers can take. Whoever asks finds what the commands
-    /// before led to, whether they came in the same batch or not.
-    fn catch_up(&mut self, now: Time, effects: &mut Effects) {
         self.time_out(now, effects);
         if self.ended {
             return;
         }
+        self.catch_up(now, effects);
+        self.hand_over(effects);
+        self.expire_queue(now, effects);
+    }
+
+    /// Ends waits, expires what is due and delivers what consumers can take. Whoever asks finds what the commands before
+    /// led to, whether they came in the same batch or not.
+    fn catch_up(&mut self, now: Time, effects: &mut Effects) {
         self.resume(now);
         self.expire(|expires| expires < now, effects);
         self.dispatch(now, effects);

@@ -31,7 +31,16 @@ fn message(body: &str) -> Message {
 }
 
 fn consume(number: u32) -> Consume {
-    Consume { key: key(number), no_ack: false, exclusive: false, prefetch: 0, priority: 0, limit: None }
+    Consume {
+        key: key(number),
+        no_ack: false,
+        exclusive: false,
+        prefetch: 0,
+        priority: 0,
+        limit: None,
+        ack_timeout: None,
+        name: ConsumerName { tag: format!("consumer {number}").into(), peer: "here".into() },
+    }
 }
 
 /// A queue with its clients: what they got, in order.

@@ -50,27 +50,28 @@ impl QueueTask {
     }
 
     async fn run(mut self) {
-        loop {
-            self.set_alarm();
-            let mail = match &mut self.alarm {
-                None => self.mail.receive(BATCH_MAX).await,
-                Some((_, rings)) => tokio::select! {
-                    biased;
-                    mail = self.mail.receive(BATCH_MAX) => mail,
-                    () = rings => {
-                        self.alarm = None;
-                        Vec::new()
-                    }
-                },
-            };
-            if mail.is_empty() && self.mail.is_closed() {
-                return;
-            }
+        while let Some(mail) = self.wake_up().await {
             if let Some(ended) = self.batch(mail) {
                 self.finish(ended).await;
                 return;
             }
             self.shared.wait_for_store().await;
+        }
+    }
+
+    /// Waits for mail, or for the time to look after the queue without any; `None` when nobody can send mail any more.
+    async fn wake_up(&mut self) -> Option<Vec<Mail>> {
+        self.set_alarm();
+        let Some((_, rings)) = &mut self.alarm else {
+            return Some(self.mail.receive(BATCH_MAX).await).filter(|mail| !mail.is_empty());
+        };
+        tokio::select! {
+            biased;
+            mail = self.mail.receive(BATCH_MAX) => Some(mail).filter(|mail| !mail.is_empty()),
+            () = rings => {
+                self.alarm = None;
+                Some(Vec::new())
+            }
         }
     }
 

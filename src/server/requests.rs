@@ -12,15 +12,10 @@ use super::shared::random_bytes;
 use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
-<<<<<<< HEAD
-use crate::queue::{Command, Consume, ConsumerKey, QueueOptions, Reply, options};
-use crate::session::outgoing::Envelope;
-use crate::session::{ChannelRequest, Exception, TxWork, direct_reply};
-=======
 use crate::queue::failure_options::{AckTimeout, consumer_timeout};
 use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, QueueOptions, Reply, options};
+use crate::session::outgoing::Envelope;
 use crate::session::{AckPolicy, ChannelRequest, Exception, TxWork, direct_reply};
->>>>>>> ea39280 (WIP)
 use crate::store::{Join, Submission};
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, equivalence};
 
