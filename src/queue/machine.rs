@@ -283,7 +283,7 @@ impl Queue {
             if entry.stored {
                 effects.removed.push(entry.position);
             }
-            let handle = Handle { slot: u32::MAX, position: entry.position };
+            let handle = Handle { slot: u32::MAX, turn: 0, position: entry.position };
             return Delivery { handle, message, redelivered };
         }
         if entry.stored {

@@ -51,7 +51,9 @@ pub struct ConnectionId(pub u64);
 pub struct Handle {
     /// Index into the queue's unacked messages.
     pub slot: u32,
-    /// Guards against a slot that was reused.
+    /// Guards against a slot that was reused for the same message: a late settlement is not one of its next delivery.
+    pub turn: u32,
+    /// Guards against a slot that was reused for another message.
     pub position: Position,
 }
 

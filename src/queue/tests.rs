@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+mod failing;
+
 use super::dead_letter::Reason;
 use super::*;
 use crate::message::Parts;
@@ -66,6 +68,11 @@ impl Bench {
 
     fn command(&mut self, command: Command) -> Reply {
         let reply = self.queue.apply(self.now, command, &mut self.effects);
+        self.settle_batch();
+        reply
+    }
+
+    fn settle_batch(&mut self) {
         self.queue.settle_batch(self.now, &mut self.effects);
         self.collect();
         reply
@@ -117,7 +124,7 @@ impl Bench {
 
     fn advance_ms(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
-        self.queue.settle_batch(self.now, &mut self.effects);
+        self.settle_batch();
     }
 
     fn bodies(&self) -> Vec<String> {

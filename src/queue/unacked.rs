@@ -40,6 +40,7 @@ pub(super) struct TimeoutId(u16);
 #[derive(Debug)]
 struct Slot {
     unacked: Unacked,
+    turn: u32,
     delivered: Time,
     timeout: TimeoutId,
     before: u32,
@@ -58,13 +59,15 @@ struct List {
 #[derive(Debug)]
 pub(super) struct UnackedSet {
     slots: Slab<Slot>,
+    /// Grows with each delivery.
+    turn: u32,
     lists: Vec<List>,
 }
 
 impl UnackedSet {
     /// With the queue's own timeout.
     pub(super) fn new(timeout: AckTimeout) -> Self {
-        Self { slots: Slab::new(), lists: vec![List { timeout, first: NONE, last: NONE }] }
+        Self { slots: Slab::new(), turn: 0, lists: vec![List { timeout, first: NONE, last: NONE }] }
     }
 
     /// The name of a timeout; the queue's own when there are too many different ones.
@@ -83,15 +86,18 @@ impl UnackedSet {
 
     pub(super) fn insert(&mut self, unacked: Unacked, now: Time, timeout: TimeoutId) -> Handle {
         let position = unacked.entry.position;
-        let slot = Slot { unacked, delivered: now, timeout, before: NONE, after: NONE };
+        self.turn = self.turn.wrapping_add(1);
+        let turn = self.turn;
+        let slot = Slot { unacked, turn, delivered: now, timeout, before: NONE, after: NONE };
         let index = self.slots.insert(slot) as u32;
         self.link(index, timeout);
-        Handle { slot: index, position }
+        Handle { slot: index, turn, position }
     }
 
     pub(super) fn get(&self, handle: Handle) -> Option<&Unacked> {
         let slot = self.slots.get(handle.slot as usize)?;
-        Some(&slot.unacked).filter(|unacked| unacked.entry.position == handle.position)
+        let is_it = slot.turn == handle.turn && slot.unacked.entry.position == handle.position;
+        is_it.then_some(&slot.unacked)
     }
 
     /// Takes a message out; `None` if the handle is of a message that is gone.
@@ -140,7 +146,8 @@ impl UnackedSet {
     pub(super) fn overdue(&self, now: Time) -> Option<(Handle, AckTimeout)> {
         self.lists.iter().find_map(|list| {
             let slot = self.slots.get(list.first as usize)?;
-            let handle = Handle { slot: list.first, position: slot.unacked.entry.position };
+            let position = slot.unacked.entry.position;
+            let handle = Handle { slot: list.first, turn: slot.turn, position };
             (slot.delivered.plus_ms(u64::from(list.timeout.ms)) <= now).then_some((handle, list.timeout))
         })
     }

@@ -155,7 +155,7 @@ impl Session {
     /// Writes a reply to a direct reply-to consumer.
     pub fn deliver_direct(&mut self, number: u32, message: Message) {
         if self.has_reply_consumer(number) {
-            let handle = crate::queue::Handle { slot: 0, position: crate::message::Position(0) };
+            let handle = crate::queue::Handle { slot: 0, turn: 0, position: crate::message::Position(0) };
             self.deliver(number, &[Delivery { handle, message, redelivered: false }]);
         }
     }

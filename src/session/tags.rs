@@ -163,7 +163,7 @@ mod tests {
     use crate::message::Position;
 
     fn tagged(position: u64) -> Tagged {
-        let handle = Handle { slot: 0, position: Position(position) };
+        let handle = Handle { slot: 0, turn: 0, position: Position(position) };
         Tagged { queue: QueueId(1), handle, consumed: true, cumulative: 0 }
     }
 
