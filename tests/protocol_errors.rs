@@ -745,8 +745,8 @@ const QUEUES: &[Row] = &[
     ),
     (
         "not implemented",
-        |raw| declare_with(raw, "x-delivery-limit", AMQPValue::LongInt(3)),
-        Connection(540, "NOT_IMPLEMENTED - argument 'x-delivery-limit' is not implemented", (50, 10)),
+        |raw| declare_with(raw, "x-message-deduplication", AMQPValue::LongInt(3)),
+        Connection(540, "NOT_IMPLEMENTED - argument 'x-message-deduplication' is not implemented", (50, 10)),
     ),
     (
         "queue.delete if-unused in use",
