@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use coney::message::{Message, MessageBlock, Parts, Position};
 use coney::queue::{
-    Command, ConnectionId, Consume, ConsumerKey, Effects, Handle, Publish, Queue, QueueOptions, Verb,
+    Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Effects, Handle, OwnTimeout, Publish, Queue,
+    QueueOptions, Verb,
 };
 use coney::time::Time;
 
@@ -46,8 +47,16 @@ impl Driven {
     fn consumers(mut self, count: u32, no_ack: bool) -> Self {
         for number in 0..count {
             let key = ConsumerKey { connection: CONSUMER, channel: 1, number };
-            let consume =
-                Consume { key, no_ack, exclusive: false, prefetch: BATCH as u16, priority: 0, limit: None };
+            let consume = Consume {
+                key,
+                no_ack,
+                exclusive: false,
+                prefetch: BATCH as u16,
+                priority: 0,
+                limit: None,
+                ack_timeout: OwnTimeout::TheQueues,
+                name: ConsumerName::default(),
+            };
             self.queue.apply(Time::ZERO, Command::Consume(consume), &mut self.effects);
         }
         self

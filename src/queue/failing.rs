@@ -5,11 +5,11 @@
 
 use super::attempts::{Attempts, Ending, Pause};
 use super::dead_letter::Reason;
-use super::failure_options::{AckTimeout, TimeoutAction};
+use super::failure_options::{OwnTimeout, TimeoutAction};
 use super::machine::Queue;
 use super::ready::Entry;
 use super::retry::Fate;
-use super::unacked::Unacked;
+use super::unacked::{TimeoutId, Unacked};
 use super::{Effects, Handle, Reply, TimedOut};
 use crate::message::{Message, Position};
 use crate::time::{Time, Timestamp};
@@ -257,7 +257,10 @@ impl Queue {
     }
 
     /// The timeout of a new consumer's messages.
-    pub(super) fn consumer_timeout(&mut self, own: Option<AckTimeout>) -> super::unacked::TimeoutId {
-        own.map(|timeout| self.unacked.timeout_id(timeout)).unwrap_or_default()
+    pub(super) fn consumer_timeout(&mut self, timeout: OwnTimeout) -> TimeoutId {
+        match timeout {
+            OwnTimeout::TheQueues => TimeoutId::default(),
+            OwnTimeout::Own(own) => self.unacked.timeout_id(own),
+        }
     }
 }

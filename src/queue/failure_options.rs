@@ -40,22 +40,26 @@ pub struct AckTimeout {
     pub action: TimeoutAction,
 }
 
-impl Default for AckTimeout {
-    fn default() -> Self {
-        Self { ms: ACK_TIMEOUT_MS, action: TimeoutAction::Close }
-    }
+/// How long a consumer may keep a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnTimeout {
+    /// As long as the queue says.
+    #[default]
+    TheQueues,
+    /// That long; `None` for ever.
+    Own(Option<AckTimeout>),
 }
 
-/// A consumer's own timeout from its arguments; the queue's, if it has none. `thing` names the queue in error texts.
+/// A consumer's own timeout from its arguments. `thing` names the queue in error texts.
 ///
 /// # Errors
 /// Values that are not allowed.
-pub fn consumer_timeout(
-    thing: &str,
-    arguments: &FieldTable,
-    queue: AckTimeout,
-) -> Result<AckTimeout, OptionsError> {
-    Arguments { thing, table: arguments }.ack_timeout(queue)
+pub fn consumer_timeout(thing: &str, arguments: &FieldTable) -> Result<OwnTimeout, OptionsError> {
+    let has = |key: &str| arguments.inner().contains_key(key);
+    if !has("x-consumer-timeout") && !has("x-consumer-timeout-action") {
+        return Ok(OwnTimeout::TheQueues);
+    }
+    Arguments { thing, table: arguments }.ack_timeout().map(OwnTimeout::Own)
 }
 
 impl Arguments<'_> {
@@ -73,21 +77,19 @@ impl Arguments<'_> {
         })
     }
 
-    /// `x-consumer-timeout` and its action. Whoever sets a timeout gets the message back; without one it is RabbitMQ's.
-    pub(super) fn ack_timeout(&self, default: AckTimeout) -> Result<AckTimeout, OptionsError> {
-        let ms = self.positive("x-consumer-timeout", u32::MAX)?;
-        let usual = if ms.is_some() && default == AckTimeout::default() {
-            TimeoutAction::Requeue
-        } else {
-            default.action
-        };
+    /// `x-consumer-timeout`, 0 for none, and its action. Whoever sets a timeout gets the message back; without one it is
+    /// RabbitMQ's.
+    pub(super) fn ack_timeout(&self) -> Result<Option<AckTimeout>, OptionsError> {
+        let ms = self.within("x-consumer-timeout", 0, u32::MAX)?;
+        let usual = if ms.is_some() { TimeoutAction::Requeue } else { TimeoutAction::Close };
         let actions = [
             ("requeue", TimeoutAction::Requeue),
             ("cancel", TimeoutAction::Cancel),
             ("close", TimeoutAction::Close),
         ];
         let action = self.one_of("x-consumer-timeout-action", &actions, usual)?;
-        Ok(AckTimeout { ms: ms.unwrap_or(default.ms), action })
+        let ms = ms.unwrap_or(ACK_TIMEOUT_MS);
+        Ok((ms > 0).then_some(AckTimeout { ms, action }))
     }
 
     /// `x-delivery-limit`; -1 is none.

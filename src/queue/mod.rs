@@ -33,7 +33,7 @@ pub use effects::{
     DeadLetter, Deliveries, Delivery, Effects, Ended, Range, StoreAppend, TimedOut, delivery_cost,
 };
 pub use failing::Wish;
-pub use failure_options::{AckTimeout, TimeoutAction};
+pub use failure_options::{AckTimeout, OwnTimeout, TimeoutAction};
 pub use limit::ChannelLimit;
 pub use machine::{Queue, Restored};
 pub use options::{Overflow, QueueOptions};
@@ -100,8 +100,8 @@ pub struct Consume {
     pub priority: i32,
     /// The channel's shared limit (basic.qos with global = true).
     pub limit: Option<Arc<ChannelLimit>>,
-    /// How long it may keep a message; `None` as long as the queue says.
-    pub ack_timeout: Option<AckTimeout>,
+    /// How long it may keep a message.
+    pub ack_timeout: OwnTimeout,
     /// Its consumer tag and where it is connected from: for whoever has to find out why a message failed.
     pub name: ConsumerName,
 }
@@ -171,12 +171,15 @@ impl Command {
             Self::Consume(_)
             | Self::Cancel(_)
             | Self::Get { .. }
+            | Self::ReleaseParked
+            | Self::DropParked
             | Self::Purge
             | Self::Delete { .. }
             | Self::Inspect => true,
             Self::Publish(..)
             | Self::Adopt(_)
             | Self::Settle(..)
+            | Self::Grant(..)
             | Self::Written(..)
             | Self::Limit(..)
             | Self::ChannelGone(..)

@@ -46,8 +46,8 @@ pub struct QueueOptions {
     pub single_active_consumer: bool,
     /// What becomes of messages that come back.
     pub failure: FailurePolicy,
-    /// How long a message may be unacked.
-    pub ack_timeout: AckTimeout,
+    /// How long a message may be unacked; `None` for ever.
+    pub ack_timeout: Option<AckTimeout>,
 }
 
 /// Why arguments were refused.
@@ -135,7 +135,7 @@ impl QueueOptions {
             priority_max: args.priority_max()?,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
             failure: args.failure_policy()?,
-            ack_timeout: args.ack_timeout(AckTimeout::default())?,
+            ack_timeout: args.ack_timeout()?,
         };
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
             return Err(args.invalid("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));

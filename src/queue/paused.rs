@@ -53,9 +53,4 @@ impl Paused {
     pub(super) const fn parked(&self) -> usize {
         self.parked
     }
-
-    #[cfg(test)]
-    pub(super) fn positions(&self) -> impl Iterator<Item = Position> {
-        self.entries.keys().map(|(_, position)| *position)
-    }
 }

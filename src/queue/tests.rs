@@ -33,15 +33,19 @@ fn message(body: &str) -> Message {
 }
 
 fn consume(number: u32) -> Consume {
+    consume_as(key(number))
+}
+
+fn consume_as(key: ConsumerKey) -> Consume {
     Consume {
-        key: key(number),
+        key,
         no_ack: false,
         exclusive: false,
         prefetch: 0,
         priority: 0,
         limit: None,
-        ack_timeout: None,
-        name: ConsumerName { tag: format!("consumer {number}").into(), peer: "here".into() },
+        ack_timeout: OwnTimeout::TheQueues,
+        name: ConsumerName { tag: format!("consumer {}", key.number).into(), peer: "here".into() },
     }
 }
 
@@ -75,15 +79,13 @@ impl Bench {
     fn settle_batch(&mut self) {
         self.queue.settle_batch(self.now, &mut self.effects);
         self.collect();
-        reply
     }
 
     /// All commands in one batch, as from one drain of the mailbox.
     fn batch(&mut self, commands: Vec<Command>) -> Vec<Reply> {
         let apply = |command| self.queue.apply(self.now, command, &mut self.effects);
         let replies = commands.into_iter().map(apply).collect();
-        self.queue.settle_batch(self.now, &mut self.effects);
-        self.collect();
+        self.settle_batch();
         replies
     }
 

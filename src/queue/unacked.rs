@@ -50,7 +50,7 @@ struct Slot {
 /// Messages with the same timeout, in order of their delivery.
 #[derive(Clone, Copy, Debug)]
 struct List {
-    timeout: AckTimeout,
+    timeout: Option<AckTimeout>,
     first: u32,
     last: u32,
 }
@@ -66,12 +66,12 @@ pub(super) struct UnackedSet {
 
 impl UnackedSet {
     /// With the queue's own timeout.
-    pub(super) fn new(timeout: AckTimeout) -> Self {
+    pub(super) fn new(timeout: Option<AckTimeout>) -> Self {
         Self { slots: Slab::new(), turn: 0, lists: vec![List { timeout, first: NONE, last: NONE }] }
     }
 
     /// The name of a timeout; the queue's own when there are too many different ones.
-    pub(super) fn timeout_id(&mut self, timeout: AckTimeout) -> TimeoutId {
+    pub(super) fn timeout_id(&mut self, timeout: Option<AckTimeout>) -> TimeoutId {
         let known = self.lists.iter().position(|list| list.timeout == timeout);
         let index = known.unwrap_or(if self.lists.len() < TIMEOUTS_MAX { self.lists.len() } else { 0 });
         if index == self.lists.len() {
@@ -148,7 +148,8 @@ impl UnackedSet {
             let slot = self.slots.get(list.first as usize)?;
             let position = slot.unacked.entry.position;
             let handle = Handle { slot: list.first, turn: slot.turn, position };
-            (slot.delivered.plus_ms(u64::from(list.timeout.ms)) <= now).then_some((handle, list.timeout))
+            let timeout = list.timeout?;
+            (slot.delivered.plus_ms(u64::from(timeout.ms)) <= now).then_some((handle, timeout))
         })
     }
 
@@ -156,7 +157,7 @@ impl UnackedSet {
     pub(super) fn next_overdue(&self) -> Option<Time> {
         let first = |list: &List| {
             let slot = self.slots.get(list.first as usize)?;
-            Some(slot.delivered.plus_ms(u64::from(list.timeout.ms)))
+            Some(slot.delivered.plus_ms(u64::from(list.timeout?.ms)))
         };
         self.lists.iter().filter_map(first).min()
     }
@@ -233,8 +234,8 @@ mod tests {
 
     #[test]
     fn each_is_overdue_after_its_own_time_whatever_was_settled_between() {
-        let mut set = UnackedSet::new(QUEUE);
-        let own = set.timeout_id(OWN);
+        let mut set = UnackedSet::new(Some(QUEUE));
+        let own = set.timeout_id(Some(OWN));
         let at = |ms| Time::ZERO.plus_ms(ms);
         let handles: Vec<Handle> = (0..10)
             .map(|n| set.insert(unacked(n), at(n), if n % 2 == 0 { TimeoutId::default() } else { own }))
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_slot_that_is_used_again_is_no_longer_the_old_message() {
-        let mut set = UnackedSet::new(QUEUE);
+        let mut set = UnackedSet::new(Some(QUEUE));
         let old = set.insert(unacked(1), Time::ZERO, TimeoutId::default());
         assert!(set.remove(old).is_some());
         let new = set.insert(unacked(2), Time::ZERO, TimeoutId::default());
@@ -266,9 +267,9 @@ mod tests {
 
     #[test]
     fn with_too_many_timeouts_the_queues_own_holds() {
-        let mut set = UnackedSet::new(QUEUE);
-        let ids: Vec<TimeoutId> = (0..100).map(|ms| set.timeout_id(AckTimeout { ms, ..OWN })).collect();
+        let mut set = UnackedSet::new(Some(QUEUE));
+        let ids: Vec<TimeoutId> = (0..100).map(|ms| set.timeout_id(Some(AckTimeout { ms, ..OWN }))).collect();
         assert_eq!(ids[99], TimeoutId::default());
-        assert_eq!(ids[0], set.timeout_id(AckTimeout { ms: 0, ..OWN }));
+        assert_eq!(ids[0], set.timeout_id(Some(AckTimeout { ms: 0, ..OWN })));
     }
 }

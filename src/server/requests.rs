@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::AMQPValue;
 
 use super::connection::Connection;
 use super::definitions::Definition;
@@ -12,7 +12,7 @@ use super::shared::random_bytes;
 use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
-use crate::queue::failure_options::{AckTimeout, consumer_timeout};
+use crate::queue::failure_options::consumer_timeout;
 use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, QueueOptions, Reply, options};
 use crate::session::outgoing::Envelope;
 use crate::session::{AckPolicy, ChannelRequest, Exception, TxWork, direct_reply};
@@ -302,7 +302,8 @@ impl Connection {
             let record = vhost.open_queue(name, self.id())?;
             let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
             acks = ack_policy(&thing, &consume)?;
-            let ack_timeout = own_timeout(&thing, &consume.arguments)?;
+            let ack_timeout = consumer_timeout(&thing, &consume.arguments)
+                .map_err(|error| Exception::precondition_failed(error.to_string()))?;
             let priority =
                 consume.arguments.inner().get("x-priority").and_then(options::as_integer).unwrap_or(0);
             let command = Command::Consume(Consume {
@@ -468,14 +469,4 @@ fn ack_policy(thing: &str, consume: &basic::Consume) -> Result<AckPolicy, Except
             Err(Exception::precondition_failed(text))
         }
     }
-}
-
-/// A consumer's own ack timeout, if its arguments have one.
-fn own_timeout(thing: &str, arguments: &FieldTable) -> Result<Option<AckTimeout>, Exception> {
-    let has = |key: &str| arguments.inner().contains_key(key);
-    if !has("x-consumer-timeout") && !has("x-consumer-timeout-action") {
-        return Ok(None);
-    }
-    let timeout = consumer_timeout(thing, arguments, AckTimeout::default());
-    timeout.map(Some).map_err(|error| Exception::precondition_failed(error.to_string()))
 }

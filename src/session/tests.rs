@@ -181,7 +181,12 @@ impl Client {
     /// A consumer of `q`, as the server adds it.
     fn consumer(&mut self, channel: u16, tag: &str, no_ack: bool) -> ConsumerKey {
         let key = self.session.new_consumer(channel).key;
-        self.session.add_consumer(key, tag, Some(Q), no_ack);
+        self.session.add_consumer(
+            key,
+            tag,
+            Some(Q),
+            if no_ack { AckPolicy::None } else { AckPolicy::Explicit },
+        );
         key
     }
 
@@ -272,7 +277,7 @@ impl Client {
 
 fn delivery(position: u64, body: &[u8]) -> Delivery {
     let parts = Parts { routing_key: b"q", properties: &[0, 0], body, ..Parts::default() };
-    let handle = Handle { slot: position as u32, position: Position(position) };
+    let handle = Handle { slot: position as u32, turn: 0, position: Position(position) };
     Delivery { handle, message: Message::new(parts), redelivered: false }
 }
 

@@ -15,6 +15,7 @@ const DEATH: Death<'_> = Death {
     at: Timestamp::from_millis(1_234_567),
     exchange: "dlx",
     routing_key: None,
+    attempts: None,
 };
 
 /// Flags and values: every property there is, but headers and expiration only as given.

@@ -199,7 +199,7 @@ fn after_a_restart_attempts_go_on_and_waits_end_when_they_would_have() {
 }
 
 fn with_timeout(action: TimeoutAction) -> Bench {
-    Bench::durable(|options| options.ack_timeout = AckTimeout { ms: 100, action })
+    Bench::durable(|options| options.ack_timeout = Some(AckTimeout { ms: 100, action }))
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_consumers_own_timeout_counts_before_the_queues() {
     let mut bench = with_timeout(TimeoutAction::Close);
     let own = AckTimeout { ms: 20, action: TimeoutAction::Requeue };
     bench.consume_with(1, |consume| {
-        consume.ack_timeout = Some(own);
+        consume.ack_timeout = OwnTimeout::Own(Some(own));
         consume.prefetch = 1;
     });
     bench.publish(&["a"]);

@@ -72,8 +72,11 @@ fn what_a_lost_channel_had_returns_in_order_and_redelivered() {
     bench.consume(1, 2);
     bench.publish(&["a", "b", "c", "d"]);
     bench.settle(Verb::Ack, 0);
-    bench.command(Command::ChannelGone(CONSUMER, 1));
-    assert_eq!(bench.queue.counts(), Counts { ready: 3, unacked: 0, consumers: 0, ready_bytes: 3 });
+    bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
+    assert_eq!(
+        bench.queue.counts(),
+        Counts { ready: 3, unacked: 0, consumers: 0, ready_bytes: 3, ..Counts::default() }
+    );
     bench.consume(2, 0);
     let again: Vec<_> = bench.got[3..].iter().map(|(_, delivery)| delivery.redelivered).collect();
     assert_eq!((bench.bodies()[3..].join(""), again), ("bcd".to_owned(), vec![true, true, false]));
@@ -85,7 +88,7 @@ fn one_channels_end_leaves_the_others_theirs() {
     bench.consume(1, 1);
     bench.consume_with(2, |consume| (consume.key.channel, consume.prefetch) = (2, 1));
     bench.publish(&["a", "b"]);
-    bench.command(Command::ChannelGone(CONSUMER, 1));
+    bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     bench.command(Command::ConnectionGone(PUBLISHER));
     assert_eq!(bench.queue.unacked_positions(), [Position(2)]);
     assert_eq!((bench.ready(), bench.queue.counts().consumers), (1, 1));
@@ -99,7 +102,7 @@ fn a_got_message_is_requeued_to_its_place() {
     bench.command(Command::Settle(Verb::Requeue, vec![first.handle]));
     let again = got(bench.command(get(false)));
     assert_eq!((again.handle.position, again.redelivered), (Position(1), true));
-    bench.command(Command::ChannelGone(CONSUMER, 1));
+    bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     assert_eq!(bench.ready(), 2);
 }
 
@@ -277,7 +280,7 @@ fn the_next_active_consumer_gets_what_the_first_had() {
     bench.publish(&["a"]);
     let second = ConsumerKey { channel: 2, ..key(2) };
     bench.command(Command::Cancel(second));
-    bench.command(Command::ChannelGone(CONSUMER, 1));
+    bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     bench.publish(&["b"]);
     assert_eq!((bench.takers(), bench.bodies().concat()), (vec![1, 3, 3], "aab".to_owned()));
 }
@@ -655,7 +658,7 @@ fn counts_are_those_of_the_moment() {
     bench.consume(1, 1);
     bench.publish(&["aa", "bbb"]);
     let Reply::Counts(counts) = bench.command(Command::Inspect) else { panic!("no counts") };
-    assert_eq!(counts, Counts { ready: 1, unacked: 1, consumers: 1, ready_bytes: 3 });
+    assert_eq!(counts, Counts { ready: 1, unacked: 1, consumers: 1, ready_bytes: 3, ..Counts::default() });
 }
 
 // ---- Each command as if alone ----
@@ -726,7 +729,7 @@ fn deliveries_without_ack_leave_before_their_channel_goes() {
     let mut bench = Bench::durable(|options| options.length_max = Some(1));
     bench.consume_with(1, |consume| consume.no_ack = true);
     let p = Command::Publish(PUBLISHER, vec![publish(1, 1, true), publish(2, 1, true)]);
-    bench.batch(vec![p, Command::ChannelGone(CONSUMER, 1)]);
+    bench.batch(vec![p, Command::ChannelGone(CONSUMER, 1, Ending::Returned)]);
     assert_eq!(bench.got.len() + bench.ready(), 2);
 }
 

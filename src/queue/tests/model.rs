@@ -169,7 +169,7 @@ impl World {
             Step::Purge => vec![Command::Purge],
             Step::ChannelGone(channel) => {
                 self.gone(channel);
-                vec![Command::ChannelGone(CHANNELS[channel].0, CHANNELS[channel].1)]
+                vec![Command::ChannelGone(CHANNELS[channel].0, CHANNELS[channel].1, Ending::Returned)]
             }
             Step::ConnectionGone(channel) => {
                 let connection = CHANNELS[channel].0;
@@ -238,7 +238,7 @@ impl World {
         let key = ConsumerKey { connection, channel: number, number: self.numbers };
         let own = usize::from(prefetch);
         self.consumers.push(Consumer { key, channel, no_ack, prefetch: own, window: 0, void: false });
-        Consume { key, no_ack, exclusive: false, prefetch, priority, limit: self.limits[channel].clone() }
+        Consume { no_ack, prefetch, priority, limit: self.limits[channel].clone(), ..consume_as(key) }
     }
 
     fn cancel(&mut self, which: usize) -> Option<Command> {
@@ -472,6 +472,7 @@ impl World {
             unacked: unacked.len(),
             consumers: self.consumers.len(),
             ready_bytes: ready.iter().map(|(_, _, known)| known.body.len()).sum(),
+            ..Counts::default()
         };
         assert_eq!(counts, bench.queue.counts());
         let options = bench.queue.options();

@@ -52,7 +52,7 @@ fn each_verb_reaches_the_queue_with_its_handles() {
         (Verb::Ack, vec![10, 11]),
         (Verb::Requeue, vec![12]),
         (Verb::Reject, vec![13]),
-        (Verb::Requeue, vec![14]),
+        (Verb::Fail, vec![14]),
     ];
     assert_eq!(client.settled(), expected);
     client.ack(1, 0, true);
@@ -67,7 +67,7 @@ fn a_batch_of_acks_is_one_errand_a_queue() {
     let mut client = Client::running(&[], 0);
     let q = client.consumer(1, "q", false);
     let r = client.session.new_consumer(1).key;
-    client.session.add_consumer(r, "r", Some(R), false);
+    client.session.add_consumer(r, "r", Some(R), AckPolicy::Explicit);
     client.deliver(q, &[1]);
     client.deliver(r, &[1]);
     client.deliver(q, &[2]);

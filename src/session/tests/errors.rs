@@ -281,7 +281,10 @@ fn a_channel_exception_leaves_the_other_channels_alone() {
     client.session.fail(client.now, 1, Exception::not_found("no queue 'x' in vhost '/'"));
     assert_eq!(client.exception().0, 1);
     let errands = client.errands();
-    assert!(matches!(errands[..], [(Q, Errand::ChannelGone(1))]), "{errands:?}");
+    assert!(
+        matches!(errands[..], [(Q, Errand::ChannelGone(1, crate::queue::Ending::Returned))]),
+        "{errands:?}"
+    );
     client.deliver(lost, &[3]);
     client.deliver(stays, &[4]);
     assert_eq!(delivered(client.methods()), [(2, "c".to_owned(), 2)]);
@@ -349,7 +352,7 @@ fn nothing_counts_after_a_connection_exception_but_its_end() {
     client.bytes(&publish_method(1, true));
     client.bytes(&raw(0, 10, 99, &[]));
     assert!(client.errands().is_empty() && client.frames().is_empty());
-    client.session.release_all();
+    client.session.release_all(crate::queue::Ending::Failed);
     client.connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
     assert!(client.session.is_closed());
 }

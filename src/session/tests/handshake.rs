@@ -299,8 +299,8 @@ fn a_client_that_leaves_gives_everything_back_first() {
     let request = client.connection(connection::AMQPMethod::Close(close));
     assert!(matches!(request, Some(Request::Close)), "{request:?}");
     assert!(client.frames().is_empty(), "the answer comes when all is given back");
-    client.session.release_all();
-    assert!(matches!(client.errands()[..], [(Q, Errand::ChannelGone(2))]));
+    client.session.release_all(crate::queue::Ending::Failed);
+    assert!(matches!(client.errands()[..], [(Q, Errand::ChannelGone(2, crate::queue::Ending::Failed))]));
     client.session.closed(client.now);
     assert_eq!((names(&client.methods()), client.session.is_closed()), (vec!["close-ok"], true));
 }

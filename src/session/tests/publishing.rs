@@ -270,7 +270,7 @@ fn cc_and_bcc_route_and_bcc_is_taken_out() {
 fn a_direct_reply_to_becomes_an_address_that_leads_back() {
     let mut client = Client::running(&[], 0);
     let key = client.session.new_consumer(1).key;
-    client.session.add_consumer(key, "c", None, true);
+    client.session.add_consumer(key, "c", None, AckPolicy::None);
     let properties = [&(1_u16 << 9).to_be_bytes()[..], &[21], b"amq.rabbitmq.reply-to"].concat();
     client.bytes(&publish(1, ("", "q"), false, &properties, b"request", 99));
     let request = client.message();
