@@ -14,4 +14,4 @@ pub mod telemetry;
 pub mod time;
 pub mod topology;
 
-pub use server::{Broker, BrokerBuilder, BrokerHandle, Clock, Readings, StartError};
+pub use server::{Broker, BrokerBuilder, BrokerHandle, Clock, QueueHandle, Readings, StartError};

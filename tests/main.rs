@@ -11,6 +11,7 @@
 mod consuming;
 mod crash;
 mod durability;
+mod failure_policies;
 mod frames;
 mod handshake;
 mod heartbeats;

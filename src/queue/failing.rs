@@ -19,8 +19,8 @@ use crate::time::{Time, Timestamp};
 pub enum Wish {
     /// Its time for the ack begins anew.
     Progress,
-    /// It comes back after that many milliseconds, as a failed attempt.
-    RetryAfter(u32),
+    /// It comes back as a failed attempt: after that many milliseconds, or when the queue's failure policy says.
+    Retry(Option<u32>),
     /// It is set aside now, for the queue's parking time.
     Park,
     /// It is dead now.
@@ -210,9 +210,10 @@ impl Queue {
                 self.end_of_life(unacked.entry, Reason::Rejected, effects);
                 return;
             }
-            Wish::RetryAfter(_) if self.options.failure.is_exhausted(&attempts) => Fate::Dead,
-            Wish::RetryAfter(0) => Fate::Again,
-            Wish::RetryAfter(ms) => Fate::Wait(Pause::Delayed, ms),
+            Wish::Retry(None) => self.options.failure.fate(position, Ending::Failed, &mut attempts),
+            Wish::Retry(_) if self.options.failure.is_exhausted(&attempts) => Fate::Dead,
+            Wish::Retry(Some(0)) => Fate::Again,
+            Wish::Retry(Some(ms)) => Fate::Wait(Pause::Delayed, ms),
             Wish::Park | Wish::Progress => Fate::Wait(Pause::Parked, self.options.failure.parking_ms()),
         };
         let mut again = Vec::new();

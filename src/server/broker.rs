@@ -13,10 +13,12 @@ use super::clock::Clock;
 use super::connection::{self, Stream};
 use super::definitions::{Definition, DefinitionError};
 use super::shared::{Shared, random_bytes};
+use super::vhost::{QueueRecord, Vhost};
 use super::{listener, recovery};
 use crate::auth::{PasswordHash, User};
 use crate::config::Config;
 use crate::message::Position;
+use crate::queue::{Command, Counts, Reply};
 use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle, Submission};
 use crate::telemetry::Counters;
 
@@ -220,6 +222,35 @@ async fn create_defaults(shared: &Arc<Shared>) -> Result<(), StartError> {
     Ok(())
 }
 
+/// A queue of a running broker, for the program that runs it.
+#[derive(Clone, Debug)]
+pub struct QueueHandle {
+    record: Arc<QueueRecord>,
+}
+
+impl QueueHandle {
+    /// Numbers about it; `None` if it is gone.
+    pub async fn counts(&self) -> Option<Counts> {
+        Vhost::counts(&self.record).await
+    }
+
+    /// Makes all its parked messages ready; how many they were, `None` if it is gone.
+    pub async fn release_parked(&self) -> Option<usize> {
+        match self.record.mailbox.ask(Command::ReleaseParked).await? {
+            Reply::Released(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    /// Drops all its parked messages; how many they were, `None` if it is gone.
+    pub async fn drop_parked(&self) -> Option<usize> {
+        match self.record.mailbox.ask(Command::DropParked).await? {
+            Reply::Dropped(count) => Some(count),
+            _ => None,
+        }
+    }
+}
+
 /// A running broker.
 pub struct BrokerHandle {
     shared: Arc<Shared>,
@@ -246,6 +277,13 @@ impl BrokerHandle {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// The queue of that name in a vhost, if it is there.
+    #[must_use]
+    pub fn queue(&self, vhost: &str, name: &str) -> Option<QueueHandle> {
+        let vhost = self.shared.vhosts.get(vhost)?;
+        vhost.queue_named(name).map(|record| QueueHandle { record })
     }
 
     /// Open connections.

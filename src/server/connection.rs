@@ -470,6 +470,7 @@ fn command(id: ConnectionId, errand: Errand) -> Command {
     match errand {
         Errand::Publish(publishes) => Command::Publish(id, publishes),
         Errand::Settle(verb, handles) => Command::Settle(verb, handles),
+        Errand::Grant(handle, wish, error) => Command::Grant(handle, wish, error),
         Errand::Written(key, bytes) => Command::Written(key, bytes),
         Errand::Limit(channel, limit) => Command::Limit(id, channel, limit),
         Errand::ChannelGone(channel, ending) => Command::ChannelGone(id, channel, ending),

@@ -17,6 +17,6 @@ mod shared;
 mod vhost;
 
 pub use alarms::Readings;
-pub use broker::{Broker, BrokerBuilder, BrokerHandle, StartError};
+pub use broker::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError};
 pub use clock::Clock;
 pub use connection::Stream;

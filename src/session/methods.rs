@@ -33,7 +33,7 @@ pub(super) enum Handled {
     Close,
 }
 
-type Outcome = Result<Handled, Exception>;
+pub(super) type Outcome = Result<Handled, Exception>;
 
 impl Channel {
     /// A method frame.
@@ -94,7 +94,7 @@ impl Channel {
         self.last_queue.clone().ok_or_else(|| Exception::not_found("no previously declared queue"))
     }
 
-    fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Verb) -> Outcome {
+    pub(super) fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Verb) -> Outcome {
         let (tags, mode) = (&mut self.tags, &mut self.mode);
         let span = match verb {
             Verb::Ack => tags.span_of_ack(tag, multiple),
@@ -122,7 +122,7 @@ impl Channel {
     }
 
     /// The channel's shared limit has room for that many more.
-    fn give_credit_back(&self, link: &mut Link, count: u32) {
+    pub(super) fn give_credit_back(&self, link: &mut Link, count: u32) {
         if let (Some(limit), true) = (&self.limit, count > 0) {
             limit.give_back(count);
             self.announce_limit(link);

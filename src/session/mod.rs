@@ -23,6 +23,7 @@ pub mod outgoing;
 mod publish;
 mod request;
 mod running;
+pub mod settle_exchange;
 mod tags;
 #[cfg(test)]
 mod tests;

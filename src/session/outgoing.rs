@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
-use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Publish, Verb};
+use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Publish, Verb, Wish};
 
 /// A message that is routed but whose block is not closed yet.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub enum Errand {
     Publish(Vec<Publish>),
     /// Unacked messages settled.
     Settle(Verb, Vec<Handle>),
+    /// What a consumer wishes for a message it has, and what it found wrong with it.
+    Grant(Handle, Wish, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written.
     Written(ConsumerKey, usize),
     /// A channel's consumers share a limit from now on, or its limit has room again.

@@ -14,7 +14,7 @@ use super::direct_reply::{self, Address};
 use super::exception::Exception;
 use super::headers::TableHeaders;
 use super::outgoing::{Content, DirectReply, Envelope};
-use super::{Link, clean_bytes};
+use super::{Link, clean_bytes, settle_exchange};
 
 /// basic.publish, for the close method's fields.
 pub(super) const PUBLISH: MethodId = MethodId { class: 60, method: 40 };
@@ -46,6 +46,7 @@ impl Channel {
             keys.exchange.extend_from_slice(&exchange);
             keys.routing_key.clear();
             keys.routing_key.extend_from_slice(method.routing_key);
+            keys.settles = keys.exchange == settle_exchange::NAME.as_bytes();
         }
         keys.mandatory = method.mandatory;
         self.incoming = Incoming::Header;
@@ -132,6 +133,9 @@ impl Channel {
         let envelope = self.envelope(link, &properties)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
+        if self.keys.settles {
+            return self.publish_settlement(link, headers);
+        }
         let rewritten = self.rewritten(link, bytes, &properties, headers)?;
         if let Some(address) = self.direct_address() {
             return self.publish_direct(

@@ -75,6 +75,14 @@ impl DeliveryTags {
         self.open
     }
 
+    /// The message of a tag that is not settled.
+    #[must_use]
+    pub fn open_one(&self, tag: u64) -> Option<Tagged> {
+        let index = usize::try_from(tag.checked_sub(self.first)?).ok()?;
+        let entry = self.entries.get(index).copied().flatten();
+        entry.filter(|(_, state)| *state == State::Open).map(|(tagged, _)| tagged)
+    }
+
     /// Which tags an ack of this one is about.
     #[must_use]
     pub fn span_of_ack(&self, tag: u64, multiple: bool) -> Span {

@@ -40,13 +40,15 @@ use crate::message::QueueId;
 const DEFAULT: ExchangeIndex = 0;
 
 /// The exchanges every vhost has; internal ones last.
-const PREDECLARED: [(&str, ExchangeKind); 7] = [
+const PREDECLARED: [(&str, ExchangeKind); 8] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),
     ("amq.fanout", ExchangeKind::Fanout),
     ("amq.topic", ExchangeKind::Topic),
     ("amq.headers", ExchangeKind::Headers),
     ("amq.match", ExchangeKind::Headers),
+    // What is published to it is for the channel it is published on: nothing is routed by it.
+    ("amq.settle", ExchangeKind::Direct),
     (TRACE, ExchangeKind::Topic),
 ];
 

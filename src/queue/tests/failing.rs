@@ -273,7 +273,7 @@ fn a_consumers_wishes_are_granted() {
     bench.publish(&["progress", "later", "park", "end"]);
     bench.advance_ms(90);
     grant(&mut bench, 0, Wish::Progress, None);
-    grant(&mut bench, 1, Wish::RetryAfter(30), Some("not yet"));
+    grant(&mut bench, 1, Wish::Retry(Some(30)), Some("not yet"));
     grant(&mut bench, 2, Wish::Park, None);
     grant(&mut bench, 3, Wish::Terminate, Some("cannot be"));
     let counts = bench.queue.counts();
@@ -291,7 +291,7 @@ fn an_error_goes_with_the_dead_letter() {
     let mut bench = failing(FailurePolicy { delivery_limit: Some(0), ..FailurePolicy::default() });
     bench.consume(1, 1);
     bench.publish(&["a"]);
-    grant(&mut bench, 0, Wish::RetryAfter(5), Some("the database is away"));
+    grant(&mut bench, 0, Wish::Retry(Some(5)), Some("the database is away"));
     let letter = bench.effects.dead_letters.pop().unwrap();
     assert_eq!(letter.reason, Reason::DeliveryLimit);
     assert_eq!(letter.attempts.unwrap().error.as_deref(), Some("the database is away"));
