@@ -12,7 +12,7 @@ use crate::message::{Message, Position, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
 use crate::queue::{Command, DeadLetter, Publish, QueueOptions};
-use crate::session::TableHeaders;
+use crate::session::PropertySource;
 use crate::store::{Join, Op, Submission};
 use crate::topology::{HeaderSource, RouteScratch};
 
@@ -60,9 +60,8 @@ impl Burial<'_> {
     fn targets(&self, buried: &Message) -> Vec<QueueId> {
         let keys = dead_letter::routing_keys(buried);
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let properties = Properties::parse(buried.properties()).ok();
-        let headers = properties.as_ref().and_then(Properties::headers).map(TableHeaders);
-        let source = headers.as_ref().map(|headers| headers as &dyn HeaderSource);
+        let properties = Properties::parse(buried.properties()).ok().map(PropertySource);
+        let source = properties.as_ref().map(|properties| properties as &dyn HeaderSource);
         let mut queues = Vec::new();
         let routed = self.vhost.topology.route(
             buried.exchange(),

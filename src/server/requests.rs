@@ -67,9 +67,7 @@ impl Connection {
             let missing = || Exception::not_found(format!("no exchange '{name}' in vhost '{}'", vhost.name));
             return if exists { Ok(answer) } else { Err(missing()) };
         }
-        let kind = ExchangeKind::from_name(declare.kind.as_str()).ok_or_else(|| {
-            Exception::precondition_failed(format!("invalid exchange type '{}'", declare.kind.as_str()))
-        })?;
+        let kind = ExchangeKind::parse(declare.kind.as_str())?;
         let spec = ExchangeSpec {
             name,
             kind,

@@ -31,7 +31,7 @@ mod tests;
 pub use channel::{TxPublish, TxWork};
 pub use consumers::AckPolicy;
 pub use exception::Exception;
-pub use headers::TableHeaders;
+pub use headers::PropertySource;
 pub use link::{Limits, Link, SessionCounters};
 pub use request::{ChannelRequest, Request};
 

@@ -12,7 +12,7 @@ use crate::topology::{HeaderSource, RouteScratch};
 use super::channel::{Body, Channel, Incoming, Mode, TxPublish};
 use super::direct_reply::{self, Address};
 use super::exception::Exception;
-use super::headers::TableHeaders;
+use super::headers::PropertySource;
 use super::outgoing::{Content, DirectReply, Envelope};
 use super::{Link, clean_bytes, settle_exchange};
 
@@ -146,7 +146,7 @@ impl Channel {
                 persistent,
             );
         }
-        self.route(link, headers)?;
+        self.route(link, properties, headers)?;
         let parts = Parts {
             exchange: &self.keys.exchange,
             routing_key: &self.keys.routing_key,
@@ -248,7 +248,12 @@ impl Channel {
     }
 
     /// Leaves the message's queues in `keys.route`.
-    fn route(&mut self, link: &mut Link, headers: Option<Table<'_>>) -> Result<(), Exception> {
+    fn route(
+        &mut self,
+        link: &mut Link,
+        properties: Properties<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<(), Exception> {
         let keys = &mut self.keys;
         let has_extra = headers.is_some_and(|headers| {
             extra_keys(headers, b"CC").next().is_some() || extra_keys(headers, b"BCC").next().is_some()
@@ -261,9 +266,9 @@ impl Channel {
         if let Some(headers) = headers {
             all.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
         }
-        let source = headers.map(TableHeaders);
-        let source = source.as_ref().map(|source| source as &dyn HeaderSource);
-        let outcome = link.topology.route(&keys.exchange, &all, source, &mut keys.route, &mut link.scratch);
+        let source: &dyn HeaderSource = &PropertySource(properties);
+        let outcome =
+            link.topology.route(&keys.exchange, &all, Some(source), &mut keys.route, &mut link.scratch);
         let cacheable = outcome.map_err(|_| {
             let name = String::from_utf8_lossy(&keys.exchange);
             Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
