@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod choosing;
 mod consuming;
 mod crash;
 mod durability;
