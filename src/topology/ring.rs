@@ -21,7 +21,7 @@ use amq_protocol::types::AMQPValue;
 const POINTS_PER_WEIGHT: u64 = 512;
 /// Up to here a destination gets [`POINTS_PER_WEIGHT`] for each of its weight.
 const WEIGHT_EXACT_MAX: u64 = 16;
-/// What bounds the memory and the time of a binding: some 200 kB and a millisecond.
+/// What bounds the memory and the time of a binding: some 250 kB and two milliseconds.
 const POINTS_MAX: u64 = POINTS_PER_WEIGHT * WEIGHT_EXACT_MAX;
 /// Larger weights count as this one, so that sums and products stay within 64 bits.
 const WEIGHT_MAX: u64 = 1 << 32;
