@@ -17,6 +17,9 @@ use crate::time::{Time, Timestamp};
 /// Mail taken at a time: enough to pay for a wake-up many times over, little enough that deliveries don't wait long.
 const BATCH_MAX: usize = 64;
 
+/// Rings once.
+type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A queue's task.
 pub(super) struct QueueTask {
     shared: Arc<Shared>,
@@ -26,7 +29,7 @@ pub(super) struct QueueTask {
     mail: MailReceiver,
     effects: Effects,
     /// When the queue has to be looked at although there is no mail.
-    alarm: Option<(Time, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    alarm: Option<(Time, Alarm)>,
     /// Ways to the connections this queue has to do with.
     connections: HashMap<ConnectionId, ConnectionHandle>,
 }

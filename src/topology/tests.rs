@@ -405,8 +405,16 @@ fn routes_that_met_a_headers_exchange_are_not_kept() {
 fn a_new_topology_has_the_predeclared_exchanges() {
     let topology = Topology::new();
     let names: Vec<_> = topology.exchanges().map(|spec| spec.name.as_str()).collect();
-    let expected =
-        ["", "amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match", "amq.rabbitmq.trace"];
+    let expected = [
+        "",
+        "amq.direct",
+        "amq.fanout",
+        "amq.topic",
+        "amq.headers",
+        "amq.match",
+        "amq.settle",
+        "amq.rabbitmq.trace",
+    ];
     assert_eq!(names, expected);
     assert!(topology.exchanges().all(|spec| spec.durable && !spec.auto_delete));
     assert!(topology.exchanges().all(|spec| spec.internal == (spec.name == "amq.rabbitmq.trace")));
