@@ -5,7 +5,7 @@ use crate::protocol::content::{self, HeadersEdit, Properties, PropertiesEdit};
 use crate::protocol::encode;
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
-use crate::protocol::table::Table;
+use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
 use crate::topology::{HeaderSource, RouteScratch};
 
@@ -172,6 +172,7 @@ impl Channel {
             let text = format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(Exception::precondition_failed(text));
         }
+        check_extra_keys(properties.headers())?;
         let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
         let priority = properties.priority().unwrap_or(0);
         Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority })
@@ -361,6 +362,18 @@ fn owned_ref(content: &Content<'_>) -> Message {
         Content::Borrowed(parts) => Message::new(*parts),
         Content::Owned(message) => message.clone(),
     }
+}
+
+/// `CC` and `BCC` are arrays, or not there (<https://www.rabbitmq.com/docs/sender-selected>).
+fn check_extra_keys(headers: Option<Table<'_>>) -> Result<(), Exception> {
+    let Some(headers) = headers else { return Ok(()) };
+    for name in ["CC", "BCC"] {
+        if !matches!(headers.get(name.as_bytes()), None | Some(FieldValue::Array(_))) {
+            let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\"}}");
+            return Err(Exception::precondition_failed(text));
+        }
+    }
+    Ok(())
 }
 
 /// A TTL is a string of decimal digits: milliseconds below 2^32.

@@ -33,7 +33,7 @@ crate::error_cases! { REF;
         let props = Props { reply_to: Some("amq.rabbitmq.reply-to".into()), ..Props::default() };
         raw.publish_with("", &ctx.name("q"), 0, &props, b"").await;
     }
-    "basic.publish.cc-not-an-array", "publish: cc not an array", channel 406 "PRECONDITION_FAILED" (60, 40), |ctx, raw| {
+    "basic.publish.cc-not-an-array", "publish: cc not an array", channel 406 "PRECONDITION_FAILED - invalid message" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::headers([("CC", "a".into())]), b"").await;
     }
     "basic.ack.unknown-tag", "ack: unknown tag", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 80), |ctx, raw| {
@@ -110,12 +110,6 @@ crate::error_cases! { REF;
     }
     "basic.get.no-previous-queue", "get: no previous queue", channel 404 "NOT_FOUND - no previously declared queue" (60, 70), |ctx, raw| {
         raw.send(methods::basic_get("", false)).await;
-    }
-    "basic.get.exclusive-consumer-present", "get: exclusive consumer present", channel 403 "ACCESS_REFUSED - queue '{q}' in vhost '/' in exclusive use" (60, 70), |ctx, raw| {
-        let q = ctx.name("q");
-        raw.queue(&q).await?;
-        raw.consume(&q, "a", c::EXCLUSIVE).await?;
-        raw.send(methods::basic_get(&q, false)).await;
     }
     "tx.commit.not-selected", "commit: not selected", channel 406 "PRECONDITION_FAILED - channel is not transactional" (90, 20), |ctx, raw| {
         raw.send(methods::tx_commit()).await;

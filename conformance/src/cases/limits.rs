@@ -96,6 +96,12 @@ crate::cases! {
         let q = ctx.name("q");
         let mut raw = ctx.raw().await?;
         raw.declare(&q, 0, table([("x-expires", 80.into())])).await?;
+        // Looking for it would be a use of it.
+        let slow = ctx.name("slow");
+        raw.queue_with(&slow, [("x-message-ttl", 400.into())]).await?;
+        raw.publish("", &slow, "m").await;
+        raw.until_ready(&slow, 1).await?;
+        raw.until_ready(&slow, 0).await?;
         raw.until_gone(&q).await?;
     }
     "length.drop-head.newest-stay", "Above x-max-length the oldest go", LENGTH,
@@ -144,7 +150,7 @@ crate::cases! {
         raw.get(&q, false).await?;
         raw.get(&q, false).await?;
         raw.fill_queue(&q, &["c", "d"]).await;
-        same("ready", raw.counts(&q).await?.0, 2_u32)?;
+        raw.until_ready(&q, 2).await?;
         same("messages", raw.drain(&q).await?, ["c", "d"])?;
     }
     "length.drop-head.confirmed", "A message that pushes another out is confirmed", LENGTH,

@@ -72,15 +72,15 @@ crate::cases! {
         }
         same("messages", raw.drain(&q).await?, ["a", "b"])?;
     }
-    "priority.order.drop-head", "A full priority queue drops the lowest first", "RabbitMQ: Priority Queues, Interaction with Other Features",
-    "the oldest of the lowest priority goes", |ctx| {
+    "priority.order.drop-head", "A full priority queue drops from its head", "RabbitMQ: Priority Queues, Interaction with Other Features",
+    "the message that would be delivered next goes", |ctx| {
         let q = ctx.name("q");
         let mut raw = ctx.raw().await?;
         raw.queue_with(&q, [("x-max-priority", 5.into()), ("x-max-length", 2.into())]).await?;
         for (priority, body) in [(1, "low"), (5, "high"), (3, "middle")] {
             raw.publish_with("", &q, 0, &of_priority(priority), body.as_bytes()).await;
         }
-        same("messages", raw.drain(&q).await?, ["high", "middle"])?;
+        same("messages", raw.drain(&q).await?, ["middle", "low"])?;
     }
     "reply-to.direct.round-trip", "A request is answered without a reply queue", REPLY,
     "the request carries an address, and what is sent there reaches the requester", |ctx| {

@@ -301,6 +301,17 @@ crate::cases! {
             same("got", found, (left, body.to_owned(), "amq.direct".to_owned(), q.clone()))?;
         }
     }
+    "basic.get.beside-exclusive-consumer", "An exclusive consumer keeps other consumers out, not gets", "RabbitMQ: Consumers, Exclusivity",
+    "get-ok with what the consumer has no room for", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue(&q).await?;
+        raw.call(methods::basic_qos(0, 1, false)).await?;
+        raw.consume(&q, "t", c::EXCLUSIVE).await?;
+        raw.fill_queue(&q, &["a", "b"]).await;
+        same("delivery", raw.delivery().await?.text(), "a")?;
+        same("got", raw.take(&q).await?.text(), "b")?;
+    }
     "basic.get.no-ack", "A get with no-ack settles at once", "AMQP 0-9-1, 1.8.3.10 (basic.get)",
     "the message does not come back with the channel's close", |ctx| {
         let q = ctx.name("q");

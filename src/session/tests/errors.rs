@@ -116,7 +116,7 @@ fn broken_frames_and_methods_close_the_connection() {
             raw(1, 50, 10, &[0, 0, 1, 0xFF, 0, 0, 0, 0, 0]),
             501,
             "FRAME_ERROR - Malformed UTF-8 in shortstr",
-            (50, 10),
+            (0, 0),
         ),
     ];
     for (name, bytes, code, text, cause) in cases {
