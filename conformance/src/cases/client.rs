@@ -125,7 +125,7 @@ crate::cases! {
         let connection = ctx.lapin().await?;
         let channel = channel(&ctx, &connection).await?;
         let q = ctx.name("q");
-        let mut confirms = Vec::new();
+        let (mut channels, mut confirms) = (Vec::new(), Vec::new());
         for _ in 0..10 {
             let other = connection.create_channel().await?;
             other.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -134,6 +134,7 @@ crate::cases! {
                 let key = q.as_str().into();
                 confirms.push(other.basic_publish("".into(), key, options, &[number], BasicProperties::default()).await?);
             }
+            channels.push(other);
         }
         for confirm in confirms {
             ensure(confirm.await?.is_ack(), "not confirmed")?;

@@ -68,8 +68,8 @@ async fn refused_tune(ctx: &Ctx, channel_max: u16, frame_max: u32) -> Check {
 }
 
 crate::cases! {
-    "connection.header.amqp-0-8", "AMQP 0-8 is answered with 0-9-1", HEADER,
-    "our header, and the socket is closed", |ctx| { refused_header(&ctx, b"AMQP\x01\x01\x08\x00").await?; }
+    "connection.header.amqp-2-0", "A version of AMQP that does not exist is answered with 0-9-1", HEADER,
+    "our header, and the socket is closed", |ctx| { refused_header(&ctx, b"AMQP\x00\x02\x00\x00").await?; }
     "connection.header.amqp-0-10", "AMQP 0-10 is answered with 0-9-1", HEADER,
     "our header, and the socket is closed", |ctx| { refused_header(&ctx, b"AMQP\x01\x01\x00\x0a").await?; }
     "connection.header.http", "HTTP is answered with 0-9-1", HEADER,
@@ -151,7 +151,7 @@ crate::cases! {
         let mut raw = ctx.socket().await?;
         raw.log_in(&ctx.target).await?;
         raw.wait_for((10, 30)).await?;
-        raw.send_on(0, tune_ok(0, FRAME_MAX, 0)).await;
+        raw.send_on(0, tune_ok(100, FRAME_MAX, 0)).await;
         raw.send_on(0, open("no vhost of that name")).await;
         let text = "NOT_ALLOWED - vhost no vhost of that name not found";
         raw.expect_closed(&Scope::connection(530, text.into(), (10, 40))).await?;
@@ -175,7 +175,7 @@ crate::cases! {
     "connection.tune.smaller-frames", "The client's smaller frame_max holds", TUNE,
     "a large message comes in frames of at most 4096 bytes", |ctx| {
         let q = ctx.name("q");
-        let mut raw = negotiated(&ctx, 0, 4096, 0).await?;
+        let mut raw = negotiated(&ctx, 100, 4096, 0).await?;
         raw.queue(&q).await?;
         let mut sender = ctx.raw().await?;
         let mut body = vec![b'x'; 20_000];
@@ -195,12 +195,12 @@ crate::cases! {
     }
     "connection.tune.smaller-frames-enforced", "A frame above the client's own frame_max is an error", TUNE,
     "501", |ctx| {
-        let mut raw = negotiated(&ctx, 0, 4096, 0).await?;
+        let mut raw = negotiated(&ctx, 100, 4096, 0).await?;
         raw.frame(3, 1, &[0; 5000]).await;
         raw.expect_closed(&Scope::connection(501, "FRAME_ERROR".into(), (0, 0))).await?;
     }
     "connection.tune.frame-max-too-small", "A frame_max below 4096 is not accepted", TUNE,
-    "530 or the end of the socket", |ctx| { refused_tune(&ctx, 0, 100).await?; }
+    "530 or the end of the socket", |ctx| { refused_tune(&ctx, 100, 100).await?; }
     "connection.tune.channel-max-enforced", "No more channels than were agreed on", TUNE,
     "two of two, and the third is 530 or 504", |ctx| {
         let mut raw = negotiated(&ctx, 2, FRAME_MAX, 0).await?;
@@ -211,7 +211,7 @@ crate::cases! {
     }
     "connection.heartbeat.sent", "The broker sends heartbeats at the agreed interval", HEARTBEAT,
     "two of them while nothing else is sent, at an interval of one second", |ctx| {
-        let mut raw = negotiated(&ctx, 0, FRAME_MAX, 1).await?;
+        let mut raw = negotiated(&ctx, 100, FRAME_MAX, 1).await?;
         for _ in 0..2 {
             let Some(frame) = raw.next_frame().await? else { return fail("closed") };
             same("frame", (frame.kind, frame.channel, frame.payload.len()), (8, 0, 0_usize))?;
@@ -220,13 +220,13 @@ crate::cases! {
     }
     "connection.heartbeat.silent-client-closed", "A client that is silent for two intervals is closed", HEARTBEAT,
     "the socket's end", |ctx| {
-        let mut raw = negotiated(&ctx, 0, FRAME_MAX, 1).await?;
+        let mut raw = negotiated(&ctx, 100, FRAME_MAX, 1).await?;
         let ended = tokio::time::timeout(Duration::from_secs(8), raw.rest()).await;
         ensure(ended.is_ok_and(|ended| ended.is_ok()), "still open after 8 intervals")?;
     }
     "connection.heartbeat.keep-alive", "Heartbeats keep a client alive", HEARTBEAT,
     "after three intervals of nothing else it still gets answers", |ctx| {
-        let mut raw = negotiated(&ctx, 0, FRAME_MAX, 1).await?;
+        let mut raw = negotiated(&ctx, 100, FRAME_MAX, 1).await?;
         let mut beats = 0;
         while beats < 5 {
             let Some(frame) = raw.next_frame().await? else { return fail("closed in spite of heartbeats") };
@@ -236,10 +236,10 @@ crate::cases! {
         raw.queue(&ctx.name("q")).await?;
     }
     "connection.close.by-client", "The client closes", CLOSE,
-    "close-ok, and the socket's end", |ctx| {
+    "close-ok", |ctx| {
         let mut raw = ctx.raw().await?;
-        raw.close().await;
-        same("after close-ok", raw.rest().await?, Vec::<u8>::new())?;
+        raw.send_on(0, methods::method(10, 50, Writer::default().u16(200).short("bye").u16(0).u16(0))).await;
+        same("arguments of close-ok", raw.wait_for((10, 51)).await?, Vec::<u8>::new())?;
     }
     "connection.close.requeues", "What a closed connection had not acked comes back", CLOSE,
     "another connection gets it", |ctx| {

@@ -1,9 +1,9 @@
 //! The life of queues, exchanges and bindings.
 
-use crate::case::{Check, ensure, same};
+use crate::case::{Check, Ctx, ensure, same};
 use crate::codec::{Reader, Table, Value, table};
-use crate::methods::{self, c, q, x};
-use crate::raw::{Confirm, Raw};
+use crate::methods::{self, Method, c, q, x};
+use crate::raw::{Confirm, Raw, Scope};
 
 const QUEUE: &str = "AMQP 0-9-1, 1.7.2.1 (queue.declare)";
 const DELETE: &str = "AMQP 0-9-1, 1.7.2.9 (queue.delete)";
@@ -29,6 +29,23 @@ async fn exchange_is_there(raw: &mut Raw, channel: u16, name: &str) -> Check<boo
     }
     raw.channel = back;
     Ok(is_there)
+}
+
+/// Checks that another connection may not do this with an exclusive queue, and that its owner still may.
+async fn locked(ctx: &Ctx, method: impl Fn(&str) -> Method) -> Check {
+    let name = ctx.name("q");
+    let mut owner = ctx.raw().await?;
+    owner.queue(&name).await?;
+    let mut raw = ctx.raw().await?;
+    let method = method(&name);
+    let (id, vhost) = (method.id, &ctx.target.vhost);
+    raw.send(method).await;
+    let text = format!(
+        "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '{name}' in vhost '{vhost}'"
+    );
+    raw.expect_closed(&Scope::channel(405, text, id)).await?;
+    owner.publish("", &name, "m").await;
+    same("the owner's message", owner.take(&name).await?.text(), "m")
 }
 
 /// The number that queue.purge-ok and queue.delete-ok carry.
@@ -136,6 +153,20 @@ crate::cases! {
         raw.channel = 2;
         same("message", raw.take(&name).await?.text(), "m")?;
     }
+    "queue.exclusive.locked-declare", "Another connection may not declare an exclusive queue", QUEUE,
+    "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, |q| methods::queue_declare(q, q::EXCLUSIVE, Table::new())).await?; }
+    "queue.exclusive.locked-passive", "Another connection may not look for an exclusive queue", QUEUE,
+    "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, |q| methods::queue_declare(q, q::PASSIVE, Table::new())).await?; }
+    "queue.exclusive.locked-consume", "Another connection may not consume from an exclusive queue", QUEUE,
+    "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, |q| methods::basic_consume(q, "", 0, Table::new())).await?; }
+    "queue.exclusive.locked-get", "Another connection may not get from an exclusive queue", QUEUE,
+    "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, |q| methods::basic_get(q, true)).await?; }
+    "queue.exclusive.locked-delete", "Another connection may not delete an exclusive queue", QUEUE,
+    "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, |q| methods::queue_delete(q, 0)).await?; }
+    "queue.exclusive.locked-purge", "Another connection may not purge an exclusive queue", QUEUE,
+    "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, methods::queue_purge).await?; }
+    "queue.exclusive.locked-bind", "Another connection may not bind an exclusive queue", QUEUE,
+    "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, |q| methods::queue_bind(q, "amq.direct", "k", Table::new())).await?; }
     "queue.auto-delete.after-last-consumer", "An auto-delete queue goes with its last consumer", QUEUE,
     "not with the first of two", |ctx| {
         let name = ctx.name("q");
