@@ -825,7 +825,7 @@ const QUEUES: &[Row] = &[
     (
         "shortstr not UTF-8",
         |raw| raw.raw_method(1, 50, 10, b"\0\0\x02\xff\xfe\0\0\0\0\0"),
-        Connection(501, "FRAME_ERROR - Malformed UTF-8 in shortstr", (50, 10)),
+        Connection(501, "FRAME_ERROR - Malformed UTF-8 in shortstr", (0, 0)),
     ),
 ];
 
