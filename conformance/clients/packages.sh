@@ -16,3 +16,10 @@ need() { # NAME CHECK.. -- PACKAGE..: runs the check and installs the packages i
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
+
+python_with() { # WORK-DIR REQUIREMENTS: prints a Python that has them
+  need python3 python3 -c 'import venv, ensurepip' -- python3 python3-venv
+  [[ -x $1/venv/bin/python ]] || python3 -m venv "$1/venv"
+  "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2" >&2
+  echo "$1/venv/bin/python"
+}
