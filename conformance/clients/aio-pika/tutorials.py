@@ -5,6 +5,7 @@ in the middle of publishing: every message that was confirmed has to be there af
 """
 
 import asyncio
+import logging
 import os
 import sys
 import uuid
@@ -137,6 +138,8 @@ async def confirms(connection, name):
 
 
 async def reconnect(url, name, restart):
+    # Each failed attempt is logged, and failing for a while is what this is about.
+    logging.disable(logging.CRITICAL)
     connection = await aio_pika.connect_robust(url, reconnect_interval=0.05)
     channel = await connection.channel(publisher_confirms=True)
     queue = await channel.declare_queue(name("crash"), durable=True)
