@@ -187,6 +187,22 @@ func confirms(connection *amqp.Connection) {
 	same("messages", messages, 200)
 }
 
+// confirmed waits for a confirm, or for the end of the connection: this version of the library then waits for ever.
+func confirmed(confirm *amqp.DeferredConfirmation, connection *amqp.Connection) bool {
+	acked := make(chan bool, 1)
+	go func() { acked <- confirm.Wait() }()
+	for {
+		select {
+		case ok := <-acked:
+			return ok
+		case <-time.After(50 * time.Millisecond):
+			if connection.IsClosed() {
+				return false
+			}
+		}
+	}
+}
+
 // publishRest publishes until something fails; the number of messages that are confirmed.
 func publishRest(url, queue string, number int, each func(int)) int {
 	connection, err := amqp.Dial(url)
@@ -207,8 +223,7 @@ func publishRest(url, queue string, number int, each func(int)) int {
 		if err != nil {
 			return number
 		}
-		// A connection that is lost answers, too: with false.
-		if !confirm.Wait() {
+		if !confirmed(confirm, connection) {
 			return number
 		}
 		number++
