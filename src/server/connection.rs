@@ -91,12 +91,12 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: SocketAddr, co
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
-    let handle = ConnectionHandle::new(events, secret);
+    let session = Session::new(id, secret, config, shared.clock.now());
+    let handle = ConnectionHandle::new(events, &session);
     shared.connections.insert(id, handle.clone());
     shared.counters.connections_opened.add(1);
-    let now = shared.clock.now();
     let mut connection = Connection {
-        session: Session::new(id, secret, config, now),
+        session,
         owned: Vec::new(),
         peer,
         handle,

@@ -172,7 +172,7 @@ impl Connection {
         let is_there = match direct_reply::parse(name.as_bytes()) {
             Some(address) => {
                 let connection = self.shared.connections.get(&address.connection);
-                connection.is_some_and(|connection| connection.secret == address.secret)
+                connection.is_some_and(|connection| connection.answers_to(address))
             }
             None => name == direct_reply::NAME,
         };

@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::message::{Message, Position};
 use crate::queue::dead_letter::Reason;
 use crate::queue::{ConnectionId, Delivery};
+use crate::session::Session;
+use crate::session::direct_reply::{Address, ReplyConsumers};
 use crate::store::{StoreHandle, Submission};
 use crate::telemetry::{Counters, Reasons};
 
@@ -56,6 +58,8 @@ pub struct ConnectionHandle {
     pub events: mpsc::UnboundedSender<Event>,
     /// What direct reply-to addresses of it have to carry.
     pub secret: u64,
+    /// Its consumers that direct reply-to addresses name.
+    reply_consumers: ReplyConsumers,
     /// Bytes of direct replies in the inbox.
     direct_bytes: Arc<AtomicUsize>,
 }
@@ -65,10 +69,17 @@ pub struct ConnectionHandle {
 const DIRECT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 impl ConnectionHandle {
-    /// The way to a connection with this inbox.
+    /// The way to the connection of this session, with this inbox.
     #[must_use]
-    pub fn new(events: mpsc::UnboundedSender<Event>, secret: u64) -> Self {
-        Self { events, secret, direct_bytes: Arc::default() }
+    pub fn new(events: mpsc::UnboundedSender<Event>, session: &Session) -> Self {
+        let (secret, reply_consumers) = (session.secret(), session.reply_consumers().clone());
+        Self { events, secret, reply_consumers, direct_bytes: Arc::default() }
+    }
+
+    /// Whether a direct reply-to address leads to a consumer that is there.
+    #[must_use]
+    pub fn answers_to(&self, address: Address) -> bool {
+        self.secret == address.secret && self.reply_consumers.has(address.consumer)
     }
 
     /// Sends a direct reply.

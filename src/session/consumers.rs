@@ -69,6 +69,8 @@ impl Session {
         channel.consumers.insert(tag.to_owned(), ChannelConsumer { number: key.number, queue });
         if let Some(queue) = queue {
             channel.touch(queue);
+        } else {
+            self.reply_consumers.add(key.number);
         }
         let consumer = SessionConsumer {
             channel: key.channel,
@@ -93,7 +95,15 @@ impl Session {
     pub fn remove_consumer(&mut self, channel: u16, tag: &str) {
         let removed = self.channel(channel).and_then(|channel| channel.consumers.remove(tag));
         if let Some(consumer) = removed {
-            self.consumers.remove(&consumer.number);
+            self.forget_consumer(&consumer);
+        }
+    }
+
+    /// What is known of a consumer beside its channel's own note.
+    pub(super) fn forget_consumer(&mut self, consumer: &ChannelConsumer) {
+        self.consumers.remove(&consumer.number);
+        if consumer.queue.is_none() {
+            self.reply_consumers.remove(consumer.number);
         }
     }
 

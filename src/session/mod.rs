@@ -46,6 +46,7 @@ use amq_protocol::types::FieldTable;
 
 use channel::Channel;
 use consumers::SessionConsumer;
+use direct_reply::ReplyConsumers;
 
 /// From connect to connection.open, as RabbitMQ's handshake_timeout.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -102,6 +103,7 @@ pub struct Session {
     incarnations: u64,
     consumers: HashMap<u32, SessionConsumer>,
     consumer_numbers: u32,
+    reply_consumers: ReplyConsumers,
     /// Deliveries encoded since the output was last drained: whose, and how many bytes.
     unwritten: Vec<(u32, usize)>,
     client_properties: FieldTable,
@@ -137,6 +139,7 @@ impl Session {
             incarnations: 0,
             consumers: HashMap::new(),
             consumer_numbers: 0,
+            reply_consumers: ReplyConsumers::default(),
             unwritten: Vec::new(),
             client_properties: FieldTable::default(),
             capabilities: Capabilities::default(),
@@ -159,6 +162,12 @@ impl Session {
     #[must_use]
     pub const fn secret(&self) -> u64 {
         self.link.secret
+    }
+
+    /// Its direct reply-to consumers, as they come and go.
+    #[must_use]
+    pub const fn reply_consumers(&self) -> &ReplyConsumers {
+        &self.reply_consumers
     }
 
     /// What the client said about itself.

@@ -229,7 +229,7 @@ impl Session {
             self.link.outgoing.late(queue, Errand::ChannelGone(number, ending));
         }
         for (_, consumer) in std::mem::take(&mut channel.consumers) {
-            self.consumers.remove(&consumer.number);
+            self.forget_consumer(&consumer);
         }
     }
 

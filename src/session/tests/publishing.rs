@@ -286,6 +286,21 @@ fn a_direct_reply_to_becomes_an_address_that_leads_back() {
     assert!(client.errands().is_empty(), "no queue waits for credit");
 }
 
+#[test]
+fn a_reply_consumer_is_there_until_its_cancel_or_its_channels_close() {
+    let mut client = Client::running(&[], 0);
+    let (first, second) = (client.session.new_consumer(1).key, client.session.new_consumer(2).key);
+    client.session.add_consumer(first, "c", None, AckPolicy::None);
+    client.session.add_consumer(second, "c", None, AckPolicy::None);
+    let seen_by_others = client.session.reply_consumers().clone();
+    let there = || [first, second].map(|key| seen_by_others.has(key.number));
+    assert_eq!(there(), [true, true]);
+    client.session.remove_consumer(1, "c");
+    assert_eq!(there(), [false, true]);
+    client.close_channel(2);
+    assert_eq!(there(), [false, false]);
+}
+
 // ---- Transactions ----
 
 #[test]
