@@ -220,9 +220,9 @@ impl Queue {
         self.ready.push_back(Entry { message, position, expires, priority, redelivered: false, stored });
     }
 
-    fn expiry(&self, now: Time, ttl_ms: Option<u32>) -> Time {
+    fn expiry(&self, now: Time, ttl_ms: Option<u64>) -> Time {
         let ttl = [ttl_ms, self.options.message_ttl_ms].into_iter().flatten().min();
-        ttl.map_or(Time::NEVER, |ms| now.plus_ms(u64::from(ms)))
+        ttl.map_or(Time::NEVER, |ms| now.plus_ms(ms))
     }
 
     /// Whether the queue would be within its limits with the message in it.
@@ -448,7 +448,7 @@ impl Queue {
 
     fn queue_expiry(&self) -> Option<Time> {
         let unused = self.consumers.is_empty();
-        self.options.expires_ms.filter(|_| unused).map(|ms| self.last_used.plus_ms(u64::from(ms)))
+        self.options.expires_ms.filter(|_| unused).map(|ms| self.last_used.plus_ms(ms))
     }
 
     fn expire_queue(&mut self, now: Time, effects: &mut Effects) {

@@ -67,7 +67,7 @@ pub struct Publish {
     /// Publish sequence number on that channel if the publisher wants a confirm, else 0.
     pub sequence: u64,
     /// The message's own TTL in milliseconds.
-    pub ttl_ms: Option<u32>,
+    pub ttl_ms: Option<u64>,
     /// The message's priority; 0 if it has none.
     pub priority: u8,
 }

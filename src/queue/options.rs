@@ -27,9 +27,9 @@ pub struct QueueOptions {
     /// It goes when its last consumer goes.
     pub auto_delete: bool,
     /// `x-message-ttl`, in milliseconds.
-    pub message_ttl_ms: Option<u32>,
+    pub message_ttl_ms: Option<u64>,
     /// `x-expires`: unused for that many milliseconds, the queue goes.
-    pub expires_ms: Option<u32>,
+    pub expires_ms: Option<u64>,
     /// `x-max-length`: ready messages.
     pub length_max: Option<u64>,
     /// `x-max-length-bytes`: bytes of ready messages' bodies.
@@ -174,13 +174,12 @@ impl Arguments<'_> {
     }
 
     /// Milliseconds from `least` to 2^32-1, RabbitMQ's limit for timers.
-    fn milliseconds(&self, key: &'static str, least: u32) -> Result<Option<u32>, OptionsError> {
+    fn milliseconds(&self, key: &'static str, least: u64) -> Result<Option<u64>, OptionsError> {
         let Some(number) = self.non_negative(key)? else { return Ok(None) };
-        if number < u64::from(least) {
+        if number < least {
             return Err(self.invalid(key, format!("{{value_zero,{number}}}")));
         }
-        let too_big = || self.invalid(key, format!("{{value_too_big,{number}}}"));
-        u32::try_from(number).map(Some).map_err(|_| too_big())
+        Ok(Some(number))
     }
 
     pub(super) fn string(&self, key: &'static str) -> Result<Option<String>, OptionsError> {

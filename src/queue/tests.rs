@@ -96,7 +96,7 @@ impl Bench {
         }
     }
 
-    fn publish_with(&mut self, body: &str, ttl_ms: Option<u32>, priority: u8) {
+    fn publish_with(&mut self, body: &str, ttl_ms: Option<u64>, priority: u8) {
         self.sequence += 1;
         let publish =
             Publish { message: message(body), channel: 1, sequence: self.sequence, ttl_ms, priority };
@@ -412,7 +412,7 @@ fn a_settled_handle_means_nothing() {
 /// A random command.
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { count: u8, ttl_ms: Option<u32>, priority: u8 },
+    Publish { count: u8, ttl_ms: Option<u64>, priority: u8 },
     Consume { number: u32, prefetch: u16, no_ack: bool },
     Cancel(u32),
     Settle(Verb, usize),
@@ -425,7 +425,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let verb = prop_oneof![3 => Just(Verb::Ack), 1 => Just(Verb::Requeue), 1 => Just(Verb::Reject)];
     let step = prop_oneof![
-        6 => (1..5_u8, proptest::option::of(0..40_u32), 0..4_u8)
+        6 => (1..5_u8, proptest::option::of(0..40_u64), 0..4_u8)
             .prop_map(|(count, ttl_ms, priority)| Step::Publish { count, ttl_ms, priority }),
         2 => (1..5_u32, 0..4_u16, any::<bool>())
             .prop_map(|(number, prefetch, no_ack)| Step::Consume { number, prefetch, no_ack }),
@@ -445,7 +445,7 @@ fn any_options() -> impl Strategy<Value = QueueOptions> {
         Just(Overflow::RejectPublish),
         Just(Overflow::RejectPublishDlx)
     ];
-    let limits = (proptest::option::of(1..8_u64), overflow, proptest::option::of(5..50_u32));
+    let limits = (proptest::option::of(1..8_u64), overflow, proptest::option::of(5..50_u64));
     (limits, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |((length_max, overflow, message_ttl_ms), durable, dlx, priorities, single)| QueueOptions {
             durable,

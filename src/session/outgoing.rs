@@ -20,7 +20,7 @@ pub struct Envelope {
     /// Its sequence number there, or 0.
     pub sequence: u64,
     /// Its own TTL in milliseconds.
-    pub ttl_ms: Option<u32>,
+    pub ttl_ms: Option<u64>,
     /// Its priority.
     pub priority: u8,
 }

@@ -376,15 +376,12 @@ fn check_extra_keys(headers: Option<Table<'_>>) -> Result<(), Exception> {
     Ok(())
 }
 
-/// A TTL is a string of decimal digits: milliseconds below 2^32.
-fn parse_expiration(bytes: &[u8]) -> Result<u32, Exception> {
+/// A TTL is a string of decimal digits: milliseconds.
+fn parse_expiration(bytes: &[u8]) -> Result<u64, Exception> {
     let text = String::from_utf8_lossy(bytes);
     let invalid = |why: String| Exception::precondition_failed(format!("invalid expiration '{text}': {why}"));
     let number: i64 = text.parse().map_err(|_| invalid("no_integer".to_owned()))?;
-    if number < 0 {
-        return Err(invalid(format!("{{value_negative,{number}}}")));
-    }
-    u32::try_from(number).map_err(|_| invalid(format!("{{value_too_big,{number}}}")))
+    u64::try_from(number).map_err(|_| invalid(format!("{{value_negative,{number}}}")))
 }
 
 fn no_method() -> Exception {

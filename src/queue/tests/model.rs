@@ -10,7 +10,7 @@ const CHANNELS: [(ConnectionId, u16); 3] = [(CONSUMER, 1), (CONSUMER, 2), (OTHER
 /// One command, or several that belong together.
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { count: usize, ttl_ms: Option<u32>, priority: u8, persistent: bool, confirm: bool, bulky: bool },
+    Publish { count: usize, ttl_ms: Option<u64>, priority: u8, persistent: bool, confirm: bool, bulky: bool },
     Adopt(u8),
     Consume { channel: usize, prefetch: u16, no_ack: bool, priority: i32 },
     Cancel(usize),
@@ -27,7 +27,7 @@ type Batch = (u64, Vec<Step>);
 
 fn step() -> impl Strategy<Value = Step> {
     let verb = prop_oneof![3 => Just(Verb::Ack), 2 => Just(Verb::Requeue), 1 => Just(Verb::Reject)];
-    let publish = (1..4_usize, proptest::option::of(0..30_u32), 0..6_u8, any::<(bool, bool)>(), 0..10_u8);
+    let publish = (1..4_usize, proptest::option::of(0..30_u64), 0..6_u8, any::<(bool, bool)>(), 0..10_u8);
     let consume = (0..3_usize, 0..4_u16, any::<bool>(), -1..2_i32);
     prop_oneof![
         8 => publish.prop_map(|(count, ttl_ms, priority, (persistent, confirm), bulky)| Step::Publish {
@@ -184,7 +184,7 @@ impl World {
     fn publish(
         &mut self,
         bench: &Bench,
-        ttl_ms: Option<u32>,
+        ttl_ms: Option<u64>,
         priority: u8,
         (persistent, confirm, bulky): (bool, bool, bool),
     ) -> Publish {
@@ -208,7 +208,7 @@ impl World {
     fn send(
         &mut self,
         bench: &Bench,
-        ttl_ms: Option<u32>,
+        ttl_ms: Option<u64>,
         priority: u8,
         persistent: bool,
         sequence: u64,
@@ -224,7 +224,7 @@ impl World {
             body,
             place: Place::Ready,
             priority: priority.min(options.priority_max.unwrap_or(0)),
-            expires: ttl.map_or(Time::NEVER, |ms| bench.now.plus_ms(u64::from(ms))),
+            expires: ttl.map_or(Time::NEVER, |ms| bench.now.plus_ms(ms)),
             stored: persistent && options.durable,
             redelivered: Some(false),
         };
