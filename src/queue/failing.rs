@@ -132,9 +132,13 @@ impl Queue {
     }
 
     /// The next message to deliver. After a restart those that were waiting stand among the ready ones, and wait on when
-    /// their turn comes.
-    pub(super) fn next_ready(&mut self, now: Time) -> Option<Entry> {
+    /// their turn comes. A message that expired while it stood behind a live one dies when it comes to the head.
+    pub(super) fn next_ready(&mut self, now: Time, effects: &mut Effects) -> Option<Entry> {
         while let Some(entry) = self.ready.pop_front() {
+            if entry.expires < now {
+                self.end_of_life(entry, Reason::Expired, effects);
+                continue;
+            }
             let pause = self.attempts.get(&entry.position).and_then(|attempts| attempts.pause);
             match pause.map(|(pause, until)| (pause, self.on_the_clock(until))) {
                 Some((pause, until)) if until > now && entry.expires > now => {

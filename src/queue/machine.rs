@@ -266,7 +266,7 @@ impl Queue {
             let Some(recipient) = self.consumers.next().map(|consumer| Recipient::of(consumer)) else {
                 return;
             };
-            let Some(entry) = self.next_ready(now) else {
+            let Some(entry) = self.next_ready(now, effects) else {
                 self.consumers.not_needed();
                 return;
             };
@@ -334,7 +334,9 @@ impl Queue {
     }
 
     fn consume(&mut self, now: Time, consume: Consume) -> Reply {
-        let taken = self.consumers.any_exclusive() || (consume.exclusive && !self.consumers.is_empty());
+        // A queue with a single active consumer has no exclusive ones, as in RabbitMQ.
+        let shared = self.options.single_active_consumer || !self.consumers.is_empty();
+        let taken = self.consumers.any_exclusive() || (consume.exclusive && shared);
         if taken {
             return Reply::InExclusiveUse;
         }
@@ -400,7 +402,7 @@ impl Queue {
         effects: &mut Effects,
     ) -> Reply {
         self.last_used = now;
-        let Some(entry) = self.next_ready(now) else { return Reply::Empty };
+        let Some(entry) = self.next_ready(now, effects) else { return Reply::Empty };
         let to = Recipient { connection, channel, consumer: None, no_ack, timeout: TimeoutId::default() };
         let delivery = self.hand_out(now, entry, to, effects);
         Reply::Got { delivery, remaining: self.ready.len() }

@@ -234,6 +234,24 @@ fn exclusive_consumers_stand_alone() {
 }
 
 #[test]
+fn with_a_single_active_consumer_none_is_exclusive() {
+    let mut bench = Bench::new(QueueOptions { single_active_consumer: true, ..QueueOptions::default() });
+    assert!(matches!(bench.consume_with(1, |consume| consume.exclusive = true), Reply::InExclusiveUse));
+    assert!(matches!(bench.consume_with(1, |_| ()), Reply::Consuming));
+}
+
+#[test]
+fn what_expired_behind_a_live_message_is_not_delivered() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.publish(&["before"]);
+    bench.publish_with("dead", Some(10), 0);
+    bench.publish(&["after"]);
+    bench.advance_ms(20);
+    bench.consume(1, 0);
+    assert_eq!(bench.bodies(), ["before", "after"]);
+}
+
+#[test]
 fn priorities_are_delivered_highest_first() {
     let mut bench = Bench::new(QueueOptions { priority_max: Some(5), ..QueueOptions::default() });
     for (body, priority) in [("low", 0), ("high", 4), ("above", 200), ("mid", 2)] {
