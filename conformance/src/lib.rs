@@ -11,5 +11,6 @@ pub mod methods;
 pub mod raw;
 pub mod report;
 pub mod runner;
+pub mod steps;
 pub mod support;
 pub mod target;

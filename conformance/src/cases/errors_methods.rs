@@ -36,6 +36,9 @@ crate::error_cases! { REF;
     "basic.publish.cc-not-an-array", "A CC header that is no array", channel 406 "PRECONDITION_FAILED - invalid message" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::headers([("CC", "a".into())]), b"").await;
     }
+    "basic.publish.bcc-not-an-array", "A BCC header that is no array", channel 406 "PRECONDITION_FAILED - invalid message" (60, 40), |ctx, raw| {
+        raw.publish_with("", &ctx.name("q"), 0, &Props::headers([("BCC", 5.into())]), b"").await;
+    }
     "basic.ack.unknown-tag", "An ack of a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 80), |ctx, raw| {
         raw.send(methods::basic_ack(99, false)).await;
     }
@@ -74,6 +77,39 @@ crate::error_cases! { REF;
         raw.open_channel(2).await?;
         raw.channel = 2;
         raw.send(methods::basic_ack(1, false)).await;
+    }
+    "basic.ack.after-nack", "An ack of a message that was nacked", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
+        let q = ctx.name("q");
+        raw.queue(&q).await?;
+        raw.publish("", &q, "m").await;
+        raw.hold(&q, 1).await?;
+        raw.send(methods::basic_nack(1, false, true)).await;
+        raw.send(methods::basic_ack(1, false)).await;
+    }
+    "basic.ack.below-multiple", "An ack of a message that an ack of many settled", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
+        let q = ctx.name("q");
+        raw.queue(&q).await?;
+        raw.fill_queue(&q, &["a", "b"]).await;
+        raw.hold(&q, 2).await?;
+        raw.send(methods::basic_ack(2, true)).await;
+        raw.send(methods::basic_ack(1, false)).await;
+    }
+    "basic.reject.twice", "A second reject of a message", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 90), |ctx, raw| {
+        let q = ctx.name("q");
+        raw.queue(&q).await?;
+        raw.publish("", &q, "m").await;
+        raw.hold(&q, 1).await?;
+        raw.send(methods::basic_reject(1, false)).await;
+        raw.send(methods::basic_reject(1, false)).await;
+    }
+    "basic.reject.zero", "A reject of tag 0", channel 406 "PRECONDITION_FAILED - unknown delivery tag 0" (60, 90), |ctx, raw| {
+        raw.send(methods::basic_reject(0, false)).await;
+    }
+    "basic.nack.zero", "A nack of tag 0 without multiple", channel 406 "PRECONDITION_FAILED - unknown delivery tag 0" (60, 120), |ctx, raw| {
+        raw.send(methods::basic_nack(0, false, false)).await;
+    }
+    "basic.nack.unknown-tag-multiple", "A nack of many up to a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 120), |ctx, raw| {
+        raw.send(methods::basic_nack(99, true, true)).await;
     }
     "basic.consume.unknown-queue", "Consuming from a queue that is not there", channel 404 "NOT_FOUND - no queue '{q}' in vhost '/'" (60, 20), |ctx, raw| {
         raw.send(methods::basic_consume(&ctx.name("q"), "", 0, vec![])).await;

@@ -3,18 +3,29 @@
 use crate::case::Case;
 
 mod client;
+mod client_consuming;
 mod connecting;
+mod consumer_ends;
+mod consumer_turns;
 mod consuming;
+mod credit;
+mod dead_letter_history;
+mod dead_letter_ways;
 mod dead_letters;
 mod declaring;
 mod errors_frames;
 mod errors_methods;
 mod errors_topology;
+mod expiry;
 mod limits;
+mod overflow;
 mod plugin_exchanges;
 mod prefetch;
 mod priorities;
+mod priority_queues;
 mod publishing;
+mod reply_to;
+mod requeue;
 mod routing;
 mod settling;
 
@@ -36,6 +47,17 @@ pub fn all() -> impl Iterator<Item = Case> {
         priorities::CASES,
         plugin_exchanges::CASES,
         client::CASES,
+        consumer_ends::CASES,
+        consumer_turns::CASES,
+        credit::CASES,
+        requeue::CASES,
+        expiry::CASES,
+        overflow::CASES,
+        dead_letter_history::CASES,
+        dead_letter_ways::CASES,
+        priority_queues::CASES,
+        reply_to::CASES,
+        client_consuming::CASES,
     ];
     all.into_iter().flatten().copied()
 }
