@@ -208,11 +208,7 @@ crate::cases! {
         let mut raw = ctx.raw().await?;
         raw.declare(&q, q::NONE, table([("x-expires", 60.into())])).await?;
         raw.consume(&q, "t", c::NO_ACK).await?;
-        let slow = ctx.name("slow");
-        raw.queue_with(&slow, [("x-message-ttl", 200.into())]).await?;
-        raw.publish("", &slow, "m").await;
-        raw.until_ready(&slow, 1).await?;
-        raw.until_ready(&slow, 0).await?;
+        raw.outlive(&ctx.name("clock"), 200).await?;
         same("consumers", raw.counts(&q).await?.1, 1_u32)?;
     }
     "consumer.priority.higher-first", "A consumer of higher priority is served first", PRIORITY,

@@ -42,6 +42,7 @@ crate::cases! {
             raw.publish_with("", &q, 0, &Props::expiring(expiration), body.as_bytes()).await;
         }
         raw.publish("", &q, "d").await;
+        raw.outlive(&ctx.name("clock"), 70).await?;
         raw.until_ready(&q, 2).await?;
         same("messages", raw.drain(&q).await?, ["c", "d"])?;
     }
@@ -53,7 +54,7 @@ crate::cases! {
         raw.publish("", &q, "held").await;
         raw.publish_with("", &q, 0, &Props::expiring("40"), b"dead").await;
         raw.hold(&q, 1).await?;
-        raw.until_ready(&q, 1).await?;
+        raw.outlive(&ctx.name("clock"), 70).await?;
         raw.until_ready(&q, 0).await?;
         raw.send(methods::basic_nack(1, false, true)).await;
         same("messages", raw.drain(&q).await?, ["held"])?;
@@ -67,6 +68,7 @@ crate::cases! {
         raw.publish("", &q, "first").await;
         raw.publish_with("", &q, 0, &Props::expiring("40"), b"dead").await;
         same("first", raw.texts(1).await?, ["first"])?;
+        raw.outlive(&ctx.name("clock"), 70).await?;
         raw.until_ready(&q, 0).await?;
         raw.publish("", &q, "live").await;
         raw.send(methods::basic_ack(1, false)).await;
@@ -141,25 +143,26 @@ crate::cases! {
     "a message given back after its time is gone", |ctx| {
         let q = ctx.name("q");
         let mut raw = ctx.raw().await?;
-        raw.queue_with(&q, [("x-message-ttl", 60.into())]).await?;
+        raw.queue_with(&q, [("x-message-ttl", 150.into())]).await?;
         raw.publish("", &q, "m").await;
         raw.hold(&q, 1).await?;
-        raw.outlive(&ctx.name("clock"), 90).await?;
+        raw.outlive(&ctx.name("clock"), 200).await?;
         raw.send(methods::basic_nack(1, false, true)).await;
         let got = raw.get(&q, true).await?;
         ensure(got.is_none(), format!("{got:?}, expected nothing"))?;
         raw.until_ready(&q, 0).await?;
     }
     "ttl.queue.each-in-its-time", "Each message has the queue's TTL from its own arrival", TTL,
-    "an older one is gone while a younger one is there", |ctx| {
-        let q = ctx.name("q");
+    "when an older one has expired a younger one is there", |ctx| {
+        let (q, dead) = (ctx.name("q"), ctx.name("dead"));
         let mut raw = ctx.raw().await?;
-        raw.queue_with(&q, [("x-message-ttl", 500.into())]).await?;
+        raw.queue(&dead).await?;
+        let key = ("x-dead-letter-routing-key", dead.as_str().into());
+        raw.queue_with(&q, [("x-message-ttl", 400.into()), ("x-dead-letter-exchange", "".into()), key]).await?;
         raw.publish("", &q, "old").await;
-        raw.outlive(&ctx.name("clock"), 200).await?;
+        raw.outlive(&ctx.name("clock"), 300).await?;
         raw.publish("", &q, "young").await;
-        raw.until_ready(&q, 2).await?;
-        raw.until_ready(&q, 1).await?;
+        same("expired", raw.arrival(&dead).await?.text(), "old")?;
         same("left", raw.drain(&q).await?, ["young"])?;
     }
     "ttl.queue.expiry-not-counted-by-get", "A get does not count what it finds expired", TTL,

@@ -14,7 +14,9 @@ crate::cases! {
         let mut raw = ctx.raw().await?;
         raw.queue_with(&q, [("x-message-ttl", 50.into())]).await?;
         raw.fill_queue(&q, &["a", "b"]).await;
+        raw.outlive(&ctx.name("clock"), 80).await?;
         raw.until_ready(&q, 0).await?;
+        same("messages", raw.drain(&q).await?, Vec::<String>::new())?;
     }
     "ttl.message.expires", "A message older than its own expiration is gone", TTL,
     "the queue is empty again by itself", |ctx| {
@@ -22,8 +24,9 @@ crate::cases! {
         let mut raw = ctx.raw().await?;
         raw.queue(&q).await?;
         raw.publish_with("", &q, 0, &Props::expiring("50"), b"a").await;
-        raw.until_ready(&q, 1).await?;
+        raw.outlive(&ctx.name("clock"), 80).await?;
         raw.until_ready(&q, 0).await?;
+        same("messages", raw.drain(&q).await?, Vec::<String>::new())?;
     }
     "ttl.message.lower-wins", "The lower of the queue's and the message's TTL counts", TTL,
     "a short expiration in a queue of long TTL, and the reverse", |ctx| {
@@ -33,8 +36,11 @@ crate::cases! {
         raw.queue_with(&long, [("x-message-ttl", 3_600_000.into())]).await?;
         raw.publish_with("", &short, 0, &Props::expiring("3600000"), b"a").await;
         raw.publish_with("", &long, 0, &Props::expiring("50"), b"b").await;
-        raw.until_ready(&short, 0).await?;
-        raw.until_ready(&long, 0).await?;
+        raw.outlive(&ctx.name("clock"), 80).await?;
+        for queue in [&short, &long] {
+            raw.until_ready(queue, 0).await?;
+            same("messages", raw.drain(queue).await?, Vec::<String>::new())?;
+        }
     }
     "ttl.queue.zero", "With a TTL of 0 a message is delivered now or never", TTL,
     "a waiting consumer gets it, nobody else does", |ctx| {
@@ -63,22 +69,19 @@ crate::cases! {
         let q = ctx.name("q");
         let mut raw = ctx.raw().await?;
         raw.queue(&q).await?;
-        raw.publish_with("", &q, 0, &Props::expiring("100"), b"a").await;
+        raw.publish_with("", &q, 0, &Props::expiring("200"), b"a").await;
         same("got", raw.get(&q, false).await?.map(|m| m.text()), Some("a".to_owned()))?;
         raw.send(methods::basic_nack(1, false, true)).await;
         raw.until_ready(&q, 0).await?;
     }
     "ttl.message.unacked-stays", "An unacked message does not expire", TTL,
     "it can be acked after its time, and is dead when it comes back", |ctx| {
-        let (q, slow) = (ctx.name("q"), ctx.name("slow"));
+        let q = ctx.name("q");
         let mut raw = ctx.raw().await?;
         raw.queue(&q).await?;
-        raw.queue_with(&slow, [("x-message-ttl", 150.into())]).await?;
-        raw.publish_with("", &q, 0, &Props::expiring("20"), b"a").await;
-        raw.get(&q, false).await?;
-        raw.publish("", &slow, "m").await;
-        raw.until_ready(&slow, 1).await?;
-        raw.until_ready(&slow, 0).await?;
+        raw.publish_with("", &q, 0, &Props::expiring("150"), b"a").await;
+        raw.hold(&q, 1).await?;
+        raw.outlive(&ctx.name("clock"), 200).await?;
         raw.send(methods::basic_nack(1, false, true)).await;
         raw.until_ready(&q, 0).await?;
         same("got", raw.get(&q, true).await?.map(|m| m.text()), None::<String>)?;
@@ -97,11 +100,7 @@ crate::cases! {
         let mut raw = ctx.raw().await?;
         raw.declare(&q, 0, table([("x-expires", 80.into())])).await?;
         // Looking for it would be a use of it.
-        let slow = ctx.name("slow");
-        raw.queue_with(&slow, [("x-message-ttl", 400.into())]).await?;
-        raw.publish("", &slow, "m").await;
-        raw.until_ready(&slow, 1).await?;
-        raw.until_ready(&slow, 0).await?;
+        raw.outlive(&ctx.name("clock"), 400).await?;
         raw.until_gone(&q).await?;
     }
     "length.drop-head.newest-stay", "Above x-max-length the oldest go", LENGTH,

@@ -224,7 +224,7 @@ crate::cases! {
         let mut raw = ctx.raw().await?;
         raw.queue_with(&q, [("x-max-length", 1.into()), ("x-overflow", "reject-publish".into())]).await?;
         raw.call(methods::confirm_select()).await?;
-        raw.publish_with("", &q, 0, &Props::expiring("80"), b"a").await;
+        raw.publish_with("", &q, 0, &Props::expiring("250"), b"a").await;
         raw.publish("", &q, "b").await;
         same("nacked", raw.confirms(2).await?, [2_u64])?;
         raw.until_ready(&q, 0).await?;
