@@ -18,6 +18,7 @@ import (
 
 const (
 	answer          = 10 * time.Second
+	stuck           = 5 * time.Second
 	restartMessages = 300
 	beforeRestart   = 100
 )
@@ -203,32 +204,31 @@ func confirmed(confirm *amqp.DeferredConfirmation, connection *amqp.Connection) 
 	}
 }
 
-// publishRest publishes until something fails; the number of messages that are confirmed.
-func publishRest(url, queue string, number int, each func(int)) int {
+// publishRest publishes until something fails, and tells each confirmed message's number.
+func publishRest(url, queue string, number int, each func(int)) {
 	connection, err := amqp.Dial(url)
 	if err != nil {
-		return number
+		return
 	}
 	defer connection.Close()
 	channel, err := connection.Channel()
 	if err != nil {
-		return number
+		return
 	}
 	if _, err = channel.QueueDeclare(queue, true, false, false, false, nil); err != nil || channel.Confirm(false) != nil {
-		return number
+		return
 	}
 	for ; number < restartMessages; each(number) {
 		message := amqp.Publishing{DeliveryMode: amqp.Persistent, MessageId: strconv.Itoa(number), Body: []byte("kept")}
 		confirm, err := channel.PublishWithDeferredConfirmWithContext(context.Background(), "", queue, false, false, message)
 		if err != nil {
-			return number
+			return
 		}
 		if !confirmed(confirm, connection) {
-			return number
+			return
 		}
 		number++
 	}
-	return number
 }
 
 func reconnect(url, restart string) {
@@ -242,7 +242,23 @@ func reconnect(url, restart string) {
 		}
 	}
 	for number := 0; number < restartMessages; time.Sleep(20 * time.Millisecond) {
-		number = publishRest(url, queue, number, each)
+		progress := make(chan int, restartMessages)
+		go func(first int) {
+			publishRest(url, queue, first, func(confirmed int) { progress <- confirmed })
+			close(progress)
+		}(number)
+		for goesOn := true; goesOn; {
+			select {
+			case confirmed, open := <-progress:
+				if goesOn = open; open {
+					number = confirmed
+					each(number)
+				}
+			case <-time.After(stuck):
+				// This version of the library can wait for ever for a connection that is lost.
+				goesOn = false
+			}
+		}
 	}
 	must(<-restarted)
 	connection, err := amqp.Dial(url)
@@ -267,7 +283,7 @@ func reconnect(url, restart string) {
 
 func main() {
 	url, version := os.Args[1], os.Args[2]
-	time.AfterFunc(time.Minute, func() { log.Fatal("it took too long") })
+	time.AfterFunc(2*time.Minute, func() { log.Fatal("it took too long") })
 	connection, err := amqp.Dial(url)
 	must(err)
 	hello(connection)
