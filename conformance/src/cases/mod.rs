@@ -17,6 +17,7 @@ mod errors_frames;
 mod errors_methods;
 mod errors_topology;
 mod expiry;
+mod framing;
 mod limits;
 mod overflow;
 mod plugin_exchanges;
@@ -36,6 +37,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         errors_frames::CASES,
         errors_methods::CASES,
         errors_topology::CASES,
+        framing::CASES,
         declaring::CASES,
         routing::CASES,
         publishing::CASES,
