@@ -1,9 +1,9 @@
 //! Contents put together by hand, and what came back taken apart: for cases about single frames and their order.
 
 use crate::case::{Check, Ctx, Stop, ensure, fail, same};
-use crate::codec::Writer;
+use crate::codec::{Reader, Writer};
 use crate::methods::{Method, method};
-use crate::raw::{CLOSED, Event, PROTOCOL, Raw, Scope, frame, header};
+use crate::raw::{CLOSED, Confirm, Event, PROTOCOL, Raw, Scope, frame, header};
 
 /// `basic.publish` with a routing key of any bytes.
 pub fn publish_bytes(exchange: &str, key: &[u8], bits: u8) -> Method {
@@ -20,6 +20,16 @@ pub fn method_frame(channel: u16, method: &Method) -> Vec<u8> {
 /// The bytes of `connection.close`.
 pub fn connection_close() -> Vec<u8> {
     method_frame(0, &method(10, 50, Writer::default().u16(200).short("bye").u16(0).u16(0)))
+}
+
+/// An event as a confirm.
+pub fn as_confirm(event: &Event) -> Check<Confirm> {
+    let Event::Method(_, id @ (60, 80 | 120), args) = event else {
+        return fail(format!("{event:?}, expected a confirm"));
+    };
+    let mut input = Reader(args);
+    let (tag, multiple) = (input.u64()?, input.u8()? & 1 != 0);
+    Ok(if id.1 == 80 { Confirm::Ack(tag, multiple) } else { Confirm::Nack(tag, multiple) })
 }
 
 impl Raw {

@@ -2,12 +2,16 @@
 
 use crate::case::Case;
 
+mod channels;
 mod client;
 mod client_consuming;
+mod client_publishing;
+mod confirms;
 mod connecting;
 mod consumer_ends;
 mod consumer_turns;
 mod consuming;
+mod contents;
 mod credit;
 mod dead_letter_history;
 mod dead_letter_ways;
@@ -17,7 +21,9 @@ mod errors_frames;
 mod errors_methods;
 mod errors_topology;
 mod expiry;
+mod fields;
 mod framing;
+mod handshake;
 mod limits;
 mod overflow;
 mod plugin_exchanges;
@@ -29,11 +35,14 @@ mod reply_to;
 mod requeue;
 mod routing;
 mod settling;
+mod transactions;
 
 /// All of them, in the order in which they are listed and run.
 pub fn all() -> impl Iterator<Item = Case> {
     let all = [
         connecting::CASES,
+        handshake::CASES,
+        channels::CASES,
         errors_frames::CASES,
         errors_methods::CASES,
         errors_topology::CASES,
@@ -41,6 +50,10 @@ pub fn all() -> impl Iterator<Item = Case> {
         declaring::CASES,
         routing::CASES,
         publishing::CASES,
+        contents::CASES,
+        fields::CASES,
+        confirms::CASES,
+        transactions::CASES,
         consuming::CASES,
         prefetch::CASES,
         settling::CASES,
@@ -60,6 +73,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         priority_queues::CASES,
         reply_to::CASES,
         client_consuming::CASES,
+        client_publishing::CASES,
     ];
     all.into_iter().flatten().copied()
 }
