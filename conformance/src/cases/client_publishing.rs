@@ -1,4 +1,4 @@
-//! What a usual client library does, here lapin: managing queues and exchanges, publishing, and errors as programs see them.
+//! What a client library does, here lapin: managing queues and exchanges, publishing, and errors as programs see them.
 
 use futures_lite::StreamExt;
 use lapin::options::{
@@ -7,7 +7,9 @@ use lapin::options::{
     ExchangeUnbindOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, LongString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind,
+};
 
 use crate::case::{Check, Ctx, Stop, ensure, fail, same};
 
@@ -260,7 +262,8 @@ crate::cases! {
                 channel.confirm_select(ConfirmSelectOptions::default()).await?;
                 declare(&channel, &q).await?;
                 let options = BasicConsumeOptions::default();
-                let mut consumer = channel.basic_consume(q.as_str().into(), "t".into(), options, FieldTable::default()).await?;
+                let args = FieldTable::default();
+                let mut consumer = channel.basic_consume(q.as_str().into(), "t".into(), options, args).await?;
                 for number in 0..50_u8 {
                     ensure(publish(&channel, "", &q, &[task, number]).await?.is_ack(), "not confirmed")?;
                     let Some(delivery) = consumer.next().await else { return fail("the consumer ended") };

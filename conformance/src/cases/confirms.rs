@@ -32,7 +32,10 @@ async fn all_acked(raw: &mut Raw, exchange: &str, key: &str, count: u64, queue: 
 /// The next confirm has to be a nack of this tag, the only one that is open.
 async fn refused(raw: &mut Raw, tag: u64) -> Check {
     let confirm = raw.confirm().await?;
-    ensure(matches!(confirm, Confirm::Nack(found, _) if found == tag), format!("{confirm:?}, expected a nack of {tag}"))
+    ensure(
+        matches!(confirm, Confirm::Nack(found, _) if found == tag),
+        format!("{confirm:?}, expected a nack of {tag}"),
+    )
 }
 
 crate::cases! {

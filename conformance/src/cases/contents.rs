@@ -174,6 +174,16 @@ crate::cases! {
             ensure(raw.take(&q).await?.body == body, format!("the body of {size} bytes changed"))?;
         }
     }
+    "content.body.odd-frames", "A body of 1 MiB in frames of odd sizes", CONTENT,
+    "it arrives as sent", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue(&q).await?;
+        let body: Vec<u8> = (0..1 << 20).map(|index: u32| (index % 233) as u8).collect();
+        let parts: Vec<&[u8]> = body.chunks(65_521).collect();
+        raw.publish_parts(&q, 1 << 20, &parts).await;
+        ensure(raw.take(&q).await?.body == body, "the body changed")?;
+    }
     "content.body.frames-of-the-broker", "The broker's frames are no larger than agreed", CONTENT,
     "a body of 300,000 bytes in frames of at most frame_max", |ctx| {
         let q = ctx.name("q");
@@ -247,7 +257,8 @@ crate::cases! {
         same("first", raw.drain(&plain).await?, ["plain"])?;
         same("second", raw.drain(&stars).await?, ["stars"])?;
     }
-    "publish.order.channels-interleaved", "Each channel's messages keep their order", "AMQP 0-9-1, 4.7 (content ordering)",
+    "publish.order.channels-interleaved", "Each channel's messages keep their order",
+    "AMQP 0-9-1, 4.7 (content ordering)",
     "ten channels with fifty messages each, in turn", |ctx| {
         let q = ctx.name("q");
         let mut raw = ctx.raw().await?;

@@ -189,7 +189,8 @@ crate::cases! {
         raw.confirms(1).await?;
         same("properties", raw.take(&queue).await?.props, sent)?;
     }
-    "field.arguments.every-type", "A queue's unknown arguments may have any type", "RabbitMQ: Queues, Optional Arguments",
+    "field.arguments.every-type", "A queue's unknown arguments may have any type",
+    "RabbitMQ: Queues, Optional Arguments",
     "declare-ok, again with the same", |ctx| {
         let mut raw = ctx.raw().await?;
         for _ in 0..2 {

@@ -111,7 +111,8 @@ crate::cases! {
         let sent: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
         same("messages", raw.texts(1000).await?, sent)?;
     }
-    "connection.open.pipelined", "A client need not wait for answers in the handshake", "AMQP 0-9-1, 2.2.4 (the connection class)",
+    "connection.open.pipelined", "A client need not wait for answers in the handshake",
+    "AMQP 0-9-1, 2.2.4 (the connection class)",
     "start, tune, open-ok, channel.open-ok and declare-ok, in that order", |ctx| {
         let mut raw = ctx.socket().await?;
         let response = plain(&ctx.target.user, &ctx.target.password);
@@ -141,7 +142,7 @@ crate::cases! {
         let q = ctx.name("q");
         let mut raw = negotiated(&ctx, 100, 4096, 0).await?;
         raw.queue(&q).await?;
-        // Class, weight, size and flags take 14 bytes, the table's length 4, and the key, type and length of its value 7.
+        // Class, weight, size and flags take 14 bytes, the table's length 4, the key, type and length of its value 7.
         let text = "x".repeat(4096 - 8 - 14 - 4 - 7);
         let props = Props::headers([("k", text.into())]);
         same("size of the frame", 8 + header(60, 0, 0, &props.encode()).len(), 4096_usize)?;
@@ -238,6 +239,10 @@ crate::cases! {
     "501, 502 or 541, and the broker serves others", |ctx| {
         bad_properties(&ctx, &[0x10, 0x00, 1, 2, 3]).await?;
     }
+    "frame.properties.flags-go-on", "Property flags that say more flags follow", CODES,
+    "501, 502 or 541: class basic has no more", |ctx| {
+        bad_properties(&ctx, &[0x80, 0x01, 0x00, 0x00, 1, b'a']).await?;
+    }
     "frame.properties.header-too-short", "A content header that ends within its body size", CODES,
     "501, 502, 505 or 541", |ctx| {
         let mut raw = ctx.raw().await?;
@@ -263,6 +268,17 @@ crate::cases! {
     "501", |ctx| { cut_off(&ctx, (20, 40), w().u16(200).short("bye")).await?; }
     "frame.method.too-long-tx", "tx.select with an argument", CODES,
     "501", |ctx| { cut_off(&ctx, (90, 10), w().u8(0)).await?; }
+    "frame.method.deliver-from-a-client", "basic.deliver from a client", CODES,
+    "503 or 505, and nothing is delivered", |ctx| {
+        let q = ctx.name("q");
+        let mut other = ctx.raw().await?;
+        other.declare(&q, 0, Table::new()).await?;
+        let mut raw = ctx.raw().await?;
+        raw.send(method(60, 60, w().short("t").u64(1).u8(0).short("").short(&q))).await;
+        raw.content_header(0, &[0, 0]).await;
+        raw.expect_code(&[503, 505]).await?;
+        same("messages", other.counts(&q).await?.0, 0_u32)?;
+    }
     "frame.table.nested-30", "Tables may be nested", TABLES,
     "a queue is declared with an unknown argument of 30 tables in each other", |ctx| {
         let mut raw = ctx.raw().await?;

@@ -6,7 +6,9 @@ use crate::case::{Check, Ctx, Stop, ensure, fail, same};
 use crate::codec::{Reader, Table, Value, Writer, table};
 use crate::frames::{connection_close, method_frame, negotiated, started};
 use crate::methods::{self, basic_publish, method, q, queue_declare};
-use crate::raw::{Event, FRAME_MAX, PROTOCOL, Raw, Scope, client_properties, frame, open, plain, start_ok, tune_ok};
+use crate::raw::{
+    Event, FRAME_MAX, PROTOCOL, Raw, Scope, client_properties, frame, open, plain, start_ok, tune_ok,
+};
 
 const LOGIN: &str = "AMQP 0-9-1, 1.4.2.2 (connection.start-ok); RabbitMQ: Authentication";
 const TUNE: &str = "AMQP 0-9-1, 1.4.2.5 (connection.tune)";
@@ -152,7 +154,7 @@ crate::cases! {
         }
         refused_tune(raw, &ctx, channels, frames + 1).await?;
     }
-    "connection.tune.frame-max-without-limit", "A client cannot agree to frames of any size where a limit was offered", TUNE,
+    "connection.tune.frame-max-without-limit", "A client cannot agree to frames of any size if there is a limit", TUNE,
     "530 or the end of the socket", |ctx| {
         let (raw, channels, frames, _) = offered(&ctx).await?;
         if frames == 0 {
@@ -368,8 +370,8 @@ crate::cases! {
         raw.expect_code(&[505]).await?;
         raw.expect_on(0, (10, 51)).await?;
     }
-    "connection.close.nothing-sent-after-error", "After its connection.close the broker sends nothing but close-ok", CLOSE,
-    "no deliveries, though messages for its consumer arrive", |ctx| {
+    "connection.close.nothing-sent-after-error", "After its connection.close a broker delivers nothing", CLOSE,
+    "not even close-ok is followed by anything, though a message for its consumer arrives", |ctx| {
         let q = ctx.name("q");
         let mut keeper = ctx.raw().await?;
         keeper.declare(&q, 0, Table::new()).await?;
