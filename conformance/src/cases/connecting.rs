@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::case::{Check, Ctx, ensure, fail, same};
 use crate::codec::{Reader, Table, Value, Writer, lookup, table};
+use crate::frames::{negotiated, started};
 use crate::methods::{self, c};
-use crate::raw::{FRAME_MAX, PROTOCOL, Raw, Scope, client_properties, open, plain, start_ok, tune_ok};
+use crate::raw::{FRAME_MAX, PROTOCOL, Scope, client_properties, open, plain, start_ok, tune_ok};
 
 const HEADER: &str = "AMQP 0-9-1, 4.2.2 (protocol header)";
 const START: &str = "AMQP 0-9-1, 1.4.2.1 (connection.start)";
@@ -22,14 +23,6 @@ async fn refused_header(ctx: &Ctx, header: &[u8]) -> Check {
     same("answer", raw.rest().await?, PROTOCOL)
 }
 
-/// Sends the protocol header and gives connection.start's arguments.
-async fn started(ctx: &Ctx) -> Check<(Raw, Vec<u8>)> {
-    let mut raw = ctx.socket().await?;
-    raw.bytes(PROTOCOL).await;
-    let start = raw.wait_for((10, 10)).await?;
-    Ok((raw, start))
-}
-
 /// The server properties.
 async fn properties(ctx: &Ctx) -> Check<Table> {
     let (_raw, start) = started(ctx).await?;
@@ -43,15 +36,6 @@ async fn login(ctx: &Ctx, properties: &Table, mechanism: &str, response: &[u8]) 
     let (mut raw, _) = started(ctx).await?;
     raw.send_on(0, start_ok(properties, mechanism, response)).await;
     raw.closed().await
-}
-
-/// A connection where this was negotiated, with channel 1 open.
-async fn negotiated(ctx: &Ctx, channel_max: u16, frame_max: u32, heartbeat: u16) -> Check<Raw> {
-    let mut raw = ctx.socket().await?;
-    raw.log_in(&ctx.target).await?;
-    raw.tune(&ctx.target, channel_max, frame_max, heartbeat).await?;
-    raw.open_channel(1).await?;
-    Ok(raw)
 }
 
 /// Checks that a tune-ok is not accepted.
