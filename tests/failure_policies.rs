@@ -254,10 +254,13 @@ async fn what_cannot_be_settled_closes_the_channel() {
     ];
     for (headers, part) in rows {
         let channel = bench.channel().await;
+        channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
         let properties = BasicProperties::default().with_headers(headers);
         let options = BasicPublishOptions::default();
-        channel.basic_publish("amq.settle".into(), "".into(), options, b"", properties).await.unwrap();
-        let error = channel.basic_qos(1, BasicQosOptions::default()).await.unwrap_err();
+        let sent = channel.basic_publish("amq.settle".into(), "".into(), options, b"", properties).await;
+        // The close comes in the place of the confirm, so that nothing else can meet it first.
+        let error = sent.unwrap().await.unwrap_err();
+        assert_eq!(code(&error), 406);
         assert!(error.to_string().contains(part), "{error}");
     }
 }
