@@ -10,10 +10,13 @@
 
 mod consuming;
 mod crash;
+mod definitions;
 mod durability;
 mod frames;
 mod handshake;
 mod heartbeats;
+mod permissions;
+mod policies;
 mod process;
 mod protocol_errors;
 mod publishing;

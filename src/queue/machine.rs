@@ -101,6 +101,7 @@ impl Queue {
             Command::Get { connection, channel, no_ack } => {
                 return self.get(now, connection, channel, no_ack, effects);
             }
+            Command::Configure(options) => self.configure(now, *options, effects),
             Command::Purge => return self.purge(effects),
             Command::Delete { if_unused, if_empty } => return self.delete(if_unused, if_empty, effects),
             Command::Inspect => {
@@ -339,6 +340,16 @@ impl Queue {
         let Some(entry) = self.ready.pop_front() else { return Reply::Empty };
         let delivery = self.hand_out(entry, connection, channel, no_ack, None, effects);
         Reply::Got { delivery, remaining: self.ready.len() }
+    }
+
+    /// What is fixed at declare (priorities, single active consumer) is the same in both. A new expiry runs from now; a
+    /// new TTL is for messages to come, as in RabbitMQ's classic queues.
+    fn configure(&mut self, now: Time, options: QueueOptions, effects: &mut Effects) {
+        if self.options.expires_ms != options.expires_ms {
+            self.last_used = now;
+        }
+        self.options = options;
+        self.drop_overflow(effects);
     }
 
     fn purge(&mut self, effects: &mut Effects) -> Reply {

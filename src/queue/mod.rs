@@ -118,6 +118,8 @@ pub enum Command {
         /// The message counts as acked at once.
         no_ack: bool,
     },
+    /// Policies changed: these are the settings from now on. Limits are held at once, TTLs by messages that come.
+    Configure(Box<QueueOptions>),
     /// Drops all ready messages. Reply: `Purged`.
     Purge,
     /// Deletes the queue. Reply: `Deleted`, `InUse` or `NotEmpty`.

@@ -84,6 +84,29 @@ pub const COMPARED: &[&str] = &[
     "x-queue-type",
 ];
 
+/// How a policy's value and a queue's own argument for the same setting combine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// Numbers that limit: the lowest of all counts. Operator policies may have these only.
+    Lower,
+    /// The argument wins over the policy.
+    Argument,
+}
+
+/// Arguments that policies can set as well, by the same name without its `x-`
+/// (<https://www.rabbitmq.com/docs/policies>). A row here is all that it takes.
+pub const POLICY_ARGUMENTS: &[(&str, Merge)] = &[
+    ("x-message-ttl", Merge::Lower),
+    ("x-expires", Merge::Lower),
+    ("x-max-length", Merge::Lower),
+    ("x-max-length-bytes", Merge::Lower),
+    ("x-delivery-limit", Merge::Lower),
+    ("x-consumer-timeout", Merge::Lower),
+    ("x-overflow", Merge::Argument),
+    ("x-dead-letter-exchange", Merge::Argument),
+    ("x-dead-letter-routing-key", Merge::Argument),
+];
+
 /// Arguments that change what happens to messages and are not built yet: a pretence would lose or keep messages that the
 /// user wanted otherwise.
 const NOT_IMPLEMENTED: &[&str] = &[

@@ -10,6 +10,7 @@
 //! Invariants: a channel exception closes one channel, a connection exception this connection; input never panics and
 //! never makes the session hold more than its [`Limits`] allow; delivery tags are given out in wire order.
 
+mod access;
 mod channel;
 mod confirms;
 mod consumers;
@@ -25,6 +26,7 @@ mod request;
 mod running;
 mod tags;
 
+pub use access::Operation;
 pub use channel::{TxPublish, TxWork};
 pub use exception::Exception;
 pub use headers::TableHeaders;
@@ -168,6 +170,11 @@ impl Session {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.link.user
+    }
+
+    /// Whether the client may do this on its vhost; 403 if not.
+    pub fn permit(&self, operation: Operation<'_>) -> Result<(), Exception> {
+        self.link.permit(operation)
     }
 
     /// Bytes for the socket. Whoever writes them calls [`wrote`](Self::wrote), and [`drained`](Self::drained) when all
