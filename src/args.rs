@@ -89,8 +89,8 @@ pub struct Args {
 
     /// Import vhosts, users, permissions, policies, queues, exchanges and bindings from this file.
     ///
-    /// JSON as RabbitMQ exports it; at every start, before clients are accepted. A file that is wrong stops the start.
-    /// Where it lists users, no default user is created.
+    /// JSON as RabbitMQ exports it; at every start, before clients are accepted.
+    /// A file that is wrong stops the start. Where it lists users, no default user is created.
     /// [env CONEY_DEFINITIONS; key definitions; default none]
     #[arg(long, value_name = "FILE", help_heading = "Users", verbatim_doc_comment)]
     definitions: Option<PathBuf>,

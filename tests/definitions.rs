@@ -115,6 +115,27 @@ async fn messages_of_an_imported_queue_survive_the_next_import() {
     assert_eq!(bench.bodies("new").await, ["kept"]);
 }
 
+/// The example of the documentation, twice: what it shows has to work.
+#[tokio::test]
+async fn the_documented_example_works() {
+    let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/definitions.md")).unwrap();
+    let example = guide.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let broker = start(dir.path(), example).await.unwrap();
+        let connection = connect(&broker, "shop:pw", "shop").await.unwrap();
+        let bench = Bench::with(broker, connection).await;
+        bench.publish("orders", "new.1", "m").await;
+        bench.broker.shutdown().await.unwrap();
+    }
+    let broker = start(dir.path(), "{}").await.unwrap();
+    let admin =
+        connect(&broker, "admin:only%20in%20a%20file%20that%20nobody%20else%20can%20read", "shop").await;
+    let bench = Bench::with(broker, admin.unwrap()).await;
+    assert_eq!(bench.counts("orders.new").await.0, 0, "transient messages go with a restart");
+    bench.broker.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn users_of_the_file_replace_the_default_one() {
     let dir = tempfile::tempdir().unwrap();

@@ -231,7 +231,11 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), Sta
         None => NO_DEFINITIONS.to_owned(),
     };
     let imported = import::import(shared, &text, defaults).await;
-    imported.map_err(|error| StartError::Import { path, error })
+    let summary = imported.map_err(|error| StartError::Import { path, error })?;
+    if let Some(path) = &shared.config.definitions {
+        summary.tell(&path.display().to_string());
+    }
+    Ok(())
 }
 
 /// A running broker.
@@ -282,7 +286,8 @@ impl BrokerHandle {
     /// # Errors
     /// The first fault found: then nothing was changed.
     pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
-        import::import(&self.shared, json, Defaults::None).await
+        import::import(&self.shared, json, Defaults::None).await?.tell("the embedding program");
+        Ok(())
     }
 
     /// Adds or replaces a policy (<https://www.rabbitmq.com/docs/policies>). Answers when it is durable and every queue

@@ -22,6 +22,43 @@ pub(in crate::server) enum Defaults {
     None,
 }
 
+/// What an import did, for the log.
+#[derive(Debug)]
+pub(in crate::server) struct Summary {
+    /// What has no effect, or differs from what is there.
+    pub(in crate::server) notes: Vec<String>,
+    /// How many of each kind.
+    pub(in crate::server) counts: String,
+}
+
+impl Summary {
+    fn of(plan: &mut Plan) -> Self {
+        let list = |counts: &[(usize, &str)]| {
+            counts.iter().map(|(count, what)| format!("{what}: {count}")).collect::<Vec<_>>().join(", ")
+        };
+        let put = list(&[
+            (plan.users.len(), "users"),
+            (plan.permissions.len(), "permissions"),
+            (plan.policies.len(), "policies"),
+        ]);
+        let made = list(&[
+            (plan.vhosts.len(), "vhosts"),
+            (plan.exchanges.len(), "exchanges"),
+            (plan.queues.len(), "queues"),
+            (plan.bindings.len(), "bindings"),
+        ]);
+        Self { notes: std::mem::take(&mut plan.notes), counts: format!("put {put}; made {made}") }
+    }
+
+    /// Says it in the log. `source` is where the definitions came from.
+    pub(in crate::server) fn tell(&self, source: &str) {
+        for note in &self.notes {
+            tracing::warn!("definitions of {source}: {note}");
+        }
+        tracing::info!("definitions of {source}: {}", self.counts);
+    }
+}
+
 /// Imports definitions. Answers when they are durable, visible to routing, and policies have been applied.
 ///
 /// # Errors
@@ -30,7 +67,7 @@ pub(in crate::server) async fn import(
     shared: &Arc<Shared>,
     text: &str,
     defaults: Defaults,
-) -> Result<(), ImportError> {
+) -> Result<Summary, ImportError> {
     let mut definitions = parse(text, &shared.config.default_vhost)?;
     if defaults == Defaults::Add {
         add_defaults(&mut definitions, &shared.config);
@@ -57,9 +94,9 @@ pub(in crate::server) async fn import(
     if !ops.is_empty() {
         shared.store_durably(Submission { ops, ..Submission::default() }).await;
     }
-    tell(&plan, defaults);
+    let summary = Summary::of(&mut plan);
     carry_out(shared, plan);
-    Ok(())
+    Ok(summary)
 }
 
 fn add_defaults(definitions: &mut Definitions, config: &Config) {
@@ -78,28 +115,6 @@ fn add_defaults(definitions: &mut Definitions, config: &Config) {
         // First, so that a permission in the file comes after it.
         definitions.permissions.insert(0, NewPermission { user, vhost, permission: Permission::all() });
     }
-}
-
-fn tell(plan: &Plan, defaults: Defaults) {
-    for note in &plan.notes {
-        tracing::warn!("definitions: {note}");
-    }
-    let made = [
-        (plan.vhosts.len(), "vhosts"),
-        (plan.exchanges.len(), "exchanges"),
-        (plan.queues.len(), "queues"),
-        (plan.bindings.len(), "bindings"),
-    ];
-    let put = [
-        (plan.users.len(), "users"),
-        (plan.permissions.len(), "permissions"),
-        (plan.policies.len(), "policies"),
-    ];
-    let list = |counts: &[(usize, &str)]| {
-        counts.iter().map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
-    };
-    let is_new = defaults == Defaults::Add;
-    tracing::info!(is_new, "definitions: put {}; new are {}", list(&put), list(&made));
 }
 
 /// Nothing can fail any more. Policies come before the queues that they are for.
