@@ -258,6 +258,26 @@ fn the_binary_refuses_a_wrong_file_by_name_object_and_field() {
     assert!(said.contains("cannot read the definitions file /nowhere"), "{said}");
 }
 
+/// Whoever can connect finds what was imported, and a SIGKILL from then on loses nothing of it.
+#[tokio::test]
+async fn an_import_is_durable_before_clients_are_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("definitions.json");
+    fs::write(&file, EXPORT).unwrap();
+    let data = dir.path().join("data");
+    let mut command = coney();
+    command.args(["--amqp", "127.0.0.1:0", "--log", "error", "--data-dir"]).arg(&data);
+    Process::run(command.arg("--definitions").arg(&file)).kill();
+    let process = Process::start(&data);
+    let uri = format!("amqp://ann:pw@{}/shop", process.address());
+    let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    for queue in ["new", "all"] {
+        channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_variable_names_the_file_too() {
     let dir = tempfile::tempdir().unwrap();

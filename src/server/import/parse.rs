@@ -112,12 +112,15 @@ impl Parser<'_> {
     ) -> Done {
         for (index, value) in file.list(section)?.iter().enumerate() {
             let object = Object::new(value, format!("{section}[{index}]"))?;
-            let label = match (object.value("name"), object.value("vhost")) {
-                (Some(Value::String(name)), Some(Value::String(vhost))) => {
-                    format!("{kind} '{name}' in vhost '{vhost}'")
+            // An error is one line, whatever a name has in it.
+            let name =
+                object.value("name").and_then(Value::as_str).map(|name| name.replace(['\r', '\n'], ""));
+            let label = match (name, object.value("vhost").and_then(Value::as_str)) {
+                (Some(name), Some(vhost)) => {
+                    format!("{kind} '{name}' in vhost '{}'", vhost.replace(['\r', '\n'], ""))
                 }
-                (Some(Value::String(name)), _) => format!("{kind} '{name}'"),
-                _ => object.label.clone(),
+                (Some(name), None) => format!("{kind} '{name}'"),
+                (None, _) => object.label.clone(),
             };
             read(self, object.labelled(label))?;
         }

@@ -99,6 +99,7 @@ fn an_error_names_object_and_field() {
         (r#"{"users": {}}"#, "the file: users: expected a list, got an object"),
         (r#"{"users": [1]}"#, "users[0]: expected an object, got 1"),
         (r#"{"users": [{"password_hash": ""}]}"#, "users[0]: name: is missing"),
+        ("{\"users\": [{\"name\": \"a\\nb\"}]}", "user 'ab': password_hash: is missing"),
         (r#"{"users": [{"name": "a"}]}"#, "user 'a': password_hash: is missing"),
         (r#"{"users": [{"name": "a", "password": 5}]}"#, "user 'a': password: expected a string, got 5"),
         (
