@@ -26,6 +26,8 @@ mod compare;
 mod consume;
 #[path = "load/loopback.rs"]
 mod loopback;
+#[path = "load/many.rs"]
+mod many;
 #[path = "load/options.rs"]
 mod options;
 #[path = "load/process.rs"]

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 use coney::message::QueueId;
-use coney::topology::{Binding, Destination, HeaderSource, HeaderValue, RouteScratch, Topology};
+use coney::topology::{
+    Binding, Destination, ExchangeKind, ExchangeSpec, HeaderSource, HeaderValue, RouteScratch, Topology,
+};
 
 const BINDINGS: u64 = 10_000;
 const ROUTES: u64 = 200_000;
@@ -78,4 +80,29 @@ fn main() {
     let start = Instant::now();
     names.iter().for_each(|name| drop(topology.remove_queue(name)));
     println!("{BINDINGS} queues with 3 bindings each removed in {:.2?}", start.elapsed());
+    choosing(10);
+    choosing(1000);
+}
+
+/// The exchanges that choose one of their bindings.
+fn choosing(bindings: u64) {
+    let kinds = [ExchangeKind::ConsistentHash, ExchangeKind::ModulusHash, ExchangeKind::Random];
+    let mut topology = Topology::new();
+    for id in 0..bindings {
+        topology.add_queue(&format!("queue{id}"), QueueId(id));
+    }
+    for kind in kinds {
+        let start = Instant::now();
+        topology.declare_exchange(ExchangeSpec::new(kind.name(), kind));
+        let all = (0..bindings).map(|id| Binding { routing_key: "1".to_owned(), ..binding(kind.name(), id) });
+        all.for_each(|binding| assert!(topology.bind(binding)));
+        println!("{:28} {bindings} binds in {:.2?}", kind.name(), start.elapsed());
+    }
+    let keys: Vec<_> = (0..BINDINGS).map(|id| format!("order.new.{id}")).collect();
+    for kind in kinds {
+        measure(&format!("{}, {bindings}", kind.name()), &topology, kind.name(), &keys);
+    }
+    let start = Instant::now();
+    (0..bindings).for_each(|id| drop(topology.remove_queue(&format!("queue{id}"))));
+    println!("{bindings} queues with 3 bindings each removed in {:.2?}", start.elapsed());
 }

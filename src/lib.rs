@@ -15,4 +15,6 @@ pub mod telemetry;
 pub mod time;
 pub mod topology;
 
-pub use server::{Broker, BrokerBuilder, BrokerHandle, Clock, ImportError, Readings, StartError};
+pub use server::{
+    Broker, BrokerBuilder, BrokerHandle, Clock, ImportError, QueueHandle, Readings, StartError,
+};

@@ -64,6 +64,8 @@ pub struct Counters {
     pub delivered: Counter,
     /// Deliveries acknowledged, automatic ones included.
     pub acked: Counter,
+    /// Deliveries that were not acked in time.
+    pub ack_timeouts: Counter,
     /// Mandatory messages returned to their publisher.
     pub returned: Counter,
     /// Messages sent on to a dead letter exchange.

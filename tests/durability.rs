@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use coney::server::Clock;
+use coney::time::Timestamp;
 use coney::{Broker, BrokerHandle};
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
@@ -11,8 +13,12 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 
 async fn start(dir: &Path) -> (BrokerHandle, Channel) {
+    start_at(dir, Clock::system()).await
+}
+
+async fn start_at(dir: &Path, clock: Clock) -> (BrokerHandle, Channel) {
     let builder = Broker::builder().data_dir(dir).listen("127.0.0.1:0".parse().unwrap());
-    let broker = builder.start().await.unwrap();
+    let broker = builder.clock(clock).start().await.unwrap();
     let uri = format!("amqp://guest:guest@{}/%2f", broker.address().unwrap());
     let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -155,5 +161,47 @@ async fn a_ttl_goes_on_while_the_broker_is_down() {
     }
     let (broker, channel) = restart(broker, dir.path()).await;
     assert_eq!(get(&channel, "q").await.unwrap(), b"large");
+    broker.shutdown().await.unwrap();
+}
+
+/// Queues of every name, before and after their dead-letter queue's, are brought back at once: none of them may go to work
+/// before the rest is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_expired_while_the_broker_was_down_is_dead_lettered() {
+    const QUEUES: usize = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, channel) = start(dir.path()).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-message-ttl".into(), AMQPValue::LongInt(3_600_000));
+    arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("amq.direct".into()));
+    arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString("dead".into()));
+    declare(&channel, "zz", true, FieldTable::default()).await;
+    let options = QueueBindOptions::default();
+    channel
+        .queue_bind("zz".into(), "amq.direct".into(), "dead".into(), options, FieldTable::default())
+        .await
+        .unwrap();
+    for number in 0..QUEUES {
+        let name = format!("q{number}");
+        declare(&channel, &name, true, arguments.clone()).await;
+        publish(&channel, "", &name, b"late", 2).await;
+    }
+    broker.shutdown().await.unwrap();
+    let later =
+        Clock::starting_at(Timestamp::from_millis(Clock::system().timestamp().as_millis() + 7_200_000));
+    let (broker, channel) = start_at(dir.path(), later).await;
+    // A dead letter that was lost never comes: all queues have told theirs when they are empty.
+    for number in 0..QUEUES {
+        let passive = QueueDeclareOptions { passive: true, ..DURABLE };
+        let name = format!("q{number}");
+        let queue =
+            channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await.unwrap();
+        assert_eq!(queue.message_count(), 0);
+    }
+    let mut dead = 0;
+    while get(&channel, "zz").await.is_some() {
+        dead += 1;
+    }
+    assert_eq!(dead, QUEUES);
     broker.shutdown().await.unwrap();
 }

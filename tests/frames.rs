@@ -4,6 +4,8 @@
 //! Connections are in-memory pipes whose capacity says how many bytes a read sees at most, and each connection's task is
 //! joined, so that a panic in it fails the test rather than just ending a socket.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use amq_protocol::frame::{AMQPFrame, parse_frame};
@@ -15,6 +17,7 @@ use proptest::test_runner::{FileFailurePersistence, TestCaseError, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::raw::{declare, encode, open, publish, raw_frame, start_ok, tune_ok};
+use crate::support::virtual_time::pass;
 
 /// The most that a pipe holds where the cut does not matter.
 const WIDE: usize = 1 << 20;
@@ -349,6 +352,45 @@ async fn contents_are_sent_in_frames_of_the_negotiated_size() {
             }
         }
     }
+}
+
+/// Whatever a client asks for without reading the answers, what waits for it has a limit; and when it reads, it gets all.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_not_read_from() {
+    const RETURNS: usize = 100;
+    let broker = broker().await;
+    let (near, far) = tokio::io::duplex(WIDE);
+    let task = broker.attach(far);
+    let (mut reader, mut writer) = tokio::io::split(near);
+    let AMQPClass::Basic(basic::AMQPMethod::Publish(nowhere)) = publish("", "nowhere") else { panic!() };
+    let mandatory =
+        AMQPClass::Basic(basic::AMQPMethod::Publish(basic::Publish { mandatory: true, ..nowhere }));
+    let body = vec![7; WIDE];
+    let pieces: Vec<u8> = body.chunks(131_064).flat_map(|piece| raw_frame(3, 1, piece)).collect();
+    let message = [method(1, mandatory), header(1, WIDE), pieces].concat();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
+    let writing = tokio::spawn(async move {
+        writer.write_all(&hello(131_072)).await.unwrap();
+        for _ in 0..RETURNS {
+            writer.write_all(&message).await.unwrap();
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        writer.write_all(&goodbye()).await.unwrap();
+        writer
+    });
+    // The clock moves when nobody has anything left to do.
+    pass(60_000).await;
+    let stuck_at = sent.load(Ordering::Relaxed);
+    assert!((60..80).contains(&stuck_at), "{stuck_at} MiB were taken");
+    let mut output = Vec::new();
+    reader.read_to_end(&mut output).await.unwrap();
+    let frames = frames(&output);
+    let returned = contents(&frames, 1);
+    assert!(returned.len() == RETURNS && returned.iter().all(|(back, _)| *back == body));
+    assert!(is_goodbye(frames.last()));
+    drop(writing.await.unwrap());
+    task.await.unwrap();
 }
 
 /// The ways a content comes back to its publisher.

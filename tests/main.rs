@@ -8,10 +8,12 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod choosing;
 mod consuming;
 mod crash;
 mod definitions;
 mod durability;
+mod failure_policies;
 mod frames;
 mod handshake;
 mod heartbeats;
@@ -24,3 +26,5 @@ mod routing;
 mod simulation;
 mod support;
 mod tidy;
+mod transactions;
+mod wire_order;

@@ -745,8 +745,8 @@ const QUEUES: &[Row] = &[
     ),
     (
         "not implemented",
-        |raw| declare_with(raw, "x-delivery-limit", AMQPValue::LongInt(3)),
-        Connection(540, "NOT_IMPLEMENTED - argument 'x-delivery-limit' is not implemented", (50, 10)),
+        |raw| declare_with(raw, "x-message-deduplication", AMQPValue::LongInt(3)),
+        Connection(540, "NOT_IMPLEMENTED - argument 'x-message-deduplication' is not implemented", (50, 10)),
     ),
     (
         "queue.delete if-unused in use",
@@ -825,7 +825,7 @@ const QUEUES: &[Row] = &[
     (
         "shortstr not UTF-8",
         |raw| raw.raw_method(1, 50, 10, b"\0\0\x02\xff\xfe\0\0\0\0\0"),
-        Connection(501, "FRAME_ERROR - Malformed UTF-8 in shortstr", (50, 10)),
+        Connection(501, "FRAME_ERROR - Malformed UTF-8 in shortstr", (0, 0)),
     ),
 ];
 
@@ -1014,6 +1014,53 @@ fn a_channel_is_not_opened_again_before_its_close_was_answered() {
     raw.raw_method(1, 20, 10, &[0]);
     let text = "CHANNEL_ERROR - second 'channel.open' seen".to_owned();
     assert_eq!(raw.closed(), Closed::Connection(504, text, (20, 10)));
+}
+
+/// A client's answer to a question that nobody asked, or that has been answered, and a server's to the client's own.
+#[test]
+fn answers_that_nobody_asked_for() {
+    let broker = Embedded::start();
+    let consumer = short("t");
+    let on_channel: [(u16, u16, &[u8]); 8] = [
+        (20, 11, &[0; 4]),
+        (20, 21, &[1]),
+        (20, 41, &[]),
+        (30, 11, &[0; 2]),
+        (60, 11, &[]),
+        (60, 31, &consumer),
+        (85, 11, &[]),
+        (90, 11, &[]),
+    ];
+    for (class, number, arguments) in on_channel {
+        let mut raw = Raw::with_channel(broker.address());
+        raw.raw_method(1, class, number, arguments);
+        let text = "COMMAND_INVALID - unimplemented method".to_owned();
+        assert_eq!(raw.closed(), Closed::Connection(503, text, (class, number)));
+    }
+    let on_connection: [(u16, u16, &[u8]); 6] =
+        [(10, 31, &[0; 8]), (10, 51, &[]), (10, 61, &[]), (20, 21, &[1]), (20, 41, &[]), (60, 80, &[0; 9])];
+    for (class, number, arguments) in on_connection {
+        let mut raw = Raw::with_channel(broker.address());
+        raw.raw_method(0, class, number, arguments);
+        let text = "CHANNEL_ERROR - unexpected method in connection state running".to_owned();
+        assert_eq!(raw.closed(), Closed::Connection(504, text, (class, number)));
+    }
+}
+
+/// A second close-ok is for a channel that is not open any more.
+#[test]
+fn a_close_is_answered_once() {
+    let broker = Embedded::start();
+    let mut raw = Raw::with_channel(broker.address());
+    let passive = queue::Declare { passive: true, ..declare("nowhere") };
+    raw.method(1, AMQPClass::Queue(queue::AMQPMethod::Declare(passive)));
+    assert!(matches!(raw.closed(), Closed::Channel(404, ..)));
+    let close_ok = || AMQPClass::Channel(channel::AMQPMethod::CloseOk(channel::CloseOk {}));
+    raw.method(1, close_ok());
+    raw.assert_alive();
+    raw.method(1, close_ok());
+    let text = "CHANNEL_ERROR - expected 'channel.open'".to_owned();
+    assert_eq!(raw.closed(), Closed::Connection(504, text, (20, 41)));
 }
 
 #[test]

@@ -136,7 +136,9 @@ async fn a_reply_goes_straight_to_the_requester() {
     let got = bench.get("rpc").await.unwrap();
     let address = got.delivery.properties.reply_to().clone().unwrap();
     assert!(address.as_str().starts_with("amq.rabbitmq.reply-to."));
-    bench.publish("", address.as_str(), "pong").await;
+    // It is mandatory, and an address is no queue: it returns, before its ack, and arrives all the same.
+    let confirmation = bench.publish_with("", address.as_str(), b"pong", BasicProperties::default()).await;
+    assert!(matches!(confirmation, Confirmation::Ack(Some(_))), "{confirmation:?}");
     assert_eq!(text(&next(&mut replies).await.data), "pong");
     client.close(200, "gone".into()).await.unwrap();
 }

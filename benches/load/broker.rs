@@ -131,9 +131,7 @@ impl Broker {
     /// Finds the process and its memory once it has come to rest.
     fn idle(mut self, started: Option<Duration>) -> Self {
         self.start_ms = started.map(|time| time.as_secs_f64() * 1000.0);
-        let here = ["127.", "localhost:", "[::1]:"].iter().any(|host| self.uri.address.starts_with(host));
-        let port = self.uri.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).filter(|_| here);
-        self.pid = self.pid.or_else(|| process::listening(port?));
+        self.pid = self.pid.or_else(|| process::listening_at(&self.uri.address));
         if let Some(pid) = self.pid {
             process::settle(pid);
             self.idle_mib = process::resident_mib(pid);

@@ -27,6 +27,9 @@ pub fn compare(comparison: &Comparison) -> Result<()> {
     let start = Instant::now();
     for round in 1..=comparison.rounds {
         for (row, results) in comparison.rows.iter().zip(&mut results) {
+            if round > row.rounds_max {
+                continue;
+            }
             for (broker, results) in brokers.iter().zip(results) {
                 let label = format!("round {round}, row {}, {}", row.name, broker.name);
                 match measure(comparison, row, broker) {

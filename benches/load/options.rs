@@ -23,6 +23,7 @@ One broker:
   --consumers N       connections that consume (1)
   --queues N          queues; connection i serves queue i, i + connections, ... (1)
   --fanout N          a fanout exchange to N queues
+  --topic N           a topic exchange with N bindings to the queues; each message has a key that one matches
   --size BYTES        of a body (16)
   --persistent        delivery mode 2, durable queues
   --confirm-window N  publisher confirms, N messages in flight per publisher
@@ -45,6 +46,10 @@ Rows (transient, automatic acks, 1 publisher, 1 consumer unless said):
   1m   1 MiB bodies                                          MB/s
   fan  16 B, fanout to 10 queues                             consumed/s
   q100 16 B, 100 queues, 100 publishers, 100 consumers, window 1000       consumed/s
+  topic10k  16 B, topic exchange with 10,000 bindings to 10 queues, window 1000  consumed/s, binds/s
+  conn1k    1,000 connections: connects/s, memory of an idle one, each sending itself 10 messages at a time;
+            the memory is right as the first row of a broker just started, which has nothing to reuse
+  declare10k  10,000 queues, transient and durable: declares/s, deletes/s
 
 Comparison (--compare): rounds over the rows, the brokers in turn, medians as a Markdown table
   --coney FILE        the binary (default: the one cargo built with this bench)
@@ -53,7 +58,7 @@ Comparison (--compare): rounds over the rows, the brokers in turn, medians as a 
   --rabbitmq URI      a RabbitMQ that is running
   --rabbitmq-script FILE   one that `FILE start PORT` starts and `FILE stop PORT` stops
   --rabbitmq-port N   for the script (5683)
-  --rounds N          (3)
+  --rounds N          (3); conn1k and declare10k have one
   --rows a,b,..       (a,b,c,d,e,f), all: every row
   --seconds S         per row (5)   --warmup S (1)
 
@@ -82,6 +87,10 @@ pub struct Plan {
     pub queues: usize,
     /// Publish to a fanout exchange all queues are bound to, not to the queues.
     pub fanout: bool,
+    /// Publish to a topic exchange with so many bindings to the queues; 0 for none.
+    pub topic_bindings: usize,
+    /// Something else than publishing to a few queues.
+    pub scene: Scene,
     /// Body size.
     pub size_bytes: usize,
     /// Persistent messages and durable queues.
@@ -102,6 +111,17 @@ pub struct Plan {
     pub warmup: Duration,
 }
 
+/// What a run is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// Publishers and consumers.
+    Messages,
+    /// So many connections.
+    Connections(usize),
+    /// So many queues declared and deleted.
+    Declares(usize),
+}
+
 /// Which figure of a run a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
@@ -115,6 +135,8 @@ pub enum Metric {
     Megabytes,
     /// Time from send to receipt.
     Latency,
+    /// Only those that the run names itself.
+    Named,
 }
 
 /// Brokers side by side.
@@ -152,6 +174,8 @@ pub struct Row {
     pub metric: Metric,
     /// What to run.
     pub plan: Plan,
+    /// Rounds at most: a row may take a minute, or measure memory, of which a second round reuses the first's.
+    pub rounds_max: usize,
 }
 
 impl Default for Plan {
@@ -161,6 +185,8 @@ impl Default for Plan {
             consumers: 1,
             queues: 1,
             fanout: false,
+            topic_bindings: 0,
+            scene: Scene::Messages,
             size_bytes: 16,
             persistent: false,
             confirm_window: None,
@@ -190,6 +216,8 @@ impl Plan {
             "--rate goes with one publisher, without confirms, with consumers"
         } else if self.rate.is_some() && !(8..=4096).contains(&self.size_bytes) {
             "--rate needs bodies of 8 to 4096 bytes: one holds the time it was sent"
+        } else if self.fanout && self.topic_bindings > 0 {
+            "--fanout and --topic exclude each other"
         } else if self.duration.is_zero() {
             "--duration is more than 0"
         } else {
@@ -201,7 +229,7 @@ impl Plan {
 
 /// Every row, in the order of the table.
 pub fn rows() -> Vec<Row> {
-    let row = |name, title, metric, plan| Row { name, title, metric, plan };
+    let row = |name, title, metric, plan| Row { name, title, metric, plan, rounds_max: usize::MAX };
     let plain = Plan::default();
     let acked = Plan { ack_every: Some(1), prefetch: 1000, ..plain.clone() };
     let durable = Plan {
@@ -217,6 +245,9 @@ pub fn rows() -> Vec<Row> {
     // With a window, as a hundred full socket buffers would be most of what a slow broker moves in a run.
     let hundred =
         Plan { publishers: 100, consumers: 100, queues: 100, confirm_window: Some(1000), ..plain.clone() };
+    let topic = Plan { topic_bindings: 10_000, queues: 10, confirm_window: Some(1000), ..plain.clone() };
+    let scene = |scene| Plan { scene, ..plain.clone() };
+    let (connections, declares) = (scene(Scene::Connections(1000)), scene(Scene::Declares(10_000)));
     vec![
         row("a", "16 B transient, auto-ack: consumed/s", Metric::Consumed, plain.clone()),
         row("b", "16 B, each acked, prefetch 1000: consumed/s", Metric::Consumed, acked),
@@ -225,7 +256,7 @@ pub fn rows() -> Vec<Row> {
         row("e", "latency at 1,000 msg/s", Metric::Latency, Plan { rate: Some(1000), ..plain.clone() }),
         row("f", "publish only, 16 B: published/s", Metric::Accepted, only),
         row("64k", "64 KiB: MB/s", Metric::Megabytes, Plan { size_bytes: 64 << 10, ..plain.clone() }),
-        row("1m", "1 MiB: MB/s", Metric::Megabytes, Plan { size_bytes: 1 << 20, ..plain }),
+        row("1m", "1 MiB: MB/s", Metric::Megabytes, Plan { size_bytes: 1 << 20, ..plain.clone() }),
         row("fan", "16 B, fanout to 10 queues: consumed/s", Metric::Consumed, fan),
         row(
             "q100",
@@ -233,6 +264,9 @@ pub fn rows() -> Vec<Row> {
             Metric::Consumed,
             hundred,
         ),
+        row("topic10k", "16 B, topic exchange with 10,000 bindings: consumed/s", Metric::Consumed, topic),
+        Row { rounds_max: 1, ..row("conn1k", "1,000 connections:", Metric::Named, connections) },
+        Row { rounds_max: 1, ..row("declare10k", "10,000 queues,", Metric::Named, declares) },
     ]
 }
 
@@ -323,6 +357,7 @@ impl Parser {
             "--consumers" => plan.consumers = number(name, value()?)?,
             "--queues" => plan.queues = number(name, value()?)?,
             "--fanout" => (plan.fanout, plan.queues) = (true, number(name, value()?)?),
+            "--topic" => plan.topic_bindings = number(name, value()?)?,
             "--size" => plan.size_bytes = number(name, value()?)?,
             "--confirm-window" => plan.confirm_window = Some(number(name, value()?)?),
             "--ack-every" => plan.ack_every = Some(number(name, value()?)?),

@@ -7,8 +7,14 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// The process that listens at this address, if it is one of this machine.
+pub fn listening_at(address: &str) -> Option<u32> {
+    let here = ["127.", "localhost:", "[::1]:"].iter().any(|host| address.starts_with(host));
+    address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).filter(|_| here).and_then(listening)
+}
+
 /// The process that listens on this port over IPv4 or IPv6 here.
-pub fn listening(port: u16) -> Option<u32> {
+fn listening(port: u16) -> Option<u32> {
     let inodes: HashSet<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())

@@ -1,10 +1,16 @@
 //! Figures for people: one run as lines, many as a Markdown table.
 
-use crate::options::{Metric, Plan};
+use crate::options::{Metric, Plan, Scene};
 use crate::run::Outcome;
 
 /// Prints what a run of this plan is about.
 pub fn print(plan: &Plan, outcome: &Outcome) {
+    for (name, value) in &outcome.figures {
+        println!("{:>14}  {}", grouped(*value), name.trim());
+    }
+    if plan.scene != Scene::Messages {
+        return;
+    }
     if let Some(accepted) = outcome.accepted {
         println!("published  {:>12}/s  (taken by the broker)", grouped(accepted));
         return;
@@ -27,16 +33,18 @@ pub fn print(plan: &Plan, outcome: &Outcome) {
 
 /// The figures of a run that a row is about, each with the word that tells it apart.
 pub fn figures(metric: Metric, outcome: &Outcome) -> Vec<(&'static str, f64)> {
-    match (metric, outcome.latency) {
+    let mut figures = match (metric, outcome.latency) {
         (Metric::Consumed, _) => vec![("", outcome.consumed)],
         (Metric::Confirmed, _) => vec![("", outcome.confirmed)],
         (Metric::Accepted, _) => outcome.accepted.map(|rate| ("", rate)).into_iter().collect(),
         (Metric::Megabytes, _) => vec![("", outcome.megabytes)],
-        (Metric::Latency, None) => Vec::new(),
+        (Metric::Latency, None) | (Metric::Named, _) => Vec::new(),
         (Metric::Latency, Some(latency)) => {
             vec![(" p50 us", latency.p50), (" p90 us", latency.p90), (" p99 us", latency.p99)]
         }
-    }
+    };
+    figures.extend(outcome.figures.iter().copied());
+    figures
 }
 
 /// The middle value, or the mean of the two in the middle; none of nothing.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::client::{Connection, Uri};
 use crate::consume::{self, Counter, Signals};
-use crate::options::Plan;
+use crate::many;
+use crate::options::{Plan, Scene};
 use crate::publish::{self, Counters};
 use crate::wire::{self, NO_TABLE, Route};
 use crate::{Error, Result};
@@ -17,6 +18,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Messages published and taken are to be found in the queues after this time at most.
 const KEPT_MAX: Duration = Duration::from_secs(10);
+
+/// Figures that a run names itself, each with the words that tell it apart.
+pub type Figures = Vec<(&'static str, f64)>;
 
 /// What a run gave. Rates are per second.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +41,8 @@ pub struct Outcome {
     pub latency: Option<Latency>,
     /// Messages written from the run's beginning to its end.
     pub published: u64,
+    /// What else there is to report.
+    pub figures: Figures,
 }
 
 /// Percentiles in microseconds.
@@ -58,13 +64,41 @@ struct Names {
     queues: Vec<String>,
 }
 
+/// How the names of a run begin.
+pub fn unique() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros() as u64);
+    format!("ld{:07x}", (now ^ (u64::from(std::process::id()) << 20)) & 0xfff_ffff)
+}
+
+/// The pattern of a topic exchange's binding: most have a wildcard at the end, some at the beginning. Just one
+/// matches [`topic_key`] of the same number.
+fn topic_pattern(number: usize) -> String {
+    match number % 10 {
+        0 => format!("*.{number:06}.temperature"),
+        1 => format!("#.{number:06}.temperature"),
+        _ => format!("site.{number:06}.*"),
+    }
+}
+
+fn topic_key(number: usize) -> String {
+    format!("site.{number:06}.temperature")
+}
+
+/// All of them, in an order that is the same in every run and follows no pattern.
+fn topic_keys(count: usize) -> Vec<String> {
+    let mut numbers: Vec<usize> = (0..count).collect();
+    // Multiplying by an odd number permutes the 64-bit numbers.
+    numbers.sort_unstable_by_key(|number| (*number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    numbers.into_iter().map(topic_key).collect()
+}
+
 impl Names {
     fn new(plan: &Plan) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_micros() as u64);
-        let run = format!("ld{:07x}", (now ^ (u64::from(std::process::id()) << 20)) & 0xfff_ffff);
+        let run = unique();
         let width = (plan.queues - 1).max(1).to_string().len();
         let queues = (0..plan.queues).map(|number| format!("{run}.{number:0width$}")).collect();
-        Self { exchange: if plan.fanout { run } else { String::new() }, queues }
+        let has_exchange = plan.fanout || plan.topic_bindings > 0;
+        Self { exchange: if has_exchange { run } else { String::new() }, queues }
     }
 
     /// Those queues that connection `number` of `count` serves: all queues are served, and all connections serve.
@@ -83,17 +117,28 @@ impl Names {
         if plan.fanout {
             return vec![route("")];
         }
+        if plan.topic_bindings > 0 {
+            return topic_keys(plan.topic_bindings).iter().map(|key| route(key)).collect();
+        }
         self.served(number, count).into_iter().map(|queue| route(queue)).collect()
     }
 }
 
 /// Runs the plan.
 pub fn run(uri: &Uri, plan: &Plan) -> Result<Outcome> {
+    match plan.scene {
+        Scene::Messages => messages(uri, plan),
+        Scene::Connections(count) => many::connections(uri, plan, count),
+        Scene::Declares(count) => many::declares(uri, count),
+    }
+}
+
+fn messages(uri: &Uri, plan: &Plan) -> Result<Outcome> {
     let names = Names::new(plan);
     let mut control = Connection::open(uri)?;
-    let outcome = declare(&mut control, plan, &names).and_then(|()| {
+    let outcome = declare(&mut control, plan, &names).and_then(|figures| {
         let outcome = drive(uri, plan, &names)?;
-        check_kept(&mut control, plan, &names, outcome.published).map(|()| outcome)
+        check_kept(&mut control, plan, &names, outcome.published).map(|()| Outcome { figures, ..outcome })
     });
     // A channel error has closed the connection's channel: deleting takes a new one then.
     let mut control = if outcome.is_ok() { control } else { Connection::open(uri)? };
@@ -101,13 +146,14 @@ pub fn run(uri: &Uri, plan: &Plan) -> Result<Outcome> {
     outcome.and_then(|outcome| deleted.map(|()| outcome))
 }
 
-fn declare(control: &mut Connection, plan: &Plan, names: &Names) -> Result<()> {
+/// Makes what the run needs; what is worth a figure about that.
+fn declare(control: &mut Connection, plan: &Plan, names: &Names) -> Result<Figures> {
     let durable = u8::from(plan.persistent) << 1;
-    if plan.fanout {
+    if !names.exchange.is_empty() {
         control.request(wire::EXCHANGE_DECLARE, wire::EXCHANGE_DECLARE_OK, |out| {
             out.extend_from_slice(&[0; 2]);
             wire::short(out, &names.exchange);
-            wire::short(out, "fanout");
+            wire::short(out, if plan.fanout { "fanout" } else { "topic" });
             out.push(durable);
             out.extend_from_slice(&NO_TABLE);
         })?;
@@ -120,17 +166,29 @@ fn declare(control: &mut Connection, plan: &Plan, names: &Names) -> Result<()> {
             out.extend_from_slice(&NO_TABLE);
         })?;
         if plan.fanout {
-            control.request(wire::QUEUE_BIND, wire::QUEUE_BIND_OK, |out| {
-                out.extend_from_slice(&[0; 2]);
-                wire::short(out, queue);
-                wire::short(out, &names.exchange);
-                wire::short(out, "");
-                out.push(0);
-                out.extend_from_slice(&NO_TABLE);
-            })?;
+            bind(control, names, queue, "")?;
         }
     }
-    Ok(())
+    if plan.topic_bindings == 0 {
+        return Ok(Figures::new());
+    }
+    let start = Instant::now();
+    for (number, queue) in (0..plan.topic_bindings).zip(names.queues.iter().cycle()) {
+        bind(control, names, queue, &topic_pattern(number))?;
+    }
+    Ok(vec![(" (binds/s before)", plan.topic_bindings as f64 / start.elapsed().as_secs_f64())])
+}
+
+fn bind(control: &mut Connection, names: &Names, queue: &str, key: &str) -> Result<()> {
+    let bound = control.request(wire::QUEUE_BIND, wire::QUEUE_BIND_OK, |out| {
+        out.extend_from_slice(&[0; 2]);
+        wire::short(out, queue);
+        wire::short(out, &names.exchange);
+        wire::short(out, key);
+        out.push(0);
+        out.extend_from_slice(&NO_TABLE);
+    });
+    bound.map(drop)
 }
 
 fn delete(control: &mut Connection, names: &Names) -> Result<()> {

@@ -19,6 +19,8 @@ use crate::target::Target;
 pub const PROTOCOL: &[u8] = b"AMQP\x00\x00\x09\x01";
 /// The frame size the suite negotiates, as every broker offers at least this.
 pub const FRAME_MAX: u32 = 131_072;
+/// What a case fails with that waits for an event when the socket has ended.
+pub const CLOSED: &str = "the broker closed the socket";
 const FRAME_OVERHEAD: usize = 8;
 /// What one read may bring: half of a largest frame.
 const READ_BYTES: usize = 65_536;
@@ -316,7 +318,7 @@ impl Raw {
         }
         match self.incoming().await? {
             Some(event) => Ok(event),
-            None => fail("the broker closed the socket"),
+            None => fail(CLOSED),
         }
     }
 

@@ -114,6 +114,10 @@ impl Rights {
     pub const NONE: Self =
         Self { configure: Pattern::Nothing, write: Pattern::Nothing, read: Pattern::Nothing };
 
+    /// Rights to everything.
+    pub const ALL: Self =
+        Self { configure: Pattern::Anything, write: Pattern::Anything, read: Pattern::Anything };
+
     /// Compiles the patterns.
     ///
     /// # Errors

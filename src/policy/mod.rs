@@ -180,6 +180,9 @@ impl Policy {
                 Err(why) => return fail(format!("{key}: {why}")),
             }
         }
+        if let Err(why) = check_together(&self.definition) {
+            return fail(why);
+        }
         Ok(CheckedPolicy { policy: self, pattern, inert })
     }
 
@@ -195,7 +198,7 @@ impl Policy {
         let setting = POLICY_ARGUMENTS.iter().find(|(argument, _)| argument.strip_prefix("x-") == Some(key));
         match (setting, self.kind) {
             (Some((argument, _)), PolicyKind::User)
-            | (Some((argument, Merge::Lower)), PolicyKind::Operator) => {
+            | (Some((argument, Merge::Lower(_))), PolicyKind::Operator) => {
                 check_argument(argument, value).map(|()| true)
             }
             _ => Err("is not a recognised policy setting".to_owned()),
@@ -209,14 +212,37 @@ fn check_argument(argument: &str, value: &AMQPValue) -> Result<(), String> {
         return Err("may not be null".to_owned());
     }
     let mut table = FieldTable::default();
-    // The routing key is refused without it.
-    table.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
     table.insert(argument.into(), value.clone());
+    parse(table).map_err(|(_, why)| why)
+}
+
+/// Settings that are right one by one may contradict each other.
+fn check_together(definition: &FieldTable) -> Result<(), String> {
+    let mut table = FieldTable::default();
+    for (argument, _) in POLICY_ARGUMENTS {
+        let key = argument.strip_prefix("x-").unwrap_or(argument);
+        if let Some(value) = definition.inner().get(key) {
+            table.insert((*argument).into(), value.clone());
+        }
+    }
+    parse(table).map_err(|(argument, why)| {
+        let key = argument.strip_prefix("x-").unwrap_or(argument);
+        format!("{key}: {why}")
+    })
+}
+
+/// The argument at fault, and why.
+fn parse(mut table: FieldTable) -> Result<(), (&'static str, String)> {
+    const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+    if !table.contains_key(DEAD_LETTER_EXCHANGE) {
+        // The routing key is refused without it, but a policy may leave it to the queue.
+        table.insert(DEAD_LETTER_EXCHANGE.into(), AMQPValue::LongString("".into()));
+    }
     match QueueOptions::parse("policy", true, false, false, &table) {
         Ok(_) => Ok(()),
-        Err(OptionsError::Invalid { why, .. }) => Err(format!("is not valid: {why}")),
-        Err(OptionsError::NotImplemented(_)) => Err("is not implemented".to_owned()),
-        Err(other) => Err(other.to_string()),
+        Err(OptionsError::Invalid { key, why, .. }) => Err((key, format!("is not valid: {why}"))),
+        Err(OptionsError::NotImplemented(key)) => Err((key, "is not implemented".to_owned())),
+        Err(OptionsError::Property { property, .. }) => Err((property, "is not valid".to_owned())),
     }
 }
 
@@ -346,8 +372,11 @@ fn gives_way(current: Option<&AMQPValue>, policy: &AMQPValue, merge: Merge) -> b
     match (current, merge) {
         (None, _) => true,
         (Some(_), Merge::Argument) => false,
-        (Some(current), Merge::Lower) => {
-            let both = as_integer(current).zip(as_integer(policy));
+        (Some(current), Merge::Lower(no_limit)) => {
+            let limit = |value: &AMQPValue| {
+                as_integer(value).map(|number| if Some(number) == no_limit { i64::MAX } else { number })
+            };
+            let both = limit(current).zip(limit(policy));
             both.is_some_and(|(current, policy)| policy < current)
         }
     }

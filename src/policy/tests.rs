@@ -70,6 +70,50 @@ fn of_numbers_the_lowest_counts() {
     assert_eq!(declared.length_max, Some(3));
 }
 
+/// -1 is no delivery limit and 0 no timeout: any other is lower.
+#[test]
+fn no_limit_is_the_highest() {
+    let policies = policies(vec![
+        Policy::new("p", "q", "delivery-limit", number(-1)).with("consumer-timeout", number(0)),
+        Policy::new("o", "q", "delivery-limit", number(5))
+            .with("consumer-timeout", number(60_000))
+            .operator(),
+    ]);
+    let effective = |declared: &[(&str, AMQPValue)]| {
+        let arguments = policies.queue_arguments("q", &arguments(declared)).unwrap();
+        let number = |key: &str| as_integer(arguments.inner().get(key).unwrap()).unwrap();
+        (number("x-delivery-limit"), number("x-consumer-timeout"))
+    };
+    assert_eq!(effective(&[]), (5, 60_000));
+    assert_eq!(
+        effective(&[("x-delivery-limit", number(-1)), ("x-consumer-timeout", number(0))]),
+        (5, 60_000)
+    );
+    assert_eq!(
+        effective(&[("x-delivery-limit", number(2)), ("x-consumer-timeout", number(70_000))]),
+        (2, 60_000)
+    );
+}
+
+#[test]
+fn retries_are_set_by_policy_and_checked_together() {
+    let policies = policies(vec![
+        Policy::new("p", "q", "delayed-retry-type", string("all"))
+            .with("delayed-retry-min", number(100))
+            .with("delivery-limit", number(3)),
+    ]);
+    let declared = options(&policies, "q", &[("x-delayed-retry-min", number(7))]);
+    assert_eq!(declared.failure.delivery_limit, Some(3));
+    assert_eq!(declared.failure.retry.map(|retry| retry.min_ms), Some(7));
+    let contradiction = Policy::new("p", "q", "delayed-retry-type", string("all"))
+        .with("delayed-retry-min", number(2000))
+        .with("delayed-retry-max", number(1000));
+    assert_eq!(
+        refused(contradiction),
+        "policy 'p' in vhost '/': delayed-retry-min: is not valid: 2000 is above x-delayed-retry-max, 1000"
+    );
+}
+
 #[test]
 fn of_the_rest_the_argument_wins() {
     let policies = policies(vec![

@@ -126,10 +126,9 @@ impl MethodError {
     #[must_use]
     pub fn reply(&self) -> (ReplyCode, String, MethodId) {
         let (code, id) = match self {
-            Self::PayloadTooShort(_) => (ReplyCode::FrameError, MethodId::default()),
-            Self::Truncated(id, _) | Self::Trailing(id, _) | Self::BadUtf8(id) => {
-                (ReplyCode::FrameError, *id)
-            }
+            // RabbitMQ finds bad UTF-8 before it knows the method.
+            Self::PayloadTooShort(_) | Self::BadUtf8(_) => (ReplyCode::FrameError, MethodId::default()),
+            Self::Truncated(id, _) | Self::Trailing(id, _) => (ReplyCode::FrameError, *id),
             Self::Unknown(id) => (ReplyCode::CommandInvalid, *id),
             Self::BadTable(id, _) => (ReplyCode::SyntaxError, *id),
         };

@@ -18,6 +18,8 @@ use super::table::{Array, FieldValue, TABLE_DEPTH_MAX, Table, TableError, TableW
 use super::{Octets, encode};
 use crate::message::{Message, Parts};
 
+mod methods;
+
 const FRAME_MAX: u32 = 131_072;
 
 // ---- What is random ----
@@ -689,8 +691,8 @@ fn broken_methods_are_answered_as_rabbitmq_answers_them() {
         (vec![0, 60], 501, "type 1, all octets = <<0,60>>: unknown_frame".to_owned(), (0, 0)),
         (payload(60, 99, &[]), 503, "unknown method 60.99".to_owned(), (60, 99)),
         (payload(99, 10, &[]), 503, "unknown method 99.10".to_owned(), (99, 10)),
-        (payload(50, 10, &declare), 501, "Malformed UTF-8 in shortstr".to_owned(), (50, 10)),
-        (payload(60, 70, &[0, 0, 1, 0xFF, 0]), 501, "Malformed UTF-8 in shortstr".to_owned(), (60, 70)),
+        (payload(50, 10, &declare), 501, "Malformed UTF-8 in shortstr".to_owned(), (0, 0)),
+        (payload(60, 70, &[0, 0, 1, 0xFF, 0]), 501, "Malformed UTF-8 in shortstr".to_owned(), (0, 0)),
         (payload(50, 10, &bad_table), 502, format!("{malformed}unknown field type 122"), (50, 10)),
         (payload(50, 10, &bad_key), 502, format!("{malformed}a key is not UTF-8"), (50, 10)),
         (payload(20, 10, &[0, 9]), 501, "cannot decode <<0,9>>".to_owned(), (20, 10)),

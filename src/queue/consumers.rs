@@ -9,7 +9,8 @@ use std::sync::Arc;
 use slab::Slab;
 
 use super::effects::Delivery;
-use super::{ChannelLimit, ConnectionId, Consume};
+use super::unacked::TimeoutId;
+use super::{ChannelLimit, ConnectionId, Consume, ConsumerName};
 
 /// Bytes of deliveries on their way to one consumer's socket: enough to keep it busy between two wake-ups, little enough
 /// that a consumer that doesn't read holds no more than this outside its queue.
@@ -34,6 +35,8 @@ pub(super) struct Consumer {
     prefetch: u32,
     priority: i32,
     limit: Option<Arc<ChannelLimit>>,
+    pub(super) timeout: TimeoutId,
+    name: ConsumerName,
     unacked: u32,
     window_used: usize,
     in_rotation: bool,
@@ -81,7 +84,7 @@ impl Consumers {
         self.slots.iter().any(|(_, consumer)| consumer.exclusive)
     }
 
-    pub(super) fn add(&mut self, consume: Consume) {
+    pub(super) fn add(&mut self, consume: Consume, timeout: TimeoutId) {
         let slot = self.slots.insert(Consumer {
             key: consume.key,
             no_ack: consume.no_ack,
@@ -89,6 +92,8 @@ impl Consumers {
             prefetch: u32::from(consume.prefetch),
             priority: consume.priority,
             limit: consume.limit,
+            timeout,
+            name: consume.name,
             unacked: 0,
             window_used: 0,
             in_rotation: false,
@@ -132,6 +137,19 @@ impl Consumers {
             self.rotation.pop_front();
         }
         None
+    }
+
+    /// There is no message for the consumer that [`next`](Self::next) named after all: shared credit goes back.
+    pub(super) fn not_needed(&mut self) {
+        let Some(consumer) = self.rotation.front().and_then(|slot| self.slots.get(*slot)) else { return };
+        if let (Some(limit), false) = (&consumer.limit, consumer.no_ack) {
+            limit.give_back(1);
+        }
+    }
+
+    /// What people know a consumer by.
+    pub(super) fn name(&self, key: ConsumerKey) -> Option<&ConsumerName> {
+        self.slot_of(key).and_then(|slot| self.slots.get(slot)).map(|consumer| &consumer.name)
     }
 
     /// Gives the consumer that [`next`](Self::next) named its delivery, and makes it the next one's turn.

@@ -1,6 +1,7 @@
 //! Dead letters: the history they carry, and when they stop going round
 //! (<https://www.rabbitmq.com/docs/dlx#effects>).
 
+use super::attempts::{Attempts, DESCRIBED};
 use crate::message::{Message, Parts};
 use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
@@ -45,6 +46,8 @@ pub struct Death<'a> {
     pub exchange: &'a str,
     /// The queue's dead-letter routing key.
     pub routing_key: Option<&'a str>,
+    /// The deliveries before, if the queue counts them.
+    pub attempts: Option<&'a Attempts>,
 }
 
 /// Headers that are made anew with each death.
@@ -115,7 +118,7 @@ fn deaths(
     };
     let former = history(headers);
     let first = match former.iter().find(|table| same(table)) {
-        Some(again) => counted_once_more(again),
+        Some(again) => counted_once_more(again, death),
         None => first_death(parts, headers, expiration, death),
     };
     let mut items = Vec::new();
@@ -138,16 +141,22 @@ fn push_table(items: &mut Vec<u8>, table: &[u8]) {
     items.extend_from_slice(table);
 }
 
-fn counted_once_more(table: &Table<'_>) -> Vec<u8> {
+fn counted_once_more(table: &Table<'_>, death: &Death<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = TableWriter::new(&mut bytes);
     for (key, raw) in table.iter_raw() {
+        if death.attempts.is_some() && DESCRIBED.contains(&key) {
+            continue;
+        }
         if key == b"count" {
             let count = table.get(key).and_then(|value| value.as_i64()).unwrap_or(0);
-            writer.entry(key, FieldValue::I64(count + 1));
+            writer.entry(key, FieldValue::I64(count.saturating_add(1)));
         } else {
             writer.entry_raw(key, raw);
         }
+    }
+    if let Some(attempts) = death.attempts {
+        attempts.describe(&mut writer);
     }
     bytes
 }
@@ -169,6 +178,9 @@ fn first_death(
     writer.entry_raw(b"routing-keys", &string_array(std::iter::once(parts.routing_key).chain(cc)));
     if let Some(expiration) = expiration {
         writer.entry(b"original-expiration", FieldValue::LongString(expiration));
+    }
+    if let Some(attempts) = death.attempts {
+        attempts.describe(&mut writer);
     }
     bytes
 }

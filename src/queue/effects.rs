@@ -1,5 +1,6 @@
 //! What a batch of commands asks the outside to do: gathered per batch, so that each kind leaves as one piece of work.
 
+use super::attempts::Attempts;
 use super::dead_letter::Reason;
 use super::{ConnectionId, ConsumerKey, Handle};
 use crate::message::{Message, Position};
@@ -75,6 +76,19 @@ pub struct DeadLetter {
     pub reason: Reason,
     /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
     pub stored: Option<Position>,
+    /// The deliveries before, if the queue counts them.
+    pub attempts: Option<Box<Attempts>>,
+}
+
+/// A message was not acked in time, and the queue is one that closes channels for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The channel.
+    pub channel: u16,
+    /// How long the consumer had, in ms.
+    pub timeout_ms: u32,
 }
 
 /// Why a queue came to its end by itself.
@@ -111,6 +125,12 @@ pub struct Effects {
     pub dead_letters: Vec<DeadLetter>,
     /// Messages dropped, with the reason, because the queue has no dead-letter exchange.
     pub dropped: Vec<(Reason, usize)>,
+    /// Stored messages that came back, with what is known of their deliveries.
+    pub noted: Vec<(Position, Attempts)>,
+    /// Channels to be closed because of a message that was not acked in time.
+    pub timed_out: Vec<TimedOut>,
+    /// How many messages were not acked in time.
+    pub timed_out_count: u64,
     /// Consumers that lost their queue.
     pub cancelled: Vec<ConsumerKey>,
     /// The queue is no more.

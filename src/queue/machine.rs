@@ -1,23 +1,32 @@
 //! The queue's state machine.
 
-use super::consumers::Consumers;
+use std::collections::BTreeMap;
+
+use super::attempts::{Attempts, Ending};
+use super::consumers::{Consumer, Consumers};
 use super::dead_letter::Reason;
+use super::paused::Paused;
 use super::ready::{Entry, Ready};
-use super::unacked::{Unacked, UnackedSet};
+use super::unacked::{TimeoutId, Unacked, UnackedSet};
 use super::{
     Command, ConnectionId, Consume, ConsumerKey, Counts, DeadLetter, Deliveries, Delivery, Effects, Ended,
     Handle, Overflow, Publish, QueueOptions, Reply, StoreAppend, Verb,
 };
 use crate::message::{Message, Position};
-use crate::time::Time;
+use crate::time::{Time, Timestamp};
 
 /// One queue. See the [module](super) for its invariants.
 #[derive(Debug)]
 pub struct Queue {
-    options: QueueOptions,
-    ready: Ready,
-    unacked: UnackedSet,
-    consumers: Consumers,
+    pub(super) options: QueueOptions,
+    pub(super) ready: Ready,
+    pub(super) unacked: UnackedSet,
+    pub(super) consumers: Consumers,
+    /// Messages that came back and wait.
+    pub(super) paused: Paused,
+    /// Of messages that came back: see [`failing`](super::failing).
+    pub(super) attempts: BTreeMap<Position, Attempts>,
+    pub(super) epoch: Timestamp,
     next_position: Position,
     /// An auto-delete queue goes when its last consumer goes, not before it had one.
     had_consumer: bool,
@@ -47,8 +56,11 @@ impl Queue {
     pub fn new(options: QueueOptions, first_position: Position, now: Time) -> Self {
         Self {
             ready: Ready::new(options.priority_max.unwrap_or(0)),
-            unacked: UnackedSet::default(),
+            unacked: UnackedSet::new(options.ack_timeout),
             consumers: Consumers::new(options.single_active_consumer),
+            paused: Paused::default(),
+            attempts: BTreeMap::new(),
+            epoch: Timestamp::default(),
             options,
             next_position: first_position,
             had_consumer: false,
@@ -83,25 +95,37 @@ impl Queue {
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
             ready_bytes: self.ready.bytes(),
+            delayed: self.paused.delayed(),
+            parked: self.paused.parked(),
         }
     }
 
     /// Does what a command says. [`settle_batch`](Self::settle_batch) has to follow when the batch is in.
     pub fn apply(&mut self, now: Time, command: Command, effects: &mut Effects) -> Reply {
+        if command.has_reply() {
+            self.catch_up(now, effects);
+        }
         match command {
             Command::Publish(connection, publishes) => self.publish(now, connection, publishes, effects),
             Command::Adopt(publishes) => self.adopt(now, publishes, effects),
-            Command::Settle(verb, handles) => self.settle(verb, handles, effects),
+            Command::Settle(verb, handles) => self.settle(now, verb, handles, effects),
+            Command::Grant(handle, wish, error) => self.grant(now, handle, wish, error, effects),
             Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
             Command::Consume(consume) => return self.consume(now, consume),
             Command::Cancel(consumer) => self.cancel(now, consumer, effects),
             Command::Limit(connection, channel, limit) => self.consumers.limit(connection, channel, &limit),
-            Command::ChannelGone(connection, channel) => self.gone(now, connection, Some(channel), effects),
-            Command::ConnectionGone(connection) => self.gone(now, connection, None, effects),
+            Command::ChannelGone(connection, channel, ending) => {
+                self.gone(now, connection, Some(channel), ending, effects);
+            }
+            Command::ConnectionGone(connection) => {
+                self.gone(now, connection, None, Ending::Failed, effects);
+            }
             Command::Get { connection, channel, no_ack } => {
                 return self.get(now, connection, channel, no_ack, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
+            Command::ReleaseParked => return self.release_parked(),
+            Command::DropParked => return self.drop_parked(effects),
             Command::Purge => return self.purge(effects),
             Command::Delete { if_unused, if_empty } => return self.delete(if_unused, if_empty, effects),
             Command::Inspect => {
@@ -117,21 +141,41 @@ impl Queue {
         if self.ended {
             return;
         }
-        self.expire_before(now, effects);
-        self.dispatch(effects);
+        self.time_out(now, effects);
+        if self.ended {
+            return;
+        }
+        self.catch_up(now, effects);
+        self.hand_over(effects);
+        self.expire_queue(now, effects);
+    }
+
+    /// Ends waits, expires what is due and delivers what consumers can take. Whoever asks finds what the commands before
+    /// led to, whether they came in the same batch or not.
+    fn catch_up(&mut self, now: Time, effects: &mut Effects) {
+        self.resume(now);
+        self.expire(|expires| expires < now, effects);
+        self.dispatch(now, effects);
         // What is due now and found no consumer: a TTL of 0 means 'deliver now or die'.
         self.expire(|expires| expires <= now, effects);
+    }
+
+    fn hand_over(&mut self, effects: &mut Effects) {
         self.consumers.drain_pending(|consumer, deliveries| {
             effects.deliveries.push(Deliveries { consumer, deliveries })
         });
-        self.expire_queue(now, effects);
     }
 
     /// When [`settle_batch`](Self::settle_batch) has to be called again if no command comes before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let message = self.ready.next_expiry();
-        [message, self.queue_expiry()].into_iter().flatten().min()
+        let times = [
+            self.ready.next_expiry(),
+            self.queue_expiry(),
+            self.paused.next_due(),
+            self.unacked.next_overdue(),
+        ];
+        times.into_iter().flatten().min()
     }
 
     fn publish(
@@ -142,22 +186,22 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for publish in publishes {
-            if self.is_full() && self.options.overflow != Overflow::DropHead {
-                self.dispatch(effects);
-                if self.is_full() {
+            if self.options.overflow != Overflow::DropHead && !self.has_room_for(&publish) {
+                self.dispatch(now, effects);
+                if !self.has_room_for(&publish) {
                     self.refuse(connection, publish, effects);
                     continue;
                 }
             }
             self.enqueue(now, connection, publish, effects);
-            self.drop_overflow(effects);
+            self.drop_overflow(now, effects);
         }
     }
 
     fn adopt(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
         for publish in publishes {
             self.enqueue(now, ConnectionId(0), publish, effects);
-            self.drop_overflow(effects);
+            self.drop_overflow(now, effects);
         }
     }
 
@@ -177,14 +221,16 @@ impl Queue {
         self.ready.push_back(Entry { message, position, expires, priority, redelivered: false, stored });
     }
 
-    fn expiry(&self, now: Time, ttl_ms: Option<u32>) -> Time {
+    fn expiry(&self, now: Time, ttl_ms: Option<u64>) -> Time {
         let ttl = [ttl_ms, self.options.message_ttl_ms].into_iter().flatten().min();
-        ttl.map_or(Time::NEVER, |ms| now.plus_ms(u64::from(ms)))
+        ttl.map_or(Time::NEVER, |ms| now.plus_ms(ms))
     }
 
-    fn is_full(&self) -> bool {
-        let too_many = self.options.length_max.is_some_and(|max| self.ready.len() as u64 >= max);
-        too_many || self.options.length_bytes_max.is_some_and(|max| self.ready.bytes() as u64 >= max)
+    /// Whether the queue would be within its limits with the message in it.
+    fn has_room_for(&self, publish: &Publish) -> bool {
+        let bytes = (self.ready.bytes() + publish.message.body().len()) as u64;
+        let number_fits = self.options.length_max.is_none_or(|max| (self.ready.len() as u64) < max);
+        number_fits && self.options.length_bytes_max.is_none_or(|max| bytes <= max)
     }
 
     fn is_over_full(&self) -> bool {
@@ -197,87 +243,89 @@ impl Queue {
             Effects::confirm(&mut effects.refusals, connection, publish.channel, publish.sequence);
         }
         if self.options.overflow == Overflow::RejectPublishDlx {
-            self.bury(publish.message, None, Reason::Maxlen, effects);
+            let message = publish.message;
+            self.bury(DeadLetter { message, reason: Reason::Maxlen, stored: None, attempts: None }, effects);
         } else {
             effects.drop_message(Reason::Maxlen);
         }
     }
 
     /// The limit counts ready messages, so what a consumer can take goes to it first.
-    fn drop_overflow(&mut self, effects: &mut Effects) {
+    fn drop_overflow(&mut self, now: Time, effects: &mut Effects) {
         if self.options.overflow != Overflow::DropHead || !self.is_over_full() {
             return;
         }
-        self.dispatch(effects);
+        self.dispatch(now, effects);
         while self.is_over_full() {
             let Some(entry) = self.ready.pop_overflow() else { return };
             self.end_of_life(entry, Reason::Maxlen, effects);
         }
     }
 
-    fn dispatch(&mut self, effects: &mut Effects) {
+    fn dispatch(&mut self, now: Time, effects: &mut Effects) {
         while !self.ready.is_empty() {
-            let Some((key, no_ack)) = self.consumers.next().map(|consumer| (consumer.key, consumer.no_ack))
-            else {
+            let Some(recipient) = self.consumers.next().map(|consumer| Recipient::of(consumer)) else {
                 return;
             };
-            let Some(entry) = self.ready.pop_front() else { return };
-            let delivery =
-                self.hand_out(entry, key.connection, key.channel, no_ack, Some(key.number), effects);
+            let Some(entry) = self.next_ready(now, effects) else {
+                self.consumers.not_needed();
+                return;
+            };
+            let delivery = self.hand_out(now, entry, recipient, effects);
             self.consumers.give(delivery);
         }
     }
 
     /// Turns a message into a delivery: it is unacked from now on, or gone if it needs no ack.
-    fn hand_out(
-        &mut self,
-        entry: Entry,
-        connection: ConnectionId,
-        channel: u16,
-        no_ack: bool,
-        consumer: Option<u32>,
-        effects: &mut Effects,
-    ) -> Delivery {
-        let (message, redelivered) = (entry.message.clone(), entry.redelivered);
-        if no_ack {
+    fn hand_out(&mut self, now: Time, entry: Entry, to: Recipient, effects: &mut Effects) -> Delivery {
+        let (message, redelivered) = (self.as_delivered(&entry), entry.redelivered);
+        if to.no_ack {
+            self.forget_attempts(entry.position);
             if entry.stored {
                 effects.removed.push(entry.position);
             }
-            let handle = Handle { slot: u32::MAX, position: entry.position };
+            let handle = Handle { slot: u32::MAX, turn: 0, position: entry.position };
             return Delivery { handle, message, redelivered };
         }
         if entry.stored {
             effects.delivered_up_to = effects.delivered_up_to.max(Some(entry.position));
         }
-        let handle = self.unacked.insert(Unacked { entry, connection, channel, consumer });
+        let Recipient { connection, channel, consumer, timeout, .. } = to;
+        let handle = self.unacked.insert(Unacked { entry, connection, channel, consumer }, now, timeout);
         Delivery { handle, message, redelivered }
     }
 
-    fn settle(&mut self, verb: Verb, handles: Vec<Handle>, effects: &mut Effects) {
-        let mut requeued = Vec::new();
+    fn settle(&mut self, now: Time, verb: Verb, handles: Vec<Handle>, effects: &mut Effects) {
+        let mut back = Vec::new();
         for handle in handles {
             let Some(unacked) = self.unacked.remove(handle) else { continue };
             self.give_credit_back(&unacked);
             match verb {
-                Verb::Ack if unacked.entry.stored => effects.removed.push(unacked.entry.position),
-                Verb::Ack => {}
-                Verb::Requeue => requeued.push(unacked.entry),
-                Verb::Reject => self.end_of_life(unacked.entry, Reason::Rejected, effects),
+                Verb::Ack => {
+                    self.forget_attempts(unacked.entry.position);
+                    effects.removed.extend(unacked.entry.stored.then_some(unacked.entry.position));
+                }
+                Verb::Requeue | Verb::Fail => back.push(unacked),
+                Verb::Reject => {
+                    self.note_last_attempt(now, &unacked);
+                    self.end_of_life(unacked.entry, Reason::Rejected, effects);
+                }
             }
         }
-        self.requeue(requeued);
+        let ending = if verb == Verb::Fail { Ending::Failed } else { Ending::Returned };
+        self.come_back(now, back, ending, effects);
+        self.drop_overflow(now, effects);
     }
 
-    fn give_credit_back(&mut self, unacked: &Unacked) {
-        if let Some(number) = unacked.consumer {
-            let key = ConsumerKey { connection: unacked.connection, channel: unacked.channel, number };
+    pub(super) fn give_credit_back(&mut self, unacked: &Unacked) {
+        if let Some(key) = unacked.key() {
             self.consumers.settled(key);
         }
     }
 
     /// Newest first, so that each goes to the front of those before it: constant time when all are older than what is
     /// ready, which is the usual case.
-    fn requeue(&mut self, mut entries: Vec<Entry>) {
+    pub(super) fn requeue(&mut self, mut entries: Vec<Entry>) {
         entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.position));
         for mut entry in entries {
             entry.redelivered = true;
@@ -287,13 +335,16 @@ impl Queue {
     }
 
     fn consume(&mut self, now: Time, consume: Consume) -> Reply {
-        let taken = self.consumers.any_exclusive() || (consume.exclusive && !self.consumers.is_empty());
+        // A queue with a single active consumer has no exclusive ones, as in RabbitMQ.
+        let shared = self.options.single_active_consumer || !self.consumers.is_empty();
+        let taken = self.consumers.any_exclusive() || (consume.exclusive && shared);
         if taken {
             return Reply::InExclusiveUse;
         }
         self.last_used = now;
         self.had_consumer = true;
-        self.consumers.add(consume);
+        let timeout = self.consumer_timeout(consume.ack_timeout);
+        self.consumers.add(consume, timeout);
         Reply::Consuming
     }
 
@@ -303,22 +354,38 @@ impl Queue {
         if !deliveries.is_empty() {
             effects.deliveries.push(Deliveries { consumer: key, deliveries });
         }
-        self.last_used = now;
-        self.end_if_auto_delete(effects);
+        self.consumer_left(now, effects);
     }
 
-    fn gone(&mut self, now: Time, connection: ConnectionId, channel: Option<u16>, effects: &mut Effects) {
+    fn gone(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        channel: Option<u16>,
+        ending: Ending,
+        effects: &mut Effects,
+    ) {
+        // Before the consumers go, so that the attempts can say whose they were.
+        let unacked = self.unacked.remove_of(connection, channel);
+        self.come_back(now, unacked, ending, effects);
         let keys = self.consumers.keys_of(connection, channel);
         let had_consumers = !keys.is_empty();
         for key in keys {
-            self.consumers.remove(key);
+            let Some(consumer) = self.consumers.remove(key) else { continue };
+            // The others' are unacked and come back.
+            if consumer.no_ack && !consumer.pending.is_empty() {
+                effects.deliveries.push(Deliveries { consumer: key, deliveries: consumer.pending });
+            }
         }
-        let unacked = self.unacked.remove_of(connection, channel);
-        self.requeue(unacked.into_iter().map(|unacked| unacked.entry).collect());
         if had_consumers {
-            self.last_used = now;
-            self.end_if_auto_delete(effects);
+            self.consumer_left(now, effects);
         }
+        self.drop_overflow(now, effects);
+    }
+
+    pub(super) fn consumer_left(&mut self, now: Time, effects: &mut Effects) {
+        self.last_used = now;
+        self.end_if_auto_delete(effects);
     }
 
     fn end_if_auto_delete(&mut self, effects: &mut Effects) {
@@ -336,9 +403,9 @@ impl Queue {
         effects: &mut Effects,
     ) -> Reply {
         self.last_used = now;
-        self.expire_before(now, effects);
-        let Some(entry) = self.ready.pop_front() else { return Reply::Empty };
-        let delivery = self.hand_out(entry, connection, channel, no_ack, None, effects);
+        let Some(entry) = self.next_ready(now, effects) else { return Reply::Empty };
+        let to = Recipient { connection, channel, consumer: None, no_ack, timeout: TimeoutId::default() };
+        let delivery = self.hand_out(now, entry, to, effects);
         Reply::Got { delivery, remaining: self.ready.len() }
     }
 
@@ -348,29 +415,33 @@ impl Queue {
         if self.options.expires_ms != options.expires_ms {
             self.last_used = now;
         }
+        self.unacked.set_own_timeout(options.ack_timeout);
         self.options = options;
-        self.drop_overflow(effects);
+        self.drop_overflow(now, effects);
     }
 
     fn purge(&mut self, effects: &mut Effects) -> Reply {
+        let paused = self.purge_paused();
         let purged = self.ready.take_all();
-        if purged.iter().any(|entry| entry.stored) {
+        if paused > 0 || purged.iter().any(|entry| entry.stored) {
             let mut keep: Vec<Position> =
                 self.unacked.iter().filter(|u| u.entry.stored).map(|u| u.entry.position).collect();
+            // Dead letters are removed in one store batch with the writing of their copies, not before.
+            keep.extend(effects.dead_letters.iter().filter_map(|letter| letter.stored));
             keep.sort_unstable();
             effects.purged = Some((self.next_position, keep));
         }
-        Reply::Purged(purged.len())
+        Reply::Purged(purged.len() + paused)
     }
 
     fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Reply {
         if if_unused && !self.consumers.is_empty() {
             return Reply::InUse;
         }
-        if if_empty && !self.ready.is_empty() {
+        let ready = self.ready.len() + self.paused.len();
+        if if_empty && ready > 0 {
             return Reply::NotEmpty;
         }
-        let ready = self.ready.len();
         self.end(Ended::Deleted, effects);
         Reply::Deleted(ready)
     }
@@ -378,12 +449,9 @@ impl Queue {
     fn end(&mut self, ended: Ended, effects: &mut Effects) {
         self.ended = true;
         effects.ended = Some(ended);
+        self.hand_over(effects);
         effects.cancelled.extend(self.consumers.keys());
         self.ready.take_all();
-    }
-
-    fn expire_before(&mut self, now: Time, effects: &mut Effects) {
-        self.expire(|expires| expires < now, effects);
     }
 
     fn expire(&mut self, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {
@@ -394,7 +462,7 @@ impl Queue {
 
     fn queue_expiry(&self) -> Option<Time> {
         let unused = self.consumers.is_empty();
-        self.options.expires_ms.filter(|_| unused).map(|ms| self.last_used.plus_ms(u64::from(ms)))
+        self.options.expires_ms.filter(|_| unused).map(|ms| self.last_used.plus_ms(ms))
     }
 
     fn expire_queue(&mut self, now: Time, effects: &mut Effects) {
@@ -403,18 +471,39 @@ impl Queue {
         }
     }
 
-    fn end_of_life(&mut self, entry: Entry, reason: Reason, effects: &mut Effects) {
+    pub(super) fn end_of_life(&mut self, entry: Entry, reason: Reason, effects: &mut Effects) {
+        let attempts = self.forget_attempts(entry.position).map(Box::new);
         let stored = entry.stored.then_some(entry.position);
-        self.bury(entry.message, stored, reason, effects);
+        self.bury(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
     }
 
-    fn bury(&mut self, message: Message, stored: Option<Position>, reason: Reason, effects: &mut Effects) {
+    fn bury(&mut self, letter: DeadLetter, effects: &mut Effects) {
+        let DeadLetter { reason, stored, .. } = letter;
         if self.options.dead_letter_exchange.is_some() {
-            effects.dead_letters.push(DeadLetter { message, reason, stored });
+            effects.dead_letters.push(letter);
         } else {
             effects.removed.extend(stored);
             effects.drop_message(reason);
         }
+    }
+}
+
+/// Who gets a message.
+#[derive(Clone, Copy, Debug)]
+struct Recipient {
+    connection: ConnectionId,
+    channel: u16,
+    /// `None` for basic.get.
+    consumer: Option<u32>,
+    no_ack: bool,
+    timeout: TimeoutId,
+}
+
+impl Recipient {
+    const fn of(consumer: &Consumer) -> Self {
+        let ConsumerKey { connection, channel, number } = consumer.key;
+        let (no_ack, timeout) = (consumer.no_ack, consumer.timeout);
+        Self { connection, channel, consumer: Some(number), no_ack, timeout }
     }
 }
 

@@ -5,25 +5,35 @@
 //! records leave once per batch, never per message.
 //!
 //! Invariants:
-//! - a message is in exactly one place: ready, unacked, or handed out in an effect (delivered without ack, dropped,
+//! - a message is in exactly one place: ready, unacked, waiting (delayed or parked), or handed out in an effect (delivered without ack, dropped,
 //!   dead-lettered);
 //! - a [position](crate::message::Position) is never reused, and a requeued message returns to its position;
 //! - a consumer never has more unacked messages than its prefetch, nor more bytes on their way than its window;
 //! - same commands and times in, same effects out.
 
+pub mod attempts;
 mod consumers;
 pub mod dead_letter;
 mod effects;
+mod failing;
+pub mod failure_options;
 mod limit;
 mod machine;
 pub mod options;
+mod paused;
 mod ready;
+pub mod retry;
 #[cfg(test)]
 mod tests;
 mod unacked;
 
+pub use attempts::{Attempts, Ending, Pause};
 pub use consumers::{ConsumerKey, WINDOW_BYTES};
-pub use effects::{DeadLetter, Deliveries, Delivery, Effects, Ended, Range, StoreAppend, delivery_cost};
+pub use effects::{
+    DeadLetter, Deliveries, Delivery, Effects, Ended, Range, StoreAppend, TimedOut, delivery_cost,
+};
+pub use failing::Wish;
+pub use failure_options::{AckTimeout, OwnTimeout, TimeoutAction};
 pub use limit::ChannelLimit;
 pub use machine::{Queue, Restored};
 pub use options::{Overflow, QueueOptions};
@@ -41,7 +51,9 @@ pub struct ConnectionId(pub u64);
 pub struct Handle {
     /// Index into the queue's unacked messages.
     pub slot: u32,
-    /// Guards against a slot that was reused.
+    /// Guards against a slot that was reused for the same message: a late settlement is not one of its next delivery.
+    pub turn: u32,
+    /// Guards against a slot that was reused for another message.
     pub position: Position,
 }
 
@@ -55,7 +67,7 @@ pub struct Publish {
     /// Publish sequence number on that channel if the publisher wants a confirm, else 0.
     pub sequence: u64,
     /// The message's own TTL in milliseconds.
-    pub ttl_ms: Option<u32>,
+    pub ttl_ms: Option<u64>,
     /// The message's priority; 0 if it has none.
     pub priority: u8,
 }
@@ -65,8 +77,10 @@ pub struct Publish {
 pub enum Verb {
     /// basic.ack: it is done with.
     Ack,
-    /// basic.nack, reject or recover with requeue: back to its position.
+    /// basic.nack with requeue, or recover: back to its position.
     Requeue,
+    /// basic.reject with requeue: the same, and the consumer failed.
+    Fail,
     /// basic.nack or reject without requeue: dead-lettered with reason `rejected`, or dropped.
     Reject,
 }
@@ -86,6 +100,19 @@ pub struct Consume {
     pub priority: i32,
     /// The channel's shared limit (basic.qos with global = true).
     pub limit: Option<Arc<ChannelLimit>>,
+    /// How long it may keep a message.
+    pub ack_timeout: OwnTimeout,
+    /// Its consumer tag and where it is connected from: for whoever has to find out why a message failed.
+    pub name: ConsumerName,
+}
+
+/// What people know a consumer by.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerName {
+    /// Its tag.
+    pub tag: Arc<str>,
+    /// Its connection's address.
+    pub peer: Arc<str>,
 }
 
 /// What can be asked of a queue.
@@ -97,6 +124,8 @@ pub enum Command {
     Adopt(Vec<Publish>),
     /// Settles unacked messages of a connection.
     Settle(Verb, Vec<Handle>),
+    /// What a consumer wishes for a message it has, and what it found wrong with it.
+    Grant(Handle, Wish, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written to its socket.
     Written(ConsumerKey, usize),
     /// Adds a consumer. Reply: `Consuming` or `InExclusiveUse`.
@@ -106,8 +135,8 @@ pub enum Command {
     /// The channel's consumers share this limit from now on, or it has room again.
     Limit(ConnectionId, u16, Arc<ChannelLimit>),
     /// A channel was closed: its consumers go, its unacked messages are requeued.
-    ChannelGone(ConnectionId, u16),
-    /// A connection was closed: as for each of its channels.
+    ChannelGone(ConnectionId, u16, Ending),
+    /// A connection was lost: as for each of its channels.
     ConnectionGone(ConnectionId),
     /// basic.get. Reply: `Got` or `Empty`.
     Get {
@@ -120,7 +149,11 @@ pub enum Command {
     },
     /// Policies changed: these are the settings from now on. Limits are held at once, TTLs by messages that come.
     Configure(Box<QueueOptions>),
-    /// Drops all ready messages. Reply: `Purged`.
+    /// Makes all parked messages ready. Reply: `Released`.
+    ReleaseParked,
+    /// Drops all parked messages. Reply: `Dropped`.
+    DropParked,
+    /// Drops all ready and waiting messages. Reply: `Purged`.
     Purge,
     /// Deletes the queue. Reply: `Deleted`, `InUse` or `NotEmpty`.
     Delete {
@@ -131,6 +164,31 @@ pub enum Command {
     },
     /// Asks for counts; counts as a use of the queue. Reply: `Counts`.
     Inspect,
+}
+
+impl Command {
+    /// Whether somebody waits for the answer.
+    const fn has_reply(&self) -> bool {
+        match self {
+            Self::Consume(_)
+            | Self::Cancel(_)
+            | Self::Get { .. }
+            | Self::ReleaseParked
+            | Self::DropParked
+            | Self::Purge
+            | Self::Delete { .. }
+            | Self::Inspect => true,
+            Self::Publish(..)
+            | Self::Adopt(_)
+            | Self::Settle(..)
+            | Self::Grant(..)
+            | Self::Written(..)
+            | Self::Configure(_)
+            | Self::Limit(..)
+            | Self::ChannelGone(..)
+            | Self::ConnectionGone(_) => false,
+        }
+    }
 }
 
 /// Numbers about a queue.
@@ -144,6 +202,10 @@ pub struct Counts {
     pub consumers: usize,
     /// Bytes of ready messages' bodies.
     pub ready_bytes: usize,
+    /// Messages that wait for their next attempt.
+    pub delayed: usize,
+    /// Messages that are set aside.
+    pub parked: usize,
 }
 
 /// The answer to a command that has one.
@@ -164,6 +226,10 @@ pub enum Reply {
     },
     /// Nothing ready for basic.get.
     Empty,
+    /// That many messages are no longer parked.
+    Released(usize),
+    /// That many parked messages were dropped.
+    Dropped(usize),
     /// Purged that many messages.
     Purged(usize),
     /// Deleted with that many ready messages in it.

@@ -3,6 +3,8 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use super::failure_options::AckTimeout;
+use super::retry::FailurePolicy;
 use crate::protocol::value::type_name;
 
 /// What gives way when a queue is at its length limit (`x-overflow`).
@@ -25,9 +27,9 @@ pub struct QueueOptions {
     /// It goes when its last consumer goes.
     pub auto_delete: bool,
     /// `x-message-ttl`, in milliseconds.
-    pub message_ttl_ms: Option<u32>,
+    pub message_ttl_ms: Option<u64>,
     /// `x-expires`: unused for that many milliseconds, the queue goes.
-    pub expires_ms: Option<u32>,
+    pub expires_ms: Option<u64>,
     /// `x-max-length`: ready messages.
     pub length_max: Option<u64>,
     /// `x-max-length-bytes`: bytes of ready messages' bodies.
@@ -42,6 +44,10 @@ pub struct QueueOptions {
     pub priority_max: Option<u8>,
     /// `x-single-active-consumer`.
     pub single_active_consumer: bool,
+    /// What becomes of messages that come back.
+    pub failure: FailurePolicy,
+    /// How long a message may be unacked; `None` for ever.
+    pub ack_timeout: Option<AckTimeout>,
 }
 
 /// Why arguments were refused.
@@ -82,13 +88,27 @@ pub const COMPARED: &[&str] = &[
     "x-max-priority",
     "x-single-active-consumer",
     "x-queue-type",
+    "x-delivery-limit",
+    "x-delivery-count-mode",
+    "x-delayed-retry-type",
+    "x-delayed-retry-min",
+    "x-delayed-retry-max",
+    "x-delayed-retry-multiplier",
+    "x-delayed-retry-steps",
+    "x-delayed-retry-jitter",
+    "x-parking-after",
+    "x-parking-ttl",
+    "x-parking-limit",
+    "x-consumer-timeout",
+    "x-consumer-timeout-action",
 ];
 
 /// How a policy's value and a queue's own argument for the same setting combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Merge {
-    /// Numbers that limit: the lowest of all counts. Operator policies may have these only.
-    Lower,
+    /// Numbers that limit: the lowest of all counts, apart from the one that stands for no limit at all, if there is
+    /// such a one. Operator policies may have these only.
+    Lower(Option<i64>),
     /// The argument wins over the policy.
     Argument,
 }
@@ -96,26 +116,31 @@ pub enum Merge {
 /// Arguments that policies can set as well, by the same name without its `x-`
 /// (<https://www.rabbitmq.com/docs/policies>). A row here is all that it takes.
 pub const POLICY_ARGUMENTS: &[(&str, Merge)] = &[
-    ("x-message-ttl", Merge::Lower),
-    ("x-expires", Merge::Lower),
-    ("x-max-length", Merge::Lower),
-    ("x-max-length-bytes", Merge::Lower),
-    ("x-delivery-limit", Merge::Lower),
-    ("x-consumer-timeout", Merge::Lower),
+    ("x-message-ttl", Merge::Lower(None)),
+    ("x-expires", Merge::Lower(None)),
+    ("x-max-length", Merge::Lower(None)),
+    ("x-max-length-bytes", Merge::Lower(None)),
+    ("x-delivery-limit", Merge::Lower(Some(-1))),
+    ("x-consumer-timeout", Merge::Lower(Some(0))),
+    ("x-consumer-timeout-action", Merge::Argument),
     ("x-overflow", Merge::Argument),
     ("x-dead-letter-exchange", Merge::Argument),
     ("x-dead-letter-routing-key", Merge::Argument),
+    ("x-delivery-count-mode", Merge::Argument),
+    ("x-delayed-retry-type", Merge::Argument),
+    ("x-delayed-retry-min", Merge::Argument),
+    ("x-delayed-retry-max", Merge::Argument),
+    ("x-delayed-retry-multiplier", Merge::Argument),
+    ("x-delayed-retry-steps", Merge::Argument),
+    ("x-delayed-retry-jitter", Merge::Argument),
+    ("x-parking-after", Merge::Argument),
+    ("x-parking-ttl", Merge::Argument),
+    ("x-parking-limit", Merge::Argument),
 ];
 
 /// Arguments that change what happens to messages and are not built yet: a pretence would lose or keep messages that the
 /// user wanted otherwise.
-const NOT_IMPLEMENTED: &[&str] = &[
-    "x-delivery-limit",
-    "x-consumer-timeout",
-    "x-delayed-retry-type",
-    "x-message-deduplication",
-    "x-parking-after",
-];
+const NOT_IMPLEMENTED: &[&str] = &["x-message-deduplication"];
 
 impl QueueOptions {
     /// Parses declare arguments. Unknown keys are ignored, as RabbitMQ does. `thing` names the queue in error texts:
@@ -144,6 +169,8 @@ impl QueueOptions {
             dead_letter_routing_key: args.string("x-dead-letter-routing-key")?,
             priority_max: args.priority_max()?,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
+            failure: args.failure_policy()?,
+            ack_timeout: args.ack_timeout()?,
         };
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
             return Err(args.invalid("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));
@@ -152,17 +179,18 @@ impl QueueOptions {
     }
 }
 
-struct Arguments<'a> {
-    thing: &'a str,
-    table: &'a FieldTable,
+/// A queue's or a consumer's arguments, with the queue's name for error texts.
+pub(super) struct Arguments<'a> {
+    pub(super) thing: &'a str,
+    pub(super) table: &'a FieldTable,
 }
 
 impl Arguments<'_> {
-    fn value(&self, key: &str) -> Option<&AMQPValue> {
+    pub(super) fn value(&self, key: &str) -> Option<&AMQPValue> {
         self.table.inner().get(key).filter(|value| **value != AMQPValue::Void)
     }
 
-    fn invalid(&self, key: &'static str, why: impl Into<String>) -> OptionsError {
+    pub(super) fn invalid(&self, key: &'static str, why: impl Into<String>) -> OptionsError {
         OptionsError::Invalid { key, thing: self.thing.to_owned(), why: why.into() }
     }
 
@@ -170,7 +198,7 @@ impl Arguments<'_> {
         self.invalid(key, format!("\"expected {expected}, got {}\"", type_name(value)))
     }
 
-    fn integer(&self, key: &'static str) -> Result<Option<i64>, OptionsError> {
+    pub(super) fn integer(&self, key: &'static str) -> Result<Option<i64>, OptionsError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         as_integer(value).map(Some).ok_or_else(|| self.wrong_type(key, "integer", value))
     }
@@ -181,16 +209,15 @@ impl Arguments<'_> {
     }
 
     /// Milliseconds from `least` to 2^32-1, RabbitMQ's limit for timers.
-    fn milliseconds(&self, key: &'static str, least: u32) -> Result<Option<u32>, OptionsError> {
+    fn milliseconds(&self, key: &'static str, least: u64) -> Result<Option<u64>, OptionsError> {
         let Some(number) = self.non_negative(key)? else { return Ok(None) };
-        if number < u64::from(least) {
+        if number < least {
             return Err(self.invalid(key, format!("{{value_zero,{number}}}")));
         }
-        let too_big = || self.invalid(key, format!("{{value_too_big,{number}}}"));
-        u32::try_from(number).map(Some).map_err(|_| too_big())
+        Ok(Some(number))
     }
 
-    fn string(&self, key: &'static str) -> Result<Option<String>, OptionsError> {
+    pub(super) fn string(&self, key: &'static str) -> Result<Option<String>, OptionsError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         match value {
             AMQPValue::LongString(text) => Ok(Some(String::from_utf8_lossy(text.as_bytes()).into_owned())),

@@ -4,10 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+mod failing;
+
 use super::dead_letter::Reason;
 use super::*;
 use crate::message::Parts;
 use crate::time::Time;
+
+mod dead_letter;
+mod machine;
+mod model;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
 const CONSUMER: ConnectionId = ConnectionId(2);
@@ -24,6 +30,23 @@ fn message(body: &str) -> Message {
         persistent: true,
         ..Parts::default()
     })
+}
+
+fn consume(number: u32) -> Consume {
+    consume_as(key(number))
+}
+
+fn consume_as(key: ConsumerKey) -> Consume {
+    Consume {
+        key,
+        no_ack: false,
+        exclusive: false,
+        prefetch: 0,
+        priority: 0,
+        limit: None,
+        ack_timeout: OwnTimeout::TheQueues,
+        name: ConsumerName { tag: format!("consumer {}", key.number).into(), peer: "here".into() },
+    }
 }
 
 /// A queue with its clients: what they got, in order.
@@ -49,15 +72,31 @@ impl Bench {
 
     fn command(&mut self, command: Command) -> Reply {
         let reply = self.queue.apply(self.now, command, &mut self.effects);
+        self.settle_batch();
+        reply
+    }
+
+    fn settle_batch(&mut self) {
         self.queue.settle_batch(self.now, &mut self.effects);
+        self.collect();
+    }
+
+    /// All commands in one batch, as from one drain of the mailbox.
+    fn batch(&mut self, commands: Vec<Command>) -> Vec<Reply> {
+        let apply = |command| self.queue.apply(self.now, command, &mut self.effects);
+        let replies = commands.into_iter().map(apply).collect();
+        self.settle_batch();
+        replies
+    }
+
+    fn collect(&mut self) {
         for batch in self.effects.deliveries.drain(..) {
             let number = batch.consumer.number;
             self.got.extend(batch.deliveries.into_iter().map(|delivery| (number, delivery)));
         }
-        reply
     }
 
-    fn publish_with(&mut self, body: &str, ttl_ms: Option<u32>, priority: u8) {
+    fn publish_with(&mut self, body: &str, ttl_ms: Option<u64>, priority: u8) {
         self.sequence += 1;
         let publish =
             Publish { message: message(body), channel: 1, sequence: self.sequence, ttl_ms, priority };
@@ -71,14 +110,7 @@ impl Bench {
     }
 
     fn consume_with(&mut self, number: u32, change: impl FnOnce(&mut Consume)) -> Reply {
-        let mut consume = Consume {
-            key: key(number),
-            no_ack: false,
-            exclusive: false,
-            prefetch: 0,
-            priority: 0,
-            limit: None,
-        };
+        let mut consume = consume(number);
         change(&mut consume);
         self.command(Command::Consume(consume))
     }
@@ -94,7 +126,7 @@ impl Bench {
 
     fn advance_ms(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
-        self.queue.settle_batch(self.now, &mut self.effects);
+        self.settle_batch();
     }
 
     /// As policies do: what only a declare can set stays.
@@ -210,6 +242,24 @@ fn exclusive_consumers_stand_alone() {
 }
 
 #[test]
+fn with_a_single_active_consumer_none_is_exclusive() {
+    let mut bench = Bench::new(QueueOptions { single_active_consumer: true, ..QueueOptions::default() });
+    assert!(matches!(bench.consume_with(1, |consume| consume.exclusive = true), Reply::InExclusiveUse));
+    assert!(matches!(bench.consume_with(1, |_| ()), Reply::Consuming));
+}
+
+#[test]
+fn what_expired_behind_a_live_message_is_not_delivered() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.publish(&["before"]);
+    bench.publish_with("dead", Some(10), 0);
+    bench.publish(&["after"]);
+    bench.advance_ms(20);
+    bench.consume(1, 0);
+    assert_eq!(bench.bodies(), ["before", "after"]);
+}
+
+#[test]
 fn priorities_are_delivered_highest_first() {
     let mut bench = Bench::new(QueueOptions { priority_max: Some(5), ..QueueOptions::default() });
     for (body, priority) in [("low", 0), ("high", 4), ("above", 200), ("mid", 2)] {
@@ -306,7 +356,7 @@ fn an_auto_delete_queue_goes_with_its_last_consumer() {
     bench.consume(2, 0);
     bench.command(Command::Cancel(key(1)));
     assert_eq!(bench.effects.ended, None);
-    bench.command(Command::ChannelGone(CONSUMER, 1));
+    bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     assert_eq!(bench.effects.ended, Some(Ended::AutoDeleted));
 }
 
@@ -415,7 +465,7 @@ fn a_settled_handle_means_nothing() {
 /// A random command.
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { count: u8, ttl_ms: Option<u32>, priority: u8 },
+    Publish { count: u8, ttl_ms: Option<u64>, priority: u8 },
     Consume { number: u32, prefetch: u16, no_ack: bool },
     Cancel(u32),
     Settle(Verb, usize),
@@ -429,7 +479,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let verb = prop_oneof![3 => Just(Verb::Ack), 1 => Just(Verb::Requeue), 1 => Just(Verb::Reject)];
     let step = prop_oneof![
-        6 => (1..5_u8, proptest::option::of(0..40_u32), 0..4_u8)
+        6 => (1..5_u8, proptest::option::of(0..40_u64), 0..4_u8)
             .prop_map(|(count, ttl_ms, priority)| Step::Publish { count, ttl_ms, priority }),
         2 => (1..5_u32, 0..4_u16, any::<bool>())
             .prop_map(|(number, prefetch, no_ack)| Step::Consume { number, prefetch, no_ack }),
@@ -450,7 +500,7 @@ fn any_options() -> impl Strategy<Value = QueueOptions> {
         Just(Overflow::RejectPublish),
         Just(Overflow::RejectPublishDlx)
     ];
-    let limits = (proptest::option::of(1..8_u64), overflow, proptest::option::of(5..50_u32));
+    let limits = (proptest::option::of(1..8_u64), overflow, proptest::option::of(5..50_u64));
     (limits, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |((length_max, overflow, message_ttl_ms), durable, dlx, priorities, single)| QueueOptions {
             durable,
@@ -580,7 +630,7 @@ impl Model {
                 // Commands before it have been taken in, so nothing is on its way.
                 self.unacked.clear();
                 self.consumers.clear();
-                bench.command(Command::ChannelGone(CONSUMER, 1));
+                bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
             }
             Step::Configure(options) => bench.configure(options),
             Step::Advance(ms) => bench.advance_ms(ms),

@@ -14,10 +14,12 @@ use super::connection::{self, Stream};
 use super::definitions::{Definition, DefinitionError};
 use super::import::{self, Defaults, ImportError};
 use super::shared::Shared;
+use super::vhost::{QueueRecord, Vhost};
 use super::{listener, recovery};
 use crate::config::Config;
 use crate::message::Position;
 use crate::policy::{Policy, PolicyError, PolicyKind};
+use crate::queue::{Command, Counts, Reply};
 use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle};
 use crate::telemetry::Counters;
 
@@ -238,6 +240,35 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), Sta
     Ok(())
 }
 
+/// A queue of a running broker, for the program that runs it.
+#[derive(Clone, Debug)]
+pub struct QueueHandle {
+    record: Arc<QueueRecord>,
+}
+
+impl QueueHandle {
+    /// Numbers about it; `None` if it is gone.
+    pub async fn counts(&self) -> Option<Counts> {
+        Vhost::counts(&self.record).await
+    }
+
+    /// Makes all its parked messages ready; how many they were, `None` if it is gone.
+    pub async fn release_parked(&self) -> Option<usize> {
+        match self.record.mailbox.ask(Command::ReleaseParked).await? {
+            Reply::Released(count) => Some(count),
+            _ => None,
+        }
+    }
+
+    /// Drops all its parked messages; how many they were, `None` if it is gone.
+    pub async fn drop_parked(&self) -> Option<usize> {
+        match self.record.mailbox.ask(Command::DropParked).await? {
+            Reply::Dropped(count) => Some(count),
+            _ => None,
+        }
+    }
+}
+
 /// A running broker.
 pub struct BrokerHandle {
     shared: Arc<Shared>,
@@ -266,6 +297,13 @@ impl BrokerHandle {
         &self.shared.counters
     }
 
+    /// The queue of that name in a vhost, if it is there.
+    #[must_use]
+    pub fn queue(&self, vhost: &str, name: &str) -> Option<QueueHandle> {
+        let vhost = self.shared.vhosts.get(vhost)?;
+        vhost.queue_named(name).map(|record| QueueHandle { record })
+    }
+
     /// Open connections.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -275,7 +313,7 @@ impl BrokerHandle {
     /// Serves a connection over any stream, as if its peer had connected over loopback.
     pub fn attach(&self, stream: impl Stream) -> JoinHandle<()> {
         let config = listener::session_config(&self.shared.config);
-        let peer = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let peer = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
         tokio::spawn(connection::run(Arc::clone(&self.shared), stream, peer, config))
     }
 

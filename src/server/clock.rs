@@ -50,6 +50,13 @@ impl Clock {
         }
     }
 
+    /// What the wall clock shows, or showed, at [`Time::ZERO`].
+    #[must_use]
+    pub fn epoch(&self) -> Timestamp {
+        let passed_ms = self.now().as_micros() / 1000;
+        Timestamp::from_millis(self.timestamp().as_millis().saturating_sub(passed_ms))
+    }
+
     /// Waits for a time; for ever if there is none.
     pub async fn wait_for(&self, time: Option<Time>) {
         let Some(time) = time.filter(|time| *time != Time::NEVER) else {

@@ -1,7 +1,6 @@
 //! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,13 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
 use super::alarms::Alarms;
-use super::mailbox::{Mail, Mailbox};
+use super::known::KnownQueues;
+use super::mailbox::Mail;
 use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
 use super::vhost::{QueueRecord, Vhost};
 use crate::auth::{Credentials, IMPERSONATOR};
-use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{Command, ConnectionId};
+use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::{DirectReply, Errand};
 use crate::session::{Exception, Request, Session, SessionConfig};
 use crate::time::Time;
@@ -28,6 +27,9 @@ const READ_BYTES_MIN: usize = 8 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// While this much waits to be written, no more deliveries are encoded: the rest stays in the queues' hands.
 const WRITE_HIGH_BYTES: usize = 1024 * 1024;
+/// While this much waits to be written, nothing more is read: gets and returns are answered at once, whether the client
+/// reads or not. Far above what confirms may come to, for clients that publish all they have before they read.
+const WRITE_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// A buffer that grew above this for one large message is given back when it is empty.
 const BUFFER_KEEP_BYTES: usize = 1024 * 1024;
 /// Events taken from the inbox at a time.
@@ -47,7 +49,7 @@ pub struct Connection {
     pub(super) session: Session,
     /// Exclusive queues: they go with the connection.
     pub(super) owned: Vec<Arc<QueueRecord>>,
-    peer: IpAddr,
+    pub(super) peer: SocketAddr,
     /// Its own handle: what others reach it by.
     handle: ConnectionHandle,
     vhost: Option<Arc<Vhost>>,
@@ -56,7 +58,7 @@ pub struct Connection {
     alarms: watch::Receiver<Alarms>,
     stopping: watch::Receiver<bool>,
     /// Queues this connection has sent something to.
-    known: BTreeMap<QueueId, Mailbox>,
+    known: KnownQueues,
     has_published: bool,
     /// When the connection is closed because the broker stops, whether all is confirmed or not.
     stop_by: Option<Time>,
@@ -85,16 +87,16 @@ struct Ready {
 }
 
 /// Runs a connection to its end.
-pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config: SessionConfig) {
+pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: SocketAddr, config: SessionConfig) {
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
-    let handle = ConnectionHandle::new(events, secret);
+    let session = Session::new(id, secret, config, shared.clock.now());
+    let handle = ConnectionHandle::new(events, &session);
     shared.connections.insert(id, handle.clone());
     shared.counters.connections_opened.add(1);
-    let now = shared.clock.now();
     let mut connection = Connection {
-        session: Session::new(id, secret, config, now),
+        session,
         owned: Vec::new(),
         peer,
         handle,
@@ -103,7 +105,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
         taken: Vec::new(),
         alarms: shared.alarms.subscribe(),
         stopping: shared.stopping.subscribe(),
-        known: BTreeMap::new(),
+        known: KnownQueues::default(),
         has_published: false,
         stop_by: None,
         shared,
@@ -120,7 +122,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: IpAddr, config
     if let Err(error) = connection.talk(&mut wire).await {
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
-    connection.give_back().await;
+    connection.give_back(Ending::Failed).await;
     connection.shared.connections.remove(&id);
 }
 
@@ -144,7 +146,7 @@ impl Connection {
 
     /// Takes in all that has come: input, requests it leads to, what queues said.
     async fn digest<S: Stream>(&mut self, wire: &mut Wire<S>) {
-        loop {
+        while !self.is_output_full() {
             let received = self.session.receive(self.shared.clock.now(), wire.unread());
             wire.take(received.consumed);
             self.flush().await;
@@ -155,9 +157,14 @@ impl Connection {
         }
         if self.session.is_closing() {
             // Whether the client ever answers or not, its messages need not wait for it.
-            self.give_back().await;
+            let ending = if self.stop_by.is_some() { Ending::Returned } else { Ending::Failed };
+            self.give_back(ending).await;
         }
         self.count();
+    }
+
+    fn is_output_full(&mut self) -> bool {
+        self.session.out().len() > WRITE_MAX_BYTES
     }
 
     async fn wait<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
@@ -165,7 +172,10 @@ impl Connection {
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
         self.look_up(deadline);
-        let paused = stop_by.is_some() || (self.has_published && self.alarms.borrow().is_raised());
+        let is_full = self.is_output_full();
+        let is_blocked = self.has_published && self.alarms.borrow().is_raised();
+        let paused = stop_by.is_some() || is_blocked || is_full;
+        let written = wire.written;
         let (events, taken) = (&mut self.events, &mut self.taken);
         let out = self.session.out();
         let ready = tokio::select! {
@@ -179,6 +189,10 @@ impl Connection {
             }
         };
         let now = self.shared.clock.now();
+        // Nobody listens to it now, but a client that takes what is written is there.
+        if is_full && (wire.written != written || ready.as_ref().is_some_and(|ready| ready.drained)) {
+            self.session.heard(now);
+        }
         match ready {
             Some(ready) => self.note(now, &ready).await,
             None => self.tick(now),
@@ -244,12 +258,15 @@ impl Connection {
         }
     }
 
-    /// Takes all that queues have said by now.
-    pub(super) fn take_events(&mut self) {
+    /// Before a queue's answer to a request goes out: what the queue sent before it is in the inbox by now, and comes first
+    /// on the wire too. Only the consumers that lost their queue are told after the answer, as RabbitMQ tells them.
+    pub(super) fn take_deliveries(&mut self) {
         while let Ok(event) = self.events.try_recv() {
             self.taken.push(event);
         }
+        let cancelled = self.taken.extract_if(.., |event| matches!(event, Event::Cancelled(_))).collect();
         self.apply_taken();
+        self.taken = cancelled;
     }
 
     fn apply_taken(&mut self) {
@@ -261,6 +278,10 @@ impl Connection {
                     self.session.confirmed(channel, first, last, refused);
                 }
                 Event::Cancelled(number) => self.session.consumer_cancelled(number),
+                Event::TimedOut { channel, timeout_ms } => {
+                    let now = self.shared.clock.now();
+                    self.session.fail(now, channel, ack_timed_out(channel, timeout_ms));
+                }
                 Event::Direct(number, message) => {
                     self.handle.took_direct(&message);
                     self.session.deliver_direct(number, message);
@@ -278,7 +299,7 @@ impl Connection {
             Request::OpenVhost(name) => self.open_vhost(now, &name),
             Request::UpdateSecret(secret) => self.update_secret(now, &secret),
             Request::Close => {
-                self.give_back().await;
+                self.give_back(Ending::Returned).await;
                 self.session.closed(now);
             }
             Request::Channel(channel, request) => {
@@ -288,12 +309,13 @@ impl Connection {
                     Ok(method) => self.session.reply(channel, method),
                     Err(exception) => self.session.fail(now, channel, exception.caused_by(Some(id))),
                 }
+                self.apply_taken();
             }
         }
     }
 
     fn admits(&self, credentials: &Credentials) -> bool {
-        self.shared.users(|users| users.admits(credentials, self.peer))
+        self.shared.users(|users| users.admits(credentials, self.peer.ip()))
     }
 
     fn authenticate(&mut self, now: Time, credentials: &Credentials) {
@@ -345,7 +367,8 @@ impl Connection {
         let id = self.id();
         let mut full = Vec::new();
         for (queue, errand) in self.session.outgoing().take() {
-            let Some(mailbox) = self.mailbox(&vhost, queue) else {
+            let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
+            let Some(mailbox) = self.known.mailbox(queue, find) else {
                 self.turn_back(errand);
                 continue;
             };
@@ -354,7 +377,7 @@ impl Connection {
                 self.announce_block();
             }
             if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command(id, errand))) {
-                self.known.remove(&queue);
+                self.known.remove(queue);
                 self.turn_back_command(command);
             }
             if mailbox.is_full() {
@@ -362,20 +385,11 @@ impl Connection {
             }
         }
         for reply in self.session.outgoing().take_direct() {
-            self.send_direct(reply);
+            self.send_direct(&reply);
         }
         for mailbox in full {
             mailbox.wait_for_room().await;
         }
-    }
-
-    fn mailbox(&mut self, vhost: &Vhost, queue: QueueId) -> Option<Mailbox> {
-        if let Some(mailbox) = self.known.get(&queue) {
-            return Some(mailbox.clone());
-        }
-        let mailbox = vhost.queue(queue)?.mailbox.clone();
-        self.known.insert(queue, mailbox.clone());
-        Some(mailbox)
     }
 
     /// Publishes to a queue that just went are confirmed: they went nowhere, as unroutable messages do.
@@ -393,13 +407,11 @@ impl Connection {
         }
     }
 
-    fn send_direct(&mut self, reply: DirectReply) {
+    /// Nobody may be there to get it: there is no queue for it to wait in.
+    fn send_direct(&self, reply: &DirectReply) {
         let target = self.shared.connections.get(&reply.connection).map(|target| target.clone());
-        let target = target.filter(|target| target.secret == reply.secret);
-        let message = reply.message.clone();
-        let sent = target.is_some_and(|target| target.send_direct(reply.consumer, message));
-        if let (false, Some(channel)) = (sent, reply.mandatory) {
-            self.session.return_unroutable(channel, &reply.message);
+        if let Some(target) = target.filter(|target| target.secret == reply.secret) {
+            target.send_direct(reply.consumer, reply.message.clone());
         }
     }
 
@@ -425,9 +437,9 @@ impl Connection {
     }
 
     /// The connection ends: its exclusive queues go, and the others take back what it had.
-    async fn give_back(&mut self) {
+    async fn give_back(&mut self, ending: Ending) {
         let Some(vhost) = self.vhost.take() else { return };
-        self.session.release_all();
+        self.session.release_all(ending);
         let id = self.id();
         for (queue, errand) in self.session.outgoing().take() {
             if let Some(record) = vhost.queue(queue) {
@@ -435,7 +447,7 @@ impl Connection {
                 let _ = record.mailbox.send(Mail::Tell(command(id, errand)));
             }
         }
-        for mailbox in std::mem::take(&mut self.known).into_values() {
+        for mailbox in self.known.take() {
             let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(id)));
         }
         for record in std::mem::take(&mut self.owned) {
@@ -447,6 +459,15 @@ impl Connection {
     }
 }
 
+/// In RabbitMQ's words, which clients look for.
+fn ack_timed_out(channel: u16, timeout_ms: u32) -> Exception {
+    let text = format!(
+        "delivery acknowledgement on channel {channel} timed out. Timeout value used: {timeout_ms} ms. This timeout value \
+         can be configured, see consumers doc guide to learn more"
+    );
+    Exception::precondition_failed(text)
+}
+
 /// How long a peer has to read our last words.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -454,9 +475,10 @@ fn command(id: ConnectionId, errand: Errand) -> Command {
     match errand {
         Errand::Publish(publishes) => Command::Publish(id, publishes),
         Errand::Settle(verb, handles) => Command::Settle(verb, handles),
+        Errand::Grant(handle, wish, error) => Command::Grant(handle, wish, error),
         Errand::Written(key, bytes) => Command::Written(key, bytes),
         Errand::Limit(channel, limit) => Command::Limit(id, channel, limit),
-        Errand::ChannelGone(channel) => Command::ChannelGone(id, channel),
+        Errand::ChannelGone(channel, ending) => Command::ChannelGone(id, channel, ending),
     }
 }
 

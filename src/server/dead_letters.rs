@@ -12,7 +12,7 @@ use crate::message::{Message, Position, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
 use crate::queue::{Command, DeadLetter, Publish, QueueOptions};
-use crate::session::TableHeaders;
+use crate::session::PropertySource;
 use crate::store::{Join, Op, Submission};
 use crate::topology::{HeaderSource, RouteScratch};
 
@@ -52,6 +52,7 @@ impl Burial<'_> {
             at: self.shared.clock.timestamp(),
             exchange: self.options.dead_letter_exchange.as_deref().unwrap_or_default(),
             routing_key: self.options.dead_letter_routing_key.as_deref(),
+            attempts: letter.attempts.as_deref(),
         };
         dead_letter::bury(&letter.message, &death)
     }
@@ -59,9 +60,8 @@ impl Burial<'_> {
     fn targets(&self, buried: &Message) -> Vec<QueueId> {
         let keys = dead_letter::routing_keys(buried);
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let properties = Properties::parse(buried.properties()).ok();
-        let headers = properties.as_ref().and_then(Properties::headers).map(TableHeaders);
-        let source = headers.as_ref().map(|headers| headers as &dyn HeaderSource);
+        let properties = Properties::parse(buried.properties()).ok().map(PropertySource);
+        let source = properties.as_ref().map(|properties| properties as &dyn HeaderSource);
         let mut queues = Vec::new();
         let routed = self.vhost.topology.route(
             buried.exchange(),

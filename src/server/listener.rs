@@ -31,7 +31,7 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener) {
                     let _ = stream.set_nodelay(true);
                     if connections.len() < CONNECTIONS_MAX {
                         let config = session_config(&shared.config);
-                        connections.spawn(connection::run(Arc::clone(&shared), stream, peer.ip(), config));
+                        connections.spawn(connection::run(Arc::clone(&shared), stream, peer, config));
                     }
                 }
                 Err(error) => {

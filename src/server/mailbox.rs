@@ -94,6 +94,12 @@ impl Mailbox {
         receiver.await.ok()
     }
 
+    /// Whether the queue is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Whether publishers should wait.
     #[must_use]
     pub fn is_full(&self) -> bool {

@@ -8,6 +8,7 @@ mod connection;
 mod dead_letters;
 mod definitions;
 mod import;
+mod known;
 mod listener;
 mod mailbox;
 mod queue_task;
@@ -17,7 +18,7 @@ mod shared;
 mod vhost;
 
 pub use alarms::Readings;
-pub use broker::{Broker, BrokerBuilder, BrokerHandle, StartError};
+pub use broker::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError};
 pub use clock::Clock;
 pub use connection::Stream;
 pub use import::ImportError;

@@ -1,6 +1,7 @@
 //! The task of one queue: drains its mailbox, hands the batch to the machine, carries out the effects.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -9,12 +10,15 @@ use super::dead_letters::Burial;
 use super::mailbox::{Mail, MailReceiver};
 use super::shared::{ConnectionHandle, Event, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
-use crate::queue::{Command, ConnectionId, ConsumerKey, Effects, Ended, Queue, Range, Reply};
+use crate::queue::{Command, ConnectionId, ConsumerKey, Effects, Ended, Queue, Range, Reply, TimedOut};
 use crate::store::{Confirm, Join, Op, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 
 /// Mail taken at a time: enough to pay for a wake-up many times over, little enough that deliveries don't wait long.
 const BATCH_MAX: usize = 64;
+
+/// Rings once.
+type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A queue's task.
 pub(super) struct QueueTask {
@@ -24,51 +28,63 @@ pub(super) struct QueueTask {
     queue: Queue,
     mail: MailReceiver,
     effects: Effects,
+    /// When the queue has to be looked at although there is no mail.
+    alarm: Option<(Time, Alarm)>,
     /// Ways to the connections this queue has to do with.
     connections: HashMap<ConnectionId, ConnectionHandle>,
 }
 
 impl QueueTask {
-    /// Starts the task.
-    pub(super) fn spawn(
+    /// A task to be [started](Self::spawn).
+    pub(super) fn new(
         shared: Arc<Shared>,
         vhost: Arc<Vhost>,
         record: Arc<QueueRecord>,
         queue: Queue,
         mail: MailReceiver,
-    ) {
-        let task = Self {
-            shared,
-            vhost,
-            record,
-            queue,
-            mail,
-            effects: Effects::default(),
-            connections: HashMap::new(),
-        };
-        tokio::spawn(task.run());
+    ) -> Self {
+        let (effects, connections) = (Effects::default(), HashMap::new());
+        Self { shared, vhost, record, queue, mail, effects, alarm: None, connections }
+    }
+
+    /// Starts the task.
+    pub(super) fn spawn(self) {
+        tokio::spawn(self.run());
     }
 
     async fn run(mut self) {
-        loop {
-            let timeout = self.queue.poll_timeout();
-            let mail = if timeout.is_none() {
-                self.mail.receive(BATCH_MAX).await
-            } else {
-                tokio::select! {
-                    biased;
-                    mail = self.mail.receive(BATCH_MAX) => mail,
-                    () = self.shared.clock.wait_for(timeout) => Vec::new(),
-                }
-            };
-            if mail.is_empty() && timeout.is_none() {
-                return;
-            }
+        while let Some(mail) = self.wake_up().await {
             if let Some(ended) = self.batch(mail) {
                 self.finish(ended).await;
                 return;
             }
             self.shared.wait_for_store().await;
+        }
+    }
+
+    /// Waits for mail, or for the time to look after the queue without any; `None` when nobody can send mail any more.
+    async fn wake_up(&mut self) -> Option<Vec<Mail>> {
+        self.set_alarm();
+        let Some((_, rings)) = &mut self.alarm else {
+            return Some(self.mail.receive(BATCH_MAX).await).filter(|mail| !mail.is_empty());
+        };
+        tokio::select! {
+            biased;
+            mail = self.mail.receive(BATCH_MAX) => Some(mail).filter(|mail| !mail.is_empty()),
+            () = rings => {
+                self.alarm = None;
+                Some(Vec::new())
+            }
+        }
+    }
+
+    /// A queue with unacked messages always has something to be woken for, nearly always in half an hour, and each batch
+    /// changes when: an alarm that rings too early is left as it is, because setting one costs more than waking up.
+    fn set_alarm(&mut self) {
+        let Some(time) = self.queue.poll_timeout() else { return };
+        if self.alarm.as_ref().is_none_or(|(rings_at, _)| *rings_at > time) {
+            let clock = self.shared.clock;
+            self.alarm = Some((time, Box::pin(async move { clock.wait_for(Some(time)).await })));
         }
     }
 
@@ -135,6 +151,10 @@ impl QueueTask {
                 self.tell(connection, Event::Confirmed { channel, first, last, refused });
             }
         }
+        for TimedOut { connection, channel, timeout_ms } in std::mem::take(&mut self.effects.timed_out) {
+            self.tell(connection, Event::TimedOut { channel, timeout_ms });
+        }
+        self.shared.counters.ack_timeouts.add(std::mem::take(&mut self.effects.timed_out_count));
         for (reason, count) in self.effects.dropped.drain(..) {
             count_reason(&self.shared.counters.dropped.dead, reason, count as u64);
         }
@@ -194,6 +214,9 @@ impl QueueTask {
         }
         if let Some(up_to) = self.effects.delivered_up_to.take() {
             ops.push(Op::Delivered { queue, up_to });
+        }
+        for (position, attempts) in self.effects.noted.drain(..) {
+            ops.push(Op::Note { queue, position, note: attempts.encode() });
         }
         if !self.effects.removed.is_empty() {
             ops.push(Op::Remove { queue, positions: std::mem::take(&mut self.effects.removed) });

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use super::broker::StartError;
 use super::definitions::{Definition, QueueDefinition};
+use super::queue_task::QueueTask;
 use super::shared::Shared;
-use super::vhost::{NewQueue, Vhost};
+use super::vhost::{Leftovers, NewQueue, Vhost};
 use crate::message::{Position, QueueId};
 use crate::protocol::content::Properties;
-use crate::queue::{QueueOptions, Restored};
+use crate::queue::{Attempts, QueueOptions, Restored};
 use crate::store::{Op, RecoveredQueue, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 
-/// Puts back definitions and messages.
+/// Puts back definitions and messages. Queues start when all is there: what expired in the meantime finds its way to a
+/// dead-letter queue.
 pub(super) fn restore(
     shared: &Arc<Shared>,
     definitions: Vec<Definition>,
@@ -21,6 +23,7 @@ pub(super) fn restore(
 ) -> Result<(), StartError> {
     let mut definitions = definitions;
     definitions.sort_by_key(rank);
+    let mut tasks = Vec::new();
     for definition in definitions {
         match definition {
             Definition::Vhost(name) => drop(vhost(shared, &name)),
@@ -42,7 +45,7 @@ pub(super) fn restore(
             }
             Definition::Queue(name, definition) => {
                 let recovered = queues.remove(&QueueId(definition.id));
-                restore_queue(shared, &vhost(shared, &name), definition, recovered)?;
+                tasks.push(restore_queue(shared, &vhost(shared, &name), definition, recovered)?);
             }
             Definition::Binding(name, binding) => {
                 vhost(shared, &name).topology.change(|topology| topology.bind(binding));
@@ -50,6 +53,7 @@ pub(super) fn restore(
         }
     }
     forget_orphans(shared, queues);
+    tasks.into_iter().for_each(QueueTask::spawn);
     Ok(())
 }
 
@@ -77,18 +81,28 @@ fn restore_queue(
     vhost: &Arc<Vhost>,
     definition: QueueDefinition,
     recovered: Option<RecoveredQueue>,
-) -> Result<(), StartError> {
+) -> Result<QueueTask, StartError> {
     let QueueDefinition { name, id, auto_delete, arguments } = definition;
     let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
         .map_err(|error| StartError::Definition(error.to_string()))?;
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
-    let messages = recovered.map(|queue| queue.messages).unwrap_or_default();
+    let RecoveredQueue { messages, notes, .. } = recovered.unwrap_or_default();
+    let attempts = attempts(&thing, notes)?;
     let (now, wall) = (shared.clock.now(), shared.clock.timestamp());
-    let restored = messages.into_iter().map(|message| restored(message, now, wall)).collect();
+    let messages = messages.into_iter().map(|message| restored(message, now, wall)).collect();
     let new = NewQueue { name, owner: None, arguments, options };
-    vhost.install(shared, QueueId(id), new, first_position.max(Position(1)), restored);
-    Ok(())
+    let (first_position, leftovers) = (first_position.max(Position(1)), Leftovers { messages, attempts });
+    let (_, task) = vhost.install(shared, QueueId(id), new, first_position, leftovers);
+    Ok(task)
+}
+
+fn attempts(thing: &str, notes: Vec<(Position, Vec<u8>)>) -> Result<Vec<(Position, Attempts)>, StartError> {
+    let unreadable = || StartError::Definition(format!("what is noted on messages of {thing} is unreadable"));
+    let decode = |(position, note): (Position, Vec<u8>)| {
+        Attempts::decode(&note).map(|attempts| (position, attempts)).ok_or_else(unreadable)
+    };
+    notes.into_iter().map(decode).collect()
 }
 
 fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {

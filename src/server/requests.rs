@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
+use amq_protocol::types::AMQPValue;
 
 use super::connection::Connection;
 use super::definitions::Definition;
@@ -11,8 +12,10 @@ use super::shared::random_bytes;
 use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{Command, Consume, ConsumerKey, QueueOptions, Reply, options};
-use crate::session::{ChannelRequest, Exception, Operation, TxWork, direct_reply};
+use crate::queue::failure_options::consumer_timeout;
+use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, QueueOptions, Reply, options};
+use crate::session::outgoing::Envelope;
+use crate::session::{AckPolicy, ChannelRequest, Exception, Operation, TxWork, direct_reply};
 use crate::store::{Join, Submission};
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, equivalence};
 
@@ -51,10 +54,7 @@ impl Connection {
             ChannelRequest::Consume(consume) => self.consume(vhost, channel, consume).await,
             ChannelRequest::Cancel(cancel) => self.cancel(vhost, channel, cancel).await,
             ChannelRequest::Get { queue, no_ack } => self.get(vhost, channel, &queue, no_ack).await,
-            ChannelRequest::TxCommit(work) => {
-                self.commit(vhost, work).await;
-                Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
-            }
+            ChannelRequest::TxCommit(work) => self.commit(vhost, channel, work).await,
         }
     }
 
@@ -68,9 +68,7 @@ impl Connection {
             let missing = || Exception::not_found(format!("no exchange '{name}' in vhost '{}'", vhost.name));
             return if exists { Ok(answer) } else { Err(missing()) };
         }
-        let kind = ExchangeKind::from_name(declare.kind.as_str()).ok_or_else(|| {
-            Exception::precondition_failed(format!("invalid exchange type '{}'", declare.kind.as_str()))
-        })?;
+        let kind = ExchangeKind::parse(declare.kind.as_str())?;
         self.session.permit(Operation::ExchangeDeclare(&name))?;
         let spec = ExchangeSpec {
             name,
@@ -173,6 +171,7 @@ impl Connection {
         } else {
             self.declare_real_queue(vhost, declare).await?
         };
+        self.take_deliveries();
         self.session.declared(channel, &name);
         let ok = queue::DeclareOk {
             queue: name.into(),
@@ -187,7 +186,7 @@ impl Connection {
         let is_there = match direct_reply::parse(name.as_bytes()) {
             Some(address) => {
                 let connection = self.shared.connections.get(&address.connection);
-                connection.is_some_and(|connection| connection.secret == address.secret)
+                connection.is_some_and(|connection| connection.answers_to(address))
             }
             None => name == direct_reply::NAME,
         };
@@ -281,19 +280,20 @@ impl Connection {
         )?)
     }
 
-    async fn queue_purge(&self, vhost: &Vhost, purge: queue::Purge) -> Answer {
+    async fn queue_purge(&mut self, vhost: &Vhost, purge: queue::Purge) -> Answer {
         self.session.permit(Operation::QueuePurge(purge.queue.as_str()))?;
         let record = vhost.open_queue(purge.queue.as_str(), self.id())?;
         let purged = match record.mailbox.ask(Command::Purge).await {
             Some(Reply::Purged(count)) => count,
             _ => 0,
         };
+        self.take_deliveries();
         let ok = queue::PurgeOk { message_count: u32::try_from(purged).unwrap_or(u32::MAX) };
         Ok((!purge.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::PurgeOk(ok))))
     }
 
     /// Deleting what is not there succeeds, as in RabbitMQ since 3.2.
-    async fn queue_delete(&self, vhost: &Vhost, delete: queue::Delete) -> Answer {
+    async fn queue_delete(&mut self, vhost: &Vhost, delete: queue::Delete) -> Answer {
         let name = delete.queue.as_str();
         self.session.permit(Operation::QueueDelete(name))?;
         let _lock = vhost.lock().await;
@@ -304,6 +304,7 @@ impl Connection {
             }
             None => 0,
         };
+        self.take_deliveries();
         let ok = queue::DeleteOk { message_count: u32::try_from(messages).unwrap_or(u32::MAX) };
         Ok((!delete.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::DeleteOk(ok))))
     }
@@ -311,12 +312,17 @@ impl Connection {
     async fn consume(&mut self, vhost: &Vhost, channel: u16, consume: basic::Consume) -> Answer {
         let name = consume.queue.as_str();
         let new = self.session.new_consumer(channel);
+        let mut acks = if consume.no_ack { AckPolicy::None } else { AckPolicy::Explicit };
         let queue = if name == direct_reply::NAME {
             self.check_reply_consumer(&consume, channel)?;
             None
         } else {
             self.session.permit(Operation::Consume(name))?;
             let record = vhost.open_queue(name, self.id())?;
+            let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
+            acks = ack_policy(&thing, &consume)?;
+            let ack_timeout = consumer_timeout(&thing, &consume.arguments)
+                .map_err(|error| Exception::precondition_failed(error.to_string()))?;
             let priority =
                 consume.arguments.inner().get("x-priority").and_then(options::as_integer).unwrap_or(0);
             let command = Command::Consume(Consume {
@@ -326,6 +332,11 @@ impl Connection {
                 prefetch: new.prefetch,
                 priority: i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }),
                 limit: new.limit,
+                ack_timeout,
+                name: ConsumerName {
+                    tag: consume.consumer_tag.as_str().into(),
+                    peer: self.peer.to_string().into(),
+                },
             });
             match record.mailbox.ask(command).await {
                 Some(Reply::Consuming) => {}
@@ -335,7 +346,7 @@ impl Connection {
             Some(record.id)
         };
         let tag = consume.consumer_tag.as_str();
-        self.session.add_consumer(new.key, tag, queue, consume.no_ack);
+        self.session.add_consumer(new.key, tag, queue, acks);
         let ok = basic::ConsumeOk { consumer_tag: consume.consumer_tag };
         Ok((!consume.nowait).then_some(AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(ok))))
     }
@@ -350,13 +361,12 @@ impl Connection {
         Ok(())
     }
 
-    /// After cancel-ok nothing more is delivered: what the queue sent before its reply is in the inbox by now, and goes
-    /// out first.
+    /// After cancel-ok nothing more is delivered.
     async fn cancel(&mut self, vhost: &Vhost, channel: u16, cancel: basic::Cancel) -> Answer {
         let tag = cancel.consumer_tag.as_str();
         if let Some((key, queue)) = self.session.consumer(channel, tag) {
             self.tell_cancel(vhost, key, queue).await;
-            self.take_events();
+            self.take_deliveries();
             self.session.remove_consumer(channel, tag);
         }
         let ok = basic::CancelOk { consumer_tag: cancel.consumer_tag };
@@ -373,7 +383,9 @@ impl Connection {
         self.session.permit(Operation::Get(name))?;
         let record = vhost.open_queue(name, self.id())?;
         let command = Command::Get { connection: self.id(), channel, no_ack };
-        match record.mailbox.ask(command).await {
+        let reply = record.mailbox.ask(command).await;
+        self.take_deliveries();
+        match reply {
             Some(Reply::Got { delivery, remaining }) => {
                 self.session.got(channel, record.id, no_ack, &delivery, remaining);
                 Ok(None)
@@ -383,12 +395,25 @@ impl Connection {
         }
     }
 
+    async fn commit(&mut self, vhost: &Vhost, channel: u16, work: TxWork) -> Answer {
+        self.carry_out(vhost, work).await;
+        // Refusals were in the inbox before the unit was complete.
+        self.take_deliveries();
+        if self.session.is_commit_whole(channel) {
+            Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
+        } else {
+            Err(Exception::precondition_failed("partial tx completion"))
+        }
+    }
+
     /// All that a transaction holds becomes one unit in the store: after a crash all of it is there, or nothing.
-    async fn commit(&self, vhost: &Vhost, work: TxWork) {
+    async fn carry_out(&self, vhost: &Vhost, work: TxWork) {
         let mut per_queue: Vec<(QueueId, Vec<Command>)> = Vec::new();
-        for publish in work.publishes {
+        for (publish, sequence) in work.publishes.into_iter().zip(1..) {
+            // Numbered, so that a queue that refuses one says so.
+            let envelope = Envelope { sequence, ..publish.envelope };
             for queue in &publish.queues {
-                let message = publish.envelope.publish(publish.message.clone());
+                let message = envelope.publish(publish.message.clone());
                 commands_for(&mut per_queue, *queue).push(Command::Publish(self.id(), vec![message]));
             }
         }
@@ -447,4 +472,21 @@ fn server_name() -> Result<String, Exception> {
     let unavailable = |_| Exception::new(ReplyCode::InternalError, "no randomness available");
     let bytes: [u8; 16] = random_bytes().map_err(unavailable)?;
     Ok(format!("amq.gen-{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// `x-ack-policy` of a consumer: `explicit`, or `all`.
+fn ack_policy(thing: &str, consume: &basic::Consume) -> Result<AckPolicy, Exception> {
+    let usual = if consume.no_ack { AckPolicy::None } else { AckPolicy::Explicit };
+    match consume.arguments.inner().get("x-ack-policy") {
+        None => Ok(usual),
+        Some(AMQPValue::LongString(text)) if text.as_bytes() == b"explicit" && !consume.no_ack => Ok(usual),
+        Some(AMQPValue::LongString(text)) if text.as_bytes() == b"all" && !consume.no_ack => {
+            Ok(AckPolicy::All)
+        }
+        Some(_) => {
+            let why = "expected 'explicit' or 'all', on a consumer without no_ack";
+            let text = format!("invalid arg 'x-ack-policy' for {thing}: {why}");
+            Err(Exception::precondition_failed(text))
+        }
+    }
 }

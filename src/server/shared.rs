@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::message::{Message, Position};
 use crate::queue::dead_letter::Reason;
 use crate::queue::{ConnectionId, Delivery};
+use crate::session::Session;
+use crate::session::direct_reply::{Address, ReplyConsumers};
 use crate::store::{StoreHandle, Submission};
 use crate::telemetry::{Counters, Reasons};
 
@@ -38,6 +40,13 @@ pub enum Event {
     },
     /// The consumer with this number lost its queue.
     Cancelled(u32),
+    /// A message was not acked in time: the channel has to be closed for it.
+    TimedOut {
+        /// The channel.
+        channel: u16,
+        /// How long the message could be unacked.
+        timeout_ms: u32,
+    },
     /// A reply for the direct reply-to consumer with this number.
     Direct(u32, Message),
 }
@@ -49,6 +58,8 @@ pub struct ConnectionHandle {
     pub events: mpsc::UnboundedSender<Event>,
     /// What direct reply-to addresses of it have to carry.
     pub secret: u64,
+    /// Its consumers that direct reply-to addresses name.
+    reply_consumers: ReplyConsumers,
     /// Bytes of direct replies in the inbox.
     direct_bytes: Arc<AtomicUsize>,
 }
@@ -58,21 +69,27 @@ pub struct ConnectionHandle {
 const DIRECT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 impl ConnectionHandle {
-    /// The way to a connection with this inbox.
+    /// The way to the connection of this session, with this inbox.
     #[must_use]
-    pub fn new(events: mpsc::UnboundedSender<Event>, secret: u64) -> Self {
-        Self { events, secret, direct_bytes: Arc::default() }
+    pub fn new(events: mpsc::UnboundedSender<Event>, session: &Session) -> Self {
+        let (secret, reply_consumers) = (session.secret(), session.reply_consumers().clone());
+        Self { events, secret, reply_consumers, direct_bytes: Arc::default() }
     }
 
-    /// Sends a direct reply; `false` if nobody will get it.
+    /// Whether a direct reply-to address leads to a consumer that is there.
     #[must_use]
-    pub fn send_direct(&self, consumer: u32, message: Message) -> bool {
-        let bytes = message.encoded_len();
+    pub fn answers_to(&self, address: Address) -> bool {
+        self.secret == address.secret && self.reply_consumers.has(address.consumer)
+    }
+
+    /// Sends a direct reply.
+    pub fn send_direct(&self, consumer: u32, message: Message) {
         if self.direct_bytes.load(Ordering::Relaxed) > DIRECT_BYTES_MAX {
-            return false;
+            return;
         }
-        self.direct_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.events.send(Event::Direct(consumer, message)).is_ok()
+        self.direct_bytes.fetch_add(message.encoded_len(), Ordering::Relaxed);
+        // A connection that is gone waits for no reply.
+        let _ = self.events.send(Event::Direct(consumer, message));
     }
 
     /// A direct reply was taken out of the inbox.

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use crate::message::{Position, QueueId};
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::options::OptionsError;
-use crate::queue::{Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
+use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
 use crate::session::Exception;
 use crate::store::{Op, Submission};
 use crate::topology::{Binding, ExchangeSpec, Removed, SharedTopology, TopologyError};
@@ -88,6 +88,15 @@ pub struct NewQueue {
     pub options: QueueOptions,
 }
 
+/// What an earlier run left of a queue.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Its messages, ascending.
+    pub messages: Vec<Restored>,
+    /// What was noted on those of them that had come back.
+    pub attempts: Vec<(Position, Attempts)>,
+}
+
 /// A virtual host.
 #[derive(Debug)]
 pub struct Vhost {
@@ -156,18 +165,20 @@ impl Vhost {
             };
             self.store(shared, vec![Definition::Queue(self.name.clone(), definition).put()]).await;
         }
-        self.install(shared, id, new, shared.first_position(), Vec::new())
+        let (record, task) = self.install(shared, id, new, shared.first_position(), Leftovers::default());
+        task.spawn();
+        record
     }
 
-    /// Starts a queue's task and lets routing see it.
-    pub fn install(
+    /// Lets routing see a queue whose task is about to be started.
+    pub(super) fn install(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         id: QueueId,
         new: NewQueue,
         first_position: Position,
-        restored: Vec<Restored>,
-    ) -> Arc<QueueRecord> {
+        restored: Leftovers,
+    ) -> (Arc<QueueRecord>, QueueTask) {
         let (mailbox, receiver) = Mailbox::new();
         let record = Arc::new(QueueRecord {
             id,
@@ -179,12 +190,14 @@ impl Vhost {
             mailbox,
         });
         let options = self.effective_options(&record).unwrap_or(new.options);
-        let mut queue = Queue::new(options, first_position, shared.clock.now());
-        restored.into_iter().for_each(|message| queue.restore(message));
+        let queue = Queue::new(options, first_position, shared.clock.now());
+        let mut queue = queue.with_epoch(shared.clock.epoch());
+        restored.messages.into_iter().for_each(|message| queue.restore(message));
+        queue.restore_attempts(restored.attempts);
         self.queues.insert(id, Arc::clone(&record));
         self.topology.change(|topology| topology.add_queue(&record.name, id));
-        QueueTask::spawn(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
-        record
+        let task = QueueTask::new(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
+        (record, task)
     }
 
     /// Lets routing see an exchange, with what policies add to it.

@@ -45,6 +45,8 @@ pub(super) struct Keys {
     pub(super) exchange: Vec<u8>,
     pub(super) routing_key: Vec<u8>,
     pub(super) mandatory: bool,
+    /// Whether the exchange is the settle exchange.
+    pub(super) settles: bool,
     /// Queues for these keys, if [`Keys::generation`] is still the topology's.
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
@@ -69,6 +71,8 @@ pub struct TxWork {
     pub settles: Vec<(QueueId, Verb, Handle)>,
     /// How many of the settled ones count for the channel's shared prefetch.
     pub consumed: u32,
+    /// A queue refused a publish of the commit that is under way.
+    pub refused: bool,
 }
 
 /// A publish within a transaction.

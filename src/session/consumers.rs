@@ -24,6 +24,8 @@ pub(super) struct SessionConsumer {
     pub(super) no_ack: bool,
     /// `None` for a direct reply-to consumer.
     pub(super) queue: Option<QueueId>,
+    /// Its number if its acks settle all that it got before, else 0.
+    pub(super) cumulative: u32,
     /// Bytes written and not yet given back as credit.
     owed: usize,
 }
@@ -39,6 +41,17 @@ pub struct NewConsumer {
     pub limit: Option<Arc<ChannelLimit>>,
 }
 
+/// How a consumer's deliveries are acked (`x-ack-policy`, after NATS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckPolicy {
+    /// Not at all: no_ack.
+    None,
+    /// Each by its own ack, or many by one with `multiple`.
+    Explicit,
+    /// An ack settles all that the consumer got before, too.
+    All,
+}
+
 impl Session {
     /// Names a consumer to be.
     pub fn new_consumer(&mut self, channel: u16) -> NewConsumer {
@@ -51,13 +64,22 @@ impl Session {
     }
 
     /// The queue took the consumer: deliveries for it may come.
-    pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, queue: Option<QueueId>, no_ack: bool) {
+    pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, queue: Option<QueueId>, acks: AckPolicy) {
         let Some(channel) = self.channel(key.channel) else { return };
         channel.consumers.insert(tag.to_owned(), ChannelConsumer { number: key.number, queue });
         if let Some(queue) = queue {
             channel.touch(queue);
+        } else {
+            self.reply_consumers.add(key.number);
         }
-        let consumer = SessionConsumer { channel: key.channel, tag: tag.to_owned(), no_ack, queue, owed: 0 };
+        let consumer = SessionConsumer {
+            channel: key.channel,
+            tag: tag.to_owned(),
+            no_ack: acks == AckPolicy::None,
+            queue,
+            cumulative: if acks == AckPolicy::All { key.number } else { 0 },
+            owed: 0,
+        };
         self.consumers.insert(key.number, consumer);
     }
 
@@ -73,7 +95,15 @@ impl Session {
     pub fn remove_consumer(&mut self, channel: u16, tag: &str) {
         let removed = self.channel(channel).and_then(|channel| channel.consumers.remove(tag));
         if let Some(consumer) = removed {
-            self.consumers.remove(&consumer.number);
+            self.forget_consumer(&consumer);
+        }
+    }
+
+    /// What is known of a consumer beside its channel's own note.
+    pub(super) fn forget_consumer(&mut self, consumer: &ChannelConsumer) {
+        self.consumers.remove(&consumer.number);
+        if consumer.queue.is_none() {
+            self.reply_consumers.remove(consumer.number);
         }
     }
 
@@ -116,7 +146,8 @@ impl Session {
         for delivery in deliveries {
             let tag = match consumer.queue {
                 Some(queue) if !consumer.no_ack => {
-                    channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: true })
+                    let (handle, cumulative) = (delivery.handle, consumer.cumulative);
+                    channel.tags.next(Tagged { queue, handle, consumed: true, cumulative })
                 }
                 _ => channel.tags.next_without_ack(),
             };
@@ -134,7 +165,7 @@ impl Session {
     /// Writes a reply to a direct reply-to consumer.
     pub fn deliver_direct(&mut self, number: u32, message: Message) {
         if self.has_reply_consumer(number) {
-            let handle = crate::queue::Handle { slot: 0, position: crate::message::Position(0) };
+            let handle = crate::queue::Handle { slot: 0, turn: 0, position: crate::message::Position(0) };
             self.deliver(number, &[Delivery { handle, message, redelivered: false }]);
         }
     }
@@ -149,7 +180,7 @@ impl Session {
             channel.tags.next_without_ack()
         } else {
             channel.touch(queue);
-            channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: false })
+            channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: false, cumulative: 0 })
         };
         let count = u32::try_from(remaining).unwrap_or(u32::MAX);
         let (out, message) = (&mut self.link.out, &delivery.message);

@@ -4,7 +4,9 @@
 //! The address that a request carries names connection and consumer, and holds a secret of the connection's, so that nobody
 //! can make one up.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::queue::ConnectionId;
 
@@ -25,6 +27,32 @@ pub struct Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{NAME}.g1.{:x}.{:x}.{:016x}", self.connection.0, self.consumer, self.secret)
+    }
+}
+
+/// The numbers of a connection's direct reply-to consumers, for whoever looks for an address: it is there while its
+/// consumer is.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyConsumers(Arc<Mutex<BTreeSet<u32>>>);
+
+impl ReplyConsumers {
+    /// Whether the consumer with this number is there.
+    #[must_use]
+    pub fn has(&self, number: u32) -> bool {
+        self.numbers().contains(&number)
+    }
+
+    pub(super) fn add(&self, number: u32) {
+        self.numbers().insert(number);
+    }
+
+    pub(super) fn remove(&self, number: u32) {
+        self.numbers().remove(&number);
+    }
+
+    /// Numbers that a panic left behind are as good as any.
+    fn numbers(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,18 +1,28 @@
-//! A message's header table as the topology looks at it.
+//! A message's properties as the topology looks at them.
 
-use crate::protocol::table::{FieldValue, Table};
-use crate::topology::{HeaderSource, HeaderValue};
+use crate::protocol::content::Properties;
+use crate::protocol::table::FieldValue;
+use crate::topology::{HashProperty, HeaderSource, HeaderValue};
 
-/// Lets headers exchanges look into a table.
+/// Lets exchanges look into a message's headers and properties.
 #[derive(Debug)]
-pub struct TableHeaders<'a>(pub Table<'a>);
+pub struct PropertySource<'a>(pub Properties<'a>);
 
-impl HeaderSource for TableHeaders<'_> {
+impl HeaderSource for PropertySource<'_> {
     fn visit(&self, visitor: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool) {
-        for ((key, value), (_, raw)) in self.0.iter().zip(self.0.iter_raw()) {
+        let Some(headers) = self.0.headers() else { return };
+        for ((key, value), (_, raw)) in headers.iter().zip(headers.iter_raw()) {
             if !visitor(key, header_value(value, raw)) {
                 return;
             }
+        }
+    }
+
+    fn property(&self, property: HashProperty) -> Option<HeaderValue<'_>> {
+        match property {
+            HashProperty::MessageId => self.0.message_id().map(HeaderValue::Bytes),
+            HashProperty::CorrelationId => self.0.correlation_id().map(HeaderValue::Bytes),
+            HashProperty::Timestamp => self.0.timestamp().map(HeaderValue::Timestamp),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::outgoing::Errand;
 use super::publish::{PublishMethod, return_unroutable};
 use super::request::ChannelRequest;
 use super::running::opened_twice;
+use super::tags::Span;
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
@@ -32,7 +33,7 @@ pub(super) enum Handled {
     Close,
 }
 
-type Outcome = Result<Handled, Exception>;
+pub(super) type Outcome = Result<Handled, Exception>;
 
 impl Channel {
     /// A method frame.
@@ -53,10 +54,10 @@ impl Channel {
             }
             Method::Ack { delivery_tag, multiple } => self.settle(link, delivery_tag, multiple, Verb::Ack),
             Method::Nack { delivery_tag, multiple, requeue } => {
-                self.settle(link, delivery_tag, multiple, refusal(requeue))
+                self.settle(link, delivery_tag, multiple, if requeue { Verb::Requeue } else { Verb::Reject })
             }
             Method::Reject { delivery_tag, requeue } => {
-                self.settle(link, delivery_tag, false, refusal(requeue))
+                self.settle(link, delivery_tag, false, if requeue { Verb::Fail } else { Verb::Reject })
             }
             Method::Get { queue, no_ack } => {
                 let queue = self.queue_name(queue)?;
@@ -93,16 +94,21 @@ impl Channel {
         self.last_queue.clone().ok_or_else(|| Exception::not_found("no previously declared queue"))
     }
 
-    fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Verb) -> Outcome {
+    pub(super) fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Verb) -> Outcome {
         let (tags, mode) = (&mut self.tags, &mut self.mode);
+        let span = match verb {
+            Verb::Ack => tags.span_of_ack(tag, multiple),
+            _ if multiple => Span::UpTo,
+            _ => Span::One,
+        };
         let mut consumed = 0;
         let known = if let Mode::Transaction(work) = mode {
-            tags.settle_in_transaction(tag, multiple, |tagged| {
+            tags.settle_in_transaction(tag, span, |tagged| {
                 work.consumed += u32::from(tagged.consumed);
                 work.settles.push((tagged.queue, verb, tagged.handle));
             })
         } else {
-            tags.settle(tag, multiple, |tagged| {
+            tags.settle(tag, span, |tagged| {
                 consumed += u32::from(tagged.consumed);
                 link.counters.acked += u64::from(verb == Verb::Ack);
                 link.outgoing.settle(tagged.queue, verb, tagged.handle);
@@ -116,7 +122,7 @@ impl Channel {
     }
 
     /// The channel's shared limit has room for that many more.
-    fn give_credit_back(&self, link: &mut Link, count: u32) {
+    pub(super) fn give_credit_back(&self, link: &mut Link, count: u32) {
         if let (Some(limit), true) = (&self.limit, count > 0) {
             limit.give_back(count);
             self.announce_limit(link);
@@ -155,8 +161,6 @@ impl Channel {
                 self.recover(link, recover.requeue)?;
                 Ok(Handled::Done)
             }
-            // The answer to our basic.cancel, from clients that ignore its nowait.
-            basic::AMQPMethod::CancelOk(_) => Ok(Handled::Done),
             _ => Err(invalid()),
         }
     }
@@ -249,8 +253,7 @@ impl Channel {
                 self.answer(link, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)))
             }
             channel::AMQPMethod::Flow(_) => Err(Exception::not_implemented("active=false")),
-            channel::AMQPMethod::FlowOk(_) | channel::AMQPMethod::CloseOk(_) => Ok(Handled::Done),
-            channel::AMQPMethod::OpenOk(_) => Err(invalid()),
+            _ => Err(invalid()),
         }
     }
 
@@ -335,10 +338,6 @@ fn exchange(method: exchange::AMQPMethod) -> Outcome {
         _ => return Err(invalid()),
     };
     Ok(Handled::Request(request))
-}
-
-const fn refusal(requeue: bool) -> Verb {
-    if requeue { Verb::Requeue } else { Verb::Reject }
 }
 
 /// A method that only a server sends, or that AMQP does not have here.

@@ -24,12 +24,16 @@ pub mod outgoing;
 mod publish;
 mod request;
 mod running;
+pub mod settle_exchange;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use access::Operation;
 pub use channel::{TxPublish, TxWork};
+pub use consumers::AckPolicy;
 pub use exception::Exception;
-pub use headers::TableHeaders;
+pub use headers::PropertySource;
 pub use link::{Limits, Link, SessionCounters};
 pub use request::{ChannelRequest, Request};
 
@@ -37,7 +41,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::message::Message;
 use crate::protocol::encode;
 use crate::queue::ConnectionId;
 use crate::time::Time;
@@ -45,6 +48,7 @@ use amq_protocol::types::FieldTable;
 
 use channel::Channel;
 use consumers::SessionConsumer;
+use direct_reply::ReplyConsumers;
 
 /// From connect to connection.open, as RabbitMQ's handshake_timeout.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -101,6 +105,7 @@ pub struct Session {
     incarnations: u64,
     consumers: HashMap<u32, SessionConsumer>,
     consumer_numbers: u32,
+    reply_consumers: ReplyConsumers,
     /// Deliveries encoded since the output was last drained: whose, and how many bytes.
     unwritten: Vec<(u32, usize)>,
     client_properties: FieldTable,
@@ -136,6 +141,7 @@ impl Session {
             incarnations: 0,
             consumers: HashMap::new(),
             consumer_numbers: 0,
+            reply_consumers: ReplyConsumers::default(),
             unwritten: Vec::new(),
             client_properties: FieldTable::default(),
             capabilities: Capabilities::default(),
@@ -158,6 +164,12 @@ impl Session {
     #[must_use]
     pub const fn secret(&self) -> u64 {
         self.link.secret
+    }
+
+    /// Its direct reply-to consumers, as they come and go.
+    #[must_use]
+    pub const fn reply_consumers(&self) -> &ReplyConsumers {
+        &self.reply_consumers
     }
 
     /// What the client said about itself.
@@ -243,17 +255,26 @@ impl Session {
         }
     }
 
-    /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on.
+    /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on. In a
+    /// transaction refusals count, until [`is_commit_whole`](Self::is_commit_whole) asks.
     pub fn confirmed(&mut self, channel: u16, first: u64, last: u64, refused: bool) {
         let Some(channel) = self.channel(channel) else { return };
-        let channel::Mode::Confirm(confirms) = &mut channel.mode else { return };
-        if refused {
-            confirms.refused(first, last)
-        } else {
-            confirms.confirmed(first, last)
-        }
         let number = channel.number;
+        match &mut channel.mode {
+            channel::Mode::Plain => return,
+            channel::Mode::Transaction(work) => return work.refused |= refused,
+            channel::Mode::Confirm(confirms) if refused => confirms.refused(first, last),
+            channel::Mode::Confirm(confirms) => confirms.confirmed(first, last),
+        }
         self.link.note_confirmed(number);
+    }
+
+    /// Whether no queue refused a publish of the channel's last commit.
+    pub fn is_commit_whole(&mut self, channel: u16) -> bool {
+        match self.channel(channel).map(|channel| &mut channel.mode) {
+            Some(channel::Mode::Transaction(work)) => !std::mem::take(&mut work.refused),
+            _ => true,
+        }
     }
 
     /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
@@ -268,13 +289,6 @@ impl Session {
                 confirms::Tell::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
                 confirms::Tell::Nack { tag } => encode::nack(out, number, tag, false, false),
             });
-        }
-    }
-
-    /// A mandatory message could not be delivered after all.
-    pub fn return_unroutable(&mut self, channel: u16, message: &Message) {
-        if self.channel(channel).is_some() {
-            publish::return_unroutable(&mut self.link, channel, message);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
-use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Handle, Publish, Verb};
+use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Publish, Verb, Wish};
 
 /// A message that is routed but whose block is not closed yet.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Envelope {
     /// Its sequence number there, or 0.
     pub sequence: u64,
     /// Its own TTL in milliseconds.
-    pub ttl_ms: Option<u32>,
+    pub ttl_ms: Option<u64>,
     /// Its priority.
     pub priority: u8,
 }
@@ -55,12 +55,14 @@ pub enum Errand {
     Publish(Vec<Publish>),
     /// Unacked messages settled.
     Settle(Verb, Vec<Handle>),
+    /// What a consumer wishes for a message it has, and what it found wrong with it.
+    Grant(Handle, Wish, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written.
     Written(ConsumerKey, usize),
     /// A channel's consumers share a limit from now on, or its limit has room again.
     Limit(u16, Arc<ChannelLimit>),
-    /// A channel was closed.
-    ChannelGone(u16),
+    /// A channel was closed; how the deliveries of its unacked messages ended by that.
+    ChannelGone(u16, Ending),
 }
 
 /// A message for a direct reply-to consumer.
@@ -74,8 +76,6 @@ pub struct DirectReply {
     pub secret: u64,
     /// The reply.
     pub message: Message,
-    /// Whether to return it if nobody waits.
-    pub mandatory: Option<u16>,
 }
 
 #[derive(Debug)]

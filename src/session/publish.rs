@@ -5,7 +5,7 @@ use crate::protocol::content::{self, HeadersEdit, Properties, PropertiesEdit};
 use crate::protocol::encode;
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
-use crate::protocol::table::Table;
+use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
 use crate::topology::{HeaderSource, RouteScratch};
 
@@ -13,9 +13,9 @@ use super::access::Operation;
 use super::channel::{Body, Channel, Incoming, Keys, Mode, TxPublish};
 use super::direct_reply::{self, Address};
 use super::exception::Exception;
-use super::headers::TableHeaders;
+use super::headers::PropertySource;
 use super::outgoing::{Content, DirectReply, Envelope};
-use super::{Link, clean_bytes};
+use super::{Link, clean_bytes, settle_exchange};
 
 /// basic.publish, for the close method's fields.
 pub(super) const PUBLISH: MethodId = MethodId { class: 60, method: 40 };
@@ -51,6 +51,7 @@ impl Channel {
             keys.generation = None;
             keys.routing_key.clear();
             keys.routing_key.extend_from_slice(method.routing_key);
+            keys.settles = keys.exchange == settle_exchange::NAME.as_bytes();
         }
         keys.mandatory = method.mandatory;
         self.incoming = Incoming::Header;
@@ -137,6 +138,9 @@ impl Channel {
         let envelope = self.envelope(link, &properties)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
+        if self.keys.settles {
+            return self.publish_settlement(link, headers);
+        }
         let rewritten = self.rewritten(link, bytes, &properties, headers)?;
         if let Some(address) = self.direct_address() {
             let generation = link.topology.generation();
@@ -149,7 +153,7 @@ impl Channel {
                 persistent,
             );
         }
-        self.route(link, headers)?;
+        self.route(link, properties, headers)?;
         let parts = Parts {
             exchange: &self.keys.exchange,
             routing_key: &self.keys.routing_key,
@@ -176,6 +180,7 @@ impl Channel {
             let text = format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(Exception::precondition_failed(text));
         }
+        check_extra_keys(properties.headers())?;
         let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
         let priority = properties.priority().unwrap_or(0);
         Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority })
@@ -238,18 +243,26 @@ impl Channel {
             body: body.bytes(),
             persistent,
         });
+        // The address is no queue: a mandatory reply returns though somebody may get it, as RabbitMQ's does.
+        if self.keys.mandatory {
+            return_unroutable(link, self.number, &message);
+        }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.publish(0);
             link.note_confirmed(self.number);
         }
         let Address { connection, consumer, secret } = address;
-        let mandatory = self.keys.mandatory.then_some(self.number);
-        link.outgoing.direct(DirectReply { connection, consumer, secret, message, mandatory });
+        link.outgoing.direct(DirectReply { connection, consumer, secret, message });
         Ok(())
     }
 
     /// Leaves the message's queues in `keys.route`.
-    fn route(&mut self, link: &mut Link, headers: Option<Table<'_>>) -> Result<(), Exception> {
+    fn route(
+        &mut self,
+        link: &mut Link,
+        properties: Properties<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<(), Exception> {
         let keys = &mut self.keys;
         let has_extra = headers.is_some_and(|headers| {
             extra_keys(headers, b"CC").next().is_some() || extra_keys(headers, b"BCC").next().is_some()
@@ -263,9 +276,9 @@ impl Channel {
         if let Some(headers) = headers {
             all.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
         }
-        let source = headers.map(TableHeaders);
-        let source = source.as_ref().map(|source| source as &dyn HeaderSource);
-        let outcome = link.topology.route(&keys.exchange, &all, source, &mut keys.route, &mut link.scratch);
+        let source: &dyn HeaderSource = &PropertySource(properties);
+        let outcome =
+            link.topology.route(&keys.exchange, &all, Some(source), &mut keys.route, &mut link.scratch);
         let cacheable = outcome.map_err(|_| {
             let name = String::from_utf8_lossy(&keys.exchange);
             Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
@@ -375,15 +388,24 @@ fn owned_ref(content: &Content<'_>) -> Message {
     }
 }
 
-/// A TTL is a string of decimal digits: milliseconds below 2^32.
-fn parse_expiration(bytes: &[u8]) -> Result<u32, Exception> {
+/// `CC` and `BCC` are arrays, or not there (<https://www.rabbitmq.com/docs/sender-selected>).
+fn check_extra_keys(headers: Option<Table<'_>>) -> Result<(), Exception> {
+    let Some(headers) = headers else { return Ok(()) };
+    for name in ["CC", "BCC"] {
+        if !matches!(headers.get(name.as_bytes()), None | Some(FieldValue::Array(_))) {
+            let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\"}}");
+            return Err(Exception::precondition_failed(text));
+        }
+    }
+    Ok(())
+}
+
+/// A TTL is a string of decimal digits: milliseconds.
+fn parse_expiration(bytes: &[u8]) -> Result<u64, Exception> {
     let text = String::from_utf8_lossy(bytes);
     let invalid = |why: String| Exception::precondition_failed(format!("invalid expiration '{text}': {why}"));
     let number: i64 = text.parse().map_err(|_| invalid("no_integer".to_owned()))?;
-    if number < 0 {
-        return Err(invalid(format!("{{value_negative,{number}}}")));
-    }
-    u32::try_from(number).map_err(|_| invalid(format!("{{value_too_big,{number}}}")))
+    u64::try_from(number).map_err(|_| invalid(format!("{{value_negative,{number}}}")))
 }
 
 fn no_method() -> Exception {

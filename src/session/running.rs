@@ -11,6 +11,7 @@ use crate::protocol::encode;
 use crate::protocol::frame::{Frame, FrameError, FrameKind, decode_frame};
 use crate::protocol::method::{self, Method, MethodId};
 use crate::protocol::reply::ReplyCode;
+use crate::queue::Ending;
 use crate::time::Time;
 
 const CHANNEL_OPEN: MethodId = MethodId { class: 20, method: 10 };
@@ -210,7 +211,7 @@ impl Session {
 
     fn channel_close(&mut self, number: u16) {
         self.tell_confirmed();
-        self.release(number);
+        self.release(number, Ending::Returned);
         self.forget(number);
         self.send_channel(number, channel::AMQPMethod::CloseOk(channel::CloseOk {}));
     }
@@ -220,22 +221,22 @@ impl Session {
     }
 
     /// Gives back all that a channel holds: its consumers go, its unacked messages return to their queues.
-    fn release(&mut self, number: u16) {
+    fn release(&mut self, number: u16, ending: Ending) {
         let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut) else {
             return;
         };
         for queue in std::mem::take(&mut channel.queues) {
-            self.link.outgoing.late(queue, Errand::ChannelGone(number));
+            self.link.outgoing.late(queue, Errand::ChannelGone(number, ending));
         }
         for (_, consumer) in std::mem::take(&mut channel.consumers) {
-            self.consumers.remove(&consumer.number);
+            self.forget_consumer(&consumer);
         }
     }
 
     /// The connection ends: gives back what all of its channels hold.
-    pub fn release_all(&mut self) {
+    pub fn release_all(&mut self, ending: Ending) {
         for number in 0..self.channels.len() {
-            self.release(u16::try_from(number).unwrap_or(u16::MAX));
+            self.release(u16::try_from(number).unwrap_or(u16::MAX), ending);
         }
     }
 
@@ -246,7 +247,7 @@ impl Session {
             return;
         }
         self.tell_confirmed();
-        self.release(number);
+        self.release(number, Ending::Returned);
         let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else {
             return;
         };

@@ -14,6 +14,19 @@ pub struct Tagged {
     pub handle: Handle,
     /// Whether it went to a consumer, so that it counts for the channel's shared prefetch; basic.get's do not.
     pub consumed: bool,
+    /// Number of its consumer if an ack from that one settles all that it got before, too (`x-ack-policy` = `all`); else 0.
+    pub cumulative: u32,
+}
+
+/// Which tags a settlement is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Just the one.
+    One,
+    /// It and all before it.
+    UpTo,
+    /// It and all before it that went to the consumer with this number.
+    UpToOf(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +75,36 @@ impl DeliveryTags {
         self.open
     }
 
+    /// The message of a tag that is not settled.
+    #[must_use]
+    pub fn open_one(&self, tag: u64) -> Option<Tagged> {
+        let index = usize::try_from(tag.checked_sub(self.first)?).ok()?;
+        let entry = self.entries.get(index).copied().flatten();
+        entry.filter(|(_, state)| *state == State::Open).map(|(tagged, _)| tagged)
+    }
+
+    /// Which tags an ack of this one is about.
+    #[must_use]
+    pub fn span_of_ack(&self, tag: u64, multiple: bool) -> Span {
+        let index = tag.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let entry = index.and_then(|index| self.entries.get(index)).copied().flatten();
+        match entry {
+            _ if multiple => Span::UpTo,
+            Some((tagged, State::Open)) if tagged.cumulative != 0 => Span::UpToOf(tagged.cumulative),
+            _ => Span::One,
+        }
+    }
+
     /// Settles one tag, or all up to it; hands each message over. `false` if the tag is unknown or settled; with
-    /// `multiple`, tag 0 means all, and an unknown tag is one that was never given out.
-    pub fn settle(&mut self, tag: u64, multiple: bool, hand_over: impl FnMut(Tagged)) -> bool {
-        self.mark(tag, multiple, State::Settled, hand_over)
+    /// [`Span::UpTo`], tag 0 means all, and an unknown tag is one that was never given out.
+    pub fn settle(&mut self, tag: u64, span: Span, hand_over: impl FnMut(Tagged)) -> bool {
+        self.mark(tag, span, State::Settled, hand_over)
     }
 
     /// As [`settle`](Self::settle), within a transaction: [`commit`](Self::commit) or [`rollback`](Self::rollback)
     /// follows.
-    pub fn settle_in_transaction(&mut self, tag: u64, multiple: bool, hand_over: impl FnMut(Tagged)) -> bool {
-        self.mark(tag, multiple, State::InTransaction, hand_over)
+    pub fn settle_in_transaction(&mut self, tag: u64, span: Span, hand_over: impl FnMut(Tagged)) -> bool {
+        self.mark(tag, span, State::InTransaction, hand_over)
     }
 
     /// The transaction's acks count.
@@ -88,19 +121,25 @@ impl DeliveryTags {
 
     /// Settles everything; hands each message over in order.
     pub fn settle_all(&mut self, hand_over: impl FnMut(Tagged)) {
-        self.mark(0, true, State::Settled, hand_over);
+        self.mark(0, Span::UpTo, State::Settled, hand_over);
     }
 
-    fn mark(&mut self, tag: u64, multiple: bool, state: State, mut hand_over: impl FnMut(Tagged)) -> bool {
+    fn mark(&mut self, tag: u64, span: Span, state: State, mut hand_over: impl FnMut(Tagged)) -> bool {
+        let multiple = span == Span::UpTo;
         let last = self.first + self.entries.len() as u64;
         let tag = if tag == 0 && multiple { last.saturating_sub(1) } else { tag };
         if tag >= last || tag == 0 && !multiple {
             return false;
         }
         let Some(index) = tag.checked_sub(self.first).map(|index| index as usize) else { return multiple };
-        let range = if multiple { 0..=index } else { index..=index };
+        let range = if span == Span::One { index..=index } else { 0..=index };
+        let is_meant = |tagged: &Tagged| match span {
+            Span::UpToOf(consumer) => tagged.cumulative == consumer,
+            Span::One | Span::UpTo => true,
+        };
         let mut found = false;
-        for (tagged, current) in self.entries.range_mut(range).flatten().filter(|(_, s)| *s == State::Open) {
+        let open = self.entries.range_mut(range).flatten().filter(|(_, state)| *state == State::Open);
+        for (tagged, current) in open.filter(|(tagged, _)| is_meant(tagged)) {
             *current = state;
             self.open -= 1;
             found = true;
@@ -132,8 +171,8 @@ mod tests {
     use crate::message::Position;
 
     fn tagged(position: u64) -> Tagged {
-        let handle = Handle { slot: 0, position: Position(position) };
-        Tagged { queue: QueueId(1), handle, consumed: true }
+        let handle = Handle { slot: 0, turn: 0, position: Position(position) };
+        Tagged { queue: QueueId(1), handle, consumed: true, cumulative: 0 }
     }
 
     fn tags(count: u64) -> DeliveryTags {
@@ -146,7 +185,8 @@ mod tests {
 
     fn settle(tags: &mut DeliveryTags, tag: u64, multiple: bool) -> (bool, Vec<u64>) {
         let mut settled = Vec::new();
-        let known = tags.settle(tag, multiple, |tagged| settled.push(tagged.handle.position.0));
+        let span = if multiple { Span::UpTo } else { Span::One };
+        let known = tags.settle(tag, span, |tagged| settled.push(tagged.handle.position.0));
         (known, settled)
     }
 
@@ -184,14 +224,33 @@ mod tests {
     }
 
     #[test]
+    fn a_cumulative_consumers_ack_settles_what_it_got_before_and_nothing_else() {
+        let mut tags = DeliveryTags::default();
+        for (position, cumulative) in [(1, 7), (2, 0), (3, 7), (4, 8), (5, 7)] {
+            tags.next(Tagged { cumulative, ..tagged(position) });
+        }
+        let ack = |tags: &mut DeliveryTags, tag| {
+            let mut settled = Vec::new();
+            let known = tags.settle(tag, tags.span_of_ack(tag, false), |t| settled.push(t.handle.position.0));
+            (known, settled)
+        };
+        assert_eq!(ack(&mut tags, 3), (true, vec![1, 3]));
+        assert_eq!(ack(&mut tags, 1), (false, vec![]));
+        assert_eq!(ack(&mut tags, 2), (true, vec![2]));
+        assert_eq!(ack(&mut tags, 5), (true, vec![5]));
+        assert_eq!(ack(&mut tags, 4), (true, vec![4]));
+    }
+
+    #[test]
     fn a_rollback_reopens_and_a_commit_settles() {
         let mut tags = tags(2);
-        assert!(tags.settle_in_transaction(1, false, |_| ()));
-        assert!(!tags.settle_in_transaction(1, false, |_| ()));
+        assert!(tags.settle_in_transaction(1, Span::One, |_| ()));
+        assert!(!tags.settle_in_transaction(1, Span::One, |_| ()));
         tags.rollback();
         assert_eq!(tags.open(), 2);
-        assert!(tags.settle_in_transaction(2, true, |_| ()));
+        assert!(tags.settle_in_transaction(2, Span::UpTo, |_| ()));
         tags.commit();
+        assert!(tags.entries.is_empty(), "a long transactional channel does not grow");
         assert_eq!((tags.open(), settle(&mut tags, 1, false).0), (0, false));
     }
 }

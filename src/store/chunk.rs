@@ -4,6 +4,7 @@
 //! - `00`: heartbeat, `commit number u64 | last synced commit number u64`, the first write of every batch
 //! - `01 | queue | first position`: a chunk, `count u32` and then its entries
 //! - `02 | queue`: the delivered watermark, a position
+//! - `05 | queue | position`: a note on a message, opaque here
 //! - `02 | queue | first position`: what is left of a chunk that was partly removed, as [`Runs`]
 //!
 //! An entry: `flags u8 | position delta varint | [expires at u64] | length varint | encoded message`. The delta
@@ -27,6 +28,7 @@ pub(super) const HEARTBEAT_BYTES: usize = 16;
 pub(super) const KIND_HEARTBEAT: u8 = 0;
 pub(super) const KIND_CHUNK: u8 = 1;
 pub(super) const KIND_STATE: u8 = 2;
+pub(super) const KIND_NOTE: u8 = 5;
 
 const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;
@@ -40,6 +42,11 @@ pub(super) fn chunk_key(queue: QueueId, first: Position) -> Vec<u8> {
 /// The key of what is left of a chunk.
 pub(super) fn state_key(queue: QueueId, first: Position) -> Vec<u8> {
     key(KIND_STATE, queue, Some(first))
+}
+
+/// The key of a note on a message.
+pub(super) fn note_key(queue: QueueId, position: Position) -> Vec<u8> {
+    key(KIND_NOTE, queue, Some(position))
 }
 
 /// The key of a queue's delivered watermark.
@@ -57,7 +64,7 @@ fn key(kind: u8, queue: QueueId, first: Option<Position>) -> Vec<u8> {
     key
 }
 
-/// Takes a key of kind 01 or 02 apart; `None` if it is neither.
+/// Takes a key of kind 01, 02 or 05 apart; `None` if it is none of them.
 pub(super) fn parse_key(key: &[u8]) -> Option<(QueueId, Option<Position>)> {
     let mut reader = Reader(key.get(1..)?);
     let queue = QueueId(reader.u64()?);

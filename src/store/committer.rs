@@ -230,6 +230,12 @@ impl<E: Engine> Committer<E> {
                 self.drain.queues.entry(queue).or_default();
                 self.index.entry(queue).or_default().delivered(up_to);
             }
+            Op::Note { queue, position, note } => {
+                // Synced: what failed three times must not have failed twice after a crash.
+                self.drain.waits = true;
+                self.index.entry(queue).or_default().note(position);
+                self.drain.records.insert(chunk::note_key(queue, position), Some(note));
+            }
             Op::Purge { queue, before, keep } => self.purge(queue, before, &keep),
             Op::DeleteQueue { queue } => self.delete_queue(queue),
             Op::PutDefinition { key, value } => self.define(key, Some(value)),
@@ -260,6 +266,9 @@ impl<E: Engine> Committer<E> {
         let mut held = self.held.get_mut(&queue);
         let mut elided = 0;
         for position in positions {
+            if index.as_mut().is_some_and(|index| index.forget_note(*position)) {
+                self.drain.records.insert(chunk::note_key(queue, *position), None);
+            }
             if pending.remove(*position) {
                 elided += 1;
             } else if !index.as_mut().is_some_and(|index| index.remove(*position)) {
@@ -275,6 +284,9 @@ impl<E: Engine> Committer<E> {
         self.shared.stats.entries_elided.fetch_add(elided, Relaxed);
         if let Some(index) = self.index.get_mut(&queue) {
             index.purge(before, keep);
+            for position in index.forget_notes(before, keep) {
+                self.drain.records.insert(chunk::note_key(queue, position), None);
+            }
         }
         if let Some(held) = self.held.get_mut(&queue) {
             held.retain(|position| *position >= before || keep.binary_search(position).is_ok());
@@ -286,7 +298,10 @@ impl<E: Engine> Committer<E> {
         self.held.remove(&queue);
         let elided = self.drain.queues.remove(&queue).map_or(0, |pending| pending.count());
         self.shared.stats.entries_elided.fetch_add(elided, Relaxed);
-        let Some(index) = self.index.remove(&queue) else { return };
+        let Some(mut index) = self.index.remove(&queue) else { return };
+        for position in index.forget_notes(Position(u64::MAX), &[]) {
+            self.drain.records.insert(chunk::note_key(queue, position), None);
+        }
         if index.has_delivered() {
             self.drain.records.insert(chunk::delivered_key(queue), None);
         }

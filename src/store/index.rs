@@ -7,7 +7,7 @@
 use super::chunk::{Reader, push_varint};
 use crate::message::{Position, QueueId};
 use foldhash::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Ascending, disjoint ranges of positions, both ends included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,9 +141,37 @@ pub(super) struct QueueIndex {
     delivered: Position,
     delivered_written: Option<Position>,
     touched: Vec<Position>,
+    /// Messages that have a note.
+    notes: BTreeSet<Position>,
 }
 
 impl QueueIndex {
+    /// A message has a note from now on.
+    pub(super) fn note(&mut self, position: Position) {
+        self.notes.insert(position);
+    }
+
+    /// A message is gone; says whether it had a note.
+    pub(super) fn forget_note(&mut self, position: Position) -> bool {
+        !self.notes.is_empty() && self.notes.remove(&position)
+    }
+
+    /// Forgets the notes of all messages below `before` except those of `keep` (ascending).
+    pub(super) fn forget_notes(&mut self, before: Position, keep: &[Position]) -> Vec<Position> {
+        let gone = self.notes.range(..before).filter(|position| keep.binary_search(position).is_err());
+        let gone: Vec<Position> = gone.copied().collect();
+        self.notes.retain(|position| gone.binary_search(position).is_err());
+        gone
+    }
+
+    /// Whether the store has this message.
+    pub(super) fn contains(&self, position: Position) -> bool {
+        let in_map = |map: &BTreeMap<Position, Chunk>| {
+            map.range(..=position).next_back().is_some_and(|(_, chunk)| chunk.live.contains(position))
+        };
+        in_map(&self.chunks) || in_map(&self.nested)
+    }
+
     /// Adds a chunk that is in the store, or will be with this commit.
     pub(super) fn insert(&mut self, first: Position, chunk: Chunk) {
         let Some(last) = chunk.live.last() else { return };

@@ -78,6 +78,15 @@ pub enum Op {
         /// The highest position delivered.
         up_to: Position,
     },
+    /// Sets what is noted on a message; it goes with the message.
+    Note {
+        /// The queue.
+        queue: QueueId,
+        /// The message.
+        position: Position,
+        /// The note; what is in it is not the store's business.
+        note: Vec<u8>,
+    },
     /// Removes all below `before` except `keep` (ascending; the unacked ones).
     Purge {
         /// The queue.
@@ -117,6 +126,7 @@ impl Op {
                     entries.iter().map(|entry| FIXED + entry.message.encoded_len()).sum()
                 }
                 Self::Remove { positions, .. } => size_of_val(positions.as_slice()),
+                Self::Note { note, .. } => note.len(),
                 Self::Purge { keep, .. } => size_of_val(keep.as_slice()),
                 Self::PutDefinition { key, value } => key.len() + value.len(),
                 Self::RemoveDefinition { key } => key.len(),
@@ -223,6 +233,8 @@ pub struct Recovered {
 pub struct RecoveredQueue {
     /// Its messages, ascending.
     pub messages: Vec<StoredMessage>,
+    /// What was noted on some of them, ascending.
+    pub notes: Vec<(Position, Vec<u8>)>,
     /// Positions from here on were never used.
     pub next_position: Position,
 }

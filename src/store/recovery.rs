@@ -4,7 +4,7 @@
 //! trace is left, because each start has an epoch of its own in their upper bits, and its number is synced before
 //! anything uses it.
 
-use super::chunk::{self, KIND_CHUNK, KIND_HEARTBEAT, KIND_STATE};
+use super::chunk::{self, KIND_CHUNK, KIND_HEARTBEAT, KIND_NOTE, KIND_STATE};
 use super::engine::{Durability, Engine, Space, WriteBatch};
 use super::index::{Chunk, Index, Runs};
 use super::{Error, Recovered, RecoveredQueue, StoredMessage};
@@ -52,6 +52,7 @@ pub(super) fn start<E: Engine>(
     let mut loaded = Loaded::default();
     loaded.read_states(&engine)?;
     loaded.read_chunks(&engine)?;
+    loaded.read_notes(&engine)?;
     loaded.finish()?;
     let epoch = header.epoch.max(loaded.highest_epoch) + 1;
     let commit_number = header.commit_number + 1;
@@ -144,6 +145,7 @@ struct Loaded {
     delivered: HashMap<QueueId, Position>,
     index: Index,
     messages: HashMap<QueueId, Vec<StoredMessage>>,
+    notes: HashMap<QueueId, Vec<(Position, Vec<u8>)>>,
     highest_epoch: u64,
     stale: Vec<Vec<u8>>,
 }
@@ -194,6 +196,23 @@ impl Loaded {
         Ok(())
     }
 
+    /// Notes whose message is gone were on one that never got here: they go, too.
+    fn read_notes(&mut self, engine: &impl Engine) -> Result<(), Error> {
+        engine.scan(Space::Messages, &[KIND_NOTE], &[KIND_NOTE + 1], &mut |key, value| {
+            let Some((queue, Some(position))) = chunk::parse_key(key) else {
+                return Err(Error::damaged("a note has an unreadable key"));
+            };
+            match self.index.get_mut(&queue).filter(|index| index.contains(position)) {
+                Some(index) => {
+                    index.note(position);
+                    self.notes.entry(queue).or_default().push((position, value.to_vec()));
+                }
+                None => self.stale.push(key.to_vec()),
+            }
+            Ok(())
+        })
+    }
+
     /// Sorts, marks what was delivered, and finds what no message needs any more.
     fn finish(&mut self) -> Result<(), Error> {
         if let Some(((queue, first), _)) = self.states.iter().next() {
@@ -219,6 +238,10 @@ impl Loaded {
 
     fn queues(&mut self, next_position: Position) -> HashMap<QueueId, RecoveredQueue> {
         let messages = std::mem::take(&mut self.messages);
-        messages.into_iter().map(|(id, messages)| (id, RecoveredQueue { messages, next_position })).collect()
+        let mut queue = |(id, messages)| {
+            let notes = self.notes.remove(&id).unwrap_or_default();
+            (id, RecoveredQueue { messages, notes, next_position })
+        };
+        messages.into_iter().map(&mut queue).collect()
     }
 }

@@ -3,7 +3,7 @@
 use crate::protocol::value::type_name;
 
 use super::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec};
-use super::{Topology, TopologyError, equivalence, headers};
+use super::{Topology, TopologyError, equivalence, hash, headers, ring};
 use amq_protocol::types::AMQPValue;
 
 /// Names that begin so belong to the broker.
@@ -24,7 +24,11 @@ impl Topology {
             let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
             return Err(TopologyError::AccessRefused(text));
         }
-        check_alternate(spec, vhost).map(|()| true)
+        check_alternate(spec, vhost)?;
+        if spec.kind == ExchangeKind::ConsistentHash {
+            hash::check_arguments(spec, vhost)?;
+        }
+        Ok(true)
     }
 
     /// The exchange a passive declare asks for.
@@ -62,7 +66,7 @@ impl Topology {
     ///
     /// # Errors
     /// 403 for the default exchange, 404 if the source or else the destination does not exist, 406 if the arguments
-    /// make no sense to a headers exchange.
+    /// make no sense to a headers exchange or the key is no weight for a consistent hash.
     pub fn check_bind(&self, binding: &Binding, vhost: &str) -> Result<bool, TopologyError> {
         self.check_unbind(binding)?;
         let source = self.check_exchange_passive(&binding.source, vhost)?;
@@ -73,8 +77,10 @@ impl Topology {
             Destination::Exchange(name) => drop(self.check_exchange_passive(name, vhost)?),
             Destination::Queue(_) => {}
         }
-        if source.kind == ExchangeKind::Headers {
-            headers::check_arguments(&binding.arguments)?;
+        match source.kind {
+            ExchangeKind::Headers => headers::check_arguments(&binding.arguments)?,
+            ExchangeKind::ConsistentHash => ring::check_weight(binding)?,
+            _ => {}
         }
         Ok(!self.is_bound(binding))
     }

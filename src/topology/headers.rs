@@ -12,16 +12,22 @@ use slab::Slab;
 use crate::protocol::value::type_name;
 
 use super::edges::{BindingIndex, Edge, Map, Marks, Matches, VecSet};
-use super::{TopologyError, equivalence, nested};
+use super::{HashProperty, TopologyError, equivalence, nested};
 
 /// The binding argument that says how to combine the others.
 const X_MATCH: &str = "x-match";
 
-/// The headers of a message.
+/// What exchanges may look at besides the routing key: a message's headers and some of its properties.
 pub trait HeaderSource {
     /// Visits each top-level header in order; stops when `f` returns false. Of a name that comes twice, the first
     /// counts.
     fn visit(&self, f: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool);
+
+    /// A property, if the message has it.
+    fn property(&self, property: HashProperty) -> Option<HeaderValue<'_>> {
+        let _ = property;
+        None
+    }
 }
 
 /// The value of a header.

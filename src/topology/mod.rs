@@ -7,15 +7,20 @@
 //! - A binding's source and destination exist. Removing either removes the binding.
 //! - `generation` grows with every change that can affect a route, so a cached route is valid while it stays.
 //! - The default exchange always exists and has no bindings: it routes to the queue that its routing key names.
-//! - The same calls in the same order give the same answers in the same order.
+//! - The same calls in the same order give the same answers in the same order, `x-random` included.
 
 mod checks;
+mod choice;
 mod edges;
 pub mod equivalence;
 mod error;
+mod hash;
+#[cfg(test)]
+mod hash_tests;
 mod headers;
 mod identity;
 mod nested;
+mod ring;
 mod route;
 mod shared;
 mod spec;
@@ -25,11 +30,15 @@ mod trie;
 
 use slab::Slab;
 
+use self::choice::{ModulusTable, RandomTable};
 use self::edges::{BindingIndex, Edge, ExchangeIndex, Map, Target, VecSet};
 pub use self::error::{NoSuchExchange, TopologyError};
+use self::hash::HashOn;
+pub use self::hash::HashProperty;
 use self::headers::HeadersTable;
 pub use self::headers::{HeaderSource, HeaderValue};
 use self::identity::identity;
+use self::ring::HashRing;
 pub use self::route::RouteScratch;
 pub use self::shared::SharedTopology;
 pub use self::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec, Removed};
@@ -40,13 +49,15 @@ use crate::message::QueueId;
 const DEFAULT: ExchangeIndex = 0;
 
 /// The exchanges every vhost has; internal ones last.
-const PREDECLARED: [(&str, ExchangeKind); 7] = [
+const PREDECLARED: [(&str, ExchangeKind); 8] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),
     ("amq.fanout", ExchangeKind::Fanout),
     ("amq.topic", ExchangeKind::Topic),
     ("amq.headers", ExchangeKind::Headers),
     ("amq.match", ExchangeKind::Headers),
+    // What is published to it is for the channel it is published on: nothing is routed by it.
+    ("amq.settle", ExchangeKind::Direct),
     (TRACE, ExchangeKind::Topic),
 ];
 
@@ -59,15 +70,30 @@ enum Table {
     Fanout(VecSet<Edge>),
     Topic(TopicTrie),
     Headers(HeadersTable),
+    ConsistentHash(HashRing),
+    ModulusHash(ModulusTable),
+    Random(RandomTable),
 }
 
 impl Table {
-    fn new(kind: ExchangeKind) -> Self {
-        match kind {
+    fn new(spec: &ExchangeSpec) -> Self {
+        match spec.kind {
             ExchangeKind::Direct => Self::Direct(Map::default()),
             ExchangeKind::Fanout => Self::Fanout(VecSet::default()),
             ExchangeKind::Topic => Self::Topic(TopicTrie::default()),
             ExchangeKind::Headers => Self::Headers(HeadersTable::default()),
+            ExchangeKind::ConsistentHash => Self::ConsistentHash(HashRing::new(HashOn::of(&spec.arguments))),
+            ExchangeKind::ModulusHash => Self::ModulusHash(ModulusTable::default()),
+            ExchangeKind::Random | ExchangeKind::LocalRandom => Self::Random(RandomTable::new(&spec.name)),
+        }
+    }
+
+    /// Whether the routing keys alone decide what matches.
+    fn is_keyed(&self) -> bool {
+        match self {
+            Self::Direct(_) | Self::Fanout(_) | Self::Topic(_) | Self::ModulusHash(_) => true,
+            Self::ConsistentHash(ring) => ring.is_keyed(),
+            Self::Headers(_) | Self::Random(_) => false,
         }
     }
 
@@ -78,6 +104,9 @@ impl Table {
             Self::Fanout(edges) => edges.insert(edge),
             Self::Topic(trie) => trie.insert(key, edge),
             Self::Headers(table) => table.insert(&binding.arguments, edge),
+            Self::ConsistentHash(ring) => ring.insert(binding, edge),
+            Self::ModulusHash(table) => table.insert(binding, edge),
+            Self::Random(table) => table.insert(edge),
         }
     }
 
@@ -94,6 +123,9 @@ impl Table {
             Self::Fanout(edges) => edges.remove(edge),
             Self::Topic(trie) => trie.remove(key, edge),
             Self::Headers(table) => table.remove(&binding.arguments, edge),
+            Self::ConsistentHash(ring) => ring.remove(binding, edge),
+            Self::ModulusHash(table) => table.remove(binding),
+            Self::Random(table) => table.remove(edge),
         }
     }
 }
@@ -106,8 +138,6 @@ struct ExchangeEntry {
     table: Table,
     /// Bindings with this exchange as their source.
     outgoing: VecSet<BindingIndex>,
-    /// Those of them that lead to exchanges.
-    onward: VecSet<BindingIndex>,
     /// Bindings with this exchange as their destination.
     incoming: VecSet<BindingIndex>,
 }
@@ -199,11 +229,10 @@ impl Topology {
         }
         let name = name.into();
         let index = self.exchanges.insert(ExchangeEntry {
-            table: Table::new(spec.kind),
+            table: Table::new(&spec),
             spec,
             policy_alternate: None,
             outgoing: VecSet::default(),
-            onward: VecSet::default(),
             incoming: VecSet::default(),
         });
         self.exchange_indices.insert(name, index);
@@ -331,15 +360,6 @@ impl Topology {
         indices.iter().filter_map(|index| self.bindings.get(*index)).map(|entry| &entry.binding)
     }
 
-    /// The exchanges that bindings of this one lead to.
-    fn onward<'a>(&'a self, entry: &'a ExchangeEntry) -> impl Iterator<Item = ExchangeIndex> + 'a {
-        let indices = entry.onward.as_slice().iter();
-        indices.filter_map(|index| match self.bindings.get(*index)?.target {
-            Target::Exchange(index) => Some(index),
-            Target::Queue(_) => None,
-        })
-    }
-
     fn ends(&self, binding: &Binding) -> Option<(ExchangeIndex, Target)> {
         let exchange = |name: &str| self.exchange_indices.get(name.as_bytes()).copied();
         let source = exchange(&binding.source)?;
@@ -358,9 +378,6 @@ impl Topology {
         if let Some(source) = self.exchanges.get_mut(*source) {
             source.outgoing.insert(index);
             source.table.insert(binding, Edge { binding: index, target: *target });
-            if matches!(target, Target::Exchange(_)) {
-                source.onward.insert(index);
-            }
         }
         if let Some(incoming) = incoming(&mut self.exchanges, &mut self.queues, binding, *target) {
             incoming.insert(index);
@@ -378,7 +395,6 @@ impl Topology {
         }
         let deserted = self.exchanges.get_mut(source).is_some_and(|entry| {
             entry.outgoing.remove(index);
-            entry.onward.remove(index);
             entry.table.remove(&binding, Edge { binding: index, target });
             entry.spec.auto_delete && entry.outgoing.is_empty()
         });

@@ -26,8 +26,13 @@ impl RouteScratch {
 
 impl Topology {
     /// Fills `out` with the queues a message goes to, each once, in the order of their ids. The routing keys are the
-    /// message's own and those of its CC and BCC headers; `headers` is `None` when the message has none. An exchange
-    /// none of whose bindings matches hands over to its alternate exchange, also when it was reached by a binding.
+    /// message's own first and those of its CC and BCC headers; `headers` is `None` when the message has nothing but
+    /// keys. An exchange none of whose bindings matches hands over to its alternate exchange, also when it was reached by
+    /// a binding.
+    ///
+    /// True if the keys alone decided, so that the route may be kept for other messages with the same keys until the
+    /// [generation](Self::generation) changes: which exchanges a message meets depends on those it met before, so it is
+    /// enough that none of these looked further.
     ///
     /// # Errors
     /// The exchange does not exist.
@@ -38,37 +43,20 @@ impl Topology {
         headers: Option<&dyn HeaderSource>,
         out: &mut Vec<QueueId>,
         scratch: &mut RouteScratch,
-    ) -> Result<(), NoSuchExchange> {
+    ) -> Result<bool, NoSuchExchange> {
         out.clear();
         let first = *self.exchange_indices.get(exchange).ok_or(NoSuchExchange)?;
-        if first == DEFAULT {
+        let is_keyed = if first == DEFAULT {
             self.route_by_queue_name(routing_keys, out);
+            true
         } else {
-            self.walk(first, routing_keys, headers, out, scratch);
-        }
+            self.walk(first, routing_keys, headers, out, scratch)
+        };
         if out.len() > 1 {
             out.sort_unstable();
             out.dedup();
         }
-        Ok(())
-    }
-
-    /// Whether the route depends only on the exchange and the routing keys, so that it may be kept until the
-    /// [generation](Self::generation) changes: no headers exchange can be reached. False if there is no such exchange.
-    #[must_use]
-    pub fn is_cacheable(&self, exchange: &[u8]) -> bool {
-        let Some(first) = self.exchange_indices.get(exchange) else { return false };
-        let mut visited = Marks::default();
-        let mut pending = vec![*first];
-        while let Some(index) = pending.pop() {
-            let Some(entry) = self.exchanges.get(index).filter(|_| visited.mark(index)) else { continue };
-            if matches!(entry.table, Table::Headers(_)) {
-                return false;
-            }
-            pending.extend(self.onward(entry));
-            pending.extend(self.alternate(entry));
-        }
-        true
+        Ok(is_keyed)
     }
 
     fn route_by_queue_name(&self, routing_keys: &[&[u8]], out: &mut Vec<QueueId>) {
@@ -82,15 +70,18 @@ impl Topology {
         headers: Option<&dyn HeaderSource>,
         out: &mut Vec<QueueId>,
         scratch: &mut RouteScratch,
-    ) {
+    ) -> bool {
+        let mut is_keyed = true;
         scratch.pending.clear();
         scratch.pending.push(first);
         while let Some(index) = scratch.pending.pop() {
             if let Some(entry) = self.exchanges.get(index).filter(|_| scratch.visited.mark(index)) {
+                is_keyed &= entry.table.is_keyed();
                 self.visit(entry, routing_keys, headers, out, scratch);
             }
         }
         scratch.visited.clear();
+        is_keyed
     }
 
     fn visit(
@@ -102,6 +93,7 @@ impl Topology {
         scratch: &mut RouteScratch,
     ) {
         let mut found = Matches { queues: out, exchanges: &mut scratch.pending, any: false };
+        let own_key = routing_keys.first().copied().unwrap_or_default();
         match &entry.table {
             Table::Direct(keys) => {
                 routing_keys.iter().filter_map(|key| keys.get(*key)).for_each(|edges| found.add_all(edges));
@@ -111,6 +103,11 @@ impl Topology {
                 routing_keys.iter().for_each(|key| trie.matches(key, &mut scratch.trie, &mut found));
             }
             Table::Headers(table) => table.matches(headers, &mut scratch.headers, &mut found),
+            Table::ConsistentHash(ring) => {
+                ring.find(own_key, headers).into_iter().for_each(|to| found.add(to))
+            }
+            Table::ModulusHash(table) => table.find(own_key).into_iter().for_each(|to| found.add(to)),
+            Table::Random(table) => table.next().into_iter().for_each(|to| found.add(to)),
         }
         if !found.any {
             scratch.pending.extend(self.alternate(entry));

@@ -53,8 +53,6 @@ impl SharedTopology {
         scratch: &mut RouteScratch,
     ) -> Result<bool, NoSuchExchange> {
         queues.clear();
-        let topology = self.read();
-        topology.route(exchange, routing_keys, headers, queues, scratch)?;
-        Ok(topology.is_cacheable(exchange))
+        self.read().route(exchange, routing_keys, headers, queues, scratch)
     }
 }

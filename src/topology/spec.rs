@@ -20,13 +20,37 @@ pub enum ExchangeKind {
     Topic,
     /// The message's headers match the binding's arguments.
     Headers,
+    /// One binding, by the place of the message's hash on a ring; binding keys are weights.
+    #[serde(rename = "x-consistent-hash")]
+    ConsistentHash,
+    /// One binding, by the hash of the routing key modulo the number of bindings.
+    #[serde(rename = "x-modulus-hash")]
+    ModulusHash,
+    /// One binding, by chance.
+    #[serde(rename = "x-random")]
+    Random,
+    /// The same: of one node every queue is local.
+    #[serde(rename = "x-local-random")]
+    LocalRandom,
 }
 
 impl ExchangeKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Direct,
+        Self::Fanout,
+        Self::Topic,
+        Self::Headers,
+        Self::ConsistentHash,
+        Self::ModulusHash,
+        Self::Random,
+        Self::LocalRandom,
+    ];
+
     /// The kind of that name on the wire; names are case-sensitive.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Direct, Self::Fanout, Self::Topic, Self::Headers].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Its name on the wire.
@@ -37,6 +61,10 @@ impl ExchangeKind {
             Self::Fanout => "fanout",
             Self::Topic => "topic",
             Self::Headers => "headers",
+            Self::ConsistentHash => "x-consistent-hash",
+            Self::ModulusHash => "x-modulus-hash",
+            Self::Random => "x-random",
+            Self::LocalRandom => "x-local-random",
         }
     }
 

@@ -89,7 +89,8 @@ impl Client {
     pub async fn declare(&mut self, name: &str, arguments: &[(&str, &str)]) -> Option<()> {
         let mut table = FieldTable::default();
         for (key, value) in arguments {
-            table.insert((*key).into(), AMQPValue::LongString((*value).into()));
+            let number = value.parse().map(AMQPValue::LongInt);
+            table.insert((*key).into(), number.unwrap_or_else(|_| AMQPValue::LongString((*value).into())));
         }
         let declare = queue::Declare {
             queue: name.into(),

@@ -15,9 +15,22 @@ use super::ledger::{Found, Ledger};
 use super::random::Random;
 use crate::support::virtual_time::pass;
 
-/// Queue 0 dead-letters to queue 2, queue 1 has no dead-lettering, queue 2 is where dead letters end.
+/// Queue 0 dead-letters to queue 2, also what fails too often; before that its messages wait, and are set aside. Queue 1 has no
+/// dead-lettering, queue 2 is where dead letters end.
 const QUEUES: [(&str, &[(&str, &str)]); 3] = [
-    ("work", &[("x-dead-letter-exchange", ""), ("x-dead-letter-routing-key", "dead")]),
+    (
+        "work",
+        &[
+            ("x-dead-letter-exchange", ""),
+            ("x-dead-letter-routing-key", "dead"),
+            ("x-delivery-limit", "5"),
+            ("x-delayed-retry-type", "all"),
+            ("x-delayed-retry-min", "2"),
+            ("x-delayed-retry-max", "8"),
+            ("x-parking-after", "3"),
+            ("x-parking-ttl", "15"),
+        ],
+    ),
     ("plain", &[]),
     ("dead", &[]),
 ];
@@ -169,6 +182,8 @@ impl Life {
     /// Takes everything out of every queue.
     async fn drain(&mut self) {
         let mut client = self.client().await;
+        // They stay: what they have would fail with them, and may be dead then.
+        let mut takers = Vec::new();
         for (index, (name, arguments)) in QUEUES.into_iter().enumerate() {
             let mut left = count(&mut client, name).await;
             let mut taker = self.client().await;
@@ -181,6 +196,7 @@ impl Life {
                     left -= 1;
                 }
             }
+            takers.push(taker);
         }
     }
 }

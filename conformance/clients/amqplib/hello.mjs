@@ -3,7 +3,9 @@
 // Each entry of `checks` is one feature. It declares what it needs under names of its own, fails with what it got and
 // what it expected, and leaves nothing behind. The exit status is 1 if any failed. amqplib has no transactions.
 
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual, inspect } from 'node:util';
 
@@ -367,8 +369,54 @@ async function run(name, check) {
   return (await attempt(`${name}: cleaning up`, () => session.close())) && done;
 }
 
+/** Publishes while the broker is killed and started again: what was confirmed has to be there afterwards. */
+async function reconnect(restart) {
+  const queue = `amqplib-crash-${randomUUID()}`;
+  const total = 300;
+  const beforeRestart = 100;
+  let number = 0;
+  let restarted;
+  while (number < total) {
+    try {
+      const connection = await amqp.connect(url);
+      connection.on('error', () => {}); // What it was does not matter: what is not confirmed is published again.
+      const channel = await connection.createConfirmChannel();
+      channel.on('error', () => {});
+      await channel.assertQueue(queue, { durable: true });
+      while (number < total) {
+        channel.sendToQueue(queue, Buffer.from('kept'), { persistent: true, messageId: String(number) });
+        await channel.waitForConfirms();
+        number += 1;
+        if (number >= beforeRestart && !restarted) {
+          const child = spawn(restart, { shell: true, stdio: 'inherit' });
+          restarted = new Promise((resolve) => { child.on('exit', resolve); });
+        }
+      }
+      await connection.close();
+    } catch {
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+    }
+  }
+  same('status of the restart', await restarted, 0);
+  const connection = await amqp.connect(url);
+  const channel = await connection.createChannel();
+  const lost = new Set(Array.from({ length: total }, (_, index) => String(index)));
+  for (let got = await channel.get(queue, { noAck: true }); got; got = await channel.get(queue, { noAck: true })) {
+    lost.delete(got.properties.messageId);
+  }
+  await channel.deleteQueue(queue);
+  await connection.close();
+  same('confirmed and lost', [...lost], []);
+}
+
 let passed = 0;
 for (const [name, check] of Object.entries(checks)) passed += await run(name, check);
-const total = Object.keys(checks).length;
-console.log(`amqplib: ${passed} of ${total} checks passed`);
+let total = Object.keys(checks).length;
+const restart = process.env.BROKER_RESTART;
+if (restart) {
+  total += 1;
+  passed += await attempt('reconnect', () => reconnect(restart));
+}
+const skipped = restart ? '' : ' (reconnect skipped)';
+console.log(`amqplib ${JSON.parse(readFileSync('node_modules/amqplib/package.json')).version}: ${passed} of ${total} checks passed${skipped}`);
 process.exit(passed === total ? 0 : 1);

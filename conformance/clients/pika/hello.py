@@ -6,7 +6,9 @@ and what it expected, and leaves nothing behind. The exit status is 1 if any fai
 
 import datetime
 import decimal
+import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -384,13 +386,44 @@ def run(name, check, url):
     return attempt(f"{name}: cleaning up", sessions[0].close) and passed
 
 
+def reconnect(url, restart):
+    """Publishes while the broker is killed and started again: what was confirmed has to be there afterwards."""
+    queue = f"pika-crash-{uuid.uuid4().hex}"
+    total, before_restart, number, restarting = 300, 100, 0, None
+    while number < total:
+        try:
+            channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
+            channel.queue_declare(queue, durable=True)
+            channel.confirm_delivery()
+            while number < total:
+                properties = pika.BasicProperties(delivery_mode=2, message_id=str(number))
+                channel.basic_publish("", queue, b"kept", properties)
+                number += 1
+                if number >= before_restart and restarting is None:
+                    restarting = subprocess.Popen(restart, shell=True)
+        except (pika.exceptions.AMQPError, OSError):
+            time.sleep(0.02)  # The broker is away; what is not confirmed is published again.
+    same("status of the restart", restarting.wait(), 0)
+    channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
+    found = set()
+    while (message := channel.basic_get(queue, auto_ack=True))[0]:
+        found.add(int(message[1].message_id))
+    channel.queue_delete(queue)
+    same("confirmed and lost", set(range(total)) - found, set())
+
+
 def main():
     url = sys.argv[1] if len(sys.argv) > 1 else "amqp://guest:guest@127.0.0.1:5672"
     checks = [(name[6:], value) for name, value in globals().items() if name.startswith("check_")]
     signal.signal(signal.SIGALRM, too_slow)
     passed = sum(run(name, check, url) for name, check in checks)
-    print(f"pika {pika.__version__}: {passed} of {len(checks)} checks passed")
-    sys.exit(passed != len(checks))
+    total, restart = len(checks), os.environ.get("BROKER_RESTART")
+    if restart:
+        passed += attempt("reconnect", lambda: reconnect(url, restart))
+        total += 1
+    skipped = "" if restart else " (reconnect skipped)"
+    print(f"pika {pika.__version__}: {passed} of {total} checks passed{skipped}")
+    sys.exit(passed != total)
 
 
 if __name__ == "__main__":

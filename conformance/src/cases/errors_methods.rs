@@ -6,52 +6,55 @@ use crate::methods::{self, c};
 const REF: &str = "AMQP 0-9-1, 1.8 (basic), 1.2 (reply codes)";
 
 crate::error_cases! { REF;
-    "basic.publish.unknown-exchange", "publish: unknown exchange", channel 404 "NOT_FOUND - no exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
+    "basic.publish.unknown-exchange", "Publishing to an exchange that is not there", channel 404 "NOT_FOUND - no exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
         raw.publish(&ctx.name("x"), "k", "m").await;
     }
-    "basic.publish.internal-exchange", "publish: internal exchange", channel 403 "ACCESS_REFUSED - cannot publish to internal exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
+    "basic.publish.internal-exchange", "Publishing to an internal exchange", channel 403 "ACCESS_REFUSED - cannot publish to internal exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
         raw.call(methods::exchange_declare(&ctx.name("x"), "fanout", methods::x::INTERNAL, vec![])).await?;
         raw.publish(&ctx.name("x"), "k", "m").await;
     }
-    "basic.publish.expiration-not-a-number", "publish: expiration not a number", channel 406 "PRECONDITION_FAILED - invalid expiration 'abc'" (60, 40), |ctx, raw| {
+    "basic.publish.expiration-not-a-number", "An expiration that is no number", channel 406 "PRECONDITION_FAILED - invalid expiration 'abc'" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::expiring("abc"), b"").await;
     }
-    "basic.publish.expiration-negative", "publish: expiration negative", channel 406 "PRECONDITION_FAILED - invalid expiration '-1'" (60, 40), |ctx, raw| {
+    "basic.publish.expiration-negative", "A negative expiration", channel 406 "PRECONDITION_FAILED - invalid expiration '-1'" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::expiring("-1"), b"").await;
     }
-    "basic.publish.expiration-with-unit", "publish: expiration with unit", channel 406 "PRECONDITION_FAILED - invalid expiration '10s'" (60, 40), |ctx, raw| {
+    "basic.publish.expiration-with-unit", "An expiration with a unit", channel 406 "PRECONDITION_FAILED - invalid expiration '10s'" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::expiring("10s"), b"").await;
     }
-    "basic.publish.expiration-empty", "publish: expiration empty", channel 406 "PRECONDITION_FAILED - invalid expiration ''" (60, 40), |ctx, raw| {
+    "basic.publish.expiration-empty", "An empty expiration", channel 406 "PRECONDITION_FAILED - invalid expiration ''" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::expiring(""), b"").await;
     }
-    "basic.publish.user-id-of-another", "publish: user id of another", channel 406 "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was '" (60, 40), |ctx, raw| {
+    "basic.publish.user-id-of-another", "Another user's user-id", channel 406 "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was '" (60, 40), |ctx, raw| {
         let props = Props { user_id: Some("bob".into()), ..Props::default() };
         raw.publish_with("", &ctx.name("q"), 0, &props, b"").await;
     }
-    "basic.publish.reply-to-without-consumer", "publish: reply to without consumer", channel 406 "PRECONDITION_FAILED - fast reply consumer does not exist" (60, 40), |ctx, raw| {
+    "basic.publish.reply-to-without-consumer", "A direct reply-to without its consumer", channel 406 "PRECONDITION_FAILED - fast reply consumer does not exist" (60, 40), |ctx, raw| {
         let props = Props { reply_to: Some("amq.rabbitmq.reply-to".into()), ..Props::default() };
         raw.publish_with("", &ctx.name("q"), 0, &props, b"").await;
     }
-    "basic.publish.cc-not-an-array", "publish: cc not an array", channel 406 "PRECONDITION_FAILED" (60, 40), |ctx, raw| {
+    "basic.publish.cc-not-an-array", "A CC header that is no array", channel 406 "PRECONDITION_FAILED - invalid message" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::headers([("CC", "a".into())]), b"").await;
     }
-    "basic.ack.unknown-tag", "ack: unknown tag", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 80), |ctx, raw| {
+    "basic.publish.bcc-not-an-array", "A BCC header that is no array", channel 406 "PRECONDITION_FAILED - invalid message" (60, 40), |ctx, raw| {
+        raw.publish_with("", &ctx.name("q"), 0, &Props::headers([("BCC", 5.into())]), b"").await;
+    }
+    "basic.ack.unknown-tag", "An ack of a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 80), |ctx, raw| {
         raw.send(methods::basic_ack(99, false)).await;
     }
-    "basic.ack.unknown-tag-multiple", "ack: unknown tag multiple", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 80), |ctx, raw| {
+    "basic.ack.unknown-tag-multiple", "An ack of many up to a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 80), |ctx, raw| {
         raw.send(methods::basic_ack(99, true)).await;
     }
-    "basic.ack.zero", "ack: zero", channel 406 "PRECONDITION_FAILED - unknown delivery tag 0" (60, 80), |ctx, raw| {
+    "basic.ack.zero", "An ack of tag 0 without multiple", channel 406 "PRECONDITION_FAILED - unknown delivery tag 0" (60, 80), |ctx, raw| {
         raw.send(methods::basic_ack(0, false)).await;
     }
-    "basic.reject.unknown-tag", "reject: unknown tag", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 90), |ctx, raw| {
+    "basic.reject.unknown-tag", "A reject of a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 90), |ctx, raw| {
         raw.send(methods::basic_reject(99, true)).await;
     }
-    "basic.nack.unknown-tag", "nack: unknown tag", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 120), |ctx, raw| {
+    "basic.nack.unknown-tag", "A nack of a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 120), |ctx, raw| {
         raw.send(methods::basic_nack(99, false, true)).await;
     }
-    "basic.ack.twice", "ack: twice", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
+    "basic.ack.twice", "A second ack of a message", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
         let q = ctx.name("q");
         raw.queue(&q).await?;
         raw.publish("", &q, "m").await;
@@ -59,14 +62,14 @@ crate::error_cases! { REF;
         raw.send(methods::basic_ack(1, false)).await;
         raw.send(methods::basic_ack(1, false)).await;
     }
-    "basic.ack.after-no-ack", "ack: after no ack", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
+    "basic.ack.after-no-ack", "An ack of a message that needed none", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
         let q = ctx.name("q");
         raw.queue(&q).await?;
         raw.publish("", &q, "m").await;
         raw.take(&q).await?;
         raw.send(methods::basic_ack(1, false)).await;
     }
-    "basic.ack.on-another-channel", "ack: on another channel", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
+    "basic.ack.on-another-channel", "An ack of another channel's message", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
         let q = ctx.name("q");
         raw.queue(&q).await?;
         raw.publish("", &q, "m").await;
@@ -75,63 +78,90 @@ crate::error_cases! { REF;
         raw.channel = 2;
         raw.send(methods::basic_ack(1, false)).await;
     }
-    "basic.consume.unknown-queue", "consume: unknown queue", channel 404 "NOT_FOUND - no queue '{q}' in vhost '/'" (60, 20), |ctx, raw| {
+    "basic.ack.after-nack", "An ack of a message that was nacked", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
+        let q = ctx.name("q");
+        raw.queue(&q).await?;
+        raw.publish("", &q, "m").await;
+        raw.hold(&q, 1).await?;
+        raw.send(methods::basic_nack(1, false, true)).await;
+        raw.send(methods::basic_ack(1, false)).await;
+    }
+    "basic.ack.below-multiple", "An ack of a message that an ack of many settled", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 80), |ctx, raw| {
+        let q = ctx.name("q");
+        raw.queue(&q).await?;
+        raw.fill_queue(&q, &["a", "b"]).await;
+        raw.hold(&q, 2).await?;
+        raw.send(methods::basic_ack(2, true)).await;
+        raw.send(methods::basic_ack(1, false)).await;
+    }
+    "basic.reject.twice", "A second reject of a message", channel 406 "PRECONDITION_FAILED - unknown delivery tag 1" (60, 90), |ctx, raw| {
+        let q = ctx.name("q");
+        raw.queue(&q).await?;
+        raw.publish("", &q, "m").await;
+        raw.hold(&q, 1).await?;
+        raw.send(methods::basic_reject(1, false)).await;
+        raw.send(methods::basic_reject(1, false)).await;
+    }
+    "basic.reject.zero", "A reject of tag 0", channel 406 "PRECONDITION_FAILED - unknown delivery tag 0" (60, 90), |ctx, raw| {
+        raw.send(methods::basic_reject(0, false)).await;
+    }
+    "basic.nack.zero", "A nack of tag 0 without multiple", channel 406 "PRECONDITION_FAILED - unknown delivery tag 0" (60, 120), |ctx, raw| {
+        raw.send(methods::basic_nack(0, false, false)).await;
+    }
+    "basic.nack.unknown-tag-multiple", "A nack of many up to a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 120), |ctx, raw| {
+        raw.send(methods::basic_nack(99, true, true)).await;
+    }
+    "basic.consume.unknown-queue", "Consuming from a queue that is not there", channel 404 "NOT_FOUND - no queue '{q}' in vhost '/'" (60, 20), |ctx, raw| {
         raw.send(methods::basic_consume(&ctx.name("q"), "", 0, vec![])).await;
     }
-    "basic.consume.no-previous-queue", "consume: no previous queue", channel 404 "NOT_FOUND - no previously declared queue" (60, 20), |ctx, raw| {
+    "basic.consume.no-previous-queue", "Consuming from the queue declared last when none was", channel 404 "NOT_FOUND - no previously declared queue" (60, 20), |ctx, raw| {
         raw.send(methods::basic_consume("", "", 0, vec![])).await;
     }
-    "basic.consume.exclusive-present", "consume: exclusive present", channel 403 "ACCESS_REFUSED - queue '{q}' in vhost '/' in exclusive use" (60, 20), |ctx, raw| {
+    "basic.consume.exclusive-present", "Consuming beside an exclusive consumer", channel 403 "ACCESS_REFUSED - queue '{q}' in vhost '/' in exclusive use" (60, 20), |ctx, raw| {
         let q = ctx.name("q");
         raw.queue(&q).await?;
         raw.consume(&q, "a", c::EXCLUSIVE).await?;
         raw.send(methods::basic_consume(&q, "b", 0, vec![])).await;
     }
-    "basic.consume.exclusive-wanted", "consume: exclusive wanted", channel 403 "ACCESS_REFUSED - queue '{q}' in vhost '/' in exclusive use" (60, 20), |ctx, raw| {
+    "basic.consume.exclusive-wanted", "Consuming exclusively beside another consumer", channel 403 "ACCESS_REFUSED - queue '{q}' in vhost '/' in exclusive use" (60, 20), |ctx, raw| {
         let q = ctx.name("q");
         raw.queue(&q).await?;
         raw.consume(&q, "a", 0).await?;
         raw.send(methods::basic_consume(&q, "b", c::EXCLUSIVE, vec![])).await;
     }
-    "basic.consume.reply-to-with-ack", "consume: reply to with ack", channel 406 "PRECONDITION_FAILED - reply consumer cannot acknowledge" (60, 20), |ctx, raw| {
+    "basic.consume.reply-to-with-ack", "A direct reply-to consumer with acks", channel 406 "PRECONDITION_FAILED - reply consumer cannot acknowledge" (60, 20), |ctx, raw| {
         raw.send(methods::basic_consume("amq.rabbitmq.reply-to", "", 0, vec![])).await;
     }
-    "basic.consume.reply-to-twice", "consume: reply to twice", channel 406 "PRECONDITION_FAILED - reply consumer already set" (60, 20), |ctx, raw| {
+    "basic.consume.reply-to-twice", "A second direct reply-to consumer", channel 406 "PRECONDITION_FAILED - reply consumer already set" (60, 20), |ctx, raw| {
         raw.consume("amq.rabbitmq.reply-to", "", c::NO_ACK).await?;
         raw.send(methods::basic_consume("amq.rabbitmq.reply-to", "", c::NO_ACK, vec![])).await;
     }
-    "basic.consume.bad-priority", "consume: bad priority", channel 406 "PRECONDITION_FAILED - invalid arg 'x-priority' for queue '{q}' in vhost '/'" (60, 20), |ctx, raw| {
+    "basic.consume.bad-priority", "A consumer priority that is no number", channel 406 "PRECONDITION_FAILED - invalid arg 'x-priority' for queue '{q}' in vhost '/'" (60, 20), |ctx, raw| {
         let q = ctx.name("q");
         raw.queue(&q).await?;
         raw.send(methods::basic_consume(&q, "", 0, table([("x-priority", "high".into())]))).await;
     }
-    "basic.get.unknown-queue", "get: unknown queue", channel 404 "NOT_FOUND - no queue '{q}' in vhost '/'" (60, 70), |ctx, raw| {
+    "basic.get.unknown-queue", "A get from a queue that is not there", channel 404 "NOT_FOUND - no queue '{q}' in vhost '/'" (60, 70), |ctx, raw| {
         raw.send(methods::basic_get(&ctx.name("q"), false)).await;
     }
-    "basic.get.no-previous-queue", "get: no previous queue", channel 404 "NOT_FOUND - no previously declared queue" (60, 70), |ctx, raw| {
+    "basic.get.no-previous-queue", "A get from the queue declared last when none was", channel 404 "NOT_FOUND - no previously declared queue" (60, 70), |ctx, raw| {
         raw.send(methods::basic_get("", false)).await;
     }
-    "basic.get.exclusive-consumer-present", "get: exclusive consumer present", channel 403 "ACCESS_REFUSED - queue '{q}' in vhost '/' in exclusive use" (60, 70), |ctx, raw| {
-        let q = ctx.name("q");
-        raw.queue(&q).await?;
-        raw.consume(&q, "a", c::EXCLUSIVE).await?;
-        raw.send(methods::basic_get(&q, false)).await;
-    }
-    "tx.commit.not-selected", "commit: not selected", channel 406 "PRECONDITION_FAILED - channel is not transactional" (90, 20), |ctx, raw| {
+    "tx.commit.not-selected", "A commit without a transaction", channel 406 "PRECONDITION_FAILED - channel is not transactional" (90, 20), |ctx, raw| {
         raw.send(methods::tx_commit()).await;
     }
-    "tx.rollback.not-selected", "rollback: not selected", channel 406 "PRECONDITION_FAILED - channel is not transactional" (90, 30), |ctx, raw| {
+    "tx.rollback.not-selected", "A rollback without a transaction", channel 406 "PRECONDITION_FAILED - channel is not transactional" (90, 30), |ctx, raw| {
         raw.send(methods::tx_rollback()).await;
     }
-    "confirm.select.after-tx", "select: after tx", channel 406 "PRECONDITION_FAILED - cannot switch from tx to confirm mode" (85, 10), |ctx, raw| {
+    "confirm.select.after-tx", "Confirms on a channel with transactions", channel 406 "PRECONDITION_FAILED - cannot switch from tx to confirm mode" (85, 10), |ctx, raw| {
         raw.call(methods::tx_select()).await?;
         raw.send(methods::confirm_select()).await;
     }
-    "tx.select.after-confirm", "select: after confirm", channel 406 "PRECONDITION_FAILED - cannot switch from confirm to tx mode" (90, 10), |ctx, raw| {
+    "tx.select.after-confirm", "Transactions on a channel with confirms", channel 406 "PRECONDITION_FAILED - cannot switch from confirm to tx mode" (90, 10), |ctx, raw| {
         raw.call(methods::confirm_select()).await?;
         raw.send(methods::tx_select()).await;
     }
-    "basic.ack.in-tx-unknown-tag", "ack: in tx unknown tag", channel 406 "PRECONDITION_FAILED - unknown delivery tag 9" (60, 80), |ctx, raw| {
+    "basic.ack.in-tx-unknown-tag", "An ack of an unknown tag in a transaction", channel 406 "PRECONDITION_FAILED - unknown delivery tag 9" (60, 80), |ctx, raw| {
         raw.call(methods::tx_select()).await?;
         raw.send(methods::basic_ack(9, false)).await;
     }

@@ -2,12 +2,78 @@
 
 use crate::case::Case;
 
+mod channels;
+mod client;
+mod client_consuming;
+mod client_publishing;
+mod confirms;
+mod connecting;
+mod consumer_ends;
+mod consumer_turns;
+mod consuming;
+mod contents;
+mod credit;
+mod dead_letter_history;
+mod dead_letter_ways;
+mod dead_letters;
+mod declaring;
 mod errors_frames;
 mod errors_methods;
 mod errors_topology;
+mod expiry;
+mod fields;
+mod framing;
+mod handshake;
+mod limits;
+mod overflow;
+mod plugin_exchanges;
+mod prefetch;
+mod priorities;
+mod priority_queues;
+mod publishing;
+mod reply_to;
+mod requeue;
+mod routing;
+mod settling;
+mod transactions;
 
 /// All of them, in the order in which they are listed and run.
 pub fn all() -> impl Iterator<Item = Case> {
-    let all = [errors_frames::CASES, errors_methods::CASES, errors_topology::CASES];
+    let all = [
+        connecting::CASES,
+        handshake::CASES,
+        channels::CASES,
+        errors_frames::CASES,
+        errors_methods::CASES,
+        errors_topology::CASES,
+        framing::CASES,
+        declaring::CASES,
+        routing::CASES,
+        publishing::CASES,
+        contents::CASES,
+        fields::CASES,
+        confirms::CASES,
+        transactions::CASES,
+        consuming::CASES,
+        prefetch::CASES,
+        settling::CASES,
+        limits::CASES,
+        dead_letters::CASES,
+        priorities::CASES,
+        plugin_exchanges::CASES,
+        client::CASES,
+        consumer_ends::CASES,
+        consumer_turns::CASES,
+        credit::CASES,
+        requeue::CASES,
+        expiry::CASES,
+        overflow::CASES,
+        dead_letter_history::CASES,
+        dead_letter_ways::CASES,
+        priority_queues::CASES,
+        reply_to::CASES,
+        client_consuming::CASES,
+        client_publishing::CASES,
+    ];
     all.into_iter().flatten().copied()
 }

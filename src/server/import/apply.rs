@@ -9,7 +9,7 @@ use super::parse::{Definitions, NewPermission, NewUser, Secret, parse};
 use crate::auth::{ADMINISTRATOR, Permission};
 use crate::config::Config;
 use crate::server::shared::Shared;
-use crate::server::vhost::Vhost;
+use crate::server::vhost::{Leftovers, Vhost};
 use crate::store::Submission;
 
 /// What a new data directory gets where the definitions leave it open.
@@ -139,7 +139,8 @@ fn carry_out(shared: &Arc<Shared>, plan: Plan) {
         vhost.install_exchange(exchange);
     }
     for (vhost, id, queue) in plan.queues {
-        vhost.install(shared, id, queue, shared.first_position(), Vec::new());
+        let (_, task) = vhost.install(shared, id, queue, shared.first_position(), Leftovers::default());
+        task.spawn();
     }
     for (vhost, binding) in plan.bindings {
         vhost.topology.change(|topology| topology.bind(binding));

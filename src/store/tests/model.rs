@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 pub(super) struct State {
     pub(super) queues: BTreeMap<u64, BTreeMap<u64, (Vec<u8>, bool)>>,
     pub(super) definitions: BTreeMap<String, Vec<u8>>,
+    /// By queue and position.
+    pub(super) notes: BTreeMap<(u64, u64), Vec<u8>>,
 }
 
 /// The state, and what waits for it.
@@ -16,6 +18,8 @@ pub(super) struct State {
 pub(super) struct Model {
     pub(super) state: State,
     delivered: BTreeMap<u64, u64>,
+    /// Some may be on messages that are gone or not there yet.
+    notes: BTreeMap<(u64, u64), Vec<u8>>,
     joins: BTreeMap<u64, Vec<Op>>,
     parts: BTreeMap<u64, u32>,
 }
@@ -49,6 +53,9 @@ impl Model {
                 let mark = self.delivered.entry(queue.0).or_default();
                 *mark = (*mark).max(up_to.0);
             }
+            Op::Note { queue, position, note } => {
+                self.notes.insert((queue.0, position.0), note.clone());
+            }
             Op::Purge { queue, before, keep } => {
                 self.retain(queue.0, |position| position >= before.0 || keep.contains(&Position(position)));
             }
@@ -70,6 +77,7 @@ impl Model {
         if let Some(stored) = self.state.queues.get_mut(&queue) {
             stored.retain(|position, _| stays(*position));
         }
+        self.notes.retain(|(of, position), _| *of != queue || stays(*position));
         for op in self.joins.values_mut().flatten() {
             if let Op::Append { queue: of, entries } = op
                 && of.0 == queue
@@ -89,12 +97,18 @@ impl Model {
             }
         }
         state.queues.retain(|_, stored| !stored.is_empty());
+        let is_there = |queue: &u64, position| {
+            state.queues.get(queue).is_some_and(|stored| stored.contains_key(position))
+        };
+        let notes = self.notes.iter().filter(|((queue, position), _)| is_there(queue, position));
+        state.notes = notes.map(|(key, note)| (*key, note.clone())).collect();
         state
     }
 
     /// Forgets incomplete joins, as a crash does.
     pub(super) fn restart(&mut self) {
         self.state = self.expected();
+        self.notes = self.state.notes.clone();
         self.joins.clear();
         self.parts.clear();
         self.delivered.clear();
@@ -111,6 +125,11 @@ impl State {
                 .map(|(id, q)| (id.0, q.messages.iter().map(body).collect()))
                 .collect(),
             definitions: recovered.definitions.clone(),
+            notes: recovered
+                .queues
+                .iter()
+                .flat_map(|(id, q)| q.notes.iter().map(|(p, note)| ((id.0, p.0), note.clone())))
+                .collect(),
         }
     }
 }
@@ -121,6 +140,7 @@ pub(super) enum Step {
     Append { queue: u64, gaps: Vec<u64>, join: Option<u64> },
     Remove { queue: u64, picks: Vec<usize>, join: Option<u64> },
     Delivered { queue: u64, pick: usize },
+    Note { queue: u64, pick: usize, note: u8 },
     Purge { queue: u64, back: u64, keep: Vec<usize> },
     Delete { queue: u64 },
     Define { key: u64, value: Option<u8> },
@@ -138,6 +158,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         6 => (queue.clone(), picks.clone(), join)
             .prop_map(|(queue, picks, join)| Step::Remove { queue, picks, join }),
         2 => (queue.clone(), any::<usize>()).prop_map(|(queue, pick)| Step::Delivered { queue, pick }),
+        2 => (queue.clone(), any::<usize>(), any::<u8>())
+            .prop_map(|(queue, pick, note)| Step::Note { queue, pick, note }),
         1 => (queue.clone(), 0_u64..6, picks)
             .prop_map(|(queue, back, keep)| Step::Purge { queue, back, keep }),
         1 => queue.prop_map(|queue| Step::Delete { queue }),
@@ -182,6 +204,10 @@ impl Broker {
             Step::Delivered { queue, pick } => {
                 self.pick(*queue, *pick).map(|position| (delivered(*queue, position), None))
             }
+            Step::Note { queue, pick, note } => self.pick(*queue, *pick).map(|position| {
+                let (queue, position) = (QueueId(*queue), Position(position));
+                (Op::Note { queue, position, note: vec![*note] }, None)
+            }),
             Step::Purge { queue, back, keep } => {
                 let keep: BTreeSet<_> = keep.iter().filter_map(|pick| self.pick(*queue, *pick)).collect();
                 plain(purge(*queue, self.next - back, keep))

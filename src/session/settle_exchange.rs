@@ -1,0 +1,181 @@
+//! The settle exchange: for what a consumer wants to say of a delivery and basic.ack and basic.nack have no words for.
+//!
+//! A consumer publishes to `amq.settle` on the channel that the delivery came on. The routing key and the body mean
+//! nothing; the headers say it all:
+//! - `delivery-tag`, an integer;
+//! - `verb`: `ack`, `nack` (it comes back as a failed attempt; with `delay`, in ms, not before), `term` (it is dead now),
+//!   `park` (it is set aside), or `progress` (the time for its ack begins anew);
+//! - `error`, optional: what is wrong with the message, for its dead letter.
+//!
+//! The verbs are those of NATS JetStream (+ACK, -NAK with delay, +TERM, +WPI). With publisher confirms the publish is
+//! confirmed when the channel has taken it, as an ack would be.
+
+use std::sync::Arc;
+
+use super::Link;
+use super::channel::{Channel, Mode};
+use super::exception::Exception;
+use super::methods::Outcome;
+use super::outgoing::Errand;
+use super::tags::Span;
+use crate::protocol::table::{FieldValue, Table};
+use crate::queue::{Verb, Wish};
+
+/// Its name.
+pub const NAME: &str = "amq.settle";
+/// A longer error is cut: it travels with every later copy of the message.
+const ERROR_BYTES_MAX: usize = 1024;
+
+/// What a message to the exchange says.
+#[derive(Debug, PartialEq, Eq)]
+struct Settlement {
+    tag: u64,
+    verb: Word,
+    error: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Word {
+    Ack,
+    Wish(Wish),
+}
+
+impl Channel {
+    /// Does what a message to the settle exchange says.
+    pub(super) fn publish_settlement(
+        &mut self,
+        link: &mut Link,
+        headers: Option<Table<'_>>,
+    ) -> Result<(), Exception> {
+        let Settlement { tag, verb, error } = parse(headers)?;
+        if matches!(self.mode, Mode::Transaction(_)) {
+            return Err(Exception::precondition_failed(format!("{NAME} cannot be used in a transaction")));
+        }
+        match verb {
+            Word::Ack => self.settle(link, tag, false, Verb::Ack).map(|_| ())?,
+            Word::Wish(wish) => self.wish(link, tag, wish, error).map(|_| ())?,
+        }
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.publish(0);
+            link.note_confirmed(self.number);
+        }
+        Ok(())
+    }
+
+    fn wish(&mut self, link: &mut Link, tag: u64, wish: Wish, error: Option<Arc<str>>) -> Outcome {
+        let found = match wish {
+            Wish::Progress => self.tags.open_one(tag),
+            _ => {
+                let mut found = None;
+                self.tags.settle(tag, Span::One, |tagged| found = Some(tagged));
+                found
+            }
+        };
+        let unknown = || Exception::precondition_failed(format!("unknown delivery tag {tag}"));
+        let tagged = found.ok_or_else(unknown)?;
+        if wish != Wish::Progress {
+            self.give_credit_back(link, u32::from(tagged.consumed));
+        }
+        link.outgoing.late(tagged.queue, Errand::Grant(tagged.handle, wish, error));
+        Ok(super::methods::Handled::Done)
+    }
+}
+
+fn parse(headers: Option<Table<'_>>) -> Result<Settlement, Exception> {
+    let value = |key: &[u8]| headers.and_then(|headers| headers.get(key));
+    let number = |key: &[u8]| value(key).and_then(|value| value.as_i64()).and_then(|n| u64::try_from(n).ok());
+    let tag = number(b"delivery-tag")
+        .ok_or_else(|| wrong("delivery-tag", "the tag of a delivery on this channel"))?;
+    let delay = match value(b"delay") {
+        None => None,
+        Some(_) => {
+            let ms = number(b"delay").and_then(|ms| u32::try_from(ms).ok());
+            Some(ms.ok_or_else(|| wrong("delay", "a number of ms from 0 to 4294967295"))?)
+        }
+    };
+    let verb = match value(b"verb") {
+        Some(FieldValue::LongString(b"ack")) => Word::Ack,
+        Some(FieldValue::LongString(b"nack")) => Word::Wish(Wish::Retry(delay)),
+        Some(FieldValue::LongString(b"term")) => Word::Wish(Wish::Terminate),
+        Some(FieldValue::LongString(b"park")) => Word::Wish(Wish::Park),
+        Some(FieldValue::LongString(b"progress")) => Word::Wish(Wish::Progress),
+        _ => return Err(wrong("verb", "ack, nack, term, park or progress")),
+    };
+    let error = match value(b"error") {
+        None => None,
+        Some(FieldValue::LongString(text)) => Some(cut(text)),
+        Some(_) => return Err(wrong("error", "a text")),
+    };
+    Ok(Settlement { tag, verb, error })
+}
+
+fn cut(text: &[u8]) -> Arc<str> {
+    String::from_utf8_lossy(text.get(..ERROR_BYTES_MAX).unwrap_or(text)).into()
+}
+
+fn wrong(header: &str, expected: &str) -> Exception {
+    Exception::precondition_failed(format!(
+        "invalid header '{header}' for exchange '{NAME}': expected {expected}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::table::TableWriter;
+
+    fn said(entries: &[(&str, FieldValue<'_>)]) -> Result<Settlement, String> {
+        let mut bytes = Vec::new();
+        let mut writer = TableWriter::new(&mut bytes);
+        for (key, value) in entries {
+            writer.entry(key.as_bytes(), *value);
+        }
+        parse(Table::parse(&bytes).ok()).map_err(|exception| exception.to_string())
+    }
+
+    #[test]
+    fn each_verb_is_understood() {
+        let tag = ("delivery-tag", FieldValue::I64(7));
+        let text = |text: &'static str| FieldValue::LongString(text.as_bytes());
+        let rows = [
+            ("ack", None, Word::Ack),
+            ("nack", None, Word::Wish(Wish::Retry(None))),
+            ("nack", Some(250), Word::Wish(Wish::Retry(Some(250)))),
+            ("term", None, Word::Wish(Wish::Terminate)),
+            ("park", None, Word::Wish(Wish::Park)),
+            ("progress", None, Word::Wish(Wish::Progress)),
+        ];
+        for (word, delay, verb) in rows {
+            let mut entries = vec![tag, ("verb", text(word)), ("error", text("why"))];
+            entries.extend(delay.map(|ms| ("delay", FieldValue::I32(ms))));
+            let wanted = Settlement { tag: 7, verb, error: Some("why".into()) };
+            assert_eq!(said(&entries), Ok(wanted), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_is_right() {
+        let tag = ("delivery-tag", FieldValue::I32(1));
+        let nack = ("verb", FieldValue::LongString(b"nack"));
+        let rows: [(&[(&str, FieldValue<'_>)], &str); 6] = [
+            (&[], "delivery-tag"),
+            (&[("delivery-tag", FieldValue::I32(-1)), nack], "delivery-tag"),
+            (&[tag], "'verb' for exchange 'amq.settle': expected ack, nack, term, park or progress"),
+            (&[tag, ("verb", FieldValue::LongString(b"nak"))], "'verb'"),
+            (
+                &[tag, nack, ("delay", FieldValue::I64(-5))],
+                "'delay' for exchange 'amq.settle': expected a number of ms",
+            ),
+            (&[tag, nack, ("error", FieldValue::I32(5))], "'error'"),
+        ];
+        for (entries, part) in rows {
+            let error = said(entries).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_long_error_is_cut() {
+        assert_eq!(cut(&[b'x'; 5000]).len(), ERROR_BYTES_MAX);
+    }
+}
