@@ -129,6 +129,23 @@ async fn the_higher_priority_wins_and_gives_way_when_it_goes() {
 }
 
 #[tokio::test]
+async fn a_delivery_limit_by_policy_ends_a_message_that_keeps_failing() {
+    let bench = Bench::start().await;
+    bench.declare("q", FieldTable::default()).await;
+    bench.declare("dead", FieldTable::default()).await;
+    let policy = Policy::new("p", "^q$", "delivery-limit", number(1))
+        .with("dead-letter-exchange", string(""))
+        .with("dead-letter-routing-key", string("dead"));
+    bench.publish("", "q", "m").await;
+    let mut consumer = consume(&bench.channel, "q", "c", BasicConsumeOptions::default()).await;
+    let first = next(&mut consumer).await;
+    put(&bench.broker, policy).await;
+    first.reject(BasicRejectOptions { requeue: true }).await.unwrap();
+    next(&mut consumer).await.reject(BasicRejectOptions { requeue: true }).await.unwrap();
+    bench.until_ready("dead", 1).await;
+}
+
+#[tokio::test]
 async fn a_policy_gives_an_exchange_an_alternate() {
     let bench = Bench::start().await;
     bench.declare("rest", FieldTable::default()).await;

@@ -348,6 +348,27 @@ fn new_settings_hold_at_once_but_for_the_ttl() {
 }
 
 #[test]
+fn a_new_ack_timeout_is_for_messages_that_are_out_already_but_not_for_a_consumers_own() {
+    use super::failure_options::{AckTimeout, OwnTimeout, TimeoutAction};
+    let timeout = |ms| Some(AckTimeout { ms, action: TimeoutAction::Requeue });
+    let mut bench = Bench::durable(|options| options.ack_timeout = timeout(5000));
+    bench.publish(&["a", "b"]);
+    bench.consume(1, 1);
+    bench.consume_with(2, |consume| {
+        consume.prefetch = 1;
+        consume.ack_timeout = OwnTimeout::Own(timeout(5000));
+    });
+    assert_eq!(bench.ready(), 0);
+    // Neither gets another: what comes back stays ready.
+    bench.configure(QueueOptions { ack_timeout: timeout(100), ..QueueOptions::default() });
+    bench.command(Command::Cancel(key(1)));
+    bench.advance_ms(100);
+    assert_eq!(bench.ready(), 1, "the queue's timeout is the new one, the consumer's own is its own");
+    bench.advance_ms(4899);
+    assert_eq!(bench.ready(), 1);
+}
+
+#[test]
 fn an_auto_delete_queue_goes_with_its_last_consumer() {
     let mut bench = Bench::new(QueueOptions { auto_delete: true, ..QueueOptions::default() });
     bench.command(Command::ConnectionGone(CONSUMER));
