@@ -16,6 +16,7 @@ Examples:
   coney --amqp 0.0.0.0:5672 --data-dir /var/lib/coney --default-user app
                                                 for other machines; the password from CONEY_DEFAULT_PASS
   coney --config /etc/coney.toml --log coney=debug,info
+  coney --definitions definitions.json          with the users, queues and policies of a RabbitMQ export
 
 A configuration file:
   amqp = [\"0.0.0.0:5672\", \"[::]:5672\"]
@@ -85,6 +86,14 @@ pub struct Args {
     /// [env CONEY_DEFAULT_VHOST or RABBITMQ_DEFAULT_VHOST; key default-vhost; default /]
     #[arg(long, value_name = "NAME", help_heading = "Users", verbatim_doc_comment)]
     default_vhost: Option<String>,
+
+    /// Import vhosts, users, permissions, policies, queues, exchanges and bindings from this file.
+    ///
+    /// JSON as RabbitMQ exports it; at every start, before clients are accepted.
+    /// A file that is wrong stops the start. Where it lists users, no default user is created.
+    /// [env CONEY_DEFINITIONS; key definitions; default none]
+    #[arg(long, value_name = "FILE", help_heading = "Users", verbatim_doc_comment)]
+    definitions: Option<PathBuf>,
 
     /// Let these users connect from this machine only (comma-separated or repeated).
     ///
@@ -157,6 +166,7 @@ impl From<Args> for Overrides {
             default_user: args.default_user,
             default_pass: args.default_pass,
             default_vhost: args.default_vhost,
+            definitions: args.definitions,
             max_message_size: args.max_message_size,
             memory_limit: args.memory_limit,
             disk_free_limit: args.disk_free_limit,
@@ -208,8 +218,11 @@ mod tests {
                 Some((KEYS.into_iter().find(|key| Some(*key) == a.get_long())?, default))
             })
             .collect();
-        let file: Vec<String> = defaults.iter().map(|(key, value)| file_line(key, value)).collect();
-        assert_eq!(file.len(), KEYS.len() - 1);
+        assert_eq!(defaults.len(), KEYS.len() - 1);
+        // A file that is not there by default cannot be named in one.
+        let said = defaults.iter().filter(|(key, value)| (*key, value.as_str()) != ("definitions", "none"));
+        let file: Vec<String> = said.map(|(key, value)| file_line(key, value)).collect();
+        assert_eq!(file.len(), KEYS.len() - 2);
         let path = std::path::Path::new("help");
         let said = Config::resolve(Overrides::default(), |_| None, Some((path, &file.join("\n")))).unwrap();
         assert_eq!(said, Config::default());
@@ -227,7 +240,7 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let config = resolve(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --data-dir d --default-user u --default-pass p \
-             --default-vhost v --max-message-size 1k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
+             --default-vhost v --definitions f --max-message-size 1k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --log warn",
         );
         assert_eq!(
@@ -238,6 +251,7 @@ mod tests {
                 default_user: "u".into(),
                 default_pass: "p".into(),
                 default_vhost: "v".into(),
+                definitions: Some("f".into()),
                 message_bytes_max: 1024,
                 memory_limit: MemoryLimit::Bytes(1 << 30),
                 disk_free_limit: None,

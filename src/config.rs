@@ -28,13 +28,14 @@ const VHOST_BYTES_MAX: usize = 255;
 const ENV_PREFIX: &str = "CONEY_";
 
 /// Every setting, as it is called in the file; `--KEY` on the command line and `CONEY_KEY` in the environment.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "amqp",
     "data-dir",
     "ephemeral",
     "default-user",
     "default-pass",
     "default-vhost",
+    "definitions",
     "max-message-size",
     "memory-limit",
     "disk-free-limit",
@@ -72,6 +73,8 @@ pub struct Config {
     pub default_pass: String,
     /// Virtual host made when the data directory is new.
     pub default_vhost: String,
+    /// Definitions in RabbitMQ's JSON format, imported at every start before clients are accepted.
+    pub definitions: Option<PathBuf>,
     /// Largest message body accepted, 1 byte to [`MESSAGE_BYTES_CEILING`].
     pub message_bytes_max: u64,
     /// Above it publishers are blocked.
@@ -102,6 +105,7 @@ impl Default for Config {
             default_user: "guest".into(),
             default_pass: "guest".into(),
             default_vhost: "/".into(),
+            definitions: None,
             message_bytes_max: 128 << 20,
             memory_limit: MemoryLimit::Percent(40),
             disk_free_limit: Some(200_000_000),
@@ -123,6 +127,7 @@ impl fmt::Debug for Config {
             .field("data_dir", &self.data_dir)
             .field("default_user", &self.default_user)
             .field("default_vhost", &self.default_vhost)
+            .field("definitions", &self.definitions)
             .field("message_bytes_max", &self.message_bytes_max)
             .field("memory_limit", &self.memory_limit)
             .field("disk_free_limit", &self.disk_free_limit)
@@ -173,6 +178,8 @@ pub struct Overrides {
     pub default_pass: Option<String>,
     /// A virtual host.
     pub default_vhost: Option<String>,
+    /// A file.
+    pub definitions: Option<PathBuf>,
     /// Bytes, with or without a unit: see [`parse_bytes`].
     pub max_message_size: Option<String>,
     /// Bytes, with or without a unit, a percentage of the machine's memory such as `40%`, or `none`.
@@ -281,6 +288,7 @@ fn from_env(
         default_user: var("default-user"),
         default_pass: var("default-pass"),
         default_vhost: var("default-vhost"),
+        definitions: var("definitions").map(PathBuf::from),
         max_message_size: var("max-message-size"),
         memory_limit: var("memory-limit"),
         disk_free_limit: var("disk-free-limit"),
@@ -335,6 +343,12 @@ impl Sources {
                 |v| v.default_vhost.as_deref(),
                 |text| value::non_empty(text, VHOST_BYTES_MAX),
                 default.default_vhost,
+            )?,
+            definitions: self.or(
+                "definitions",
+                |v| v.definitions.as_deref(),
+                |path| value::path(path).map(Some),
+                default.definitions,
             )?,
             message_bytes_max: self.or(
                 "max-message-size",
@@ -417,7 +431,7 @@ impl Sources {
         if decides.is_some_and(|source| source.values.ephemeral == Some(true)) {
             return Ok(None);
         }
-        self.or("data-dir", |v| v.data_dir.as_deref(), |path| value::directory(path).map(Some), default)
+        self.or("data-dir", |v| v.data_dir.as_deref(), |path| value::path(path).map(Some), default)
     }
 }
 

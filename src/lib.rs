@@ -5,6 +5,7 @@
 pub mod auth;
 pub mod config;
 pub mod message;
+pub mod policy;
 pub mod protocol;
 pub mod queue;
 pub mod server;
@@ -14,4 +15,6 @@ pub mod telemetry;
 pub mod time;
 pub mod topology;
 
-pub use server::{Broker, BrokerBuilder, BrokerHandle, Clock, QueueHandle, Readings, StartError};
+pub use server::{
+    Broker, BrokerBuilder, BrokerHandle, Clock, ImportError, QueueHandle, Readings, StartError,
+};

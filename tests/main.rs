@@ -11,11 +11,14 @@
 mod choosing;
 mod consuming;
 mod crash;
+mod definitions;
 mod durability;
 mod failure_policies;
 mod frames;
 mod handshake;
 mod heartbeats;
+mod permissions;
+mod policies;
 mod process;
 mod protocol_errors;
 mod publishing;

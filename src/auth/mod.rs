@@ -1,9 +1,15 @@
-//! Who may connect: users, their password hashes, and SASL (spec section 2.2.4, <https://www.rabbitmq.com/docs/access-control>).
+//! Who may connect and who may do what: users, their password hashes, SASL (spec section 2.2.4), and permissions
+//! (<https://www.rabbitmq.com/docs/access-control>).
 //!
-//! Invariant: a password is never kept and never printed, only its salted hash.
+//! Invariants: a password is never kept and never printed, only its salted hash; a user without a permission on a vhost
+//! may not even enter it.
 
+mod password;
+mod permissions;
 mod sasl;
 mod users;
 
+pub use password::{HashAlgorithm, PasswordHash};
+pub use permissions::{Grant, PatternError, Permission, Right, Rights};
 pub use sasl::{Credentials, MECHANISMS};
-pub use users::{PasswordHash, User, Users};
+pub use users::{ADMINISTRATOR, IMPERSONATOR, User, Users};

@@ -42,6 +42,7 @@ fn the_file_sets_every_key() -> TestResult {
         default-user = "u"
         default-pass = "p"
         default-vhost = "v"
+        definitions = "/etc/coney/definitions.json"
         max-message-size = "16MB"
         memory-limit = "25%"
         disk-free-limit = 1000
@@ -60,6 +61,7 @@ fn the_file_sets_every_key() -> TestResult {
         default_user: "u".into(),
         default_pass: "p".into(),
         default_vhost: "v".into(),
+        definitions: Some("/etc/coney/definitions.json".into()),
         message_bytes_max: 16_000_000,
         memory_limit: MemoryLimit::Percent(25),
         disk_free_limit: Some(1000),
@@ -83,6 +85,7 @@ fn the_environment_sets_every_key() -> TestResult {
         ("CONEY_DEFAULT_USER", "u"),
         ("CONEY_DEFAULT_PASS", "p"),
         ("CONEY_DEFAULT_VHOST", "v"),
+        ("CONEY_DEFINITIONS", "d.json"),
         ("CONEY_MAX_MESSAGE_SIZE", "64k"),
         ("CONEY_MEMORY_LIMIT", "none"),
         ("CONEY_DISK_FREE_LIMIT", "none"),
@@ -100,6 +103,7 @@ fn the_environment_sets_every_key() -> TestResult {
         default_user: "u".into(),
         default_pass: "p".into(),
         default_vhost: "v".into(),
+        definitions: Some("d.json".into()),
         message_bytes_max: 65_536,
         memory_limit: MemoryLimit::None,
         disk_free_limit: None,
@@ -198,6 +202,7 @@ fn values_out_of_range_are_refused() {
         "data-dir = ''",
         "default-user = ''",
         "default-vhost = ''",
+        "definitions = ''",
         "max-message-size = 0",
         "max-message-size = -1",
         "max-message-size = '12 parsecs'",

@@ -90,8 +90,8 @@ pub(super) fn non_empty(text: &str, bytes_max: usize) -> Result<String, String> 
     Ok(text.to_owned())
 }
 
-/// A path that is not empty. Whether it can be written is the store's to find out.
-pub(super) fn directory(path: &Path) -> Result<PathBuf, String> {
+/// A path that is not empty. Whether it can be read or written is for its user to find out.
+pub(super) fn path(path: &Path) -> Result<PathBuf, String> {
     if path.as_os_str().is_empty() { Err("may not be empty".into()) } else { Ok(path.to_owned()) }
 }
 

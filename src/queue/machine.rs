@@ -123,6 +123,7 @@ impl Queue {
             Command::Get { connection, channel, no_ack } => {
                 return self.get(now, connection, channel, no_ack, effects);
             }
+            Command::Configure(options) => self.configure(now, *options, effects),
             Command::ReleaseParked => return self.release_parked(),
             Command::DropParked => return self.drop_parked(effects),
             Command::Purge => return self.purge(effects),
@@ -406,6 +407,17 @@ impl Queue {
         let to = Recipient { connection, channel, consumer: None, no_ack, timeout: TimeoutId::default() };
         let delivery = self.hand_out(now, entry, to, effects);
         Reply::Got { delivery, remaining: self.ready.len() }
+    }
+
+    /// What is fixed at declare (priorities, single active consumer) is the same in both. A new expiry runs from now; a
+    /// new TTL is for messages to come, as in RabbitMQ's classic queues.
+    fn configure(&mut self, now: Time, options: QueueOptions, effects: &mut Effects) {
+        if self.options.expires_ms != options.expires_ms {
+            self.last_used = now;
+        }
+        self.unacked.set_own_timeout(options.ack_timeout);
+        self.options = options;
+        self.drop_overflow(now, effects);
     }
 
     fn purge(&mut self, effects: &mut Effects) -> Reply {

@@ -147,6 +147,8 @@ pub enum Command {
         /// The message counts as acked at once.
         no_ack: bool,
     },
+    /// Policies changed: these are the settings from now on. Limits are held at once, TTLs by messages that come.
+    Configure(Box<QueueOptions>),
     /// Makes all parked messages ready. Reply: `Released`.
     ReleaseParked,
     /// Drops all parked messages. Reply: `Dropped`.
@@ -181,6 +183,7 @@ impl Command {
             | Self::Settle(..)
             | Self::Grant(..)
             | Self::Written(..)
+            | Self::Configure(_)
             | Self::Limit(..)
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_) => false,

@@ -103,6 +103,41 @@ pub const COMPARED: &[&str] = &[
     "x-consumer-timeout-action",
 ];
 
+/// How a policy's value and a queue's own argument for the same setting combine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// Numbers that limit: the lowest of all counts, apart from the one that stands for no limit at all, if there is
+    /// such a one. Operator policies may have these only.
+    Lower(Option<i64>),
+    /// The argument wins over the policy.
+    Argument,
+}
+
+/// Arguments that policies can set as well, by the same name without its `x-`
+/// (<https://www.rabbitmq.com/docs/policies>). A row here is all that it takes.
+pub const POLICY_ARGUMENTS: &[(&str, Merge)] = &[
+    ("x-message-ttl", Merge::Lower(None)),
+    ("x-expires", Merge::Lower(None)),
+    ("x-max-length", Merge::Lower(None)),
+    ("x-max-length-bytes", Merge::Lower(None)),
+    ("x-delivery-limit", Merge::Lower(Some(-1))),
+    ("x-consumer-timeout", Merge::Lower(Some(0))),
+    ("x-consumer-timeout-action", Merge::Argument),
+    ("x-overflow", Merge::Argument),
+    ("x-dead-letter-exchange", Merge::Argument),
+    ("x-dead-letter-routing-key", Merge::Argument),
+    ("x-delivery-count-mode", Merge::Argument),
+    ("x-delayed-retry-type", Merge::Argument),
+    ("x-delayed-retry-min", Merge::Argument),
+    ("x-delayed-retry-max", Merge::Argument),
+    ("x-delayed-retry-multiplier", Merge::Argument),
+    ("x-delayed-retry-steps", Merge::Argument),
+    ("x-delayed-retry-jitter", Merge::Argument),
+    ("x-parking-after", Merge::Argument),
+    ("x-parking-ttl", Merge::Argument),
+    ("x-parking-limit", Merge::Argument),
+];
+
 /// Arguments that change what happens to messages and are not built yet: a pretence would lose or keep messages that the
 /// user wanted otherwise.
 const NOT_IMPLEMENTED: &[&str] = &["x-message-deduplication"];

@@ -129,6 +129,14 @@ impl Bench {
         self.settle_batch();
     }
 
+    /// As policies do: what only a declare can set stays.
+    fn configure(&mut self, options: QueueOptions) {
+        let QueueOptions { durable, auto_delete, priority_max, single_active_consumer, .. } =
+            *self.queue.options();
+        let fixed = QueueOptions { durable, auto_delete, priority_max, single_active_consumer, ..options };
+        self.command(Command::Configure(Box::new(fixed)));
+    }
+
     fn bodies(&self) -> Vec<String> {
         self.got
             .iter()
@@ -313,6 +321,54 @@ fn an_unused_queue_expires_and_a_used_one_does_not() {
 }
 
 #[test]
+fn new_settings_hold_at_once_but_for_the_ttl() {
+    let mut bench = Bench::durable(|_| {});
+    bench.publish(&["a", "b", "c"]);
+    bench.configure(QueueOptions {
+        length_max: Some(2),
+        message_ttl_ms: Some(10),
+        dead_letter_exchange: Some("dlx".to_owned()),
+        ..QueueOptions::default()
+    });
+    assert_eq!(bench.ready(), 2);
+    assert_eq!(bench.dead(), [("a".to_owned(), Reason::Maxlen)]);
+    bench.advance_ms(1000);
+    assert_eq!(bench.ready(), 2, "messages that were there keep their time");
+    bench.configure(QueueOptions {
+        overflow: Overflow::RejectPublish,
+        length_max: Some(1),
+        ..QueueOptions::default()
+    });
+    assert_eq!(bench.ready(), 2, "only drop-head drops what is there");
+    bench.configure(QueueOptions { expires_ms: Some(100), ..QueueOptions::default() });
+    bench.advance_ms(99);
+    assert_eq!(bench.effects.ended, None, "a new expiry runs from when it is set");
+    bench.advance_ms(1);
+    assert_eq!(bench.effects.ended, Some(Ended::Expired));
+}
+
+#[test]
+fn a_new_ack_timeout_is_for_messages_that_are_out_already_but_not_for_a_consumers_own() {
+    use super::failure_options::{AckTimeout, OwnTimeout, TimeoutAction};
+    let timeout = |ms| Some(AckTimeout { ms, action: TimeoutAction::Requeue });
+    let mut bench = Bench::durable(|options| options.ack_timeout = timeout(5000));
+    bench.publish(&["a", "b"]);
+    bench.consume(1, 1);
+    bench.consume_with(2, |consume| {
+        consume.prefetch = 1;
+        consume.ack_timeout = OwnTimeout::Own(timeout(5000));
+    });
+    assert_eq!(bench.ready(), 0);
+    // Neither gets another: what comes back stays ready.
+    bench.configure(QueueOptions { ack_timeout: timeout(100), ..QueueOptions::default() });
+    bench.command(Command::Cancel(key(1)));
+    bench.advance_ms(100);
+    assert_eq!(bench.ready(), 1, "the queue's timeout is the new one, the consumer's own is its own");
+    bench.advance_ms(4899);
+    assert_eq!(bench.ready(), 1);
+}
+
+#[test]
 fn an_auto_delete_queue_goes_with_its_last_consumer() {
     let mut bench = Bench::new(QueueOptions { auto_delete: true, ..QueueOptions::default() });
     bench.command(Command::ConnectionGone(CONSUMER));
@@ -437,6 +493,7 @@ enum Step {
     Get(bool),
     Purge,
     ChannelGone,
+    Configure(QueueOptions),
     Advance(u64),
 }
 
@@ -452,6 +509,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<bool>().prop_map(Step::Get),
         1 => Just(Step::Purge),
         1 => Just(Step::ChannelGone),
+        1 => any_options().prop_map(Step::Configure),
         2 => (0..30_u64).prop_map(Step::Advance),
     ];
     proptest::collection::vec(step, 1..120)
@@ -595,6 +653,7 @@ impl Model {
                 self.consumers.clear();
                 bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
             }
+            Step::Configure(options) => bench.configure(options),
             Step::Advance(ms) => bench.advance_ms(ms),
         }
     }

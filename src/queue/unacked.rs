@@ -70,9 +70,18 @@ impl UnackedSet {
         Self { slots: Slab::new(), turn: 0, lists: vec![List { timeout, first: NONE, last: NONE }] }
     }
 
-    /// The name of a timeout; the queue's own when there are too many different ones.
+    /// Changes the queue's own timeout, also for messages that were delivered under the former.
+    pub(super) fn set_own_timeout(&mut self, timeout: Option<AckTimeout>) {
+        if let Some(own) = self.lists.first_mut() {
+            own.timeout = timeout;
+        }
+    }
+
+    /// The name of a timeout; the queue's own when there are too many different ones. One that equals the queue's gets a
+    /// name of its own all the same, for the queue's may change.
     pub(super) fn timeout_id(&mut self, timeout: Option<AckTimeout>) -> TimeoutId {
-        let known = self.lists.iter().position(|list| list.timeout == timeout);
+        let own = self.lists.iter().skip(1).position(|list| list.timeout == timeout);
+        let known = own.map(|index| index + 1);
         let index = known.unwrap_or(if self.lists.len() < TIMEOUTS_MAX { self.lists.len() } else { 0 });
         if index == self.lists.len() {
             self.lists.push(List { timeout, first: NONE, last: NONE });

@@ -12,14 +12,15 @@ use super::alarms::{self, Limits, Meter, Readings};
 use super::clock::Clock;
 use super::connection::{self, Stream};
 use super::definitions::{Definition, DefinitionError};
-use super::shared::{Shared, random_bytes};
+use super::import::{self, Defaults, ImportError};
+use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
 use super::{listener, recovery};
-use crate::auth::{PasswordHash, User};
 use crate::config::Config;
 use crate::message::Position;
+use crate::policy::{Policy, PolicyError, PolicyKind};
 use crate::queue::{Command, Counts, Reply};
-use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle, Submission};
+use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle};
 use crate::telemetry::Counters;
 
 /// How long connections have to say goodbye when the broker stops.
@@ -42,9 +43,22 @@ pub enum StartError {
     /// What is in it could not be understood.
     #[error("{0}")]
     Definition(String),
-    /// The system gave no randomness.
-    #[error("the system has no randomness to give")]
-    Random(#[from] std::io::Error),
+    /// The definitions file could not be read.
+    #[error("cannot read the definitions file {}", path.display())]
+    DefinitionsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The definitions could not be imported; nothing of them was.
+    #[error("{}: {error}", path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// The object and what is wrong with it.
+        error: ImportError,
+    },
 }
 
 impl From<DefinitionError> for StartError {
@@ -163,9 +177,7 @@ impl BrokerBuilder {
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
-        if is_new {
-            create_defaults(&shared).await?;
-        }
+        import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let limits = Limits::of(&shared.config);
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
@@ -208,17 +220,23 @@ struct Opened {
     recovered: Recovered,
 }
 
-/// A new data directory gets the default vhost and user.
-async fn create_defaults(shared: &Arc<Shared>) -> Result<(), StartError> {
-    let salt = random_bytes()?;
-    let user = User {
-        name: shared.config.default_user.clone(),
-        password: PasswordHash::new(shared.config.default_pass.as_bytes(), salt),
+/// What a definitions file that says nothing says.
+const NO_DEFINITIONS: &str = "{}";
+
+/// Imports the definitions file, if there is one; a new data directory gets the default vhost and user by the same way.
+async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), StartError> {
+    let path = shared.config.definitions.clone().unwrap_or_default();
+    let text = match &shared.config.definitions {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| StartError::DefinitionsFile { path: path.clone(), source })?,
+        None if defaults == Defaults::None => return Ok(()),
+        None => NO_DEFINITIONS.to_owned(),
     };
-    let vhost = recovery::vhost(shared, &shared.config.default_vhost);
-    shared.change_users(|users| users.put(user.clone()));
-    let ops = vec![Definition::Vhost(vhost.name.clone()).put(), Definition::User(user).put()];
-    shared.store_durably(Submission { ops, ..Submission::default() }).await;
+    let imported = import::import(shared, &text, defaults).await;
+    let summary = imported.map_err(|error| StartError::Import { path, error })?;
+    if let Some(path) = &shared.config.definitions {
+        summary.tell(&path.display().to_string());
+    }
     Ok(())
 }
 
@@ -297,6 +315,48 @@ impl BrokerHandle {
         let config = listener::session_config(&self.shared.config);
         let peer = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
         tokio::spawn(connection::run(Arc::clone(&self.shared), stream, peer, config))
+    }
+
+    /// Imports definitions in RabbitMQ's JSON format (<https://www.rabbitmq.com/docs/definitions>). Users, permissions and
+    /// policies are overwritten; vhosts, exchanges, queues and bindings are made if they are not there. Objects without
+    /// a vhost belong to the default one. Answers when all is durable and in use.
+    ///
+    /// # Errors
+    /// The first fault found: then nothing was changed.
+    pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
+        import::import(&self.shared, json, Defaults::None).await?.tell("the embedding program");
+        Ok(())
+    }
+
+    /// Adds or replaces a policy (<https://www.rabbitmq.com/docs/policies>). Answers when it is durable and every queue
+    /// and exchange has been told: what a client does from then on finds it in force.
+    ///
+    /// # Errors
+    /// No such vhost, or what [`Policy::check`] refuses: then nothing was changed.
+    pub async fn put_policy(&self, vhost: &str, policy: Policy) -> Result<(), PolicyError> {
+        let found = self.shared.vhosts.get(vhost).map(|vhost| Arc::clone(&vhost));
+        let Some(found) = found else { return Err(PolicyError::no_vhost(&policy.name, vhost)) };
+        let checked = policy.check(vhost)?;
+        let _lock = found.lock().await;
+        let definition = Definition::Policy(vhost.to_owned(), checked.policy.clone());
+        found.store(&self.shared, vec![definition.put()]).await;
+        found.put_policy(checked);
+        found.apply_policies();
+        Ok(())
+    }
+
+    /// Removes a policy; `false` if there is none such. Answers as [`put_policy`](Self::put_policy) does.
+    pub async fn remove_policy(&self, vhost: &str, kind: PolicyKind, name: &str) -> bool {
+        let found = self.shared.vhosts.get(vhost).map(|vhost| Arc::clone(&vhost));
+        let Some(found) = found else { return false };
+        let _lock = found.lock().await;
+        if !found.has_policy(kind, name) {
+            return false;
+        }
+        found.store(&self.shared, vec![Definition::remove_policy(vhost, kind, name)]).await;
+        found.remove_policy(kind, name);
+        found.apply_policies();
+        true
     }
 
     /// Stops taking publishes: publishers are told why (connection.blocked) and their sockets are not read until

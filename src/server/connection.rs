@@ -14,7 +14,7 @@ use super::known::KnownQueues;
 use super::mailbox::Mail;
 use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
 use super::vhost::{QueueRecord, Vhost};
-use crate::auth::Credentials;
+use crate::auth::{Credentials, IMPERSONATOR};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::{DirectReply, Errand};
@@ -320,7 +320,10 @@ impl Connection {
 
     fn authenticate(&mut self, now: Time, credentials: &Credentials) {
         if self.admits(credentials) {
-            self.session.authenticated(now, &credentials.user);
+            let user = &credentials.user;
+            let impersonator =
+                self.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)));
+            self.session.authenticated(now, user, impersonator);
             return;
         }
         tracing::warn!(user = credentials.user, peer = %self.peer, "login refused");
@@ -333,16 +336,18 @@ impl Connection {
 
     fn open_vhost(&mut self, now: Time, name: &str) {
         let vhost = self.shared.vhosts.get(name).map(|vhost| Arc::clone(&vhost));
-        match vhost {
-            Some(vhost) => {
-                self.session.opened(now, name, Arc::clone(&vhost.topology));
+        let user = self.session.user();
+        let grant = self.shared.users(|users| users.grant(user, name));
+        let text = match (vhost, grant) {
+            (Some(vhost), Some(grant)) => {
+                self.session.opened(now, name, Arc::clone(&vhost.topology), grant);
                 self.vhost = Some(vhost);
+                return;
             }
-            None => {
-                let text = format!("vhost {name} not found");
-                self.session.open_refused(now, Exception::new(ReplyCode::NotAllowed, text));
-            }
-        }
+            (Some(_), None) => format!("access to vhost '{name}' refused for user '{user}'"),
+            (None, _) => format!("vhost {name} not found"),
+        };
+        self.session.open_refused(now, Exception::new(ReplyCode::NotAllowed, text));
     }
 
     fn update_secret(&mut self, now: Time, secret: &[u8]) {

@@ -1,4 +1,5 @@
-//! What outlives a restart beside messages: vhosts, users, exchanges, queues, bindings, as keyed JSON records.
+//! What outlives a restart beside messages: vhosts, users, permissions, policies, exchanges, queues, bindings, as keyed JSON
+//! records.
 //!
 //! A record is one definition, so a change writes one record. Keys are `kind NUL vhost NUL name`.
 
@@ -8,7 +9,8 @@ use amq_protocol::types::FieldTable;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::User;
+use crate::auth::{Permission, User};
+use crate::policy::{Policy, PolicyKind};
 use crate::store::Op;
 use crate::topology::{Binding, ExchangeSpec};
 
@@ -36,10 +38,21 @@ pub enum Definition {
     Vhost(String),
     /// A user.
     User(User),
+    /// What a user may do on a vhost.
+    Permission {
+        /// The user.
+        user: String,
+        /// The vhost.
+        vhost: String,
+        /// What for.
+        permission: Permission,
+    },
     /// A durable exchange in a vhost.
     Exchange(String, ExchangeSpec),
     /// A durable queue in a vhost.
     Queue(String, QueueDefinition),
+    /// A policy of a vhost.
+    Policy(String, Policy),
     /// A binding between durable ends in a vhost.
     Binding(String, Binding),
 }
@@ -65,8 +78,10 @@ impl Definition {
         match self {
             Self::Vhost(name) => format!("vhost\0{name}"),
             Self::User(user) => format!("user\0{}", user.name),
+            Self::Permission { user, vhost, .. } => format!("permission\0{vhost}\0{user}"),
             Self::Exchange(vhost, exchange) => format!("exchange\0{vhost}\0{}", exchange.name),
             Self::Queue(vhost, queue) => format!("queue\0{vhost}\0{}", queue.name),
+            Self::Policy(vhost, policy) => policy_key(vhost, policy.kind, &policy.name),
             Self::Binding(vhost, binding) => {
                 format!("binding\0{vhost}\0{}", serde_json::to_string(binding).unwrap_or_default())
             }
@@ -87,6 +102,12 @@ impl Definition {
         Op::RemoveDefinition { key: self.key() }
     }
 
+    /// The store operation that forgets a policy.
+    #[must_use]
+    pub fn remove_policy(vhost: &str, kind: PolicyKind, name: &str) -> Op {
+        Op::RemoveDefinition { key: policy_key(vhost, kind, name) }
+    }
+
     /// Reads the records of an earlier run.
     pub fn read_all(records: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Self>, DefinitionError> {
         records.iter().map(|(key, value)| Self::read(key, value)).collect()
@@ -100,6 +121,14 @@ impl Definition {
         }
         Ok(record.definition)
     }
+}
+
+fn policy_key(vhost: &str, kind: PolicyKind, name: &str) -> String {
+    let kind = match kind {
+        PolicyKind::User => "policy",
+        PolicyKind::Operator => "operator_policy",
+    };
+    format!("{kind}\0{vhost}\0{name}")
 }
 
 fn parse<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {

@@ -108,6 +108,10 @@ impl QueueTask {
         }
         match mail {
             Mail::Tell(command) => {
+                if matches!(command, Command::Configure(_)) {
+                    // What died before it goes where the settings of that time say.
+                    self.carry_out(None);
+                }
                 self.note_gone(&command);
                 self.queue.apply(now, command, &mut self.effects);
             }

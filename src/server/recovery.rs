@@ -28,8 +28,20 @@ pub(super) fn restore(
         match definition {
             Definition::Vhost(name) => drop(vhost(shared, &name)),
             Definition::User(user) => shared.change_users(|users| users.put(user)),
+            Definition::Permission { user, vhost, permission } => {
+                let put = shared.change_users(|users| users.put_permission(&user, &vhost, permission));
+                put.map_err(|error| {
+                    let text = format!("permission of user '{user}' on vhost '{vhost}': {error}");
+                    StartError::Definition(text)
+                })?;
+            }
+            Definition::Policy(name, policy) => {
+                let checked = policy.check(&name);
+                let checked = checked.map_err(|error| StartError::Definition(error.to_string()))?;
+                vhost(shared, &name).put_policy(checked);
+            }
             Definition::Exchange(name, exchange) => {
-                vhost(shared, &name).topology.change(|topology| topology.declare_exchange(exchange));
+                vhost(shared, &name).install_exchange(exchange);
             }
             Definition::Queue(name, definition) => {
                 let recovered = queues.remove(&QueueId(definition.id));
@@ -45,14 +57,16 @@ pub(super) fn restore(
     Ok(())
 }
 
-/// Bindings come after what they bind.
+/// Bindings come after what they bind, policies before what they are for.
 const fn rank(definition: &Definition) -> u8 {
     match definition {
         Definition::Vhost(_) => 0,
         Definition::User(_) => 1,
-        Definition::Exchange(..) => 2,
-        Definition::Queue(..) => 3,
-        Definition::Binding(..) => 4,
+        Definition::Permission { .. } => 2,
+        Definition::Policy(..) => 3,
+        Definition::Exchange(..) => 4,
+        Definition::Queue(..) => 5,
+        Definition::Binding(..) => 6,
     }
 }
 

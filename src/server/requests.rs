@@ -15,7 +15,7 @@ use crate::protocol::reply::ReplyCode;
 use crate::queue::failure_options::consumer_timeout;
 use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, QueueOptions, Reply, options};
 use crate::session::outgoing::Envelope;
-use crate::session::{AckPolicy, ChannelRequest, Exception, TxWork, direct_reply};
+use crate::session::{AckPolicy, ChannelRequest, Exception, Operation, TxWork, direct_reply};
 use crate::store::{Join, Submission};
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, equivalence};
 
@@ -63,11 +63,13 @@ impl Connection {
         let answer = (!declare.nowait)
             .then_some(AMQPClass::Exchange(exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {})));
         if declare.passive {
+            self.session.permit(Operation::ExchangeFind(&name))?;
             let exists = vhost.topology.read().exchange(&name).is_some();
             let missing = || Exception::not_found(format!("no exchange '{name}' in vhost '{}'", vhost.name));
             return if exists { Ok(answer) } else { Err(missing()) };
         }
         let kind = ExchangeKind::parse(declare.kind.as_str())?;
+        self.session.permit(Operation::ExchangeDeclare(&name))?;
         let spec = ExchangeSpec {
             name,
             kind,
@@ -79,11 +81,13 @@ impl Connection {
         let _lock = vhost.lock().await;
         let is_new = vhost.topology.read().check_exchange_declare(&spec, &vhost.name)?;
         if is_new {
+            let alternate = spec.alternate().map(String::from_utf8_lossy);
+            self.session.permit(Operation::ExchangeCreate(&spec.name, alternate.as_deref()))?;
             if spec.durable {
                 let definition = Definition::Exchange(vhost.name.clone(), spec.clone());
                 vhost.store(&self.shared, vec![definition.put()]).await;
             }
-            vhost.topology.change(|topology| topology.declare_exchange(spec));
+            vhost.install_exchange(spec);
         }
         Ok(answer)
     }
@@ -97,6 +101,7 @@ impl Connection {
             let text = format!("deletion of system exchange '{name}' in vhost '{}' not allowed", vhost.name);
             return Err(Exception::access_refused(text));
         }
+        self.session.permit(Operation::ExchangeDelete(name))?;
         let _lock = vhost.lock().await;
         if delete.if_unused && vhost.topology.read().is_used(name) {
             let text = format!("exchange '{name}' in vhost '{}' in use", vhost.name);
@@ -109,6 +114,8 @@ impl Connection {
     }
 
     async fn bind(&self, vhost: &Vhost, binding: Binding) -> Result<(), Exception> {
+        self.session.permit(Operation::Bind(&binding.source, &binding.destination))?;
+        self.check_destination(vhost, &binding)?;
         let _lock = vhost.lock().await;
         let is_new = vhost.topology.read().check_bind(&binding, &vhost.name)?;
         if !is_new {
@@ -123,6 +130,8 @@ impl Connection {
     }
 
     async fn unbind(&self, vhost: &Vhost, binding: Binding) -> Result<(), Exception> {
+        self.session.permit(Operation::Bind(&binding.source, &binding.destination))?;
+        self.check_destination(vhost, &binding)?;
         let _lock = vhost.lock().await;
         vhost.topology.read().check_unbind(&binding)?;
         let removed = vhost.topology.change(|topology| topology.unbind(&binding));
@@ -131,19 +140,24 @@ impl Connection {
         Ok(())
     }
 
-    async fn queue_bind(&self, vhost: &Vhost, bind: queue::Bind) -> Answer {
-        if vhost.queue_named(bind.queue.as_str()).is_some() {
-            vhost.open_queue(bind.queue.as_str(), self.id())?;
+    /// 405 for a queue of another connection; one that is not there is another matter.
+    fn check_destination(&self, vhost: &Vhost, binding: &Binding) -> Result<(), Exception> {
+        match &binding.destination {
+            Destination::Queue(name) => match vhost.queue_named(name) {
+                Some(record) => record.check_access(&vhost.name, self.id()),
+                None => Ok(()),
+            },
+            Destination::Exchange(_) => Ok(()),
         }
+    }
+
+    async fn queue_bind(&self, vhost: &Vhost, bind: queue::Bind) -> Answer {
         let binding = queue_binding(&bind.exchange, &bind.queue, &bind.routing_key, bind.arguments);
         self.bind(vhost, binding).await?;
         Ok((!bind.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::BindOk(queue::BindOk {}))))
     }
 
     async fn queue_unbind(&self, vhost: &Vhost, unbind: queue::Unbind) -> Answer {
-        if vhost.queue_named(unbind.queue.as_str()).is_some() {
-            vhost.open_queue(unbind.queue.as_str(), self.id())?;
-        }
         let binding = queue_binding(&unbind.exchange, &unbind.queue, &unbind.routing_key, unbind.arguments);
         self.unbind(vhost, binding).await?;
         Ok(Some(AMQPClass::Queue(queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))))
@@ -186,6 +200,7 @@ impl Connection {
     ) -> Result<(String, usize, usize), Exception> {
         loop {
             let record = if declare.passive {
+                self.session.permit(Operation::QueueFind(declare.queue.as_str()))?;
                 vhost.open_queue(declare.queue.as_str(), self.id())?
             } else {
                 self.find_or_create(vhost, declare.clone()).await?
@@ -211,6 +226,7 @@ impl Connection {
         if name.is_empty() {
             name = server_name()?;
         }
+        self.session.permit(Operation::QueueDeclare(&name))?;
         let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
         let (durable, exclusive, auto_delete) = (declare.durable, declare.exclusive, declare.auto_delete);
         let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, &declare.arguments)?;
@@ -219,6 +235,8 @@ impl Connection {
             self.check_equivalent(vhost, &record, &declare)?;
             return Ok(record);
         }
+        let dead_letter_exchange = options.dead_letter_exchange.as_deref();
+        self.session.permit(Operation::QueueCreate(&name, dead_letter_exchange))?;
         let owner = exclusive.then(|| self.id());
         let new = NewQueue { name, owner, arguments: declare.arguments, options };
         let record = vhost.create_queue(&self.shared, new).await;
@@ -263,6 +281,7 @@ impl Connection {
     }
 
     async fn queue_purge(&mut self, vhost: &Vhost, purge: queue::Purge) -> Answer {
+        self.session.permit(Operation::QueuePurge(purge.queue.as_str()))?;
         let record = vhost.open_queue(purge.queue.as_str(), self.id())?;
         let purged = match record.mailbox.ask(Command::Purge).await {
             Some(Reply::Purged(count)) => count,
@@ -276,6 +295,7 @@ impl Connection {
     /// Deleting what is not there succeeds, as in RabbitMQ since 3.2.
     async fn queue_delete(&mut self, vhost: &Vhost, delete: queue::Delete) -> Answer {
         let name = delete.queue.as_str();
+        self.session.permit(Operation::QueueDelete(name))?;
         let _lock = vhost.lock().await;
         let messages = match vhost.queue_named(name) {
             Some(record) => {
@@ -297,6 +317,7 @@ impl Connection {
             self.check_reply_consumer(&consume, channel)?;
             None
         } else {
+            self.session.permit(Operation::Consume(name))?;
             let record = vhost.open_queue(name, self.id())?;
             let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
             acks = ack_policy(&thing, &consume)?;
@@ -359,6 +380,7 @@ impl Connection {
     }
 
     async fn get(&mut self, vhost: &Vhost, channel: u16, name: &str, no_ack: bool) -> Answer {
+        self.session.permit(Operation::Get(name))?;
         let record = vhost.open_queue(name, self.id())?;
         let command = Command::Get { connection: self.id(), channel, no_ack };
         let reply = record.mailbox.ask(command).await;

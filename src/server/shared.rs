@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::alarms::Alarms;
 use super::clock::Clock;
 use super::vhost::Vhost;
-use crate::auth::Users;
+use crate::auth::{PatternError, Permission, Users};
 use crate::config::Config;
 use crate::message::{Message, Position};
 use crate::queue::dead_letter::Reason;
@@ -127,6 +127,8 @@ pub struct Shared {
     pub alarms: watch::Sender<Alarms>,
     /// Set when the broker stops.
     pub stopping: watch::Sender<bool>,
+    /// Held by whoever imports definitions.
+    pub importing: tokio::sync::Mutex<()>,
     users: RwLock<Users>,
     next_connection: AtomicU64,
     next_queue: AtomicU64,
@@ -154,6 +156,7 @@ impl Shared {
             counters: Counters::default(),
             alarms: watch::Sender::default(),
             stopping: watch::Sender::new(false),
+            importing: tokio::sync::Mutex::default(),
             users,
             // 0 stands for the broker itself.
             next_connection: AtomicU64::new(1),
@@ -183,8 +186,22 @@ impl Shared {
     }
 
     /// Changes the users.
-    pub fn change_users(&self, change: impl FnOnce(&mut Users)) {
-        change(&mut self.users.write().unwrap_or_else(PoisonError::into_inner));
+    pub fn change_users<T>(&self, change: impl FnOnce(&mut Users) -> T) -> T {
+        change(&mut self.users.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sets what a user may do on a vhost, at once for open connections, too.
+    pub fn put_permission(
+        &self,
+        user: &str,
+        vhost: &str,
+        permission: Permission,
+    ) -> Result<(), PatternError> {
+        self.change_users(|users| users.put_permission(user, vhost, permission))?;
+        if let Some(vhost) = self.vhosts.get(vhost) {
+            vhost.topology.touch();
+        }
+        Ok(())
     }
 
     /// Submits to the store and waits until it is durable.

@@ -3,22 +3,23 @@
 //! A declare is answered when its definition is durable and routing sees it: the change goes to the store first, then to
 //! the topology, then the client hears of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use amq_protocol::types::FieldTable;
 use dashmap::DashMap;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::definitions::{Definition, QueueDefinition};
-use super::mailbox::Mailbox;
+use super::mailbox::{Mail, Mailbox};
 use super::queue_task::QueueTask;
 use super::shared::Shared;
 use crate::message::{Position, QueueId};
+use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::options::OptionsError;
-use crate::queue::{Attempts, ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
+use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
 use crate::session::Exception;
 use crate::store::{Op, Submission};
-use crate::topology::{Binding, Removed, SharedTopology, TopologyError};
+use crate::topology::{Binding, ExchangeSpec, Removed, SharedTopology, TopologyError};
 
 /// What the broker knows of a queue beside its messages.
 #[derive(Debug)]
@@ -46,6 +47,22 @@ impl QueueRecord {
             Some(owner) if owner != connection => Err(locked(&self.name, vhost)),
             _ => Ok(()),
         }
+    }
+}
+
+impl QueueRecord {
+    /// The options that follow from its declare arguments alone.
+    fn declared_options(&self, vhost: &str) -> Option<QueueOptions> {
+        self.options(vhost, &self.arguments)
+    }
+
+    /// The options that follow from these arguments. They were checked before, declared ones and policies' alike.
+    fn options(&self, vhost: &str, arguments: &FieldTable) -> Option<QueueOptions> {
+        let thing = format!("queue '{}' in vhost '{vhost}'", self.name);
+        let (exclusive, auto_delete) = (self.owner.is_some(), self.auto_delete);
+        QueueOptions::parse(&thing, self.durable, exclusive, auto_delete, arguments)
+            .inspect_err(|error| tracing::error!(%error, "checked arguments cannot be used together"))
+            .ok()
     }
 }
 
@@ -88,6 +105,7 @@ pub struct Vhost {
     /// Exchanges, queue names, bindings.
     pub topology: Arc<SharedTopology>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
+    policies: RwLock<Policies>,
     changes: Mutex<()>,
 }
 
@@ -99,6 +117,7 @@ impl Vhost {
             name: name.to_owned(),
             topology: Arc::default(),
             queues: DashMap::new(),
+            policies: RwLock::default(),
             changes: Mutex::new(()),
         }
     }
@@ -170,7 +189,8 @@ impl Vhost {
             arguments: new.arguments,
             mailbox,
         });
-        let queue = Queue::new(new.options, first_position, shared.clock.now());
+        let options = self.effective_options(&record).unwrap_or(new.options);
+        let queue = Queue::new(options, first_position, shared.clock.now());
         let mut queue = queue.with_epoch(shared.clock.epoch());
         restored.messages.into_iter().for_each(|message| queue.restore(message));
         queue.restore_attempts(restored.attempts);
@@ -178,6 +198,60 @@ impl Vhost {
         self.topology.change(|topology| topology.add_queue(&record.name, id));
         let task = QueueTask::new(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
         (record, task)
+    }
+
+    /// Lets routing see an exchange, with what policies add to it.
+    pub fn install_exchange(&self, exchange: ExchangeSpec) {
+        let alternate = self.policies().alternate_exchange(&exchange.name);
+        self.topology.change(|topology| {
+            let name = exchange.name.clone();
+            topology.declare_exchange(exchange);
+            topology.set_policy_alternate(&name, alternate);
+        });
+    }
+
+    fn policies(&self) -> RwLockReadGuard<'_, Policies> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds or replaces a policy, for [`apply_policies`](Self::apply_policies) to apply. The caller holds the lock.
+    pub fn put_policy(&self, policy: CheckedPolicy) {
+        self.policies.write().unwrap_or_else(PoisonError::into_inner).put(policy);
+    }
+
+    /// Removes a policy; whether it was there. As with [`put_policy`](Self::put_policy).
+    pub fn remove_policy(&self, kind: PolicyKind, name: &str) -> bool {
+        self.policies.write().unwrap_or_else(PoisonError::into_inner).remove(kind, name).is_some()
+    }
+
+    /// Whether there is such a policy.
+    pub fn has_policy(&self, kind: PolicyKind, name: &str) -> bool {
+        self.policies().iter().any(|policy| policy.kind == kind && policy.name == name)
+    }
+
+    /// Configures every queue and exchange anew by the policies as they are now. Mail that queues get after this finds
+    /// them configured. The caller holds the lock.
+    pub fn apply_policies(&self) {
+        for record in &self.queues {
+            let options = self.effective_options(&record).or_else(|| record.declared_options(&self.name));
+            if let Some(options) = options {
+                // A queue that is ending needs no options.
+                let _ = record.mailbox.send(Mail::Tell(Command::Configure(Box::new(options))));
+            }
+        }
+        let policies = self.policies();
+        self.topology.change(|topology| {
+            let names: Vec<String> = topology.exchanges().map(|exchange| exchange.name.clone()).collect();
+            for name in names {
+                topology.set_policy_alternate(&name, policies.alternate_exchange(&name));
+            }
+        });
+    }
+
+    /// A queue's options with what policies add to them; `None` if no policy applies.
+    fn effective_options(&self, record: &QueueRecord) -> Option<QueueOptions> {
+        let arguments = self.policies().queue_arguments(&record.name, &record.arguments)?;
+        record.options(&self.name, &arguments)
     }
 
     /// Deletes a queue with what hangs on it; gives the ready messages that were in it. The caller holds the lock.

@@ -50,6 +50,8 @@ pub(super) struct Keys {
     /// Queues for these keys, if [`Keys::generation`] is still the topology's.
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
+    /// The generation under which the client was found allowed to publish to this exchange.
+    pub(super) permitted: Option<u64>,
 }
 
 /// A consumer as its channel knows it.

@@ -7,7 +7,7 @@ use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::{Capabilities, Exception, Phase, Request, Session};
-use crate::auth::{Credentials, MECHANISMS};
+use crate::auth::{Credentials, Grant, MECHANISMS};
 use crate::protocol::encode;
 use crate::protocol::frame::{FRAME_MIN_SIZE, PROTOCOL_HEADER};
 use crate::protocol::method::MethodId;
@@ -85,9 +85,10 @@ impl Session {
         credentials.map(Request::Authenticate)
     }
 
-    /// The client is who it says.
-    pub fn authenticated(&mut self, now: Time, user: &str) {
+    /// The client is who it says. An `impersonator` may publish under other users' names.
+    pub fn authenticated(&mut self, now: Time, user: &str, impersonator: bool) {
         user.clone_into(&mut self.link.user);
+        self.link.access.impersonator = impersonator;
         let tune = connection::Tune {
             channel_max: self.config.channels_max,
             frame_max: self.config.frame_bytes_max,
@@ -120,9 +121,11 @@ impl Session {
         self.enter(Phase::Open, now);
     }
 
-    /// The vhost is there and the user may enter it.
-    pub fn opened(&mut self, now: Time, vhost: &str, topology: Arc<SharedTopology>) {
+    /// The vhost is there and the user may enter it, with these rights. A change of them has to raise the topology's
+    /// generation: what may be published where is checked again when that changes.
+    pub fn opened(&mut self, now: Time, vhost: &str, topology: Arc<SharedTopology>, grant: Arc<Grant>) {
         vhost.clone_into(&mut self.link.vhost);
+        self.link.access.grant = grant;
         self.link.topology = topology;
         self.send_connection(connection::AMQPMethod::OpenOk(connection::OpenOk {}));
         self.enter(Phase::Running, now);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access::Access;
 use super::exception::Exception;
 use super::outgoing::Outgoing;
 use super::publish::Scratch;
@@ -56,6 +57,7 @@ pub struct Link {
     pub(super) id: ConnectionId,
     pub(super) secret: u64,
     pub(super) user: String,
+    pub(super) access: Access,
     pub(super) vhost: String,
     pub(super) topology: Arc<SharedTopology>,
     pub(super) limits: Limits,
@@ -73,6 +75,7 @@ impl Link {
             id,
             secret,
             user: String::new(),
+            access: Access::default(),
             vhost: String::new(),
             topology: Arc::default(),
             limits,

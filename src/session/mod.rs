@@ -10,6 +10,7 @@
 //! Invariants: a channel exception closes one channel, a connection exception this connection; input never panics and
 //! never makes the session hold more than its [`Limits`] allow; delivery tags are given out in wire order.
 
+mod access;
 mod channel;
 mod confirms;
 mod consumers;
@@ -28,6 +29,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use access::Operation;
 pub use channel::{TxPublish, TxWork};
 pub use consumers::AckPolicy;
 pub use exception::Exception;
@@ -180,6 +182,11 @@ impl Session {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.link.user
+    }
+
+    /// Whether the client may do this on its vhost; 403 if not.
+    pub fn permit(&self, operation: Operation<'_>) -> Result<(), Exception> {
+        self.link.permit(operation)
     }
 
     /// Bytes for the socket. Whoever writes them calls [`wrote`](Self::wrote), and [`drained`](Self::drained) when all

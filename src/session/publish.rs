@@ -9,7 +9,8 @@ use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
 use crate::topology::{HeaderSource, RouteScratch};
 
-use super::channel::{Body, Channel, Incoming, Mode, TxPublish};
+use super::access::Operation;
+use super::channel::{Body, Channel, Incoming, Keys, Mode, TxPublish};
 use super::direct_reply::{self, Address};
 use super::exception::Exception;
 use super::headers::PropertySource;
@@ -40,10 +41,14 @@ impl Channel {
         }
         let keys = &mut self.keys;
         let exchange = clean_bytes(method.exchange);
-        if keys.exchange != *exchange || keys.routing_key != method.routing_key {
-            keys.generation = None;
+        let same_exchange = keys.exchange == *exchange;
+        if !same_exchange {
+            keys.permitted = None;
             keys.exchange.clear();
             keys.exchange.extend_from_slice(&exchange);
+        }
+        if !same_exchange || keys.routing_key != method.routing_key {
+            keys.generation = None;
             keys.routing_key.clear();
             keys.routing_key.extend_from_slice(method.routing_key);
             keys.settles = keys.exchange == settle_exchange::NAME.as_bytes();
@@ -138,6 +143,8 @@ impl Channel {
         }
         let rewritten = self.rewritten(link, bytes, &properties, headers)?;
         if let Some(address) = self.direct_address() {
+            let generation = link.topology.generation();
+            self.keys.check_permitted(link, generation)?;
             return self.publish_direct(
                 link,
                 address,
@@ -167,6 +174,7 @@ impl Channel {
     fn envelope(&self, link: &Link, properties: &Properties<'_>) -> Result<Envelope, Exception> {
         if let Some(user) = properties.user_id()
             && user != link.user.as_bytes()
+            && !link.access.impersonator
         {
             let (user, own) = (String::from_utf8_lossy(user), &link.user);
             let text = format!("user_id property set to '{user}' but authenticated user was '{own}'");
@@ -263,6 +271,7 @@ impl Channel {
         if !has_extra && keys.generation == Some(generation) {
             return Ok(());
         }
+        let first_time = keys.check_permitted(link, generation)?;
         let mut all: Vec<&[u8]> = vec![&keys.routing_key];
         if let Some(headers) = headers {
             all.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
@@ -274,13 +283,28 @@ impl Channel {
             let name = String::from_utf8_lossy(&keys.exchange);
             Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
         })?;
-        check_not_internal(link, &keys.exchange)?;
+        if first_time {
+            check_not_internal(link, &keys.exchange)?;
+            keys.permitted = Some(generation);
+        }
         keys.generation = (cacheable && !has_extra).then_some(generation);
         Ok(())
     }
 }
 
-/// Internal exchanges take messages by bindings and dead-lettering only. A cached route was checked when it was made.
+impl Keys {
+    /// Whether the client may publish to this exchange, which is asked once per exchange and generation: a change of
+    /// permissions raises the generation. Tells whether it is the first time.
+    fn check_permitted(&self, link: &Link, generation: u64) -> Result<bool, Exception> {
+        let first_time = self.permitted != Some(generation);
+        if first_time {
+            link.permit(Operation::Publish(&String::from_utf8_lossy(&self.exchange)))?;
+        }
+        Ok(first_time)
+    }
+}
+
+/// Internal exchanges take messages by bindings and dead-lettering only.
 fn check_not_internal(link: &Link, exchange: &[u8]) -> Result<(), Exception> {
     let is_internal = link.topology.read().exchange_by_bytes(exchange).is_some_and(|spec| spec.internal);
     if !is_internal {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::outgoing::Errand;
 use super::*;
+use crate::auth::{Grant, Rights};
 use crate::message::{Message, Parts, Position, QueueId};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{ConsumerKey, Delivery, Handle, Verb, WINDOW_BYTES};
@@ -109,6 +110,11 @@ struct Client {
     topology: Arc<SharedTopology>,
 }
 
+/// The right to everything.
+fn everything() -> Arc<Grant> {
+    Arc::new(Grant::new(Rights::ALL))
+}
+
 impl Client {
     /// Accepted just now.
     fn new() -> Self {
@@ -122,7 +128,7 @@ impl Client {
         client.log_in(capabilities);
         client.connection(tune_ok(20, FRAME_MAX, heartbeat_s));
         client.connection(open());
-        client.session.opened(client.now, "/", Arc::clone(&client.topology));
+        client.session.opened(client.now, "/", Arc::clone(&client.topology), everything());
         [1, 2].into_iter().for_each(|channel| client.open_channel(channel));
         client.methods();
         client
@@ -131,7 +137,7 @@ impl Client {
     fn log_in(&mut self, capabilities: &[&str]) {
         self.bytes(b"AMQP\0\0\x09\x01");
         self.connection(start_ok(capabilities));
-        self.session.authenticated(self.now, "ann");
+        self.session.authenticated(self.now, "ann", false);
     }
 
     /// Hands bytes over that are whole frames; gives the request they lead to.

@@ -133,6 +133,8 @@ impl Table {
 #[derive(Debug)]
 struct ExchangeEntry {
     spec: ExchangeSpec,
+    /// Where what it cannot route goes by policy, if its own arguments do not say.
+    policy_alternate: Option<String>,
     table: Table,
     /// Bindings with this exchange as their source.
     outgoing: VecSet<BindingIndex>,
@@ -196,6 +198,11 @@ impl Topology {
         self.generation
     }
 
+    /// Raises the generation without a change of its own.
+    pub(super) const fn touch(&mut self) {
+        self.generation += 1;
+    }
+
     /// The exchange of that name.
     #[must_use]
     pub fn exchange(&self, name: &str) -> Option<&ExchangeSpec> {
@@ -224,11 +231,22 @@ impl Topology {
         let index = self.exchanges.insert(ExchangeEntry {
             table: Table::new(&spec),
             spec,
+            policy_alternate: None,
             outgoing: VecSet::default(),
             incoming: VecSet::default(),
         });
         self.exchange_indices.insert(name, index);
         self.generation += 1;
+    }
+
+    /// Sets the alternate exchange that a policy gives an exchange; one of its own arguments wins over it.
+    pub fn set_policy_alternate(&mut self, exchange: &str, alternate: Option<String>) {
+        let index = self.exchange_indices.get(exchange.as_bytes());
+        let Some(entry) = index.and_then(|index| self.exchanges.get_mut(*index)) else { return };
+        if entry.policy_alternate != alternate {
+            entry.policy_alternate = alternate;
+            self.generation += 1;
+        }
     }
 
     /// Deletes an exchange with its bindings in both directions, and then each auto-delete exchange that thereby lost

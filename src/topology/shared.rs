@@ -29,6 +29,11 @@ impl SharedTopology {
         self.topology.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes every cached route stale: something beside the topology that they were made under has changed.
+    pub fn touch(&self) {
+        self.change(Topology::touch);
+    }
+
     /// Makes a change.
     pub fn change<T>(&self, change: impl FnOnce(&mut Topology) -> T) -> T {
         let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);

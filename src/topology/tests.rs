@@ -206,6 +206,26 @@ fn what_matches_nothing_goes_to_the_alternate_exchange() {
     assert_eq!(route(&topology, "first", "3"), [2]);
 }
 
+#[test]
+fn a_policys_alternate_serves_until_it_goes_and_gives_way_to_the_argument() {
+    let exchanges = [
+        exchange("plain", ExchangeKind::Direct),
+        with_alternate("own", ExchangeKind::Direct, "first"),
+        exchange("first", ExchangeKind::Fanout),
+        exchange("second", ExchangeKind::Fanout),
+    ];
+    let mut topology = topology(&exchanges, 2, &[to_queue("first", "", "q0"), to_queue("second", "", "q1")]);
+    for name in ["plain", "own", "nope"] {
+        topology.set_policy_alternate(name, Some("second".to_owned()));
+    }
+    assert_eq!((route(&topology, "plain", "k"), route(&topology, "own", "k")), (vec![1], vec![0]));
+    let generation = topology.generation();
+    topology.set_policy_alternate("plain", Some("second".to_owned()));
+    assert_eq!(topology.generation(), generation, "no change makes no route stale");
+    topology.set_policy_alternate("plain", None);
+    assert!(route(&topology, "plain", "k").is_empty() && topology.generation() > generation);
+}
+
 /// As RabbitMQ.
 #[test]
 fn alternate_exchanges_may_be_missing_cyclic_or_the_default() {

@@ -25,8 +25,17 @@ pub struct Bench {
 impl Bench {
     pub async fn start() -> Self {
         let builder = Broker::builder().ephemeral().listen("127.0.0.1:0".parse().unwrap());
-        let broker = builder.start().await.unwrap();
+        Self::on(builder.start().await.unwrap()).await
+    }
+
+    /// On a broker that is running.
+    pub async fn on(broker: BrokerHandle) -> Self {
         let connection = connect(&broker).await;
+        Self::with(broker, connection).await
+    }
+
+    /// On a connection of one's own.
+    pub async fn with(broker: BrokerHandle, connection: Connection) -> Self {
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         Self { broker, connection, channel }

@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("topology", &["time", "message", "protocol"]),
     ("queue", &["time", "message", "protocol"]),
     ("auth", &["time", "message", "protocol"]),
+    ("policy", &["time", "message", "protocol", "topology", "queue"]),
     ("session", &["time", "message", "protocol", "topology", "queue", "auth"]),
     ("store", &["time", "message"]),
     (
@@ -33,6 +34,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "topology",
             "queue",
             "auth",
+            "policy",
             "session",
             "store",
         ],
@@ -43,7 +45,8 @@ const LAYERS: [(&str, &[&str]); 12] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "args"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 8] = ["time", "message", "protocol", "topology", "queue", "session", "auth", "store"];
+const SYNC: [&str; 9] =
+    ["time", "message", "protocol", "topology", "queue", "policy", "session", "auth", "store"];
 const TOKIO: [&str; 4] = ["server", "management", "main", "lib"];
 const CLOCK: &str = "src/server/clock.rs";
 

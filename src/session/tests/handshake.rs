@@ -42,14 +42,14 @@ fn a_handshake_leads_to_running() {
     let request = client.connection(start_ok(&[]));
     let Some(Request::Authenticate(credentials)) = request else { panic!("{request:?}") };
     assert_eq!((credentials.user.as_str(), &credentials.password[..]), ("ann", &b"pw"[..]));
-    client.session.authenticated(client.now, "ann");
+    client.session.authenticated(client.now, "ann", false);
     let tune = connection::Tune { channel_max: 20, frame_max: FRAME_MAX, heartbeat: 60 };
     assert_eq!(client.methods(), [(0, AMQPClass::Connection(connection::AMQPMethod::Tune(tune)))]);
     assert!(client.connection(tune_ok(5, 4096, 0)).is_none());
     let request = client.connection(open());
     assert!(matches!(&request, Some(Request::OpenVhost(name)) if name == "/"), "{request:?}");
     assert!(!client.session.is_running());
-    client.session.opened(client.now, "/", topology());
+    client.session.opened(client.now, "/", topology(), everything());
     assert_eq!(names(&client.methods()), ["open-ok"]);
     assert!(client.session.is_running());
     assert_eq!(client.session.user(), "ann");
@@ -67,8 +67,8 @@ fn a_handshake_may_come_byte_by_byte() {
         let received = client.session.receive(client.now, &buffer);
         buffer.drain(..received.consumed);
         match received.request {
-            Some(Request::Authenticate(_)) => client.session.authenticated(client.now, "ann"),
-            Some(Request::OpenVhost(_)) => client.session.opened(client.now, "/", topology()),
+            Some(Request::Authenticate(_)) => client.session.authenticated(client.now, "ann", false),
+            Some(Request::OpenVhost(_)) => client.session.opened(client.now, "/", topology(), everything()),
             None => continue,
             other => panic!("{other:?}"),
         }
@@ -134,7 +134,7 @@ fn a_broken_handshake_ends_without_a_word() {
         client.bytes(b"AMQP\0\0\x09\x01");
         if stage > 0 {
             client.connection(start_ok(&[]));
-            client.session.authenticated(client.now, "ann");
+            client.session.authenticated(client.now, "ann", false);
         }
         if stage > 1 {
             client.connection(tune_ok(5, 4096, 0));

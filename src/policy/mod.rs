@@ -1,0 +1,397 @@
+//! Policies: settings for queues and exchanges by name (<https://www.rabbitmq.com/docs/policies>).
+//!
+//! One user policy and one operator policy apply to a queue at most: of those that match, the one with the highest
+//! priority. What they say becomes arguments: a queue with policies is configured by the same parser from the table
+//! that [`Policies::queue_arguments`] makes, so nothing can be set by policy that cannot be set by argument, nor in
+//! another way.
+//!
+//! Invariant: a [`CheckedPolicy`] has only keys that are known, with values that the parser takes.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use amq_protocol::types::{AMQPValue, FieldTable};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::queue::QueueOptions;
+use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS, as_integer};
+use crate::topology::ALTERNATE_EXCHANGE;
+
+/// Settings of RabbitMQ's that say where and how it keeps a queue. Coney has one way of its own, so they are taken and
+/// have no effect.
+const INERT: &[&str] = &[
+    "dead-letter-strategy",
+    "ha-mode",
+    "ha-params",
+    "ha-promote-on-failure",
+    "ha-promote-on-shutdown",
+    "ha-sync-batch-size",
+    "ha-sync-mode",
+    "initial-cluster-size",
+    "max-in-memory-bytes",
+    "max-in-memory-length",
+    "queue-leader-locator",
+    "queue-master-locator",
+    "queue-mode",
+    "queue-version",
+    "target-group-size",
+];
+
+/// What a policy applies to (`apply-to`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplyTo {
+    /// `all`: queues and exchanges.
+    #[default]
+    All,
+    /// `queues`: of every type.
+    Queues,
+    /// `classic_queues`.
+    ClassicQueues,
+    /// `quorum_queues`.
+    QuorumQueues,
+    /// `streams`: there are none.
+    Streams,
+    /// `exchanges`.
+    Exchanges,
+}
+
+impl ApplyTo {
+    /// What that word of RabbitMQ's means.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "all" => Self::All,
+            "queues" => Self::Queues,
+            "classic_queues" => Self::ClassicQueues,
+            "quorum_queues" => Self::QuorumQueues,
+            "streams" => Self::Streams,
+            "exchanges" => Self::Exchanges,
+            _ => return None,
+        })
+    }
+
+    const fn covers_queue(self, is_quorum: bool) -> bool {
+        match self {
+            Self::All | Self::Queues => true,
+            Self::ClassicQueues => !is_quorum,
+            Self::QuorumQueues => is_quorum,
+            Self::Streams | Self::Exchanges => false,
+        }
+    }
+}
+
+/// Whose policy it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyKind {
+    /// A user's.
+    #[default]
+    User,
+    /// An operator's: limits that users cannot raise (<https://www.rabbitmq.com/docs/policies#operator-policies>).
+    Operator,
+}
+
+/// A policy of one vhost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The name, which is unique in its vhost and kind.
+    pub name: String,
+    /// Whose it is.
+    pub kind: PolicyKind,
+    /// A regular expression, matched anywhere in a queue's or exchange's name.
+    pub pattern: String,
+    /// What it applies to.
+    pub apply_to: ApplyTo,
+    /// Of the policies that match, the one with the highest priority applies; of equals, the first by name.
+    pub priority: i64,
+    /// The settings: `max-length` and the like, arguments without their `x-`.
+    pub definition: FieldTable,
+}
+
+impl Policy {
+    /// A user policy with one setting, of priority 0, for everything whose name matches.
+    #[must_use]
+    pub fn new(name: &str, pattern: &str, key: &str, value: AMQPValue) -> Self {
+        let policy = Self {
+            name: name.to_owned(),
+            kind: PolicyKind::User,
+            pattern: pattern.to_owned(),
+            apply_to: ApplyTo::All,
+            priority: 0,
+            definition: FieldTable::default(),
+        };
+        policy.with(key, value)
+    }
+
+    /// The same with another setting.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: AMQPValue) -> Self {
+        self.definition.insert(key.into(), value);
+        self
+    }
+
+    /// The same with this priority.
+    #[must_use]
+    pub const fn priority(mut self, priority: i64) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// The same as an operator policy.
+    #[must_use]
+    pub const fn operator(mut self) -> Self {
+        self.kind = PolicyKind::Operator;
+        self
+    }
+
+    /// Checks everything about the policy. `vhost` is for the error's text.
+    ///
+    /// # Errors
+    /// A pattern that is no regular expression, no setting at all, a key that is not known (in an operator policy:
+    /// that is not a number to be kept low), a value that its argument could not have.
+    pub fn check(self, vhost: &str) -> Result<CheckedPolicy, PolicyError> {
+        let fail = |why: String| {
+            let kind = if self.kind == PolicyKind::Operator { "operator policy" } else { "policy" };
+            Err(PolicyError { policy: format!("{kind} '{}' in vhost '{vhost}'", self.name), why })
+        };
+        if self.name.is_empty() {
+            return fail("the name may not be empty".to_owned());
+        }
+        let pattern = match Regex::new(&self.pattern) {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                let error = error.to_string();
+                let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                return fail(format!("pattern: \"{}\" is not a regular expression: {why}", self.pattern));
+            }
+        };
+        if self.definition.inner().is_empty() {
+            return fail("definition: no policy provided".to_owned());
+        }
+        let mut inert = Vec::new();
+        for (key, value) in &self.definition {
+            match self.check_setting(key.as_str(), value) {
+                Ok(true) => {}
+                Ok(false) => inert.push(key.to_string()),
+                Err(why) => return fail(format!("{key}: {why}")),
+            }
+        }
+        if let Err(why) = check_together(&self.definition) {
+            return fail(why);
+        }
+        Ok(CheckedPolicy { policy: self, pattern, inert })
+    }
+
+    /// Whether a setting has an effect, or why it is none.
+    fn check_setting(&self, key: &str, value: &AMQPValue) -> Result<bool, String> {
+        if INERT.contains(&key) {
+            return Ok(false);
+        }
+        if key == ALTERNATE_EXCHANGE && self.kind == PolicyKind::User {
+            let is_name = matches!(value, AMQPValue::LongString(_));
+            return if is_name { Ok(true) } else { Err("is not a valid alternate exchange name".to_owned()) };
+        }
+        let setting = POLICY_ARGUMENTS.iter().find(|(argument, _)| argument.strip_prefix("x-") == Some(key));
+        match (setting, self.kind) {
+            (Some((argument, _)), PolicyKind::User)
+            | (Some((argument, Merge::Lower(_))), PolicyKind::Operator) => {
+                check_argument(argument, value).map(|()| true)
+            }
+            _ => Err("is not a recognised policy setting".to_owned()),
+        }
+    }
+}
+
+/// Lets the queues' own parser look at one argument.
+fn check_argument(argument: &str, value: &AMQPValue) -> Result<(), String> {
+    if *value == AMQPValue::Void {
+        return Err("may not be null".to_owned());
+    }
+    let mut table = FieldTable::default();
+    table.insert(argument.into(), value.clone());
+    parse(table).map_err(|(_, why)| why)
+}
+
+/// Settings that are right one by one may contradict each other.
+fn check_together(definition: &FieldTable) -> Result<(), String> {
+    let mut table = FieldTable::default();
+    for (argument, _) in POLICY_ARGUMENTS {
+        let key = argument.strip_prefix("x-").unwrap_or(argument);
+        if let Some(value) = definition.inner().get(key) {
+            table.insert((*argument).into(), value.clone());
+        }
+    }
+    parse(table).map_err(|(argument, why)| {
+        let key = argument.strip_prefix("x-").unwrap_or(argument);
+        format!("{key}: {why}")
+    })
+}
+
+/// The argument at fault, and why.
+fn parse(mut table: FieldTable) -> Result<(), (&'static str, String)> {
+    const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+    if !table.contains_key(DEAD_LETTER_EXCHANGE) {
+        // The routing key is refused without it, but a policy may leave it to the queue.
+        table.insert(DEAD_LETTER_EXCHANGE.into(), AMQPValue::LongString("".into()));
+    }
+    match QueueOptions::parse("policy", true, false, false, &table) {
+        Ok(_) => Ok(()),
+        Err(OptionsError::Invalid { key, why, .. }) => Err((key, format!("is not valid: {why}"))),
+        Err(OptionsError::NotImplemented(key)) => Err((key, "is not implemented".to_owned())),
+        Err(OptionsError::Property { property, .. }) => Err((property, "is not valid".to_owned())),
+    }
+}
+
+/// Why a policy was refused: one line that names it and the fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{policy}: {why}")]
+pub struct PolicyError {
+    policy: String,
+    why: String,
+}
+
+impl PolicyError {
+    /// The policy, with its kind and vhost.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// What is wrong with it, naming the key.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// The vhost that the policy is for does not exist.
+    #[must_use]
+    pub fn no_vhost(name: &str, vhost: &str) -> Self {
+        let policy = format!("policy '{name}' in vhost '{vhost}'");
+        Self { policy, why: format!("there is no vhost '{vhost}'") }
+    }
+}
+
+/// A policy that was found fit for use.
+#[derive(Clone, Debug)]
+pub struct CheckedPolicy {
+    /// The policy.
+    pub policy: Policy,
+    /// Keys of it that have no effect here.
+    pub inert: Vec<String>,
+    pattern: Regex,
+}
+
+/// The policies of one vhost.
+#[derive(Debug, Default)]
+pub struct Policies {
+    by_name: BTreeMap<(PolicyKind, String), CheckedPolicy>,
+}
+
+impl Policies {
+    /// Adds or replaces a policy.
+    pub fn put(&mut self, policy: CheckedPolicy) {
+        self.by_name.insert((policy.policy.kind, policy.policy.name.clone()), policy);
+    }
+
+    /// Removes a policy; it, if it was there.
+    pub fn remove(&mut self, kind: PolicyKind, name: &str) -> Option<Policy> {
+        self.by_name.remove(&(kind, name.to_owned())).map(|checked| checked.policy)
+    }
+
+    /// All of them, by kind and name.
+    pub fn iter(&self) -> impl Iterator<Item = &Policy> {
+        self.by_name.values().map(|checked| &checked.policy)
+    }
+
+    /// The policy of this kind that applies to a queue.
+    #[must_use]
+    pub fn for_queue(&self, kind: PolicyKind, name: &str, arguments: &FieldTable) -> Option<&Policy> {
+        let is_quorum = match arguments.inner().get("x-queue-type") {
+            Some(AMQPValue::LongString(kind)) => kind.as_bytes() == b"quorum",
+            _ => false,
+        };
+        self.highest(kind, name, |apply_to| apply_to.covers_queue(is_quorum))
+    }
+
+    /// The policy that applies to an exchange.
+    #[must_use]
+    pub fn for_exchange(&self, name: &str) -> Option<&Policy> {
+        let covers = |apply_to| matches!(apply_to, ApplyTo::All | ApplyTo::Exchanges);
+        self.highest(PolicyKind::User, name, covers)
+    }
+
+    /// The first of those with the highest priority.
+    fn highest(&self, kind: PolicyKind, name: &str, covers: impl Fn(ApplyTo) -> bool) -> Option<&Policy> {
+        let of_kind = self.by_name.values().filter(|checked| checked.policy.kind == kind);
+        let matching =
+            of_kind.filter(|checked| covers(checked.policy.apply_to) && checked.pattern.is_match(name));
+        let highest = matching.min_by_key(|checked| std::cmp::Reverse(checked.policy.priority));
+        highest.map(|checked| &checked.policy)
+    }
+
+    /// A queue's declare arguments with what policies add to them; `None` if none applies. For numbers the lowest value
+    /// counts; for the rest the argument wins over the policy.
+    #[must_use]
+    pub fn queue_arguments(&self, name: &str, declared: &FieldTable) -> Option<FieldTable> {
+        let policy = self.for_queue(PolicyKind::User, name, declared);
+        let operator = self.for_queue(PolicyKind::Operator, name, declared);
+        if policy.is_none() && operator.is_none() {
+            return None;
+        }
+        let mut arguments = declared.clone();
+        for (argument, merge) in POLICY_ARGUMENTS {
+            let key = argument.strip_prefix("x-").unwrap_or(argument);
+            for said in [policy, operator].into_iter().flatten() {
+                let Some(value) = said.definition.inner().get(key) else { continue };
+                let current = arguments.inner().get(*argument).filter(|value| **value != AMQPValue::Void);
+                if gives_way(current, value, *merge) {
+                    arguments.insert((*argument).into(), value.clone());
+                }
+            }
+        }
+        drop_lone_routing_key(&mut arguments);
+        Some(arguments)
+    }
+
+    /// The alternate exchange that an exchange has by policy.
+    #[must_use]
+    pub fn alternate_exchange(&self, name: &str) -> Option<String> {
+        match self.for_exchange(name)?.definition.inner().get(ALTERNATE_EXCHANGE)? {
+            AMQPValue::LongString(name) => Some(String::from_utf8_lossy(name.as_bytes()).into_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a value that is there (an argument, or what the user policy said) gives way to a policy's.
+fn gives_way(current: Option<&AMQPValue>, policy: &AMQPValue, merge: Merge) -> bool {
+    match (current, merge) {
+        (None, _) => true,
+        (Some(_), Merge::Argument) => false,
+        (Some(current), Merge::Lower(no_limit)) => {
+            let limit = |value: &AMQPValue| {
+                as_integer(value).map(|number| if Some(number) == no_limit { i64::MAX } else { number })
+            };
+            let both = limit(current).zip(limit(policy));
+            both.is_some_and(|(current, policy)| policy < current)
+        }
+    }
+}
+
+/// A policy may name a dead-letter routing key without an exchange; it has no effect then.
+fn drop_lone_routing_key(arguments: &mut FieldTable) {
+    if arguments.inner().contains_key("x-dead-letter-exchange") {
+        return;
+    }
+    let mut table = FieldTable::default();
+    for (key, value) in &*arguments {
+        if key.as_str() != "x-dead-letter-routing-key" {
+            table.insert(key.clone(), value.clone());
+        }
+    }
+    *arguments = table;
+}

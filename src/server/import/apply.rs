@@ -1,0 +1,151 @@
+//! An import from beginning to end, under the locks of all vhosts that it touches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::ImportError;
+use super::check::{Plan, plan};
+use super::parse::{Definitions, NewPermission, NewUser, Secret, parse};
+use crate::auth::{ADMINISTRATOR, Permission};
+use crate::config::Config;
+use crate::server::shared::Shared;
+use crate::server::vhost::{Leftovers, Vhost};
+use crate::store::Submission;
+
+/// What a new data directory gets where the definitions leave it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Defaults {
+    /// The default vhost if the definitions list no vhost or no user; the default user, who may do everything there,
+    /// if they list no user. RabbitMQ makes neither as soon as there is a file.
+    Add,
+    /// Nothing: the data directory is not new.
+    None,
+}
+
+/// What an import did, for the log.
+#[derive(Debug)]
+pub(in crate::server) struct Summary {
+    /// What has no effect, or differs from what is there.
+    pub(in crate::server) notes: Vec<String>,
+    /// How many of each kind.
+    pub(in crate::server) counts: String,
+}
+
+impl Summary {
+    fn of(plan: &mut Plan) -> Self {
+        let list = |counts: &[(usize, &str)]| {
+            counts.iter().map(|(count, what)| format!("{what}: {count}")).collect::<Vec<_>>().join(", ")
+        };
+        let put = list(&[
+            (plan.users.len(), "users"),
+            (plan.permissions.len(), "permissions"),
+            (plan.policies.len(), "policies"),
+        ]);
+        let made = list(&[
+            (plan.vhosts.len(), "vhosts"),
+            (plan.exchanges.len(), "exchanges"),
+            (plan.queues.len(), "queues"),
+            (plan.bindings.len(), "bindings"),
+        ]);
+        Self { notes: std::mem::take(&mut plan.notes), counts: format!("put {put}; made {made}") }
+    }
+
+    /// Says it in the log. `source` is where the definitions came from.
+    pub(in crate::server) fn tell(&self, source: &str) {
+        for note in &self.notes {
+            tracing::warn!("definitions of {source}: {note}");
+        }
+        tracing::info!("definitions of {source}: {}", self.counts);
+    }
+}
+
+/// Imports definitions. Answers when they are durable, visible to routing, and policies have been applied.
+///
+/// # Errors
+/// The first fault of the text; nothing was changed then.
+pub(in crate::server) async fn import(
+    shared: &Arc<Shared>,
+    text: &str,
+    defaults: Defaults,
+) -> Result<Summary, ImportError> {
+    let mut definitions = parse(text, &shared.config.default_vhost)?;
+    if defaults == Defaults::Add {
+        add_defaults(&mut definitions, &shared.config);
+    }
+    // One import at a time: two could make the same vhost.
+    let _importing = shared.importing.lock().await;
+    let mut vhosts: BTreeMap<String, Arc<Vhost>> =
+        shared.vhosts.iter().map(|vhost| (vhost.key().clone(), Arc::clone(&vhost))).collect();
+    let mut new = Vec::new();
+    for name in &definitions.vhosts {
+        vhosts.entry(name.clone()).or_insert_with(|| {
+            let vhost = Arc::new(Vhost::new(name));
+            new.push(Arc::clone(&vhost));
+            vhost
+        });
+    }
+    // In the order of their names, and nobody else holds more than one.
+    let mut locks = Vec::with_capacity(vhosts.len());
+    for vhost in vhosts.values() {
+        locks.push(vhost.lock().await);
+    }
+    let mut plan = plan(shared, &vhosts, new, definitions)?;
+    let ops = std::mem::take(&mut plan.ops);
+    if !ops.is_empty() {
+        shared.store_durably(Submission { ops, ..Submission::default() }).await;
+    }
+    let summary = Summary::of(&mut plan);
+    carry_out(shared, plan);
+    Ok(summary)
+}
+
+fn add_defaults(definitions: &mut Definitions, config: &Config) {
+    let vhost = config.default_vhost.clone();
+    let without_users = definitions.users.is_empty();
+    if definitions.vhosts.is_empty() || (without_users && !definitions.vhosts.contains(&vhost)) {
+        definitions.vhosts.push(vhost.clone());
+    }
+    if without_users {
+        let user = config.default_user.clone();
+        definitions.users.push(NewUser {
+            name: user.clone(),
+            secret: Secret::Plain(config.default_pass.as_bytes().to_vec()),
+            tags: vec![ADMINISTRATOR.to_owned()],
+        });
+        // First, so that a permission in the file comes after it.
+        definitions.permissions.insert(0, NewPermission { user, vhost, permission: Permission::all() });
+    }
+}
+
+/// Nothing can fail any more. Policies come before the queues that they are for.
+fn carry_out(shared: &Arc<Shared>, plan: Plan) {
+    for vhost in plan.vhosts {
+        shared.vhosts.insert(vhost.name.clone(), vhost);
+    }
+    for user in plan.users {
+        shared.change_users(|users| users.put(user));
+    }
+    for NewPermission { user, vhost, permission } in plan.permissions {
+        if let Err(error) = shared.put_permission(&user, &vhost, permission) {
+            tracing::error!(user, vhost, %error, "a checked permission could not be put");
+        }
+    }
+    let mut configured: BTreeMap<String, Arc<Vhost>> = BTreeMap::new();
+    for (vhost, policy) in plan.policies {
+        vhost.put_policy(policy);
+        configured.insert(vhost.name.clone(), vhost);
+    }
+    for (vhost, exchange) in plan.exchanges {
+        vhost.install_exchange(exchange);
+    }
+    for (vhost, id, queue) in plan.queues {
+        let (_, task) = vhost.install(shared, id, queue, shared.first_position(), Leftovers::default());
+        task.spawn();
+    }
+    for (vhost, binding) in plan.bindings {
+        vhost.topology.change(|topology| topology.bind(binding));
+    }
+    for vhost in configured.into_values() {
+        vhost.apply_policies();
+    }
+}

@@ -1,0 +1,265 @@
+//! Definitions against the broker's state: what is new, what is there already, and what cannot be.
+//!
+//! Exchanges, queues and bindings are tried on copies of the topologies, so that what a file refers to may be in the
+//! broker or in the file, and the rules are those of a declare.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::ImportError;
+use super::fields::NAME_BYTES_MAX;
+use super::parse::{Definitions, NewPermission, NewUser, QueueSpec, Secret};
+use crate::auth::{PasswordHash, User};
+use crate::message::QueueId;
+use crate::policy::CheckedPolicy;
+use crate::queue::options;
+use crate::server::definitions::{Definition, QueueDefinition};
+use crate::server::shared::{Shared, random_bytes};
+use crate::server::vhost::{NewQueue, QueueRecord, Vhost};
+use crate::store::Op;
+use crate::topology::{Binding, Destination, ExchangeSpec, Topology, equivalence};
+
+/// What an import is going to do.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) vhosts: Vec<Arc<Vhost>>,
+    pub(super) users: Vec<User>,
+    pub(super) permissions: Vec<NewPermission>,
+    pub(super) policies: Vec<(Arc<Vhost>, CheckedPolicy)>,
+    pub(super) exchanges: Vec<(Arc<Vhost>, ExchangeSpec)>,
+    pub(super) queues: Vec<(Arc<Vhost>, QueueId, NewQueue)>,
+    pub(super) bindings: Vec<(Arc<Vhost>, Binding)>,
+    /// The same for the store.
+    pub(super) ops: Vec<Op>,
+    /// For the log.
+    pub(super) notes: Vec<String>,
+}
+
+/// A copy of a vhost to try things on.
+struct Trial {
+    vhost: Arc<Vhost>,
+    topology: Topology,
+    durable_queues: HashMap<String, bool>,
+}
+
+impl Trial {
+    fn of(vhost: &Arc<Vhost>) -> Self {
+        let mut topology = Topology::new();
+        let mut durable_queues = HashMap::new();
+        let current = vhost.topology.read();
+        current.exchanges().for_each(|exchange| topology.declare_exchange(exchange.clone()));
+        for (name, id) in current.queues() {
+            topology.add_queue(name, id);
+            durable_queues.insert(name.to_owned(), vhost.queue(id).is_some_and(|record| record.durable));
+        }
+        drop(current);
+        Self { vhost: Arc::clone(vhost), topology, durable_queues }
+    }
+
+    fn is_durable(&self, binding: &Binding) -> bool {
+        let exchange = |name: &str| self.topology.exchange(name).is_some_and(|exchange| exchange.durable);
+        let destination = match &binding.destination {
+            Destination::Exchange(name) => exchange(name),
+            Destination::Queue(name) => self.durable_queues.get(name).copied().unwrap_or(false),
+        };
+        destination && exchange(&binding.source)
+    }
+}
+
+/// Checks definitions. `vhosts` has all that there will be, those of `new` among them; each is locked, or not yet known
+/// to anybody else.
+pub(super) fn plan(
+    shared: &Shared,
+    vhosts: &BTreeMap<String, Arc<Vhost>>,
+    new: Vec<Arc<Vhost>>,
+    definitions: Definitions,
+) -> Result<Plan, ImportError> {
+    let mut checker = Checker { shared, vhosts, trials: BTreeMap::new(), plan: Plan::default() };
+    checker.plan.notes = definitions.notes;
+    for vhost in &new {
+        checker.plan.ops.push(Definition::Vhost(vhost.name.clone()).put());
+    }
+    checker.plan.vhosts = new;
+    definitions.users.into_iter().try_for_each(|user| checker.user(user))?;
+    definitions.permissions.into_iter().try_for_each(|permission| checker.permission(permission))?;
+    definitions.policies.into_iter().try_for_each(|(vhost, policy)| checker.policy(&vhost, policy))?;
+    definitions.exchanges.into_iter().try_for_each(|(vhost, exchange)| checker.exchange(&vhost, exchange))?;
+    definitions.queues.into_iter().try_for_each(|(vhost, queue)| checker.queue(&vhost, queue))?;
+    definitions.bindings.into_iter().try_for_each(|(vhost, binding)| checker.binding(&vhost, binding))?;
+    Ok(checker.plan)
+}
+
+struct Checker<'a> {
+    shared: &'a Shared,
+    vhosts: &'a BTreeMap<String, Arc<Vhost>>,
+    trials: BTreeMap<String, Trial>,
+    plan: Plan,
+}
+
+type Done = Result<(), ImportError>;
+
+impl Checker<'_> {
+    fn vhost(&self, name: &str, object: impl Fn() -> String) -> Result<&Arc<Vhost>, ImportError> {
+        let missing = || ImportError::new(object(), format!("vhost: there is no vhost '{name}'"));
+        self.vhosts.get(name).ok_or_else(missing)
+    }
+
+    fn trial(&mut self, name: &str, object: impl Fn() -> String) -> Result<&mut Trial, ImportError> {
+        if !self.trials.contains_key(name) {
+            let trial = Trial::of(self.vhost(name, &object)?);
+            self.trials.insert(name.to_owned(), trial);
+        }
+        let missing = || ImportError::new(object(), format!("vhost: there is no vhost '{name}'"));
+        self.trials.get_mut(name).ok_or_else(missing)
+    }
+
+    fn user(&mut self, new: NewUser) -> Done {
+        let password = match new.secret {
+            Secret::Hash(hash) => hash,
+            Secret::Plain(password) => Some(self.hashed(&new.name, &password)?),
+        };
+        let user = User { name: new.name, password, tags: new.tags };
+        self.plan.ops.push(Definition::User(user.clone()).put());
+        self.plan.users.push(user);
+        Ok(())
+    }
+
+    /// A hash that is there and matches stays, so that the same file makes the same records.
+    fn hashed(&self, name: &str, password: &[u8]) -> Result<PasswordHash, ImportError> {
+        let current = self.shared.users(|users| users.user(name).and_then(|user| user.password.clone()));
+        if let Some(current) = current.filter(|hash| hash.matches(password)) {
+            return Ok(current);
+        }
+        let salt = random_bytes().map_err(|error| {
+            ImportError::new(
+                format!("user '{name}'"),
+                format!("no randomness for the password's salt: {error}"),
+            )
+        })?;
+        Ok(PasswordHash::new(password, salt))
+    }
+
+    fn permission(&mut self, new: NewPermission) -> Done {
+        let label = || format!("permission of user '{}' on vhost '{}'", new.user, new.vhost);
+        self.vhost(&new.vhost, label)?;
+        let in_file = self.plan.users.iter().any(|user| user.name == new.user);
+        if !in_file && self.shared.users(|users| users.user(&new.user).is_none()) {
+            return Err(ImportError::new(label(), format!("user: there is no user '{}'", new.user)));
+        }
+        let (user, vhost, permission) = (new.user.clone(), new.vhost.clone(), new.permission.clone());
+        self.plan.ops.push(Definition::Permission { user, vhost, permission }.put());
+        self.plan.permissions.push(new);
+        Ok(())
+    }
+
+    fn policy(&mut self, vhost: &str, policy: CheckedPolicy) -> Done {
+        let label = || format!("policy '{}'", policy.policy.name);
+        let vhost = Arc::clone(self.vhost(vhost, label)?);
+        self.plan.ops.push(Definition::Policy(vhost.name.clone(), policy.policy.clone()).put());
+        self.plan.policies.push((vhost, policy));
+        Ok(())
+    }
+
+    fn exchange(&mut self, vhost: &str, spec: ExchangeSpec) -> Done {
+        let label = || format!("exchange '{}' in vhost '{vhost}'", spec.name);
+        if spec.name.is_empty() || spec.name.starts_with("amq.") {
+            // They are there, and RabbitMQ skips them as well.
+            self.vhost(vhost, label)?;
+            self.plan.notes.push(format!("{} skipped: it is the broker's own", label()));
+            return Ok(());
+        }
+        let trial = self.trial(vhost, label)?;
+        match trial.topology.check_exchange_declare(&spec, vhost) {
+            Ok(false) => {}
+            Ok(true) => {
+                let vhost = Arc::clone(&trial.vhost);
+                trial.topology.declare_exchange(spec.clone());
+                if spec.durable {
+                    self.plan.ops.push(Definition::Exchange(vhost.name.clone(), spec.clone()).put());
+                }
+                self.plan.exchanges.push((vhost, spec));
+            }
+            Err(error) if trial.topology.exchange(&spec.name).is_some() => {
+                self.plan.notes.push(format!("{} is there and differs; it stays as it is: {error}", label()));
+            }
+            Err(error) => return Err(ImportError::new(label(), error.to_string())),
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, vhost: &str, spec: QueueSpec) -> Done {
+        let label = || format!("queue '{}' in vhost '{vhost}'", spec.name);
+        let id = QueueId(self.shared.new_queue_id());
+        let trial = self.trial(vhost, label)?;
+        if spec.name.starts_with("amq.") {
+            self.plan.notes.push(format!("{} skipped: the name is reserved for the broker", label()));
+            return Ok(());
+        }
+        if !trial.topology.add_queue(&spec.name, id) {
+            if let Some(difference) =
+                trial.vhost.queue_named(&spec.name).and_then(|r| difference(vhost, &r, &spec))
+            {
+                let note = format!("{} is there and differs; it stays as it is: {difference}", label());
+                self.plan.notes.push(note);
+            }
+            return Ok(());
+        }
+        trial.durable_queues.insert(spec.name.clone(), spec.options.durable);
+        let vhost = Arc::clone(&trial.vhost);
+        let QueueSpec { name, arguments, options } = spec;
+        if options.durable {
+            let (name, arguments) = (name.clone(), arguments.clone());
+            let definition = QueueDefinition { name, id: id.0, auto_delete: options.auto_delete, arguments };
+            self.plan.ops.push(Definition::Queue(vhost.name.clone(), definition).put());
+        }
+        self.plan.queues.push((vhost, id, NewQueue { name, owner: None, arguments, options }));
+        Ok(())
+    }
+
+    fn binding(&mut self, vhost: &str, binding: Binding) -> Done {
+        let label = || {
+            let (source, destination) = (&binding.source, binding.destination.name());
+            format!("binding from '{source}' to '{destination}' in vhost '{vhost}'")
+        };
+        let trial = self.trial(vhost, label)?;
+        if binding.source.is_empty() {
+            // Those of the default exchange are implied by the queues' names.
+            return Ok(());
+        }
+        let is_new = trial.topology.check_bind(&binding, vhost);
+        let is_new = is_new.map_err(|error| ImportError::new(label(), error.to_string()))?;
+        if !is_new || trial.vhost.topology.read().is_bound(&binding) {
+            return Ok(());
+        }
+        trial.topology.bind(binding.clone());
+        let (vhost, durable) = (Arc::clone(&trial.vhost), trial.is_durable(&binding));
+        if durable {
+            let put = Definition::Binding(vhost.name.clone(), binding.clone()).put();
+            if matches!(&put, Op::PutDefinition { key, .. } if key.len() > DEFINITION_KEY_BYTES_MAX) {
+                return Err(ImportError::new(label(), "arguments: are too long"));
+            }
+            self.plan.ops.push(put);
+        }
+        self.plan.bindings.push((vhost, binding));
+        Ok(())
+    }
+}
+
+/// The store's limit for a key ([`Op::PutDefinition`]); names are far below it, a binding's arguments need not be.
+const DEFINITION_KEY_BYTES_MAX: usize = 65_000;
+const _: () = assert!(4 * NAME_BYTES_MAX < DEFINITION_KEY_BYTES_MAX, "names always fit a key");
+
+/// Why a queue that is there is not the one that the file describes.
+fn difference(vhost: &str, record: &QueueRecord, spec: &QueueSpec) -> Option<String> {
+    let property = |name, current: bool, received: bool| {
+        equivalence::check_property("queue", &record.name, vhost, name, current, received)
+    };
+    let (now, new) = (&record.arguments, &spec.arguments);
+    let checked = property("durable", record.durable, spec.options.durable)
+        .and_then(|()| property("auto_delete", record.auto_delete, spec.options.auto_delete))
+        .and_then(|()| property("exclusive", record.owner.is_some(), false))
+        .and_then(|()| {
+            equivalence::check_arguments("queue", &record.name, vhost, options::COMPARED, now, new)
+        });
+    checked.err().map(|error| error.to_string())
+}

@@ -1,0 +1,300 @@
+//! From the file's text to typed definitions. What can be checked without knowing the broker's state is checked here.
+
+use amq_protocol::types::FieldTable;
+use serde_json::Value;
+
+use super::ImportError;
+use super::fields::Object;
+use crate::auth::{HashAlgorithm, PasswordHash, Permission, Rights};
+use crate::policy::{ApplyTo, CheckedPolicy, Policy, PolicyKind};
+use crate::queue::QueueOptions;
+use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
+
+/// Top-level keys that say something about the file and need no import.
+const ABOUT: &[&str] = &[
+    "cluster_name",
+    "explanation",
+    "metadata",
+    "original_cluster_name",
+    "original_vhost_name",
+    "product_name",
+    "product_version",
+    "rabbit_version",
+    "rabbitmq_definition_format",
+    "rabbitmq_version",
+];
+
+/// What Coney has not got: named in the log when there is something in it.
+const IGNORED: &[(&str, &str)] = &[
+    ("topic_permissions", "they do not restrict anything here: permissions on the exchange alone decide"),
+    ("global_parameters", "there are none here"),
+];
+
+/// How a user's password is given.
+#[derive(Debug)]
+pub(super) enum Secret {
+    Hash(Option<PasswordHash>),
+    Plain(Vec<u8>),
+}
+
+/// A user of the file.
+#[derive(Debug)]
+pub(super) struct NewUser {
+    pub(super) name: String,
+    pub(super) secret: Secret,
+    pub(super) tags: Vec<String>,
+}
+
+/// A permission of the file.
+#[derive(Debug)]
+pub(super) struct NewPermission {
+    pub(super) user: String,
+    pub(super) vhost: String,
+    pub(super) permission: Permission,
+}
+
+/// A queue of the file.
+#[derive(Debug)]
+pub(super) struct QueueSpec {
+    pub(super) name: String,
+    pub(super) arguments: FieldTable,
+    pub(super) options: QueueOptions,
+}
+
+/// All that a file defines; what belongs to a vhost comes with its name.
+#[derive(Debug, Default)]
+pub(super) struct Definitions {
+    pub(super) users: Vec<NewUser>,
+    pub(super) vhosts: Vec<String>,
+    pub(super) permissions: Vec<NewPermission>,
+    pub(super) policies: Vec<(String, CheckedPolicy)>,
+    pub(super) exchanges: Vec<(String, ExchangeSpec)>,
+    pub(super) queues: Vec<(String, QueueSpec)>,
+    pub(super) bindings: Vec<(String, Binding)>,
+    /// What the log has to say about what has no effect.
+    pub(super) notes: Vec<String>,
+}
+
+/// Reads a file. Objects without a vhost, as an export of one vhost has them, belong to `default_vhost`.
+pub(super) fn parse(text: &str, default_vhost: &str) -> Result<Definitions, ImportError> {
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        ImportError::new(place, format!("is not JSON: {error}"))
+    })?;
+    let file = Object::new(&value, "the file".to_owned())?;
+    let mut parser = Parser { default_vhost, definitions: Definitions::default() };
+    parser.each(&file, "users", "user", Parser::user)?;
+    parser.each(&file, "vhosts", "vhost", Parser::vhost)?;
+    parser.each(&file, "permissions", "permission", Parser::permission)?;
+    parser.each(&file, "policies", "policy", Parser::policy)?;
+    parser.each(&file, "parameters", "parameter", Parser::parameter)?;
+    parser.each(&file, "exchanges", "exchange", Parser::exchange)?;
+    parser.each(&file, "queues", "queue", Parser::queue)?;
+    parser.each(&file, "bindings", "binding", Parser::binding)?;
+    parser.rest(&file)?;
+    Ok(parser.definitions)
+}
+
+struct Parser<'a> {
+    default_vhost: &'a str,
+    definitions: Definitions,
+}
+
+type Done = Result<(), ImportError>;
+
+impl Parser<'_> {
+    fn each(
+        &mut self,
+        file: &Object<'_>,
+        section: &str,
+        kind: &str,
+        read: impl Fn(&mut Self, Object<'_>) -> Done,
+    ) -> Done {
+        for (index, value) in file.list(section)?.iter().enumerate() {
+            let object = Object::new(value, format!("{section}[{index}]"))?;
+            // An error is one line, whatever a name has in it.
+            let name =
+                object.value("name").and_then(Value::as_str).map(|name| name.replace(['\r', '\n'], ""));
+            let label = match (name, object.value("vhost").and_then(Value::as_str)) {
+                (Some(name), Some(vhost)) => {
+                    format!("{kind} '{name}' in vhost '{}'", vhost.replace(['\r', '\n'], ""))
+                }
+                (Some(name), None) => format!("{kind} '{name}'"),
+                (None, _) => object.label.clone(),
+            };
+            read(self, object.labelled(label))?;
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, file: &Object<'_>) -> Done {
+        const SECTIONS: &[&str] =
+            &["users", "vhosts", "permissions", "policies", "parameters", "exchanges", "queues", "bindings"];
+        for (section, why) in IGNORED {
+            let count = file.list(section)?.len();
+            if count > 0 {
+                self.note(format!("{count} {section} ignored: {why}"));
+            }
+        }
+        let known = |key: &str| {
+            SECTIONS.contains(&key)
+                || ABOUT.contains(&key)
+                || IGNORED.iter().any(|(section, _)| *section == key)
+        };
+        for key in file.keys().filter(|key| !known(key)) {
+            self.note(format!("section \"{key}\" ignored: it is not known"));
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, note: String) {
+        self.definitions.notes.push(note);
+    }
+
+    /// Limits are RabbitMQ's own; an empty object or list of them is in every export.
+    fn note_limits(&mut self, object: &Object<'_>) {
+        let some = match object.value("limits") {
+            Some(Value::Object(limits)) => !limits.is_empty(),
+            Some(Value::Array(limits)) => !limits.is_empty(),
+            _ => false,
+        };
+        if some {
+            self.note(format!("{}: limits ignored: there are none here", object.label));
+        }
+    }
+
+    fn vhost_of(&self, object: &Object<'_>) -> Result<String, ImportError> {
+        match object.value("vhost") {
+            None => Ok(self.default_vhost.to_owned()),
+            Some(_) => object.full_name("vhost"),
+        }
+    }
+
+    fn user(&mut self, object: Object<'_>) -> Done {
+        let user =
+            NewUser { name: object.full_name("name")?, secret: secret(&object)?, tags: object.tags("tags")? };
+        self.note_limits(&object);
+        if matches!(user.secret, Secret::Hash(None)) {
+            self.note(format!("{}: without a password_hash, so nobody can log in as it", object.label));
+        }
+        self.definitions.users.push(user);
+        Ok(())
+    }
+
+    fn vhost(&mut self, object: Object<'_>) -> Done {
+        self.note_limits(&object);
+        self.definitions.vhosts.push(object.full_name("name")?);
+        Ok(())
+    }
+
+    fn permission(&mut self, object: Object<'_>) -> Done {
+        let pattern = |field| object.text(field).map(str::to_owned);
+        let permission =
+            Permission { configure: pattern("configure")?, write: pattern("write")?, read: pattern("read")? };
+        let (user, vhost) = (object.full_name("user")?, self.vhost_of(&object)?);
+        let object = object.labelled(format!("permission of user '{user}' on vhost '{vhost}'"));
+        Rights::parse(&permission).map_err(|error| ImportError::new(object.label, error.to_string()))?;
+        self.definitions.permissions.push(NewPermission { user, vhost, permission });
+        Ok(())
+    }
+
+    fn policy(&mut self, object: Object<'_>) -> Done {
+        let (vhost, name) = (self.vhost_of(&object)?, object.full_name("name")?);
+        self.add_policy(&object, vhost, name, PolicyKind::User)
+    }
+
+    /// Operator policies are runtime parameters of RabbitMQ's, and so they come in its exports.
+    fn parameter(&mut self, object: Object<'_>) -> Done {
+        let component = object.text("component")?;
+        if component != "operator_policy" {
+            self.note(format!("{} of component {component} ignored: there is none here", object.label));
+            return Ok(());
+        }
+        let (vhost, name) = (self.vhost_of(&object)?, object.full_name("name")?);
+        let value = object.value("value").ok_or_else(|| object.error("value", "is missing"))?;
+        let label = format!("operator policy '{name}' in vhost '{vhost}'");
+        self.add_policy(&Object::new(value, label)?, vhost, name, PolicyKind::Operator)
+    }
+
+    fn add_policy(&mut self, object: &Object<'_>, vhost: String, name: String, kind: PolicyKind) -> Done {
+        let apply_to = object.optional_text("apply-to")?.unwrap_or("all");
+        let apply_to = ApplyTo::from_name(apply_to).ok_or_else(|| {
+            let all = "all, queues, classic_queues, quorum_queues, streams and exchanges";
+            object.error("apply-to", format!("\"{apply_to}\" is none of {all}"))
+        })?;
+        let policy = Policy {
+            name,
+            kind,
+            pattern: object.text("pattern")?.to_owned(),
+            apply_to,
+            priority: object.integer("priority", 0)?,
+            definition: object.table("definition")?,
+        };
+        let checked = policy.check(&vhost).map_err(|error| ImportError::from_policy(&error))?;
+        for key in &checked.inert {
+            self.note(format!("{}: {key} has no effect here", object.label));
+        }
+        self.definitions.policies.push((vhost, checked));
+        Ok(())
+    }
+
+    fn exchange(&mut self, object: Object<'_>) -> Done {
+        let vhost = self.vhost_of(&object)?;
+        let kind = object.text("type")?;
+        let spec = ExchangeSpec {
+            name: object.name("name")?,
+            kind: ExchangeKind::parse(kind).map_err(|error| object.error("type", error))?,
+            durable: object.flag("durable", true)?,
+            auto_delete: object.flag("auto_delete", false)?,
+            internal: object.flag("internal", false)?,
+            arguments: object.table("arguments")?,
+        };
+        self.definitions.exchanges.push((vhost, spec));
+        Ok(())
+    }
+
+    fn queue(&mut self, object: Object<'_>) -> Done {
+        let vhost = self.vhost_of(&object)?;
+        let name = object.full_name("name")?;
+        let (durable, auto_delete) = (object.flag("durable", true)?, object.flag("auto_delete", false)?);
+        let arguments = object.table("arguments")?;
+        let thing = format!("queue '{name}' in vhost '{vhost}'");
+        let options = QueueOptions::parse(&thing, durable, false, auto_delete, &arguments)
+            .map_err(|error| object.error("arguments", error))?;
+        self.definitions.queues.push((vhost, QueueSpec { name, arguments, options }));
+        Ok(())
+    }
+
+    fn binding(&mut self, object: Object<'_>) -> Done {
+        let vhost = self.vhost_of(&object)?;
+        let destination = object.name("destination")?;
+        let destination = match object.text("destination_type")? {
+            "queue" => Destination::Queue(destination),
+            "exchange" => Destination::Exchange(destination),
+            other => {
+                let why = format!("\"{other}\" is neither queue nor exchange");
+                return Err(object.error("destination_type", why));
+            }
+        };
+        let binding = Binding {
+            source: object.name("source")?,
+            destination,
+            routing_key: object.name("routing_key")?,
+            arguments: object.table("arguments")?,
+        };
+        self.definitions.bindings.push((vhost, binding));
+        Ok(())
+    }
+}
+
+/// A hash, or the password itself, which RabbitMQ takes as well.
+fn secret(object: &Object<'_>) -> Result<Secret, ImportError> {
+    if let Some(password) = object.optional_text("password")? {
+        return Ok(Secret::Plain(password.as_bytes().to_vec()));
+    }
+    let algorithm = object.optional_text("hashing_algorithm")?;
+    let algorithm = algorithm.map_or(Ok(HashAlgorithm::default()), HashAlgorithm::from_name);
+    let algorithm = algorithm.map_err(|why| object.error("hashing_algorithm", why))?;
+    let hash = PasswordHash::from_base64(object.text("password_hash")?, algorithm);
+    hash.map(Secret::Hash).map_err(|why| object.error("password_hash", why))
+}
