@@ -15,6 +15,7 @@ pub mod telemetry;
 pub mod time;
 pub mod topology;
 
+pub use queue::Window;
 pub use server::{
     Broker, BrokerBuilder, BrokerHandle, Clock, ImportError, QueueHandle, Readings, StartError,
 };

@@ -5,6 +5,9 @@
 //! `exchange shortstr | routing key shortstr | property length u32 | property bytes | body`.
 //! The property bytes are kept as they came off the wire (flags and values), so they arrive exactly as sent.
 
+pub(crate) mod packed;
+pub mod runs;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -303,6 +306,26 @@ pub struct FinishedBlock {
 }
 
 impl FinishedBlock {
+    /// A block of bytes that hold encoded messages somewhere.
+    #[must_use]
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self { bytes: Block::shared(bytes) }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes.0
+    }
+
+    /// The message whose [encoded](Message::encoded) form stands at this place; `None` if those bytes are not one.
+    #[must_use]
+    pub fn encoded_message(&self, start: usize, len: usize, persistent: bool) -> Option<Message> {
+        let (start, len) = (u32::try_from(start).ok()?, u32::try_from(len).ok()?);
+        let message = self.message(Slot { start, len, persistent });
+        message.split().map(|_| message.clone())
+    }
+
     /// The message in a slot of this block.
     #[must_use]
     pub fn message(&self, slot: Slot) -> Message {

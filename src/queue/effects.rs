@@ -2,7 +2,9 @@
 
 use super::attempts::Attempts;
 use super::dead_letter::Reason;
-use super::{ConnectionId, ConsumerKey, Handle};
+use super::ready::Entry;
+use super::{ConnectionId, ConsumerKey, Handle, Reply};
+use crate::message::runs::Runs;
 use crate::message::{Message, Position};
 use crate::time::Time;
 
@@ -57,14 +59,45 @@ pub struct Range {
 }
 
 /// A message to be stored.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoreAppend {
     /// Its position.
     pub position: Position,
     /// The message.
     pub message: Message,
+    /// Its priority, capped to those of the queue.
+    pub level: u8,
     /// When it expires, or [`Time::NEVER`].
     pub expires: Time,
+}
+
+impl From<Entry> for StoreAppend {
+    fn from(entry: Entry) -> Self {
+        let Entry { position, message, priority, expires, .. } = entry;
+        Self { position, message, level: priority, expires }
+    }
+}
+
+/// Messages to be put out of memory, to be had back by a [`Load`].
+#[derive(Debug)]
+pub struct Page {
+    /// Names it within the queue.
+    pub id: u64,
+    /// The messages, by ascending positions.
+    pub entries: Vec<StoreAppend>,
+}
+
+/// Messages to be had back, with [`Command::Loaded`](super::Command::Loaded).
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// To be handed back with them.
+    pub id: u64,
+    /// The messages.
+    pub positions: Runs,
+    /// Whether any were stored when they came in.
+    pub stored: bool,
+    /// Whether any are in the page of this id.
+    pub paged: bool,
 }
 
 /// A message that leaves the queue for its dead-letter exchange.
@@ -121,6 +154,19 @@ pub struct Effects {
     pub delivered_up_to: Option<Position>,
     /// All stored messages before the position are gone, but for those listed.
     pub purged: Option<(Position, Vec<Position>)>,
+    /// Messages to put out of memory.
+    pub pages: Vec<Page>,
+    /// Messages to get back, after all of the above is on its way.
+    pub loads: Vec<Load>,
+    /// Pages that nobody will ask for.
+    pub pages_forgotten: Vec<u64>,
+    /// No page that was made before this batch will be asked for.
+    pub all_pages_forgotten: bool,
+    /// Messages that did not come back although they should have: the store is not to be trusted.
+    pub missing: usize,
+    /// Answers to commands that had to wait for messages to come back, by the ticket of their
+    /// [`Reply::Later`].
+    pub answers: Vec<(u64, Reply)>,
     /// Messages to dead-letter.
     pub dead_letters: Vec<DeadLetter>,
     /// Messages dropped, with the reason, because the queue has no dead-letter exchange.
@@ -151,9 +197,13 @@ impl Effects {
     }
 
     pub(super) fn drop_message(&mut self, reason: Reason) {
+        self.drop_messages(reason, 1);
+    }
+
+    pub(super) fn drop_messages(&mut self, reason: Reason, count: usize) {
         match self.dropped.iter_mut().find(|(other, _)| *other == reason) {
-            Some((_, count)) => *count += 1,
-            None => self.dropped.push((reason, 1)),
+            Some((_, sum)) => *sum += count,
+            None => self.dropped.push((reason, count)),
         }
     }
 }

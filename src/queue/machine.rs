@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use super::attempts::{Attempts, Ending};
 use super::consumers::{Consumer, Consumers};
 use super::dead_letter::Reason;
+use super::paging::{Question, Waiting};
 use super::paused::Paused;
 use super::ready::{Entry, Ready};
+use super::segment::Stretch;
 use super::unacked::{TimeoutId, Unacked, UnackedSet};
 use super::{
     Command, ConnectionId, Consume, ConsumerKey, Counts, DeadLetter, Deliveries, Delivery, Effects, Ended,
@@ -31,12 +33,16 @@ pub struct Queue {
     /// An auto-delete queue goes when its last consumer goes, not before it had one.
     had_consumer: bool,
     /// When it was last used: for x-expires.
-    last_used: Time,
+    pub(super) last_used: Time,
     ended: bool,
+    /// Commands that wait for messages to come back.
+    pub(super) waiting: Waiting,
+    /// There are too many messages, but the one to be dropped has to come back first.
+    pub(super) overflow_waits: bool,
 }
 
-/// A message that the store had from an earlier run.
-#[derive(Debug)]
+/// A message that comes back to memory.
+#[derive(Clone, Debug)]
 pub struct Restored {
     /// Its position.
     pub position: Position,
@@ -44,10 +50,8 @@ pub struct Restored {
     pub message: Message,
     /// When it expires, or [`Time::NEVER`].
     pub expires: Time,
-    /// Its priority.
-    pub priority: u8,
-    /// Whether it may have been delivered before.
-    pub redelivered: bool,
+    /// Its level.
+    pub level: u8,
 }
 
 impl Queue {
@@ -55,7 +59,7 @@ impl Queue {
     #[must_use]
     pub fn new(options: QueueOptions, first_position: Position, now: Time) -> Self {
         Self {
-            ready: Ready::new(options.priority_max.unwrap_or(0)),
+            ready: Ready::new(options.priority_max.unwrap_or(0), options.window),
             unacked: UnackedSet::new(options.ack_timeout),
             consumers: Consumers::new(options.single_active_consumer),
             paused: Paused::default(),
@@ -66,19 +70,15 @@ impl Queue {
             had_consumer: false,
             last_used: now,
             ended: false,
+            waiting: Waiting::default(),
+            overflow_waits: false,
         }
     }
 
-    /// Puts back a message from an earlier run; in order of position, before any command.
-    pub fn restore(&mut self, restored: Restored) {
-        self.ready.push_back(Entry {
-            message: restored.message,
-            position: restored.position,
-            expires: restored.expires,
-            priority: restored.priority,
-            redelivered: restored.redelivered,
-            stored: true,
-        });
+    /// Takes over what an earlier run left of a durable queue, by ascending first positions and before any command; what
+    /// lies at or below `delivered` may have been delivered before.
+    pub fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
+        self.ready.restore(stretches, delivered);
     }
 
     /// The queue's settings.
@@ -121,17 +121,17 @@ impl Queue {
                 self.gone(now, connection, None, Ending::Failed, effects);
             }
             Command::Get { connection, channel, no_ack } => {
-                return self.get(now, connection, channel, no_ack, effects);
+                return self.ask(now, Question::Get { connection, channel, no_ack }, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
             Command::ReleaseParked => return self.release_parked(),
             Command::DropParked => return self.drop_parked(effects),
-            Command::Purge => return self.purge(effects),
-            Command::Delete { if_unused, if_empty } => return self.delete(if_unused, if_empty, effects),
-            Command::Inspect => {
-                self.last_used = now;
-                return Reply::Counts(self.counts());
+            Command::Purge => return self.ask(now, Question::Purge, effects),
+            Command::Delete { if_unused, if_empty } => {
+                return self.ask(now, Question::Delete { if_unused, if_empty }, effects);
             }
+            Command::Inspect => return self.ask(now, Question::Inspect, effects),
+            Command::Loaded(id, messages) => self.loaded(id, messages, effects),
         }
         Reply::Done
     }
@@ -146,14 +146,22 @@ impl Queue {
             return;
         }
         self.catch_up(now, effects);
+        self.answer_waiting(now, effects);
+        if self.ended {
+            return;
+        }
         self.hand_over(effects);
         self.expire_queue(now, effects);
+        self.keep_window(effects);
     }
 
     /// Ends waits, expires what is due and delivers what consumers can take. Whoever asks finds what the commands before
     /// led to, whether they came in the same batch or not.
     fn catch_up(&mut self, now: Time, effects: &mut Effects) {
         self.resume(now);
+        if self.overflow_waits {
+            self.drop_overflow(now, effects);
+        }
         self.expire(|expires| expires < now, effects);
         self.dispatch(now, effects);
         // What is due now and found no consumer: a TTL of 0 means 'deliver now or die'.
@@ -211,7 +219,8 @@ impl Queue {
         let expires = self.expiry(now, publish.ttl_ms);
         let stored = self.options.durable && publish.message.is_persistent();
         if stored {
-            effects.appended.push(StoreAppend { position, message: publish.message.clone(), expires });
+            let level = self.ready.level_of(publish.priority);
+            effects.appended.push(StoreAppend { position, message: publish.message.clone(), level, expires });
         }
         if publish.sequence != 0 {
             let ranges = if stored { &mut effects.append_confirms } else { &mut effects.confirms };
@@ -233,7 +242,7 @@ impl Queue {
         number_fits && self.options.length_bytes_max.is_none_or(|max| bytes <= max)
     }
 
-    fn is_over_full(&self) -> bool {
+    pub(super) fn is_over_full(&self) -> bool {
         let too_many = self.options.length_max.is_some_and(|max| self.ready.len() as u64 > max);
         too_many || self.options.length_bytes_max.is_some_and(|max| self.ready.bytes() as u64 > max)
     }
@@ -252,18 +261,29 @@ impl Queue {
 
     /// The limit counts ready messages, so what a consumer can take goes to it first.
     fn drop_overflow(&mut self, now: Time, effects: &mut Effects) {
+        self.overflow_waits = false;
         if self.options.overflow != Overflow::DropHead || !self.is_over_full() {
             return;
         }
         self.dispatch(now, effects);
         while self.is_over_full() {
-            let Some(entry) = self.ready.pop_overflow() else { return };
-            self.end_of_life(entry, Reason::Maxlen, effects);
+            if let Some(entry) = self.ready.pop_overflow() {
+                self.end_of_life(entry, Reason::Maxlen, effects);
+            } else if !self.drop_overflow_segment(effects) {
+                self.overflow_waits = true;
+                return;
+            }
         }
     }
 
     fn dispatch(&mut self, now: Time, effects: &mut Effects) {
-        while !self.ready.is_empty() {
+        while let Some(expires) = self.ready.next_expires() {
+            if expires < now {
+                // It was behind one that had not expired, and now it is the head.
+                let Some(entry) = self.ready.pop_front() else { return };
+                self.end_of_life(entry, Reason::Expired, effects);
+                continue;
+            }
             let Some(recipient) = self.consumers.next().map(|consumer| Recipient::of(consumer)) else {
                 return;
             };
@@ -377,6 +397,7 @@ impl Queue {
                 effects.deliveries.push(Deliveries { consumer: key, deliveries: consumer.pending });
             }
         }
+        self.waiting.forget(connection, channel);
         if had_consumers {
             self.consumer_left(now, effects);
         }
@@ -394,7 +415,7 @@ impl Queue {
         }
     }
 
-    fn get(
+    pub(super) fn get(
         &mut self,
         now: Time,
         connection: ConnectionId,
@@ -416,14 +437,15 @@ impl Queue {
             self.last_used = now;
         }
         self.unacked.set_own_timeout(options.ack_timeout);
-        self.options = options;
+        self.options = QueueOptions { window: self.options.window, ..options };
         self.drop_overflow(now, effects);
     }
 
-    fn purge(&mut self, effects: &mut Effects) -> Reply {
-        let paused = self.purge_paused();
-        let purged = self.ready.take_all();
-        if paused > 0 || purged.iter().any(|entry| entry.stored) {
+    pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
+        let (paused, purged) = (self.purge_paused(), self.ready.len());
+        effects.all_pages_forgotten |= self.ready.has_segments();
+        let any_stored = self.ready.clear();
+        if paused > 0 || any_stored {
             let mut keep: Vec<Position> =
                 self.unacked.iter().filter(|u| u.entry.stored).map(|u| u.entry.position).collect();
             // Dead letters are removed in one store batch with the writing of their copies, not before.
@@ -431,10 +453,10 @@ impl Queue {
             keep.sort_unstable();
             effects.purged = Some((self.next_position, keep));
         }
-        Reply::Purged(purged.len() + paused)
+        Reply::Purged(purged + paused)
     }
 
-    fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Reply {
+    pub(super) fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Reply {
         if if_unused && !self.consumers.is_empty() {
             return Reply::InUse;
         }
@@ -451,7 +473,8 @@ impl Queue {
         effects.ended = Some(ended);
         self.hand_over(effects);
         effects.cancelled.extend(self.consumers.keys());
-        self.ready.take_all();
+        effects.all_pages_forgotten |= self.ready.has_segments();
+        self.ready.clear();
     }
 
     fn expire(&mut self, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {
@@ -510,11 +533,19 @@ impl Recipient {
 #[cfg(test)]
 impl Queue {
     pub(super) fn ready_positions(&self) -> Vec<Position> {
-        self.ready.iter().map(|entry| entry.position).collect()
+        self.ready.positions()
     }
 
     pub(super) fn unacked_positions(&self) -> Vec<Position> {
         self.unacked.iter().map(|unacked| unacked.entry.position).collect()
+    }
+
+    pub(super) fn check_window(&self) {
+        self.ready.check();
+    }
+
+    pub(super) fn bytes_in_memory(&self) -> usize {
+        self.ready.in_memory()
     }
 
     pub(super) fn within_prefetch(&self) -> bool {

@@ -8,6 +8,8 @@
 //! - a message is in exactly one place: ready, unacked, waiting (delayed or parked), or handed out in an effect (delivered without ack, dropped,
 //!   dead-lettered);
 //! - a [position](crate::message::Position) is never reused, and a requeued message returns to its position;
+//! - what is ready but not in memory ([`Window`]) is known by segments; a segment comes back before anything behind it is
+//!   touched, and a command that needs it waits;
 //! - a consumer never has more unacked messages than its prefetch, nor more bytes on their way than its window;
 //! - same commands and times in, same effects out.
 
@@ -17,26 +19,32 @@ pub mod dead_letter;
 mod effects;
 mod failing;
 pub mod failure_options;
+mod level;
 mod limit;
 mod machine;
 pub mod options;
+mod paging;
 mod paused;
 mod ready;
 pub mod retry;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod unacked;
+mod window;
 
 pub use attempts::{Attempts, Ending, Pause};
 pub use consumers::{ConsumerKey, WINDOW_BYTES};
 pub use effects::{
-    DeadLetter, Deliveries, Delivery, Effects, Ended, Range, StoreAppend, TimedOut, delivery_cost,
+    DeadLetter, Deliveries, Delivery, Effects, Ended, Load, Page, Range, StoreAppend, TimedOut, delivery_cost,
 };
 pub use failing::Wish;
 pub use failure_options::{AckTimeout, OwnTimeout, TimeoutAction};
 pub use limit::ChannelLimit;
 pub use machine::{Queue, Restored};
 pub use options::{Overflow, QueueOptions};
+pub use segment::Stretch;
+pub use window::Window;
 
 use std::sync::Arc;
 
@@ -164,6 +172,8 @@ pub enum Command {
     },
     /// Asks for counts; counts as a use of the queue. Reply: `Counts`.
     Inspect,
+    /// Messages that were asked for with a [`Load`] of this id, ascending.
+    Loaded(u64, Vec<Restored>),
 }
 
 impl Command {
@@ -186,7 +196,8 @@ impl Command {
             | Self::Configure(_)
             | Self::Limit(..)
             | Self::ChannelGone(..)
-            | Self::ConnectionGone(_) => false,
+            | Self::ConnectionGone(_)
+            | Self::Loaded(..) => false,
         }
     }
 }
@@ -213,6 +224,8 @@ pub struct Counts {
 pub enum Reply {
     /// Nothing to say.
     Done,
+    /// The answer comes with [`Effects::answers`], under this ticket: messages have to come back to memory first.
+    Later(u64),
     /// The consumer was added.
     Consuming,
     /// Refused: the queue has an exclusive consumer, or exclusivity was asked for and there are consumers.

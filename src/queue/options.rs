@@ -5,6 +5,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::failure_options::AckTimeout;
 use super::retry::FailurePolicy;
+use super::window::Window;
 use crate::protocol::value::type_name;
 
 /// What gives way when a queue is at its length limit (`x-overflow`).
@@ -48,6 +49,8 @@ pub struct QueueOptions {
     pub failure: FailurePolicy,
     /// How long a message may be unacked; `None` for ever.
     pub ack_timeout: Option<AckTimeout>,
+    /// How much of it is kept in memory; the broker's choice, no argument.
+    pub window: Window,
 }
 
 /// Why arguments were refused.
@@ -171,6 +174,7 @@ impl QueueOptions {
             single_active_consumer: args.boolean("x-single-active-consumer")?,
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,
+            window: Window::default(),
         };
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
             return Err(args.invalid("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));

@@ -1,7 +1,9 @@
-//! Ready messages, in order of position within each priority.
+//! Ready messages, in order of position within each priority, and what of them is in memory.
 
-use std::collections::VecDeque;
-
+use super::effects::{Load, Page};
+use super::level::Level;
+use super::segment::{Segment, Stretch};
+use super::window::Window;
 use crate::message::{Message, Position};
 use crate::time::Time;
 
@@ -18,18 +20,24 @@ pub(super) struct Entry {
     pub(super) stored: bool,
 }
 
-/// Ready messages: a level per priority, each sorted by position.
+/// Ready messages: a level per priority.
 #[derive(Debug)]
 pub(super) struct Ready {
-    levels: Vec<VecDeque<Entry>>,
+    levels: Vec<Level>,
     len: usize,
     bytes: usize,
+    window: Window,
+    /// The window of one level.
+    share: Window,
+    next_segment: u64,
 }
 
 impl Ready {
     /// Levels 0 to `priority_max`.
-    pub(super) fn new(priority_max: u8) -> Self {
-        Self { levels: (0..=priority_max).map(|_| VecDeque::new()).collect(), len: 0, bytes: 0 }
+    pub(super) fn new(priority_max: u8, window: Window) -> Self {
+        let levels: Vec<Level> = (0..=priority_max).map(|_| Level::default()).collect();
+        let share = window.share(levels.len());
+        Self { levels, len: 0, bytes: 0, window, share, next_segment: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -54,29 +62,45 @@ impl Ready {
     /// Puts a message back to its position.
     pub(super) fn put_back(&mut self, entry: Entry) {
         self.count_in(&entry);
-        let level = self.level(entry.priority);
-        let at = level.partition_point(|other| other.position < entry.position);
-        level.insert(at, entry);
+        self.level(entry.priority).put_back(entry);
     }
 
-    /// Takes the next message to deliver: the oldest of the highest priority.
+    /// The level that messages of a priority are in: those above the highest count as the highest.
+    pub(super) fn level_of(&self, priority: u8) -> u8 {
+        priority.min(self.levels.len().saturating_sub(1) as u8)
+    }
+
+    /// When the next message to deliver expires, if it is in memory.
+    pub(super) fn next_expires(&self) -> Option<Time> {
+        self.levels.iter().rev().find(|level| !level.is_empty())?.head_expiry()
+    }
+
+    /// Takes the next message to deliver, if it is here: the oldest of the highest priority.
     pub(super) fn pop_front(&mut self) -> Option<Entry> {
-        let entry = self.levels.iter_mut().rev().find_map(VecDeque::pop_front)?;
+        let entry = self.levels.iter_mut().rev().find(|level| !level.is_empty())?.pop_front()?;
         self.count_out(&entry);
         Some(entry)
     }
 
-    /// Takes the message that gives way when the queue is too long: the oldest of the lowest priority.
+    /// Takes the message that gives way when the queue is too long, if it is here: the oldest of the lowest priority.
     pub(super) fn pop_overflow(&mut self) -> Option<Entry> {
-        let entry = self.levels.iter_mut().find_map(VecDeque::pop_front)?;
+        let entry = self.levels.iter_mut().find(|level| !level.is_empty())?.pop_front()?;
         self.count_out(&entry);
         Some(entry)
+    }
+
+    /// Takes the next segment to give way whole, if nothing of it is in memory and it has no more than so many messages.
+    pub(super) fn take_overflow_segment(&mut self, count_max: usize) -> Option<Segment> {
+        let segment = self.levels.iter_mut().find(|level| !level.is_empty())?.take_segment(count_max)?;
+        self.len -= segment.count;
+        self.bytes -= segment.body_bytes;
+        Some(segment)
     }
 
     /// Takes a message at the head of a level that has expired. Messages expire at the head only, as RabbitMQ's do
     /// (its TTL guide, 'Caveats').
     pub(super) fn pop_expired(&mut self, is_due: impl Fn(Time) -> bool) -> Option<Entry> {
-        let expired = |level: &&mut VecDeque<Entry>| level.front().is_some_and(|entry| is_due(entry.expires));
+        let expired = |level: &&mut Level| level.head_expiry().is_some_and(&is_due);
         let entry = self.levels.iter_mut().find(expired)?.pop_front()?;
         self.count_out(&entry);
         Some(entry)
@@ -84,28 +108,115 @@ impl Ready {
 
     /// When the first message at a head expires.
     pub(super) fn next_expiry(&self) -> Option<Time> {
-        let heads = self.levels.iter().filter_map(VecDeque::front);
-        heads.map(|entry| entry.expires).min().filter(|time| *time != Time::NEVER)
+        let heads = self.levels.iter().filter_map(Level::head_expiry);
+        heads.min().filter(|time| *time != Time::NEVER)
     }
 
-    /// Takes everything.
-    pub(super) fn take_all(&mut self) -> Vec<Entry> {
+    /// Whether there may be expired messages at a head that is not in memory.
+    pub(super) fn may_expire_unseen(&self) -> bool {
+        self.levels.iter().any(Level::may_expire_unseen)
+    }
+
+    /// Forgets everything; says whether the store had records of any of it.
+    pub(super) fn clear(&mut self) -> bool {
         self.len = 0;
         self.bytes = 0;
-        self.levels.iter_mut().flat_map(std::mem::take).collect()
+        let cleared = self.levels.iter_mut().map(Level::clear);
+        cleared.fold(false, |any, stored| any | stored)
+    }
+
+    /// Takes over what an earlier run left of a durable queue, delivered up to a position.
+    pub(super) fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
+        let mut open: Vec<Option<Stretch>> = self.levels.iter().map(|_| None).collect();
+        for stretch in stretches {
+            let Some(slot) = open.get_mut(usize::from(self.level_of(stretch.level))) else { continue };
+            match slot {
+                Some(before) if !before.ends_before(&stretch, self.share.segment_bytes) => {
+                    before.merge(&stretch)
+                }
+                _ => {
+                    let full = slot.replace(stretch);
+                    self.restore_segment(full, delivered);
+                }
+            }
+        }
+        open.into_iter().for_each(|rest| self.restore_segment(rest, delivered));
+    }
+
+    fn restore_segment(&mut self, stretch: Option<Stretch>, delivered: Position) {
+        let Some(stretch) = stretch else { return };
+        let id = self.next_segment;
+        let Some(segment) = Segment::restored(id, &stretch, delivered) else { return };
+        self.next_segment += 1;
+        self.len += segment.count;
+        self.bytes += segment.body_bytes;
+        self.level(stretch.level).restore(segment);
+    }
+
+    /// Puts out of memory what is beyond the window.
+    pub(super) fn page_out(&mut self, pages: &mut Vec<Page>) {
+        let sum: usize = self.levels.iter().map(Level::cost).sum();
+        let over = sum > self.window.start_bytes;
+        let next_segment = &mut self.next_segment;
+        for level in self.levels.iter_mut().filter(|level| over || level.has_segments()) {
+            level.page_out(&self.share, &mut |entries| {
+                let segment = Segment::of(*next_segment, entries.iter())?;
+                *next_segment += 1;
+                if segment.paged {
+                    let entries = entries.into_iter().filter(|entry| !entry.stored).map(Into::into).collect();
+                    pages.push(Page { id: segment.id, entries });
+                }
+                Some(segment)
+            });
+        }
+    }
+
+    /// Asks for segments; `prefetch`: also for those that are not needed yet but soon will be.
+    pub(super) fn load(&mut self, prefetch: bool, loads: &mut Vec<Load>) {
+        for level in self.levels.iter_mut().filter(|level| level.has_segments()) {
+            level.load(&self.share, prefetch, |segment| {
+                let (id, positions) = (segment.id, segment.positions());
+                loads.push(Load { id, positions, stored: segment.stored, paged: segment.paged });
+            });
+        }
+    }
+
+    /// Whether any messages are not in memory.
+    pub(super) fn has_segments(&self) -> bool {
+        self.levels.iter().any(Level::has_segments)
+    }
+
+    /// The messages of a segment came; returns how many are missing.
+    pub(super) fn loaded(&mut self, id: u64, mut entries: Vec<Entry>) -> usize {
+        for level in &mut self.levels {
+            match level.loaded(id, std::mem::take(&mut entries)) {
+                Ok(missing) => return missing,
+                Err(back) => entries = back,
+            }
+        }
+        // It was purged while it was on its way.
+        0
     }
 
     #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.levels.iter().flatten()
+    pub(super) fn positions(&self) -> Vec<Position> {
+        self.levels.iter().flat_map(Level::positions).collect()
     }
 
-    /// Priorities above the highest level count as the highest.
-    fn level(&mut self, priority: u8) -> &mut VecDeque<Entry> {
-        let highest = self.levels.len().saturating_sub(1);
-        let index = usize::from(priority).min(highest);
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        self.levels.iter().for_each(Level::check);
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        self.levels.iter().map(Level::cost).sum()
+    }
+
+    fn level(&mut self, priority: u8) -> &mut Level {
+        let index = usize::from(self.level_of(priority));
         if self.levels.is_empty() {
-            self.levels.push(VecDeque::new());
+            self.levels.push(Level::default());
         }
         #[expect(
             clippy::indexing_slicing,

@@ -14,6 +14,7 @@ use crate::time::Time;
 mod dead_letter;
 mod machine;
 mod model;
+mod paging;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
 const CONSUMER: ConnectionId = ConnectionId(2);
@@ -56,12 +57,14 @@ struct Bench {
     sequence: u64,
     effects: Effects,
     got: Vec<(u32, Delivery)>,
+    store: paging::Shelf,
 }
 
 impl Bench {
     fn new(options: QueueOptions) -> Self {
         let queue = Queue::new(options, Position(1), Time::ZERO);
-        Self { queue, now: Time::ZERO, sequence: 0, effects: Effects::default(), got: Vec::new() }
+        let (now, effects, store) = (Time::ZERO, Effects::default(), paging::Shelf::default());
+        Self { queue, now, sequence: 0, effects, got: Vec::new(), store }
     }
 
     fn durable(change: impl FnOnce(&mut QueueOptions)) -> Self {
@@ -73,20 +76,36 @@ impl Bench {
     fn command(&mut self, command: Command) -> Reply {
         let reply = self.queue.apply(self.now, command, &mut self.effects);
         self.settle_batch();
-        reply
-    }
-
-    fn settle_batch(&mut self) {
-        self.queue.settle_batch(self.now, &mut self.effects);
-        self.collect();
+        match reply {
+            Reply::Later(ticket) => self.answer(ticket),
+            reply => reply,
+        }
     }
 
     /// All commands in one batch, as from one drain of the mailbox.
     fn batch(&mut self, commands: Vec<Command>) -> Vec<Reply> {
         let apply = |command| self.queue.apply(self.now, command, &mut self.effects);
-        let replies = commands.into_iter().map(apply).collect();
+        let replies: Vec<Reply> = commands.into_iter().map(apply).collect();
         self.settle_batch();
-        replies
+        let answer = |reply| match reply {
+            Reply::Later(ticket) => self.answer(ticket),
+            reply => reply,
+        };
+        replies.into_iter().map(answer).collect()
+    }
+
+    fn settle_batch(&mut self) {
+        self.settle_once();
+        if !self.store.late {
+            self.serve(usize::MAX);
+        }
+    }
+
+    fn settle_once(&mut self) {
+        self.queue.settle_batch(self.now, &mut self.effects);
+        self.queue.check_window();
+        self.shelve();
+        self.collect();
     }
 
     fn collect(&mut self) {
@@ -97,9 +116,13 @@ impl Bench {
     }
 
     fn publish_with(&mut self, body: &str, ttl_ms: Option<u64>, priority: u8) {
+        self.publish_as(body, ttl_ms, priority, true);
+    }
+
+    fn publish_as(&mut self, body: &str, ttl_ms: Option<u64>, priority: u8, persistent: bool) {
         self.sequence += 1;
-        let publish =
-            Publish { message: message(body), channel: 1, sequence: self.sequence, ttl_ms, priority };
+        let message = message(body).with_persistent(persistent);
+        let publish = Publish { message, channel: 1, sequence: self.sequence, ttl_ms, priority };
         self.command(Command::Publish(PUBLISHER, vec![publish]));
     }
 
@@ -495,6 +518,7 @@ enum Step {
     ChannelGone,
     Configure(QueueOptions),
     Advance(u64),
+    Serve(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -511,19 +535,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::ChannelGone),
         1 => any_options().prop_map(Step::Configure),
         2 => (0..30_u64).prop_map(Step::Advance),
+        3 => (1..4_usize).prop_map(Step::Serve),
     ];
     proptest::collection::vec(step, 1..120)
 }
 
-fn any_options() -> impl Strategy<Value = QueueOptions> {
+fn any_options(window: impl Strategy<Value = Window>) -> impl Strategy<Value = QueueOptions> {
     let overflow = prop_oneof![
         Just(Overflow::DropHead),
         Just(Overflow::RejectPublish),
         Just(Overflow::RejectPublishDlx)
     ];
     let limits = (proptest::option::of(1..8_u64), overflow, proptest::option::of(5..50_u64));
-    (limits, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |((length_max, overflow, message_ttl_ms), durable, dlx, priorities, single)| QueueOptions {
+    (limits, any::<[bool; 4]>(), window).prop_map(
+        |((length_max, overflow, message_ttl_ms), [durable, dlx, priorities, single], window)| QueueOptions {
             durable,
             length_max,
             overflow,
@@ -531,6 +556,7 @@ fn any_options() -> impl Strategy<Value = QueueOptions> {
             dead_letter_exchange: dlx.then(|| "dlx".to_owned()),
             priority_max: priorities.then_some(3),
             single_active_consumer: single,
+            window,
             ..QueueOptions::default()
         },
     )
@@ -545,6 +571,8 @@ struct Model {
     stored_ended: BTreeSet<u64>,
     confirmed: BTreeSet<u64>,
     consumers: BTreeMap<u32, bool>,
+    /// Gets that wait, by ticket.
+    gets: BTreeMap<u64, bool>,
 }
 
 impl Model {
@@ -591,6 +619,13 @@ impl Model {
         }
         effects.dropped.clear();
         effects.delivered_up_to = None;
+        assert_eq!(effects.missing, 0);
+        for (ticket, reply) in std::mem::take(&mut effects.answers) {
+            let no_ack = self.gets.remove(&ticket);
+            if let Reply::Got { delivery, .. } = reply {
+                self.delivered(no_ack.expect("a get"), delivery);
+            }
+        }
         for (number, delivery) in std::mem::take(&mut bench.got) {
             let no_ack = self.consumers.get(&number).copied().unwrap_or(false);
             self.delivered(no_ack, delivery);
@@ -623,8 +658,8 @@ impl Model {
     fn step(&mut self, bench: &mut Bench, step: Step) {
         match step {
             Step::Publish { count, ttl_ms, priority } => {
-                for _ in 0..count {
-                    bench.publish_with("m", ttl_ms, priority);
+                for number in 0..count {
+                    bench.publish_as("m", ttl_ms, priority, number % 3 != 2);
                 }
             }
             Step::Consume { number, prefetch, no_ack } => {
@@ -642,8 +677,10 @@ impl Model {
             Step::Settle(verb, index) => self.settle(bench, verb, index),
             Step::Get(no_ack) => {
                 let get = Command::Get { connection: CONSUMER, channel: 1, no_ack };
-                if let Reply::Got { delivery, .. } = bench.command(get) {
-                    self.delivered(no_ack, delivery);
+                match bench.command(get) {
+                    Reply::Got { delivery, .. } => self.delivered(no_ack, delivery),
+                    Reply::Later(ticket) => drop(self.gets.insert(ticket, no_ack)),
+                    _ => {}
                 }
             }
             Step::Purge => drop(bench.command(Command::Purge)),
@@ -655,6 +692,7 @@ impl Model {
             }
             Step::Configure(options) => bench.configure(options),
             Step::Advance(ms) => bench.advance_ms(ms),
+            Step::Serve(count) => bench.serve(count),
         }
     }
 
@@ -674,8 +712,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_every_message_is_in_one_place(options in any_options(), steps in steps()) {
+    fn whatever_happens_every_message_is_in_one_place(
+        options in any_options(paging::any_window()),
+        late: bool,
+        steps in steps(),
+    ) {
         let mut bench = Bench::new(options);
+        bench.store.late = late;
         let mut model = Model::default();
         for step in steps {
             model.step(&mut bench, step);

@@ -19,8 +19,8 @@ use super::{listener, recovery};
 use crate::config::Config;
 use crate::message::Position;
 use crate::policy::{Policy, PolicyError, PolicyKind};
-use crate::queue::{Command, Counts, Reply};
-use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle};
+use crate::queue::{Command, Counts, Reply, Window};
+use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle, Submission};
 use crate::telemetry::Counters;
 
 /// How long connections have to say goodbye when the broker stops.
@@ -88,7 +88,8 @@ impl Broker {
     /// A broker to be configured. Without more it is the one that `cargo run` starts.
     #[must_use]
     pub fn builder() -> BrokerBuilder {
-        BrokerBuilder { config: Config::default(), clock: None, store: None, meter: None }
+        let window = Window::STANDARD;
+        BrokerBuilder { config: Config::default(), clock: None, store: None, meter: None, window }
     }
 }
 
@@ -98,6 +99,7 @@ pub struct BrokerBuilder {
     clock: Option<Clock>,
     store: Option<(StoreHandle, Recovered)>,
     meter: Option<Meter>,
+    window: Window,
 }
 
 impl BrokerBuilder {
@@ -150,6 +152,13 @@ impl BrokerBuilder {
         self
     }
 
+    /// Keeps this much of each queue in memory. A broker without a disk keeps everything.
+    #[must_use]
+    pub const fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
     /// Learns by this how much memory it uses and how much of its disk is free, not from the operating system: for tests
     /// of the alarms.
     #[must_use]
@@ -168,12 +177,16 @@ impl BrokerBuilder {
         }
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();
+        let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
         let opened = self.open_store(&progress, failure)?;
         let definitions = Definition::read_all(&opened.recovered.definitions)?;
         let clock = self.clock.unwrap_or_else(Clock::system);
         let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
         shared.store_progress = progress;
+        if !is_ephemeral {
+            shared.window = self.window;
+        }
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::queue::{Command, Publish, Reply};
-use crate::store::Join;
+use crate::store::{Join, StoredMessage};
 
 /// Above this many bytes a mailbox makes its publishers wait. A few socket reads of each of some dozen connections.
 const HIGH_BYTES: usize = 1024 * 1024;
@@ -28,6 +28,8 @@ pub enum Mail {
     Ask(Command, oneshot::Sender<Reply>),
     /// Commands whose store records are one part of an atomic unit over several queues.
     Joined(Join, Vec<Command>),
+    /// Messages that the store was asked for under this id. What the queue asks for bounds them.
+    Loaded(u64, Vec<StoredMessage>),
 }
 
 /// How full something is, and a place to wait for it to empty.
@@ -151,6 +153,7 @@ fn cost(mail: &Mail) -> usize {
     match mail {
         Mail::Tell(command) | Mail::Ask(command, _) => command_cost(command),
         Mail::Joined(_, commands) => commands.iter().map(command_cost).sum(),
+        Mail::Loaded(..) => COMMAND_BYTES,
     }
 }
 

@@ -10,8 +10,11 @@ use super::dead_letters::Burial;
 use super::mailbox::{Mail, MailReceiver};
 use super::shared::{ConnectionHandle, Event, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
-use crate::queue::{Command, ConnectionId, ConsumerKey, Effects, Ended, Queue, Range, Reply, TimedOut};
-use crate::store::{Confirm, Join, Op, StoredMessage, Submission};
+use crate::queue::{
+    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, Page, Queue, Range, Reply, Restored,
+    StoreAppend, TimedOut,
+};
+use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 
 /// Mail taken at a time: enough to pay for a wake-up many times over, little enough that deliveries don't wait long.
@@ -32,6 +35,8 @@ pub(super) struct QueueTask {
     alarm: Option<(Time, Alarm)>,
     /// Ways to the connections this queue has to do with.
     connections: HashMap<ConnectionId, ConnectionHandle>,
+    /// Whoever waits for an answer that needs messages from the store.
+    waiting: HashMap<u64, oneshot::Sender<Reply>>,
 }
 
 impl QueueTask {
@@ -44,7 +49,8 @@ impl QueueTask {
         mail: MailReceiver,
     ) -> Self {
         let (effects, connections) = (Effects::default(), HashMap::new());
-        Self { shared, vhost, record, queue, mail, effects, alarm: None, connections }
+        let waiting = HashMap::new();
+        Self { shared, vhost, record, queue, mail, effects, alarm: None, connections, waiting }
     }
 
     /// Starts the task.
@@ -53,6 +59,11 @@ impl QueueTask {
     }
 
     async fn run(mut self) {
+        // What an earlier run left may have expired.
+        if let Some(ended) = self.batch(Vec::new()) {
+            self.finish(ended).await;
+            return;
+        }
         while let Some(mail) = self.wake_up().await {
             if let Some(ended) = self.batch(mail) {
                 self.finish(ended).await;
@@ -97,6 +108,7 @@ impl QueueTask {
         }
         self.queue.settle_batch(now, &mut self.effects);
         self.carry_out(None);
+        replies.extend(self.late_replies());
         send_replies(replies);
         self.effects.ended.take()
     }
@@ -115,9 +127,14 @@ impl QueueTask {
                 self.note_gone(&command);
                 self.queue.apply(now, command, &mut self.effects);
             }
-            Mail::Ask(command, reply_to) => {
-                let reply = self.queue.apply(now, command, &mut self.effects);
-                replies.push((reply_to, reply));
+            Mail::Ask(command, reply_to) => match self.queue.apply(now, command, &mut self.effects) {
+                Reply::Later(ticket) => drop(self.waiting.insert(ticket, reply_to)),
+                reply => replies.push((reply_to, reply)),
+            },
+            Mail::Loaded(id, messages) => {
+                let wall = self.shared.clock.timestamp();
+                let messages = messages.into_iter().map(|message| restored(message, now, wall)).collect();
+                self.queue.apply(now, Command::Loaded(id, messages), &mut self.effects);
             }
             Mail::Joined(join, commands) => {
                 self.carry_out(None);
@@ -127,6 +144,15 @@ impl QueueTask {
                 self.carry_out(Some(join));
             }
         }
+    }
+
+    fn late_replies(&mut self) -> Vec<(oneshot::Sender<Reply>, Reply)> {
+        let answers = std::mem::take(&mut self.effects.answers).into_iter();
+        let answers: Vec<_> =
+            answers.filter_map(|(ticket, reply)| Some((self.waiting.remove(&ticket)?, reply))).collect();
+        // Those whose connection is gone get no answer any more.
+        self.waiting.retain(|_, reply_to| !reply_to.is_closed());
+        answers
     }
 
     fn note_gone(&mut self, command: &Command) {
@@ -159,7 +185,37 @@ impl QueueTask {
             count_reason(&self.shared.counters.dropped.dead, reason, count as u64);
         }
         self.submit(join);
+        self.page();
         self.bury();
+    }
+
+    /// Messages out of memory and back. The store has to know of all messages that came in before it is asked for them.
+    fn page(&mut self) {
+        let (store, queue) = (&self.shared.store, self.record.id);
+        if std::mem::take(&mut self.effects.missing) > 0 {
+            store.fail("messages of a queue are missing");
+        }
+        if std::mem::take(&mut self.effects.all_pages_forgotten) {
+            store.forget_pages(queue);
+        }
+        for page in self.effects.pages_forgotten.drain(..) {
+            store.forget_page(queue, page);
+        }
+        if !self.effects.pages.is_empty() {
+            let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
+            for Page { id, entries } in self.effects.pages.drain(..) {
+                let entries = entries.into_iter().map(|append| stored(append, now, wall));
+                store.write_page(queue, id, entries.collect());
+            }
+        }
+        for Load { id, positions, stored, paged } in self.effects.loads.drain(..) {
+            let mailbox = self.record.mailbox.clone();
+            let done = Box::new(move |messages| {
+                // A queue that is gone needs them no more.
+                let _ = mailbox.send(Mail::Loaded(id, messages));
+            });
+            store.load(store::Load { queue, positions, stored, page: paged.then_some(id), done });
+        }
     }
 
     /// Looks a connection up once; most queues have to do with the same few all the time.
@@ -200,12 +256,7 @@ impl QueueTask {
         let mut ops = Vec::new();
         if !self.effects.appended.is_empty() {
             let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
-            let entries = self.effects.appended.drain(..).map(|append| StoredMessage {
-                position: append.position,
-                message: append.message,
-                expires_at: on_the_wall(append.expires, now, wall),
-                redelivered: false,
-            });
+            let entries = self.effects.appended.drain(..).map(|append| stored(append, now, wall));
             ops.push(Op::Append { queue, entries: entries.collect() });
         }
         // After what was published before it in the same batch; what came later lies at or above its bound.
@@ -243,6 +294,7 @@ impl QueueTask {
             let ops = vec![Op::DeleteQueue { queue: self.record.id }];
             self.shared.store.submit(Submission { ops, ..Submission::default() });
         }
+        self.shared.store.forget_pages(self.record.id);
         if ended != Ended::Deleted {
             self.vhost.forget_queue(&self.shared, &self.record).await;
         }
@@ -262,7 +314,7 @@ impl QueueTask {
             Mail::Joined(join, _) => {
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
-            Mail::Ask(..) | Mail::Tell(_) => {}
+            Mail::Ask(..) | Mail::Tell(_) | Mail::Loaded(..) => {}
         }
     }
 }
@@ -274,7 +326,18 @@ fn send_replies(replies: Vec<(oneshot::Sender<Reply>, Reply)>) {
     }
 }
 
-fn on_the_wall(expires: Time, now: Time, wall: Timestamp) -> Option<Timestamp> {
-    let left_ms = expires.since(now).as_millis();
-    (expires != Time::NEVER).then(|| Timestamp::from_millis(wall.as_millis().saturating_add(left_ms as u64)))
+fn stored(append: StoreAppend, now: Time, wall: Timestamp) -> StoredMessage {
+    let StoreAppend { position, message, level, expires } = append;
+    // Rounded up: nothing dies early.
+    let left_ms = expires.since(now).as_micros().div_ceil(1000) as u64;
+    let expires_at =
+        (expires != Time::NEVER).then(|| Timestamp::from_millis(wall.as_millis().saturating_add(left_ms)));
+    StoredMessage { position, message, level, expires_at, redelivered: false }
+}
+
+fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {
+    let StoredMessage { position, message, level, expires_at, .. } = stored;
+    let left_ms = |at: Timestamp| at.as_millis().saturating_sub(wall.as_millis());
+    let expires = expires_at.map_or(Time::NEVER, |at| now.plus_ms(left_ms(at)));
+    Restored { position, message, expires, level }
 }

@@ -1,4 +1,5 @@
-//! Bringing back what an earlier run left: definitions, then the queues with their messages.
+//! Bringing back what an earlier run left: definitions, then the queues with what the store knows of their messages,
+//! which stay there until they are needed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,10 +10,8 @@ use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::vhost::{Leftovers, NewQueue, Vhost};
 use crate::message::{Position, QueueId};
-use crate::protocol::content::Properties;
-use crate::queue::{Attempts, QueueOptions, Restored};
-use crate::store::{Op, RecoveredQueue, StoredMessage, Submission};
-use crate::time::{Time, Timestamp};
+use crate::queue::{Attempts, QueueOptions};
+use crate::store::{Op, RecoveredQueue, Submission};
 
 /// Puts back definitions and messages. Queues start when all is there: what expired in the meantime finds its way to a
 /// dead-letter queue.
@@ -87,13 +86,10 @@ fn restore_queue(
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
         .map_err(|error| StartError::Definition(error.to_string()))?;
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
-    let RecoveredQueue { messages, notes, .. } = recovered.unwrap_or_default();
-    let attempts = attempts(&thing, notes)?;
-    let (now, wall) = (shared.clock.now(), shared.clock.timestamp());
-    let messages = messages.into_iter().map(|message| restored(message, now, wall)).collect();
+    let RecoveredQueue { stretches, delivered, notes, .. } = recovered.unwrap_or_default();
+    let leftovers = Leftovers { stretches, delivered, attempts: attempts(&thing, notes)? };
     let new = NewQueue { name, owner: None, arguments, options };
-    let (first_position, leftovers) = (first_position.max(Position(1)), Leftovers { messages, attempts });
-    let (_, task) = vhost.install(shared, QueueId(id), new, first_position, leftovers);
+    let (_, task) = vhost.install(shared, QueueId(id), new, first_position.max(Position(1)), leftovers);
     Ok(task)
 }
 
@@ -103,21 +99,6 @@ fn attempts(thing: &str, notes: Vec<(Position, Vec<u8>)>) -> Result<Vec<(Positio
         Attempts::decode(&note).map(|attempts| (position, attempts)).ok_or_else(unreadable)
     };
     notes.into_iter().map(decode).collect()
-}
-
-fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {
-    let expires = stored
-        .expires_at
-        .map_or(Time::NEVER, |at| now.plus_ms(at.as_millis().saturating_sub(wall.as_millis())));
-    let properties = Properties::parse(stored.message.properties()).ok();
-    let priority = properties.and_then(|properties| properties.priority()).unwrap_or(0);
-    Restored {
-        position: stored.position,
-        message: stored.message,
-        expires,
-        priority,
-        redelivered: stored.redelivered,
-    }
 }
 
 /// Messages of queues that were deleted while the process ended.

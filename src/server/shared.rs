@@ -13,7 +13,7 @@ use crate::auth::{PatternError, Permission, Users};
 use crate::config::Config;
 use crate::message::{Message, Position};
 use crate::queue::dead_letter::Reason;
-use crate::queue::{ConnectionId, Delivery};
+use crate::queue::{ConnectionId, Delivery, Window};
 use crate::session::Session;
 use crate::session::direct_reply::{Address, ReplyConsumers};
 use crate::store::{StoreHandle, Submission};
@@ -21,6 +21,10 @@ use crate::telemetry::{Counters, Reasons};
 
 /// Above this many bytes waiting for the committer, queues wait before they take more mail: about a second of a fast disk.
 const STORE_HIGH_BYTES: usize = 64 * 1024 * 1024;
+
+/// Above this many bytes of pages on their way to the disk, queues wait, too: what is put out of memory must not pile up
+/// there.
+const PAGES_HIGH_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a connection task is told.
 #[derive(Debug)]
@@ -115,7 +119,7 @@ pub struct Shared {
     pub clock: Clock,
     /// The store.
     pub store: StoreHandle,
-    /// Rung after each commit.
+    /// Rung after each commit and each page.
     pub store_progress: Arc<Notify>,
     /// Virtual hosts by name.
     pub vhosts: DashMap<String, Arc<Vhost>>,
@@ -132,6 +136,8 @@ pub struct Shared {
     users: RwLock<Users>,
     next_connection: AtomicU64,
     next_queue: AtomicU64,
+    /// How much of each queue is in memory.
+    pub window: Window,
     /// First position of a queue that the store knows nothing of.
     first_position: Position,
 }
@@ -162,6 +168,7 @@ impl Shared {
             next_connection: AtomicU64::new(1),
             next_queue: AtomicU64::new(first_queue),
             first_position,
+            window: Window::UNLIMITED,
         }
     }
 
@@ -220,13 +227,17 @@ impl Shared {
 
     /// Waits while the store has too much to do.
     pub async fn wait_for_store(&self) {
-        while self.store.pending_bytes() > STORE_HIGH_BYTES {
+        while self.store_is_behind() {
             let progress = self.store_progress.notified();
-            if self.store.pending_bytes() <= STORE_HIGH_BYTES {
+            if !self.store_is_behind() {
                 return;
             }
             progress.await;
         }
+    }
+
+    fn store_is_behind(&self) -> bool {
+        self.store.pending_bytes() > STORE_HIGH_BYTES || self.store.pending_page_bytes() > PAGES_HIGH_BYTES
     }
 }
 

@@ -16,9 +16,9 @@ use super::shared::Shared;
 use crate::message::{Position, QueueId};
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::options::OptionsError;
-use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Restored};
+use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Stretch};
 use crate::session::Exception;
-use crate::store::{Op, Submission};
+use crate::store::{self, Op, Submission};
 use crate::topology::{Binding, ExchangeSpec, Removed, SharedTopology, TopologyError};
 
 /// What the broker knows of a queue beside its messages.
@@ -91,8 +91,10 @@ pub struct NewQueue {
 /// What an earlier run left of a queue.
 #[derive(Debug, Default)]
 pub struct Leftovers {
-    /// Its messages, ascending.
-    pub messages: Vec<Restored>,
+    /// Its messages.
+    pub stretches: Vec<store::Stretch>,
+    /// Everything at or below this may have been delivered before.
+    pub delivered: Position,
     /// What was noted on those of them that had come back.
     pub attempts: Vec<(Position, Attempts)>,
 }
@@ -175,9 +177,9 @@ impl Vhost {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         id: QueueId,
-        new: NewQueue,
+        mut new: NewQueue,
         first_position: Position,
-        restored: Leftovers,
+        leftovers: Leftovers,
     ) -> (Arc<QueueRecord>, QueueTask) {
         let (mailbox, receiver) = Mailbox::new();
         let record = Arc::new(QueueRecord {
@@ -189,11 +191,12 @@ impl Vhost {
             arguments: new.arguments,
             mailbox,
         });
-        let options = self.effective_options(&record).unwrap_or(new.options);
+        let mut options = self.effective_options(&record).unwrap_or(new.options);
+        options.window = shared.window;
         let queue = Queue::new(options, first_position, shared.clock.now());
         let mut queue = queue.with_epoch(shared.clock.epoch());
-        restored.messages.into_iter().for_each(|message| queue.restore(message));
-        queue.restore_attempts(restored.attempts);
+        queue.restore(leftovers.stretches.into_iter().map(restored).collect(), leftovers.delivered);
+        queue.restore_attempts(leftovers.attempts);
         self.queues.insert(id, Arc::clone(&record));
         self.topology.change(|topology| topology.add_queue(&record.name, id));
         let task = QueueTask::new(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
@@ -340,6 +343,11 @@ impl Vhost {
             shared.store_durably(Submission { ops, ..Submission::default() }).await;
         }
     }
+}
+
+fn restored(stretch: store::Stretch) -> Stretch {
+    let store::Stretch { level, positions, body_bytes, encoded_bytes, may_expire } = stretch;
+    Stretch { level, positions, body_bytes, encoded_bytes, may_expire }
 }
 
 impl From<TopologyError> for Exception {

@@ -6,17 +6,22 @@
 //! - `02 | queue`: the delivered watermark, a position
 //! - `05 | queue | position`: a note on a message, opaque here
 //! - `02 | queue | first position`: what is left of a chunk that was partly removed, as [`Runs`]
+//! - `06 | queue | first position`: the [`Summary`] of a chunk, written and removed with it: a start reads these instead
+//!   of the messages
 //!
-//! An entry: `flags u8 | position delta varint | [expires at u64] | length varint | encoded message`. The delta
-//! counts from the entry before, the first from the position in the key.
+//! An entry: `flags u8 | position delta varint | [level u8] | [expires at u64] | length varint | encoded message`. The
+//! delta counts from the entry before, the first from the position in the key.
+//!
+//! A page (see `pages`) holds entries in the same form, the first delta counting from 0.
 
-use super::index::Runs;
-use super::{Error, StoredMessage};
-use crate::message::{Message, Position, QueueId};
+use super::{Error, StoredMessage, Stretch};
+use crate::message::packed::{Reader, push_varint};
+use crate::message::runs::Runs;
+use crate::message::{FinishedBlock, Position, QueueId};
 use crate::time::Timestamp;
 
 /// Version of all of this and of the journal's use of the heartbeat.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 /// A chunk is closed before it grows beyond this: large enough to make the cost per key vanish, small enough to be
 /// rewritten by compaction without notice. A single larger message has a chunk of its own.
@@ -29,14 +34,21 @@ pub(super) const KIND_HEARTBEAT: u8 = 0;
 pub(super) const KIND_CHUNK: u8 = 1;
 pub(super) const KIND_STATE: u8 = 2;
 pub(super) const KIND_NOTE: u8 = 5;
+pub(super) const KIND_SUMMARY: u8 = 6;
 
 const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;
 const REDELIVERED: u8 = 4;
+const LEVEL: u8 = 8;
 
 /// The key of a chunk.
 pub(super) fn chunk_key(queue: QueueId, first: Position) -> Vec<u8> {
     key(KIND_CHUNK, queue, Some(first))
+}
+
+/// The key of a chunk's summary.
+pub(super) fn summary_key(queue: QueueId, first: Position) -> Vec<u8> {
+    key(KIND_SUMMARY, queue, Some(first))
 }
 
 /// The key of what is left of a chunk.
@@ -64,7 +76,7 @@ fn key(kind: u8, queue: QueueId, first: Option<Position>) -> Vec<u8> {
     key
 }
 
-/// Takes a key of kind 01, 02 or 05 apart; `None` if it is none of them.
+/// Takes the key of anything that belongs to a queue apart; `None` if it is no such key.
 pub(super) fn parse_key(key: &[u8]) -> Option<(QueueId, Option<Position>)> {
     let mut reader = Reader(key.get(1..)?);
     let queue = QueueId(reader.u64()?);
@@ -84,10 +96,87 @@ pub(super) fn parse_heartbeat(value: &[u8]) -> Option<(u64, u64)> {
     reader.0.is_empty().then_some(numbers)
 }
 
+/// What a start needs to know of a chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Summary {
+    /// Bytes of the chunk's value.
+    pub(super) bytes: usize,
+    /// Its messages by level, in the order in which the levels came.
+    pub(super) stretches: Vec<Stretch>,
+}
+
+impl Summary {
+    fn add(&mut self, entry: &StoredMessage) {
+        let level = entry.level;
+        match self.stretches.iter_mut().find(|stretch| stretch.level == level) {
+            Some(stretch) => stretch.add(entry),
+            None => {
+                let mut stretch = Stretch { level, ..Stretch::default() };
+                stretch.add(entry);
+                self.stretches.push(stretch);
+            }
+        }
+    }
+
+    /// The positions of all levels.
+    pub(super) fn positions(&self) -> Runs {
+        let mut stretches = self.stretches.iter();
+        let mut positions = stretches.next().map(|stretch| stretch.positions.clone()).unwrap_or_default();
+        stretches.for_each(|stretch| positions.merge(&stretch.positions));
+        positions
+    }
+
+    /// As bytes.
+    pub(super) fn encode(&self, first: Position) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        push_varint(&mut out, self.bytes as u64);
+        for stretch in &self.stretches {
+            out.push(stretch.level);
+            out.push(u8::from(stretch.may_expire));
+            push_varint(&mut out, stretch.body_bytes);
+            push_varint(&mut out, stretch.encoded_bytes);
+            let runs = stretch.positions.encode(first);
+            push_varint(&mut out, runs.len() as u64);
+            out.extend_from_slice(&runs);
+        }
+        out
+    }
+
+    /// From bytes; `None` if they are not [encoded](Self::encode).
+    pub(super) fn decode(first: Position, bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let mut summary = Self { bytes: reader.varint()? as usize, stretches: Vec::new() };
+        while !reader.0.is_empty() {
+            let (level, may_expire) = (reader.u8()?, reader.u8()? == 1);
+            let (body_bytes, encoded_bytes) = (reader.varint()?, reader.varint()?);
+            let runs = usize::try_from(reader.varint()?).ok()?;
+            let positions = Runs::decode(first, reader.take(runs)?)?;
+            summary.stretches.push(Stretch { level, positions, body_bytes, encoded_bytes, may_expire });
+        }
+        Some(summary)
+    }
+
+    /// Of these entries.
+    pub(super) fn of(entries: &[StoredMessage], bytes: usize) -> Self {
+        let mut summary = Self { bytes, ..Self::default() };
+        entries.iter().for_each(|entry| summary.add(entry));
+        summary
+    }
+}
+
+impl Stretch {
+    fn add(&mut self, entry: &StoredMessage) {
+        self.positions.push(entry.position);
+        self.body_bytes += entry.message.body().len() as u64;
+        self.encoded_bytes += entry.message.encoded_len() as u64;
+        self.may_expire |= entry.expires_at.is_some();
+    }
+}
+
 /// A chunk ready to be written.
 pub(super) struct EncodedChunk {
     pub(super) first: Position,
-    pub(super) positions: Runs,
+    pub(super) summary: Summary,
     pub(super) value: Vec<u8>,
 }
 
@@ -113,10 +202,10 @@ impl ChunkWriter {
         }
         let chunk = self.open.get_or_insert_with(|| {
             self.last = entry.position;
-            EncodedChunk { first: entry.position, positions: Runs::default(), value: vec![0; 4] }
+            EncodedChunk { first: entry.position, summary: Summary::default(), value: vec![0; 4] }
         });
         encode_entry(&mut chunk.value, entry, entry.position.0 - self.last.0);
-        chunk.positions.push(entry.position);
+        chunk.summary.add(entry);
         self.last = entry.position;
         self.count += 1;
     }
@@ -140,26 +229,32 @@ impl ChunkWriter {
                 *count = self.count.to_be_bytes();
             }
             self.count = 0;
+            chunk.summary.bytes = chunk.value.len();
             self.done.push(chunk);
         }
     }
 }
 
-/// Flags, two varints, a time.
-const ENTRY_OVERHEAD_MAX: usize = 1 + 10 + 8 + 5;
+/// Flags, two varints, a level, a time.
+const ENTRY_OVERHEAD_MAX: usize = 1 + 10 + 1 + 8 + 5;
 
-fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64) {
+/// Appends an entry.
+pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64) {
     let encoded = entry.message.encoded();
     let mut flags = 0;
     for (flag, set) in [
         (PERSISTENT, entry.message.is_persistent()),
         (EXPIRES, entry.expires_at.is_some()),
         (REDELIVERED, entry.redelivered),
+        (LEVEL, entry.level != 0),
     ] {
         flags |= if set { flag } else { 0 };
     }
     out.push(flags);
     push_varint(out, delta);
+    if entry.level != 0 {
+        out.push(entry.level);
+    }
     if let Some(at) = entry.expires_at {
         out.extend_from_slice(&at.as_millis().to_be_bytes());
     }
@@ -167,91 +262,77 @@ fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64) {
     out.extend_from_slice(encoded);
 }
 
-/// The messages of a chunk.
+/// The messages of a chunk that are wanted; all without a wish. They share one block.
 ///
 /// # Errors
 /// [`Error::Damaged`] if the value is not a chunk.
 pub(super) fn decode_chunk(
     queue: QueueId,
     first: Position,
-    value: &[u8],
+    value: Vec<u8>,
+    wanted: Option<&Runs>,
 ) -> Result<Vec<StoredMessage>, Error> {
-    decode_entries(first, value).ok_or_else(|| {
+    let count = value.first_chunk().map_or(0, |count| u32::from_be_bytes(*count));
+    let entries = decode_entries(first, value, 4, count as usize, wanted);
+    entries.filter(|_| count > 0).ok_or_else(|| {
         Error::damaged(format!("the record of queue {} at position {} is unreadable", queue.0, first.0))
     })
 }
 
-fn decode_entries(first: Position, value: &[u8]) -> Option<Vec<StoredMessage>> {
-    let mut reader = Reader(value);
-    let count = u32::from_be_bytes(*reader.take(4)?.first_chunk()?) as usize;
+/// The wanted ones of `count` entries, which begin at `start` of the block.
+pub(super) fn decode_entries(
+    first: Position,
+    value: Vec<u8>,
+    start: usize,
+    count: usize,
+    wanted: Option<&Runs>,
+) -> Option<Vec<StoredMessage>> {
+    let block = FinishedBlock::of(value);
+    let mut reader = Reader(block.bytes().get(start..)?);
     // An entry has at least nine bytes: a damaged count must not allocate more than the chunk could hold.
-    let mut entries = Vec::with_capacity(count.min(value.len() / 9));
+    let mut entries = Vec::with_capacity(count.min(block.bytes().len() / 9));
+    let mut wanted = wanted.map(Runs::ascending);
     let mut last = first;
     for _ in 0..count {
-        let entry = decode_entry(&mut reader, last)?;
+        let entry = Header::decode(&mut reader, last)?;
         last = entry.position;
-        entries.push(entry);
-    }
-    (reader.0.is_empty() && count > 0).then_some(entries)
-}
-
-fn decode_entry(reader: &mut Reader<'_>, last: Position) -> Option<StoredMessage> {
-    let flags = reader.u8()?;
-    if flags & !(PERSISTENT | EXPIRES | REDELIVERED) != 0 {
-        return None;
-    }
-    let position = Position(last.0.checked_add(reader.varint()?)?);
-    let expires_at = match flags & EXPIRES {
-        0 => None,
-        _ => Some(Timestamp::from_millis(reader.u64()?)),
-    };
-    let length = usize::try_from(reader.varint()?).ok()?;
-    let message = Message::from_encoded(reader.take(length)?, flags & PERSISTENT != 0)?;
-    Some(StoredMessage { position, message, expires_at, redelivered: flags & REDELIVERED != 0 })
-}
-
-/// Appends seven bits a byte, low bits first; the high bit says that more follow.
-pub(super) fn push_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push((number as u8 & 0x7f) | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// Takes values off the front of bytes; `None` when they do not suffice.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    pub(super) fn u8(&mut self) -> Option<u8> {
-        let (byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*byte)
-    }
-
-    pub(super) fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_be_bytes(*self.take(8)?.first_chunk()?))
-    }
-
-    pub(super) fn varint(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.u8()?;
-            let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits {
-                return None;
-            }
-            number |= bits << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
+        let start = block.bytes().len() - reader.0.len();
+        reader.take(entry.length)?;
+        if wanted.as_mut().is_none_or(|wanted| wanted.contains(last)) {
+            entries.push(entry.with_message(&block, start)?);
         }
-        None
+    }
+    reader.0.is_empty().then_some(entries)
+}
+
+/// An entry without its message.
+struct Header {
+    flags: u8,
+    position: Position,
+    level: u8,
+    expires_at: Option<Timestamp>,
+    length: usize,
+}
+
+impl Header {
+    fn decode(reader: &mut Reader<'_>, last: Position) -> Option<Self> {
+        let flags = reader.u8()?;
+        if flags & !(PERSISTENT | EXPIRES | REDELIVERED | LEVEL) != 0 {
+            return None;
+        }
+        let position = Position(last.0.checked_add(reader.varint()?)?);
+        let level = if flags & LEVEL == 0 { 0 } else { reader.u8()? };
+        let expires_at = match flags & EXPIRES {
+            0 => None,
+            _ => Some(Timestamp::from_millis(reader.u64()?)),
+        };
+        let length = usize::try_from(reader.varint()?).ok()?;
+        Some(Self { flags, position, level, expires_at, length })
+    }
+
+    fn with_message(self, block: &FinishedBlock, start: usize) -> Option<StoredMessage> {
+        let Self { flags, position, level, expires_at, length } = self;
+        let message = block.encoded_message(start, length, flags & PERSISTENT != 0)?;
+        Some(StoredMessage { position, message, level, expires_at, redelivered: flags & REDELIVERED != 0 })
     }
 }

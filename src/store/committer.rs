@@ -13,13 +13,15 @@ use super::chunk::{self, ChunkWriter, EncodedChunk};
 use super::confirms::Confirms;
 use super::engine::{Durability, Engine, Space, WriteBatch};
 use super::index::{Change, Chunk, Index, QueueIndex};
+use super::pager::Request;
 use super::recovery::{self, Start};
-use super::{Error, Join, Op, Shared, StoredMessage, Submission};
+use super::{Error, Join, Load, Op, Shared, StoredMessage, Submission};
 use crate::message::{Position, QueueId};
 use foldhash::{HashMap, HashMapExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Sender;
 
 /// A drain is committed when it holds this much: more gains nothing and delays the first confirm.
 pub(super) const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -33,6 +35,9 @@ pub(super) struct Committer<E> {
     /// Positions that wait in joins. One that is removed meanwhile is taken out, and not written later.
     held: HashMap<QueueId, BTreeSet<Position>>,
     drain: Drain,
+    /// Messages to be read once what was submitted before is committed.
+    loads: Vec<Load>,
+    pager: Sender<Request>,
     commit_number: u64,
     synced_number: u64,
     live_bytes: u64,
@@ -73,7 +78,7 @@ struct Pending {
 }
 
 impl<E: Engine> Committer<E> {
-    pub(super) fn new(start: Start<E>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(start: Start<E>, pager: Sender<Request>, shared: Arc<Shared>) -> Self {
         let live_bytes = start.index.values().map(QueueIndex::bytes).sum();
         Self {
             engine: start.engine,
@@ -81,6 +86,8 @@ impl<E: Engine> Committer<E> {
             joins: HashMap::new(),
             held: HashMap::new(),
             drain: Drain::default(),
+            loads: Vec::new(),
+            pager,
             commit_number: start.commit_number,
             synced_number: start.commit_number,
             live_bytes,
@@ -99,6 +106,11 @@ impl<E: Engine> Committer<E> {
                 self.apply(submission, false);
             }
         }
+    }
+
+    /// Takes a load, to be passed on after the next commit.
+    pub(super) fn add_load(&mut self, load: Load) {
+        self.loads.push(load);
     }
 
     /// Whether the drain should be committed before more is added.
@@ -125,7 +137,27 @@ impl<E: Engine> Committer<E> {
         self.shared.pending_bytes.fetch_sub(drain.cost, Relaxed);
         drain.confirms.release();
         drain.done.into_iter().for_each(|done| done());
+        self.pass_loads_on();
         Ok(())
+    }
+
+    /// Everything submitted before a load is in the index now, but for messages that are held for a join: a load of such
+    /// a one waits until the join is whole.
+    fn pass_loads_on(&mut self) {
+        for load in std::mem::take(&mut self.loads) {
+            let held = self.held.get(&load.queue);
+            let (first, last) = load.positions.first().zip(load.positions.last()).unwrap_or_default();
+            let waits =
+                held.is_some_and(|held| held.range(first..=last).any(|held| load.positions.contains(*held)));
+            if waits {
+                self.loads.push(load);
+                continue;
+            }
+            let index = self.index.get(&load.queue);
+            let chunks = index.map(|index| index.chunks_with(&load.positions)).unwrap_or_default();
+            // Without a pager there is no store any more.
+            drop(self.pager.send(Request::Read { load, chunks }));
+        }
     }
 
     /// Commits the drain and a last synced heartbeat: it proves at the next start that the commits before it were
@@ -307,6 +339,7 @@ impl<E: Engine> Committer<E> {
         }
         for (first, chunk) in index.into_chunks() {
             self.drain.gone.push(chunk::chunk_key(queue, first));
+            self.drain.gone.push(chunk::summary_key(queue, first));
             if chunk.has_state {
                 self.drain.records.insert(chunk::state_key(queue, first), None);
             }
@@ -372,6 +405,7 @@ fn write_changes(queue: QueueId, index: &mut QueueIndex, drain: &mut Drain, batc
             Change::Left(runs) => drop(drain.records.insert(chunk::state_key(queue, first), Some(runs))),
             Change::Gone { had_state, bytes } => {
                 batch.remove_weak(Space::Messages, chunk::chunk_key(queue, first));
+                batch.remove_weak(Space::Messages, chunk::summary_key(queue, first));
                 if had_state {
                     drain.records.insert(chunk::state_key(queue, first), None);
                 }
@@ -400,9 +434,10 @@ fn write_entries(
     }
     let mut bytes = 0;
     // The index takes chunks in ascending order.
-    for EncodedChunk { first, positions, value } in late.finish().into_iter().chain(ascending.finish()) {
+    for EncodedChunk { first, summary, value } in late.finish().into_iter().chain(ascending.finish()) {
         bytes += value.len() as u64;
-        index.insert(first, Chunk { live: positions, has_state: false, bytes: value.len() });
+        index.insert(first, Chunk { live: summary.positions(), has_state: false, bytes: value.len() });
+        batch.put(Space::Messages, chunk::summary_key(queue, first), summary.encode(first));
         batch.put(Space::Messages, chunk::chunk_key(queue, first), value);
     }
     (bytes, count)

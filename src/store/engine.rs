@@ -111,12 +111,24 @@ pub trait Engine: Send {
     /// What the engine or the visitor fails with.
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error>;
 
+    /// Something to read single keys with, on another thread.
+    fn reader(&self) -> Box<dyn Reader>;
+
     /// Called when nothing was submitted for a while after much was removed: gives space back. Must be quick. Says
     /// whether it wants to be called again the next time nothing happens.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error>;
+}
+
+/// Reads what an engine has committed.
+pub trait Reader: Send {
+    /// The value of a key, if it is there.
+    ///
+    /// # Errors
+    /// What the engine fails with.
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 }
 
 /// Takes the pairs of a scan.

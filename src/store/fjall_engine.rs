@@ -4,7 +4,7 @@
 //! keyspace whose flush cancels out to nothing never frees its journals. The journals are checked before fjall
 //! opens them, under fjall's own lock, because fjall silently drops what follows a damaged header.
 
-use super::engine::{Durability, Engine, Space, Visitor, Write, WriteBatch};
+use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
 use super::{Error, chunk, journal_check};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -109,6 +109,10 @@ impl Engine for FjallEngine {
         Ok(())
     }
 
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(FjallReader { messages: self.messages.clone(), definitions: self.definitions.clone() })
+    }
+
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
         if self.rotated {
             self.rotated = false;
@@ -122,6 +126,21 @@ impl Engine for FjallEngine {
         self.definitions.rotate_memtable().map_err(Error::Engine)?;
         self.rotated = true;
         Ok(true)
+    }
+}
+
+struct FjallReader {
+    messages: Keyspace,
+    definitions: Keyspace,
+}
+
+impl Reader for FjallReader {
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let keyspace = match space {
+            Space::Messages => &self.messages,
+            Space::Definitions => &self.definitions,
+        };
+        Ok(keyspace.get(key).map_err(scan_error)?.map(|value| value.to_vec()))
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Invariant: pending bytes grow before a submission is sent and shrink after its commit, so they never wrap.
 
-use super::Submission;
 use super::ephemeral::Ephemeral;
+use super::pager::Request;
+use super::{Error, Load, StoredMessage, Submission};
+use crate::message::QueueId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -38,18 +40,25 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) pending_bytes: AtomicUsize,
+    pub(super) pending_page_bytes: AtomicUsize,
     pub(super) stats: Counters,
     next_join_id: AtomicU64,
 }
 
+/// What an entry of a page costs besides its bytes.
+const ENTRY_BYTES: usize = 64;
+
 /// What is sent to the committer.
 pub(super) enum Input {
     Submit(Submission, usize),
+    Load(Load),
+    /// The pager failed.
+    Failed(Error),
     Close,
 }
 
 enum Target {
-    Committer(Sender<Input>),
+    Committer(Sender<Input>, Sender<Request>),
     Ephemeral(Ephemeral),
 }
 
@@ -68,15 +77,67 @@ impl StoreHandle {
         Self { target: Arc::new(Target::Ephemeral(Ephemeral::default())), shared: Arc::default() }
     }
 
-    pub(super) fn new(sender: Sender<Input>, shared: Arc<Shared>) -> Self {
-        Self { target: Arc::new(Target::Committer(sender)), shared }
+    pub(super) fn new(sender: Sender<Input>, pager: Sender<Request>, shared: Arc<Shared>) -> Self {
+        Self { target: Arc::new(Target::Committer(sender, pager)), shared }
+    }
+
+    /// Reads messages; never blocks. An ephemeral store has none and drops it.
+    pub fn load(&self, load: Load) {
+        let Target::Committer(committer, pager) = &*self.target else { return };
+        // After the store has stopped, nobody waits for it.
+        if load.stored {
+            drop(committer.send(Input::Load(load)));
+        } else {
+            drop(pager.send(Request::Read { load, chunks: Vec::new() }));
+        }
+    }
+
+    /// Writes a page of messages, by ascending positions; never blocks. It lasts until it is read or forgotten, at most
+    /// as long as the process.
+    pub fn write_page(&self, queue: QueueId, page: u64, entries: Vec<StoredMessage>) {
+        let Target::Committer(_, pager) = &*self.target else { return };
+        let cost = entries.iter().map(|entry| ENTRY_BYTES + entry.message.encoded_len()).sum();
+        self.shared.pending_page_bytes.fetch_add(cost, Relaxed);
+        if pager.send(Request::Write { queue, page, entries, cost }).is_err() {
+            self.shared.pending_page_bytes.fetch_sub(cost, Relaxed);
+        }
+    }
+
+    /// Forgets a page.
+    pub fn forget_page(&self, queue: QueueId, page: u64) {
+        self.ask_pager(Request::Forget { queue, page });
+    }
+
+    /// Forgets all pages of a queue.
+    pub fn forget_pages(&self, queue: QueueId) {
+        self.ask_pager(Request::ForgetAll { queue });
+    }
+
+    fn ask_pager(&self, request: Request) {
+        if let Target::Committer(_, pager) = &*self.target {
+            // After the store has stopped, all pages are as good as forgotten.
+            drop(pager.send(request));
+        }
+    }
+
+    /// Makes the store fail: what it gave is not what it was given.
+    pub fn fail(&self, detail: &str) {
+        if let Target::Committer(committer, _) = &*self.target {
+            drop(committer.send(Input::Failed(Error::damaged(detail))));
+        }
+    }
+
+    /// Bytes of pages that are not yet written.
+    #[must_use]
+    pub fn pending_page_bytes(&self) -> usize {
+        self.shared.pending_page_bytes.load(Relaxed)
     }
 
     /// Hands a submission over; never blocks. After the store has stopped, it is dropped and nothing of it fires.
     pub fn submit(&self, submission: Submission) {
         match &*self.target {
             Target::Ephemeral(ephemeral) => ephemeral.submit(submission),
-            Target::Committer(sender) => {
+            Target::Committer(sender, _) => {
                 let cost = submission.cost();
                 self.shared.pending_bytes.fetch_add(cost, Relaxed);
                 if sender.send(Input::Submit(submission, cost)).is_err() {
@@ -111,8 +172,12 @@ impl StoreHandle {
         }
     }
 
+    pub(super) fn close_pager(&self) {
+        self.ask_pager(Request::Close);
+    }
+
     pub(super) fn close(&self) {
-        if let Target::Committer(sender) = &*self.target {
+        if let Target::Committer(sender, _) = &*self.target {
             // If nobody receives any more, the committer has ended already.
             drop(sender.send(Input::Close));
         }

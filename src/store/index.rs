@@ -4,112 +4,10 @@
 //! those (a held join came late); they have consecutive positions, so nothing ever lies within them. A position
 //! lives in at most one chunk, and a chunk without live positions is on the way out.
 
-use super::chunk::{Reader, push_varint};
+use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Ascending, disjoint ranges of positions, both ends included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Runs(Vec<(u64, u64)>);
-
-impl Runs {
-    /// Adds a position above all others.
-    pub(super) fn push(&mut self, position: Position) {
-        match self.0.last_mut() {
-            Some((_, last)) if *last + 1 == position.0 => *last = position.0,
-            _ => self.0.push((position.0, position.0)),
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn first(&self) -> Option<Position> {
-        self.0.first().map(|run| Position(run.0))
-    }
-
-    pub(super) fn last(&self) -> Option<Position> {
-        self.0.last().map(|run| Position(run.1))
-    }
-
-    pub(super) fn contains(&self, position: Position) -> bool {
-        self.find(position).is_some()
-    }
-
-    fn find(&self, position: Position) -> Option<(usize, (u64, u64))> {
-        let at = self.0.partition_point(|run| run.1 < position.0);
-        let run = *self.0.get(at)?;
-        (run.0 <= position.0).then_some((at, run))
-    }
-
-    /// Takes a position out; `false` if it is not in.
-    pub(super) fn remove(&mut self, position: Position) -> bool {
-        let Some((at, (first, last))) = self.find(position) else { return false };
-        let position = position.0;
-        let left = (first < position).then(|| (first, position - 1));
-        let right = (position < last).then(|| (position + 1, last));
-        match (left, right, self.0.get_mut(at)) {
-            (Some(run), None, Some(slot)) | (None, Some(run), Some(slot)) => *slot = run,
-            _ => drop(self.0.splice(at..=at, left.into_iter().chain(right))),
-        }
-        true
-    }
-
-    /// Takes all below `before` out except those of `keep` (ascending); says whether anything changed.
-    pub(super) fn purge(&mut self, before: Position, keep: &[Position]) -> bool {
-        if self.first().is_none_or(|first| first >= before) {
-            return false;
-        }
-        let mut kept = Self::default();
-        let from = self.first().map_or(0, |first| keep.partition_point(|position| *position < first));
-        for position in keep.iter().skip(from).take_while(|position| **position < before) {
-            if self.last().is_some_and(|last| last < *position) {
-                break;
-            }
-            if self.contains(*position) && kept.last() != Some(*position) {
-                kept.push(*position);
-            }
-        }
-        for (first, last) in self.0.iter().filter(|run| run.1 >= before.0) {
-            kept.0.push(((*first).max(before.0), *last));
-        }
-        let changed = kept.len() != self.len();
-        *self = kept;
-        changed
-    }
-
-    /// How many positions.
-    pub(super) fn len(&self) -> u64 {
-        self.0.iter().map(|(first, last)| last - first + 1).sum()
-    }
-
-    /// As bytes: for each run the gap to the one before (the first to `base`) and its length, as varints.
-    pub(super) fn encode(&self, base: Position) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.0.len() * 3);
-        let mut end = base.0;
-        for (first, last) in &self.0 {
-            push_varint(&mut out, first - end);
-            push_varint(&mut out, last - first);
-            end = *last;
-        }
-        out
-    }
-
-    /// From bytes; `None` if they are not [encoded](Self::encode) runs.
-    pub(super) fn decode(base: Position, bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
-        let mut runs = Vec::new();
-        let mut end = base.0;
-        while !reader.0.is_empty() {
-            let first = end.checked_add(reader.varint()?)?;
-            end = first.checked_add(reader.varint()?)?;
-            runs.push((first, end));
-        }
-        Some(Self(runs))
-    }
-}
 
 /// A chunk in the store.
 #[derive(Debug)]
@@ -179,6 +77,19 @@ impl QueueIndex {
         let inside = self.chunks.range(..first).next_back().and_then(|(_, other)| other.live.last());
         let map = if inside.is_some_and(|end| end > first) { &mut self.nested } else { &mut self.chunks };
         map.insert(first, chunk);
+    }
+
+    /// The chunks that may have any of these positions.
+    pub(super) fn chunks_with(&self, positions: &Runs) -> Vec<Position> {
+        let Some((first, last)) = positions.first().zip(positions.last()) else { return Vec::new() };
+        let mut found = Vec::new();
+        for map in [&self.chunks, &self.nested] {
+            let before = map.range(..first).next_back();
+            let before = before.filter(|(_, chunk)| chunk.live.last().is_some_and(|end| end >= first));
+            let within = map.range(first..=last);
+            found.extend(before.into_iter().chain(within).map(|(first, _)| *first));
+        }
+        found
     }
 
     /// Bytes of all chunks.

@@ -4,7 +4,7 @@
 //! former and a prefix of the latter, which is what a machine does to a journal.
 
 use super::Error;
-use super::engine::{Durability, Engine, Space, Visitor, Write, WriteBatch};
+use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -112,7 +112,7 @@ fn apply_write(pairs: &mut Pairs, write: Write) {
 }
 
 /// An [`Engine`] on a [`MemoryDisk`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MemoryEngine {
     disk: MemoryDisk,
     generation: u64,
@@ -137,7 +137,28 @@ impl Engine for MemoryEngine {
         pairs.range(range).try_for_each(|((_, key), value)| visit(key, value))
     }
 
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(self.clone())
+    }
+
     fn maintain(&mut self, _live_bytes: u64) -> Result<bool, Error> {
         Ok(false)
+    }
+}
+
+impl Reader for MemoryEngine {
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let state = self.disk.state();
+        let key = (space, key.to_vec());
+        let buffered = state.buffered.iter().flat_map(WriteBatch::writes).rev();
+        let newest = buffered.into_iter().find_map(|write| match write {
+            Write::Put { space, key: put, value } => {
+                ((*space, put) == (key.0, &key.1)).then(|| Some(value.clone()))
+            }
+            Write::Remove { space, key: gone } | Write::RemoveWeak { space, key: gone } => {
+                ((*space, gone) == (key.0, &key.1)).then_some(None)
+            }
+        });
+        Ok(newest.unwrap_or_else(|| state.synced.get(&key).cloned()))
     }
 }

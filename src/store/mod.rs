@@ -4,11 +4,16 @@
 //! what is there as one batch (one fdatasync), and then releases the publisher confirms and callbacks that wait
 //! for it. Nothing waits inside [`StoreHandle::submit`].
 //!
+//! Messages come back by [`StoreHandle::load`]: those of durable queues out of their chunks, and any others out of the
+//! pages that their queue wrote with [`StoreHandle::write_page`], which last no longer than the process. The pager, a
+//! thread of its own, reads and writes for both, so that a slow read delays no commit.
+//!
 //! Invariants:
 //! - Submissions take effect in the order in which they were submitted, each as a whole; those of one [`Join`]
 //!   together, when the last of them came.
 //! - What was confirmed, or whose `done` was called, survives the death of the machine. What was only removed or
 //!   marked as delivered survives the death of the process; losing that is a redelivery.
+//! - A load finds everything that was submitted, or written to its page, before it.
 //! - Only `fjall_engine` knows fjall and only `journal_check` its journal format. Nothing here knows tokio.
 
 mod chunk;
@@ -22,17 +27,20 @@ mod handle;
 mod index;
 mod journal_check;
 mod memory;
+mod pager;
+mod pages;
 mod recovery;
 #[cfg(test)]
 mod tests;
 mod thread;
 
-pub use engine::{Durability, Engine, Space, Visitor, Write, WriteBatch};
+pub use engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
 pub use error::Error;
 pub use handle::{Stats, StoreHandle};
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use thread::{ManualCommitter, OpenOptions, Store, open, open_manual};
 
+use crate::message::runs::Runs;
 use crate::message::{Message, Position, QueueId};
 use crate::time::Timestamp;
 use handle::Shared;
@@ -47,6 +55,8 @@ pub struct StoredMessage {
     pub position: Position,
     /// The message.
     pub message: Message,
+    /// Which of the queue's levels it is in: its priority, where the queue has any.
+    pub level: u8,
     /// When its TTL ends, if it has one.
     pub expires_at: Option<Timestamp>,
     /// Whether it may have been delivered before.
@@ -228,13 +238,51 @@ pub struct Recovered {
     pub healed: Option<String>,
 }
 
-/// What was found of a queue.
-#[derive(Debug, Default)]
+/// What was found of a queue. The messages themselves are not read at a start.
+#[derive(Clone, Debug, Default)]
 pub struct RecoveredQueue {
-    /// Its messages, ascending.
-    pub messages: Vec<StoredMessage>,
+    /// Its messages, by ascending first position; two stretches can interleave.
+    pub stretches: Vec<Stretch>,
+    /// Everything at or below this may have been delivered before.
+    pub delivered: Position,
     /// What was noted on some of them, ascending.
     pub notes: Vec<(Position, Vec<u8>)>,
     /// Positions from here on were never used.
     pub next_position: Position,
+}
+
+/// Messages of one level of a queue that are stored together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// The level.
+    pub level: u8,
+    /// The messages.
+    pub positions: Runs,
+    /// Bytes of their bodies.
+    pub body_bytes: u64,
+    /// Bytes of their encoded forms.
+    pub encoded_bytes: u64,
+    /// Whether any of them has a TTL.
+    pub may_expire: bool,
+}
+
+/// Messages to be read.
+pub struct Load {
+    /// The queue.
+    pub queue: QueueId,
+    /// Which of its messages: they must not be removed before they came.
+    pub positions: Runs,
+    /// Whether any of them is in a chunk.
+    pub stored: bool,
+    /// The page that has the others; it is gone when it was read.
+    pub page: Option<u64>,
+    /// Gets them, ascending; on a thread of the store: must be quick and not block. If they cannot be read the store
+    /// fails, and this is dropped.
+    pub done: Box<dyn FnOnce(Vec<StoredMessage>) + Send>,
+}
+
+impl fmt::Debug for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Load").field("queue", &self.queue).field("page", &self.page).finish_non_exhaustive()
+    }
 }

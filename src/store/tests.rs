@@ -21,6 +21,7 @@ fn entry(position: u64, body: &[u8]) -> StoredMessage {
     StoredMessage {
         position: Position(position),
         message: message(body),
+        level: 0,
         expires_at: None,
         redelivered: false,
     }
@@ -52,8 +53,50 @@ fn joined(op: Op, id: u64, parts: u32) -> Submission {
 }
 
 fn positions(recovered: &Recovered, queue: u64) -> Vec<u64> {
-    let queue = recovered.queues.get(&QueueId(queue));
-    queue.map(|q| q.messages.iter().map(|m| m.position.0).collect()).unwrap_or_default()
+    let Some(queue) = recovered.queues.get(&QueueId(queue)) else { return Vec::new() };
+    all_of(queue).iter().map(|position| position.0).collect()
+}
+
+fn all_of(queue: &RecoveredQueue) -> Runs {
+    let mut all = Runs::default();
+    queue.stretches.iter().for_each(|stretch| all.merge(&stretch.positions));
+    assert_eq!(all.len(), queue.stretches.iter().map(|stretch| stretch.positions.len()).sum::<u64>());
+    all
+}
+
+type Contents = BTreeMap<u64, Vec<StoredMessage>>;
+
+/// Reads all messages that were found.
+fn read_all(handle: &StoreHandle, recovered: &Recovered, mut pump: impl FnMut()) -> Contents {
+    let (sender, receiver) = channel();
+    for (queue, found) in &recovered.queues {
+        let (sender, id, delivered) = (sender.clone(), queue.0, found.delivered);
+        let stretches = found.stretches.clone();
+        let done = move |messages: Vec<StoredMessage>| {
+            let sum = |of: fn(&StoredMessage) -> usize| messages.iter().map(of).sum::<usize>() as u64;
+            let (bodies, encoded) = (sum(|m| m.message.body().len()), sum(|m| m.message.encoded_len()));
+            assert_eq!(stretches.iter().map(|s| s.body_bytes).sum::<u64>(), bodies);
+            assert_eq!(stretches.iter().map(|s| s.encoded_bytes).sum::<u64>(), encoded);
+            let mark = |m: StoredMessage| StoredMessage { redelivered: m.position <= delivered, ..m };
+            sender.send((id, messages.into_iter().map(mark).collect())).unwrap();
+        };
+        let positions = all_of(found);
+        handle.load(Load { queue: *queue, positions, stored: true, page: None, done: Box::new(done) });
+    }
+    drop(sender);
+    pump();
+    let read: Contents = receiver.iter().collect();
+    for (queue, messages) in &read {
+        assert_eq!(positions(recovered, *queue), messages.iter().map(|m| m.position.0).collect::<Vec<_>>());
+    }
+    read
+}
+
+fn read_manual(store: &mut (StoreHandle, ManualCommitter, Recovered)) -> Contents {
+    let (handle, committer, recovered) = store;
+    read_all(handle, recovered, || {
+        committer.commit_pending();
+    })
 }
 
 /// Remembers what was confirmed.

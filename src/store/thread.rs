@@ -8,12 +8,14 @@ use super::engine::Engine;
 use super::fjall_engine::FjallEngine;
 use super::handle::Input;
 use super::memory::{MemoryDisk, MemoryEngine};
+use super::pager::{Pager, Request};
+use super::pages::Pages;
 use super::recovery::{self, Start};
 use super::{Error, Recovered, Shared, StoreHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,8 +26,8 @@ const IDLE: Duration = Duration::from_secs(5);
 pub struct OpenOptions {
     /// The data directory; made if it is not there.
     pub dir: PathBuf,
-    /// Called after each commit, on the committer's thread: pending bytes may have fallen.
-    pub on_commit: Box<dyn Fn() + Send>,
+    /// Called after each commit and each page, on a thread of the store: pending bytes may have fallen.
+    pub on_commit: Box<dyn Fn() + Send + Sync>,
     /// Called once, on the committer's thread, if the store fails: nothing is stored or confirmed any more, and what
     /// was submitted and not confirmed may or may not be stored.
     pub on_failure: Box<dyn FnOnce(Error) + Send>,
@@ -38,14 +40,22 @@ pub struct OpenOptions {
 /// damaged.
 pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
     let (engine, healed) = FjallEngine::open(&options.dir)?;
+    let pages = Pages::in_dir(&options.dir)?;
     let (start, recovered) = recovery::start(engine, healed)?;
-    let (handle, mut committer, inputs) = assemble(start);
+    let Parts { handle, mut committer, inputs, mut pager, requests, failures } = assemble(start, pages);
     let OpenOptions { on_commit, on_failure, .. } = options;
+    let on_commit: Arc<dyn Fn() + Send + Sync> = on_commit.into();
+    let on_page = Arc::clone(&on_commit);
+    let report = Box::new(move |error| drop(failures.send(Input::Failed(error))));
+    let pager = std::thread::Builder::new()
+        .name("pager".into())
+        .spawn(move || guard(report, || pager.run(&requests, &*on_page)))
+        .map_err(Error::io("starting the pager's thread"))?;
     let thread = std::thread::Builder::new()
         .name("store".into())
         .spawn(move || guard(on_failure, || run(&mut committer, &inputs, &*on_commit)))
         .map_err(Error::io("starting the store's thread"))?;
-    Ok((Store { handle, thread: Some(thread) }, recovered))
+    Ok((Store { handle, thread: Some(thread), pager: Some(pager) }, recovered))
 }
 
 /// Opens a store on a [`MemoryDisk`] that commits only when it is pumped.
@@ -54,21 +64,35 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
 /// [`Error::Version`] or [`Error::Damaged`] if the disk holds something else.
 pub fn open_manual(disk: MemoryDisk) -> Result<(StoreHandle, ManualCommitter, Recovered), Error> {
     let (start, recovered) = recovery::start(disk.engine(), None)?;
-    let (handle, committer, inputs) = assemble(start);
-    Ok((handle, ManualCommitter { committer: Some(committer), inputs }, recovered))
+    let Parts { handle, committer, inputs, pager, requests, .. } = assemble(start, Pages::in_memory());
+    Ok((handle, ManualCommitter { committer: Some(committer), inputs, pager, requests }, recovered))
 }
 
-fn assemble<E: Engine>(start: Start<E>) -> (StoreHandle, Committer<E>, Receiver<Input>) {
+/// A store whose parts do not run yet.
+struct Parts<E> {
+    handle: StoreHandle,
+    committer: Committer<E>,
+    inputs: Receiver<Input>,
+    pager: Pager,
+    requests: Receiver<Request>,
+    failures: Sender<Input>,
+}
+
+fn assemble<E: Engine>(start: Start<E>, pages: Pages) -> Parts<E> {
     let shared = Arc::new(Shared::default());
     let (sender, inputs) = channel();
-    let committer = Committer::new(start, Arc::clone(&shared));
-    (StoreHandle::new(sender, shared), committer, inputs)
+    let (to_pager, requests) = channel();
+    let pager = Pager::new(start.engine.reader(), pages, Arc::clone(&shared));
+    let committer = Committer::new(start, to_pager.clone(), Arc::clone(&shared));
+    let failures = sender.clone();
+    Parts { handle: StoreHandle::new(sender, to_pager, shared), committer, inputs, pager, requests, failures }
 }
 
 /// An open store. Dropping it closes it as [`shutdown`](Self::shutdown) does, without telling of errors.
 pub struct Store {
     handle: StoreHandle,
     thread: Option<JoinHandle<bool>>,
+    pager: Option<JoinHandle<bool>>,
 }
 
 impl Store {
@@ -89,7 +113,11 @@ impl Store {
     fn end(&mut self) -> Result<(), Error> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         self.handle.close();
-        match thread.join() {
+        let ended = thread.join();
+        self.handle.close_pager();
+        // It reports its failures itself.
+        self.pager.take().map(JoinHandle::join);
+        match ended {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(Error::Stopped),
         }
@@ -122,13 +150,15 @@ fn run<E: Engine>(
     loop {
         match inputs.recv_timeout(IDLE) {
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
+            Ok(Input::Load(load)) => committer.add_load(load),
+            Ok(Input::Failed(error)) => return Err(error),
             Ok(Input::Close) | Err(RecvTimeoutError::Disconnected) => return committer.close(),
             Err(RecvTimeoutError::Timeout) => {
                 committer.idle()?;
                 continue;
             }
         }
-        let closing = fill(committer, inputs);
+        let closing = fill(committer, inputs)?;
         committer.commit()?;
         on_commit();
         if closing {
@@ -138,21 +168,25 @@ fn run<E: Engine>(
 }
 
 /// Takes what is there, up to a full drain; says whether the end was among it.
-fn fill<E: Engine>(committer: &mut Committer<E>, inputs: &Receiver<Input>) -> bool {
+fn fill<E: Engine>(committer: &mut Committer<E>, inputs: &Receiver<Input>) -> Result<bool, Error> {
     while !committer.is_full() {
         match inputs.try_recv() {
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
-            Ok(Input::Close) => return true,
+            Ok(Input::Load(load)) => committer.add_load(load),
+            Ok(Input::Failed(error)) => return Err(error),
+            Ok(Input::Close) => return Ok(true),
             Err(_) => break,
         }
     }
-    false
+    Ok(false)
 }
 
-/// A committer without a thread, for simulations.
+/// A committer and a pager without threads, for simulations.
 pub struct ManualCommitter {
     committer: Option<Committer<MemoryEngine>>,
     inputs: Receiver<Input>,
+    pager: Pager,
+    requests: Receiver<Request>,
 }
 
 impl ManualCommitter {
@@ -161,17 +195,30 @@ impl ManualCommitter {
         self.commit_some(usize::MAX)
     }
 
-    /// Commits at most `max` submissions as one drain; returns how many. After a failure, it is 0 for ever.
+    /// Commits at most `max` submissions as one drain, and serves loads and pages; returns how many submissions. After a
+    /// failure, it is 0 for ever.
     pub fn commit_some(&mut self, max: usize) -> usize {
         let Some(committer) = &mut self.committer else { return 0 };
-        let mut added = 0;
+        let (mut added, mut any, mut failed) = (0, false, false);
         while added < max
-            && let Ok(Input::Submit(submission, cost)) = self.inputs.try_recv()
+            && let Ok(input) = self.inputs.try_recv()
         {
-            committer.add(submission, cost);
-            added += 1;
+            any = true;
+            match input {
+                Input::Submit(submission, cost) => {
+                    committer.add(submission, cost);
+                    added += 1;
+                }
+                Input::Load(load) => committer.add_load(load),
+                Input::Failed(_) => failed = true,
+                Input::Close => {}
+            }
         }
-        if added > 0 && committer.commit().is_err() {
+        failed |= any && committer.commit().is_err();
+        while !failed && let Ok(request) = self.requests.try_recv() {
+            failed = self.pager.serve(request).is_err();
+        }
+        if failed {
             self.committer = None;
             return 0;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use amq_protocol::protocol::{AMQPClass, queue, tx};
 use coney::store::{ManualCommitter, MemoryDisk, open_manual};
 use coney::time::Timestamp;
-use coney::{Broker, BrokerHandle, Clock};
+use coney::{Broker, BrokerHandle, Clock, Window};
 use tokio::task::JoinSet;
 
 use super::client::{Client, Said, Settle};
@@ -37,6 +37,8 @@ const QUEUES: [(&str, &[(&str, &str)]); 3] = [
 const DEAD: usize = 2;
 /// Virtual time from one life's begin to its end.
 const LIFE_MS: u64 = 120;
+/// So little of a queue is in memory that messages are put out of it all the time: some three at the head, then pairs.
+const WINDOW: Window = Window { start_bytes: 600, head_bytes: 250, segment_bytes: 150 };
 /// Bytes in a pipe between client and broker: small, so that both feel back-pressure.
 const PIPE_BYTES: usize = 4096;
 
@@ -139,7 +141,7 @@ impl Life {
         tokio::spawn(commit_now_and_then(committer, random.fork()));
         let builder =
             Broker::builder().detached().clock(Clock::starting_at(Timestamp::from_millis(1_000_000)));
-        let broker = builder.store(handle, recovered).start().await.unwrap();
+        let broker = builder.store(handle, recovered).window(WINDOW).start().await.unwrap();
         let life = Self { broker, ledger, random };
         let mut client = life.client().await;
         for (name, arguments) in QUEUES {

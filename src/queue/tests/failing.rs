@@ -177,15 +177,7 @@ fn after_a_restart_attempts_go_on_and_waits_end_when_they_would_have() {
         ..Attempts::default()
     };
     let noted = Attempts::decode(&noted.encode()).unwrap();
-    for position in [1, 2] {
-        bench.queue.restore(Restored {
-            position: Position(position),
-            message: message(if position == 1 { "a" } else { "b" }),
-            expires: Time::NEVER,
-            priority: 0,
-            redelivered: position == 1,
-        });
-    }
+    bench.restore(vec![(1, "a".into(), Time::NEVER), (2, "b".into(), Time::NEVER)], 1);
     bench.queue.restore_attempts([(Position(1), noted)]);
     bench.consume(1, 1);
     assert_eq!(bench.bodies(), ["b"]);

@@ -564,10 +564,7 @@ fn a_purge_spares_what_is_unacked() {
 fn messages_from_an_earlier_run_go_on_where_they_were() {
     let mut bench = Bench::durable(|_| ());
     bench.queue = Queue::new(bench.queue.options().clone(), Position(10), Time::ZERO);
-    for (position, expires, redelivered) in [(4, Time::NEVER, true), (7, Time::ZERO.plus_ms(5), false)] {
-        let (message, position) = (message("old"), Position(position));
-        bench.queue.restore(Restored { position, message, expires, priority: 0, redelivered });
-    }
+    bench.restore(vec![(4, "old".into(), Time::NEVER), (7, "old".into(), Time::ZERO.plus_ms(5))], 6);
     bench.publish(&["new"]);
     assert_eq!(bench.queue.ready_positions(), [4, 7, 10].map(Position));
     let first = got(bench.command(get(false)));

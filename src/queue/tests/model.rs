@@ -523,7 +523,7 @@ proptest! {
 
     #[test]
     fn batches_lose_double_and_hold_back_nothing(
-        mut options in any_options(),
+        mut options in any_options(Just(Window::UNLIMITED)),
         bytes_max in proptest::option::of(1..40_u64),
         limit in 0..5_u16,
         batches in batches(),

@@ -58,8 +58,10 @@ impl Run {
 
     fn crash(&mut self, keep: usize) -> Result<(), TestCaseError> {
         self.disk.crash(keep);
-        let (handle, committer, recovered) = open_manual(self.disk.clone()).unwrap();
-        let found = State::of(&recovered);
+        let mut opened = open_manual(self.disk.clone()).unwrap();
+        let contents = read_manual(&mut opened);
+        let (handle, committer, recovered) = opened;
+        let found = State::of(&recovered, &contents);
         let durable = self.acknowledged.load(Ordering::Relaxed);
         let candidates = self.history.get(durable..=self.committed).unwrap();
         let survivor = candidates.iter().rev().find(|model| model.expected() == found).cloned();
@@ -92,7 +94,9 @@ proptest! {
         run.committed += run.committer.commit_pending();
         prop_assert_eq!(run.committed, run.history.len() - 1);
         run.crash(usize::MAX)?;
-        prop_assert_eq!(State::of(&open_manual(run.disk.clone()).unwrap().2), run.history[0].expected());
+        let mut opened = open_manual(run.disk.clone()).unwrap();
+        let contents = read_manual(&mut opened);
+        prop_assert_eq!(State::of(&opened.2, &contents), run.history[0].expected());
     }
 }
 
@@ -111,9 +115,12 @@ proptest! {
             if let Step::Crash { .. } = step {
                 committer.commit_pending();
                 store.shutdown().unwrap();
-                let (handle, pump, expected) = open_manual(disk.clone()).unwrap();
+                let mut manual = open_manual(disk.clone()).unwrap();
+                let expected_contents = read_manual(&mut manual);
+                let (handle, pump, expected) = manual;
                 let (opened, found) = open_dir(dir.path()).unwrap();
-                prop_assert_eq!(State::of(&found), State::of(&expected));
+                let contents = read_all(&opened.handle(), &found, || ());
+                prop_assert_eq!(State::of(&found, &contents), State::of(&expected, &expected_contents));
                 prop_assert_eq!(found.next_position, expected.next_position);
                 broker.restart(found.next_position);
                 (memory, committer, store) = (handle, pump, opened);

@@ -51,8 +51,8 @@ fn a_large_message_is_kept() {
     let large = Op::Append { queue: QueueId(1), entries: vec![entry(1, &body), entry(2, b"small")] };
     submit_and_wait(&store.handle(), Submission::of(large));
     store.shutdown().unwrap();
-    let (_store, recovered) = open_dir(dir.path()).unwrap();
-    let messages = &recovered.queues[&QueueId(1)].messages;
+    let (store, recovered) = open_dir(dir.path()).unwrap();
+    let messages = &read_all(&store.handle(), &recovered, || ())[&1];
     assert!(messages[0].message.body() == body);
     assert_eq!(messages[1].message.body(), b"small");
 }
@@ -157,7 +157,7 @@ fn an_idle_store_gives_space_back() {
     let dir = tempfile::tempdir().unwrap();
     let (engine, _) = FjallEngine::open(dir.path()).unwrap();
     let (start, _) = recovery::start(engine, None).unwrap();
-    let mut committer = Committer::new(start, Arc::default());
+    let mut committer = Committer::new(start, channel().0, Arc::default());
     let body = vec![7; 1 << 20];
     let entries = (1..=70).map(|position| entry(position, &body)).collect();
     committer.add(Submission::of(Op::Append { queue: QueueId(1), entries }), 0);

@@ -17,7 +17,7 @@ fn everything_comes_back() {
     let (disk, handle, mut committer, _) = fresh();
     let mut special = entry(3, b"third");
     special.expires_at = Some(Timestamp::from_millis(77));
-    special.redelivered = true;
+    special.level = 3;
     let special = Op::Append { queue: QueueId(1), entries: vec![special] };
     let definition = Op::PutDefinition { key: "q/é".into(), value: b"v".to_vec() };
     for op in [append(1, [1, 2]), special, append(2, [1]), definition] {
@@ -26,11 +26,14 @@ fn everything_comes_back() {
     assert!(handle.pending_bytes() > 0);
     assert_eq!(committer.commit_pending(), 4);
     assert_eq!(handle.pending_bytes(), 0);
-    let recovered = reopened(&disk);
+    let mut opened = open_manual(disk).unwrap();
+    let contents = read_manual(&mut opened);
+    let recovered = opened.2;
     assert_eq!(positions(&recovered, 1), [1, 2, 3]);
     assert_eq!(positions(&recovered, 2), [1]);
-    let third = &recovered.queues[&QueueId(1)].messages[2];
-    assert_eq!((third.expires_at, third.redelivered), (Some(Timestamp::from_millis(77)), true));
+    assert!(recovered.queues[&QueueId(1)].stretches.iter().any(|stretch| stretch.may_expire));
+    let third = &contents[&1][2];
+    assert_eq!((third.expires_at, third.level), (Some(Timestamp::from_millis(77)), 3));
     assert_eq!(third.message, message(b"third"));
     assert_eq!(recovered.definitions.get("q/é"), Some(&b"v".to_vec()));
 }
@@ -106,12 +109,12 @@ fn a_chunk_that_is_acked_whole_leaves_nothing_behind() {
     let empty = disk.pairs();
     handle.submit(Submission::of(append(1, 1..=10)));
     committer.commit_pending();
-    assert_eq!(disk.pairs(), empty + 1);
+    assert_eq!(disk.pairs(), empty + 2, "a chunk and its summary");
     for ack in [3, 1, 2, 2, 9, 77] {
         handle.submit(Submission::of(remove(1, [ack])));
         committer.commit_pending();
     }
-    assert_eq!(disk.pairs(), empty + 2, "a chunk and what is left of it");
+    assert_eq!(disk.pairs(), empty + 3, "and what is left of it");
     assert_eq!(positions(&reopened(&disk), 1), [4, 5, 6, 7, 8, 10]);
     let (handle, mut committer, _) = open_manual(disk.clone()).unwrap();
     handle.submit(Submission::of(remove(1, 4..=10)));
@@ -126,7 +129,8 @@ fn what_was_delivered_comes_back_redelivered() {
     handle.submit(Submission::of(delivered(1, 2)));
     committer.commit_pending();
     let flags = |recovered: &Recovered| {
-        recovered.queues[&QueueId(1)].messages.iter().map(|m| m.redelivered).collect::<Vec<_>>()
+        let queue = &recovered.queues[&QueueId(1)];
+        all_of(queue).iter().map(|position| position <= queue.delivered).collect::<Vec<_>>()
     };
     assert_eq!(flags(&reopened(&disk)), [true, true, false, false]);
     let (handle, mut committer, _) = open_manual(disk.clone()).unwrap();
@@ -250,5 +254,58 @@ fn another_format_is_refused() {
     batch.put(Space::Definitions, b"v".to_vec(), 9_u32.to_be_bytes().to_vec());
     disk.engine().commit(batch, Durability::Synced).unwrap();
     let error = open_manual(disk).map(drop).unwrap_err();
-    assert!(matches!(&error, Error::Version { found, known: 1 } if found == "9"), "{error}");
+    assert!(matches!(&error, Error::Version { found, known: 2 } if found == "9"), "{error}");
+}
+
+#[test]
+fn a_load_finds_what_was_submitted_before_it_and_waits_for_joins() {
+    let (_disk, handle, mut committer, _) = fresh();
+    let (sender, loaded) = channel();
+    let load = |positions: std::ops::RangeInclusive<u64>| {
+        let sender = sender.clone();
+        let done = move |messages: Vec<StoredMessage>| {
+            sender.send(messages.iter().map(|m| m.position.0).collect::<Vec<_>>()).unwrap();
+        };
+        let positions = Runs::span(Position(*positions.start()), Position(*positions.end()));
+        Load { queue: QueueId(1), positions, stored: true, page: None, done: Box::new(done) }
+    };
+    handle.submit(Submission::of(append(1, 1..=9)));
+    handle.load(load(2..=8));
+    handle.submit(joined(append(1, [10, 11]), 1, 2));
+    handle.submit(Submission::of(append(1, [12])));
+    handle.load(load(9..=12));
+    committer.commit_pending();
+    assert_eq!(loaded.try_recv().unwrap(), [2, 3, 4, 5, 6, 7, 8]);
+    assert!(loaded.try_recv().is_err(), "10 and 11 are not there before their join is whole");
+    handle.submit(joined(remove(2, [1]), 1, 2));
+    committer.commit_pending();
+    assert_eq!(loaded.try_recv().unwrap(), [9, 10, 11, 12]);
+}
+
+#[test]
+fn a_page_is_read_once_beside_the_chunks() {
+    let (disk, handle, mut committer, _) = fresh();
+    let empty = disk.pairs();
+    let (sender, loaded) = channel();
+    let load = |stored, page| {
+        let sender = sender.clone();
+        let done = move |messages: Vec<StoredMessage>| sender.send(messages).unwrap();
+        let positions = Runs::span(Position(1), Position(6));
+        handle.load(Load { queue: QueueId(1), positions, stored, page: Some(page), done: Box::new(done) });
+    };
+    let paged: Vec<_> = [2, 3, 5].map(|position| entry(position, &position.to_be_bytes())).into();
+    handle.write_page(QueueId(1), 7, paged.clone());
+    handle.write_page(QueueId(1), 8, paged.clone());
+    assert!(handle.pending_page_bytes() > 0);
+    handle.submit(Submission::of(append(1, [1, 4, 6])));
+    load(true, 7);
+    load(false, 8);
+    load(false, 8);
+    committer.commit_pending();
+    assert_eq!(handle.pending_page_bytes(), 0);
+    assert_eq!(loaded.try_recv().unwrap(), paged);
+    assert_eq!(loaded.try_recv().unwrap(), [], "it is gone when it was read");
+    let positions: Vec<_> = loaded.try_recv().unwrap().iter().map(|m| m.position.0).collect();
+    assert_eq!(positions, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(disk.pairs(), empty + 2, "pages are not in the engine");
 }

@@ -116,20 +116,15 @@ impl Model {
 }
 
 impl State {
-    pub(super) fn of(recovered: &Recovered) -> Self {
+    pub(super) fn of(recovered: &Recovered, contents: &Contents) -> Self {
         let body = |m: &StoredMessage| (m.position.0, (m.message.body().to_vec(), m.redelivered));
+        let queues = contents.iter().map(|(id, messages)| (*id, messages.iter().map(body).collect()));
+        let noted = recovered.queues.iter();
+        let noted = noted.flat_map(|(id, q)| q.notes.iter().map(|(p, note)| ((id.0, p.0), note.clone())));
         Self {
-            queues: recovered
-                .queues
-                .iter()
-                .map(|(id, q)| (id.0, q.messages.iter().map(body).collect()))
-                .collect(),
+            queues: queues.collect(),
             definitions: recovered.definitions.clone(),
-            notes: recovered
-                .queues
-                .iter()
-                .flat_map(|(id, q)| q.notes.iter().map(|(p, note)| ((id.0, p.0), note.clone())))
-                .collect(),
+            notes: noted.collect(),
         }
     }
 }

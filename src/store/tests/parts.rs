@@ -1,9 +1,10 @@
 //! Chunks, runs, confirms and the ephemeral store by themselves.
 
 use super::*;
+use crate::store::chunk::Summary;
 use crate::store::chunk::{self, ChunkWriter, EncodedChunk};
 use crate::store::confirms::Confirms;
-use crate::store::index::{Chunk, QueueIndex, Runs};
+use crate::store::index::{Chunk, QueueIndex};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -14,16 +15,20 @@ fn encode(entries: &[StoredMessage], split_at_gaps: bool) -> Vec<EncodedChunk> {
 }
 
 fn decode(chunks: &[EncodedChunk]) -> Vec<StoredMessage> {
-    chunks.iter().flat_map(|c| chunk::decode_chunk(QueueId(1), c.first, &c.value).unwrap()).collect()
+    chunks
+        .iter()
+        .flat_map(|c| chunk::decode_chunk(QueueId(1), c.first, c.value.clone(), None).unwrap())
+        .collect()
 }
 
-fn any_entry() -> impl Strategy<Value = (u64, Vec<u8>, Option<u64>, bool, bool)> {
+fn any_entry() -> impl Strategy<Value = (u64, Vec<u8>, Option<u64>, bool, bool, u8)> {
     (
         1_u64..1 << 30,
         prop::collection::vec(any::<u8>(), 0..300),
         any::<Option<u64>>(),
         any::<bool>(),
         any::<bool>(),
+        0..3_u8,
     )
 }
 
@@ -31,22 +36,31 @@ proptest! {
     #[test]
     fn chunks_round_trip(input in prop::collection::vec(any_entry(), 1..40), split: bool) {
         let mut position = 0;
-        let entries: Vec<_> = input.into_iter().map(|(gap, body, expires, redelivered, persistent)| {
+        let entries: Vec<_> = input.into_iter().map(|(gap, body, expires, redelivered, persistent, level)| {
             position += gap;
             let parts = Parts { body: &body, routing_key: b"key", persistent, ..Parts::default() };
             StoredMessage {
                 position: Position(position),
                 message: Message::new(parts),
+                level,
                 expires_at: expires.map(Timestamp::from_millis),
                 redelivered,
             }
         }).collect();
-        prop_assert_eq!(decode(&encode(&entries, split)), entries);
+        let chunks = encode(&entries, split);
+        prop_assert_eq!(decode(&chunks), entries);
+        for chunk in &chunks {
+            prop_assert_eq!(Summary::decode(chunk.first, &chunk.summary.encode(chunk.first)).unwrap(), chunk.summary.clone());
+            let wanted: Runs = chunk.summary.positions().iter().filter(|p| p.0 % 3 != 0).collect();
+            let some = chunk::decode_chunk(QueueId(1), chunk.first, chunk.value.clone(), Some(&wanted)).unwrap();
+            prop_assert_eq!(some.iter().map(|m| m.position).collect::<Runs>(), wanted);
+        }
     }
 
     #[test]
     fn damaged_chunks_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = chunk::decode_chunk(QueueId(1), Position(7), &bytes);
+        let _ = Summary::decode(Position(7), &bytes);
+        let _ = chunk::decode_chunk(QueueId(1), Position(7), bytes.clone(), None);
         let _ = Runs::decode(Position(7), &bytes);
     }
 
@@ -69,6 +83,14 @@ proptest! {
         prop_assert_eq!(changed, left != set);
         prop_assert_eq!((0..70).filter(|p| runs.contains(Position(*p))).collect::<BTreeSet<_>>(), left.clone());
         prop_assert_eq!(runs.len(), left.len() as u64);
+        let kept: Runs = kept.into_iter().collect();
+        let both = set.iter().copied().filter(|p| keep.contains(p) && left.contains(p)).map(Position).collect();
+        prop_assert_eq!(runs.intersection(&kept), both);
+        let mut all = runs.clone();
+        all.merge(&kept);
+        prop_assert_eq!(all, left.union(&keep).copied().map(Position).collect::<Runs>());
+        let mut ascending = runs.ascending();
+        prop_assert!((0..70).all(|p| ascending.contains(Position(p)) == left.contains(&p)));
         prop_assert_eq!(Runs::decode(Position(0), &runs.encode(Position(0))), Some(runs));
     }
 }

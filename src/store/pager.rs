@@ -1,0 +1,106 @@
+//! The pager: reads chunks and pages for the queues, and writes their pages, on a thread of its own.
+//!
+//! Invariants: what it is asked is done in order, so a page is there before it is read; pending bytes grow before a page is
+//! sent here and shrink when it is written.
+
+use super::chunk;
+use super::engine::{Reader, Space};
+use super::pages::Pages;
+use super::{Error, Load, Shared, StoredMessage};
+use crate::message::{Position, QueueId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Receiver;
+
+/// What the pager is asked.
+pub(super) enum Request {
+    /// Read these chunks, and the page.
+    Read {
+        load: Load,
+        chunks: Vec<Position>,
+    },
+    Write {
+        queue: QueueId,
+        page: u64,
+        entries: Vec<StoredMessage>,
+        cost: usize,
+    },
+    Forget {
+        queue: QueueId,
+        page: u64,
+    },
+    ForgetAll {
+        queue: QueueId,
+    },
+    Close,
+}
+
+/// Does what it is asked.
+pub(super) struct Pager {
+    reader: Box<dyn Reader>,
+    pages: Pages,
+    shared: Arc<Shared>,
+}
+
+impl Pager {
+    pub(super) fn new(reader: Box<dyn Reader>, pages: Pages, shared: Arc<Shared>) -> Self {
+        Self { reader, pages, shared }
+    }
+
+    /// Serves until it is closed, or nobody can ask any more; `progress` is called after each page written.
+    ///
+    /// # Errors
+    /// Whatever cannot be read or written. Messages would be missing: the broker must not go on.
+    pub(super) fn run(&mut self, requests: &Receiver<Request>, progress: &dyn Fn()) -> Result<(), Error> {
+        while let Ok(request) = requests.recv() {
+            match request {
+                Request::Close => break,
+                request @ Request::Write { .. } => {
+                    self.serve(request)?;
+                    progress();
+                }
+                request => self.serve(request)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one thing.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(super) fn serve(&mut self, request: Request) -> Result<(), Error> {
+        match request {
+            Request::Read { load, chunks } => return self.read(load, &chunks),
+            Request::Write { queue, page, entries, cost } => {
+                let written = self.pages.write(queue, page, entries);
+                self.shared.pending_page_bytes.fetch_sub(cost, Relaxed);
+                return written;
+            }
+            Request::Forget { queue, page } => self.pages.forget(queue, page),
+            Request::ForgetAll { queue } => self.pages.forget_all(queue),
+            Request::Close => {}
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, load: Load, chunks: &[Position]) -> Result<(), Error> {
+        let Load { queue, positions, page, done, .. } = load;
+        let mut entries = match page {
+            Some(page) => self.pages.take(queue, page, &positions)?,
+            None => Vec::new(),
+        };
+        for first in chunks {
+            let value = self.reader.read(Space::Messages, &chunk::chunk_key(queue, *first))?;
+            // A chunk that went meanwhile had only messages that nobody waits for any more: its queue was purged.
+            let Some(value) = value else { continue };
+            let mut of_chunk = chunk::decode_chunk(queue, *first, value, Some(&positions))?;
+            entries.append(&mut of_chunk);
+        }
+        if !entries.is_sorted_by_key(|entry| entry.position) {
+            entries.sort_by_key(|entry| entry.position);
+        }
+        done(entries);
+        Ok(())
+    }
+}
