@@ -79,6 +79,7 @@ fn submit(handle: &StoreHandle, message: &Message, positions: std::ops::Range<u6
         let entry = |position| StoredMessage {
             position: Position(position),
             message: message.clone(),
+            level: 0,
             expires_at: None,
             redelivered: false,
         };

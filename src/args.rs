@@ -109,6 +109,13 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", help_heading = "Limits", verbatim_doc_comment)]
     max_message_size: Option<String>,
 
+    /// Keep about this much of each queue in memory.
+    ///
+    /// What is beyond, between the queue's two ends, is on disk only. Without a disk everything is in memory.
+    /// [env CONEY_QUEUE_MEMORY; key queue-memory; default 16MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Limits", verbatim_doc_comment)]
+    queue_memory: Option<String>,
+
     /// Block publishers while the broker uses more memory than this; consumers go on.
     ///
     /// A percentage of the memory of the machine (or of its container), bytes as above, or `none`.
@@ -168,6 +175,7 @@ impl From<Args> for Overrides {
             default_vhost: args.default_vhost,
             definitions: args.definitions,
             max_message_size: args.max_message_size,
+            queue_memory: args.queue_memory,
             memory_limit: args.memory_limit,
             disk_free_limit: args.disk_free_limit,
             heartbeat: args.heartbeat,
@@ -240,7 +248,7 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let config = resolve(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --data-dir d --default-user u --default-pass p \
-             --default-vhost v --definitions f --max-message-size 1k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
+             --default-vhost v --definitions f --max-message-size 1k --queue-memory 2k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --log warn",
         );
         assert_eq!(
@@ -253,6 +261,7 @@ mod tests {
                 default_vhost: "v".into(),
                 definitions: Some("f".into()),
                 message_bytes_max: 1024,
+                queue_bytes_in_memory: 2048,
                 memory_limit: MemoryLimit::Bytes(1 << 30),
                 disk_free_limit: None,
                 heartbeat_s: 1,

@@ -37,6 +37,7 @@ pub const KEYS: [&str; 18] = [
     "default-vhost",
     "definitions",
     "max-message-size",
+    "queue-memory",
     "memory-limit",
     "disk-free-limit",
     "heartbeat",
@@ -77,6 +78,8 @@ pub struct Config {
     pub definitions: Option<PathBuf>,
     /// Largest message body accepted, 1 byte to [`MESSAGE_BYTES_CEILING`].
     pub message_bytes_max: u64,
+    /// How much of a queue is kept in memory, at least 1 byte; what is beyond is on disk, if there is one.
+    pub queue_bytes_in_memory: usize,
     /// Above it publishers are blocked.
     pub memory_limit: MemoryLimit,
     /// With less than this many bytes free on the disk of the data directory publishers are blocked; `None` never.
@@ -107,6 +110,7 @@ impl Default for Config {
             default_vhost: "/".into(),
             definitions: None,
             message_bytes_max: 128 << 20,
+            queue_bytes_in_memory: 16 << 20,
             memory_limit: MemoryLimit::Percent(40),
             disk_free_limit: Some(200_000_000),
             heartbeat_s: 60,
@@ -129,6 +133,7 @@ impl fmt::Debug for Config {
             .field("default_vhost", &self.default_vhost)
             .field("definitions", &self.definitions)
             .field("message_bytes_max", &self.message_bytes_max)
+            .field("queue_bytes_in_memory", &self.queue_bytes_in_memory)
             .field("memory_limit", &self.memory_limit)
             .field("disk_free_limit", &self.disk_free_limit)
             .field("heartbeat_s", &self.heartbeat_s)
@@ -182,6 +187,8 @@ pub struct Overrides {
     pub definitions: Option<PathBuf>,
     /// Bytes, with or without a unit: see [`parse_bytes`].
     pub max_message_size: Option<String>,
+    /// `queue-memory`.
+    pub queue_memory: Option<String>,
     /// Bytes, with or without a unit, a percentage of the machine's memory such as `40%`, or `none`.
     pub memory_limit: Option<String>,
     /// Bytes, with or without a unit, or `none`.
@@ -290,6 +297,7 @@ fn from_env(
         default_vhost: var("default-vhost"),
         definitions: var("definitions").map(PathBuf::from),
         max_message_size: var("max-message-size"),
+        queue_memory: var("queue-memory"),
         memory_limit: var("memory-limit"),
         disk_free_limit: var("disk-free-limit"),
         heartbeat: var("heartbeat"),
@@ -355,6 +363,12 @@ impl Sources {
                 |v| v.max_message_size.as_deref(),
                 |text| value::bytes_within(text, 1..=MESSAGE_BYTES_CEILING),
                 default.message_bytes_max,
+            )?,
+            queue_bytes_in_memory: self.or(
+                "queue-memory",
+                |v| v.queue_memory.as_deref(),
+                |text| value::bytes_within(text, 1..=u64::MAX),
+                default.queue_bytes_in_memory,
             )?,
             memory_limit: self.or(
                 "memory-limit",

@@ -13,7 +13,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
-use crate::support::process::Process;
+use crate::support::process::{Process, coney};
 
 /// How often the broker is killed.
 const KILLS: u64 = 20;
@@ -28,6 +28,12 @@ struct Ledger {
     confirmed: HashSet<u64>,
     delivered: HashSet<u64>,
     next: u64,
+}
+
+/// A broker that keeps next to nothing of a queue in memory: a handful of messages at the head, the rest on disk.
+fn start(dir: &Path) -> Process {
+    let arguments = ["--amqp", "127.0.0.1:0", "--log", "warn", "--queue-memory", "2k", "--data-dir"];
+    Process::run(coney().args(arguments).arg(dir))
 }
 
 async fn channel_to(process: &Process) -> Channel {
@@ -102,7 +108,7 @@ fn moment(round: u64) -> Duration {
 }
 
 async fn round(dir: &Path, number: u64, ledger: &Shared) {
-    let process = Process::start(dir);
+    let process = start(dir);
     declare(&channel_to(&process).await).await;
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..PUBLISHERS {
@@ -139,7 +145,7 @@ async fn no_confirmed_message_is_lost_by_twenty_kills() {
     for number in 0..KILLS {
         round(dir.path(), number, &ledger).await;
     }
-    let process = Process::start(dir.path());
+    let process = start(dir.path());
     let left = drain(&channel_to(&process).await, &ledger).await;
     let ledger = ledger.lock().unwrap();
     let lost: Vec<u64> = ledger.confirmed.difference(&ledger.delivered).copied().collect();
@@ -155,7 +161,7 @@ async fn no_confirmed_message_is_lost_by_twenty_kills() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unacked_messages_come_back_redelivered_and_transient_ones_are_gone() {
     let dir = tempfile::tempdir().unwrap();
-    let process = Process::start(dir.path());
+    let process = start(dir.path());
     let channel = channel_to(&process).await;
     declare(&channel).await;
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
@@ -176,7 +182,7 @@ async fn unacked_messages_come_back_redelivered_and_transient_ones_are_gone() {
     assert!(sent.unwrap().await.unwrap().is_ack());
     process.kill();
 
-    let process = Process::start(dir.path());
+    let process = start(dir.path());
     let channel = channel_to(&process).await;
     let mut seen = Vec::new();
     while let Some(got) = channel.basic_get(QUEUE.into(), BasicGetOptions { no_ack: true }).await.unwrap() {

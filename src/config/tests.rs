@@ -44,6 +44,7 @@ fn the_file_sets_every_key() -> TestResult {
         default-vhost = "v"
         definitions = "/etc/coney/definitions.json"
         max-message-size = "16MB"
+        queue-memory = "1MB"
         memory-limit = "25%"
         disk-free-limit = 1000
         heartbeat = 0
@@ -63,6 +64,7 @@ fn the_file_sets_every_key() -> TestResult {
         default_vhost: "v".into(),
         definitions: Some("/etc/coney/definitions.json".into()),
         message_bytes_max: 16_000_000,
+        queue_bytes_in_memory: 1_000_000,
         memory_limit: MemoryLimit::Percent(25),
         disk_free_limit: Some(1000),
         heartbeat_s: 0,
@@ -87,6 +89,7 @@ fn the_environment_sets_every_key() -> TestResult {
         ("CONEY_DEFAULT_VHOST", "v"),
         ("CONEY_DEFINITIONS", "d.json"),
         ("CONEY_MAX_MESSAGE_SIZE", "64k"),
+        ("CONEY_QUEUE_MEMORY", "4k"),
         ("CONEY_MEMORY_LIMIT", "none"),
         ("CONEY_DISK_FREE_LIMIT", "none"),
         ("CONEY_HEARTBEAT", "5"),
@@ -105,6 +108,7 @@ fn the_environment_sets_every_key() -> TestResult {
         default_vhost: "v".into(),
         definitions: Some("d.json".into()),
         message_bytes_max: 65_536,
+        queue_bytes_in_memory: 4096,
         memory_limit: MemoryLimit::None,
         disk_free_limit: None,
         heartbeat_s: 5,

@@ -1,13 +1,5 @@
 //! How much of a queue is kept in memory.
 
-/// Beyond this a queue that nobody empties is a backlog, and its middle leaves memory. Far more than what stands in a
-/// queue whose consumers keep up with bursts, so that those never touch the disk; little enough for a small machine.
-const START_BYTES: usize = 16 * 1024 * 1024;
-/// What stays at the head of a backlog: some ten milliseconds of the fastest consumers, longer than a page takes to come.
-const HEAD_BYTES: usize = 4 * 1024 * 1024;
-/// A segment: enough to make a read or a write cheap per message.
-const SEGMENT_BYTES: usize = 1024 * 1024;
-
 /// The parts of a backlog that are in memory, in bytes of what messages cost there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -21,10 +13,15 @@ pub struct Window {
 
 impl Window {
     /// Everything stays in memory.
-    pub const UNLIMITED: Self = Self { start_bytes: usize::MAX, ..Self::STANDARD };
-    /// For a broker with a disk.
-    pub const STANDARD: Self =
-        Self { start_bytes: START_BYTES, head_bytes: HEAD_BYTES, segment_bytes: SEGMENT_BYTES };
+    pub const UNLIMITED: Self = Self { start_bytes: usize::MAX, ..Self::of(16 * 1024 * 1024) };
+
+    /// About so many bytes are in memory. A backlog begins there; of one, a quarter stays at the head: of 16 MiB that is
+    /// some ten milliseconds of the fastest consumers, longer than a segment takes to come. A sixteenth is a segment: of
+    /// 16 MiB enough to make a read or a write cheap per message, and its share of an index nothing.
+    #[must_use]
+    pub const fn of(bytes: usize) -> Self {
+        Self { start_bytes: bytes, head_bytes: bytes / 4, segment_bytes: bytes / 16 }
+    }
 
     /// The share of one of so many priority levels.
     pub(super) fn share(self, levels: usize) -> Self {

@@ -88,8 +88,7 @@ impl Broker {
     /// A broker to be configured. Without more it is the one that `cargo run` starts.
     #[must_use]
     pub fn builder() -> BrokerBuilder {
-        let window = Window::STANDARD;
-        BrokerBuilder { config: Config::default(), clock: None, store: None, meter: None, window }
+        BrokerBuilder { config: Config::default(), clock: None, store: None, meter: None, window: None }
     }
 }
 
@@ -99,7 +98,7 @@ pub struct BrokerBuilder {
     clock: Option<Clock>,
     store: Option<(StoreHandle, Recovered)>,
     meter: Option<Meter>,
-    window: Window,
+    window: Option<Window>,
 }
 
 impl BrokerBuilder {
@@ -152,10 +151,10 @@ impl BrokerBuilder {
         self
     }
 
-    /// Keeps this much of each queue in memory. A broker without a disk keeps everything.
+    /// Keeps these parts of each queue in memory, not those that follow from the settings: for simulations.
     #[must_use]
     pub const fn window(mut self, window: Window) -> Self {
-        self.window = window;
+        self.window = Some(window);
         self
     }
 
@@ -184,8 +183,10 @@ impl BrokerBuilder {
         let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
         shared.store_progress = progress;
+        // Without a disk there is nowhere else to keep them.
         if !is_ephemeral {
-            shared.window = self.window;
+            let setting = Window::of(shared.config.queue_bytes_in_memory);
+            shared.window = self.window.unwrap_or(setting);
         }
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();

@@ -121,11 +121,7 @@ impl State {
         let queues = contents.iter().map(|(id, messages)| (*id, messages.iter().map(body).collect()));
         let noted = recovered.queues.iter();
         let noted = noted.flat_map(|(id, q)| q.notes.iter().map(|(p, note)| ((id.0, p.0), note.clone())));
-        Self {
-            queues: queues.collect(),
-            definitions: recovered.definitions.clone(),
-            notes: noted.collect(),
-        }
+        Self { queues: queues.collect(), definitions: recovered.definitions.clone(), notes: noted.collect() }
     }
 }
 
