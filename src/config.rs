@@ -28,7 +28,7 @@ const VHOST_BYTES_MAX: usize = 255;
 const ENV_PREFIX: &str = "CONEY_";
 
 /// Every setting, as it is called in the file; `--KEY` on the command line and `CONEY_KEY` in the environment.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "amqp",
     "data-dir",
     "ephemeral",

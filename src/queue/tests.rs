@@ -533,7 +533,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<bool>().prop_map(Step::Get),
         1 => Just(Step::Purge),
         1 => Just(Step::ChannelGone),
-        1 => any_options().prop_map(Step::Configure),
+        1 => any_options(Just(Window::UNLIMITED)).prop_map(Step::Configure),
         2 => (0..30_u64).prop_map(Step::Advance),
         3 => (1..4_usize).prop_map(Step::Serve),
     ];

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::message::Position;
 use crate::policy::{Policy, PolicyError, PolicyKind};
 use crate::queue::{Command, Counts, Reply, Window};
-use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle, Submission};
+use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle};
 use crate::telemetry::Counters;
 
 /// How long connections have to say goodbye when the broker stops.

@@ -19,8 +19,9 @@ use crate::session::direct_reply::{Address, ReplyConsumers};
 use crate::store::{StoreHandle, Submission};
 use crate::telemetry::{Counters, Reasons};
 
-/// Above this many bytes waiting for the committer, queues wait before they take more mail: about a second of a fast disk.
-const STORE_HIGH_BYTES: usize = 64 * 1024 * 1024;
+/// Above this many bytes waiting for the committer, queues wait before they take more mail: two full drains, so that the next
+/// is there when one is committed. More is only memory.
+const STORE_HIGH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Above this many bytes of pages on their way to the disk, queues wait, too: what is put out of memory must not pile up
 /// there.

@@ -177,7 +177,7 @@ impl Vhost {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         id: QueueId,
-        mut new: NewQueue,
+        new: NewQueue,
         first_position: Position,
         leftovers: Leftovers,
     ) -> (Arc<QueueRecord>, QueueTask) {

@@ -182,9 +182,19 @@ impl<E: Engine> Committer<E> {
             self.untidy = true;
         }
         if self.untidy {
+            // The engine needs something to flush.
+            let mut batch = WriteBatch::default();
+            batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
+            recovery::put_definitions_beat(&mut batch, self.commit_number + 1);
+            self.commit_batch(batch, false)?;
             self.untidy = self.engine.maintain(self.live_bytes)?;
         }
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_untidy(&self) -> bool {
+        self.untidy
     }
 
     #[cfg(test)]

@@ -114,7 +114,8 @@ pub trait Engine: Send {
     /// Something to read single keys with, on another thread.
     fn reader(&self) -> Box<dyn Reader>;
 
-    /// Called when nothing was submitted for a while after much was removed: gives space back. Must be quick. Says
+    /// Called when nothing was submitted for a while after much was removed, and a heartbeat was committed to every space:
+    /// gives space back. Must be quick. Says
     /// whether it wants to be called again the next time nothing happens.
     ///
     /// # Errors

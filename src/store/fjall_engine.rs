@@ -16,10 +16,19 @@ use std::thread::JoinHandle;
 const WORKER_THREADS: usize = 2;
 /// Journals beyond this make fjall flush the keyspaces that hold them up.
 const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// What is removed before it was flushed never reaches a table; more would cost memory for little.
-const MEMTABLE_BYTES: u64 = 64 * 1024 * 1024;
+/// What is removed before it was flushed never reaches a table, and larger tables are rewritten less often; but up to four
+/// more wait to be flushed while a backlog grows, and a broker should be content with 150 MiB. Measured with 10 million
+/// messages of 100 bytes: 8 MiB halves the rate of publishing, 64 MiB takes 230 MiB of memory.
+const MEMTABLE_BYTES: u64 = 24 * 1024 * 1024;
+/// Chunks are read once, and what is read at a start is small: there is nothing to keep but the tables' own indexes.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 /// A whole rewrite of the keyspace is cheap up to this much live data; beyond, fjall's own compaction has to do.
 const COMPACT_LIVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Steps of maintenance: what is in memory is flushed, everything is compacted, and two more flushes make fjall let go of
+/// the versions of the tables before, and with them of their files.
+const STEPS: u8 = 4;
+const COMPACTION_STEP: u8 = 2;
 
 /// [`Engine`] on a directory.
 pub(super) struct FjallEngine {
@@ -27,8 +36,8 @@ pub(super) struct FjallEngine {
     messages: Keyspace,
     definitions: Keyspace,
     compaction: Option<JoinHandle<()>>,
-    /// Whether the first step of maintenance was done: the second is due.
-    rotated: bool,
+    /// The step of maintenance that was done last; 0: there is none to do.
+    step: u8,
 }
 
 impl FjallEngine {
@@ -44,7 +53,7 @@ impl FjallEngine {
         let database = open_database(dir)?;
         let messages = open_keyspace(&database, dir, "messages")?;
         let definitions = open_keyspace(&database, dir, "definitions")?;
-        Ok((Self { database, messages, definitions, compaction: None, rotated: false }, healed))
+        Ok((Self { database, messages, definitions, compaction: None, step: 0 }, healed))
     }
 
     const fn keyspace(&self, space: Space) -> &Keyspace {
@@ -59,10 +68,11 @@ impl FjallEngine {
         self.messages.sealed_memtable_count() == 0
     }
 
+    fn is_compacting(&self) -> bool {
+        self.compaction.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     fn start_compaction(&mut self) {
-        if self.compaction.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return;
-        }
         let messages = self.messages.clone();
         // Best effort: if it fails, the space stays taken until fjall compacts by itself, and a broken disk shows
         // in the next commit.
@@ -114,18 +124,20 @@ impl Engine for FjallEngine {
     }
 
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
-        if self.rotated {
-            self.rotated = false;
-            if live_bytes <= COMPACT_LIVE_BYTES_MAX {
-                self.start_compaction();
-            }
-            return Ok(false);
+        if self.is_compacting() {
+            return Ok(true);
         }
-        // Flushing both lets go of the old journals. It happens in the background, and the next step sees its tables.
+        self.step += 1;
+        if self.step == COMPACTION_STEP && live_bytes <= COMPACT_LIVE_BYTES_MAX {
+            self.start_compaction();
+            return Ok(true);
+        }
+        // Flushing both lets go of the old journals, and of the tables that a compaction has replaced. It happens in the
+        // background, and the next step sees its tables.
         self.messages.rotate_memtable().map_err(Error::Engine)?;
         self.definitions.rotate_memtable().map_err(Error::Engine)?;
-        self.rotated = true;
-        Ok(true)
+        self.step %= STEPS;
+        Ok(self.step != 0)
     }
 }
 
@@ -158,6 +170,7 @@ fn open_database(dir: &Path) -> Result<Database, Error> {
         .worker_threads(WORKER_THREADS)
         .journal_compression(CompressionType::None)
         .max_journaling_size(JOURNAL_BYTES_MAX)
+        .cache_size(CACHE_BYTES)
         .open()
         .map_err(|error| open_error(dir, error))
 }
