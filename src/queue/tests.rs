@@ -516,7 +516,7 @@ enum Step {
     Get(bool),
     Purge,
     ChannelGone,
-    Configure(QueueOptions),
+    Configure(Box<QueueOptions>),
     Advance(u64),
     Serve(usize),
 }
@@ -533,7 +533,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<bool>().prop_map(Step::Get),
         1 => Just(Step::Purge),
         1 => Just(Step::ChannelGone),
-        1 => any_options(Just(Window::UNLIMITED)).prop_map(Step::Configure),
+        1 => any_options(Just(Window::UNLIMITED)).prop_map(|options| Step::Configure(Box::new(options))),
         2 => (0..30_u64).prop_map(Step::Advance),
         3 => (1..4_usize).prop_map(Step::Serve),
     ];
@@ -690,7 +690,7 @@ impl Model {
                 self.consumers.clear();
                 bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
             }
-            Step::Configure(options) => bench.configure(options),
+            Step::Configure(options) => bench.configure(*options),
             Step::Advance(ms) => bench.advance_ms(ms),
             Step::Serve(count) => bench.serve(count),
         }
