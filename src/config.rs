@@ -11,6 +11,7 @@ mod value;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 pub use value::parse_bytes;
@@ -358,16 +359,16 @@ impl Sources {
                 |path| value::path(path).map(Some),
                 default.definitions,
             )?,
-            message_bytes_max: self.or(
+            message_bytes_max: self.bytes(
                 "max-message-size",
-                |v| v.max_message_size.as_deref(),
-                |text| value::bytes_within(text, 1..=MESSAGE_BYTES_CEILING),
+                |v| &v.max_message_size,
+                1..=MESSAGE_BYTES_CEILING,
                 default.message_bytes_max,
             )?,
-            queue_bytes_in_memory: self.or(
+            queue_bytes_in_memory: self.bytes(
                 "queue-memory",
-                |v| v.queue_memory.as_deref(),
-                |text| value::bytes_within(text, 1..=u64::MAX),
+                |v| &v.queue_memory,
+                1..=u64::MAX,
                 default.queue_bytes_in_memory,
             )?,
             memory_limit: self.or(
@@ -410,6 +411,17 @@ impl Sources {
             )?,
             log: self.or("log", |v| v.log.as_deref(), value::filter, default.log)?,
         })
+    }
+
+    /// A size within a range.
+    fn bytes<T: TryFrom<u64>>(
+        &self,
+        key: &str,
+        pick: impl Fn(&Overrides) -> &Option<String>,
+        range: RangeInclusive<u64>,
+        default: T,
+    ) -> Result<T, ConfigError> {
+        self.or(key, |v| pick(v).as_deref(), |text| value::bytes_within(text, range.clone()), default)
     }
 
     /// The first source's value, checked by `parse`; else the default.
