@@ -6,6 +6,7 @@
 //! - `02 | queue`: the delivered watermark, a position
 //! - `05 | queue | position`: a note on a message, opaque here
 //! - `02 | queue | first position`: what is left of a chunk that was partly removed, as [`Runs`]
+//! - `07 | queue | key`: one of a queue's own records, key and value opaque here
 //! - `06 | queue | first position`: the [`Summary`] of a chunk, written and removed with it: a start reads these instead
 //!   of the messages
 //!
@@ -35,6 +36,7 @@ pub(super) const KIND_CHUNK: u8 = 1;
 pub(super) const KIND_STATE: u8 = 2;
 pub(super) const KIND_NOTE: u8 = 5;
 pub(super) const KIND_SUMMARY: u8 = 6;
+pub(super) const KIND_RECORD: u8 = 7;
 
 const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;
@@ -59,6 +61,20 @@ pub(super) fn state_key(queue: QueueId, first: Position) -> Vec<u8> {
 /// The key of a note on a message.
 pub(super) fn note_key(queue: QueueId, position: Position) -> Vec<u8> {
     key(KIND_NOTE, queue, Some(position))
+}
+
+/// The key of one of a queue's own records.
+pub(super) fn record_key(queue: QueueId, name: &[u8]) -> Vec<u8> {
+    let mut key = key(KIND_RECORD, queue, None);
+    key.extend_from_slice(name);
+    key
+}
+
+/// Takes the key of one of a queue's own records apart.
+pub(super) fn parse_record_key(key: &[u8]) -> Option<(QueueId, &[u8])> {
+    let mut reader = Reader(key.get(1..)?);
+    let queue = QueueId(reader.u64()?);
+    Some((queue, reader.0))
 }
 
 /// The key of a queue's delivered watermark.

@@ -278,6 +278,13 @@ impl<E: Engine> Committer<E> {
                 self.index.entry(queue).or_default().note(position);
                 self.drain.records.insert(chunk::note_key(queue, position), Some(note));
             }
+            Op::Record { queue, key, value } => {
+                // Synced if it is set: what was confirmed because of it must not come as new after a crash.
+                let is_set = value.is_some();
+                self.drain.waits |= is_set;
+                self.drain.records.insert(chunk::record_key(queue, &key), value);
+                self.index.entry(queue).or_default().record(key, is_set);
+            }
             Op::Purge { queue, before, keep } => self.purge(queue, before, &keep),
             Op::DeleteQueue { queue } => self.delete_queue(queue),
             Op::PutDefinition { key, value } => self.define(key, Some(value)),
@@ -343,6 +350,9 @@ impl<E: Engine> Committer<E> {
         let Some(mut index) = self.index.remove(&queue) else { return };
         for position in index.forget_notes(Position(u64::MAX), &[]) {
             self.drain.records.insert(chunk::note_key(queue, position), None);
+        }
+        for name in index.take_records() {
+            self.drain.records.insert(chunk::record_key(queue, &name), None);
         }
         if index.has_delivered() {
             self.drain.records.insert(chunk::delivered_key(queue), None);

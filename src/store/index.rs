@@ -41,9 +41,25 @@ pub(super) struct QueueIndex {
     touched: Vec<Position>,
     /// Messages that have a note.
     notes: BTreeSet<Position>,
+    /// The names of the queue's own records.
+    records: BTreeSet<Vec<u8>>,
 }
 
 impl QueueIndex {
+    /// The queue has this record from now on, or no more.
+    pub(super) fn record(&mut self, name: Vec<u8>, is_there: bool) {
+        if is_there {
+            self.records.insert(name);
+        } else {
+            self.records.remove(&name);
+        }
+    }
+
+    /// The names of all its records.
+    pub(super) fn take_records(&mut self) -> BTreeSet<Vec<u8>> {
+        std::mem::take(&mut self.records)
+    }
+
     /// A message has a note from now on.
     pub(super) fn note(&mut self, position: Position) {
         self.notes.insert(position);

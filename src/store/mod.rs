@@ -97,6 +97,16 @@ pub enum Op {
         /// The note; what is in it is not the store's business.
         note: Vec<u8>,
     },
+    /// Sets one of a queue's own records, or removes it. They are what a queue remembers beside its messages: a purge
+    /// leaves them, and they go with the queue.
+    Record {
+        /// The queue.
+        queue: QueueId,
+        /// Names it within the queue; at most 65,000 bytes, an engine limit.
+        key: Vec<u8>,
+        /// What is in it is not the store's business; `None` removes it.
+        value: Option<Vec<u8>>,
+    },
     /// Removes all below `before` except `keep` (ascending; the unacked ones).
     Purge {
         /// The queue.
@@ -137,6 +147,7 @@ impl Op {
                 }
                 Self::Remove { positions, .. } => size_of_val(positions.as_slice()),
                 Self::Note { note, .. } => note.len(),
+                Self::Record { key, value, .. } => key.len() + value.as_ref().map_or(0, Vec::len),
                 Self::Purge { keep, .. } => size_of_val(keep.as_slice()),
                 Self::PutDefinition { key, value } => key.len() + value.len(),
                 Self::RemoveDefinition { key } => key.len(),
@@ -228,7 +239,7 @@ impl fmt::Debug for Submission {
 pub struct Recovered {
     /// All definitions.
     pub definitions: BTreeMap<String, Vec<u8>>,
-    /// The queues that have messages. Some may have no definition any more: delete those.
+    /// The queues that have messages or records. Some may have no definition any more: delete those.
     pub queues: HashMap<QueueId, RecoveredQueue>,
     /// Queue ids from here on were never used.
     pub first_queue_id: u64,
@@ -247,6 +258,8 @@ pub struct RecoveredQueue {
     pub delivered: Position,
     /// What was noted on some of them, ascending.
     pub notes: Vec<(Position, Vec<u8>)>,
+    /// Its own records, by ascending keys.
+    pub records: Vec<(Vec<u8>, Vec<u8>)>,
     /// Positions from here on were never used.
     pub next_position: Position,
 }

@@ -5,7 +5,7 @@
 //! trace is left, because each start has an epoch of its own in their upper bits, and its number is synced before
 //! anything uses it.
 
-use super::chunk::{self, KIND_HEARTBEAT, KIND_NOTE, KIND_STATE, KIND_SUMMARY, Summary};
+use super::chunk::{self, KIND_HEARTBEAT, KIND_NOTE, KIND_RECORD, KIND_STATE, KIND_SUMMARY, Summary};
 use super::engine::{Durability, Engine, Reader, Space, WriteBatch};
 use super::index::{Chunk, Index};
 use super::{Error, Recovered, RecoveredQueue};
@@ -55,6 +55,7 @@ pub(super) fn start<E: Engine>(
     loaded.read_states(&engine)?;
     loaded.read_summaries(&engine)?;
     loaded.read_notes(&engine)?;
+    loaded.read_records(&engine)?;
     loaded.finish()?;
     let epoch = header.epoch.max(loaded.highest_epoch) + 1;
     let commit_number = header.commit_number + 1;
@@ -219,6 +220,17 @@ impl Loaded {
                 }
                 None => self.stale.push(key.to_vec()),
             }
+            Ok(())
+        })
+    }
+
+    fn read_records(&mut self, engine: &impl Engine) -> Result<(), Error> {
+        engine.scan(Space::Messages, &[KIND_RECORD], &[KIND_RECORD + 1], &mut |key, value| {
+            let Some((queue, name)) = chunk::parse_record_key(key) else {
+                return Err(Error::damaged("a queue's own record has an unreadable key"));
+            };
+            self.index.entry(queue).or_default().record(name.to_vec(), true);
+            self.queues.entry(queue).or_default().records.push((name.to_vec(), value.to_vec()));
             Ok(())
         })
     }

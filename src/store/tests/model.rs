@@ -11,6 +11,8 @@ pub(super) struct State {
     pub(super) definitions: BTreeMap<String, Vec<u8>>,
     /// By queue and position.
     pub(super) notes: BTreeMap<(u64, u64), Vec<u8>>,
+    /// By queue and name.
+    pub(super) records: BTreeMap<(u64, Vec<u8>), Vec<u8>>,
 }
 
 /// The state, and what waits for it.
@@ -56,12 +58,19 @@ impl Model {
             Op::Note { queue, position, note } => {
                 self.notes.insert((queue.0, position.0), note.clone());
             }
+            Op::Record { queue, key, value: Some(value) } => {
+                self.state.records.insert((queue.0, key.clone()), value.clone());
+            }
+            Op::Record { queue, key, value: None } => {
+                self.state.records.remove(&(queue.0, key.clone()));
+            }
             Op::Purge { queue, before, keep } => {
                 self.retain(queue.0, |position| position >= before.0 || keep.contains(&Position(position)));
             }
             Op::DeleteQueue { queue } => {
                 self.retain(queue.0, |_| false);
                 self.delivered.remove(&queue.0);
+                self.state.records.retain(|(of, _), _| *of != queue.0);
             }
             Op::PutDefinition { key, value } => {
                 self.state.definitions.insert(key.clone(), value.clone());
@@ -118,10 +127,20 @@ impl Model {
 impl State {
     pub(super) fn of(recovered: &Recovered, contents: &Contents) -> Self {
         let body = |m: &StoredMessage| (m.position.0, (m.message.body().to_vec(), m.redelivered));
-        let queues = contents.iter().map(|(id, messages)| (*id, messages.iter().map(body).collect()));
+        // One may have records only.
+        let queues = contents.iter().filter(|(_, messages)| !messages.is_empty());
+        let queues = queues.map(|(id, messages)| (*id, messages.iter().map(body).collect()));
         let noted = recovered.queues.iter();
         let noted = noted.flat_map(|(id, q)| q.notes.iter().map(|(p, note)| ((id.0, p.0), note.clone())));
-        Self { queues: queues.collect(), definitions: recovered.definitions.clone(), notes: noted.collect() }
+        let recorded = recovered.queues.iter();
+        let recorded = recorded
+            .flat_map(|(id, q)| q.records.iter().map(|(key, value)| ((id.0, key.clone()), value.clone())));
+        Self {
+            queues: queues.collect(),
+            definitions: recovered.definitions.clone(),
+            notes: noted.collect(),
+            records: recorded.collect(),
+        }
     }
 }
 
@@ -132,6 +151,7 @@ pub(super) enum Step {
     Remove { queue: u64, picks: Vec<usize>, join: Option<u64> },
     Delivered { queue: u64, pick: usize },
     Note { queue: u64, pick: usize, note: u8 },
+    Record { queue: u64, key: u8, value: Option<u8>, join: Option<u64> },
     Purge { queue: u64, back: u64, keep: Vec<usize> },
     Delete { queue: u64 },
     Define { key: u64, value: Option<u8> },
@@ -146,6 +166,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (queue.clone(), prop::collection::vec(1_u64..3, 1..6), join.clone())
             .prop_map(|(queue, gaps, join)| Step::Append { queue, gaps, join }),
+        2 => (queue.clone(), 0_u8..4, any::<Option<u8>>(), join.clone())
+            .prop_map(|(queue, key, value, join)| Step::Record { queue, key, value, join }),
         6 => (queue.clone(), picks.clone(), join)
             .prop_map(|(queue, picks, join)| Step::Remove { queue, picks, join }),
         2 => (queue.clone(), any::<usize>()).prop_map(|(queue, pick)| Step::Delivered { queue, pick }),
@@ -199,6 +221,10 @@ impl Broker {
                 let (queue, position) = (QueueId(*queue), Position(position));
                 (Op::Note { queue, position, note: vec![*note] }, None)
             }),
+            Step::Record { queue, key, value, join } => {
+                let (queue, key, value) = (QueueId(*queue), vec![*key], value.map(|value| vec![value]));
+                Some((Op::Record { queue, key, value }, join.map(|join| self.join(join))))
+            }
             Step::Purge { queue, back, keep } => {
                 let keep: BTreeSet<_> = keep.iter().filter_map(|pick| self.pick(*queue, *pick)).collect();
                 plain(purge(*queue, self.next - back, keep))
