@@ -14,6 +14,7 @@ pub mod store;
 pub mod telemetry;
 pub mod time;
 pub mod topology;
+pub mod unique;
 
 pub use queue::Window;
 pub use server::{

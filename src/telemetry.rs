@@ -96,6 +96,10 @@ pub struct Dropped {
     pub dead: Reasons,
     /// Dead letters that would have gone round in a circle.
     pub cycle: Counter,
+    /// Duplicates, which were confirmed; counted by each queue that did not take them in again.
+    pub duplicate: Counter,
+    /// Nacked: a numbered publisher's message that came out of turn, or with an old epoch.
+    pub out_of_turn: Counter,
 }
 
 #[cfg(test)]

@@ -16,8 +16,9 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::value::as_integer;
 use crate::queue::QueueOptions;
-use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS, as_integer};
+use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS};
 use crate::topology::ALTERNATE_EXCHANGE;
 
 /// Settings of RabbitMQ's that say where and how it keeps a queue. Coney has one way of its own, so they are taken and
@@ -241,7 +242,6 @@ fn parse(mut table: FieldTable) -> Result<(), (&'static str, String)> {
     match QueueOptions::parse("policy", true, false, false, &table) {
         Ok(_) => Ok(()),
         Err(OptionsError::Invalid { key, why, .. }) => Err((key, format!("is not valid: {why}"))),
-        Err(OptionsError::NotImplemented(key)) => Err((key, "is not implemented".to_owned())),
         Err(OptionsError::Property { property, .. }) => Err((property, "is not valid".to_owned())),
     }
 }

@@ -3,6 +3,7 @@
 use super::attempts::Attempts;
 use super::dead_letter::Reason;
 use super::ready::Entry;
+use super::seen::Records;
 use super::{ConnectionId, ConsumerKey, Handle, Reply};
 use crate::message::runs::Runs;
 use crate::message::{Message, Position};
@@ -148,6 +149,14 @@ pub struct Effects {
     pub appended: Vec<StoreAppend>,
     /// Confirms that wait for `appended` to be durable.
     pub append_confirms: Vec<Range>,
+    /// Confirms of duplicates, which wait for the first of each to be durable: it came before.
+    pub duplicate_confirms: Vec<Range>,
+    /// What the queue remembers of messages that came: with `appended`, in the same batch.
+    pub records: Records,
+    /// How many duplicates did not come in.
+    pub duplicates: u64,
+    /// How many messages were refused because a numbered publisher's message before is missing, or it counts anew.
+    pub out_of_turn: u64,
     /// Stored messages that are done with.
     pub removed: Vec<Position>,
     /// All stored messages up to here were delivered at least once.

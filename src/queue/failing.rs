@@ -40,7 +40,7 @@ impl Queue {
         self.attempts.extend(attempts);
     }
 
-    fn wall(&self, now: Time) -> Timestamp {
+    pub(super) fn wall(&self, now: Time) -> Timestamp {
         self.epoch.plus_ms(now.as_micros() / 1000)
     }
 

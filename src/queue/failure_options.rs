@@ -4,8 +4,9 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::options::{Arguments, OptionsError, as_integer};
+use super::options::{Arguments, OptionsError};
 use super::retry::{CountMode, FailurePolicy, PARKING_TTL_MS, Parking, RetryPolicy, RetryType};
+use crate::protocol::value::as_integer;
 
 /// Delivery limit of a queue declared with x-queue-type=quorum, as in RabbitMQ from 4.0.
 const QUORUM_DELIVERY_LIMIT: u32 = 20;

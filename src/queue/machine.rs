@@ -8,6 +8,7 @@ use super::dead_letter::Reason;
 use super::paging::{Question, Waiting};
 use super::paused::Paused;
 use super::ready::{Entry, Ready};
+use super::seen::Seen;
 use super::segment::Stretch;
 use super::unacked::{TimeoutId, Unacked, UnackedSet};
 use super::{
@@ -37,6 +38,8 @@ pub struct Queue {
     ended: bool,
     /// Commands that wait for messages to come back.
     pub(super) waiting: Waiting,
+    /// What it remembers of messages that came.
+    pub(super) seen: Seen,
     /// There are too many messages, but the one to be dropped has to come back first.
     pub(super) overflow_waits: bool,
 }
@@ -71,6 +74,7 @@ impl Queue {
             last_used: now,
             ended: false,
             waiting: Waiting::default(),
+            seen: Seen::default(),
             overflow_waits: false,
         }
     }
@@ -194,12 +198,20 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for publish in publishes {
+            let once = self.wants_once(&publish);
+            let novelty = if once { self.recognise(now, connection, &publish, effects) } else { None };
+            if once && novelty.is_none() {
+                continue;
+            }
             if self.options.overflow != Overflow::DropHead && !self.has_room_for(&publish) {
                 self.dispatch(now, effects);
                 if !self.has_room_for(&publish) {
                     self.refuse(connection, publish, effects);
                     continue;
                 }
+            }
+            if let Some(novelty) = novelty {
+                self.remember(now, &publish, novelty, effects);
             }
             self.enqueue(now, connection, publish, effects);
             self.drop_overflow(now, effects);
@@ -208,6 +220,10 @@ impl Queue {
 
     fn adopt(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
         for publish in publishes {
+            if publish.mark.is_some() {
+                let Some(novelty) = self.recognise(now, ConnectionId(0), &publish, effects) else { continue };
+                self.remember(now, &publish, novelty, effects);
+            }
             self.enqueue(now, ConnectionId(0), publish, effects);
             self.drop_overflow(now, effects);
         }
@@ -435,6 +451,9 @@ impl Queue {
     fn configure(&mut self, now: Time, options: QueueOptions, effects: &mut Effects) {
         if self.options.expires_ms != options.expires_ms {
             self.last_used = now;
+        }
+        if options.deduplication.is_none() {
+            self.forget_own_window(effects);
         }
         self.unacked.set_own_timeout(options.ack_timeout);
         self.options = QueueOptions { window: self.options.window, ..options };

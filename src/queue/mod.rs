@@ -22,11 +22,13 @@ pub mod failure_options;
 mod level;
 mod limit;
 mod machine;
+mod once;
 pub mod options;
 mod paging;
 mod paused;
 mod ready;
 pub mod retry;
+mod seen;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -43,12 +45,14 @@ pub use failure_options::{AckTimeout, OwnTimeout, TimeoutAction};
 pub use limit::ChannelLimit;
 pub use machine::{Queue, Restored};
 pub use options::{Overflow, QueueOptions};
+pub use seen::{Records, Seen};
 pub use segment::Stretch;
 pub use window::Window;
 
 use std::sync::Arc;
 
 use crate::message::{Message, Position};
+use crate::unique::Mark;
 
 /// Names a connection within one run of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +82,8 @@ pub struct Publish {
     pub ttl_ms: Option<u64>,
     /// The message's priority; 0 if it has none.
     pub priority: u8,
+    /// What it is known again by, if it has to be.
+    pub mark: Option<Arc<Mark>>,
 }
 
 /// What happens to an unacked message.
@@ -128,7 +134,8 @@ pub struct ConsumerName {
 pub enum Command {
     /// Messages of one connection, in order.
     Publish(ConnectionId, Vec<Publish>),
-    /// Messages dead-lettered to this queue: taken whatever its overflow policy, for nobody could be told.
+    /// Messages dead-lettered to this queue: taken whatever its overflow policy, for nobody could be told. They may well
+    /// have been here before; only those with a mark are new.
     Adopt(Vec<Publish>),
     /// Settles unacked messages of a connection.
     Settle(Verb, Vec<Handle>),

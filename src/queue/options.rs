@@ -6,7 +6,8 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use super::failure_options::AckTimeout;
 use super::retry::FailurePolicy;
 use super::window::Window;
-use crate::protocol::value::type_name;
+use crate::protocol::value::{as_integer, type_name};
+use crate::unique::Deduplication;
 
 /// What gives way when a queue is at its length limit (`x-overflow`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct QueueOptions {
     pub failure: FailurePolicy,
     /// How long a message may be unacked; `None` for ever.
     pub ack_timeout: Option<AckTimeout>,
+    /// Which messages are duplicates, and do not come in.
+    pub deduplication: Option<Deduplication>,
     /// How much of it is kept in memory; the broker's choice, no argument.
     pub window: Window,
 }
@@ -74,9 +77,6 @@ pub enum OptionsError {
         /// The queue, as error texts name it.
         thing: String,
     },
-    /// An argument of RabbitMQ's that Coney does not have yet. Reply code 540.
-    #[error("argument '{0}' is not implemented")]
-    NotImplemented(&'static str),
 }
 
 /// Arguments that RabbitMQ compares when a queue is declared again.
@@ -104,6 +104,10 @@ pub const COMPARED: &[&str] = &[
     "x-parking-limit",
     "x-consumer-timeout",
     "x-consumer-timeout-action",
+    "x-message-deduplication",
+    "x-cache-size",
+    "x-cache-ttl",
+    "x-deduplication-header",
 ];
 
 /// How a policy's value and a queue's own argument for the same setting combine.
@@ -139,11 +143,11 @@ pub const POLICY_ARGUMENTS: &[(&str, Merge)] = &[
     ("x-parking-after", Merge::Argument),
     ("x-parking-ttl", Merge::Argument),
     ("x-parking-limit", Merge::Argument),
+    ("x-message-deduplication", Merge::Argument),
+    ("x-cache-size", Merge::Argument),
+    ("x-cache-ttl", Merge::Argument),
+    ("x-deduplication-header", Merge::Argument),
 ];
-
-/// Arguments that change what happens to messages and are not built yet: a pretence would lose or keep messages that the
-/// user wanted otherwise.
-const NOT_IMPLEMENTED: &[&str] = &["x-message-deduplication"];
 
 impl QueueOptions {
     /// Parses declare arguments. Unknown keys are ignored, as RabbitMQ does. `thing` names the queue in error texts:
@@ -156,9 +160,6 @@ impl QueueOptions {
         arguments: &FieldTable,
     ) -> Result<Self, OptionsError> {
         let args = Arguments { thing, table: arguments };
-        if let Some(key) = NOT_IMPLEMENTED.iter().find(|key| arguments.contains_key(key)) {
-            return Err(OptionsError::NotImplemented(key));
-        }
         args.check_queue_type(durable, exclusive)?;
         let options = Self {
             durable: durable && !exclusive,
@@ -174,6 +175,7 @@ impl QueueOptions {
             single_active_consumer: args.boolean("x-single-active-consumer")?,
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,
+            deduplication: args.deduplication()?,
             window: Window::default(),
         };
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
@@ -253,6 +255,10 @@ impl Arguments<'_> {
         u8::try_from(number).map(Some).map_err(|_| too_big())
     }
 
+    fn deduplication(&self) -> Result<Option<Deduplication>, OptionsError> {
+        Deduplication::parse(self.table, false).map_err(|error| self.invalid(error.key, error.why))
+    }
+
     fn check_queue_type(&self, durable: bool, exclusive: bool) -> Result<(), OptionsError> {
         let property = |property| OptionsError::Property { property, thing: self.thing.to_owned() };
         match self.string("x-queue-type")?.as_deref() {
@@ -262,20 +268,5 @@ impl Arguments<'_> {
             Some("quorum") => Ok(()),
             Some(other) => Err(self.invalid("x-queue-type", format!("\"unsupported queue type '{other}'\""))),
         }
-    }
-}
-
-/// Any integer type's value.
-#[must_use]
-pub fn as_integer(value: &AMQPValue) -> Option<i64> {
-    match value {
-        AMQPValue::ShortShortInt(n) => Some(i64::from(*n)),
-        AMQPValue::ShortShortUInt(n) => Some(i64::from(*n)),
-        AMQPValue::ShortInt(n) => Some(i64::from(*n)),
-        AMQPValue::ShortUInt(n) => Some(i64::from(*n)),
-        AMQPValue::LongInt(n) => Some(i64::from(*n)),
-        AMQPValue::LongUInt(n) => Some(i64::from(*n)),
-        AMQPValue::LongLongInt(n) => Some(*n),
-        _ => None,
     }
 }

@@ -14,6 +14,7 @@ use crate::time::Time;
 mod dead_letter;
 mod machine;
 mod model;
+mod once;
 mod paging;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
@@ -122,7 +123,7 @@ impl Bench {
     fn publish_as(&mut self, body: &str, ttl_ms: Option<u64>, priority: u8, persistent: bool) {
         self.sequence += 1;
         let message = message(body).with_persistent(persistent);
-        let publish = Publish { message, channel: 1, sequence: self.sequence, ttl_ms, priority };
+        let publish = Publish { message, channel: 1, sequence: self.sequence, ttl_ms, priority, mark: None };
         self.command(Command::Publish(PUBLISHER, vec![publish]));
     }
 
@@ -447,7 +448,8 @@ fn a_dead_letter_is_taken_above_the_limit() {
         options.overflow = Overflow::RejectPublish;
     });
     bench.publish(&["a"]);
-    let letter = Publish { message: message("dead"), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
+    let letter =
+        Publish { message: message("dead"), channel: 0, sequence: 0, ttl_ms: None, priority: 0, mark: None };
     bench.command(Command::Adopt(vec![letter]));
     assert_eq!(bench.ready(), 2);
 }

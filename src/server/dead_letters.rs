@@ -107,5 +107,5 @@ impl Burial<'_> {
 /// The original TTL is gone from a dead letter; its priority stays.
 fn publish(message: Message) -> Publish {
     let priority = Properties::parse(message.properties()).ok().and_then(|properties| properties.priority());
-    Publish { message, channel: 0, sequence: 0, ttl_ms: None, priority: priority.unwrap_or(0) }
+    Publish { message, channel: 0, sequence: 0, ttl_ms: None, priority: priority.unwrap_or(0), mark: None }
 }

@@ -180,11 +180,15 @@ impl QueueTask {
         for TimedOut { connection, channel, timeout_ms } in std::mem::take(&mut self.effects.timed_out) {
             self.tell(connection, Event::TimedOut { channel, timeout_ms });
         }
+        let dropped = &self.shared.counters.dropped;
+        dropped.duplicate.add(std::mem::take(&mut self.effects.duplicates));
+        dropped.out_of_turn.add(std::mem::take(&mut self.effects.out_of_turn));
         self.shared.counters.ack_timeouts.add(std::mem::take(&mut self.effects.timed_out_count));
         for (reason, count) in self.effects.dropped.drain(..) {
             count_reason(&self.shared.counters.dropped.dead, reason, count as u64);
         }
         self.submit(join);
+        self.confirm_duplicates();
         self.page();
         self.bury();
     }
@@ -243,7 +247,18 @@ impl QueueTask {
         }
         let ranges = std::mem::take(&mut self.effects.append_confirms);
         let confirms = ranges.into_iter().filter_map(|range| self.confirm(range)).collect();
-        self.shared.store.submit(Submission { ops, join, confirms, done: None });
+        self.shared.store.submit(Submission { ops, join, confirms, ..Submission::default() });
+    }
+
+    /// A duplicate is as safe as the first, which was submitted before, or is in a unit that still waits for its other parts.
+    fn confirm_duplicates(&mut self) {
+        let ranges = std::mem::take(&mut self.effects.duplicate_confirms);
+        if ranges.is_empty() {
+            return;
+        }
+        let confirms = ranges.into_iter().filter_map(|range| self.confirm(range)).collect();
+        let after = Some(self.record.id);
+        self.shared.store.submit(Submission { confirms, after, ..Submission::default() });
     }
 
     fn confirm(&mut self, range: Range) -> Option<Confirm> {
@@ -268,6 +283,9 @@ impl QueueTask {
         }
         for (position, attempts) in self.effects.noted.drain(..) {
             ops.push(Op::Note { queue, position, note: attempts.encode() });
+        }
+        for (key, value) in std::mem::take(&mut self.effects.records) {
+            ops.push(Op::Record { queue, key, value });
         }
         if !self.effects.removed.is_empty() {
             ops.push(Op::Remove { queue, positions: std::mem::take(&mut self.effects.removed) });

@@ -10,7 +10,7 @@ use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::vhost::{Leftovers, NewQueue, Vhost};
 use crate::message::{Position, QueueId};
-use crate::queue::{Attempts, QueueOptions};
+use crate::queue::{Attempts, QueueOptions, Seen};
 use crate::store::{Op, RecoveredQueue, Submission};
 
 /// Puts back definitions and messages. Queues start when all is there: what expired in the meantime finds its way to a
@@ -86,8 +86,11 @@ fn restore_queue(
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
         .map_err(|error| StartError::Definition(error.to_string()))?;
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
-    let RecoveredQueue { stretches, delivered, notes, .. } = recovered.unwrap_or_default();
-    let leftovers = Leftovers { stretches, delivered, attempts: attempts(&thing, notes)? };
+    let RecoveredQueue { stretches, delivered, notes, records, .. } = recovered.unwrap_or_default();
+    let seen = Seen::restored(&records).ok_or_else(|| {
+        StartError::Definition(format!("what {thing} remembers of earlier messages is unreadable"))
+    })?;
+    let leftovers = Leftovers { stretches, delivered, attempts: attempts(&thing, notes)?, seen };
     let new = NewQueue { name, owner: None, arguments, options };
     let (_, task) = vhost.install(shared, QueueId(id), new, first_position.max(Position(1)), leftovers);
     Ok(task)

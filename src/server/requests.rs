@@ -12,6 +12,7 @@ use super::shared::random_bytes;
 use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
+use crate::protocol::value::as_integer;
 use crate::queue::failure_options::consumer_timeout;
 use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, QueueOptions, Reply, options};
 use crate::session::outgoing::Envelope;
@@ -323,8 +324,7 @@ impl Connection {
             acks = ack_policy(&thing, &consume)?;
             let ack_timeout = consumer_timeout(&thing, &consume.arguments)
                 .map_err(|error| Exception::precondition_failed(error.to_string()))?;
-            let priority =
-                consume.arguments.inner().get("x-priority").and_then(options::as_integer).unwrap_or(0);
+            let priority = consume.arguments.inner().get("x-priority").and_then(as_integer).unwrap_or(0);
             let command = Command::Consume(Consume {
                 key: new.key,
                 no_ack: consume.no_ack,
@@ -413,7 +413,7 @@ impl Connection {
             // Numbered, so that a queue that refuses one says so.
             let envelope = Envelope { sequence, ..publish.envelope };
             for queue in &publish.queues {
-                let message = envelope.publish(publish.message.clone());
+                let message = envelope.clone().publish(publish.message.clone());
                 commands_for(&mut per_queue, *queue).push(Command::Publish(self.id(), vec![message]));
             }
         }

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use crate::message::{Position, QueueId};
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::options::OptionsError;
-use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Stretch};
+use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Seen, Stretch};
 use crate::session::Exception;
 use crate::store::{self, Op, Submission};
 use crate::topology::{Binding, ExchangeSpec, Removed, SharedTopology, TopologyError};
@@ -97,6 +97,8 @@ pub struct Leftovers {
     pub delivered: Position,
     /// What was noted on those of them that had come back.
     pub attempts: Vec<(Position, Attempts)>,
+    /// What it remembered of messages that came.
+    pub seen: Seen,
 }
 
 /// A virtual host.
@@ -197,6 +199,7 @@ impl Vhost {
         let mut queue = queue.with_epoch(shared.clock.epoch());
         queue.restore(leftovers.stretches.into_iter().map(restored).collect(), leftovers.delivered);
         queue.restore_attempts(leftovers.attempts);
+        queue.restore_seen(leftovers.seen);
         self.queues.insert(id, Arc::clone(&record));
         self.topology.change(|topology| topology.add_queue(&record.name, id));
         let task = QueueTask::new(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
@@ -364,9 +367,6 @@ impl From<TopologyError> for Exception {
 
 impl From<OptionsError> for Exception {
     fn from(error: OptionsError) -> Self {
-        match error {
-            OptionsError::NotImplemented(_) => Self::not_implemented(error.to_string()),
-            _ => Self::precondition_failed(error.to_string()),
-        }
+        Self::precondition_failed(error.to_string())
     }
 }

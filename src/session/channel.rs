@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::message::{Message, MessageBlock, QueueId, Slot};
 use crate::queue::{ChannelLimit, Handle, Verb};
+use crate::unique::Scope;
 
 use super::confirms::Confirms;
 use super::outgoing::Envelope;
@@ -50,6 +51,8 @@ pub(super) struct Keys {
     /// Queues for these keys, if [`Keys::generation`] is still the topology's.
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
+    /// What duplicates are known by, if the exchange lets none through.
+    pub(super) scope: Option<Arc<Scope>>,
     /// The generation under which the client was found allowed to publish to this exchange.
     pub(super) permitted: Option<u64>,
 }

@@ -18,9 +18,9 @@ use super::tags::Span;
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
+use crate::protocol::value::as_integer;
 use crate::protocol::value::type_name;
 use crate::queue::Verb;
-use crate::queue::options::as_integer;
 
 /// What became of a method.
 #[derive(Debug)]

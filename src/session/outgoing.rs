@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
 use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Publish, Verb, Wish};
+use crate::unique::Mark;
 
 /// A message that is routed but whose block is not closed yet.
 #[derive(Clone, Debug)]
@@ -13,7 +14,7 @@ enum Pending {
 }
 
 /// A routed message with what its queues need to know of it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Envelope {
     /// The publisher's channel.
     pub channel: u16,
@@ -23,18 +24,21 @@ pub struct Envelope {
     pub ttl_ms: Option<u64>,
     /// Its priority.
     pub priority: u8,
+    /// What it is known again by, if it has to be.
+    pub mark: Option<Arc<Mark>>,
 }
 
 impl Envelope {
     /// The message as its queues take it.
     #[must_use]
-    pub const fn publish(self, message: Message) -> Publish {
+    pub fn publish(self, message: Message) -> Publish {
         Publish {
             message,
             channel: self.channel,
             sequence: self.sequence,
             ttl_ms: self.ttl_ms,
             priority: self.priority,
+            mark: self.mark,
         }
     }
 }
@@ -112,7 +116,7 @@ impl Outgoing {
         };
         let Some((last, others)) = queues.split_last() else { return };
         for queue in others {
-            self.batch(*queue).publishes.push((pending.clone(), envelope));
+            self.batch(*queue).publishes.push((pending.clone(), envelope.clone()));
         }
         self.batch(*last).publishes.push((pending, envelope));
     }

@@ -1,5 +1,7 @@
 //! basic.publish: content assembly, routing, and what goes to the queues.
 
+use std::sync::Arc;
+
 use crate::message::{Message, MessageBlock, Parts, QueueId};
 use crate::protocol::content::{self, HeadersEdit, Properties, PropertiesEdit};
 use crate::protocol::encode;
@@ -8,6 +10,8 @@ use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
 use crate::topology::{HeaderSource, RouteScratch};
+
+use crate::unique::{Fingerprint, Mark, PublisherMark};
 
 use super::access::Operation;
 use super::channel::{Body, Channel, Incoming, Keys, Mode, TxPublish};
@@ -135,7 +139,7 @@ impl Channel {
         let properties = Properties::parse(bytes)
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
         link.counters.published += 1;
-        let envelope = self.envelope(link, &properties)?;
+        let mut envelope = self.envelope(link, &properties)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
         if self.keys.settles {
@@ -154,6 +158,7 @@ impl Channel {
             );
         }
         self.route(link, properties, headers)?;
+        envelope.mark = self.mark(&properties, headers)?;
         let parts = Parts {
             exchange: &self.keys.exchange,
             routing_key: &self.keys.routing_key,
@@ -183,7 +188,23 @@ impl Channel {
         check_extra_keys(properties.headers())?;
         let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
         let priority = properties.priority().unwrap_or(0);
-        Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority })
+        Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority, mark: None })
+    }
+
+    /// What the message is known again by, if its publisher or its exchange wants that.
+    fn mark(
+        &self,
+        properties: &Properties<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<Option<Arc<Mark>>, Exception> {
+        let publisher = headers.map(PublisherMark::parse).transpose();
+        let publisher =
+            publisher.map_err(|error| Exception::precondition_failed(error.to_string()))?.flatten();
+        let exchange = self.keys.scope.as_ref().and_then(|scope| {
+            Some((Arc::clone(scope), Fingerprint::of(properties, &scope.settings.header)?))
+        });
+        let is_marked = publisher.is_some() || exchange.is_some();
+        Ok(is_marked.then(|| Arc::new(Mark { publisher, exchange })))
     }
 
     /// Properties that differ from what came: BCC is taken out, and a direct reply-to is made an address.
@@ -285,6 +306,7 @@ impl Channel {
         })?;
         if first_time {
             check_not_internal(link, &keys.exchange)?;
+            keys.scope = link.topology.read().scope(&keys.exchange);
             keys.permitted = Some(generation);
         }
         keys.generation = (cacheable && !has_extra).then_some(generation);

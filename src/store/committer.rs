@@ -15,7 +15,7 @@ use super::engine::{Durability, Engine, Space, WriteBatch};
 use super::index::{Change, Chunk, Index, QueueIndex};
 use super::pager::Request;
 use super::recovery::{self, Start};
-use super::{Error, Join, Load, Op, Shared, StoredMessage, Submission};
+use super::{Confirm, Error, Join, Load, Op, Shared, StoredMessage, Submission};
 use crate::message::{Position, QueueId};
 use foldhash::{HashMap, HashMapExt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,8 @@ pub(super) struct Committer<E> {
     /// Positions that wait in joins. One that is removed meanwhile is taken out, and not written later.
     held: HashMap<QueueId, BTreeSet<Position>>,
     drain: Drain,
+    /// Confirms that wait for units that miss parts: those in which a queue has positions up to the one given.
+    late_confirms: Vec<(QueueId, Position, Vec<Confirm>)>,
     /// Messages to be read once what was submitted before is committed.
     loads: Vec<Load>,
     pager: Sender<Request>,
@@ -86,6 +88,7 @@ impl<E: Engine> Committer<E> {
             joins: HashMap::new(),
             held: HashMap::new(),
             drain: Drain::default(),
+            late_confirms: Vec::new(),
             loads: Vec::new(),
             pager,
             commit_number: start.commit_number,
@@ -123,6 +126,7 @@ impl<E: Engine> Committer<E> {
     /// # Errors
     /// What the engine fails with. Nothing was fired, and the committer must not be used any more.
     pub(super) fn commit(&mut self) -> Result<(), Error> {
+        self.let_late_confirms_go();
         let mut drain = std::mem::take(&mut self.drain);
         let mut batch = WriteBatch::default();
         batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
@@ -139,6 +143,18 @@ impl<E: Engine> Committer<E> {
         drain.done.into_iter().for_each(|done| done());
         self.pass_loads_on();
         Ok(())
+    }
+
+    /// Those whose units are whole now go with this drain.
+    fn let_late_confirms_go(&mut self) {
+        for (queue, last, confirms) in std::mem::take(&mut self.late_confirms) {
+            let waits = self.held.get(&queue).is_some_and(|held| held.range(..=last).next().is_some());
+            if waits {
+                self.late_confirms.push((queue, last, confirms));
+            } else {
+                confirms.into_iter().for_each(|confirm| self.drain.confirms.add(confirm));
+            }
+        }
     }
 
     /// Everything submitted before a load is in the index now, but for messages that are held for a join: a load of such
@@ -254,8 +270,11 @@ impl<E: Engine> Committer<E> {
         for op in submission.ops {
             self.apply_op(op, was_held);
         }
-        for confirm in submission.confirms {
-            self.drain.confirms.add(confirm);
+        let held = submission.after.and_then(|queue| Some((queue, *self.held.get(&queue)?.last()?)));
+        if let Some((queue, last)) = held {
+            self.late_confirms.push((queue, last, submission.confirms));
+        } else {
+            submission.confirms.into_iter().for_each(|confirm| self.drain.confirms.add(confirm));
         }
         if let Some(done) = submission.done {
             self.drain.waits = true;

@@ -192,6 +192,8 @@ pub struct Submission {
     pub ops: Vec<Op>,
     /// Which other submissions this one belongs with.
     pub join: Option<Join>,
+    /// The confirms wait for all units that this queue takes part in, too, and that miss other parts.
+    pub after: Option<QueueId>,
     /// Confirms to release when this is durable.
     pub confirms: Vec<Confirm>,
     /// Called when this is durable, on the committer's thread: must be quick and not block.

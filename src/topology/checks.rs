@@ -4,6 +4,7 @@ use crate::protocol::value::type_name;
 
 use super::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec};
 use super::{Topology, TopologyError, equivalence, hash, headers, ring};
+use crate::unique::{self, Deduplication, Scope, SettingError};
 use amq_protocol::types::AMQPValue;
 
 /// Names that begin so belong to the broker.
@@ -25,6 +26,7 @@ impl Topology {
             return Err(TopologyError::AccessRefused(text));
         }
         check_alternate(spec, vhost)?;
+        check_deduplication(spec, vhost)?;
         if spec.kind == ExchangeKind::ConsistentHash {
             hash::check_arguments(spec, vhost)?;
         }
@@ -117,7 +119,28 @@ fn check_equivalence(
     property("auto_delete", &current.auto_delete, &received.auto_delete)?;
     property("internal", &current.internal, &received.internal)?;
     let (now, new) = (&current.arguments, &received.arguments);
-    equivalence::check_arguments("exchange", name, vhost, &[ALTERNATE_EXCHANGE], now, new)
+    equivalence::check_arguments("exchange", name, vhost, &[ALTERNATE_EXCHANGE], now, new)?;
+    equivalence::check_arguments("exchange", name, vhost, &unique::COMPARED, now, new)
+}
+
+/// What its duplicates are known by, if an exchange is to let none through.
+pub(super) fn scope(spec: &ExchangeSpec) -> Result<Option<Scope>, SettingError> {
+    let settings = Deduplication::parse(&spec.arguments, spec.kind == ExchangeKind::Deduplication)?;
+    Ok(settings.map(|settings| Scope { exchange: spec.name.as_str().into(), settings }))
+}
+
+fn check_deduplication(spec: &ExchangeSpec, vhost: &str) -> Result<(), TopologyError> {
+    let invalid = |key: &str, why: &str| {
+        let text = format!("invalid arg '{key}' for exchange '{}' in vhost '{vhost}': {why}", spec.name);
+        TopologyError::PreconditionFailed(text)
+    };
+    let scope = scope(spec).map_err(|error| invalid(error.key, &error.why))?;
+    // Duplicates are known by the queue that had the first, and chance would take them to another.
+    if scope.is_some() && matches!(spec.kind, ExchangeKind::Random | ExchangeKind::LocalRandom) {
+        let why = format!("not possible for exchanges of type {}", spec.kind.name());
+        return Err(invalid("x-message-deduplication", &why));
+    }
+    Ok(())
 }
 
 fn check_alternate(spec: &ExchangeSpec, vhost: &str) -> Result<(), TopologyError> {

@@ -28,6 +28,8 @@ mod spec;
 mod tests;
 mod trie;
 
+use std::sync::Arc;
+
 use slab::Slab;
 
 use self::choice::{ModulusTable, RandomTable};
@@ -44,6 +46,7 @@ pub use self::shared::SharedTopology;
 pub use self::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec, Removed};
 use self::trie::TopicTrie;
 use crate::message::QueueId;
+use crate::unique::Scope;
 
 /// The default exchange is made first, and a slab's first key is 0.
 const DEFAULT: ExchangeIndex = 0;
@@ -78,7 +81,7 @@ enum Table {
 impl Table {
     fn new(spec: &ExchangeSpec) -> Self {
         match spec.kind {
-            ExchangeKind::Direct => Self::Direct(Map::default()),
+            ExchangeKind::Direct | ExchangeKind::Deduplication => Self::Direct(Map::default()),
             ExchangeKind::Fanout => Self::Fanout(VecSet::default()),
             ExchangeKind::Topic => Self::Topic(TopicTrie::default()),
             ExchangeKind::Headers => Self::Headers(HeadersTable::default()),
@@ -136,6 +139,8 @@ struct ExchangeEntry {
     /// Where what it cannot route goes by policy, if its own arguments do not say.
     policy_alternate: Option<String>,
     table: Table,
+    /// What its duplicates are known by, if it lets none through.
+    scope: Option<Arc<Scope>>,
     /// Bindings with this exchange as their source.
     outgoing: VecSet<BindingIndex>,
     /// Bindings with this exchange as their destination.
@@ -216,6 +221,13 @@ impl Topology {
         self.exchanges.get(*index).map(|entry| &entry.spec)
     }
 
+    /// What duplicates published to an exchange are known by, if it lets none through.
+    #[must_use]
+    pub fn scope(&self, exchange: &[u8]) -> Option<Arc<Scope>> {
+        let index = self.exchange_indices.get(exchange)?;
+        self.exchanges.get(*index)?.scope.clone()
+    }
+
     /// All exchanges, the predeclared ones first.
     pub fn exchanges(&self) -> impl Iterator<Item = &ExchangeSpec> {
         self.exchanges.iter().map(|(_, entry)| &entry.spec)
@@ -230,6 +242,7 @@ impl Topology {
         let name = name.into();
         let index = self.exchanges.insert(ExchangeEntry {
             table: Table::new(&spec),
+            scope: checks::scope(&spec).ok().flatten().map(Arc::new),
             spec,
             policy_alternate: None,
             outgoing: VecSet::default(),

@@ -32,11 +32,14 @@ pub enum ExchangeKind {
     /// The same: of one node every queue is local.
     #[serde(rename = "x-local-random")]
     LocalRandom,
+    /// As direct, without duplicates: the type of RabbitMQ's message deduplication plugin.
+    #[serde(rename = "x-message-deduplication")]
+    Deduplication,
 }
 
 impl ExchangeKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -45,6 +48,7 @@ impl ExchangeKind {
         Self::ModulusHash,
         Self::Random,
         Self::LocalRandom,
+        Self::Deduplication,
     ];
 
     /// The kind of that name on the wire; names are case-sensitive.
@@ -65,6 +69,7 @@ impl ExchangeKind {
             Self::ModulusHash => "x-modulus-hash",
             Self::Random => "x-random",
             Self::LocalRandom => "x-local-random",
+            Self::Deduplication => "x-message-deduplication",
         }
     }
 

@@ -11,17 +11,18 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
     ("message", &["time"]),
     ("protocol", &["time", "message"]),
-    ("topology", &["time", "message", "protocol"]),
-    ("queue", &["time", "message", "protocol"]),
+    ("unique", &["time", "message", "protocol"]),
+    ("topology", &["time", "message", "protocol", "unique"]),
+    ("queue", &["time", "message", "protocol", "unique"]),
     ("auth", &["time", "message", "protocol"]),
     ("policy", &["time", "message", "protocol", "topology", "queue"]),
-    ("session", &["time", "message", "protocol", "topology", "queue", "auth"]),
+    ("session", &["time", "message", "protocol", "unique", "topology", "queue", "auth"]),
     ("store", &["time", "message"]),
     (
         "server",
@@ -45,8 +46,8 @@ const LAYERS: [(&str, &[&str]); 13] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "args"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 9] =
-    ["time", "message", "protocol", "topology", "queue", "policy", "session", "auth", "store"];
+const SYNC: [&str; 10] =
+    ["time", "message", "protocol", "unique", "topology", "queue", "policy", "session", "auth", "store"];
 const TOKIO: [&str; 4] = ["server", "management", "main", "lib"];
 const CLOCK: &str = "src/server/clock.rs";
 

@@ -1,0 +1,124 @@
+//! Messages that must come in once: what the machine does about duplicates, gaps and leftovers of numbered publishers.
+
+use super::machine::Queue;
+use super::seen::{Found, Seen, Verdict};
+use super::{ConnectionId, Effects, Publish};
+use crate::protocol::content::Properties;
+use crate::time::Time;
+use crate::unique::Fingerprint;
+
+/// The name of the queue's own window; no exchange with a window has it.
+const OWN: &str = "";
+
+/// A message that may come in, with what is to be remembered of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Novelty {
+    own: Option<Fingerprint>,
+}
+
+impl Queue {
+    /// Takes back what an earlier run remembered of messages that came.
+    pub fn restore_seen(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    /// Whether anything has to be remembered of a message at all.
+    pub(super) const fn wants_once(&self, publish: &Publish) -> bool {
+        publish.mark.is_some() || self.options.deduplication.is_some()
+    }
+
+    /// Answers for a message that was here before, or that must not come in now; `None` if it was such a one.
+    ///
+    /// A duplicate is confirmed, as the first was or will be: RabbitMQ's plugin nacks it, and a client that publishes again
+    /// what is nacked would never stop.
+    pub(super) fn recognise(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publish: &Publish,
+        effects: &mut Effects,
+    ) -> Option<Novelty> {
+        let novelty = Novelty { own: self.own_fingerprint(publish) };
+        let publisher = publish.mark.as_deref().and_then(|mark| mark.publisher.as_ref());
+        let verdict = publisher.map_or(Verdict::New, |mark| self.seen.judge(mark));
+        match verdict {
+            Verdict::New if self.is_in_a_window(now, publish, novelty, effects) => {
+                if let Some(mark) = publisher {
+                    self.seen.advance(mark, self.options.durable, &mut effects.records);
+                }
+                self.confirm_duplicate(connection, publish, effects);
+            }
+            Verdict::New => return Some(novelty),
+            Verdict::Duplicate => self.confirm_duplicate(connection, publish, effects),
+            Verdict::Gap | Verdict::OldEpoch => {
+                effects.out_of_turn += 1;
+                if publish.sequence != 0 {
+                    let (channel, sequence) = (publish.channel, publish.sequence);
+                    Effects::confirm(&mut effects.refusals, connection, channel, sequence);
+                }
+            }
+        }
+        None
+    }
+
+    /// A message comes in: whoever brings it again finds it known.
+    pub(super) fn remember(&mut self, now: Time, publish: &Publish, novelty: Novelty, effects: &mut Effects) {
+        let (durable, at) = (self.options.durable, self.wall(now));
+        let stored = durable && publish.message.is_persistent();
+        if let (Some(settings), Some(fingerprint)) = (&self.options.deduplication, novelty.own) {
+            let found = Found { fingerprint, settings, at, stored };
+            self.seen.remember(OWN, &found, &mut effects.records);
+        }
+        let Some(mark) = publish.mark.as_deref() else { return };
+        if let Some((scope, fingerprint)) = &mark.exchange {
+            let found = Found { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
+            self.seen.remember(&scope.exchange, &found, &mut effects.records);
+        }
+        if let Some(mark) = &mark.publisher {
+            self.seen.advance(mark, durable, &mut effects.records);
+        }
+    }
+
+    /// The queue's own window goes when it is turned off.
+    pub(super) fn forget_own_window(&mut self, effects: &mut Effects) {
+        self.seen.forget_window(OWN, &mut effects.records);
+    }
+
+    fn own_fingerprint(&self, publish: &Publish) -> Option<Fingerprint> {
+        let settings = self.options.deduplication.as_ref()?;
+        let properties = Properties::parse(publish.message.properties()).ok()?;
+        Fingerprint::of(&properties, &settings.header)
+    }
+
+    fn is_in_a_window(
+        &mut self,
+        now: Time,
+        publish: &Publish,
+        novelty: Novelty,
+        effects: &mut Effects,
+    ) -> bool {
+        let (at, stored) = (self.wall(now), false);
+        let own = match (&self.options.deduplication, novelty.own) {
+            (Some(settings), Some(fingerprint)) => {
+                let found = Found { fingerprint, settings, at, stored };
+                self.seen.has(OWN, &found, &mut effects.records)
+            }
+            _ => false,
+        };
+        let exchange = publish.mark.as_deref().and_then(|mark| mark.exchange.as_ref());
+        own || exchange.is_some_and(|(scope, fingerprint)| {
+            let found = Found { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
+            self.seen.has(&scope.exchange, &found, &mut effects.records)
+        })
+    }
+
+    fn confirm_duplicate(&self, connection: ConnectionId, publish: &Publish, effects: &mut Effects) {
+        effects.duplicates += 1;
+        if publish.sequence != 0 {
+            // The first may still be on its way to the disk.
+            let late = self.options.durable;
+            let ranges = if late { &mut effects.duplicate_confirms } else { &mut effects.confirms };
+            Effects::confirm(ranges, connection, publish.channel, publish.sequence);
+        }
+    }
+}
