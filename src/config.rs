@@ -353,12 +353,7 @@ impl Sources {
                 |text| value::non_empty(text, VHOST_BYTES_MAX),
                 default.default_vhost,
             )?,
-            definitions: self.or(
-                "definitions",
-                |v| v.definitions.as_deref(),
-                |path| value::path(path).map(Some),
-                default.definitions,
-            )?,
+            definitions: self.definitions()?,
             message_bytes_max: self.bytes(
                 "max-message-size",
                 |v| &v.max_message_size,
@@ -389,10 +384,10 @@ impl Sources {
                 |text| value::number_within(text, 0, "seconds"),
                 default.heartbeat_s,
             )?,
-            frame_bytes_max: self.or(
+            frame_bytes_max: self.bytes(
                 "frame-max",
-                |v| v.frame_max.as_deref(),
-                |text| value::bytes_within(text, frame_range.clone()),
+                |v| &v.frame_max,
+                frame_range,
                 default.frame_bytes_max,
             )?,
             channels_max: self.or(
@@ -411,6 +406,10 @@ impl Sources {
             )?,
             log: self.or("log", |v| v.log.as_deref(), value::filter, default.log)?,
         })
+    }
+
+    fn definitions(&self) -> Result<Option<PathBuf>, ConfigError> {
+        self.or("definitions", |v| v.definitions.as_deref(), |path| value::path(path).map(Some), None)
     }
 
     /// A size within a range.

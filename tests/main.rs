@@ -17,6 +17,7 @@ mod failure_policies;
 mod frames;
 mod handshake;
 mod heartbeats;
+mod once;
 mod permissions;
 mod policies;
 mod process;

@@ -744,9 +744,13 @@ const QUEUES: &[Row] = &[
         ),
     ),
     (
-        "not implemented",
+        "deduplication",
         |raw| declare_with(raw, "x-message-deduplication", AMQPValue::LongInt(3)),
-        Connection(540, "NOT_IMPLEMENTED - argument 'x-message-deduplication' is not implemented", (50, 10)),
+        Channel(
+            406,
+            "PRECONDITION_FAILED - invalid arg 'x-message-deduplication' for queue 'aq' in vhost '/': \"expected boolean, got signedint\"",
+            (50, 10),
+        ),
     ),
     (
         "queue.delete if-unused in use",
