@@ -71,6 +71,7 @@ impl Driven {
             sequence: first + index,
             ttl_ms: None,
             priority: (index % u64::from(priorities)) as u8,
+            mark: None,
         });
         let command = Command::Publish(PUBLISHER, publishes.collect());
         self.queue.apply(Time::ZERO, command, &mut self.effects);
