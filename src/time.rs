@@ -41,6 +41,14 @@ impl Time {
     }
 }
 
+impl Time {
+    /// This many milliseconds earlier, at most back to the origin.
+    #[must_use]
+    pub const fn minus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub(ms.saturating_mul(1000)))
+    }
+}
+
 impl Add<Duration> for Time {
     type Output = Self;
 

@@ -12,6 +12,7 @@ mod choosing;
 mod consuming;
 mod crash;
 mod definitions;
+mod delaying;
 mod durability;
 mod failure_policies;
 mod frames;

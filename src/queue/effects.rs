@@ -2,6 +2,7 @@
 
 use super::attempts::Attempts;
 use super::dead_letter::Reason;
+use super::delayed::Due;
 use super::ready::Entry;
 use super::seen::Records;
 use super::{ConnectionId, ConsumerKey, Handle, Reply};
@@ -176,6 +177,8 @@ pub struct Effects {
     /// Answers to commands that had to wait for messages to come back, by the ticket of their
     /// [`Reply::Later`].
     pub answers: Vec<(u64, Reply)>,
+    /// Messages of a delayed exchange whose time has come.
+    pub due: Vec<Due>,
     /// Messages to dead-letter.
     pub dead_letters: Vec<DeadLetter>,
     /// Messages dropped, with the reason, because the queue has no dead-letter exchange.

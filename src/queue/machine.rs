@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::attempts::{Attempts, Ending};
 use super::consumers::{Consumer, Consumers};
 use super::dead_letter::Reason;
+use super::delayed::Delayed;
 use super::paging::{Question, Waiting};
 use super::paused::Paused;
 use super::ready::{Entry, Ready};
@@ -38,6 +39,8 @@ pub struct Queue {
     ended: bool,
     /// Commands that wait for messages to come back.
     pub(super) waiting: Waiting,
+    /// Messages that wait for their time.
+    pub(super) delayed: Delayed,
     /// What it remembers of messages that came.
     pub(super) seen: Seen,
     /// There are too many messages, but the one to be dropped has to come back first.
@@ -65,6 +68,7 @@ impl Queue {
             ready: Ready::new(options.priority_max.unwrap_or(0), options.window),
             unacked: UnackedSet::new(options.ack_timeout),
             consumers: Consumers::new(options.single_active_consumer),
+            delayed: Delayed::new(options.window),
             paused: Paused::default(),
             attempts: BTreeMap::new(),
             epoch: Timestamp::default(),
@@ -82,7 +86,11 @@ impl Queue {
     /// Takes over what an earlier run left of a durable queue, by ascending first positions and before any command; what
     /// lies at or below `delivered` may have been delivered before.
     pub fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
-        self.ready.restore(stretches, delivered);
+        if self.options.delays {
+            self.delayed.restore(stretches);
+        } else {
+            self.ready.restore(stretches, delivered);
+        }
     }
 
     /// The queue's settings.
@@ -95,7 +103,7 @@ impl Queue {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            ready: self.ready.len(),
+            ready: self.ready.len() + self.delayed.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
             ready_bytes: self.ready.bytes(),
@@ -156,6 +164,9 @@ impl Queue {
         }
         self.hand_over(effects);
         self.expire_queue(now, effects);
+        if self.options.delays {
+            self.release_due(now, effects);
+        }
         self.keep_window(effects);
     }
 
@@ -186,6 +197,7 @@ impl Queue {
             self.queue_expiry(),
             self.paused.next_due(),
             self.unacked.next_overdue(),
+            self.delayed.next_due(),
         ];
         times.into_iter().flatten().min()
     }
@@ -243,7 +255,12 @@ impl Queue {
             Effects::confirm(ranges, connection, publish.channel, publish.sequence);
         }
         let (message, priority) = (publish.message, publish.priority);
-        self.ready.push_back(Entry { message, position, expires, priority, redelivered: false, stored });
+        let entry = Entry { message, position, expires, priority, redelivered: false, stored };
+        if self.options.delays {
+            self.delayed.insert(entry);
+        } else {
+            self.ready.push_back(entry);
+        }
     }
 
     fn expiry(&self, now: Time, ttl_ms: Option<u64>) -> Time {
@@ -479,7 +496,7 @@ impl Queue {
         if if_unused && !self.consumers.is_empty() {
             return Reply::InUse;
         }
-        let ready = self.ready.len() + self.paused.len();
+        let ready = self.ready.len() + self.paused.len() + self.delayed.len();
         if if_empty && ready > 0 {
             return Reply::NotEmpty;
         }
@@ -494,6 +511,7 @@ impl Queue {
         effects.cancelled.extend(self.consumers.keys());
         effects.all_pages_forgotten |= self.ready.has_segments();
         self.ready.clear();
+        self.delayed.clear();
     }
 
     fn expire(&mut self, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {

@@ -16,6 +16,7 @@
 pub mod attempts;
 mod consumers;
 pub mod dead_letter;
+mod delayed;
 mod effects;
 mod failing;
 pub mod failure_options;
@@ -37,6 +38,7 @@ mod window;
 
 pub use attempts::{Attempts, Ending, Pause};
 pub use consumers::{ConsumerKey, WINDOW_BYTES};
+pub use delayed::Due;
 pub use effects::{
     DeadLetter, Deliveries, Delivery, Effects, Ended, Load, Page, Range, StoreAppend, TimedOut, delivery_cost,
 };

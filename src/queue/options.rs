@@ -52,6 +52,8 @@ pub struct QueueOptions {
     pub ack_timeout: Option<AckTimeout>,
     /// Which messages are duplicates, and do not come in.
     pub deduplication: Option<Deduplication>,
+    /// It keeps the messages of a delayed exchange until their time has come; each one's TTL says when. No argument.
+    pub delays: bool,
     /// How much of it is kept in memory; the broker's choice, no argument.
     pub window: Window,
 }
@@ -176,6 +178,7 @@ impl QueueOptions {
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,
             deduplication: args.deduplication()?,
+            delays: false,
             window: Window::default(),
         };
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {

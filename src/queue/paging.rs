@@ -102,7 +102,12 @@ impl Queue {
             priority: restored.level,
             redelivered: false,
         });
-        effects.missing += self.ready.loaded(id, entries.collect());
+        let entries = entries.collect();
+        effects.missing += if self.options.delays {
+            self.delayed.loaded(id, entries)
+        } else {
+            self.ready.loaded(id, entries)
+        };
     }
 
     /// A dead letter has to be read before it can go; what is dropped for good does not.

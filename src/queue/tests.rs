@@ -12,6 +12,7 @@ use crate::message::Parts;
 use crate::time::Time;
 
 mod dead_letter;
+mod delayed;
 mod machine;
 mod model;
 mod once;

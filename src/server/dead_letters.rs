@@ -12,7 +12,7 @@ use crate::message::{Message, Position, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
 use crate::queue::{Command, DeadLetter, Publish, QueueOptions};
-use crate::session::PropertySource;
+use crate::session::{PropertySource, delay_ms};
 use crate::store::{Join, Op, Submission};
 use crate::topology::{HeaderSource, RouteScratch};
 
@@ -32,17 +32,17 @@ impl Burial<'_> {
         for letter in letters {
             stored.extend(letter.stored);
             let buried = self.bury(&letter);
-            let targets = self.targets(&buried);
             count_reason(&self.shared.counters.dead_lettered, letter.reason, 1);
+            let (targets, delay_ms) = match self.delay(&buried) {
+                Some((queue, ms)) => (vec![queue], Some(ms)),
+                None => (self.targets(&buried), None),
+            };
             for queue in targets {
-                per_queue.entry(queue).or_default().push(publish(buried.clone()));
+                let publish = Publish { ttl_ms: delay_ms, ..publish(buried.clone()) };
+                per_queue.entry(queue).or_default().push(publish);
             }
         }
-        if stored.is_empty() {
-            self.send_unstored(per_queue);
-        } else {
-            self.send(per_queue, stored);
-        }
+        Move { shared: self.shared, vhost: self.vhost, from: self.record.id }.carry_out(per_queue, stored);
     }
 
     fn bury(&self, letter: &DeadLetter) -> Message {
@@ -55,6 +55,13 @@ impl Burial<'_> {
             attempts: letter.attempts.as_deref(),
         };
         dead_letter::bury(&letter.message, &death)
+    }
+
+    /// Where it has to wait, and how long, if its exchange delays it.
+    fn delay(&self, buried: &Message) -> Option<(QueueId, u64)> {
+        let queue = self.vhost.topology.read().delay_queue(buried.exchange())?;
+        let headers = Properties::parse(buried.properties()).ok()?.headers()?;
+        Some((queue, delay_ms(headers)?))
     }
 
     fn targets(&self, buried: &Message) -> Vec<QueueId> {
@@ -78,6 +85,24 @@ impl Burial<'_> {
         });
         queues
     }
+}
+
+/// Messages that leave a queue for others, as the broker routes them.
+pub(super) struct Move<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) vhost: &'a Vhost,
+    pub(super) from: QueueId,
+}
+
+impl Move<'_> {
+    /// Sends them, and removes those that the store had.
+    pub(super) fn carry_out(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>, stored: Vec<Position>) {
+        if stored.is_empty() {
+            self.send_unstored(per_queue);
+        } else {
+            self.send(per_queue, stored);
+        }
+    }
 
     /// What the store never had needs no unit there: only its targets' records, if they keep any.
     fn send_unstored(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>) {
@@ -99,7 +124,7 @@ impl Burial<'_> {
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
         }
-        let ops = vec![Op::Remove { queue: self.record.id, positions: stored }];
+        let ops = vec![Op::Remove { queue: self.from, positions: stored }];
         self.shared.store.submit(Submission { ops, join: Some(join), ..Submission::default() });
     }
 }

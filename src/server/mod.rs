@@ -7,6 +7,7 @@ mod clock;
 mod connection;
 mod dead_letters;
 mod definitions;
+mod departures;
 mod import;
 mod known;
 mod listener;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::dead_letters::Burial;
-use super::mailbox::{Mail, MailReceiver};
+use super::departures::Departure;
+use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::shared::{ConnectionHandle, Event, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{
@@ -37,6 +38,8 @@ pub(super) struct QueueTask {
     connections: HashMap<ConnectionId, ConnectionHandle>,
     /// Whoever waits for an answer that needs messages from the store.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
+    /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
+    full: Vec<Mailbox>,
 }
 
 impl QueueTask {
@@ -50,7 +53,18 @@ impl QueueTask {
     ) -> Self {
         let (effects, connections) = (Effects::default(), HashMap::new());
         let waiting = HashMap::new();
-        Self { shared, vhost, record, queue, mail, effects, alarm: None, connections, waiting }
+        Self {
+            shared,
+            vhost,
+            record,
+            queue,
+            mail,
+            effects,
+            alarm: None,
+            connections,
+            waiting,
+            full: Vec::new(),
+        }
     }
 
     /// Starts the task.
@@ -70,6 +84,9 @@ impl QueueTask {
                 return;
             }
             self.shared.wait_for_store().await;
+            for mailbox in std::mem::take(&mut self.full) {
+                mailbox.wait_for_room().await;
+            }
         }
     }
 
@@ -190,6 +207,7 @@ impl QueueTask {
         self.submit(join);
         self.confirm_duplicates();
         self.page();
+        self.depart();
         self.bury();
     }
 
@@ -291,6 +309,14 @@ impl QueueTask {
             ops.push(Op::Remove { queue, positions: std::mem::take(&mut self.effects.removed) });
         }
         ops
+    }
+
+    fn depart(&mut self) {
+        let due = std::mem::take(&mut self.effects.due);
+        if !due.is_empty() {
+            let (shared, vhost, record) = (&self.shared, &self.vhost, &self.record);
+            self.full.extend(Departure { shared, vhost, record }.carry_out(due));
+        }
     }
 
     fn bury(&mut self) {

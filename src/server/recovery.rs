@@ -12,6 +12,7 @@ use super::vhost::{Leftovers, NewQueue, Vhost};
 use crate::message::{Position, QueueId};
 use crate::queue::{Attempts, QueueOptions, Seen};
 use crate::store::{Op, RecoveredQueue, Submission};
+use crate::topology::ExchangeSpec;
 
 /// Puts back definitions and messages. Queues start when all is there: what expired in the meantime finds its way to a
 /// dead-letter queue.
@@ -40,7 +41,8 @@ pub(super) fn restore(
                 vhost(shared, &name).put_policy(checked);
             }
             Definition::Exchange(name, exchange) => {
-                vhost(shared, &name).install_exchange(exchange);
+                let recovered = exchange.delay_queue.and_then(|id| queues.remove(&QueueId(id)));
+                tasks.extend(restore_exchange(shared, &vhost(shared, &name), exchange, recovered)?);
             }
             Definition::Queue(name, definition) => {
                 let recovered = queues.remove(&QueueId(definition.id));
@@ -85,15 +87,37 @@ fn restore_queue(
     let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
         .map_err(|error| StartError::Definition(error.to_string()))?;
+    let (first_position, leftovers) = leftovers(shared, &thing, recovered)?;
+    let new = NewQueue { name, owner: None, arguments, options };
+    let (_, task) = vhost.install(shared, QueueId(id), new, first_position, leftovers);
+    Ok(task)
+}
+
+/// The task of the queue where its messages wait, if it delays any.
+fn restore_exchange(
+    shared: &Arc<Shared>,
+    vhost: &Arc<Vhost>,
+    exchange: ExchangeSpec,
+    recovered: Option<RecoveredQueue>,
+) -> Result<Option<QueueTask>, StartError> {
+    let thing = format!("exchange '{}' in vhost '{}'", exchange.name, vhost.name);
+    let leftovers = leftovers(shared, &thing, recovered)?;
+    Ok(vhost.install_exchange(shared, exchange, Some(leftovers)))
+}
+
+/// What an earlier run left of a queue, and where it goes on.
+fn leftovers(
+    shared: &Shared,
+    thing: &str,
+    recovered: Option<RecoveredQueue>,
+) -> Result<(Position, Leftovers), StartError> {
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
     let RecoveredQueue { stretches, delivered, notes, records, .. } = recovered.unwrap_or_default();
     let seen = Seen::restored(&records).ok_or_else(|| {
         StartError::Definition(format!("what {thing} remembers of earlier messages is unreadable"))
     })?;
-    let leftovers = Leftovers { stretches, delivered, attempts: attempts(&thing, notes)?, seen };
-    let new = NewQueue { name, owner: None, arguments, options };
-    let (_, task) = vhost.install(shared, QueueId(id), new, first_position.max(Position(1)), leftovers);
-    Ok(task)
+    let leftovers = Leftovers { stretches, delivered, attempts: attempts(thing, notes)?, seen };
+    Ok((first_position.max(Position(1)), leftovers))
 }
 
 fn attempts(thing: &str, notes: Vec<(Position, Vec<u8>)>) -> Result<Vec<(Position, Attempts)>, StartError> {

@@ -59,7 +59,7 @@ impl Connection {
         }
     }
 
-    async fn exchange_declare(&self, vhost: &Vhost, declare: exchange::Declare) -> Answer {
+    async fn exchange_declare(&self, vhost: &Arc<Vhost>, declare: exchange::Declare) -> Answer {
         let name = declare.exchange.as_str().to_owned();
         let answer = (!declare.nowait)
             .then_some(AMQPClass::Exchange(exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {})));
@@ -78,17 +78,19 @@ impl Connection {
             auto_delete: declare.auto_delete,
             internal: declare.internal,
             arguments: declare.arguments,
+            delay_queue: None,
         };
         let _lock = vhost.lock().await;
         let is_new = vhost.topology.read().check_exchange_declare(&spec, &vhost.name)?;
         if is_new {
+            let spec = self.shared.with_delay_queue(spec);
             let alternate = spec.alternate().map(String::from_utf8_lossy);
             self.session.permit(Operation::ExchangeCreate(&spec.name, alternate.as_deref()))?;
             if spec.durable {
                 let definition = Definition::Exchange(vhost.name.clone(), spec.clone());
                 vhost.store(&self.shared, vec![definition.put()]).await;
             }
-            vhost.install_exchange(spec);
+            vhost.add_exchange(&self.shared, spec);
         }
         Ok(answer)
     }

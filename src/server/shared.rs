@@ -18,6 +18,7 @@ use crate::session::Session;
 use crate::session::direct_reply::{Address, ReplyConsumers};
 use crate::store::{StoreHandle, Submission};
 use crate::telemetry::{Counters, Reasons};
+use crate::topology::ExchangeSpec;
 
 /// Above this many bytes waiting for the committer, queues wait before they take more mail: two full drains, so that the next
 /// is there when one is committed. More is only memory.
@@ -181,6 +182,12 @@ impl Shared {
     /// An id for a new queue.
     pub fn new_queue_id(&self) -> u64 {
         self.next_queue.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The exchange with a queue for what has to wait, if it delays messages.
+    pub fn with_delay_queue(&self, exchange: ExchangeSpec) -> ExchangeSpec {
+        let delay_queue = exchange.delays().then(|| self.new_queue_id());
+        ExchangeSpec { delay_queue, ..exchange }
     }
 
     /// Where the positions of a new queue begin.

@@ -36,6 +36,8 @@ pub struct QueueRecord {
     pub owner: Option<ConnectionId>,
     /// Declare arguments.
     pub arguments: FieldTable,
+    /// It is where messages of the exchange of this name wait for their time. Routing knows no such queue.
+    pub delays: bool,
     /// Its mailbox.
     pub mailbox: Mailbox,
 }
@@ -191,6 +193,7 @@ impl Vhost {
             auto_delete: new.options.auto_delete,
             owner: new.owner,
             arguments: new.arguments,
+            delays: new.options.delays,
             mailbox,
         });
         let mut options = self.effective_options(&record).unwrap_or(new.options);
@@ -201,19 +204,42 @@ impl Vhost {
         queue.restore_attempts(leftovers.attempts);
         queue.restore_seen(leftovers.seen);
         self.queues.insert(id, Arc::clone(&record));
-        self.topology.change(|topology| topology.add_queue(&record.name, id));
+        if !record.delays {
+            self.topology.change(|topology| topology.add_queue(&record.name, id));
+        }
         let task = QueueTask::new(Arc::clone(shared), Arc::clone(self), Arc::clone(&record), queue, receiver);
         (record, task)
     }
 
-    /// Lets routing see an exchange, with what policies add to it.
-    pub fn install_exchange(&self, exchange: ExchangeSpec) {
+    /// Lets routing see a new exchange, and starts what it needs.
+    pub fn add_exchange(self: &Arc<Self>, shared: &Arc<Shared>, exchange: ExchangeSpec) {
+        let task = self.install_exchange(shared, exchange, None);
+        task.into_iter().for_each(QueueTask::spawn);
+    }
+
+    /// Lets routing see an exchange, with what policies add to it. If it delays messages, the task of the queue where they
+    /// wait is about to be started; that has what an earlier run left, from the position given on.
+    pub(super) fn install_exchange(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        exchange: ExchangeSpec,
+        leftovers: Option<(Position, Leftovers)>,
+    ) -> Option<QueueTask> {
+        let task = exchange.delay_queue.map(|id| {
+            let (name, durable) = (exchange.name.clone(), exchange.durable);
+            let options = QueueOptions { durable, delays: true, ..QueueOptions::default() };
+            let new = NewQueue { name, owner: None, arguments: FieldTable::default(), options };
+            let (first, leftovers) =
+                leftovers.unwrap_or_else(|| (shared.first_position(), Leftovers::default()));
+            self.install(shared, QueueId(id), new, first, leftovers).1
+        });
         let alternate = self.policies().alternate_exchange(&exchange.name);
         self.topology.change(|topology| {
             let name = exchange.name.clone();
             topology.declare_exchange(exchange);
             topology.set_policy_alternate(&name, alternate);
         });
+        task
     }
 
     fn policies(&self) -> RwLockReadGuard<'_, Policies> {
@@ -238,7 +264,7 @@ impl Vhost {
     /// Configures every queue and exchange anew by the policies as they are now. Mail that queues get after this finds
     /// them configured. The caller holds the lock.
     pub fn apply_policies(&self) {
-        for record in &self.queues {
+        for record in self.queues.iter().filter(|record| !record.delays) {
             let options = self.effective_options(&record).or_else(|| record.declared_options(&self.name));
             if let Some(options) = options {
                 // A queue that is ending needs no options.
@@ -256,6 +282,9 @@ impl Vhost {
 
     /// A queue's options with what policies add to them; `None` if no policy applies.
     fn effective_options(&self, record: &QueueRecord) -> Option<QueueOptions> {
+        if record.delays {
+            return None;
+        }
         let arguments = self.policies().queue_arguments(&record.name, &record.arguments)?;
         record.options(&self.name, &arguments)
     }
@@ -319,11 +348,24 @@ impl Vhost {
     #[must_use]
     pub fn forget(&self, removed: Removed) -> Vec<Op> {
         let vhost = &self.name;
+        removed
+            .exchanges
+            .iter()
+            .filter_map(|exchange| exchange.delay_queue)
+            .for_each(|id| self.end_delays(id));
         let exchanges = removed.exchanges.into_iter().filter(|exchange| exchange.durable);
         let exchanges = exchanges.map(|exchange| Definition::Exchange(vhost.clone(), exchange).remove());
         let bindings = removed.bindings.into_iter();
         let bindings = bindings.map(|binding| Definition::Binding(vhost.clone(), binding).remove());
         exchanges.chain(bindings).collect()
+    }
+
+    /// The exchange is gone, and with it what waited for its time there, as in RabbitMQ's plugin.
+    fn end_delays(&self, delay_queue: u64) {
+        if let Some((_, record)) = self.queues.remove(&QueueId(delay_queue)) {
+            // It can only have come to its end before.
+            let _ = record.mailbox.send(Mail::Tell(Command::Delete { if_unused: false, if_empty: false }));
+        }
     }
 
     /// Whether a binding outlives a restart: both of its ends have to.

@@ -53,6 +53,8 @@ pub(super) struct Keys {
     pub(super) generation: Option<u64>,
     /// What duplicates are known by, if the exchange lets none through.
     pub(super) scope: Option<Arc<Scope>>,
+    /// Where messages wait for their time, if the exchange delays any.
+    pub(super) delay_queue: Option<QueueId>,
     /// The generation under which the client was found allowed to publish to this exchange.
     pub(super) permitted: Option<u64>,
 }

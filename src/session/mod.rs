@@ -35,6 +35,7 @@ pub use consumers::AckPolicy;
 pub use exception::Exception;
 pub use headers::PropertySource;
 pub use link::{Limits, Link, SessionCounters};
+pub use publish::{DELAY, delay_ms};
 pub use request::{ChannelRequest, Request};
 
 use std::borrow::Cow;

@@ -24,6 +24,8 @@ use super::{Link, clean_bytes, settle_exchange};
 /// basic.publish, for the close method's fields.
 pub(super) const PUBLISH: MethodId = MethodId { class: 60, method: 40 };
 const BASIC: u16 = 60;
+/// The header that says how long a message waits in a delayed exchange, in ms.
+pub const DELAY: &[u8] = b"x-delay";
 /// delivery-mode 2 (spec section 1.8.1).
 const PERSISTENT: u8 = 2;
 /// Where room for a body is made at once; a client that announces more has to send it first.
@@ -145,8 +147,8 @@ impl Channel {
         if self.keys.settles {
             return self.publish_settlement(link, headers);
         }
-        let rewritten = self.rewritten(link, bytes, &properties, headers)?;
         if let Some(address) = self.direct_address() {
+            let rewritten = self.rewritten(link, bytes, &properties, headers)?;
             let generation = link.topology.generation();
             self.keys.check_permitted(link, generation)?;
             return self.publish_direct(
@@ -159,6 +161,15 @@ impl Channel {
         }
         self.route(link, properties, headers)?;
         envelope.mark = self.mark(&properties, headers)?;
+        let delay = self.keys.delay_queue.zip(headers.and_then(delay_ms));
+        // A message that waits keeps its BCC, which it is routed by then.
+        let seen = if delay.is_some() { None } else { headers };
+        let rewritten = self.rewritten(link, bytes, &properties, seen)?;
+        let waits = delay.map(|(queue, ms)| {
+            envelope.ttl_ms = Some(ms);
+            [queue]
+        });
+        let route = waits.as_ref().map_or(&self.keys.route[..], |queue| &queue[..]);
         let parts = Parts {
             exchange: &self.keys.exchange,
             routing_key: &self.keys.routing_key,
@@ -172,7 +183,7 @@ impl Channel {
             }
             _ => Content::Borrowed(parts),
         };
-        pass_on(&mut self.mode, &self.keys.route, self.keys.mandatory, link, content, envelope)
+        pass_on(&mut self.mode, route, self.keys.mandatory, link, content, envelope)
     }
 
     /// What queues need to know of the message, with its properties checked on the way.
@@ -307,6 +318,7 @@ impl Channel {
         if first_time {
             check_not_internal(link, &keys.exchange)?;
             keys.scope = link.topology.read().scope(&keys.exchange);
+            keys.delay_queue = link.topology.read().delay_queue(&keys.exchange);
             keys.permitted = Some(generation);
         }
         keys.generation = (cacheable && !has_extra).then_some(generation);
@@ -408,6 +420,13 @@ fn owned_ref(content: &Content<'_>) -> Message {
         Content::Borrowed(parts) => Message::new(*parts),
         Content::Owned(message) => message.clone(),
     }
+}
+
+/// How long a message has to wait, in ms; one that does not wait has none, or, when it did, a negative one.
+#[must_use]
+pub fn delay_ms(headers: Table<'_>) -> Option<u64> {
+    let delay = headers.get(DELAY).and_then(|value| value.as_i64());
+    delay.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0)
 }
 
 /// `CC` and `BCC` are arrays, or not there (<https://www.rabbitmq.com/docs/sender-selected>).

@@ -2,7 +2,9 @@
 
 use crate::protocol::value::type_name;
 
-use super::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec};
+use super::spec::{
+    ALTERNATE_EXCHANGE, Binding, DELAYED_EXCHANGE, DELAYED_TYPE, Destination, ExchangeKind, ExchangeSpec,
+};
 use super::{Topology, TopologyError, equivalence, hash, headers, ring};
 use crate::unique::{self, Deduplication, Scope, SettingError};
 use amq_protocol::types::AMQPValue;
@@ -27,7 +29,11 @@ impl Topology {
         }
         check_alternate(spec, vhost)?;
         check_deduplication(spec, vhost)?;
-        if spec.kind == ExchangeKind::ConsistentHash {
+        let Some(kind) = spec.routes_as() else {
+            let text = "Invalid argument, 'x-delayed-type' must be an existing exchange type";
+            return Err(TopologyError::PreconditionFailed(text.to_owned()));
+        };
+        if kind == ExchangeKind::ConsistentHash {
             hash::check_arguments(spec, vhost)?;
         }
         Ok(true)
@@ -79,7 +85,7 @@ impl Topology {
             Destination::Exchange(name) => drop(self.check_exchange_passive(name, vhost)?),
             Destination::Queue(_) => {}
         }
-        match source.kind {
+        match source.routes_as().unwrap_or(source.kind) {
             ExchangeKind::Headers => headers::check_arguments(&binding.arguments)?,
             ExchangeKind::ConsistentHash => ring::check_weight(binding)?,
             _ => {}
@@ -120,7 +126,8 @@ fn check_equivalence(
     property("internal", &current.internal, &received.internal)?;
     let (now, new) = (&current.arguments, &received.arguments);
     equivalence::check_arguments("exchange", name, vhost, &[ALTERNATE_EXCHANGE], now, new)?;
-    equivalence::check_arguments("exchange", name, vhost, &unique::COMPARED, now, new)
+    equivalence::check_arguments("exchange", name, vhost, &unique::COMPARED, now, new)?;
+    equivalence::check_arguments("exchange", name, vhost, &[DELAYED_TYPE, DELAYED_EXCHANGE], now, new)
 }
 
 /// What its duplicates are known by, if an exchange is to let none through.
@@ -136,8 +143,9 @@ fn check_deduplication(spec: &ExchangeSpec, vhost: &str) -> Result<(), TopologyE
     };
     let scope = scope(spec).map_err(|error| invalid(error.key, &error.why))?;
     // Duplicates are known by the queue that had the first, and chance would take them to another.
-    if scope.is_some() && matches!(spec.kind, ExchangeKind::Random | ExchangeKind::LocalRandom) {
-        let why = format!("not possible for exchanges of type {}", spec.kind.name());
+    let kind = spec.routes_as().unwrap_or(spec.kind);
+    if scope.is_some() && matches!(kind, ExchangeKind::Random | ExchangeKind::LocalRandom) {
+        let why = format!("not possible for exchanges of type {}", kind.name());
         return Err(invalid("x-message-deduplication", &why));
     }
     Ok(())

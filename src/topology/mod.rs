@@ -80,8 +80,10 @@ enum Table {
 
 impl Table {
     fn new(spec: &ExchangeSpec) -> Self {
-        match spec.kind {
-            ExchangeKind::Direct | ExchangeKind::Deduplication => Self::Direct(Map::default()),
+        match spec.routes_as().unwrap_or(ExchangeKind::Direct) {
+            ExchangeKind::Direct | ExchangeKind::Deduplication | ExchangeKind::Delayed => {
+                Self::Direct(Map::default())
+            }
             ExchangeKind::Fanout => Self::Fanout(VecSet::default()),
             ExchangeKind::Topic => Self::Topic(TopicTrie::default()),
             ExchangeKind::Headers => Self::Headers(HeadersTable::default()),
@@ -226,6 +228,12 @@ impl Topology {
     pub fn scope(&self, exchange: &[u8]) -> Option<Arc<Scope>> {
         let index = self.exchange_indices.get(exchange)?;
         self.exchanges.get(*index)?.scope.clone()
+    }
+
+    /// Where messages published to an exchange wait for their time, if it delays any.
+    #[must_use]
+    pub fn delay_queue(&self, exchange: &[u8]) -> Option<QueueId> {
+        self.exchange_by_bytes(exchange)?.delay_queue.map(QueueId)
     }
 
     /// All exchanges, the predeclared ones first.

@@ -8,6 +8,12 @@ use super::TopologyError;
 /// The exchange argument that names where unroutable messages go.
 pub const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
 
+/// The argument that says how a delayed exchange routes.
+pub const DELAYED_TYPE: &str = "x-delayed-type";
+
+/// The argument that lets an exchange of any type delay messages.
+pub const DELAYED_EXCHANGE: &str = "x-delayed-exchange";
+
 /// How an exchange chooses among its bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,11 +41,14 @@ pub enum ExchangeKind {
     /// As direct, without duplicates: the type of RabbitMQ's message deduplication plugin.
     #[serde(rename = "x-message-deduplication")]
     Deduplication,
+    /// As the type that its argument names, when a message's delay is over.
+    #[serde(rename = "x-delayed-message")]
+    Delayed,
 }
 
 impl ExchangeKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,
@@ -49,6 +58,7 @@ impl ExchangeKind {
         Self::Random,
         Self::LocalRandom,
         Self::Deduplication,
+        Self::Delayed,
     ];
 
     /// The kind of that name on the wire; names are case-sensitive.
@@ -70,6 +80,7 @@ impl ExchangeKind {
             Self::Random => "x-random",
             Self::LocalRandom => "x-local-random",
             Self::Deduplication => "x-message-deduplication",
+            Self::Delayed => "x-delayed-message",
         }
     }
 
@@ -99,6 +110,9 @@ pub struct ExchangeSpec {
     pub internal: bool,
     /// The declare's arguments.
     pub arguments: FieldTable,
+    /// The queue where messages wait for their time, of an exchange that delays them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_queue: Option<u64>,
 }
 
 impl ExchangeSpec {
@@ -112,7 +126,31 @@ impl ExchangeSpec {
             auto_delete: false,
             internal: false,
             arguments: FieldTable::default(),
+            delay_queue: None,
         }
+    }
+
+    /// How it routes: a delayed exchange's argument says that. `None` if that names no type, or not one that routes.
+    #[must_use]
+    pub fn routes_as(&self) -> Option<ExchangeKind> {
+        if self.kind != ExchangeKind::Delayed {
+            return Some(self.kind);
+        }
+        match self.arguments.inner().get(DELAYED_TYPE)? {
+            AMQPValue::LongString(name) => {
+                ExchangeKind::from_name(std::str::from_utf8(name.as_bytes()).ok()?)
+            }
+            _ => None,
+        }
+        .filter(|kind| *kind != ExchangeKind::Delayed)
+    }
+
+    /// Whether messages may have to wait before it routes them: by its type, as in RabbitMQ's plugin, or by its
+    /// argument, as in LavinMQ.
+    #[must_use]
+    pub fn delays(&self) -> bool {
+        let by_argument = self.arguments.inner().get(DELAYED_EXCHANGE);
+        self.kind == ExchangeKind::Delayed || by_argument == Some(&AMQPValue::Boolean(true))
     }
 
     /// The exchange that gets what this one cannot route, if its arguments name one.

@@ -31,7 +31,7 @@ impl Fingerprint {
     }
 
     fn of_value(value: FieldValue<'_>) -> Option<Self> {
-        if let Some(number) = integer(value) {
+        if let Some(number) = value.as_i64() {
             return Some(Self::new(b'l', &number.to_be_bytes()));
         }
         match value {
@@ -49,21 +49,6 @@ impl Fingerprint {
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(hash.get(..16).unwrap_or(&[0; 16]));
         Self(fingerprint)
-    }
-}
-
-/// Any integer type's value.
-#[must_use]
-pub fn integer(value: FieldValue<'_>) -> Option<i64> {
-    match value {
-        FieldValue::I8(n) => Some(n.into()),
-        FieldValue::U8(n) => Some(n.into()),
-        FieldValue::I16(n) => Some(n.into()),
-        FieldValue::U16(n) => Some(n.into()),
-        FieldValue::I32(n) => Some(n.into()),
-        FieldValue::U32(n) => Some(n.into()),
-        FieldValue::I64(n) => Some(n),
-        _ => None,
     }
 }
 

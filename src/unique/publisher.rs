@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::integer;
 use crate::protocol::table::{FieldValue, Table};
 
 const ID: &str = "x-publisher-id";
@@ -63,7 +62,7 @@ fn number(headers: Table<'_>, header: &'static str) -> Result<Option<u64>, MarkE
         None | Some(FieldValue::Void) => return Ok(None),
         Some(value) => value,
     };
-    let number = integer(value).and_then(|number| u64::try_from(number).ok());
+    let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
     number
         .map(Some)
         .ok_or_else(|| MarkError { header, why: format!("expected an integer from 0 to {}", i64::MAX) })

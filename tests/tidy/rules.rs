@@ -32,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "config",
             "message",
             "protocol",
+            "unique",
             "topology",
             "queue",
             "auth",

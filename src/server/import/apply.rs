@@ -136,7 +136,7 @@ fn carry_out(shared: &Arc<Shared>, plan: Plan) {
         configured.insert(vhost.name.clone(), vhost);
     }
     for (vhost, exchange) in plan.exchanges {
-        vhost.install_exchange(exchange);
+        vhost.add_exchange(shared, exchange);
     }
     for (vhost, id, queue) in plan.queues {
         let (_, task) = vhost.install(shared, id, queue, shared.first_position(), Leftovers::default());

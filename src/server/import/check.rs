@@ -161,6 +161,7 @@ impl Checker<'_> {
     }
 
     fn exchange(&mut self, vhost: &str, spec: ExchangeSpec) -> Done {
+        let spec = self.shared.with_delay_queue(spec);
         let label = || format!("exchange '{}' in vhost '{vhost}'", spec.name);
         if spec.name.is_empty() || spec.name.starts_with("amq.") {
             // They are there, and RabbitMQ skips them as well.

@@ -248,6 +248,7 @@ impl Parser<'_> {
             auto_delete: object.flag("auto_delete", false)?,
             internal: object.flag("internal", false)?,
             arguments: object.table("arguments")?,
+            delay_queue: None,
         };
         self.definitions.exchanges.push((vhost, spec));
         Ok(())

@@ -1,0 +1,190 @@
+//! Messages that wait for their time: those of a delayed exchange, in the order in which they are due.
+//!
+//! What is due first is in memory; beyond the window the rest is out, in pages that know the time of their first message.
+//! A page comes back a little before that time. Pages may overlap: what comes in with it and is due later than all that has
+//! room goes out again, so each pass leaves them narrower, and memory never holds much more than the window.
+
+use std::collections::BTreeMap;
+
+use super::effects::{Effects, Load, Page};
+use super::machine::Queue;
+use super::ready::Entry;
+use super::segment::{Segment, Stretch, cost};
+use super::window::Window;
+use crate::message::{Message, Position};
+use crate::time::Time;
+
+/// Pages are asked for so long before their time, in ms: longer than reading a few hundred of them takes.
+const AHEAD_MS: u64 = 2000;
+/// At most so many messages leave in one batch, so that one instant with a million of them takes no more memory than others.
+const BATCH_MAX: usize = 1000;
+
+/// A message whose time has come.
+#[derive(Debug)]
+pub struct Due {
+    /// The message.
+    pub message: Message,
+    /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
+    pub stored: Option<Position>,
+}
+
+/// Messages by when they are due.
+#[derive(Debug, Default)]
+pub(super) struct Delayed {
+    near: BTreeMap<(Time, Position), Entry>,
+    /// By when the first of each is due, or earlier, and their names.
+    far: BTreeMap<(Time, u64), Segment>,
+    /// The one that is on its way back.
+    coming: Option<Segment>,
+    len: usize,
+    /// Bytes of what is in memory.
+    cost: usize,
+    next_page: u64,
+    window: Window,
+    looked_at: Time,
+}
+
+impl Delayed {
+    pub(super) fn new(window: Window) -> Self {
+        Self { window, ..Self::default() }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes over what an earlier run left: when it is due is known when it was read.
+    pub(super) fn restore(&mut self, stretches: Vec<Stretch>) {
+        let mut merged: Vec<Stretch> = Vec::new();
+        for stretch in stretches {
+            match merged.last_mut() {
+                Some(last) if !last.ends_before(&stretch, self.window.segment_bytes) => last.merge(&stretch),
+                _ => merged.push(stretch),
+            }
+        }
+        for stretch in merged {
+            let id = self.next_id();
+            let Some(segment) = Segment::restored(id, &stretch, Position::default()) else { continue };
+            self.len += segment.count;
+            self.far.insert((Time::ZERO, id), segment);
+        }
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry) {
+        self.len += 1;
+        self.add(entry);
+    }
+
+    fn add(&mut self, entry: Entry) {
+        self.cost += cost(&entry);
+        self.near.insert((entry.expires, entry.position), entry);
+    }
+
+    /// Takes one whose time has come.
+    fn pop_due(&mut self, now: Time) -> Option<Entry> {
+        let first = self.near.first_entry().filter(|first| first.key().0 <= now)?;
+        let entry = first.remove();
+        self.len -= 1;
+        self.cost -= cost(&entry);
+        Some(entry)
+    }
+
+    /// What came back; gives the number of messages that should have and did not.
+    pub(super) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> usize {
+        // After an end nobody waits for it.
+        let Some(segment) = self.coming.take_if(|segment| segment.id == id) else { return 0 };
+        let missing = segment.count.saturating_sub(entries.len());
+        self.len -= missing;
+        entries.into_iter().for_each(|entry| self.add(entry));
+        missing
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.window);
+    }
+
+    /// When there is something to do, if nothing comes in before.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        let near = self.near.first_key_value().map(|((due, _), _)| *due);
+        // One that is wanted already waits for room, or for the one before it.
+        let far = self.far.first_key_value().map(|((due, _), _)| *due);
+        let far = far.filter(|due| !self.is_soon(*due)).map(|due| due.minus_ms(AHEAD_MS));
+        near.into_iter().chain(far).min().filter(|due| *due != Time::NEVER)
+    }
+
+    fn is_soon(&self, due: Time) -> bool {
+        due <= self.looked_at.plus_ms(AHEAD_MS)
+    }
+
+    /// Puts out of memory what is too much, the last first, and asks for the page that is wanted next.
+    fn keep_window(&mut self, now: Time, effects: &mut Effects) {
+        self.looked_at = now;
+        while self.cost > self.window.start_bytes && self.near.len() > 1 {
+            effects.pages.extend(self.page_out());
+        }
+        if self.coming.is_none()
+            && let Some((key, segment)) = self.far.first_key_value()
+            && self.is_soon(key.0)
+            && self.has_room_for(key.0, segment)
+        {
+            self.coming = self.far.pop_first().map(|(_, segment)| segment);
+            effects.loads.extend(self.coming.as_ref().map(load));
+        }
+    }
+
+    /// What is due later than the page can make room for it.
+    fn has_room_for(&self, due: Time, segment: &Segment) -> bool {
+        let fits = self.cost + segment.cost <= self.window.start_bytes;
+        fits || self.near.last_key_value().is_none_or(|((last, _), _)| *last > due)
+    }
+
+    fn page_out(&mut self) -> Option<Page> {
+        let (mut entries, mut bytes, mut first_due) = (Vec::new(), 0, Time::NEVER);
+        while bytes < self.window.segment_bytes
+            && self.near.len() > 1
+            && let Some(((due, _), entry)) = self.near.pop_last()
+        {
+            bytes += cost(&entry);
+            first_due = due;
+            entries.push(entry);
+        }
+        self.cost -= bytes;
+        entries.sort_unstable_by_key(|entry| entry.position);
+        let id = self.next_id();
+        let mut segment = Segment::of(id, entries.iter())?;
+        // All of it is in the page, stored or not: in the store it lies among others that are due at other times.
+        (segment.stored, segment.paged) = (false, true);
+        self.far.insert((first_due, id), segment);
+        Some(Page { id, entries: entries.into_iter().map(Into::into).collect() })
+    }
+
+    const fn next_id(&mut self) -> u64 {
+        self.next_page += 1;
+        self.next_page
+    }
+}
+
+fn load(segment: &Segment) -> Load {
+    let Segment { id, stored, paged, .. } = *segment;
+    Load { id, positions: segment.positions(), stored, paged }
+}
+
+impl Queue {
+    /// Lets those go whose time has come.
+    pub(super) fn release_due(&mut self, now: Time, effects: &mut Effects) {
+        while effects.due.len() < BATCH_MAX
+            && let Some(entry) = self.delayed.pop_due(now)
+        {
+            let stored = entry.stored.then_some(entry.position);
+            effects.due.push(Due { message: entry.message, stored });
+        }
+        self.delayed.keep_window(now, effects);
+    }
+}
+
+#[cfg(test)]
+impl Queue {
+    pub(super) const fn delayed_bytes(&self) -> usize {
+        self.delayed.cost
+    }
+}

@@ -1,0 +1,111 @@
+//! Messages of a delayed exchange whose time has come: they are routed as if they had been published now.
+//!
+//! As with dead letters their removal and their arrival are one unit in the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::dead_letters::Move;
+use super::mailbox::Mailbox;
+use super::shared::Shared;
+use super::vhost::{QueueRecord, Vhost};
+use crate::message::{Message, Parts, QueueId};
+use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
+use crate::protocol::table::{FieldValue, Table, TableWriter};
+use crate::queue::dead_letter::extra_keys;
+use crate::queue::{Due, Publish};
+use crate::session::{DELAY, PropertySource};
+use crate::topology::RouteScratch;
+use crate::unique::Mark;
+
+/// Messages that leave a delayed exchange.
+pub(super) struct Departure<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) vhost: &'a Vhost,
+    pub(super) record: &'a QueueRecord,
+}
+
+impl Departure<'_> {
+    /// Sends each to where it is routed to now. One that has nowhere to go is dropped, as any that is not mandatory. Gives
+    /// the mailboxes that are too full for more.
+    pub(super) fn carry_out(&self, due: Vec<Due>) -> Vec<Mailbox> {
+        let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
+        let mut stored = Vec::new();
+        let (mut unroutable, mut scratch) = (0, RouteScratch::default());
+        // Fresh to the queue that gets it, which may know it all the same.
+        let mark = Arc::<Mark>::default();
+        for Due { message, stored: position } in due {
+            stored.extend(position);
+            let queues = self.targets(&message, &mut scratch);
+            unroutable += u64::from(queues.is_empty());
+            let publish = publish(departed(&message), &mark);
+            for queue in queues {
+                per_queue.entry(queue).or_default().push(publish.clone());
+            }
+        }
+        self.shared.counters.dropped.unroutable.add(unroutable);
+        let targets = per_queue.keys().filter_map(|queue| self.vhost.queue(*queue));
+        let mailboxes: Vec<Mailbox> = targets.map(|record| record.mailbox.clone()).collect();
+        Move { shared: self.shared, vhost: self.vhost, from: self.record.id }.carry_out(per_queue, stored);
+        mailboxes.into_iter().filter(Mailbox::is_full).collect()
+    }
+
+    fn targets(&self, message: &Message, scratch: &mut RouteScratch) -> Vec<QueueId> {
+        let mut queues = Vec::new();
+        let Ok(properties) = Properties::parse(message.properties()) else { return queues };
+        let mut keys = vec![message.routing_key()];
+        if let Some(headers) = properties.headers() {
+            keys.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
+        }
+        let source = PropertySource(properties);
+        let topology = &self.vhost.topology;
+        if topology.route(message.exchange(), &keys, Some(&source), &mut queues, scratch).is_err() {
+            tracing::debug!(exchange = self.record.name, "the delayed exchange is gone");
+        }
+        queues
+    }
+}
+
+/// The message as it goes on: without its BCC, and with its delay negated, so that it is delayed once (as RabbitMQ's plugin
+/// does it).
+fn departed(message: &Message) -> Message {
+    let Ok(properties) = Properties::parse(message.properties()) else { return message.clone() };
+    let Some(headers) = properties.headers() else { return message.clone() };
+    let mut table = Vec::with_capacity(headers.bytes().len());
+    negate_delay(headers, &mut TableWriter::new(&mut table));
+    let edit = PropertiesEdit {
+        headers: Some(HeadersEdit::Replace(&table)),
+        drop_expiration: false,
+        reply_to: None,
+    };
+    let mut edited = Vec::with_capacity(message.properties().len());
+    if edit_properties(message.properties(), &edit, &mut edited).is_err() {
+        return message.clone();
+    }
+    Message::new(Parts {
+        exchange: message.exchange(),
+        routing_key: message.routing_key(),
+        properties: &edited,
+        body: message.body(),
+        persistent: message.is_persistent(),
+    })
+}
+
+fn negate_delay(headers: Table<'_>, writer: &mut TableWriter<'_>) {
+    for ((key, value), (_, raw)) in headers.iter().zip(headers.iter_raw()) {
+        match value.as_i64() {
+            _ if key == b"BCC" => {}
+            Some(delay) if key == DELAY => writer.entry(key, FieldValue::I64(-delay)),
+            _ => writer.entry_raw(key, raw),
+        }
+    }
+}
+
+/// Its own TTL begins when it comes to a queue.
+fn publish(message: Message, mark: &Arc<Mark>) -> Publish {
+    let properties = Properties::parse(message.properties()).ok();
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let ttl_ms = properties.and_then(|p| p.expiration()).and_then(text).and_then(|ttl| ttl.parse().ok());
+    let priority = properties.and_then(|properties| properties.priority()).unwrap_or(0);
+    Publish { message, channel: 0, sequence: 0, ttl_ms, priority, mark: Some(Arc::clone(mark)) }
+}
