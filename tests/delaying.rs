@@ -1,5 +1,7 @@
 //! Delayed exchanges: messages that are routed when their time has come.
 
+#![expect(clippy::disallowed_methods, reason = "how long a client waited is for the client's clock to tell")]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -166,21 +168,27 @@ async fn what_waits_goes_with_its_exchange() {
 #[tokio::test]
 async fn declares_that_make_no_sense_are_refused() {
     let bench = bench("direct").await;
-    let wrong: [(&str, &[(&str, AMQPValue)], &str); 4] = [
-        ("y", &[], "Invalid argument, 'x-delayed-type' must be an existing exchange type"),
+    type Wrong = (&'static str, Vec<(&'static str, AMQPValue)>, &'static str);
+    let wrong: [Wrong; 4] = [
+        ("y", vec![], "Invalid argument, 'x-delayed-type' must be an existing exchange type"),
         (
             "y",
-            &[("x-delayed-type", string("x-delayed-message"))],
+            vec![("x-delayed-type", string("x-delayed-message"))],
             "Invalid argument, 'x-delayed-type' must be an existing exchange type",
         ),
-        ("y", &[("x-delayed-type", AMQPValue::LongInt(1))], "must be an existing exchange type"),
-        ("x", &[("x-delayed-type", string("topic"))], "inequivalent arg 'x-delayed-type' for exchange 'x'"),
+        ("y", vec![("x-delayed-type", AMQPValue::LongInt(1))], "must be an existing exchange type"),
+        (
+            "x",
+            vec![("x-delayed-type", string("topic"))],
+            "inequivalent arg 'x-delayed-type' for exchange 'x'",
+        ),
     ];
     for (name, arguments, expected) in wrong {
         let channel = bench.channel().await;
         let kind = ExchangeKind::Custom("x-delayed-message".into());
         let options = ExchangeDeclareOptions::default();
-        let error = channel.exchange_declare(name.into(), kind, options, table(arguments)).await.unwrap_err();
+        let error =
+            channel.exchange_declare(name.into(), kind, options, table(&arguments)).await.unwrap_err();
         assert_eq!(code(&error), 406);
         assert!(error.to_string().contains(expected), "{error}");
     }
