@@ -71,7 +71,6 @@ impl Driven {
             sequence: first + index,
             ttl_ms: None,
             priority: (index % u64::from(priorities)) as u8,
-            mark: None,
         });
         let command = Command::Publish(PUBLISHER, publishes.collect());
         self.queue.apply(Time::ZERO, command, &mut self.effects);

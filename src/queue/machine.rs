@@ -119,7 +119,11 @@ impl Queue {
         }
         match command {
             Command::Publish(connection, publishes) => self.publish(now, connection, publishes, effects),
+            Command::PublishMarked(connection, publishes) => {
+                self.publish_marked(now, connection, publishes, effects);
+            }
             Command::Adopt(publishes) => self.adopt(now, publishes, effects),
+            Command::AdoptNew(publishes) => self.adopt_new(now, publishes, effects),
             Command::Settle(verb, handles) => self.settle(now, verb, handles, effects),
             Command::Grant(handle, wish, error) => self.grant(now, handle, wish, error, effects),
             Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
@@ -209,39 +213,51 @@ impl Queue {
         publishes: Vec<Publish>,
         effects: &mut Effects,
     ) {
+        if self.options.deduplication.is_some() {
+            return self.publish_once(now, connection, publishes, effects);
+        }
         for publish in publishes {
-            let once = self.wants_once(&publish);
-            let novelty = if once { self.recognise(now, connection, &publish, effects) } else { None };
-            if once && novelty.is_none() {
-                continue;
+            if self.makes_room(now, connection, &publish, effects) {
+                self.enqueue(now, connection, publish, effects);
+                self.drop_overflow(now, effects);
             }
-            if self.options.overflow != Overflow::DropHead && !self.has_room_for(&publish) {
-                self.dispatch(now, effects);
-                if !self.has_room_for(&publish) {
-                    self.refuse(connection, publish, effects);
-                    continue;
-                }
-            }
-            if let Some(novelty) = novelty {
-                self.remember(now, &publish, novelty, effects);
-            }
-            self.enqueue(now, connection, publish, effects);
-            self.drop_overflow(now, effects);
         }
     }
 
-    fn adopt(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
+    /// Whether the message may come in; its publisher is told if it may not.
+    #[inline]
+    pub(super) fn makes_room(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publish: &Publish,
+        effects: &mut Effects,
+    ) -> bool {
+        if self.options.overflow == Overflow::DropHead || self.has_room_for(publish) {
+            return true;
+        }
+        self.dispatch(now, effects);
+        let has_room = self.has_room_for(publish);
+        if !has_room {
+            self.refuse(connection, publish, effects);
+        }
+        has_room
+    }
+
+    pub(super) fn adopt(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
         for publish in publishes {
-            if publish.mark.is_some() {
-                let Some(novelty) = self.recognise(now, ConnectionId(0), &publish, effects) else { continue };
-                self.remember(now, &publish, novelty, effects);
-            }
             self.enqueue(now, ConnectionId(0), publish, effects);
             self.drop_overflow(now, effects);
         }
     }
 
-    fn enqueue(&mut self, now: Time, connection: ConnectionId, publish: Publish, effects: &mut Effects) {
+    pub(super) fn enqueue(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publish: Publish,
+        effects: &mut Effects,
+    ) {
         let position = self.next_position;
         self.next_position = position.next();
         let expires = self.expiry(now, publish.ttl_ms);
@@ -280,12 +296,12 @@ impl Queue {
         too_many || self.options.length_bytes_max.is_some_and(|max| self.ready.bytes() as u64 > max)
     }
 
-    fn refuse(&mut self, connection: ConnectionId, publish: Publish, effects: &mut Effects) {
+    fn refuse(&mut self, connection: ConnectionId, publish: &Publish, effects: &mut Effects) {
         if publish.sequence != 0 {
             Effects::confirm(&mut effects.refusals, connection, publish.channel, publish.sequence);
         }
         if self.options.overflow == Overflow::RejectPublishDlx {
-            let message = publish.message;
+            let message = publish.message.clone();
             self.bury(DeadLetter { message, reason: Reason::Maxlen, stored: None, attempts: None }, effects);
         } else {
             effects.drop_message(Reason::Maxlen);
@@ -293,7 +309,7 @@ impl Queue {
     }
 
     /// The limit counts ready messages, so what a consumer can take goes to it first.
-    fn drop_overflow(&mut self, now: Time, effects: &mut Effects) {
+    pub(super) fn drop_overflow(&mut self, now: Time, effects: &mut Effects) {
         self.overflow_waits = false;
         if self.options.overflow != Overflow::DropHead || !self.is_over_full() {
             return;

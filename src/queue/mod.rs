@@ -84,8 +84,15 @@ pub struct Publish {
     pub ttl_ms: Option<u64>,
     /// The message's priority; 0 if it has none.
     pub priority: u8,
-    /// What it is known again by, if it has to be.
-    pub mark: Option<Arc<Mark>>,
+}
+
+/// A message with what its queues know it again by. Apart from others, because few messages have it and it would cost all.
+#[derive(Clone, Debug)]
+pub struct Marked {
+    /// The message.
+    pub publish: Publish,
+    /// What it is known by.
+    pub mark: Arc<Mark>,
 }
 
 /// What happens to an unacked message.
@@ -136,8 +143,12 @@ pub struct ConsumerName {
 pub enum Command {
     /// Messages of one connection, in order.
     Publish(ConnectionId, Vec<Publish>),
+    /// Messages of one connection, in order, each to come in once.
+    PublishMarked(ConnectionId, Vec<Marked>),
+    /// Messages that were delayed before they came to any queue; otherwise as `Adopt`.
+    AdoptNew(Vec<Publish>),
     /// Messages dead-lettered to this queue: taken whatever its overflow policy, for nobody could be told. They may well
-    /// have been here before; only those with a mark are new.
+    /// have been here before.
     Adopt(Vec<Publish>),
     /// Settles unacked messages of a connection.
     Settle(Verb, Vec<Handle>),
@@ -198,7 +209,9 @@ impl Command {
             | Self::Delete { .. }
             | Self::Inspect => true,
             Self::Publish(..)
+            | Self::PublishMarked(..)
             | Self::Adopt(_)
+            | Self::AdoptNew(_)
             | Self::Settle(..)
             | Self::Grant(..)
             | Self::Written(..)

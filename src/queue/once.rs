@@ -2,13 +2,16 @@
 
 use super::machine::Queue;
 use super::seen::{Found, Seen, Verdict};
-use super::{ConnectionId, Effects, Publish};
+use super::{ConnectionId, Effects, Marked, Publish};
 use crate::protocol::content::Properties;
 use crate::time::Time;
-use crate::unique::Fingerprint;
+use crate::unique::{Fingerprint, Mark};
 
 /// The name of the queue's own window; no exchange with a window has it.
 const OWN: &str = "";
+
+/// What a message is marked with that is not.
+const UNMARKED: Mark = Mark { publisher: None, exchange: None };
 
 /// A message that may come in, with what is to be remembered of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,27 +25,75 @@ impl Queue {
         self.seen = seen;
     }
 
-    /// Whether anything has to be remembered of a message at all.
-    pub(super) const fn wants_once(&self, publish: &Publish) -> bool {
-        publish.mark.is_some() || self.options.deduplication.is_some()
+    /// Messages of a queue that wants each once.
+    #[cold]
+    pub(super) fn publish_once(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publishes: Vec<Publish>,
+        effects: &mut Effects,
+    ) {
+        for publish in publishes {
+            self.take_in_once(now, connection, publish, &UNMARKED, effects);
+        }
+    }
+
+    pub(super) fn publish_marked(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publishes: Vec<Marked>,
+        effects: &mut Effects,
+    ) {
+        for Marked { publish, mark } in publishes {
+            self.take_in_once(now, connection, publish, &mark, effects);
+        }
+    }
+
+    fn take_in_once(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publish: Publish,
+        mark: &Mark,
+        effects: &mut Effects,
+    ) {
+        let Some(novelty) = self.recognise(now, connection, &publish, mark, effects) else { return };
+        if self.makes_room(now, connection, &publish, effects) {
+            self.remember(now, &publish, mark, novelty, effects);
+            self.enqueue(now, connection, publish, effects);
+            self.drop_overflow(now, effects);
+        }
+    }
+
+    /// A queue that wants each once has never seen them, unless their publisher repeated itself.
+    pub(super) fn adopt_new(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
+        for publish in publishes {
+            let nobody = ConnectionId(0);
+            let Some(novelty) = self.recognise(now, nobody, &publish, &UNMARKED, effects) else { continue };
+            self.remember(now, &publish, &UNMARKED, novelty, effects);
+            self.adopt(now, vec![publish], effects);
+        }
     }
 
     /// Answers for a message that was here before, or that must not come in now; `None` if it was such a one.
     ///
     /// A duplicate is confirmed, as the first was or will be: RabbitMQ's plugin nacks it, and a client that publishes again
     /// what is nacked would never stop.
-    pub(super) fn recognise(
+    fn recognise(
         &mut self,
         now: Time,
         connection: ConnectionId,
         publish: &Publish,
+        mark: &Mark,
         effects: &mut Effects,
     ) -> Option<Novelty> {
         let novelty = Novelty { own: self.own_fingerprint(publish) };
-        let publisher = publish.mark.as_deref().and_then(|mark| mark.publisher.as_ref());
+        let publisher = mark.publisher.as_ref();
         let verdict = publisher.map_or(Verdict::New, |mark| self.seen.judge(mark));
         match verdict {
-            Verdict::New if self.is_in_a_window(now, publish, novelty, effects) => {
+            Verdict::New if self.is_in_a_window(now, mark, novelty, effects) => {
                 if let Some(mark) = publisher {
                     self.seen.advance(mark, self.options.durable, &mut effects.records);
                 }
@@ -62,14 +113,20 @@ impl Queue {
     }
 
     /// A message comes in: whoever brings it again finds it known.
-    pub(super) fn remember(&mut self, now: Time, publish: &Publish, novelty: Novelty, effects: &mut Effects) {
+    fn remember(
+        &mut self,
+        now: Time,
+        publish: &Publish,
+        mark: &Mark,
+        novelty: Novelty,
+        effects: &mut Effects,
+    ) {
         let (durable, at) = (self.options.durable, self.wall(now));
         let stored = durable && publish.message.is_persistent();
         if let (Some(settings), Some(fingerprint)) = (&self.options.deduplication, novelty.own) {
             let found = Found { fingerprint, settings, at, stored };
             self.seen.remember(OWN, &found, &mut effects.records);
         }
-        let Some(mark) = publish.mark.as_deref() else { return };
         if let Some((scope, fingerprint)) = &mark.exchange {
             let found = Found { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
             self.seen.remember(&scope.exchange, &found, &mut effects.records);
@@ -90,13 +147,7 @@ impl Queue {
         Fingerprint::of(&properties, &settings.header)
     }
 
-    fn is_in_a_window(
-        &mut self,
-        now: Time,
-        publish: &Publish,
-        novelty: Novelty,
-        effects: &mut Effects,
-    ) -> bool {
+    fn is_in_a_window(&mut self, now: Time, mark: &Mark, novelty: Novelty, effects: &mut Effects) -> bool {
         let (at, stored) = (self.wall(now), false);
         let own = match (&self.options.deduplication, novelty.own) {
             (Some(settings), Some(fingerprint)) => {
@@ -105,8 +156,7 @@ impl Queue {
             }
             _ => false,
         };
-        let exchange = publish.mark.as_deref().and_then(|mark| mark.exchange.as_ref());
-        own || exchange.is_some_and(|(scope, fingerprint)| {
+        own || mark.exchange.as_ref().is_some_and(|(scope, fingerprint)| {
             let found = Found { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
             self.seen.has(&scope.exchange, &found, &mut effects.records)
         })

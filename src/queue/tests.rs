@@ -124,7 +124,7 @@ impl Bench {
     fn publish_as(&mut self, body: &str, ttl_ms: Option<u64>, priority: u8, persistent: bool) {
         self.sequence += 1;
         let message = message(body).with_persistent(persistent);
-        let publish = Publish { message, channel: 1, sequence: self.sequence, ttl_ms, priority, mark: None };
+        let publish = Publish { message, channel: 1, sequence: self.sequence, ttl_ms, priority };
         self.command(Command::Publish(PUBLISHER, vec![publish]));
     }
 
@@ -449,8 +449,7 @@ fn a_dead_letter_is_taken_above_the_limit() {
         options.overflow = Overflow::RejectPublish;
     });
     bench.publish(&["a"]);
-    let letter =
-        Publish { message: message("dead"), channel: 0, sequence: 0, ttl_ms: None, priority: 0, mark: None };
+    let letter = Publish { message: message("dead"), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
     bench.command(Command::Adopt(vec![letter]));
     assert_eq!(bench.ready(), 2);
 }

@@ -372,7 +372,7 @@ impl Connection {
                 self.turn_back(errand);
                 continue;
             };
-            if matches!(errand, Errand::Publish(_)) && !self.has_published {
+            if matches!(errand, Errand::Publish(_) | Errand::PublishMarked(_)) && !self.has_published {
                 self.has_published = true;
                 self.announce_block();
             }
@@ -394,7 +394,11 @@ impl Connection {
 
     /// Publishes to a queue that just went are confirmed: they went nowhere, as unroutable messages do.
     fn turn_back(&mut self, errand: Errand) {
-        let Errand::Publish(publishes) = errand else { return };
+        let publishes = match errand {
+            Errand::Publish(publishes) => publishes,
+            Errand::PublishMarked(marked) => marked.into_iter().map(|marked| marked.publish).collect(),
+            _ => return,
+        };
         for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
             self.session.confirmed(publish.channel, publish.sequence, publish.sequence, false);
         }
@@ -402,8 +406,10 @@ impl Connection {
     }
 
     fn turn_back_command(&mut self, command: Command) {
-        if let Command::Publish(_, publishes) = command {
-            self.turn_back(Errand::Publish(publishes));
+        match command {
+            Command::Publish(_, publishes) => self.turn_back(Errand::Publish(publishes)),
+            Command::PublishMarked(_, marked) => self.turn_back(Errand::PublishMarked(marked)),
+            _ => {}
         }
     }
 
@@ -474,6 +480,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 fn command(id: ConnectionId, errand: Errand) -> Command {
     match errand {
         Errand::Publish(publishes) => Command::Publish(id, publishes),
+        Errand::PublishMarked(marked) => Command::PublishMarked(id, marked),
         Errand::Settle(verb, handles) => Command::Settle(verb, handles),
         Errand::Grant(handle, wish, error) => Command::Grant(handle, wish, error),
         Errand::Written(key, bytes) => Command::Written(key, bytes),

@@ -42,7 +42,8 @@ impl Burial<'_> {
                 per_queue.entry(queue).or_default().push(publish);
             }
         }
-        Move { shared: self.shared, vhost: self.vhost, from: self.record.id }.carry_out(per_queue, stored);
+        Move { shared: self.shared, vhost: self.vhost, from: self.record.id, as_new: false }
+            .carry_out(per_queue, stored);
     }
 
     fn bury(&self, letter: &DeadLetter) -> Message {
@@ -92,6 +93,8 @@ pub(super) struct Move<'a> {
     pub(super) shared: &'a Shared,
     pub(super) vhost: &'a Vhost,
     pub(super) from: QueueId,
+    /// They come to their first queue.
+    pub(super) as_new: bool,
 }
 
 impl Move<'_> {
@@ -104,12 +107,16 @@ impl Move<'_> {
         }
     }
 
+    const fn command(&self, publishes: Vec<Publish>) -> Command {
+        if self.as_new { Command::AdoptNew(publishes) } else { Command::Adopt(publishes) }
+    }
+
     /// What the store never had needs no unit there: only its targets' records, if they keep any.
     fn send_unstored(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>) {
         for (queue, publishes) in per_queue {
             if let Some(record) = self.vhost.queue(queue) {
                 // A target that went just now is as one that was never there.
-                let _ = record.mailbox.send(Mail::Tell(Command::Adopt(publishes)));
+                let _ = record.mailbox.send(Mail::Tell(self.command(publishes)));
             }
         }
     }
@@ -118,7 +125,7 @@ impl Move<'_> {
         let parts = u32::try_from(per_queue.len() + 1).unwrap_or(u32::MAX);
         let join = Join { id: self.shared.store.next_join_id(), parts };
         for (queue, publishes) in per_queue {
-            let mail = Mail::Joined(join, vec![Command::Adopt(publishes)]);
+            let mail = Mail::Joined(join, vec![self.command(publishes)]);
             let taken = self.vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
             if !taken {
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
@@ -132,5 +139,5 @@ impl Move<'_> {
 /// The original TTL is gone from a dead letter; its priority stays.
 fn publish(message: Message) -> Publish {
     let priority = Properties::parse(message.properties()).ok().and_then(|properties| properties.priority());
-    Publish { message, channel: 0, sequence: 0, ttl_ms: None, priority: priority.unwrap_or(0), mark: None }
+    Publish { message, channel: 0, sequence: 0, ttl_ms: None, priority: priority.unwrap_or(0) }
 }

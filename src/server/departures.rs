@@ -3,7 +3,6 @@
 //! As with dead letters their removal and their arrival are one unit in the store.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::dead_letters::Move;
 use super::mailbox::Mailbox;
@@ -16,7 +15,6 @@ use crate::queue::dead_letter::extra_keys;
 use crate::queue::{Due, Publish};
 use crate::session::{DELAY, PropertySource};
 use crate::topology::RouteScratch;
-use crate::unique::Mark;
 
 /// Messages that leave a delayed exchange.
 pub(super) struct Departure<'a> {
@@ -32,13 +30,11 @@ impl Departure<'_> {
         let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
         let mut stored = Vec::new();
         let (mut unroutable, mut scratch) = (0, RouteScratch::default());
-        // Fresh to the queue that gets it, which may know it all the same.
-        let mark = Arc::<Mark>::default();
         for Due { message, stored: position } in due {
             stored.extend(position);
             let queues = self.targets(&message, &mut scratch);
             unroutable += u64::from(queues.is_empty());
-            let publish = publish(departed(&message), &mark);
+            let publish = publish(departed(&message));
             for queue in queues {
                 per_queue.entry(queue).or_default().push(publish.clone());
             }
@@ -46,7 +42,8 @@ impl Departure<'_> {
         self.shared.counters.dropped.unroutable.add(unroutable);
         let targets = per_queue.keys().filter_map(|queue| self.vhost.queue(*queue));
         let mailboxes: Vec<Mailbox> = targets.map(|record| record.mailbox.clone()).collect();
-        Move { shared: self.shared, vhost: self.vhost, from: self.record.id }.carry_out(per_queue, stored);
+        Move { shared: self.shared, vhost: self.vhost, from: self.record.id, as_new: true }
+            .carry_out(per_queue, stored);
         mailboxes.into_iter().filter(Mailbox::is_full).collect()
     }
 
@@ -102,10 +99,10 @@ fn negate_delay(headers: Table<'_>, writer: &mut TableWriter<'_>) {
 }
 
 /// Its own TTL begins when it comes to a queue.
-fn publish(message: Message, mark: &Arc<Mark>) -> Publish {
+fn publish(message: Message) -> Publish {
     let properties = Properties::parse(message.properties()).ok();
     let text = |bytes| std::str::from_utf8(bytes).ok();
     let ttl_ms = properties.and_then(|p| p.expiration()).and_then(text).and_then(|ttl| ttl.parse().ok());
     let priority = properties.and_then(|properties| properties.priority()).unwrap_or(0);
-    Publish { message, channel: 0, sequence: 0, ttl_ms, priority, mark: Some(Arc::clone(mark)) }
+    Publish { message, channel: 0, sequence: 0, ttl_ms, priority }
 }

@@ -12,7 +12,7 @@ use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::shared::{ConnectionHandle, Event, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, Page, Queue, Range, Reply, Restored,
+    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, Page, Publish, Queue, Range, Reply, Restored,
     StoreAppend, TimedOut,
 };
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
@@ -349,16 +349,23 @@ impl QueueTask {
     fn turn_away(&mut self, mail: Mail) {
         match mail {
             Mail::Tell(Command::Publish(connection, publishes)) => {
-                for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
-                    let (channel, sequence) = (publish.channel, publish.sequence);
-                    let event = Event::Confirmed { channel, first: sequence, last: sequence, refused: false };
-                    self.tell(connection, event);
-                }
+                self.confirm_lost(connection, publishes.iter());
+            }
+            Mail::Tell(Command::PublishMarked(connection, marked)) => {
+                self.confirm_lost(connection, marked.iter().map(|marked| &marked.publish));
             }
             Mail::Joined(join, _) => {
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
             Mail::Ask(..) | Mail::Tell(_) | Mail::Loaded(..) => {}
+        }
+    }
+
+    fn confirm_lost<'a>(&mut self, connection: ConnectionId, publishes: impl Iterator<Item = &'a Publish>) {
+        for publish in publishes.filter(|publish| publish.sequence != 0) {
+            let (channel, sequence) = (publish.channel, publish.sequence);
+            let event = Event::Confirmed { channel, first: sequence, last: sequence, refused: false };
+            self.tell(connection, event);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::as_integer;
 use crate::queue::failure_options::consumer_timeout;
-use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, QueueOptions, Reply, options};
+use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, Marked, QueueOptions, Reply, options};
 use crate::session::outgoing::Envelope;
 use crate::session::{AckPolicy, ChannelRequest, Exception, Operation, TxWork, direct_reply};
 use crate::store::{Join, Submission};
@@ -415,8 +415,12 @@ impl Connection {
             // Numbered, so that a queue that refuses one says so.
             let envelope = Envelope { sequence, ..publish.envelope };
             for queue in &publish.queues {
-                let message = envelope.clone().publish(publish.message.clone());
-                commands_for(&mut per_queue, *queue).push(Command::Publish(self.id(), vec![message]));
+                let message = envelope.publish(publish.message.clone());
+                let command = match publish.mark.clone() {
+                    None => Command::Publish(self.id(), vec![message]),
+                    Some(mark) => Command::PublishMarked(self.id(), vec![Marked { publish: message, mark }]),
+                };
+                commands_for(&mut per_queue, *queue).push(command);
             }
         }
         for (queue, verb, handle) in work.settles {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::message::{Message, MessageBlock, QueueId, Slot};
 use crate::queue::{ChannelLimit, Handle, Verb};
-use crate::unique::Scope;
+use crate::unique::{Mark, Scope};
 
 use super::confirms::Confirms;
 use super::outgoing::Envelope;
@@ -89,6 +89,8 @@ pub struct TxPublish {
     pub message: Message,
     /// What its queues need to know.
     pub envelope: Envelope,
+    /// What its queues know it again by, if they have to.
+    pub mark: Option<Arc<Mark>>,
     /// Whether it is to be returned if it goes nowhere.
     pub mandatory: bool,
 }

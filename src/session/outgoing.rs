@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
-use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Publish, Verb, Wish};
+use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Marked, Publish, Verb, Wish};
 use crate::unique::Mark;
 
 /// A message that is routed but whose block is not closed yet.
@@ -14,7 +14,7 @@ enum Pending {
 }
 
 /// A routed message with what its queues need to know of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Envelope {
     /// The publisher's channel.
     pub channel: u16,
@@ -24,21 +24,18 @@ pub struct Envelope {
     pub ttl_ms: Option<u64>,
     /// Its priority.
     pub priority: u8,
-    /// What it is known again by, if it has to be.
-    pub mark: Option<Arc<Mark>>,
 }
 
 impl Envelope {
     /// The message as its queues take it.
     #[must_use]
-    pub fn publish(self, message: Message) -> Publish {
+    pub const fn publish(self, message: Message) -> Publish {
         Publish {
             message,
             channel: self.channel,
             sequence: self.sequence,
             ttl_ms: self.ttl_ms,
             priority: self.priority,
-            mark: self.mark,
         }
     }
 }
@@ -57,6 +54,8 @@ pub enum Content<'a> {
 pub enum Errand {
     /// New messages.
     Publish(Vec<Publish>),
+    /// New messages, each to come in once.
+    PublishMarked(Vec<Marked>),
     /// Unacked messages settled.
     Settle(Verb, Vec<Handle>),
     /// What a consumer wishes for a message it has, and what it found wrong with it.
@@ -86,7 +85,15 @@ pub struct DirectReply {
 struct QueueBatch {
     queue: QueueId,
     publishes: Vec<(Pending, Envelope)>,
+    /// Those of the publishes, if they have any: all have, or none.
+    marks: Vec<Arc<Mark>>,
     settles: Vec<(Verb, Vec<Handle>)>,
+}
+
+impl QueueBatch {
+    const fn new(queue: QueueId) -> Self {
+        Self { queue, publishes: Vec::new(), marks: Vec::new(), settles: Vec::new() }
+    }
 }
 
 /// Work for queues, in order for each.
@@ -110,15 +117,35 @@ impl Outgoing {
 
     /// Adds a message for each of its queues.
     pub fn publish(&mut self, queues: &[QueueId], content: Content<'_>, envelope: Envelope) {
-        let pending = match content {
-            Content::Borrowed(parts) => Pending::Slot(self.block.push(parts)),
-            Content::Owned(message) => Pending::Message(message),
-        };
+        let pending = self.pending(content);
         let Some((last, others)) = queues.split_last() else { return };
         for queue in others {
-            self.batch(*queue).publishes.push((pending.clone(), envelope.clone()));
+            self.unmarked_batch(*queue).publishes.push((pending.clone(), envelope));
         }
-        self.batch(*last).publishes.push((pending, envelope));
+        self.unmarked_batch(*last).publishes.push((pending, envelope));
+    }
+
+    /// Adds a message for each of its queues, which are to take it once.
+    pub fn publish_marked(
+        &mut self,
+        queues: &[QueueId],
+        content: Content<'_>,
+        envelope: Envelope,
+        mark: &Arc<Mark>,
+    ) {
+        let pending = self.pending(content);
+        for queue in queues {
+            let batch = self.marked_batch(*queue);
+            batch.publishes.push((pending.clone(), envelope));
+            batch.marks.push(Arc::clone(mark));
+        }
+    }
+
+    fn pending(&mut self, content: Content<'_>) -> Pending {
+        match content {
+            Content::Borrowed(parts) => Pending::Slot(self.block.push(parts)),
+            Content::Owned(message) => Pending::Message(message),
+        }
     }
 
     /// Adds a settled message.
@@ -152,12 +179,47 @@ impl Outgoing {
         for batch in self.batches.drain(..) {
             let settles = batch.settles.into_iter().map(|(verb, handles)| Errand::Settle(verb, handles));
             errands.extend(settles.map(|errand| (batch.queue, errand)));
-            if !batch.publishes.is_empty() {
-                errands.push((batch.queue, Errand::Publish(closed(batch.publishes, &block))));
+            if batch.publishes.is_empty() {
+                continue;
             }
+            let publishes = closed(batch.publishes, &block);
+            let errand = if batch.marks.is_empty() {
+                Errand::Publish(publishes)
+            } else {
+                let marked = publishes.into_iter().zip(batch.marks);
+                Errand::PublishMarked(marked.map(|(publish, mark)| Marked { publish, mark }).collect())
+            };
+            errands.push((batch.queue, errand));
         }
         errands.append(&mut self.late);
         errands
+    }
+
+    /// The queue's batch, or a new one behind it if that is of marked messages: the queue gets them in their order.
+    fn unmarked_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
+        if !self.batch(queue).marks.is_empty() {
+            self.begin_batch(queue);
+        }
+        self.last_batch()
+    }
+
+    /// The queue's batch of marked messages, behind the one of others if it has such a one.
+    fn marked_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
+        let batch = self.batch(queue);
+        if batch.marks.len() < batch.publishes.len() {
+            self.begin_batch(queue);
+        }
+        self.last_batch()
+    }
+
+    fn begin_batch(&mut self, queue: QueueId) {
+        self.last = self.batches.len();
+        self.batches.push(QueueBatch::new(queue));
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "found in the list or pushed to its end just now")]
+    fn last_batch(&mut self) -> &mut QueueBatch {
+        &mut self.batches[self.last]
     }
 
     /// A socket read reaches few queues, nearly always one, and a fanout reaches them in the same order each time: a look
@@ -168,14 +230,13 @@ impl Outgoing {
         let found = match (is_at(self.last), is_at(next)) {
             (true, _) => Some(self.last),
             (_, true) => Some(next),
-            _ => self.batches.iter().position(|batch| batch.queue == queue),
+            _ => self.batches.iter().rposition(|batch| batch.queue == queue),
         };
         self.last = found.unwrap_or(self.batches.len());
         if found.is_none() {
-            self.batches.push(QueueBatch { queue, publishes: Vec::new(), settles: Vec::new() });
+            self.batches.push(QueueBatch::new(queue));
         }
-        #[expect(clippy::indexing_slicing, reason = "found in the list or pushed to its end just now")]
-        &mut self.batches[self.last]
+        self.last_batch()
     }
 }
 

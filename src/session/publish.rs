@@ -160,7 +160,7 @@ impl Channel {
             );
         }
         self.route(link, properties, headers)?;
-        envelope.mark = self.mark(&properties, headers)?;
+        let mark = self.mark(&properties, headers)?;
         let delay = self.keys.delay_queue.zip(headers.and_then(delay_ms));
         // A message that waits keeps its BCC, which it is routed by then.
         let seen = if delay.is_some() { None } else { headers };
@@ -183,7 +183,7 @@ impl Channel {
             }
             _ => Content::Borrowed(parts),
         };
-        pass_on(&mut self.mode, route, self.keys.mandatory, link, content, envelope)
+        pass_on(&mut self.mode, route, self.keys.mandatory, link, content, envelope, mark)
     }
 
     /// What queues need to know of the message, with its properties checked on the way.
@@ -199,7 +199,7 @@ impl Channel {
         check_extra_keys(properties.headers())?;
         let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
         let priority = properties.priority().unwrap_or(0);
-        Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority, mark: None })
+        Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority })
     }
 
     /// What the message is known again by, if its publisher or its exchange wants that.
@@ -374,10 +374,11 @@ fn pass_on(
     link: &mut Link,
     content: Content<'_>,
     mut envelope: Envelope,
+    mark: Option<Arc<Mark>>,
 ) -> Result<(), Exception> {
     if let Mode::Transaction(work) = mode {
         let message = owned(content);
-        work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, mandatory });
+        work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, mark, mandatory });
         return Ok(());
     }
     if route.is_empty() && mandatory {
@@ -389,8 +390,10 @@ fn pass_on(
             link.note_confirmed(envelope.channel);
         }
     }
-    if !route.is_empty() {
-        link.outgoing.publish(route, content, envelope);
+    match mark {
+        _ if route.is_empty() => {}
+        None => link.outgoing.publish(route, content, envelope),
+        Some(mark) => link.outgoing.publish_marked(route, content, envelope, &mark),
     }
     Ok(())
 }

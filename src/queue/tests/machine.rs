@@ -8,7 +8,7 @@ fn priority_queue(max: u8) -> Bench {
 
 fn publish(sequence: u64, channel: u16, persistent: bool) -> Publish {
     let message = message("m").with_persistent(persistent);
-    Publish { message, channel, sequence, ttl_ms: None, priority: 0, mark: None }
+    Publish { message, channel, sequence, ttl_ms: None, priority: 0 }
 }
 
 fn range(channel: u16, first: u64, last: u64) -> Range {

@@ -229,7 +229,7 @@ impl World {
             redelivered: Some(false),
         };
         self.sent.push(Sent { sequence, known });
-        Publish { message, channel: 1, sequence, ttl_ms, priority, mark: None }
+        Publish { message, channel: 1, sequence, ttl_ms, priority }
     }
 
     fn consume(&mut self, channel: usize, prefetch: u16, no_ack: bool, priority: i32) -> Consume {

@@ -27,9 +27,9 @@ fn message_with_key(key: i64, persistent: bool) -> Message {
     Message::new(Parts { persistent, ..parts })
 }
 
-fn numbered(id: &str, epoch: u64, number: u64) -> Option<Arc<Mark>> {
+fn numbered(id: &str, epoch: u64, number: u64) -> Arc<Mark> {
     let publisher = Some(PublisherMark { id: id.as_bytes().into(), epoch, number });
-    Some(Arc::new(Mark { publisher, exchange: None }))
+    Arc::new(Mark { publisher, exchange: None })
 }
 
 impl Once {
@@ -42,12 +42,15 @@ impl Once {
         Self { bench, records: BTreeMap::new() }
     }
 
-    fn publish(&mut self, publish: Publish) -> Outcome {
+    fn publish(&mut self, publish: Publish, mark: Option<Arc<Mark>>) -> Outcome {
         self.bench.sequence += 1;
         let sequence = self.bench.sequence;
         let before = self.bench.queue.counts().ready;
         let publish = Publish { sequence, ..publish };
-        self.bench.command(Command::Publish(PUBLISHER, vec![publish]));
+        self.bench.command(match mark {
+            None => Command::Publish(PUBLISHER, vec![publish]),
+            Some(mark) => Command::PublishMarked(PUBLISHER, vec![Marked { publish, mark }]),
+        });
         let effects = &mut self.bench.effects;
         let has = |ranges: &[Range]| ranges.iter().any(|r| (r.first..=r.last).contains(&sequence));
         let outcome = match (has(&effects.duplicate_confirms), has(&effects.refusals)) {
@@ -71,13 +74,13 @@ impl Once {
 
     fn keyed(&mut self, key: i64, persistent: bool) -> Outcome {
         let message = message_with_key(key, persistent);
-        self.publish(Publish { message, channel: 1, sequence: 0, ttl_ms: None, priority: 0, mark: None })
+        self.publish(Publish { message, channel: 1, sequence: 0, ttl_ms: None, priority: 0 }, None)
     }
 
     fn number(&mut self, id: &str, epoch: u64, number: u64) -> Outcome {
         let mark = numbered(id, epoch, number);
         let message = message("m");
-        self.publish(Publish { message, channel: 1, sequence: 0, ttl_ms: None, priority: 0, mark })
+        self.publish(Publish { message, channel: 1, sequence: 0, ttl_ms: None, priority: 0 }, Some(mark))
     }
 
     /// An empty queue that remembers what was stored.
@@ -150,7 +153,6 @@ fn a_batch_is_one_record_and_is_confirmed_after_its_messages() {
         sequence,
         ttl_ms: None,
         priority: 0,
-        mark: None,
     };
     let batch = vec![publish(1, 1), publish(2, 2), publish(1, 3)];
     once.bench.command(Command::Publish(PUBLISHER, batch));
@@ -177,18 +179,12 @@ fn what_is_refused_is_not_remembered() {
 fn dead_letters_come_back_to_a_queue_that_knows_them() {
     let mut once = Once::new(Some(window(100, None)), |_| ());
     assert_eq!(once.key(1), New);
-    let adopted = |mark| Publish {
-        message: message_with_key(1, true),
-        channel: 0,
-        sequence: 0,
-        ttl_ms: None,
-        priority: 0,
-        mark,
-    };
-    once.bench.command(Command::Adopt(vec![adopted(None)]));
+    let adopted =
+        || Publish { message: message_with_key(1, true), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
+    once.bench.command(Command::Adopt(vec![adopted()]));
     assert_eq!(once.bench.queue.counts().ready, 2);
-    once.bench.command(Command::Adopt(vec![adopted(Some(Arc::default()))]));
-    assert_eq!(once.bench.queue.counts().ready, 2, "one with a mark is new, and judged");
+    once.bench.command(Command::AdoptNew(vec![adopted()]));
+    assert_eq!(once.bench.queue.counts().ready, 2, "one that is new is judged");
 }
 
 #[test]
