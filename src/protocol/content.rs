@@ -106,7 +106,7 @@ impl<'a> Properties<'a> {
     ///
     /// # Errors
     /// [`PropertiesError`] if anything is not in its place.
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PropertiesError> {
         let (flags, values) = bytes.split_first_chunk::<2>().ok_or(PropertiesError::Truncated)?;
         let properties = Self { flags: u16::from_be_bytes(*flags), values };

@@ -196,6 +196,7 @@ impl Outgoing {
     }
 
     /// The queue's batch, or a new one behind it if that is of marked messages: the queue gets them in their order.
+    #[inline]
     fn unmarked_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
         if !self.batch(queue).marks.is_empty() {
             self.begin_batch(queue);
@@ -212,6 +213,7 @@ impl Outgoing {
         self.last_batch()
     }
 
+    #[cold]
     fn begin_batch(&mut self, queue: QueueId) {
         self.last = self.batches.len();
         self.batches.push(QueueBatch::new(queue));
@@ -224,6 +226,7 @@ impl Outgoing {
 
     /// A socket read reaches few queues, nearly always one, and a fanout reaches them in the same order each time: a look
     /// at the last one used and the one behind it beats a map.
+    #[inline]
     fn batch(&mut self, queue: QueueId) -> &mut QueueBatch {
         let is_at = |index: usize| self.batches.get(index).is_some_and(|batch| batch.queue == queue);
         let next = (self.last + 1) % self.batches.len().max(1);

@@ -137,11 +137,12 @@ impl Channel {
         outcome.map_err(|exception| exception.caused_by(Some(PUBLISH)))
     }
 
+    #[inline]
     fn publish(&mut self, link: &mut Link, bytes: &[u8], body: Completed<'_>) -> Result<(), Exception> {
         let properties = Properties::parse(bytes)
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
         link.counters.published += 1;
-        let mut envelope = self.envelope(link, &properties)?;
+        let envelope = self.envelope(link, &properties)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
         if self.keys.settles {
@@ -160,16 +161,46 @@ impl Channel {
             );
         }
         self.route(link, properties, headers)?;
-        let mark = self.mark(&properties, headers)?;
+        if headers.is_some() || self.keys.scope.is_some() || properties.reply_to().is_some() {
+            return self.pass_on_special(link, bytes, &properties, &body, envelope);
+        }
+        let parts = Parts {
+            exchange: &self.keys.exchange,
+            routing_key: &self.keys.routing_key,
+            properties: bytes,
+            body: body.bytes(),
+            persistent,
+        };
+        let content = match body {
+            Completed::Assembled(message) => Content::Owned(message.with_persistent(persistent)),
+            Completed::Whole(_) => Content::Borrowed(parts),
+        };
+        pass_on(&mut self.mode, &self.keys.route, self.keys.mandatory, link, content, envelope, None)
+    }
+
+    /// What has headers, or comes to an exchange that looks at each message, may have to be rewritten, to be marked, or to
+    /// wait. Apart from the rest, which is most.
+    #[inline(never)]
+    fn pass_on_special(
+        &mut self,
+        link: &mut Link,
+        bytes: &[u8],
+        properties: &Properties<'_>,
+        body: &Completed<'_>,
+        mut envelope: Envelope,
+    ) -> Result<(), Exception> {
+        let headers = properties.headers();
+        let mark = self.mark(properties, headers)?;
         let delay = self.keys.delay_queue.zip(headers.and_then(delay_ms));
         // A message that waits keeps its BCC, which it is routed by then.
         let seen = if delay.is_some() { None } else { headers };
-        let rewritten = self.rewritten(link, bytes, &properties, seen)?;
+        let rewritten = self.rewritten(link, bytes, properties, seen)?;
         let waits = delay.map(|(queue, ms)| {
             envelope.ttl_ms = Some(ms);
             [queue]
         });
         let route = waits.as_ref().map_or(&self.keys.route[..], |queue| &queue[..]);
+        let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let parts = Parts {
             exchange: &self.keys.exchange,
             routing_key: &self.keys.routing_key,
@@ -179,7 +210,7 @@ impl Channel {
         };
         let content = match body {
             Completed::Assembled(message) if rewritten.is_none() => {
-                Content::Owned(message.with_persistent(persistent))
+                Content::Owned(message.clone().with_persistent(persistent))
             }
             _ => Content::Borrowed(parts),
         };
@@ -367,6 +398,7 @@ impl Completed<'_> {
 }
 
 /// Hands a routed message to its queues, or to its transaction; returns and confirms it if it goes nowhere.
+#[inline]
 fn pass_on(
     mode: &mut Mode,
     route: &[QueueId],
