@@ -17,6 +17,7 @@ mod dead_letter_history;
 mod dead_letter_ways;
 mod dead_letters;
 mod declaring;
+mod delays;
 mod errors_frames;
 mod errors_methods;
 mod errors_topology;
@@ -25,6 +26,7 @@ mod fields;
 mod framing;
 mod handshake;
 mod limits;
+mod once;
 mod overflow;
 mod plugin_exchanges;
 mod prefetch;
@@ -74,6 +76,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         reply_to::CASES,
         client_consuming::CASES,
         client_publishing::CASES,
+        once::CASES,
+        delays::CASES,
     ];
     all.into_iter().flatten().copied()
 }

@@ -1,0 +1,125 @@
+//! Delayed exchanges. A broker without the type says nothing here.
+
+use std::time::Duration;
+
+use crate::case::{Check, Ctx, Stop, ensure, same};
+use crate::codec::{Props, Value, strings, table};
+use crate::methods;
+use crate::raw::{Raw, Scope};
+use crate::support::Stopwatch;
+
+const DELAYED: &str = "rabbitmq_delayed_message_exchange: x-delayed-message, x-delayed-type, x-delay";
+
+/// A connection in confirm mode with the case's exchange and a queue bound to it, or a skip.
+async fn delaying(ctx: &Ctx, inner: &str) -> Check<(Raw, String, String)> {
+    let mut raw = ctx.raw().await?;
+    let (exchange, queue) = (ctx.name("x"), ctx.name("q"));
+    let args = table([("x-delayed-type", inner.into())]);
+    let declare = methods::exchange_declare(&exchange, "x-delayed-message", methods::x::AUTO_DELETE, args);
+    raw.send(declare).await;
+    match raw.wait_for((40, 11)).await {
+        Ok(_) => {}
+        Err(Stop::Fail(text)) if text.contains("exchange type '") => {
+            return Err(Stop::Skip("no exchanges of type x-delayed-message".into()));
+        }
+        Err(other) => return Err(other),
+    }
+    raw.queue(&queue).await?;
+    raw.bind(&queue, &exchange, "k").await?;
+    raw.call(methods::confirm_select()).await?;
+    Ok((raw, exchange, queue))
+}
+
+fn delayed(ms: i32) -> Props {
+    Props::headers([("x-delay", Value::I32(ms))])
+}
+
+crate::cases! {
+    "delayed.due", "delayed messages: when they are due", DELAYED,
+    "each comes when its delay is over, not before, and a shorter delay overtakes a longer one", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        let watch = Stopwatch::start();
+        for (body, ms) in [("late", 400), ("soon", 150)] {
+            raw.publish_with(&exchange, "k", 0, &delayed(ms), body.as_bytes()).await;
+        }
+        same("nacked", raw.confirms(2).await?, Vec::<u64>::new())?;
+        for (body, ms) in [("soon", 150), ("late", 400)] {
+            same("text", raw.arrival(&queue).await?.text(), body)?;
+            ensure(watch.elapsed() >= Duration::from_millis(ms), format!("{body} is early"))?;
+        }
+    }
+    "delayed.none", "delayed messages: no delay", DELAYED,
+    "without the header, or with 0, a message is routed at once", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        raw.publish(&exchange, "k", "1").await;
+        raw.publish_with(&exchange, "k", 0, &delayed(0), b"2").await;
+        same("nacked", raw.confirms(2).await?, Vec::<u64>::new())?;
+        same("messages", raw.drain(&queue).await?, ["1", "2"].map(String::from).to_vec())?;
+    }
+    "delayed.header", "delayed messages: the header afterwards", DELAYED,
+    "the delay is negated, so that the message is delayed once", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        raw.publish_with(&exchange, "k", 0, &delayed(50), b"m").await;
+        raw.confirm().await?;
+        let message = raw.arrival(&queue).await?;
+        same("x-delay", message.props.header("x-delay").and_then(Value::number), Some(-50))?;
+    }
+    "delayed.inner-type", "delayed messages: the inner type routes", DELAYED,
+    "a topic pattern decides when the delay is over", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "topic").await?;
+        raw.bind(&queue, &exchange, "a.*").await?;
+        raw.publish_with(&exchange, "b.c", 0, &delayed(20), b"x").await;
+        raw.publish_with(&exchange, "a.b", 0, &delayed(40), b"m").await;
+        raw.confirms(2).await?;
+        let message = raw.arrival(&queue).await?;
+        same("text", message.text(), "m")?;
+        same("routing key", message.key, "a.b".to_owned())?;
+    }
+    "delayed.cc", "delayed messages: CC and BCC", DELAYED,
+    "all of its keys count when the delay is over", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        let copies = ["cc", "bcc"].map(|key| ctx.name(key));
+        for (copy, key) in copies.iter().zip(["cc", "bcc"]) {
+            raw.queue(copy).await?;
+            raw.bind(copy, &exchange, key).await?;
+        }
+        let props = Props::headers([
+            ("x-delay", Value::I32(30)), ("CC", strings(&["cc"])), ("BCC", strings(&["bcc"])),
+        ]);
+        raw.publish_with(&exchange, "k", 0, &props, b"m").await;
+        raw.confirm().await?;
+        for queue in [&queue, &copies[0], &copies[1]] {
+            let message = raw.arrival(queue).await?;
+            ensure(message.props.header("BCC").is_none(), "BCC is told")?;
+        }
+    }
+    "delayed.unbound-meanwhile", "delayed messages: a binding that went", DELAYED,
+    "what is not bound any more when the delay is over gets nothing", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        let other = ctx.name("other");
+        raw.queue(&other).await?;
+        raw.bind(&other, &exchange, "k").await?;
+        raw.publish_with(&exchange, "k", 0, &delayed(1000), b"m").await;
+        raw.confirm().await?;
+        raw.call(methods::queue_unbind(&queue, &exchange, "k", vec![])).await?;
+        same("text", raw.arrival(&other).await?.text(), "m")?;
+        same("messages", raw.drain(&queue).await?, Vec::<String>::new())?;
+    }
+    "delayed.no-type", "delayed messages: no inner type", DELAYED,
+    "406 that says what is missing", |ctx| {
+        drop(delaying(&ctx, "direct").await?);
+        let mut raw = ctx.raw().await?;
+        raw.send(methods::exchange_declare(&ctx.name("y"), "x-delayed-message", 0, vec![])).await;
+        let scope = raw.closed().await?;
+        ensure(format!("{scope:?}").contains("x-delayed-type"), format!("{scope:?}"))?;
+    }
+    "delayed.other-type", "delayed messages: declared again with another inner type", DELAYED,
+    "406", |ctx| {
+        let (mut raw, exchange, _) = delaying(&ctx, "direct").await?;
+        let args = table([("x-delayed-type", "topic".into())]);
+        raw.send(methods::exchange_declare(&exchange, "x-delayed-message", methods::x::AUTO_DELETE, args)).await;
+        let scope = raw.closed().await?;
+        let name = format!("exchange '{exchange}'");
+        ensure(matches!(scope, Scope::channel(406, ..)) && format!("{scope:?}").contains(&name), format!("{scope:?}"))?;
+    }
+}
