@@ -2,7 +2,7 @@
 
 use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, WriteContext, gen_frame, parse_frame};
 use amq_protocol::protocol::basic::AMQPProperties;
-use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, queue, tx};
+use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, exchange, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -61,14 +61,19 @@ impl Client {
 
     /// Queues a publish to the default exchange.
     pub fn publish(&mut self, queue: &str, id: u64) {
+        self.publish_to("", queue, id, AMQPProperties::default());
+    }
+
+    /// Queues a publish of a persistent message.
+    pub fn publish_to(&mut self, exchange: &str, key: &str, id: u64, properties: AMQPProperties) {
         let publish = basic::Publish {
-            exchange: "".into(),
-            routing_key: queue.into(),
+            exchange: exchange.into(),
+            routing_key: key.into(),
             mandatory: false,
             immediate: false,
         };
         self.method(AMQPClass::Basic(basic::AMQPMethod::Publish(publish)));
-        let properties = AMQPProperties::default().with_delivery_mode(2);
+        let properties = properties.with_delivery_mode(2);
         let header = AMQPContentHeader { class_id: 60, body_size: 8, properties };
         self.frame(&AMQPFrame::Header(CHANNEL, header));
         self.frame(&AMQPFrame::Body(CHANNEL, id.to_be_bytes().to_vec()));
@@ -89,8 +94,12 @@ impl Client {
     pub async fn declare(&mut self, name: &str, arguments: &[(&str, &str)]) -> Option<()> {
         let mut table = FieldTable::default();
         for (key, value) in arguments {
-            let number = value.parse().map(AMQPValue::LongInt);
-            table.insert((*key).into(), number.unwrap_or_else(|_| AMQPValue::LongString((*value).into())));
+            let value = match (value.parse(), *value) {
+                (Ok(number), _) => AMQPValue::LongInt(number),
+                (Err(_), "true") => AMQPValue::Boolean(true),
+                (Err(_), text) => AMQPValue::LongString(text.into()),
+            };
+            table.insert((*key).into(), value);
         }
         let declare = queue::Declare {
             queue: name.into(),
@@ -105,6 +114,36 @@ impl Client {
         self.flush().await?;
         self.until(|said| {
             matches!(said, Said::Method(AMQPClass::Queue(queue::AMQPMethod::DeclareOk(_)))).then_some(())
+        })
+        .await
+    }
+
+    /// Declares a durable exchange that delays, with this queue bound to it, and waits for the answer.
+    pub async fn declare_delays(&mut self, name: &str, queue: &str) -> Option<()> {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-delayed-type".into(), AMQPValue::LongString("direct".into()));
+        let declare = exchange::Declare {
+            exchange: name.into(),
+            kind: "x-delayed-message".into(),
+            passive: false,
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            nowait: true,
+            arguments,
+        };
+        self.method(AMQPClass::Exchange(exchange::AMQPMethod::Declare(declare)));
+        let bind = queue::Bind {
+            queue: queue.into(),
+            exchange: name.into(),
+            routing_key: queue.into(),
+            nowait: false,
+            arguments: FieldTable::default(),
+        };
+        self.method(AMQPClass::Queue(queue::AMQPMethod::Bind(bind)));
+        self.flush().await?;
+        self.until(|said| {
+            matches!(said, Said::Method(AMQPClass::Queue(queue::AMQPMethod::BindOk(_)))).then_some(())
         })
         .await
     }

@@ -21,6 +21,10 @@ pub struct Ledger {
     pub settled: BTreeSet<u64>,
     /// Acked in the present run of the broker, on that queue.
     pub acked_now: BTreeSet<(usize, u64)>,
+    /// The numbered publisher's messages up to here are confirmed.
+    pub numbered: u64,
+    /// Publishes that are to come in once, and were not confirmed so far.
+    pub unconfirmed: BTreeSet<u64>,
     pub delivered: BTreeSet<u64>,
     pub deliveries: u64,
     pub found: Vec<Found>,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use amq_protocol::protocol::basic::AMQPProperties;
 use amq_protocol::protocol::{AMQPClass, queue, tx};
+use amq_protocol::types::{AMQPValue, FieldTable};
 use coney::store::{ManualCommitter, MemoryDisk, open_manual};
 use coney::time::Timestamp;
 use coney::{Broker, BrokerHandle, Clock, Window};
@@ -16,8 +18,9 @@ use super::random::Random;
 use crate::support::virtual_time::pass;
 
 /// Queue 0 dead-letters to queue 2, also what fails too often; before that its messages wait, and are set aside. Queue 1 has no
-/// dead-lettering, queue 2 is where dead letters end.
-const QUEUES: [(&str, &[(&str, &str)]); 3] = [
+/// dead-lettering, and gets messages late from an exchange that delays them; queue 2 is where dead letters end. Queue 3 has a
+/// numbered publisher, and queue 4 a window; nobody consumes from these two, so that what came in twice is there twice.
+const QUEUES: [(&str, &[(&str, &str)]); 5] = [
     (
         "work",
         &[
@@ -33,7 +36,17 @@ const QUEUES: [(&str, &[(&str, &str)]); 3] = [
     ),
     ("plain", &[]),
     ("dead", &[]),
+    ("numbered", &[]),
+    ("window", &[("x-message-deduplication", "true"), ("x-cache-size", "200")]),
 ];
+const LATE: &str = "late";
+const PLAIN: usize = 1;
+const NUMBERED: usize = 3;
+const ONCE: usize = 4;
+/// Ids of the numbered publisher's messages begin here.
+const NUMBERED_IDS: u64 = 1 << 32;
+/// The longest delay.
+const DELAY_MAX_MS: u64 = 60;
 const DEAD: usize = 2;
 /// Virtual time from one life's begin to its end.
 const LIFE_MS: u64 = 120;
@@ -147,6 +160,7 @@ impl Life {
         for (name, arguments) in QUEUES {
             client.declare(name, arguments).await.unwrap();
         }
+        client.declare_delays(LATE, QUEUES[PLAIN].0).await.unwrap();
         life
     }
 
@@ -166,6 +180,10 @@ impl Life {
         }
         let (client, ledger, random) = (self.client().await, Arc::clone(&self.ledger), self.random.fork());
         clients.spawn(transactions(client, ledger, random));
+        let (client, ledger, random) = (self.client().await, Arc::clone(&self.ledger), self.random.fork());
+        clients.spawn(numbered(client, ledger, random));
+        let (client, ledger, random) = (self.client().await, Arc::clone(&self.ledger), self.random.fork());
+        clients.spawn(once(client, ledger, random));
         for queue in [0, 1] {
             let (client, ledger, random) =
                 (self.client().await, Arc::clone(&self.ledger), self.random.fork());
@@ -184,6 +202,8 @@ impl Life {
     /// Takes everything out of every queue.
     async fn drain(&mut self) {
         let mut client = self.client().await;
+        // What is delayed has to arrive, also by way of the committer.
+        pass(10 * DELAY_MAX_MS).await;
         // They stay: what they have would fail with them, and may be dead then.
         let mut takers = Vec::new();
         for (index, (name, arguments)) in QUEUES.into_iter().enumerate() {
@@ -239,7 +259,11 @@ async fn publisher(mut client: Client, ledger: Shared, mut random: Random) {
         for _ in 0..=random.below(8) {
             let queue = random.below(2) as usize;
             let id = lock(&ledger).new_id();
-            client.publish(QUEUES[queue].0, id);
+            if queue == PLAIN && random.one_in(3) {
+                client.publish_to(LATE, QUEUES[PLAIN].0, id, delayed(1 + random.below(DELAY_MAX_MS)));
+            } else {
+                client.publish(QUEUES[queue].0, id);
+            }
             sequence += 1;
             open.insert(sequence, (id, queue));
         }
@@ -259,6 +283,93 @@ async fn publisher(mut client: Client, ledger: Shared, mut random: Random) {
             }
         }
         pass(random.below(3)).await;
+    }
+}
+
+fn delayed(ms: u64) -> AMQPProperties {
+    let mut headers = FieldTable::default();
+    headers.insert("x-delay".into(), AMQPValue::LongInt(ms as i32));
+    AMQPProperties::default().with_headers(headers)
+}
+
+fn mark(number: u64) -> AMQPProperties {
+    let mut headers = FieldTable::default();
+    headers.insert("x-publisher-id".into(), AMQPValue::LongString("publisher".into()));
+    headers.insert("x-publishing-id".into(), AMQPValue::LongLongInt(number as i64));
+    AMQPProperties::default().with_headers(headers)
+}
+
+/// Reads until so few publishes are open; what was confirmed.
+async fn confirmed(client: &mut Client, open: &mut BTreeMap<u64, u64>, keep: usize) -> Option<Vec<u64>> {
+    let mut told = Vec::new();
+    while open.len() > keep {
+        let Said::Confirm { tag, multiple, ack } = client.next().await? else { continue };
+        assert!(ack, "nothing is refused here");
+        let first = if multiple { 0 } else { tag };
+        told.extend(open.extract_if(first..=tag, |_, _| true).map(|(_, id)| id));
+    }
+    Some(told)
+}
+
+/// Goes on after a crash where its confirms ended, and repeats itself now and then.
+async fn numbered(mut client: Client, ledger: Shared, mut random: Random) {
+    client.confirm_select();
+    let (mut open, mut sequence) = (BTreeMap::new(), 0);
+    let mut next = lock(&ledger).numbered + 1;
+    loop {
+        for _ in 0..=random.below(4) {
+            let number =
+                if random.one_in(5) { 1 + random.below(next - 1 + u64::from(next == 1)) } else { next };
+            client.publish_to("", QUEUES[NUMBERED].0, NUMBERED_IDS + number, mark(number));
+            sequence += 1;
+            open.insert(sequence, number);
+            next = next.max(number + 1);
+        }
+        if client.flush().await.is_none() {
+            return;
+        }
+        let keep = random.below(6) as usize;
+        let Some(told) = confirmed(&mut client, &mut open, keep).await else { return };
+        {
+            let mut ledger = lock(&ledger);
+            ledger.confirmed.extend(told.into_iter().map(|number| (NUMBERED_IDS + number, NUMBERED)));
+            let last = open.values().min().map_or(next - 1, |number| number - 1);
+            ledger.numbered = ledger.numbered.max(last);
+        }
+        pass(random.below(4)).await;
+    }
+}
+
+/// Publishes again after a crash what was not confirmed, and now and then what was.
+async fn once(mut client: Client, ledger: Shared, mut random: Random) {
+    let properties = |id: u64| AMQPProperties::default().with_message_id(id.to_string().into());
+    client.confirm_select();
+    let (mut open, mut sequence) = (BTreeMap::new(), 0);
+    let mut again: Vec<u64> = lock(&ledger).unconfirmed.iter().copied().collect();
+    loop {
+        for _ in 0..=random.below(4) {
+            let id = again.pop().unwrap_or_else(|| lock(&ledger).new_id());
+            lock(&ledger).unconfirmed.insert(id);
+            client.publish_to("", QUEUES[ONCE].0, id, properties(id));
+            sequence += 1;
+            open.insert(sequence, id);
+        }
+        if client.flush().await.is_none() {
+            return;
+        }
+        let keep = random.below(6) as usize;
+        let Some(told) = confirmed(&mut client, &mut open, keep).await else { return };
+        if let Some(id) = told.first().filter(|_| random.one_in(3)) {
+            again.push(*id);
+        }
+        {
+            let mut ledger = lock(&ledger);
+            for id in told {
+                ledger.unconfirmed.remove(&id);
+                ledger.confirmed.insert(id, ONCE);
+            }
+        }
+        pass(random.below(4)).await;
     }
 }
 
