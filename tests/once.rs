@@ -6,6 +6,7 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
+use tokio::sync::watch;
 
 use crate::support::client::{Bench, code, string, table};
 use crate::support::process::Process;
@@ -206,11 +207,14 @@ async fn declare(channel: &Channel, arguments: FieldTable) -> u32 {
     channel.queue_declare("q".into(), options, arguments).await.unwrap().message_count()
 }
 
-/// Publishes the messages from `next` on, 50 in flight, until the broker is gone or all are confirmed; gives the first that
-/// is not.
-async fn publish_from(channel: &Channel, next: i64, end: i64) -> i64 {
+/// Messages in flight.
+const IN_FLIGHT: i64 = 400;
+
+/// Publishes the messages from `next` on, as many as may be in flight, and waits for their confirms until the broker is gone;
+/// gives the first that is not confirmed.
+async fn publish_from(channel: &Channel, next: i64, end: i64, confirmed: &watch::Sender<i64>) -> i64 {
     let mut sent = Vec::new();
-    for number in next..end.min(next + 50) {
+    for number in next..end.min(next + IN_FLIGHT) {
         let properties = numbered("producer", 0, number);
         let options = BasicPublishOptions::default();
         let body = number.to_string();
@@ -221,52 +225,48 @@ async fn publish_from(channel: &Channel, next: i64, end: i64) -> i64 {
             Err(_) => break,
         }
     }
-    let mut confirmed = next;
+    confirmed.send_replace(next);
     for (number, confirm) in sent {
         match confirm.await {
-            Ok(Confirmation::Ack(_)) => confirmed = number + 1,
+            Ok(Confirmation::Ack(_)) => drop(confirmed.send_replace(number + 1)),
             Ok(other) => panic!("{number} is not confirmed: {other:?}"),
             Err(_) => break,
         }
     }
-    confirmed
+    *confirmed.borrow()
 }
 
 /// What a numbered publisher resends after a crash comes in once, in order, whatever was confirmed before.
 #[tokio::test]
 async fn a_numbered_publisher_survives_crashes_without_a_duplicate() {
     const KILLS: i64 = 8;
-    const EACH: i64 = 400;
     let dir = tempfile::tempdir().unwrap();
     let mut next = 1;
     for kill in 0..KILLS {
         let process = Process::start(dir.path());
         let channel = confirming(&process).await;
         declare(&channel, FieldTable::default()).await;
-        let goal = next + EACH;
-        while next < goal {
-            next = publish_from(&channel, next, goal + 50).await;
-        }
-        // More are on their way, some of them stored and not confirmed, when it dies.
-        let (confirmed, mut watch) = tokio::sync::watch::channel(next);
-        let more = tokio::spawn(async move {
+        let (confirmed, mut progress) = watch::channel(next);
+        let publisher = tokio::spawn(async move {
+            let mut next = next;
             loop {
-                let before = *confirmed.borrow();
-                let next = publish_from(&channel, before, i64::MAX).await;
+                let before = next;
+                next = publish_from(&channel, next, i64::MAX, &confirmed).await;
                 if next == before {
                     return next;
                 }
-                confirmed.send_replace(next);
             }
         });
-        watch.wait_for(|confirmed| *confirmed >= goal + 60 * (1 + kill)).await.unwrap();
+        // In the middle of those in flight: some of them are stored and their confirms have not been seen when it dies.
+        let goal = next + 2 * IN_FLIGHT + 1 + 40 * kill;
+        progress.wait_for(|confirmed| *confirmed >= goal).await.unwrap();
         process.kill();
-        next = more.await.unwrap();
+        next = publisher.await.unwrap();
     }
     let process = Process::start(dir.path());
     let channel = confirming(&process).await;
-    let end = publish_from(&channel, next, next + 50).await;
-    assert_eq!(end, next + 50, "what was not confirmed is taken now");
+    let end = publish_from(&channel, next, next + IN_FLIGHT, &watch::Sender::new(0)).await;
+    assert_eq!(end, next + IN_FLIGHT, "what was not confirmed is taken now");
     assert_eq!(i64::from(declare(&channel, FieldTable::default()).await), end - 1);
     for number in 1..end {
         let got = channel.basic_get("q".into(), BasicGetOptions { no_ack: true }).await.unwrap().unwrap();
