@@ -6,7 +6,10 @@
 
 use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
 use super::{Error, chunk, journal_check};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
+    PersistMode,
+};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -17,18 +20,22 @@ const WORKER_THREADS: usize = 2;
 /// Journals beyond this make fjall flush the keyspaces that hold them up.
 const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// What is removed before it was flushed never reaches a table, and larger tables are rewritten less often; but up to four
-/// more wait to be flushed while a backlog grows, and a broker should be content with 150 MiB. Measured with 10 million
-/// messages of 100 bytes: 8 MiB halves the rate of publishing, 64 MiB takes 230 MiB of memory.
+/// more wait to be flushed while a backlog grows, and a broker should be content with 150 MiB.
 const MEMTABLE_BYTES: u64 = 24 * 1024 * 1024;
 /// Chunks are read once, and what is read at a start is small: there is nothing to keep but the tables' own indexes.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
-/// A whole rewrite of the keyspace is cheap up to this much live data; beyond, fjall's own compaction has to do.
-const COMPACT_LIVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Chunks lie in files of their own, beside the tables: compaction rewrites where they are, not what they are. With 10 million
+/// messages of 100 bytes that halves what is written, and the rate of publishing does not fall (it fell by 40 %).
+const SEPARATED_BYTES: u32 = 1024;
+/// A compaction of the keyspace, with what is left in files that are mostly stale, is cheap up to this much live data;
+/// beyond, fjall's own has to do.
+const COMPACT_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
-/// Steps of maintenance: what is in memory is flushed, everything is compacted, and two more flushes make fjall let go of
-/// the versions of the tables before, and with them of their files.
-const STEPS: u8 = 4;
-const COMPACTION_STEP: u8 = 2;
+/// Steps of maintenance: what is in memory is flushed, everything is compacted, which finds files without live chunks, and once
+/// more, which drops them; two more flushes make fjall let go of the versions of the tables before, and with them of
+/// their files.
+const STEPS: u8 = 6;
+const COMPACTION_STEPS: [u8; 2] = [2, 4];
 
 /// [`Engine`] on a directory.
 pub(super) struct FjallEngine {
@@ -128,7 +135,7 @@ impl Engine for FjallEngine {
             return Ok(true);
         }
         self.step += 1;
-        if self.step == COMPACTION_STEP && live_bytes <= COMPACT_LIVE_BYTES_MAX {
+        if COMPACTION_STEPS.contains(&self.step) && live_bytes <= COMPACT_LIVE_BYTES_MAX {
             self.start_compaction();
             return Ok(true);
         }
@@ -177,8 +184,12 @@ fn open_database(dir: &Path) -> Result<Database, Error> {
 
 fn open_keyspace(database: &Database, dir: &Path, name: &str) -> Result<Keyspace, Error> {
     // fjall keeps these options from the first creation on: to change one is a new format version.
-    let options =
-        || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).expect_point_read_hits(true);
+    let options = || {
+        let separation = KvSeparationOptions::default();
+        let separation = separation.separation_threshold(SEPARATED_BYTES).compression(CompressionType::None);
+        let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        options.expect_point_read_hits(true).with_kv_separation(Some(separation))
+    };
     database.keyspace(name, options).map_err(|error| open_error(dir, error))
 }
 
