@@ -1,6 +1,7 @@
 //! Confirms of one drain, merged: a thousand publishes of a channel are one call of its sink, not a thousand.
 //!
-//! Invariant: every number that was added is released exactly once.
+//! Invariants: every number that was added is released exactly once; sinks are called in the order in which they came, so that
+//! the same submissions have the same story.
 
 use super::{Confirm, ConfirmSink};
 use foldhash::HashMap;
@@ -9,11 +10,14 @@ use std::sync::Arc;
 /// The confirms of a drain by sink and channel.
 #[derive(Default)]
 pub(super) struct Confirms {
-    channels: HashMap<(usize, u16), ChannelConfirms>,
+    /// In the order in which they came.
+    channels: Vec<ChannelConfirms>,
+    places: HashMap<(usize, u16), usize>,
 }
 
 struct ChannelConfirms {
     sink: Arc<dyn ConfirmSink>,
+    channel: u16,
     ranges: Vec<(u64, u64)>,
 }
 
@@ -23,20 +27,21 @@ impl Confirms {
         let Confirm { sink, channel, first, last } = confirm;
         // The sink is kept, so its address names it for as long as this lives.
         let key = (Arc::as_ptr(&sink).cast::<()>() as usize, channel);
-        let ranges = &mut self
-            .channels
-            .entry(key)
-            .or_insert_with(|| ChannelConfirms { sink, ranges: Vec::new() })
-            .ranges;
-        match ranges.last_mut() {
+        let place = *self.places.entry(key).or_insert(self.channels.len());
+        let Some(confirms) = self.channels.get_mut(place) else {
+            self.channels.push(ChannelConfirms { sink, channel, ranges: vec![(first, last)] });
+            return;
+        };
+        match confirms.ranges.last_mut() {
             Some(range) if range.1.checked_add(1) == Some(first) => range.1 = last,
-            _ => ranges.push((first, last)),
+            _ => confirms.ranges.push((first, last)),
         }
     }
 
     /// Calls the sinks, per channel in ascending order.
     pub(super) fn release(self) {
-        for ((_, channel), mut confirms) in self.channels {
+        for mut confirms in self.channels {
+            let channel = confirms.channel;
             confirms.ranges.sort_unstable();
             let mut ranges = confirms.ranges.into_iter();
             let Some(mut open) = ranges.next() else { continue };

@@ -22,6 +22,7 @@ mod errors_frames;
 mod errors_methods;
 mod errors_topology;
 mod expiry;
+mod failing;
 mod fields;
 mod framing;
 mod handshake;
@@ -76,6 +77,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         reply_to::CASES,
         client_consuming::CASES,
         client_publishing::CASES,
+        failing::CASES,
         once::CASES,
         delays::CASES,
     ];
