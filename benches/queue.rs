@@ -3,14 +3,17 @@
 #![allow(missing_docs, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use coney::message::{Message, MessageBlock, Parts, Position};
+use coney::queue::retry::FailurePolicy;
 use coney::queue::{
-    Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Effects, Handle, OwnTimeout, Publish, Queue,
-    QueueOptions, Verb,
+    Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Effects, Handle, Marked, OwnTimeout, Publish,
+    Queue, QueueOptions, Verb,
 };
 use coney::time::Time;
+use coney::unique::{Deduplication, Mark, PublisherMark};
 
 /// Messages that wait in a mailbox at a time: what one socket read of small messages brings.
 const BATCH: usize = 256;
@@ -77,6 +80,48 @@ impl Driven {
         self.carry_out();
     }
 
+    /// Messages that were never here before, each with an id of its own, marked by a numbered publisher or not.
+    fn publish_fresh(&mut self, publisher: Option<&Arc<[u8]>>) {
+        let first = self.sequence;
+        self.sequence += BATCH as u64;
+        let mut block = MessageBlock::default();
+        let slots: Vec<_> = (first..self.sequence)
+            .map(|number| {
+                let mut properties = [0x10, 0x80, 2, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+                properties[4..].copy_from_slice(&number.to_be_bytes());
+                block.push(Parts {
+                    exchange: b"",
+                    routing_key: b"queue",
+                    properties: &properties,
+                    body: &[7; 16],
+                    persistent: true,
+                })
+            })
+            .collect();
+        let block = block.finish();
+        let publish = |(slot, sequence)| Publish {
+            message: block.message(slot),
+            channel: 1,
+            sequence,
+            ttl_ms: None,
+            priority: 0,
+        };
+        let publishes = slots.into_iter().zip(first + 1..).map(publish);
+        let command = match publisher {
+            None => Command::Publish(PUBLISHER, publishes.collect()),
+            Some(id) => {
+                let marked = publishes.map(|publish| {
+                    let mark = PublisherMark { id: Arc::clone(id), epoch: 0, number: publish.sequence };
+                    let mark = Arc::new(Mark { publisher: Some(mark), exchange: None });
+                    Marked { publish, mark }
+                });
+                Command::PublishMarked(PUBLISHER, marked.collect())
+            }
+        };
+        self.queue.apply(Time::ZERO, command, &mut self.effects);
+        self.carry_out();
+    }
+
     /// Takes what the batch asks the outside to do, and gives the window back.
     fn carry_out(&mut self) {
         self.queue.settle_batch(Time::ZERO, &mut self.effects);
@@ -89,6 +134,8 @@ impl Driven {
         self.effects.append_confirms.clear();
         self.effects.appended.clear();
         self.effects.removed.clear();
+        self.effects.records.clear();
+        self.effects.duplicate_confirms.clear();
         for (key, bytes) in written {
             self.queue.apply(Time::ZERO, Command::Written(key, bytes), &mut self.effects);
         }
@@ -141,6 +188,33 @@ fn with_backlog(backlog: usize) {
     });
 }
 
+/// What it costs to know messages again. The last row is of messages that all are duplicates.
+fn once() {
+    let durable = || QueueOptions { durable: true, ..QueueOptions::default() };
+    let window = Deduplication { size: 100_000, ttl_ms: None, header: "none".into() };
+    let windowed = || QueueOptions { deduplication: Some(window.clone()), ..durable() };
+    let id: Arc<[u8]> = b"publisher"[..].into();
+    for (name, options, publisher) in [
+        ("fresh messages, durable", durable(), None),
+        ("the same, deduplicated, window of 100,000", windowed(), None),
+        ("the same, of a numbered publisher", durable(), Some(&id)),
+    ] {
+        let mut driven = Driven::new(options, true).consumers(1, false);
+        measure(name, || {
+            driven.publish_fresh(publisher);
+            driven.settle(Verb::Ack);
+        });
+    }
+    let mut driven = Driven::new(windowed(), true).consumers(1, false);
+    driven.publish_fresh(None);
+    driven.settle(Verb::Ack);
+    measure("duplicates", || {
+        driven.sequence = 0;
+        driven.publish_fresh(None);
+    });
+    assert_eq!(driven.queue.counts().ready, 0);
+}
+
 fn requeues() {
     let mut driven = Driven::new(QueueOptions::default(), false).consumers(1, false);
     driven.publish(1);
@@ -157,6 +231,9 @@ fn main() {
     through("the same, TTL", QueueOptions { message_ttl_ms: Some(60_000), ..plain() }, 1, false);
     through("the same, 10 priorities", QueueOptions { priority_max: Some(9), ..plain() }, 1, false);
     through("the same, max-length", QueueOptions { length_max: Some(10_000), ..plain() }, 1, false);
+    let failure = FailurePolicy { delivery_limit: Some(3), ..FailurePolicy::default() };
+    through("the same, delivery limit", QueueOptions { failure, ..plain() }, 1, false);
     with_backlog(1_000_000);
     requeues();
+    once();
 }
