@@ -15,6 +15,7 @@ mod definitions;
 mod delaying;
 mod durability;
 mod failure_policies;
+mod flow;
 mod frames;
 mod handshake;
 mod heartbeats;

@@ -14,7 +14,7 @@ use super::segment::Stretch;
 use super::unacked::{TimeoutId, Unacked, UnackedSet};
 use super::{
     Command, ConnectionId, Consume, ConsumerKey, Counts, DeadLetter, Deliveries, Delivery, Effects, Ended,
-    Handle, Overflow, Publish, QueueOptions, Reply, StoreAppend, Verb,
+    Flow, Handle, Overflow, Publish, QueueOptions, Reply, StoreAppend, Verb,
 };
 use crate::message::{Message, Position};
 use crate::time::{Time, Timestamp};
@@ -110,6 +110,12 @@ impl Queue {
             delayed: self.paused.delayed(),
             parked: self.paused.parked(),
         }
+    }
+
+    /// What waits, and how fast it goes.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        Flow { backlog: self.ready.cost(), taken: self.ready.taken(), consumers: self.consumers.len() }
     }
 
     /// Does what a command says. [`settle_batch`](Self::settle_batch) has to follow when the batch is in.

@@ -224,6 +224,17 @@ impl Command {
     }
 }
 
+/// How much waits in a queue, and how fast it goes: what publishers are held back by.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// What its ready messages cost in memory, or would if they were there, in bytes.
+    pub backlog: usize,
+    /// The same of all messages that ever left: it only grows.
+    pub taken: u64,
+    /// Consumers at the queue.
+    pub consumers: usize,
+}
+
 /// Numbers about a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -2,7 +2,7 @@
 
 use super::effects::{Load, Page};
 use super::level::Level;
-use super::segment::{Segment, Stretch};
+use super::segment::{ENTRY_BYTES, Segment, Stretch};
 use super::window::Window;
 use crate::message::{Message, Position};
 use crate::time::Time;
@@ -26,6 +26,8 @@ pub(super) struct Ready {
     levels: Vec<Level>,
     len: usize,
     bytes: usize,
+    /// What all messages that were ever taken out one by one cost.
+    taken: u64,
     window: Window,
     /// The window of one level.
     share: Window,
@@ -37,7 +39,7 @@ impl Ready {
     pub(super) fn new(priority_max: u8, window: Window) -> Self {
         let levels: Vec<Level> = (0..=priority_max).map(|_| Level::default()).collect();
         let share = window.share(levels.len());
-        Self { levels, len: 0, bytes: 0, window, share, next_segment: 0 }
+        Self { levels, len: 0, bytes: 0, taken: 0, window, share, next_segment: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -51,6 +53,16 @@ impl Ready {
     /// Bytes of bodies: what x-max-length-bytes counts.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What its messages cost, in memory or not.
+    pub(super) const fn cost(&self) -> usize {
+        self.bytes + self.len * ENTRY_BYTES
+    }
+
+    /// What all messages that were ever taken out one by one cost.
+    pub(super) const fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Adds a message whose position is above all others.
@@ -231,7 +243,9 @@ impl Ready {
     }
 
     fn count_out(&mut self, entry: &Entry) {
+        let bytes = entry.message.body().len();
         self.len -= 1;
-        self.bytes -= entry.message.body().len();
+        self.bytes -= bytes;
+        self.taken += (bytes + ENTRY_BYTES) as u64;
     }
 }

@@ -10,7 +10,7 @@ use crate::message::Position;
 use crate::message::runs::Runs;
 
 /// What a message costs in memory besides its encoded form: its entry, with some slack of the buffer around it.
-const ENTRY_BYTES: usize = 64;
+pub(super) const ENTRY_BYTES: usize = 64;
 
 /// What an entry costs in memory.
 pub(super) const fn cost(entry: &Entry) -> usize {

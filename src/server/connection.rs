@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::alarms::Alarms;
 use super::known::KnownQueues;
-use super::mailbox::Mail;
+use super::mailbox::{Mail, Mailbox};
 use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
 use super::vhost::{QueueRecord, Vhost};
 use crate::auth::{Credentials, IMPERSONATOR};
@@ -60,6 +60,8 @@ pub struct Connection {
     /// Queues this connection has sent something to.
     known: KnownQueues,
     has_published: bool,
+    /// Queues that have too much of what it published: until they have less, nothing more is taken in.
+    full: Vec<Mailbox>,
     /// When the connection is closed because the broker stops, whether all is confirmed or not.
     stop_by: Option<Time>,
 }
@@ -107,6 +109,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: SocketAddr, co
         stopping: shared.stopping.subscribe(),
         known: KnownQueues::default(),
         has_published: false,
+        full: Vec::new(),
         stop_by: None,
         shared,
     };
@@ -146,10 +149,10 @@ impl Connection {
 
     /// Takes in all that has come: input, requests it leads to, what queues said.
     async fn digest<S: Stream>(&mut self, wire: &mut Wire<S>) {
-        while !self.is_output_full() {
+        while self.full.is_empty() && !self.is_output_full() {
             let received = self.session.receive(self.shared.clock.now(), wire.unread());
             wire.take(received.consumed);
-            self.flush().await;
+            self.flush();
             match received.request {
                 Some(request) => self.answer(request).await,
                 None => break,
@@ -169,18 +172,25 @@ impl Connection {
 
     async fn wait<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         let stop_by = self.stop_by.filter(|_| self.session.is_running());
+        self.full.retain(Mailbox::is_crowded);
+        if !self.full.is_empty() {
+            // What the client says is not read, which is not its fault.
+            self.session.heard(self.shared.clock.now());
+        }
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
         self.look_up(deadline);
         let is_full = self.is_output_full();
         let is_blocked = self.has_published && self.alarms.borrow().is_raised();
-        let paused = stop_by.is_some() || is_blocked || is_full;
+        let waits = !self.full.is_empty();
+        let paused = stop_by.is_some() || is_blocked || is_full || waits;
         let written = wire.written;
         let (events, taken) = (&mut self.events, &mut self.taken);
         let out = self.session.out();
         let ready = tokio::select! {
             biased;
             ready = std::future::poll_fn(|cx| wire.poll(cx, out, paused, events, taken)) => Some(ready?),
+            () = room(&mut self.full), if waits => None,
             () = clock.wait_for(deadline) => None,
             _ = self.alarms.changed() => None,
             () = stopped(&mut self.stopping), if self.stop_by.is_none() => {
@@ -225,7 +235,7 @@ impl Connection {
             self.close_if_stopped(now);
         }
         if !self.session.outgoing().is_empty() {
-            self.flush().await;
+            self.flush();
         }
     }
 
@@ -361,18 +371,18 @@ impl Connection {
         }
     }
 
-    /// Hands the session's work to the queues, and waits for those that have too much already.
-    async fn flush(&mut self) {
+    /// Hands the session's work to the queues, and notes those that have too much already.
+    fn flush(&mut self) {
         let Some(vhost) = self.vhost.clone() else { return };
         let id = self.id();
-        let mut full = Vec::new();
         for (queue, errand) in self.session.outgoing().take() {
             let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
             let Some(mailbox) = self.known.mailbox(queue, find) else {
                 self.turn_back(errand);
                 continue;
             };
-            if matches!(errand, Errand::Publish(_) | Errand::PublishMarked(_)) && !self.has_published {
+            let is_publish = matches!(errand, Errand::Publish(_) | Errand::PublishMarked(_));
+            if is_publish && !self.has_published {
                 self.has_published = true;
                 self.announce_block();
             }
@@ -380,15 +390,12 @@ impl Connection {
                 self.known.remove(queue);
                 self.turn_back_command(command);
             }
-            if mailbox.is_full() {
-                full.push(mailbox);
+            if is_publish && mailbox.is_full() {
+                self.full.push(mailbox);
             }
         }
         for reply in self.session.outgoing().take_direct() {
             self.send_direct(&reply);
-        }
-        for mailbox in full {
-            mailbox.wait_for_room().await;
         }
     }
 
@@ -472,6 +479,14 @@ fn ack_timed_out(channel: u16, timeout_ms: u32) -> Exception {
          can be configured, see consumers doc guide to learn more"
     );
     Exception::precondition_failed(text)
+}
+
+/// Waits until none of them is full any more.
+async fn room(full: &mut Vec<Mailbox>) {
+    while let Some(mailbox) = full.last() {
+        mailbox.wait_for_room().await;
+        full.pop();
+    }
 }
 
 /// How long a peer has to read our last words.

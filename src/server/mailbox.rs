@@ -5,7 +5,7 @@
 //! socket while it is over its mark.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -36,6 +36,8 @@ pub enum Mail {
 #[derive(Debug, Default)]
 pub struct Gauge {
     bytes: AtomicUsize,
+    /// Whether the queue itself wants publishers to wait, however empty its mailbox is.
+    is_held: AtomicBool,
     emptied: Notify,
 }
 
@@ -51,11 +53,17 @@ impl Gauge {
         }
     }
 
-    fn is_over(&self, mark: usize) -> bool {
-        self.bytes.load(Ordering::Acquire) > mark
+    fn hold(&self, hold: bool) {
+        if self.is_held.swap(hold, Ordering::AcqRel) && !hold {
+            self.emptied.notify_waiters();
+        }
     }
 
-    /// Returns when the low mark is reached.
+    fn is_over(&self, mark: usize) -> bool {
+        self.bytes.load(Ordering::Acquire) > mark || self.is_held.load(Ordering::Acquire)
+    }
+
+    /// Returns when the low mark is reached and the queue holds nobody.
     async fn wait(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -108,6 +116,12 @@ impl Mailbox {
         self.gauge.is_over(HIGH_BYTES)
     }
 
+    /// Whether publishers that wait have to wait on.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        !self.sender.is_closed() && self.gauge.is_over(LOW_BYTES)
+    }
+
     /// Waits while the mailbox is too full. Only for those that the queue never waits on.
     pub async fn wait_for_room(&self) {
         if !self.sender.is_closed() {
@@ -132,6 +146,11 @@ impl MailReceiver {
     pub async fn receive(&mut self, max: usize) -> Vec<Mail> {
         self.receiver.recv_many(&mut self.taken, max).await;
         self.account()
+    }
+
+    /// Makes publishers wait, or lets them go on.
+    pub fn hold(&self, hold: bool) {
+        self.gauge.hold(hold);
     }
 
     /// Takes what is there and lets no more in.

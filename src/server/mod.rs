@@ -12,6 +12,7 @@ mod import;
 mod known;
 mod listener;
 mod mailbox;
+mod pace;
 mod queue_task;
 mod recovery;
 mod requests;

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::dead_letters::Burial;
 use super::departures::Departure;
 use super::mailbox::{Mail, MailReceiver, Mailbox};
+use super::pace::Pace;
 use super::shared::{ConnectionHandle, Event, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{
@@ -38,6 +39,7 @@ pub(super) struct QueueTask {
     connections: HashMap<ConnectionId, ConnectionHandle>,
     /// Whoever waits for an answer that needs messages from the store.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
+    pace: Pace,
     /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
     full: Vec<Mailbox>,
 }
@@ -63,6 +65,7 @@ impl QueueTask {
             alarm: None,
             connections,
             waiting,
+            pace: Pace::default(),
             full: Vec::new(),
         }
     }
@@ -109,7 +112,8 @@ impl QueueTask {
     /// A queue with unacked messages always has something to be woken for, nearly always in half an hour, and each batch
     /// changes when: an alarm that rings too early is left as it is, because setting one costs more than waking up.
     fn set_alarm(&mut self) {
-        let Some(time) = self.queue.poll_timeout() else { return };
+        let times = [self.queue.poll_timeout(), self.pace.poll_timeout()];
+        let Some(time) = times.into_iter().flatten().min() else { return };
         if self.alarm.as_ref().is_none_or(|(rings_at, _)| *rings_at > time) {
             let clock = self.shared.clock;
             self.alarm = Some((time, Box::pin(async move { clock.wait_for(Some(time)).await })));
@@ -127,7 +131,16 @@ impl QueueTask {
         self.carry_out(None);
         replies.extend(self.late_replies());
         send_replies(replies);
+        self.keep_pace(now);
         self.effects.ended.take()
+    }
+
+    fn keep_pace(&mut self, now: Time) {
+        let was_held = self.pace.is_held();
+        let is_held = self.pace.look(now, self.queue.flow());
+        if is_held != was_held {
+            self.mail.hold(is_held);
+        }
     }
 
     fn take(&mut self, now: Time, mail: Mail, replies: &mut Vec<(oneshot::Sender<Reply>, Reply)>) {
