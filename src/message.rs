@@ -10,7 +10,7 @@ pub mod runs;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Names a queue within the broker; never reused, also not after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,21 +52,34 @@ pub fn bytes_in_memory() -> usize {
     BLOCK_BYTES.load(Ordering::Relaxed)
 }
 
+/// Blocks of the process so far.
+static BLOCKS: AtomicU64 = AtomicU64::new(0);
+
 /// A block, counted while it lives.
 #[derive(Debug)]
-struct Block(Vec<u8>);
+struct Block {
+    number: u64,
+    bytes: Vec<u8>,
+}
 
 impl Block {
     fn shared(bytes: Vec<u8>) -> Arc<Self> {
         BLOCK_BYTES.fetch_add(bytes.capacity(), Ordering::Relaxed);
-        Arc::new(Self(bytes))
+        Arc::new(Self { number: BLOCKS.fetch_add(1, Ordering::Relaxed), bytes })
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        BLOCK_BYTES.fetch_sub(self.0.capacity(), Ordering::Relaxed);
+        BLOCK_BYTES.fetch_sub(self.bytes.capacity(), Ordering::Relaxed);
     }
+}
+
+/// What the clones of a message have in common, and no other message of this process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    block: u64,
+    start: u32,
 }
 
 /// An immutable message.
@@ -76,6 +89,7 @@ pub struct Message {
     start: u32,
     len: u32,
     persistent: bool,
+    queues: u16,
 }
 
 impl Message {
@@ -95,6 +109,7 @@ impl Message {
             start: 0,
             len: u32::try_from(encoded.len()).ok()?,
             persistent,
+            queues: 1,
         };
         message.split().map(|_| ())?;
         Some(message)
@@ -104,7 +119,7 @@ impl Message {
     #[must_use]
     pub fn encoded(&self) -> &[u8] {
         let start = self.start as usize;
-        self.block.0.get(start..start + self.len as usize).unwrap_or_default()
+        self.block.bytes.get(start..start + self.len as usize).unwrap_or_default()
     }
 
     /// Exchange and routing key as they stand in methods: two short strings in one run.
@@ -158,6 +173,25 @@ impl Message {
         self.persistent
     }
 
+    /// To how many queues it was routed at once; 65,535 stands for more, too.
+    #[must_use]
+    pub const fn queues(&self) -> u16 {
+        self.queues
+    }
+
+    /// The same message, routed to this many queues at once.
+    #[must_use]
+    pub fn for_queues(mut self, queues: usize) -> Self {
+        self.queues = u16::try_from(queues).unwrap_or(u16::MAX);
+        self
+    }
+
+    /// What it can be known by among its clones.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { block: self.block.number, start: self.start }
+    }
+
     /// The same message with its persistence said anew.
     #[must_use]
     pub const fn with_persistent(mut self, persistent: bool) -> Self {
@@ -168,7 +202,7 @@ impl Message {
     /// A copy that shares no block with other messages, for one that stays behind while they go.
     #[must_use]
     pub fn detached(&self) -> Self {
-        if self.block.0.len() == self.len as usize {
+        if self.block.bytes.len() == self.len as usize {
             return self.clone();
         }
         Self {
@@ -176,6 +210,7 @@ impl Message {
             start: 0,
             len: self.len,
             persistent: self.persistent,
+            queues: self.queues,
         }
     }
 
@@ -218,6 +253,16 @@ pub struct Slot {
     start: u32,
     len: u32,
     persistent: bool,
+    queues: u16,
+}
+
+impl Slot {
+    /// The same, for a message routed to this many queues at once.
+    #[must_use]
+    pub fn for_queues(mut self, queues: usize) -> Self {
+        self.queues = u16::try_from(queues).unwrap_or(u16::MAX);
+        self
+    }
 }
 
 /// A block being filled: the messages of one socket read.
@@ -261,7 +306,7 @@ impl MessageBlock {
         }
         self.bytes.extend_from_slice(&(properties.len() as u32).to_be_bytes());
         self.bytes.extend_from_slice(properties);
-        Slot { start, len: 0, persistent }
+        Slot { start, len: 0, persistent, queues: 1 }
     }
 
     /// Appends a piece of the body of the message begun last.
@@ -315,14 +360,14 @@ impl FinishedBlock {
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes.0
+        &self.bytes.bytes
     }
 
     /// The message whose [encoded](Message::encoded) form stands at this place; `None` if those bytes are not one.
     #[must_use]
     pub fn encoded_message(&self, start: usize, len: usize, persistent: bool) -> Option<Message> {
         let (start, len) = (u32::try_from(start).ok()?, u32::try_from(len).ok()?);
-        let message = self.message(Slot { start, len, persistent });
+        let message = self.message(Slot { start, len, persistent, queues: 1 });
         message.split().map(|_| message.clone())
     }
 
@@ -334,6 +379,7 @@ impl FinishedBlock {
             start: slot.start,
             len: slot.len,
             persistent: slot.persistent,
+            queues: slot.queues,
         }
     }
 }
@@ -373,6 +419,18 @@ mod tests {
         for len in 0..message.encoded_len() {
             assert_eq!(Message::from_encoded(&message.encoded()[..len], false), None);
         }
+    }
+
+    #[test]
+    fn only_clones_have_one_identity() {
+        let mut block = MessageBlock::default();
+        let slots = [block.push(parts()), block.push(parts()).for_queues(3)];
+        let block = block.finish();
+        let [one, two] = slots.map(|slot| block.message(slot));
+        assert_eq!(one.identity(), one.clone().with_persistent(false).identity());
+        assert_ne!(one.identity(), two.identity());
+        assert_ne!(one.identity(), Message::new(parts()).identity());
+        assert_eq!((one.queues(), two.queues(), two.for_queues(1 << 20).queues()), (1, 3, u16::MAX));
     }
 
     #[test]

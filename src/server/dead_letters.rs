@@ -37,6 +37,7 @@ impl Burial<'_> {
                 Some((queue, ms)) => (vec![queue], Some(ms)),
                 None => (self.targets(&buried), None),
             };
+            let buried = buried.for_queues(targets.len());
             for queue in targets {
                 let publish = Publish { ttl_ms: delay_ms, ..publish(buried.clone()) };
                 per_queue.entry(queue).or_default().push(publish);

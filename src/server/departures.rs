@@ -34,7 +34,7 @@ impl Departure<'_> {
             stored.extend(position);
             let queues = self.targets(&message, &mut scratch);
             unroutable += u64::from(queues.is_empty());
-            let publish = publish(departed(&message));
+            let publish = publish(departed(&message).for_queues(queues.len()));
             for queue in queues {
                 per_queue.entry(queue).or_default().push(publish.clone());
             }

@@ -117,7 +117,7 @@ impl Outgoing {
 
     /// Adds a message for each of its queues.
     pub fn publish(&mut self, queues: &[QueueId], content: Content<'_>, envelope: Envelope) {
-        let pending = self.pending(content);
+        let pending = self.pending(content, queues);
         let Some((last, others)) = queues.split_last() else { return };
         for queue in others {
             self.unmarked_batch(*queue).publishes.push((pending.clone(), envelope));
@@ -133,7 +133,7 @@ impl Outgoing {
         envelope: Envelope,
         mark: &Arc<Mark>,
     ) {
-        let pending = self.pending(content);
+        let pending = self.pending(content, queues);
         for queue in queues {
             let batch = self.marked_batch(*queue);
             batch.publishes.push((pending.clone(), envelope));
@@ -141,10 +141,10 @@ impl Outgoing {
         }
     }
 
-    fn pending(&mut self, content: Content<'_>) -> Pending {
+    fn pending(&mut self, content: Content<'_>, queues: &[QueueId]) -> Pending {
         match content {
-            Content::Borrowed(parts) => Pending::Slot(self.block.push(parts)),
-            Content::Owned(message) => Pending::Message(message),
+            Content::Borrowed(parts) => Pending::Slot(self.block.push(parts).for_queues(queues.len())),
+            Content::Owned(message) => Pending::Message(message.for_queues(queues.len())),
         }
     }
 

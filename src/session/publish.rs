@@ -409,7 +409,7 @@ fn pass_on(
     mark: Option<Arc<Mark>>,
 ) -> Result<(), Exception> {
     if let Mode::Transaction(work) = mode {
-        let message = owned(content);
+        let message = owned(content).for_queues(route.len());
         work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, mark, mandatory });
         return Ok(());
     }

@@ -4,6 +4,7 @@
 //! - `00`: heartbeat, `commit number u64 | last synced commit number u64`, the first write of every batch
 //! - `01 | queue | first position`: a chunk, `count u32` and then its entries
 //! - `02 | queue`: the delivered watermark, a position
+//! - `04 | number`: a message that several queues share, in its encoded form (see `bodies`)
 //! - `05 | queue | position`: a note on a message, opaque here
 //! - `02 | queue | first position`: what is left of a chunk that was partly removed, as [`Runs`]
 //! - `07 | queue | key`: one of a queue's own records, key and value opaque here
@@ -11,21 +12,24 @@
 //!   of the messages
 //!
 //! An entry: `flags u8 | position delta varint | [level u8] | [expires at u64] | length varint | encoded message`. The
-//! delta counts from the entry before, the first from the position in the key.
+//! delta counts from the entry before, the first from the position in the key. In the entry of a shared message the number
+//! of its record, a u64, stands for length and message.
 //!
 //! A page (see `pages`) holds entries in the same form, the first delta counting from 0.
 
+use super::bodies::Reference;
 use super::{Error, StoredMessage, Stretch};
 use crate::message::packed::{Reader, push_varint};
 use crate::message::runs::Runs;
-use crate::message::{FinishedBlock, Position, QueueId};
+use crate::message::{FinishedBlock, Message, Position, QueueId};
 use crate::time::Timestamp;
 
 /// Version of all of this and of the journal's use of the heartbeat.
-pub(super) const FORMAT_VERSION: u32 = 2;
+pub(super) const FORMAT_VERSION: u32 = 3;
 
 /// A chunk is closed before it grows beyond this: large enough to make the cost per key vanish, small enough to be
-/// rewritten by compaction without notice. A single larger message has a chunk of its own.
+/// rewritten by compaction without notice. A single larger message has a chunk of its own. Shared messages count as if
+/// they were in it: what is left of a chunk should not keep more than that of others.
 pub(super) const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of the heartbeat's value.
@@ -34,6 +38,7 @@ pub(super) const HEARTBEAT_BYTES: usize = 16;
 pub(super) const KIND_HEARTBEAT: u8 = 0;
 pub(super) const KIND_CHUNK: u8 = 1;
 pub(super) const KIND_STATE: u8 = 2;
+pub(super) const KIND_BODY: u8 = 4;
 pub(super) const KIND_NOTE: u8 = 5;
 pub(super) const KIND_SUMMARY: u8 = 6;
 pub(super) const KIND_RECORD: u8 = 7;
@@ -42,6 +47,7 @@ const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;
 const REDELIVERED: u8 = 4;
 const LEVEL: u8 = 8;
+const SHARED: u8 = 16;
 
 /// The key of a chunk.
 pub(super) fn chunk_key(queue: QueueId, first: Position) -> Vec<u8> {
@@ -61,6 +67,14 @@ pub(super) fn state_key(queue: QueueId, first: Position) -> Vec<u8> {
 /// The key of a note on a message.
 pub(super) fn note_key(queue: QueueId, position: Position) -> Vec<u8> {
     key(KIND_NOTE, queue, Some(position))
+}
+
+/// The key of a shared message.
+pub(super) fn body_key(number: u64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(9);
+    key.push(KIND_BODY);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
 }
 
 /// The key of one of a queue's own records.
@@ -117,6 +131,8 @@ pub(super) fn parse_heartbeat(value: &[u8]) -> Option<(u64, u64)> {
 pub(super) struct Summary {
     /// Bytes of the chunk's value.
     pub(super) bytes: usize,
+    /// The shared messages that it refers to, once per entry.
+    pub(super) bodies: Vec<Reference>,
     /// Its messages by level, in the order in which the levels came.
     pub(super) stretches: Vec<Stretch>,
 }
@@ -146,6 +162,14 @@ impl Summary {
     pub(super) fn encode(&self, first: Position) -> Vec<u8> {
         let mut out = Vec::with_capacity(32);
         push_varint(&mut out, self.bytes as u64);
+        push_varint(&mut out, self.bodies.len() as u64);
+        let mut last = 0;
+        for Reference { number, bytes } in &self.bodies {
+            // Mostly the one after the last.
+            push_varint(&mut out, number.wrapping_sub(last));
+            push_varint(&mut out, u64::from(*bytes));
+            last = *number;
+        }
         for stretch in &self.stretches {
             out.push(stretch.level);
             out.push(u8::from(stretch.may_expire));
@@ -161,7 +185,13 @@ impl Summary {
     /// From bytes; `None` if they are not [encoded](Self::encode).
     pub(super) fn decode(first: Position, bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        let mut summary = Self { bytes: reader.varint()? as usize, stretches: Vec::new() };
+        let mut summary = Self { bytes: reader.varint()? as usize, ..Self::default() };
+        let mut last = 0_u64;
+        for _ in 0..reader.varint()? {
+            last = last.wrapping_add(reader.varint()?);
+            let bytes = u32::try_from(reader.varint()?).ok()?;
+            summary.bodies.push(Reference { number: last, bytes });
+        }
         while !reader.0.is_empty() {
             let (level, may_expire) = (reader.u8()?, reader.u8()? == 1);
             let (body_bytes, encoded_bytes) = (reader.varint()?, reader.varint()?);
@@ -172,11 +202,16 @@ impl Summary {
         Some(summary)
     }
 
-    /// Of these entries.
-    pub(super) fn of(entries: &[StoredMessage], bytes: usize) -> Self {
-        let mut summary = Self { bytes, ..Self::default() };
-        entries.iter().for_each(|entry| summary.add(entry));
-        summary
+    /// The same chunk with only these entries left.
+    pub(super) fn with_left(self, entries: &[StoredMessage]) -> Self {
+        let mut left = Self { stretches: Vec::new(), ..self };
+        entries.iter().for_each(|entry| left.add(entry));
+        left
+    }
+
+    /// The records that it refers to.
+    pub(super) fn body_numbers(&self) -> Vec<u64> {
+        self.bodies.iter().map(|reference| reference.number).collect()
     }
 }
 
@@ -201,6 +236,8 @@ pub(super) struct ChunkWriter {
     split_at_gaps: bool,
     open: Option<EncodedChunk>,
     count: u32,
+    /// Bytes of the shared messages in the open chunk.
+    shared_bytes: usize,
     last: Position,
     done: Vec<EncodedChunk>,
 }
@@ -208,11 +245,11 @@ pub(super) struct ChunkWriter {
 impl ChunkWriter {
     /// With `split_at_gaps`, a chunk holds consecutive positions only.
     pub(super) const fn new(split_at_gaps: bool) -> Self {
-        Self { split_at_gaps, open: None, count: 0, last: Position(0), done: Vec::new() }
+        Self { split_at_gaps, open: None, count: 0, shared_bytes: 0, last: Position(0), done: Vec::new() }
     }
 
-    /// Adds a message; its position is above all before.
-    pub(super) fn push(&mut self, entry: &StoredMessage) {
+    /// Adds a message, or a reference to it; its position is above all before.
+    pub(super) fn push(&mut self, entry: &StoredMessage, shared: Option<Reference>) {
         if self.must_close_for(entry) {
             self.close();
         }
@@ -220,8 +257,10 @@ impl ChunkWriter {
             self.last = entry.position;
             EncodedChunk { first: entry.position, summary: Summary::default(), value: vec![0; 4] }
         });
-        encode_entry(&mut chunk.value, entry, entry.position.0 - self.last.0);
+        encode_entry(&mut chunk.value, entry, entry.position.0 - self.last.0, shared);
         chunk.summary.add(entry);
+        chunk.summary.bodies.extend(shared);
+        self.shared_bytes += shared.map_or(0, |reference| reference.bytes as usize);
         self.last = entry.position;
         self.count += 1;
     }
@@ -233,10 +272,10 @@ impl ChunkWriter {
     }
 
     fn must_close_for(&self, entry: &StoredMessage) -> bool {
-        self.open.as_ref().is_some_and(|chunk| {
-            chunk.value.len() + entry.message.encoded_len() + ENTRY_OVERHEAD_MAX > CHUNK_BYTES_MAX
-                || (self.split_at_gaps && entry.position != self.last.next())
-        })
+        let Some(chunk) = &self.open else { return false };
+        let filled = chunk.value.len() + self.shared_bytes;
+        filled + entry.message.encoded_len() + ENTRY_OVERHEAD_MAX > CHUNK_BYTES_MAX
+            || (self.split_at_gaps && entry.position != self.last.next())
     }
 
     fn close(&mut self) {
@@ -244,7 +283,7 @@ impl ChunkWriter {
             if let Some(count) = chunk.value.first_chunk_mut::<4>() {
                 *count = self.count.to_be_bytes();
             }
-            self.count = 0;
+            (self.count, self.shared_bytes) = (0, 0);
             chunk.summary.bytes = chunk.value.len();
             self.done.push(chunk);
         }
@@ -254,8 +293,8 @@ impl ChunkWriter {
 /// Flags, two varints, a level, a time.
 const ENTRY_OVERHEAD_MAX: usize = 1 + 10 + 1 + 8 + 5;
 
-/// Appends an entry.
-pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64) {
+/// Appends an entry; of a shared message only the reference.
+pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64, shared: Option<Reference>) {
     let encoded = entry.message.encoded();
     let mut flags = 0;
     for (flag, set) in [
@@ -263,6 +302,7 @@ pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64)
         (EXPIRES, entry.expires_at.is_some()),
         (REDELIVERED, entry.redelivered),
         (LEVEL, entry.level != 0),
+        (SHARED, shared.is_some()),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -274,51 +314,72 @@ pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64)
     if let Some(at) = entry.expires_at {
         out.extend_from_slice(&at.as_millis().to_be_bytes());
     }
+    if let Some(Reference { number, .. }) = shared {
+        out.extend_from_slice(&number.to_be_bytes());
+        return;
+    }
     push_varint(out, encoded.len() as u64);
     out.extend_from_slice(encoded);
 }
 
-/// The messages of a chunk that are wanted; all without a wish. They share one block.
+/// Reads the record of a shared message by its number.
+pub(super) type ReadBody<'a> = dyn Fn(u64) -> Result<Option<Vec<u8>>, Error> + 'a;
+
+/// The messages of a chunk that are wanted; all without a wish. They share one block, but for the shared ones.
 ///
 /// # Errors
-/// [`Error::Damaged`] if the value is not a chunk.
+/// [`Error::Damaged`] if the value is not a chunk, or a shared message is missing; what `read_body` fails with.
 pub(super) fn decode_chunk(
     queue: QueueId,
     first: Position,
     value: Vec<u8>,
     wanted: Option<&Runs>,
+    read_body: &ReadBody<'_>,
 ) -> Result<Vec<StoredMessage>, Error> {
     let count = value.first_chunk().map_or(0, |count| u32::from_be_bytes(*count));
-    let entries = decode_entries(first, value, 4, count as usize, wanted);
+    let entries = decode_entries(first, value, 4, count as usize, wanted, read_body)?;
     entries.filter(|_| count > 0).ok_or_else(|| {
         Error::damaged(format!("the record of queue {} at position {} is unreadable", queue.0, first.0))
     })
 }
 
-/// The wanted ones of `count` entries, which begin at `start` of the block.
+/// The wanted ones of `count` entries, which begin at `start` of the block; `None` if they are unreadable.
+///
+/// # Errors
+/// What `read_body` fails with.
 pub(super) fn decode_entries(
     first: Position,
     value: Vec<u8>,
     start: usize,
     count: usize,
     wanted: Option<&Runs>,
-) -> Option<Vec<StoredMessage>> {
+    read_body: &ReadBody<'_>,
+) -> Result<Option<Vec<StoredMessage>>, Error> {
     let block = FinishedBlock::of(value);
-    let mut reader = Reader(block.bytes().get(start..)?);
+    let mut reader = Reader(block.bytes().get(start..).unwrap_or_default());
     // An entry has at least nine bytes: a damaged count must not allocate more than the chunk could hold.
     let mut entries = Vec::with_capacity(count.min(block.bytes().len() / 9));
     let mut wanted = wanted.map(Runs::ascending);
     let mut last = first;
     for _ in 0..count {
-        let entry = Header::decode(&mut reader, last)?;
-        last = entry.position;
-        let start = block.bytes().len() - reader.0.len();
-        reader.take(entry.length)?;
-        if wanted.as_mut().is_none_or(|wanted| wanted.contains(last)) {
-            entries.push(entry.with_message(&block, start)?);
+        let Some((header, place)) = Header::decode(&mut reader, last, block.bytes().len()) else {
+            return Ok(None);
+        };
+        last = header.position;
+        if wanted.as_mut().is_some_and(|wanted| !wanted.contains(last)) {
+            continue;
         }
+        let message = match place {
+            Place::Here { start, len } => block.encoded_message(start, len, header.is_persistent()),
+            Place::Shared(number) => read_body(number)?.and_then(|bytes| {
+                let len = bytes.len();
+                FinishedBlock::of(bytes).encoded_message(0, len, header.is_persistent())
+            }),
+        };
+        let Some(message) = message else { return Ok(None) };
+        entries.push(header.with_message(message));
     }
-    reader.0.is_empty().then_some(entries)
+    Ok(reader.0.is_empty().then_some(entries))
 }
 
 /// An entry without its message.
@@ -327,13 +388,21 @@ struct Header {
     position: Position,
     level: u8,
     expires_at: Option<Timestamp>,
-    length: usize,
+}
+
+/// Where the message of an entry is.
+enum Place {
+    /// In the block.
+    Here { start: usize, len: usize },
+    /// In a record of this number.
+    Shared(u64),
 }
 
 impl Header {
-    fn decode(reader: &mut Reader<'_>, last: Position) -> Option<Self> {
+    /// Takes an entry off the reader, which ends where the block does, at `end`.
+    fn decode(reader: &mut Reader<'_>, last: Position, end: usize) -> Option<(Self, Place)> {
         let flags = reader.u8()?;
-        if flags & !(PERSISTENT | EXPIRES | REDELIVERED | LEVEL) != 0 {
+        if flags & !(PERSISTENT | EXPIRES | REDELIVERED | LEVEL | SHARED) != 0 {
             return None;
         }
         let position = Position(last.0.checked_add(reader.varint()?)?);
@@ -342,13 +411,22 @@ impl Header {
             0 => None,
             _ => Some(Timestamp::from_millis(reader.u64()?)),
         };
-        let length = usize::try_from(reader.varint()?).ok()?;
-        Some(Self { flags, position, level, expires_at, length })
+        let header = Self { flags, position, level, expires_at };
+        if flags & SHARED != 0 {
+            return Some((header, Place::Shared(reader.u64()?)));
+        }
+        let len = usize::try_from(reader.varint()?).ok()?;
+        let start = end - reader.0.len();
+        reader.take(len)?;
+        Some((header, Place::Here { start, len }))
     }
 
-    fn with_message(self, block: &FinishedBlock, start: usize) -> Option<StoredMessage> {
-        let Self { flags, position, level, expires_at, length } = self;
-        let message = block.encoded_message(start, length, flags & PERSISTENT != 0)?;
-        Some(StoredMessage { position, message, level, expires_at, redelivered: flags & REDELIVERED != 0 })
+    const fn is_persistent(&self) -> bool {
+        self.flags & PERSISTENT != 0
+    }
+
+    fn with_message(self, message: Message) -> StoredMessage {
+        let Self { flags, position, level, expires_at } = self;
+        StoredMessage { position, message, level, expires_at, redelivered: flags & REDELIVERED != 0 }
     }
 }

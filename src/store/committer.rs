@@ -9,6 +9,7 @@
 //! - Each key is written at most once in a batch, and the heartbeat is the first write of each.
 //! - After a failed commit nothing is committed and nothing fires any more.
 
+use super::bodies::Bodies;
 use super::chunk::{self, ChunkWriter, EncodedChunk};
 use super::confirms::Confirms;
 use super::engine::{Durability, Engine, Space, WriteBatch};
@@ -31,6 +32,7 @@ const MAINTENANCE_BYTES: u64 = 64 * 1024 * 1024;
 pub(super) struct Committer<E> {
     engine: E,
     index: Index,
+    bodies: Bodies,
     joins: HashMap<u64, HeldJoin>,
     /// Positions that wait in joins. One that is removed meanwhile is taken out, and not written later.
     held: HashMap<QueueId, BTreeSet<Position>>,
@@ -85,6 +87,7 @@ impl<E: Engine> Committer<E> {
         Self {
             engine: start.engine,
             index: start.index,
+            bodies: start.bodies,
             joins: HashMap::new(),
             held: HashMap::new(),
             drain: Drain::default(),
@@ -203,7 +206,7 @@ impl<E: Engine> Committer<E> {
             batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
             recovery::put_definitions_beat(&mut batch, self.commit_number + 1);
             self.commit_batch(batch, false)?;
-            self.untidy = self.engine.maintain(self.live_bytes)?;
+            self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes())?;
         }
         Ok(())
     }
@@ -382,6 +385,7 @@ impl<E: Engine> Committer<E> {
             if chunk.has_state {
                 self.drain.records.insert(chunk::state_key(queue, first), None);
             }
+            self.bodies.release(&chunk.bodies);
             self.live_bytes = self.live_bytes.saturating_sub(chunk.bytes as u64);
             self.removed_bytes += chunk.bytes as u64;
         }
@@ -400,8 +404,8 @@ impl<E: Engine> Committer<E> {
                 continue;
             }
             let index = self.index.entry(queue).or_default();
-            let removed = write_changes(queue, index, drain, batch);
-            let (added, count) = write_entries(queue, index, pending, batch);
+            let removed = write_changes(queue, index, &mut self.bodies, drain, batch);
+            let (added, count) = write_entries(queue, index, &mut self.bodies, pending, batch);
             if let Some(up_to) = index.delivered_to_write() {
                 drain.records.insert(chunk::delivered_key(queue), Some(up_to.0.to_be_bytes().to_vec()));
             }
@@ -409,6 +413,7 @@ impl<E: Engine> Committer<E> {
             self.removed_bytes += removed;
             written += count;
         }
+        self.removed_bytes += self.bodies.remove_unreferenced(batch);
         self.shared.stats.entries_written.fetch_add(written, Relaxed);
         written
     }
@@ -437,18 +442,25 @@ impl<E: Engine> Committer<E> {
 }
 
 /// Writes what is left of the chunks that lost messages; returns the bytes of those that are gone.
-fn write_changes(queue: QueueId, index: &mut QueueIndex, drain: &mut Drain, batch: &mut WriteBatch) -> u64 {
+fn write_changes(
+    queue: QueueId,
+    index: &mut QueueIndex,
+    bodies: &mut Bodies,
+    drain: &mut Drain,
+    batch: &mut WriteBatch,
+) -> u64 {
     let mut removed = 0;
     for (first, change) in index.take_changes() {
         match change {
             Change::Left(runs) => drop(drain.records.insert(chunk::state_key(queue, first), Some(runs))),
-            Change::Gone { had_state, bytes } => {
+            Change::Gone(gone) => {
+                bodies.release(&gone.bodies);
                 batch.remove_weak(Space::Messages, chunk::chunk_key(queue, first));
                 batch.remove_weak(Space::Messages, chunk::summary_key(queue, first));
-                if had_state {
+                if gone.has_state {
                     drain.records.insert(chunk::state_key(queue, first), None);
                 }
-                removed += bytes as u64;
+                removed += gone.bytes as u64;
             }
         }
     }
@@ -460,6 +472,7 @@ fn write_changes(queue: QueueId, index: &mut QueueIndex, drain: &mut Drain, batc
 fn write_entries(
     queue: QueueId,
     index: &mut QueueIndex,
+    bodies: &mut Bodies,
     pending: Pending,
     batch: &mut WriteBatch,
 ) -> (u64, u64) {
@@ -468,14 +481,15 @@ fn write_entries(
     let mut count = 0;
     for entry in pending.into_entries() {
         let chunks = if entry.position <= stored_to { &mut late } else { &mut ascending };
-        chunks.push(&entry);
+        chunks.push(&entry, bodies.refer(&entry.message, batch));
         count += 1;
     }
     let mut bytes = 0;
     // The index takes chunks in ascending order.
     for EncodedChunk { first, summary, value } in late.finish().into_iter().chain(ascending.finish()) {
         bytes += value.len() as u64;
-        index.insert(first, Chunk { live: summary.positions(), has_state: false, bytes: value.len() });
+        let (live, bodies) = (summary.positions(), summary.body_numbers());
+        index.insert(first, Chunk { live, has_state: false, bytes: value.len(), bodies });
         batch.put(Space::Messages, chunk::summary_key(queue, first), summary.encode(first));
         batch.put(Space::Messages, chunk::chunk_key(queue, first), value);
     }

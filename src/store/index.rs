@@ -18,13 +18,15 @@ pub(super) struct Chunk {
     pub(super) has_state: bool,
     /// Bytes of its value.
     pub(super) bytes: usize,
+    /// The shared messages that it refers to, once per entry.
+    pub(super) bodies: Vec<u64>,
 }
 
 /// What has to be written about a chunk.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Change {
-    /// It is gone; whether it had a state record.
-    Gone { had_state: bool, bytes: usize },
+    /// It is gone.
+    Gone(Chunk),
     /// This is left of it.
     Left(Vec<u8>),
 }
@@ -202,9 +204,7 @@ fn take_change(map: &mut BTreeMap<Position, Chunk>, first: Position) -> Option<C
         chunk.has_state = true;
         return Some(Change::Left(chunk.live.encode(first)));
     }
-    let change = Change::Gone { had_state: chunk.has_state, bytes: chunk.bytes };
-    map.remove(&first);
-    Some(change)
+    map.remove(&first).map(Change::Gone)
 }
 
 /// All queues that have something stored.

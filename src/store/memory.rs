@@ -61,6 +61,20 @@ impl MemoryDisk {
         self.state().visible().len()
     }
 
+    /// Bytes of all keys and values stored.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.state().visible().iter().map(|((_, key), value)| key.len() + value.len()).sum()
+    }
+
+    /// Loses a pair, as a defect would.
+    #[cfg(test)]
+    pub(super) fn lose(&self, space: Space, key: &[u8]) {
+        let mut state = self.state();
+        state.sync();
+        assert!(state.synced.remove(&(space, key.to_vec())).is_some(), "there was no such pair");
+    }
+
     pub(super) fn engine(&self) -> MemoryEngine {
         MemoryEngine { generation: self.state().generation, disk: self.clone() }
     }

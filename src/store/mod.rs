@@ -16,6 +16,7 @@
 //! - A load finds everything that was submitted, or written to its page, before it.
 //! - Only `fjall_engine` knows fjall and only `journal_check` its journal format. Nothing here knows tokio.
 
+mod bodies;
 mod chunk;
 mod committer;
 mod confirms;
@@ -143,7 +144,7 @@ impl Op {
         FIXED
             + match self {
                 Self::Append { entries, .. } => {
-                    entries.iter().map(|entry| FIXED + entry.message.encoded_len()).sum()
+                    entries.iter().map(|entry| FIXED + bodies::share(entry)).sum()
                 }
                 Self::Remove { positions, .. } => size_of_val(positions.as_slice()),
                 Self::Note { note, .. } => note.len(),

@@ -94,13 +94,22 @@ impl Pager {
             let value = self.reader.read(Space::Messages, &chunk::chunk_key(queue, *first))?;
             // A chunk that went meanwhile had only messages that nobody waits for any more: its queue was purged.
             let Some(value) = value else { continue };
-            let mut of_chunk = chunk::decode_chunk(queue, *first, value, Some(&positions))?;
-            entries.append(&mut of_chunk);
+            let read_body = |number| self.reader.read(Space::Messages, &chunk::body_key(number));
+            match chunk::decode_chunk(queue, *first, value, Some(&positions), &read_body) {
+                Ok(mut of_chunk) => entries.append(&mut of_chunk),
+                // It went between the two reads, and with it what it shared.
+                Err(_) if self.is_gone(queue, *first)? => {}
+                Err(error) => return Err(error),
+            }
         }
         if !entries.is_sorted_by_key(|entry| entry.position) {
             entries.sort_by_key(|entry| entry.position);
         }
         done(entries);
         Ok(())
+    }
+
+    fn is_gone(&self, queue: QueueId, first: Position) -> Result<bool, Error> {
+        Ok(self.reader.read(Space::Messages, &chunk::chunk_key(queue, first))?.is_none())
     }
 }

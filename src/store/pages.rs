@@ -92,7 +92,7 @@ impl Pages {
         let count = entries.len();
         let mut last = Position(0);
         for entry in entries {
-            encode_entry(&mut self.buffer, &entry, entry.position.0 - last.0);
+            encode_entry(&mut self.buffer, &entry, entry.position.0 - last.0, None);
             last = entry.position;
         }
         let pages = self.queues.entry(queue).or_default();
@@ -124,7 +124,9 @@ impl Pages {
         };
         let bytes = self.place.read(page).map_err(Error::io("reading a page"))?;
         let whole = xxh3_64(&bytes) == page.hash;
-        let entries = decode_entries(Position(0), bytes, 0, page.count, Some(wanted)).filter(|_| whole);
+        let no_bodies = |_| Ok(None);
+        let entries = decode_entries(Position(0), bytes, 0, page.count, Some(wanted), &no_bodies)?;
+        let entries = entries.filter(|_| whole);
         let entries = entries.ok_or_else(|| Error::damaged(format!("a page of queue {}", queue.0)))?;
         self.forget(queue, id);
         Ok(entries)

@@ -5,6 +5,7 @@
 //! trace is left, because each start has an epoch of its own in their upper bits, and its number is synced before
 //! anything uses it.
 
+use super::bodies::Bodies;
 use super::chunk::{self, KIND_HEARTBEAT, KIND_NOTE, KIND_RECORD, KIND_STATE, KIND_SUMMARY, Summary};
 use super::engine::{Durability, Engine, Reader, Space, WriteBatch};
 use super::index::{Chunk, Index};
@@ -39,6 +40,7 @@ pub(super) fn put_definitions_beat(batch: &mut WriteBatch, commit_number: u64) {
 pub(super) struct Start<E> {
     pub(super) engine: E,
     pub(super) index: Index,
+    pub(super) bodies: Bodies,
     pub(super) commit_number: u64,
 }
 
@@ -69,7 +71,9 @@ pub(super) fn start<E: Engine>(
         next_position,
         healed,
     };
-    Ok((Start { engine, index: loaded.index, commit_number }, recovered))
+    loaded.bodies.begin(next_position.0);
+    let Loaded { index, bodies, .. } = loaded;
+    Ok((Start { engine, index, bodies, commit_number }, recovered))
 }
 
 struct Header {
@@ -147,6 +151,7 @@ struct Loaded {
     states: HashMap<(QueueId, Position), Runs>,
     delivered: HashMap<QueueId, Position>,
     index: Index,
+    bodies: Bodies,
     queues: HashMap<QueueId, RecoveredQueue>,
     highest_epoch: u64,
     stale: Vec<Vec<u8>>,
@@ -197,12 +202,14 @@ impl Loaded {
         let state = self.states.remove(&(queue, first));
         let has_state = state.is_some();
         if let Some(left) = state {
-            summary = Self::what_is_left(reader, queue, first, &left, bytes)?;
+            summary = Self::what_is_left(reader, queue, first, &left, summary)?;
         }
         let live = summary.positions();
         let highest = live.last().map_or(0, |last| last.0 >> POSITION_EPOCH_SHIFT);
         self.highest_epoch = self.highest_epoch.max(highest);
-        self.index.entry(queue).or_default().insert(first, Chunk { live, has_state, bytes });
+        self.bodies.recover(&summary.bodies);
+        let bodies = summary.body_numbers();
+        self.index.entry(queue).or_default().insert(first, Chunk { live, has_state, bytes, bodies });
         self.queues.entry(queue).or_default().stretches.extend(summary.stretches);
         Ok(())
     }
@@ -242,12 +249,13 @@ impl Loaded {
         queue: QueueId,
         first: Position,
         left: &Runs,
-        bytes: usize,
+        summary: Summary,
     ) -> Result<Summary, Error> {
         let value = reader.read(Space::Messages, &chunk::chunk_key(queue, first))?;
         let value = value.ok_or_else(|| missing(queue, first))?;
-        let entries = chunk::decode_chunk(queue, first, value, Some(left))?;
-        Ok(Summary::of(&entries, bytes))
+        let read_body = |number| reader.read(Space::Messages, &chunk::body_key(number));
+        let entries = chunk::decode_chunk(queue, first, value, Some(left), &read_body)?;
+        Ok(summary.with_left(&entries))
     }
 
     /// Marks what was delivered, and finds what no message needs any more.

@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, on both engines; helpers for them.
 
+mod bodies;
 mod crash;
 mod disk;
 mod journal;
@@ -30,6 +31,11 @@ fn entry(position: u64, body: &[u8]) -> StoredMessage {
 fn append(queue: u64, positions: impl IntoIterator<Item = u64>) -> Op {
     let entries = positions.into_iter().map(|position| entry(position, &position.to_be_bytes())).collect();
     Op::Append { queue: QueueId(queue), entries }
+}
+
+fn append_message(queue: u64, positions: impl IntoIterator<Item = u64>, message: &Message) -> Op {
+    let entry = |position| StoredMessage { message: message.clone(), ..entry(position, b"") };
+    Op::Append { queue: QueueId(queue), entries: positions.into_iter().map(entry).collect() }
 }
 
 fn remove(queue: u64, positions: impl IntoIterator<Item = u64>) -> Op {

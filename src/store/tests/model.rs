@@ -147,25 +147,61 @@ impl State {
 /// One step of a random run; numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Append { queue: u64, gaps: Vec<u64>, join: Option<u64> },
-    Remove { queue: u64, picks: Vec<usize>, join: Option<u64> },
-    Delivered { queue: u64, pick: usize },
-    Note { queue: u64, pick: usize, note: u8 },
-    Record { queue: u64, key: u8, value: Option<u8>, join: Option<u64> },
-    Purge { queue: u64, back: u64, keep: Vec<usize> },
-    Delete { queue: u64 },
-    Define { key: u64, value: Option<u8> },
-    Commit { max: usize },
-    Crash { keep: usize },
+    /// With `shared`, all of them one message, which other queues get, too.
+    Append {
+        queue: u64,
+        gaps: Vec<u64>,
+        shared: Option<usize>,
+        join: Option<u64>,
+    },
+    Remove {
+        queue: u64,
+        picks: Vec<usize>,
+        join: Option<u64>,
+    },
+    Delivered {
+        queue: u64,
+        pick: usize,
+    },
+    Note {
+        queue: u64,
+        pick: usize,
+        note: u8,
+    },
+    Record {
+        queue: u64,
+        key: u8,
+        value: Option<u8>,
+        join: Option<u64>,
+    },
+    Purge {
+        queue: u64,
+        back: u64,
+        keep: Vec<usize>,
+    },
+    Delete {
+        queue: u64,
+    },
+    Define {
+        key: u64,
+        value: Option<u8>,
+    },
+    Commit {
+        max: usize,
+    },
+    Crash {
+        keep: usize,
+    },
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
     let queue = 1_u64..4;
     let join = prop::option::weighted(0.4, 0_u64..3);
+    let shared = prop::option::weighted(0.4, 0_usize..3);
     let picks = prop::collection::vec(any::<usize>(), 0..8);
     prop_oneof![
-        6 => (queue.clone(), prop::collection::vec(1_u64..3, 1..6), join.clone())
-            .prop_map(|(queue, gaps, join)| Step::Append { queue, gaps, join }),
+        6 => (queue.clone(), prop::collection::vec(1_u64..3, 1..6), shared, join.clone())
+            .prop_map(|(queue, gaps, shared, join)| Step::Append { queue, gaps, shared, join }),
         2 => (queue.clone(), 0_u8..4, any::<Option<u8>>(), join.clone())
             .prop_map(|(queue, key, value, join)| Step::Record { queue, key, value, join }),
         6 => (queue.clone(), picks.clone(), join)
@@ -189,11 +225,19 @@ pub(super) struct Broker {
     /// Joins that wait for their second part, by the step's number: the id.
     open_joins: BTreeMap<u64, u64>,
     next_join: u64,
+    /// Messages that are in several queues.
+    shared: [Message; 3],
 }
 
 impl Broker {
     pub(super) fn new(next_position: Position) -> Self {
-        Self { next: next_position.0, used: BTreeMap::new(), open_joins: BTreeMap::new(), next_join: 0 }
+        Self {
+            next: next_position.0,
+            used: BTreeMap::new(),
+            open_joins: BTreeMap::new(),
+            next_join: 0,
+            shared: [1, 2, 3].map(|byte| message(&[byte; 2100]).for_queues(3)),
+        }
     }
 
     pub(super) fn restart(&mut self, next_position: Position) {
@@ -205,10 +249,14 @@ impl Broker {
     pub(super) fn operation(&mut self, step: &Step) -> Option<(Op, Option<Join>)> {
         let plain = |op| Some((op, None));
         match step {
-            Step::Append { queue, gaps, join } => {
+            Step::Append { queue, gaps, shared, join } => {
                 let positions: Vec<_> = gaps.iter().map(|gap| self.position(*gap)).collect();
                 self.used.entry(*queue).or_default().extend(&positions);
-                Some((append(*queue, positions), join.map(|join| self.join(join))))
+                let append = match shared.and_then(|pick| self.shared.get(pick)) {
+                    Some(message) => append_message(*queue, positions, message),
+                    None => append(*queue, positions),
+                };
+                Some((append, join.map(|join| self.join(join))))
             }
             Step::Remove { queue, picks, join } => {
                 let positions: Vec<_> = picks.iter().filter_map(|pick| self.pick(*queue, *pick)).collect();

@@ -10,15 +10,19 @@ use std::collections::BTreeSet;
 
 fn encode(entries: &[StoredMessage], split_at_gaps: bool) -> Vec<EncodedChunk> {
     let mut writer = ChunkWriter::new(split_at_gaps);
-    entries.iter().for_each(|entry| writer.push(entry));
+    entries.iter().for_each(|entry| writer.push(entry, None));
     writer.finish()
 }
 
 fn decode(chunks: &[EncodedChunk]) -> Vec<StoredMessage> {
     chunks
         .iter()
-        .flat_map(|c| chunk::decode_chunk(QueueId(1), c.first, c.value.clone(), None).unwrap())
+        .flat_map(|c| chunk::decode_chunk(QueueId(1), c.first, c.value.clone(), None, &no_bodies).unwrap())
         .collect()
+}
+
+fn no_bodies(_: u64) -> Result<Option<Vec<u8>>, Error> {
+    Ok(None)
 }
 
 fn any_entry() -> impl Strategy<Value = (u64, Vec<u8>, Option<u64>, bool, bool, u8)> {
@@ -52,7 +56,7 @@ proptest! {
         for chunk in &chunks {
             prop_assert_eq!(Summary::decode(chunk.first, &chunk.summary.encode(chunk.first)).unwrap(), chunk.summary.clone());
             let wanted: Runs = chunk.summary.positions().iter().filter(|p| p.0 % 3 != 0).collect();
-            let some = chunk::decode_chunk(QueueId(1), chunk.first, chunk.value.clone(), Some(&wanted)).unwrap();
+            let some = chunk::decode_chunk(QueueId(1), chunk.first, chunk.value.clone(), Some(&wanted), &no_bodies).unwrap();
             prop_assert_eq!(some.iter().map(|m| m.position).collect::<Runs>(), wanted);
         }
     }
@@ -60,7 +64,7 @@ proptest! {
     #[test]
     fn damaged_chunks_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Summary::decode(Position(7), &bytes);
-        let _ = chunk::decode_chunk(QueueId(1), Position(7), bytes.clone(), None);
+        let _ = chunk::decode_chunk(QueueId(1), Position(7), bytes.clone(), None, &no_bodies);
         let _ = Runs::decode(Position(7), &bytes);
     }
 
@@ -113,7 +117,7 @@ fn a_chunk_inside_the_span_of_another_is_found() {
     let live = |positions: &[u64]| {
         let mut live = Runs::default();
         positions.iter().for_each(|p| live.push(Position(*p)));
-        Chunk { live, has_state: false, bytes: 1 }
+        Chunk { live, has_state: false, bytes: 1, bodies: Vec::new() }
     };
     let mut index = QueueIndex::default();
     index.insert(Position(1), live(&[1, 2, 9]));
