@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use coney::server::Clock;
+use coney::store::OpenOptions;
 use coney::time::Timestamp;
 use coney::{Broker, BrokerHandle};
 use lapin::options::{
-    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions, ConfirmSelectOptions,
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -19,11 +20,16 @@ async fn start(dir: &Path) -> (BrokerHandle, Channel) {
 async fn start_at(dir: &Path, clock: Clock) -> (BrokerHandle, Channel) {
     let builder = Broker::builder().data_dir(dir).listen("127.0.0.1:0".parse().unwrap());
     let broker = builder.clock(clock).start().await.unwrap();
+    let channel = connect(&broker).await;
+    (broker, channel)
+}
+
+async fn connect(broker: &BrokerHandle) -> Channel {
     let uri = format!("amqp://guest:guest@{}/%2f", broker.address().unwrap());
     let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    (broker, channel)
+    channel
 }
 
 async fn restart(broker: BrokerHandle, dir: &Path) -> (BrokerHandle, Channel) {
@@ -42,6 +48,14 @@ const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
 async fn declare(channel: &Channel, name: &str, durable: bool, arguments: FieldTable) {
     let options = QueueDeclareOptions { durable, ..DURABLE };
     channel.queue_declare(name.into(), options, arguments).await.unwrap();
+}
+
+async fn bind(channel: &Channel, queue: &str, exchange: &str) {
+    let options = QueueBindOptions::default();
+    channel
+        .queue_bind(queue.into(), exchange.into(), "".into(), options, FieldTable::default())
+        .await
+        .unwrap();
 }
 
 async fn publish(channel: &Channel, exchange: &str, key: &str, body: &[u8], mode: u8) {
@@ -203,5 +217,58 @@ async fn what_expired_while_the_broker_was_down_is_dead_lettered() {
         dead += 1;
     }
     assert_eq!(dead, QUEUES);
+    broker.shutdown().await.unwrap();
+}
+
+/// A large message to ten durable queues is on disk once, and every queue has it after a restart: those that lost it to an
+/// ack no more, and a dead letter of it as well.
+#[tokio::test]
+async fn a_message_to_ten_queues_is_written_once() {
+    const BODY_BYTES: usize = 64 * 1024;
+    let dir = tempfile::tempdir().unwrap();
+    let options = OpenOptions {
+        dir: dir.path().into(),
+        on_commit: Box::new(|| ()),
+        on_failure: Box::new(|error| panic!("the store failed: {error}")),
+    };
+    let (store, recovered) = coney::store::open(options).unwrap();
+    let builder = Broker::builder().store(store.handle(), recovered).listen("127.0.0.1:0".parse().unwrap());
+    let broker = builder.start().await.unwrap();
+    let channel = connect(&broker).await;
+    let dead_letters = AMQPValue::LongString("amq.fanout".into());
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-dead-letter-exchange".into(), dead_letters);
+    declare(&channel, "source", true, arguments).await;
+    for number in 0..10 {
+        let name = format!("q{number}");
+        declare(&channel, &name, true, FieldTable::default()).await;
+        bind(&channel, &name, "amq.fanout").await;
+    }
+    let before = store.handle().stats().bytes_written;
+    publish(&channel, "amq.fanout", "", &[1; BODY_BYTES], 2).await;
+    publish(&channel, "", "source", &[2; BODY_BYTES], 2).await;
+    let source =
+        channel.basic_get("source".into(), BasicGetOptions { no_ack: false }).await.unwrap().unwrap();
+    source.delivery.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+    // Behind the dead letter in each queue.
+    publish(&channel, "amq.fanout", "", b"last", 2).await;
+    let written = store.handle().stats().bytes_written - before;
+    assert!(written < 4 * BODY_BYTES as u64, "{written} bytes for three messages of {BODY_BYTES}");
+    for number in 0..5 {
+        assert_eq!(get(&channel, &format!("q{number}")).await.unwrap(), [1; BODY_BYTES]);
+    }
+    broker.shutdown().await.unwrap();
+    store.shutdown().unwrap();
+
+    let (broker, channel) = start(dir.path()).await;
+    for number in 0..10 {
+        let name = format!("q{number}");
+        if number >= 5 {
+            assert_eq!(get(&channel, &name).await.unwrap(), [1; BODY_BYTES]);
+        }
+        assert_eq!(get(&channel, &name).await.unwrap(), [2; BODY_BYTES]);
+        assert_eq!(get(&channel, &name).await.unwrap(), b"last");
+        assert_eq!(get(&channel, &name).await, None);
+    }
     broker.shutdown().await.unwrap();
 }
