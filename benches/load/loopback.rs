@@ -10,10 +10,15 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::publish::{Batch, WRITE_BYTES};
 use crate::report::grouped;
+use crate::run;
 use crate::scan::{Progress, Scanner, Visit};
 use crate::wire::{self, Route};
 
 const FRAME_BYTES_MAX: usize = 131_072;
+/// About what a publish or a delivery of 16 B is.
+const SMALL_BYTES: usize = 80;
+/// Between two small writes, as in row e.
+const PACE: Duration = Duration::from_millis(1);
 
 /// Measures each for `seconds` and prints it.
 pub fn print(seconds: Duration) -> Result<()> {
@@ -22,6 +27,10 @@ pub fn print(seconds: Duration) -> Result<()> {
         let plain = stream(&block, false, seconds, drain(bytes))?;
         let relayed = stream(&block, true, seconds, drain(bytes))?;
         println!("plain TCP, writes of {name:>6}   {:>8} MB/s, relayed {:>8} MB/s", mb(plain), mb(relayed));
+    }
+    for (name, relayed) in [("direct", false), ("relayed", true)] {
+        let latency = run::latency(latencies(relayed, seconds)?).ok_or("nothing arrived")?;
+        println!("1,000 small writes/s, {name:>7}   p50 {:.1} us, p99 {:.1} us", latency.p50, latency.p99);
     }
     let route = Route { exchange: String::new(), key: "ld0123456.0".into(), persistent: false };
     for size in [16, 1024, 64 << 10] {
@@ -77,6 +86,41 @@ fn stream(
         drop(out);
         let count = sinking.join().unwrap_or_else(|_| Err("the reader panicked".into()))?;
         Ok(count as f64 / start.elapsed().as_secs_f64())
+    })
+}
+
+/// Writes a little once in a while, each with the time it was written; returns how long each took, in nanoseconds.
+#[expect(clippy::disallowed_methods, reason = "the load is paced")]
+fn latencies(relayed: bool, time: Duration) -> Result<Vec<u64>> {
+    let (listener, relay) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    let (end, middle) = (listener.local_addr()?, relay.local_addr()?);
+    let mut out = TcpStream::connect(if relayed { middle } else { end })?;
+    out.set_nodelay(true)?;
+    let start = Instant::now();
+    let now = move || start.elapsed().as_nanos() as u64;
+    thread::scope(|scope| {
+        let reading = scope.spawn(move || {
+            let (mut from, mut taken) = (listener.accept()?.0, Vec::new());
+            let mut block = [0; SMALL_BYTES];
+            while from.read_exact(&mut block).is_ok() {
+                let sent = block.first_chunk().map_or(0, |sent| u64::from_be_bytes(*sent));
+                taken.push(now() - sent);
+            }
+            Ok::<_, crate::Error>(taken)
+        });
+        if relayed {
+            let to = TcpStream::connect(end)?;
+            to.set_nodelay(true)?;
+            scope.spawn(|| copy(&relay, to, SMALL_BYTES));
+        }
+        let mut block = [0; SMALL_BYTES];
+        while start.elapsed() < time {
+            block[..8].copy_from_slice(&now().to_be_bytes());
+            out.write_all(&block)?;
+            thread::sleep(PACE);
+        }
+        drop(out);
+        reading.join().unwrap_or_else(|_| Err("the reader panicked".into()))
     })
 }
 

@@ -375,7 +375,8 @@ impl Sample {
     }
 }
 
-fn latency(mut all_ns: Vec<u64>) -> Option<Latency> {
+/// Percentiles of these times in nanoseconds.
+pub fn latency(mut all_ns: Vec<u64>) -> Option<Latency> {
     all_ns.sort_unstable();
     let last = all_ns.len().checked_sub(1)?;
     let at = |share: f64| all_ns[(last as f64 * share).round() as usize] as f64 / 1000.0;
