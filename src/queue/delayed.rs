@@ -166,7 +166,7 @@ impl Delayed {
 
 fn load(segment: &Segment) -> Load {
     let Segment { id, stored, paged, .. } = *segment;
-    Load { id, positions: segment.positions(), stored, paged }
+    Load { id, positions: segment.positions(), stored, paged, keeps_page: false }
 }
 
 impl Queue {

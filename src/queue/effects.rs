@@ -100,6 +100,8 @@ pub struct Load {
     pub stored: bool,
     /// Whether any are in the page of this id.
     pub paged: bool,
+    /// Whether that page is needed again.
+    pub keeps_page: bool,
 }
 
 /// A message that leaves the queue for its dead-letter exchange.

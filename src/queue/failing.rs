@@ -128,13 +128,15 @@ impl Queue {
         if let Some(attempts) = self.attempts.get_mut(&entry.position) {
             attempts.pause = None;
         }
-        self.ready.put_back(entry);
+        self.put_back(entry);
     }
 
     /// The next message to deliver. After a restart those that were waiting stand among the ready ones, and wait on when
     /// their turn comes. A message that expired while it stood behind a live one dies when it comes to the head.
     pub(super) fn next_ready(&mut self, now: Time, effects: &mut Effects) -> Option<Entry> {
-        while let Some(entry) = self.ready.pop_front() {
+        while self.is_head_next()
+            && let Some(entry) = self.ready.pop_front()
+        {
             if entry.expires < now {
                 self.end_of_life(entry, Reason::Expired, effects);
                 continue;
@@ -239,14 +241,16 @@ impl Queue {
         let count = parked.len();
         for entry in parked {
             self.forget_attempts(entry.position);
+            self.forget_absent(&entry, effects);
             effects.removed.extend(entry.stored.then_some(entry.position));
         }
         Reply::Dropped(count)
     }
 
     /// All that wait go with a purge; their store records are those of the purge.
-    pub(super) fn purge_paused(&mut self) -> usize {
+    pub(super) fn purge_paused(&mut self, effects: &mut Effects) -> usize {
         let paused = [Pause::Delayed, Pause::Parked].map(|pause| self.paused.take(pause));
+        paused.iter().flatten().for_each(|entry| self.forget_absent(entry, effects));
         let unacked: std::collections::BTreeSet<Position> =
             self.unacked.iter().map(|unacked| unacked.entry.position).collect();
         self.attempts.retain(|position, _| unacked.contains(position));

@@ -226,6 +226,12 @@ impl Level {
         self.head().map(|entry| entry.expires)
     }
 
+    /// The pages of its segments.
+    pub(super) fn pages(&self) -> impl Iterator<Item = u64> {
+        let out = self.segments.iter().filter(|segment| matches!(segment.state, State::Out));
+        out.filter(|segment| segment.paged).map(|segment| segment.id)
+    }
+
     /// Forgets everything; says whether the store had records of any of it.
     pub(super) fn clear(&mut self) -> bool {
         let level = std::mem::take(self);

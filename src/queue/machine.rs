@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::absent::{self, Absent};
 use super::attempts::{Attempts, Ending};
 use super::consumers::{Consumer, Consumers};
 use super::dead_letter::Reason;
@@ -25,6 +26,8 @@ pub struct Queue {
     pub(super) options: QueueOptions,
     pub(super) ready: Ready,
     pub(super) unacked: UnackedSet,
+    /// Messages of those that are not in memory.
+    pub(super) absent: Absent,
     pub(super) consumers: Consumers,
     /// Messages that came back and wait.
     pub(super) paused: Paused,
@@ -67,6 +70,7 @@ impl Queue {
         Self {
             ready: Ready::new(options.priority_max.unwrap_or(0), options.window),
             unacked: UnackedSet::new(options.ack_timeout),
+            absent: Absent::default(),
             consumers: Consumers::new(options.single_active_consumer),
             delayed: Delayed::new(options.window),
             paused: Paused::default(),
@@ -103,7 +107,7 @@ impl Queue {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            ready: self.ready.len() + self.delayed.len(),
+            ready: self.ready.len() + self.absent.returning() + self.delayed.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
             ready_bytes: self.ready.bytes(),
@@ -153,6 +157,9 @@ impl Queue {
                 return self.ask(now, Question::Delete { if_unused, if_empty }, effects);
             }
             Command::Inspect => return self.ask(now, Question::Inspect, effects),
+            Command::Loaded(id, messages) if absent::is_bundle(id) => {
+                self.bundle_loaded(now, messages, effects)
+            }
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),
         }
         Reply::Done
@@ -178,6 +185,7 @@ impl Queue {
             self.release_due(now, effects);
         }
         self.keep_window(effects);
+        self.keep_unacked_window(now, effects);
     }
 
     /// Ends waits, expires what is due and delivers what consumers can take. Whoever asks finds what the commands before
@@ -202,8 +210,11 @@ impl Queue {
     /// When [`settle_batch`](Self::settle_batch) has to be called again if no command comes before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
+        // What returns comes first, and is on its way.
+        let next_expiry = self.ready.next_expiry().filter(|_| self.absent.is_idle());
         let times = [
-            self.ready.next_expiry(),
+            next_expiry,
+            self.unacked.next_page_out(&self.options.window),
             self.queue_expiry(),
             self.paused.next_due(),
             self.unacked.next_overdue(),
@@ -277,7 +288,7 @@ impl Queue {
             Effects::confirm(ranges, connection, publish.channel, publish.sequence);
         }
         let (message, priority) = (publish.message, publish.priority);
-        let entry = Entry { message, position, expires, priority, redelivered: false, stored };
+        let entry = Entry { message, position, expires, priority, redelivered: false, stored, bundle: 0 };
         if self.options.delays {
             self.delayed.insert(entry);
         } else {
@@ -293,7 +304,8 @@ impl Queue {
     /// Whether the queue would be within its limits with the message in it.
     fn has_room_for(&self, publish: &Publish) -> bool {
         let bytes = (self.ready.bytes() + publish.message.body().len()) as u64;
-        let number_fits = self.options.length_max.is_none_or(|max| (self.ready.len() as u64) < max);
+        let len = (self.ready.len() + self.absent.returning()) as u64;
+        let number_fits = self.options.length_max.is_none_or(|max| len < max);
         number_fits && self.options.length_bytes_max.is_none_or(|max| bytes <= max)
     }
 
@@ -317,7 +329,15 @@ impl Queue {
     /// The limit counts ready messages, so what a consumer can take goes to it first.
     pub(super) fn drop_overflow(&mut self, now: Time, effects: &mut Effects) {
         self.overflow_waits = false;
-        if self.options.overflow != Overflow::DropHead || !self.is_over_full() {
+        if self.options.overflow != Overflow::DropHead {
+            return;
+        }
+        if self.absent.returning() > 0 {
+            self.overflow_waits =
+                self.options.length_max.is_some() || self.options.length_bytes_max.is_some();
+            return;
+        }
+        if !self.is_over_full() {
             return;
         }
         self.dispatch(now, effects);
@@ -332,7 +352,9 @@ impl Queue {
     }
 
     fn dispatch(&mut self, now: Time, effects: &mut Effects) {
-        while let Some(expires) = self.ready.next_expires() {
+        while self.is_head_next()
+            && let Some(expires) = self.ready.next_expires()
+        {
             if expires < now {
                 // It was behind one that had not expired, and now it is the head.
                 let Some(entry) = self.ready.pop_front() else { return };
@@ -378,6 +400,7 @@ impl Queue {
             match verb {
                 Verb::Ack => {
                     self.forget_attempts(unacked.entry.position);
+                    self.forget_absent(&unacked.entry, effects);
                     effects.removed.extend(unacked.entry.stored.then_some(unacked.entry.position));
                 }
                 Verb::Requeue | Verb::Fail => back.push(unacked),
@@ -405,7 +428,7 @@ impl Queue {
         for mut entry in entries {
             entry.redelivered = true;
             entry.message = entry.message.detached();
-            self.ready.put_back(entry);
+            self.put_back(entry);
         }
     }
 
@@ -500,13 +523,18 @@ impl Queue {
     }
 
     pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
-        let (paused, purged) = (self.purge_paused(), self.ready.len());
-        effects.all_pages_forgotten |= self.ready.has_segments();
+        let (paused, purged) = (self.purge_paused(effects), self.ready.len());
+        if self.absent.has_pages() {
+            effects.pages_forgotten.extend(self.ready.pages());
+        } else {
+            effects.all_pages_forgotten |= self.ready.has_segments();
+        }
         let any_stored = self.ready.clear();
         if paused > 0 || any_stored {
             let mut keep: Vec<Position> =
                 self.unacked.iter().filter(|u| u.entry.stored).map(|u| u.entry.position).collect();
             // Dead letters are removed in one store batch with the writing of their copies, not before.
+            keep.extend(self.absent.stored());
             keep.extend(effects.dead_letters.iter().filter_map(|letter| letter.stored));
             keep.sort_unstable();
             effects.purged = Some((self.next_position, keep));
@@ -518,7 +546,7 @@ impl Queue {
         if if_unused && !self.consumers.is_empty() {
             return Reply::InUse;
         }
-        let ready = self.ready.len() + self.paused.len() + self.delayed.len();
+        let ready = self.ready.len() + self.absent.returning() + self.paused.len() + self.delayed.len();
         if if_empty && ready > 0 {
             return Reply::NotEmpty;
         }
@@ -531,13 +559,16 @@ impl Queue {
         effects.ended = Some(ended);
         self.hand_over(effects);
         effects.cancelled.extend(self.consumers.keys());
-        effects.all_pages_forgotten |= self.ready.has_segments();
+        effects.all_pages_forgotten |= self.ready.has_segments() || self.absent.has_pages();
         self.ready.clear();
+        self.absent.clear();
         self.delayed.clear();
     }
 
     fn expire(&mut self, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {
-        while let Some(entry) = self.ready.pop_expired(&is_due) {
+        while self.absent.returning() == 0
+            && let Some(entry) = self.ready.pop_expired(&is_due)
+        {
             self.end_of_life(entry, Reason::Expired, effects);
         }
     }
@@ -555,11 +586,12 @@ impl Queue {
 
     pub(super) fn end_of_life(&mut self, entry: Entry, reason: Reason, effects: &mut Effects) {
         let attempts = self.forget_attempts(entry.position).map(Box::new);
+        let Err((entry, attempts)) = self.fetch_dead(entry, reason, attempts, effects) else { return };
         let stored = entry.stored.then_some(entry.position);
         self.bury(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
     }
 
-    fn bury(&mut self, letter: DeadLetter, effects: &mut Effects) {
+    pub(super) fn bury(&mut self, letter: DeadLetter, effects: &mut Effects) {
         let DeadLetter { reason, stored, .. } = letter;
         if self.options.dead_letter_exchange.is_some() {
             effects.dead_letters.push(letter);
@@ -591,8 +623,17 @@ impl Recipient {
 
 #[cfg(test)]
 impl Queue {
+    /// Those on their way back to memory included.
     pub(super) fn ready_positions(&self) -> Vec<Position> {
-        self.ready.positions()
+        let mut all = self.ready.positions();
+        all.extend(self.absent.positions().0);
+        all.sort_unstable();
+        all.into_iter().map(|(_, position)| position).collect()
+    }
+
+    /// Dead ones whose messages are on their way back to memory.
+    pub(super) fn dead_positions(&self) -> Vec<Position> {
+        self.absent.positions().1
     }
 
     pub(super) fn unacked_positions(&self) -> Vec<Position> {
@@ -604,7 +645,7 @@ impl Queue {
     }
 
     pub(super) fn bytes_in_memory(&self) -> usize {
-        self.ready.in_memory()
+        self.ready.in_memory() + self.unacked.in_memory()
     }
 
     pub(super) fn within_prefetch(&self) -> bool {

@@ -68,10 +68,11 @@ impl Queue {
         Some(match question {
             Question::Get { connection, channel, no_ack } => {
                 match self.get(now, connection, channel, no_ack, effects) {
-                    Reply::Empty if !self.ready.is_empty() => return None,
+                    Reply::Empty if !self.ready.is_empty() || self.absent.returning() > 0 => return None,
                     reply => reply,
                 }
             }
+            Question::Purge if !self.absent.is_idle() => return None,
             Question::Purge => self.purge(effects),
             Question::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects),
             Question::Inspect => Reply::Counts(self.counts()),
@@ -101,6 +102,7 @@ impl Queue {
             expires: restored.expires,
             priority: restored.level,
             redelivered: false,
+            bundle: 0,
         });
         let entries = entries.collect();
         effects.missing += if self.options.delays {

@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) redelivered: bool,
     /// Whether the store has it, so that its end has to be recorded.
     pub(super) stored: bool,
+    /// The [bundle](super::absent) that its message was put out of memory with; 0 if it is here.
+    pub(super) bundle: u32,
 }
 
 /// Ready messages: a level per priority.
@@ -87,6 +89,12 @@ impl Ready {
         self.levels.iter().rev().find(|level| !level.is_empty())?.head_expiry()
     }
 
+    /// Level and position of the next message to deliver, if it is here.
+    pub(super) fn head(&self) -> Option<(u8, Position)> {
+        let (level, found) = self.levels.iter().enumerate().rev().find(|(_, level)| !level.is_empty())?;
+        Some((level as u8, found.head()?.position))
+    }
+
     /// Takes the next message to deliver, if it is here: the oldest of the highest priority.
     pub(super) fn pop_front(&mut self) -> Option<Entry> {
         let entry = self.levels.iter_mut().rev().find(|level| !level.is_empty())?.pop_front()?;
@@ -127,6 +135,11 @@ impl Ready {
     /// Whether there may be expired messages at a head that is not in memory.
     pub(super) fn may_expire_unseen(&self) -> bool {
         self.levels.iter().any(Level::may_expire_unseen)
+    }
+
+    /// The pages of all segments.
+    pub(super) fn pages(&self) -> Vec<u64> {
+        self.levels.iter().flat_map(Level::pages).collect()
     }
 
     /// Forgets everything; says whether the store had records of any of it.
@@ -188,7 +201,13 @@ impl Ready {
         for level in self.levels.iter_mut().filter(|level| level.has_segments()) {
             level.load(&self.share, prefetch, |segment| {
                 let (id, positions) = (segment.id, segment.positions());
-                loads.push(Load { id, positions, stored: segment.stored, paged: segment.paged });
+                loads.push(Load {
+                    id,
+                    positions,
+                    stored: segment.stored,
+                    paged: segment.paged,
+                    keeps_page: false,
+                });
             });
         }
     }
@@ -211,8 +230,9 @@ impl Ready {
     }
 
     #[cfg(test)]
-    pub(super) fn positions(&self) -> Vec<Position> {
-        self.levels.iter().flat_map(Level::positions).collect()
+    pub(super) fn positions(&self) -> Vec<(u8, Position)> {
+        let levels = (0..).zip(&self.levels);
+        levels.flat_map(|(number, level)| level.positions().into_iter().map(move |p| (number, p))).collect()
     }
 
     #[cfg(test)]

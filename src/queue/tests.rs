@@ -11,6 +11,7 @@ use super::*;
 use crate::message::Parts;
 use crate::time::Time;
 
+mod absent;
 mod dead_letter;
 mod delayed;
 mod machine;
@@ -650,7 +651,9 @@ impl Model {
         assert_eq!(self.confirmed.len() as u64, bench.sequence, "every publish is confirmed or refused");
         // What the store still has is exactly what the queue still has.
         let live: BTreeSet<u64> = self.stored.difference(&self.stored_ended).copied().collect();
-        let here: BTreeSet<u64> = seen.union(&unacked).copied().filter(|p| self.stored.contains(p)).collect();
+        let dead = bench.queue.dead_positions().into_iter().map(|position| position.0);
+        let here = seen.union(&unacked).copied().chain(dead);
+        let here: BTreeSet<u64> = here.filter(|position| self.stored.contains(position)).collect();
         assert_eq!(live, here, "the store and the queue differ");
         if bench.queue.options().priority_max.is_none() {
             assert!(ready.is_sorted(), "{ready:?}");

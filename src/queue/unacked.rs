@@ -7,13 +7,19 @@ use slab::Slab;
 
 use super::failure_options::AckTimeout;
 use super::ready::Entry;
+use super::segment::cost;
+use super::window::Window;
 use super::{ConnectionId, ConsumerKey, Handle};
+use crate::message::{Message, Parts};
 use crate::time::Time;
 
 /// Different timeouts on one queue: consumers rarely have their own, and each look goes through all.
 const TIMEOUTS_MAX: usize = 32;
 /// No slot: the end of a list.
 const NONE: u32 = u32::MAX;
+
+/// A message that is not stored is written to a page only when it has been unacked for so long: most are acked before.
+const PAGE_AFTER_MS: u64 = 1000;
 
 /// A delivered message and who has it.
 #[derive(Debug)]
@@ -53,6 +59,14 @@ struct List {
     timeout: Option<AckTimeout>,
     first: u32,
     last: u32,
+    /// The first whose message is in memory, or one before it.
+    here: u32,
+}
+
+impl List {
+    const fn new(timeout: Option<AckTimeout>) -> Self {
+        Self { timeout, first: NONE, last: NONE, here: NONE }
+    }
 }
 
 /// Unacked messages by slot: constant time whatever order they are acked in.
@@ -62,12 +76,20 @@ pub(super) struct UnackedSet {
     /// Grows with each delivery.
     turn: u32,
     lists: Vec<List>,
+    /// What those in memory cost there.
+    cost: usize,
+    /// When the next bundle may be old enough.
+    look_at: Time,
+    /// Stands for messages that are not in memory.
+    nothing: Message,
 }
 
 impl UnackedSet {
     /// With the queue's own timeout.
     pub(super) fn new(timeout: Option<AckTimeout>) -> Self {
-        Self { slots: Slab::new(), turn: 0, lists: vec![List { timeout, first: NONE, last: NONE }] }
+        let nothing = Message::new(Parts::default());
+        let lists = vec![List::new(timeout)];
+        Self { slots: Slab::new(), turn: 0, lists, cost: 0, look_at: Time::ZERO, nothing }
     }
 
     /// Changes the queue's own timeout, also for messages that were delivered under the former.
@@ -84,7 +106,7 @@ impl UnackedSet {
         let known = own.map(|index| index + 1);
         let index = known.unwrap_or(if self.lists.len() < TIMEOUTS_MAX { self.lists.len() } else { 0 });
         if index == self.lists.len() {
-            self.lists.push(List { timeout, first: NONE, last: NONE });
+            self.lists.push(List::new(timeout));
         }
         TimeoutId(u16::try_from(index).unwrap_or_default())
     }
@@ -96,6 +118,7 @@ impl UnackedSet {
     pub(super) fn insert(&mut self, unacked: Unacked, now: Time, timeout: TimeoutId) -> Handle {
         let position = unacked.entry.position;
         self.turn = self.turn.wrapping_add(1);
+        self.cost += cost(&unacked.entry);
         let turn = self.turn;
         let slot = Slot { unacked, turn, delivered: now, timeout, before: NONE, after: NONE };
         let index = self.slots.insert(slot) as u32;
@@ -175,15 +198,97 @@ impl UnackedSet {
         self.slots.iter().map(|(_, slot)| &slot.unacked)
     }
 
+    /// Takes about a segment's worth of messages out of memory, with the bundle that they are in from now on, if there are
+    /// too many: the oldest deliveries of one timeout. Gives the entries with their messages.
+    pub(super) fn page_out(&mut self, now: Time, window: &Window, bundle: u32) -> Option<Vec<Entry>> {
+        if !self.is_too_large(window) || now < self.look_at {
+            return None;
+        }
+        let mut look_at = now.plus_ms(PAGE_AFTER_MS);
+        for list in 0..self.lists.len() {
+            match self.candidates(now, window, list) {
+                Ok(slots) => return Some(self.put_out(list, &slots, bundle)),
+                Err(time) => look_at = look_at.min(time),
+            }
+        }
+        self.look_at = look_at;
+        None
+    }
+
+    /// When [`page_out`](Self::page_out) may find something.
+    pub(super) fn next_page_out(&self, window: &Window) -> Option<Time> {
+        self.is_too_large(window).then_some(self.look_at)
+    }
+
+    const fn is_too_large(&self, window: &Window) -> bool {
+        self.cost >= window.start_bytes.saturating_add(window.segment_bytes)
+    }
+
+    /// The slots of a list that fill a segment, or when there may be enough of them.
+    fn candidates(&self, now: Time, window: &Window, list: usize) -> Result<Vec<u32>, Time> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let mut next = self.lists.get(list).map_or(NONE, |list| list.here);
+        while let Some(slot) = self.slots.get(next as usize) {
+            let entry = &slot.unacked.entry;
+            let old_at = slot.delivered.plus_ms(PAGE_AFTER_MS);
+            if entry.is_here() {
+                if !entry.stored && now < old_at {
+                    return Err(old_at);
+                }
+                bytes += cost(entry);
+                found.push(next);
+            }
+            if bytes >= window.segment_bytes.max(1) {
+                return Ok(found);
+            }
+            next = slot.after;
+        }
+        Err(now.plus_ms(PAGE_AFTER_MS))
+    }
+
+    fn put_out(&mut self, list: usize, found: &[u32], bundle: u32) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(found.len());
+        let mut after = NONE;
+        for index in found {
+            let Some(slot) = self.slots.get_mut(*index as usize) else { continue };
+            let entry = &mut slot.unacked.entry;
+            self.cost -= cost(entry);
+            let with_message =
+                Entry { message: std::mem::replace(&mut entry.message, self.nothing.clone()), ..*entry };
+            entry.bundle = bundle;
+            entries.push(with_message);
+            after = slot.after;
+        }
+        if let Some(list) = self.lists.get_mut(list) {
+            list.here = after;
+        }
+        entries
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        let here = self.iter().map(|unacked| &unacked.entry).filter(|entry| entry.is_here());
+        let sum = here.map(cost).sum();
+        assert_eq!(self.cost, sum);
+        sum
+    }
+
     fn take(&mut self, index: u32) -> Option<Unacked> {
         self.unlink(index);
-        self.slots.try_remove(index as usize).map(|slot| slot.unacked)
+        let unacked = self.slots.try_remove(index as usize)?.unacked;
+        if unacked.entry.is_here() {
+            self.cost -= cost(&unacked.entry);
+        }
+        Some(unacked)
     }
 
     /// Puts a slot at the end of its list.
     fn link(&mut self, index: u32, timeout: TimeoutId) {
         let Some(list) = self.lists.get_mut(usize::from(timeout.0)) else { return };
         let before = std::mem::replace(&mut list.last, index);
+        if list.here == NONE {
+            list.here = index;
+        }
         if before == NONE {
             list.first = index;
         } else if let Some(slot) = self.slots.get_mut(before as usize) {
@@ -199,6 +304,9 @@ impl UnackedSet {
         let slot = self.slots.get(index as usize)?;
         let (timeout, before, after) = (slot.timeout, slot.before, slot.after);
         let list = self.lists.get_mut(usize::from(timeout.0))?;
+        if list.here == index {
+            list.here = after;
+        }
         match self.slots.get_mut(before as usize) {
             Some(slot) => slot.after = after,
             None => list.first = after,
@@ -225,6 +333,7 @@ mod tests {
             priority: 0,
             redelivered: false,
             stored: false,
+            bundle: 0,
         };
         Unacked { entry, connection: ConnectionId(1), channel: 1, consumer: None }
     }

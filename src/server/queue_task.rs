@@ -243,13 +243,14 @@ impl QueueTask {
                 store.write_page(queue, id, entries.collect());
             }
         }
-        for Load { id, positions, stored, paged } in self.effects.loads.drain(..) {
+        for Load { id, positions, stored, paged, keeps_page } in self.effects.loads.drain(..) {
             let mailbox = self.record.mailbox.clone();
             let done = Box::new(move |messages| {
                 // A queue that is gone needs them no more.
                 let _ = mailbox.send(Mail::Loaded(id, messages));
             });
-            store.load(store::Load { queue, positions, stored, page: paged.then_some(id), done });
+            let page = paged.then_some(id);
+            store.load(store::Load { queue, positions, stored, page, keeps_page, done });
         }
     }
 

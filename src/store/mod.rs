@@ -290,8 +290,10 @@ pub struct Load {
     pub positions: Runs,
     /// Whether any of them is in a chunk.
     pub stored: bool,
-    /// The page that has the others; it is gone when it was read.
+    /// The page that has the others; it is gone when it was read, unless it is kept.
     pub page: Option<u64>,
+    /// Whether the page is kept.
+    pub keeps_page: bool,
     /// Gets them, ascending; on a thread of the store: must be quick and not block. If they cannot be read the store
     /// fails, and this is dropped.
     pub done: Box<dyn FnOnce(Vec<StoredMessage>) + Send>,

@@ -85,8 +85,9 @@ impl Pager {
     }
 
     fn read(&mut self, load: Load, chunks: &[Position]) -> Result<(), Error> {
-        let Load { queue, positions, page, done, .. } = load;
+        let Load { queue, positions, page, keeps_page, done, .. } = load;
         let mut entries = match page {
+            Some(page) if keeps_page => self.pages.read(queue, page, &positions)?,
             Some(page) => self.pages.take(queue, page, &positions)?,
             None => Vec::new(),
         };

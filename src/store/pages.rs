@@ -112,8 +112,23 @@ impl Pages {
     /// Reads the wanted messages of a page and forgets it; none if there is no such page.
     ///
     /// # Errors
-    /// [`Error::Io`], or [`Error::Damaged`] if it is not what was written.
+    /// As [`read`](Self::read).
     pub(super) fn take(
+        &mut self,
+        queue: QueueId,
+        id: u64,
+        wanted: &Runs,
+    ) -> Result<Vec<StoredMessage>, Error> {
+        let entries = self.read(queue, id, wanted)?;
+        self.forget(queue, id);
+        Ok(entries)
+    }
+
+    /// Reads the wanted messages of a page; none if there is no such page.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Damaged`] if it is not what was written.
+    pub(super) fn read(
         &mut self,
         queue: QueueId,
         id: u64,
@@ -127,9 +142,7 @@ impl Pages {
         let no_bodies = |_| Ok(None);
         let entries = decode_entries(Position(0), bytes, 0, page.count, Some(wanted), &no_bodies)?;
         let entries = entries.filter(|_| whole);
-        let entries = entries.ok_or_else(|| Error::damaged(format!("a page of queue {}", queue.0)))?;
-        self.forget(queue, id);
-        Ok(entries)
+        entries.ok_or_else(|| Error::damaged(format!("a page of queue {}", queue.0)))
     }
 
     /// Forgets a page.

@@ -87,7 +87,14 @@ fn read_all(handle: &StoreHandle, recovered: &Recovered, mut pump: impl FnMut())
             sender.send((id, messages.into_iter().map(mark).collect())).unwrap();
         };
         let positions = all_of(found);
-        handle.load(Load { queue: *queue, positions, stored: true, page: None, done: Box::new(done) });
+        handle.load(Load {
+            queue: *queue,
+            positions,
+            stored: true,
+            page: None,
+            keeps_page: false,
+            done: Box::new(done),
+        });
     }
     drop(sender);
     pump();

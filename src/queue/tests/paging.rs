@@ -8,13 +8,29 @@ use crate::message::runs::Runs;
 pub(super) struct Shelf {
     stored: BTreeMap<Position, StoreAppend>,
     pages: BTreeMap<u64, Vec<StoreAppend>>,
-    loads: Vec<Load>,
+    pub(super) loads: Vec<Load>,
     answers: BTreeMap<u64, Reply>,
     /// Loads wait until they are served.
     pub(super) late: bool,
     /// Messages of `appended` that were taken already.
     seen: Position,
     pub(super) paged_out: usize,
+}
+
+impl Shelf {
+    /// Pages that are there.
+    pub(super) fn pages(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Loads of unacked messages that wait.
+    pub(super) fn asked(&self) -> usize {
+        self.loads.iter().filter(|load| load.keeps_page).count()
+    }
+
+    pub(super) fn lose(&mut self, position: Position) {
+        assert!(self.stored.remove(&position).is_some());
+    }
 }
 
 impl Bench {
@@ -76,8 +92,13 @@ impl Bench {
     }
 
     fn restored(&mut self, load: &Load) -> Vec<Restored> {
-        let page = if load.paged { self.store.pages.remove(&load.id) } else { None };
+        let page = match load.paged {
+            true if load.keeps_page => self.store.pages.get(&load.id).cloned(),
+            true => self.store.pages.remove(&load.id),
+            false => None,
+        };
         let mut entries = page.unwrap_or_default();
+        entries.retain(|entry| load.positions.contains(entry.position));
         if load.stored {
             entries.extend(load.positions.iter().filter_map(|p| self.store.stored.get(&p).cloned()));
         }

@@ -146,7 +146,7 @@ fn a_missing_message_is_damage() {
     let (sender, receiver) = channel();
     let positions = all_of(&recovered.queues[&QueueId(1)]);
     let done = Box::new(move |messages: Vec<StoredMessage>| sender.send(messages).unwrap());
-    handle.load(Load { queue: QueueId(1), positions, stored: true, page: None, done });
+    handle.load(Load { queue: QueueId(1), positions, stored: true, page: None, keeps_page: false, done });
     committer.commit_pending();
     assert!(committer.has_failed());
     assert!(receiver.recv().is_err(), "half a load is none");

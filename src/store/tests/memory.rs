@@ -267,7 +267,14 @@ fn a_load_finds_what_was_submitted_before_it_and_waits_for_joins() {
             sender.send(messages.iter().map(|m| m.position.0).collect::<Vec<_>>()).unwrap();
         };
         let positions = Runs::span(Position(*positions.start()), Position(*positions.end()));
-        Load { queue: QueueId(1), positions, stored: true, page: None, done: Box::new(done) }
+        Load {
+            queue: QueueId(1),
+            positions,
+            stored: true,
+            page: None,
+            keeps_page: false,
+            done: Box::new(done),
+        }
     };
     handle.submit(Submission::of(append(1, 1..=9)));
     handle.load(load(2..=8));
@@ -291,7 +298,14 @@ fn a_page_is_read_once_beside_the_chunks() {
         let sender = sender.clone();
         let done = move |messages: Vec<StoredMessage>| sender.send(messages).unwrap();
         let positions = Runs::span(Position(1), Position(6));
-        handle.load(Load { queue: QueueId(1), positions, stored, page: Some(page), done: Box::new(done) });
+        handle.load(Load {
+            queue: QueueId(1),
+            positions,
+            stored,
+            page: Some(page),
+            keeps_page: false,
+            done: Box::new(done),
+        });
     };
     let paged: Vec<_> = [2, 3, 5].map(|position| entry(position, &position.to_be_bytes())).into();
     handle.write_page(QueueId(1), 7, paged.clone());

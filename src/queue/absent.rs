@@ -1,0 +1,249 @@
+//! Unacked messages that are not in memory, and their way back.
+//!
+//! An unacked message is needed again only if it comes back. What is unacked beyond the queue's window lets go of its
+//! message, the oldest deliveries first and in bundles: stored messages are in their chunks anyway, others go to a page.
+//! What is decided about such an entry is decided without its message. One that returns, or that is dead and has somewhere
+//! to go, then waits here until its message is read, one bundle at a time, so that memory stays bounded whatever returns.
+//!
+//! Invariants: what waits here is in no other place; nothing of the queue that stands behind one that returns is delivered
+//! before it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::attempts::Attempts;
+use super::dead_letter::Reason;
+use super::machine::{Queue, Restored};
+use super::ready::Entry;
+use super::{DeadLetter, Effects, Load, Page};
+use crate::message::Position;
+use crate::message::runs::Runs;
+use crate::time::Time;
+
+/// Marks the ids of loads and pages of bundles: those of segments do not get there.
+const IDS: u64 = 1 << 63;
+
+/// Where an entry goes when its message is here.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// To its place among the ready ones.
+    Ready,
+    /// To the dead-letter exchange.
+    Dead(Reason, Option<Box<Attempts>>),
+}
+
+/// Messages that were put out together.
+#[derive(Debug)]
+struct Bundle {
+    /// Entries that still need it.
+    left: usize,
+    /// Whether the store has any of them as records of their own.
+    stored: bool,
+    /// Whether any of them are in a page.
+    paged: bool,
+}
+
+/// The order of delivery.
+type Turn = (Reverse<u8>, Position);
+
+/// All bundles, and who waits for them.
+#[derive(Debug, Default)]
+pub(super) struct Absent {
+    bundles: HashMap<u32, Bundle>,
+    last_bundle: u32,
+    wanted: BTreeMap<u32, Vec<(Entry, Destination)>>,
+    /// Asked for.
+    coming: Option<(u32, Vec<(Entry, Destination)>)>,
+    /// Of those that become ready: whose turn is when, and in which bundle they are.
+    returning: BTreeMap<Turn, u32>,
+}
+
+impl Absent {
+    /// Whether nobody waits for a message.
+    pub(super) fn is_idle(&self) -> bool {
+        self.wanted.is_empty() && self.coming.is_none()
+    }
+
+    /// How many will be ready.
+    pub(super) fn returning(&self) -> usize {
+        self.returning.len()
+    }
+
+    /// Whether a message with this turn has to wait for one that returns.
+    pub(super) fn is_before(&self, level: u8, position: Position) -> bool {
+        self.returning.first_key_value().is_some_and(|(first, _)| *first < (Reverse(level), position))
+    }
+
+    /// Whether any messages are in pages.
+    pub(super) fn has_pages(&self) -> bool {
+        self.bundles.values().any(|bundle| bundle.paged)
+    }
+
+    /// Positions of those that wait and that the store has.
+    pub(super) fn stored(&self) -> impl Iterator<Item = Position> {
+        let coming = self.coming.iter().flat_map(|(_, entries)| entries);
+        let waiting = self.wanted.values().flatten().chain(coming);
+        waiting.filter(|(entry, _)| entry.stored).map(|(entry, _)| entry.position)
+    }
+
+    /// Those that will be ready, and those that are dead.
+    #[cfg(test)]
+    pub(super) fn positions(&self) -> (Vec<(u8, Position)>, Vec<Position>) {
+        let coming = self.coming.iter().flat_map(|(_, entries)| entries);
+        let waiting = self.wanted.values().flatten().chain(coming);
+        let dead = waiting.filter(|(_, to)| matches!(to, Destination::Dead(..)));
+        let returning = self.returning.keys().map(|(Reverse(level), position)| (*level, *position));
+        (returning.collect(), dead.map(|(entry, _)| entry.position).collect())
+    }
+
+    fn want(&mut self, level: u8, entry: Entry, destination: Destination) {
+        if matches!(destination, Destination::Ready) {
+            self.returning.insert((Reverse(level), entry.position), entry.bundle);
+        }
+        self.wanted.entry(entry.bundle).or_default().push((entry, destination));
+    }
+
+    /// An entry needs its message no more, or has it: gives the page that nobody needs any more.
+    fn release(&mut self, bundle: u32) -> Option<u64> {
+        let left = self.bundles.get_mut(&bundle)?;
+        left.left -= 1;
+        let done = left.left == 0;
+        let paged = left.paged;
+        if done {
+            self.bundles.remove(&bundle);
+        }
+        (done && paged).then_some(id_of(bundle))
+    }
+
+    /// Asks for the bundle of the one that is to be delivered first, or else of any that is wanted.
+    fn ask(&mut self) -> Option<Load> {
+        if self.coming.is_some() {
+            return None;
+        }
+        let next = self.returning.first_key_value().map(|(_, bundle)| *bundle);
+        let number = next.or_else(|| self.wanted.keys().next().copied())?;
+        let entries = self.wanted.remove(&number)?;
+        let bundle = self.bundles.get(&number)?;
+        let positions: BTreeSet<Position> = entries.iter().map(|(entry, _)| entry.position).collect();
+        let positions: Runs = positions.into_iter().collect();
+        self.coming = Some((number, entries));
+        let Bundle { stored, paged, .. } = *bundle;
+        Some(Load { id: id_of(number), positions, stored, paged, keeps_page: true })
+    }
+
+    /// The queue is no more.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn id_of(bundle: u32) -> u64 {
+    IDS | u64::from(bundle)
+}
+
+/// Whether a load is of a bundle.
+pub(super) const fn is_bundle(id: u64) -> bool {
+    id & IDS != 0
+}
+
+impl Queue {
+    /// Puts an entry among the ready ones, when its message is here.
+    pub(super) fn put_back(&mut self, entry: Entry) {
+        if entry.is_here() {
+            self.ready.put_back(entry);
+        } else {
+            let level = self.ready.level_of(entry.priority);
+            self.absent.want(level, entry, Destination::Ready);
+        }
+    }
+
+    /// Whether the message at the head of the ready ones is next: none that returns stands before it.
+    #[inline]
+    pub(super) fn is_head_next(&self) -> bool {
+        self.absent.is_idle()
+            || self.ready.head().is_none_or(|(level, head)| !self.absent.is_before(level, head))
+    }
+
+    /// A dead entry without its message: `Err` if that is not needed.
+    pub(super) fn fetch_dead(
+        &mut self,
+        entry: Entry,
+        reason: Reason,
+        attempts: Option<Box<Attempts>>,
+        effects: &mut Effects,
+    ) -> Result<(), (Entry, Option<Box<Attempts>>)> {
+        if entry.is_here() {
+            return Err((entry, attempts));
+        }
+        if self.options.dead_letter_exchange.is_none() {
+            self.forget_absent(&entry, effects);
+            return Err((entry, attempts));
+        }
+        self.absent.want(0, entry, Destination::Dead(reason, attempts));
+        Ok(())
+    }
+
+    /// The message of this entry is not needed any more.
+    #[inline]
+    pub(super) fn forget_absent(&mut self, entry: &Entry, effects: &mut Effects) {
+        if !entry.is_here() {
+            effects.pages_forgotten.extend(self.absent.release(entry.bundle));
+        }
+    }
+
+    /// Puts unacked messages out of memory that are too much there, and asks for those that are wanted.
+    pub(super) fn keep_unacked_window(&mut self, now: Time, effects: &mut Effects) {
+        let window = self.options.window;
+        while let Some(entries) = self.unacked.page_out(now, &window, self.absent.last_bundle + 1) {
+            self.absent.last_bundle += 1;
+            let number = self.absent.last_bundle;
+            let stored = entries.iter().any(|entry| entry.stored);
+            let left = entries.len();
+            let mut page: Vec<Entry> = entries.into_iter().filter(|entry| !entry.stored).collect();
+            page.sort_unstable_by_key(|entry| entry.position);
+            let paged = !page.is_empty();
+            if paged {
+                let entries = page.into_iter().map(Into::into).collect();
+                effects.pages.push(Page { id: id_of(number), entries });
+            }
+            self.absent.bundles.insert(number, Bundle { left, stored, paged });
+        }
+        effects.loads.extend(self.absent.ask());
+    }
+
+    /// Messages of a bundle came: those that waited for them go on.
+    pub(super) fn bundle_loaded(&mut self, now: Time, messages: Vec<Restored>, effects: &mut Effects) {
+        // After an end nobody waits for it.
+        let Some((_, waiting)) = self.absent.coming.take() else { return };
+        for (mut entry, destination) in waiting {
+            let found = messages.binary_search_by_key(&entry.position, |restored| restored.position);
+            let Some(restored) = found.ok().and_then(|at| messages.get(at)) else {
+                effects.missing += 1;
+                continue;
+            };
+            self.forget_absent(&entry, effects);
+            entry.message = restored.message.clone();
+            entry.bundle = 0;
+            match destination {
+                Destination::Ready => {
+                    let level = self.ready.level_of(entry.priority);
+                    self.absent.returning.remove(&(Reverse(level), entry.position));
+                    self.ready.put_back(entry);
+                }
+                Destination::Dead(reason, attempts) => {
+                    let stored = entry.stored.then_some(entry.position);
+                    self.bury(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
+                }
+            }
+        }
+        self.drop_overflow(now, effects);
+    }
+}
+
+impl Entry {
+    /// Whether its message is in memory.
+    #[inline]
+    pub(super) const fn is_here(&self) -> bool {
+        self.bundle == 0
+    }
+}
