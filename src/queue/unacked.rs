@@ -20,6 +20,8 @@ const NONE: u32 = u32::MAX;
 
 /// A message that is not stored is written to a page only when it has been unacked for so long: most are acked before.
 const PAGE_AFTER_MS: u64 = 1000;
+/// Or when so many windows are full of them: a fast consumer that acks nothing has a gigabyte within a second.
+const WINDOWS_MAX: usize = 8;
 
 /// A delivered message and who has it.
 #[derive(Debug)]
@@ -201,12 +203,13 @@ impl UnackedSet {
     /// Takes about a segment's worth of messages out of memory, with the bundle that they are in from now on, if there are
     /// too many: the oldest deliveries of one timeout. Gives the entries with their messages.
     pub(super) fn page_out(&mut self, now: Time, window: &Window, bundle: u32) -> Option<Vec<Entry>> {
-        if !self.is_too_large(window) || now < self.look_at {
+        let at_once = self.cost >= window.start_bytes.saturating_mul(WINDOWS_MAX);
+        if !self.is_too_large(window) || (now < self.look_at && !at_once) {
             return None;
         }
         let mut look_at = now.plus_ms(PAGE_AFTER_MS);
         for list in 0..self.lists.len() {
-            match self.candidates(now, window, list) {
+            match self.candidates(if at_once { Time::NEVER } else { now }, window, list) {
                 Ok(slots) => return Some(self.put_out(list, &slots, bundle)),
                 Err(time) => look_at = look_at.min(time),
             }
