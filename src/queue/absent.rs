@@ -41,6 +41,8 @@ struct Bundle {
     stored: bool,
     /// Whether any of them are in a page.
     paged: bool,
+    first: Position,
+    last: Position,
 }
 
 /// The order of delivery.
@@ -72,6 +74,11 @@ impl Absent {
     /// Whether a message with this turn has to wait for one that returns.
     pub(super) fn is_before(&self, level: u8, position: Position) -> bool {
         self.returning.first_key_value().is_some_and(|(first, _)| *first < (Reverse(level), position))
+    }
+
+    /// Whether any may return to a place between two positions.
+    pub(super) fn any_between(&self, after: Position, before: Position) -> bool {
+        self.bundles.values().any(|bundle| bundle.first < before && after < bundle.last)
     }
 
     /// Whether any messages are in pages.
@@ -199,6 +206,8 @@ impl Queue {
             let number = self.absent.last_bundle;
             let stored = entries.iter().any(|entry| entry.stored);
             let left = entries.len();
+            let positions = || entries.iter().map(|entry| entry.position);
+            let Some((first, last)) = positions().min().zip(positions().max()) else { return };
             let mut page: Vec<Entry> = entries.into_iter().filter(|entry| !entry.stored).collect();
             page.sort_unstable_by_key(|entry| entry.position);
             let paged = !page.is_empty();
@@ -206,7 +215,7 @@ impl Queue {
                 let entries = page.into_iter().map(Into::into).collect();
                 effects.pages.push(Page { id: id_of(number), entries });
             }
-            self.absent.bundles.insert(number, Bundle { left, stored, paged });
+            self.absent.bundles.insert(number, Bundle { left, stored, paged, first, last });
         }
         effects.loads.extend(self.absent.ask());
     }

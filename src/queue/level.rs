@@ -11,11 +11,14 @@ use std::collections::VecDeque;
 use super::ready::Entry;
 use super::segment::{Segment, State, cost};
 use super::window::Window;
-#[cfg(test)]
 use crate::message::Position;
 
 /// A tail whose buffer is this many times as large as need be is given a smaller one.
 const SPARE_MAX: usize = 64;
+
+/// Whether messages that are not ready now may return to a place between two positions: a segment must not span them, for
+/// what lies within a segment's span cannot leave memory.
+pub(super) type Gap<'a> = dyn Fn(Position, Position) -> bool + 'a;
 
 #[derive(Debug, Default)]
 pub(super) struct Level {
@@ -159,17 +162,22 @@ impl Level {
     }
 
     /// Puts out of memory what is beyond the window. `page` gets each segment's entries and makes a segment of them.
-    pub(super) fn page_out(&mut self, window: &Window, page: &mut impl FnMut(Vec<Entry>) -> Option<Segment>) {
+    pub(super) fn page_out(
+        &mut self,
+        window: &Window,
+        gap: &Gap<'_>,
+        page: &mut impl FnMut(Vec<Entry>) -> Option<Segment>,
+    ) {
         if self.segments.is_empty() {
             if self.head_cost < window.head_bytes + 2 * window.segment_bytes {
                 return;
             }
             self.open_middle(window);
         } else if self.head_cost >= window.head_bytes.saturating_add(window.start_bytes) {
-            self.shorten_head(window, page);
+            self.shorten_head(window, gap, page);
         }
         while self.back_cost >= 2 * window.segment_bytes && self.back.len() > 1 {
-            let (entries, costs) = cut(&mut self.back, window.segment_bytes);
+            let (entries, costs) = cut(&mut self.back, window.segment_bytes, gap);
             self.back_cost -= costs;
             let Some(segment) = page(entries) else { return };
             self.segments.push_back(segment);
@@ -203,21 +211,34 @@ impl Level {
         })
     }
 
-    /// Requeued messages have made the head too long: the end of what lies before all segments goes.
-    fn shorten_head(&mut self, window: &Window, page: &mut impl FnMut(Vec<Entry>) -> Option<Segment>) {
+    /// Requeued messages have made the head too long: what is beyond it goes, but for messages that lie within the span of a
+    /// segment.
+    fn shorten_head(
+        &mut self,
+        window: &Window,
+        gap: &Gap<'_>,
+        page: &mut impl FnMut(Vec<Entry>) -> Option<Segment>,
+    ) {
         let Some(limit) = self.segments.front().map(|segment| segment.first) else { return };
         let before = self.front.partition_point(|entry| entry.position < limit);
-        let Some(at) = self.head_end(window, before) else { return };
-        let behind = self.front.split_off(before);
-        let mut middle = self.front.split_off(at);
-        self.front.extend(behind);
+        let mut rest = self.front.split_off(self.head_end(window, before).unwrap_or(before));
         let mut segments = VecDeque::new();
-        while !middle.is_empty() {
-            let (entries, costs) = cut(&mut middle, window.segment_bytes);
+        for segment in std::mem::take(&mut self.segments) {
+            let (first, last) = (segment.first, segment.last);
+            let mut before = take_while(&mut rest, |position| position < first);
+            while !before.is_empty() {
+                let (entries, costs) = cut(&mut before, window.segment_bytes, gap);
+                self.head_cost -= costs;
+                segments.extend(page(entries));
+            }
+            segments.push_back(segment);
+            self.front.extend(take_while(&mut rest, |position| position <= last));
+        }
+        while !rest.is_empty() {
+            let (entries, costs) = cut(&mut rest, window.segment_bytes, gap);
             self.head_cost -= costs;
             segments.extend(page(entries));
         }
-        segments.append(&mut self.segments);
         self.segments = segments;
     }
 
@@ -240,13 +261,22 @@ impl Level {
     }
 }
 
-/// Takes entries worth so many bytes, at least one, off the front.
-fn cut(entries: &mut VecDeque<Entry>, bytes: usize) -> (Vec<Entry>, usize) {
+/// Takes entries off the front up to a position.
+fn take_while(entries: &mut VecDeque<Entry>, wanted: impl Fn(Position) -> bool) -> VecDeque<Entry> {
+    let end = entries.partition_point(|entry| wanted(entry.position));
+    let rest = entries.split_off(end);
+    std::mem::replace(entries, rest)
+}
+
+/// Takes entries worth so many bytes, at least one, off the front; none behind a gap.
+fn cut(entries: &mut VecDeque<Entry>, bytes: usize, gap: &Gap<'_>) -> (Vec<Entry>, usize) {
     let (mut taken, mut costs) = (Vec::new(), 0);
     while let Some(entry) = entries.pop_front() {
+        let last = entry.position;
         costs += cost(&entry);
         taken.push(entry);
-        if costs >= bytes {
+        let next = entries.front().map(|next| next.position);
+        if costs >= bytes || next.is_some_and(|next| next != last.next() && gap(last, next)) {
             break;
         }
     }

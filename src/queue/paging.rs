@@ -135,7 +135,8 @@ impl Queue {
 
     /// Puts out of memory what is too much, and asks for what will be needed.
     pub(super) fn keep_window(&mut self, effects: &mut Effects) {
-        self.ready.page_out(&mut effects.pages);
+        let absent = &self.absent;
+        self.ready.page_out(&|after, before| absent.any_between(after, before), &mut effects.pages);
         if !self.ready.has_segments() {
             return;
         }

@@ -1,7 +1,7 @@
 //! Ready messages, in order of position within each priority, and what of them is in memory.
 
 use super::effects::{Load, Page};
-use super::level::Level;
+use super::level::{Gap, Level};
 use super::segment::{ENTRY_BYTES, Segment, Stretch};
 use super::window::Window;
 use crate::message::{Message, Position};
@@ -179,12 +179,12 @@ impl Ready {
     }
 
     /// Puts out of memory what is beyond the window.
-    pub(super) fn page_out(&mut self, pages: &mut Vec<Page>) {
+    pub(super) fn page_out(&mut self, gap: &Gap<'_>, pages: &mut Vec<Page>) {
         let sum: usize = self.levels.iter().map(Level::cost).sum();
         let over = sum > self.window.start_bytes;
         let next_segment = &mut self.next_segment;
         for level in self.levels.iter_mut().filter(|level| over || level.has_segments()) {
-            level.page_out(&self.share, &mut |entries| {
+            level.page_out(&self.share, gap, &mut |entries| {
                 let segment = Segment::of(*next_segment, entries.iter())?;
                 *next_segment += 1;
                 if segment.paged {

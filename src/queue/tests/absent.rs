@@ -92,6 +92,26 @@ fn what_returns_comes_in_its_order_and_nothing_overtakes_it() {
 }
 
 #[test]
+fn what_returns_and_is_not_taken_leaves_memory_again() {
+    for persistent in [true, false] {
+        let mut bench = bench(|_| ());
+        hoard(&mut bench, 500, persistent);
+        bench.advance_ms(2000);
+        bench.store.late = true;
+        bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
+        while !bench.store.loads.is_empty() {
+            bench.serve(1);
+            assert!(bench.queue.bytes_in_memory() < 2 * BYTES_MAX, "{}", bench.queue.bytes_in_memory());
+        }
+        assert_eq!(bench.ready(), 500);
+        bench.store.late = false;
+        bench.got.clear();
+        bench.consume(2, 0);
+        assert_eq!(bench.bodies(), numbers(0..500));
+    }
+}
+
+#[test]
 fn one_that_returns_goes_before_what_is_ready() {
     let mut bench = bench(|_| ());
     bench.consume(1, 50);
