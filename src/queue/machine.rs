@@ -179,6 +179,8 @@ impl Queue {
         if self.ended {
             return;
         }
+        // What stood behind a message that was just handed out.
+        self.expire(|expires| expires <= now, effects);
         self.hand_over(effects);
         self.expire_queue(now, effects);
         if self.options.delays {
@@ -210,8 +212,7 @@ impl Queue {
     /// When [`settle_batch`](Self::settle_batch) has to be called again if no command comes before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        // What returns comes first, and is on its way.
-        let next_expiry = self.ready.next_expiry().filter(|_| self.absent.is_idle());
+        let next_expiry = self.ready.next_expiry().filter(|_| !self.is_expiry_held());
         let times = [
             next_expiry,
             self.unacked.next_page_out(&self.options.window),
@@ -342,6 +343,11 @@ impl Queue {
         }
         self.dispatch(now, effects);
         while self.is_over_full() {
+            if self.ready.may_expire_unseen() {
+                // What has expired makes room first, as it does in memory.
+                self.overflow_waits = true;
+                return;
+            }
             if let Some(entry) = self.ready.pop_overflow() {
                 self.end_of_life(entry, Reason::Maxlen, effects);
             } else if !self.drop_overflow_segment(effects) {
@@ -566,11 +572,17 @@ impl Queue {
     }
 
     fn expire(&mut self, is_due: impl Fn(Time) -> bool, effects: &mut Effects) {
-        while self.absent.returning() == 0
+        while !self.is_expiry_held()
             && let Some(entry) = self.ready.pop_expired(&is_due)
         {
             self.end_of_life(entry, Reason::Expired, effects);
         }
+    }
+
+    /// Messages that return, and those that are too many, have to be here first: which of them dies of what must not depend
+    /// on where they were.
+    fn is_expiry_held(&self) -> bool {
+        self.overflow_waits || self.absent.returning() > 0
     }
 
     fn queue_expiry(&self) -> Option<Time> {
