@@ -1,7 +1,8 @@
-//! Unacked messages that are not in memory, and their way back.
+//! Messages that are neither ready nor in memory, and their way back.
 //!
-//! An unacked message is needed again only if it comes back. What is unacked beyond the queue's window lets go of its
-//! message, the oldest deliveries first and in bundles: stored messages are in their chunks anyway, others go to a page.
+//! An unacked message is needed again only if it comes back, one that waits for another attempt only when its time has come.
+//! Beyond the queue's window they let go of their messages, in bundles: the oldest deliveries, and what waits longest. Stored
+//! messages are in their chunks anyway, others go to a page.
 //! What is decided about such an entry is decided without its message. One that returns, or that is dead and has somewhere
 //! to go, then waits here until its message is read, one bundle at a time, so that memory stays bounded whatever returns.
 //!
@@ -10,15 +11,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use super::attempts::Attempts;
 use super::dead_letter::Reason;
 use super::machine::{Queue, Restored};
 use super::ready::Entry;
 use super::{DeadLetter, Effects, Load, Page};
-use crate::message::Position;
 use crate::message::runs::Runs;
+use crate::message::{Message, Parts, Position};
 use crate::time::Time;
+
+/// Stands for a message that is not in memory.
+static NOTHING: LazyLock<Message> = LazyLock::new(|| Message::new(Parts::default()));
 
 /// Marks the ids of loads and pages of bundles: those of segments do not get there.
 const IDS: u64 = 1 << 63;
@@ -101,6 +106,27 @@ impl Absent {
         let dead = waiting.filter(|(_, to)| matches!(to, Destination::Dead(..)));
         let returning = self.returning.keys().map(|(Reverse(level), position)| (*level, *position));
         (returning.collect(), dead.map(|(entry, _)| entry.position).collect())
+    }
+
+    const fn next_bundle(&self) -> u32 {
+        self.last_bundle + 1
+    }
+
+    /// A bundle of these entries, which have their messages.
+    fn add(&mut self, entries: Vec<Entry>, effects: &mut Effects) {
+        let positions = || entries.iter().map(|entry| entry.position);
+        let Some((first, last)) = positions().min().zip(positions().max()) else { return };
+        self.last_bundle = self.next_bundle();
+        let stored = entries.iter().any(|entry| entry.stored);
+        let left = entries.len();
+        let mut page: Vec<Entry> = entries.into_iter().filter(|entry| !entry.stored).collect();
+        page.sort_unstable_by_key(|entry| entry.position);
+        let paged = !page.is_empty();
+        if paged {
+            let entries = page.into_iter().map(Into::into).collect();
+            effects.pages.push(Page { id: id_of(self.last_bundle), entries });
+        }
+        self.bundles.insert(self.last_bundle, Bundle { left, stored, paged, first, last });
     }
 
     fn want(&mut self, level: u8, entry: Entry, destination: Destination) {
@@ -198,24 +224,15 @@ impl Queue {
         }
     }
 
-    /// Puts unacked messages out of memory that are too much there, and asks for those that are wanted.
-    pub(super) fn keep_unacked_window(&mut self, now: Time, effects: &mut Effects) {
+    /// Puts unacked messages, and those that wait for another attempt, out of memory if they are too many there, and asks for
+    /// what is wanted.
+    pub(super) fn keep_other_windows(&mut self, now: Time, effects: &mut Effects) {
         let window = self.options.window;
-        while let Some(entries) = self.unacked.page_out(now, &window, self.absent.last_bundle + 1) {
-            self.absent.last_bundle += 1;
-            let number = self.absent.last_bundle;
-            let stored = entries.iter().any(|entry| entry.stored);
-            let left = entries.len();
-            let positions = || entries.iter().map(|entry| entry.position);
-            let Some((first, last)) = positions().min().zip(positions().max()) else { return };
-            let mut page: Vec<Entry> = entries.into_iter().filter(|entry| !entry.stored).collect();
-            page.sort_unstable_by_key(|entry| entry.position);
-            let paged = !page.is_empty();
-            if paged {
-                let entries = page.into_iter().map(Into::into).collect();
-                effects.pages.push(Page { id: id_of(number), entries });
-            }
-            self.absent.bundles.insert(number, Bundle { left, stored, paged, first, last });
+        while let Some(entries) = self.unacked.page_out(now, &window, self.absent.next_bundle()) {
+            self.absent.add(entries, effects);
+        }
+        while let Some(entries) = self.paused.page_out(&window, self.absent.next_bundle()) {
+            self.absent.add(entries, effects);
         }
         effects.loads.extend(self.absent.ask());
     }
@@ -254,5 +271,13 @@ impl Entry {
     #[inline]
     pub(super) const fn is_here(&self) -> bool {
         self.bundle == 0
+    }
+
+    /// Lets go of the message; gives the entry with it.
+    pub(super) fn put_out(&mut self, bundle: u32) -> Self {
+        let with_message = self.clone();
+        self.message = NOTHING.clone();
+        self.bundle = bundle;
+        with_message
     }
 }

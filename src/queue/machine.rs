@@ -187,7 +187,7 @@ impl Queue {
             self.release_due(now, effects);
         }
         self.keep_window(effects);
-        self.keep_unacked_window(now, effects);
+        self.keep_other_windows(now, effects);
     }
 
     /// Ends waits, expires what is due and delivers what consumers can take. Whoever asks finds what the commands before
@@ -657,7 +657,7 @@ impl Queue {
     }
 
     pub(super) fn bytes_in_memory(&self) -> usize {
-        self.ready.in_memory() + self.unacked.in_memory()
+        self.ready.in_memory() + self.unacked.in_memory() + self.paused.in_memory()
     }
 
     pub(super) fn within_prefetch(&self) -> bool {

@@ -8,7 +8,7 @@
 //! - a message is in exactly one place: ready, unacked, waiting (delayed or parked), or handed out in an effect (delivered without ack, dropped,
 //!   dead-lettered);
 //! - a [position](crate::message::Position) is never reused, and a requeued message returns to its position;
-//! - what is unacked but not in memory has its message again before it goes anywhere, and nothing behind it overtakes it;
+//! - what is unacked or waits, and is not in memory, has its message again before it goes anywhere, and nothing behind it overtakes it;
 //! - what is ready but not in memory ([`Window`]) is known by segments; a segment comes back before anything behind it is
 //!   touched, and a command that needs it waits;
 //! - a consumer never has more unacked messages than its prefetch, nor more bytes on their way than its window;

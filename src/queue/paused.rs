@@ -4,38 +4,89 @@ use std::collections::BTreeMap;
 
 use super::attempts::Pause;
 use super::ready::Entry;
+use super::segment::cost;
+use super::window::Window;
 use crate::message::Position;
 use crate::time::Time;
+
+type Entries = BTreeMap<(Time, Position), (Pause, Entry)>;
 
 /// Messages that are neither ready nor unacked.
 #[derive(Debug, Default)]
 pub(super) struct Paused {
-    entries: BTreeMap<(Time, Position), (Pause, Entry)>,
+    /// Those whose messages are in memory.
+    here: Entries,
+    /// The others: see [`absent`](super::absent).
+    out: Entries,
     parked: usize,
+    /// What those in memory cost there.
+    cost: usize,
 }
 
 impl Paused {
     pub(super) fn insert(&mut self, due: Time, pause: Pause, entry: Entry) {
         self.parked += usize::from(pause == Pause::Parked);
-        self.entries.insert((due, entry.position), (pause, entry));
+        let entries = if entry.is_here() {
+            self.cost += cost(&entry);
+            &mut self.here
+        } else {
+            &mut self.out
+        };
+        entries.insert((due, entry.position), (pause, entry));
     }
 
     /// Takes one whose wait is over.
     pub(super) fn pop_due(&mut self, now: Time) -> Option<Entry> {
-        let first = self.entries.first_entry().filter(|first| first.key().0 <= now)?;
-        let (pause, entry) = first.remove();
+        let key = self.first().filter(|(due, _)| *due <= now)?;
+        let (pause, entry) = self.here.remove(&key).or_else(|| self.out.remove(&key))?;
         self.parked -= usize::from(pause == Pause::Parked);
+        if entry.is_here() {
+            self.cost -= cost(&entry);
+        }
         Some(entry)
     }
 
     pub(super) fn next_due(&self) -> Option<Time> {
-        self.entries.first_key_value().map(|((due, _), _)| *due).filter(|due| *due != Time::NEVER)
+        self.first().map(|(due, _)| due).filter(|due| *due != Time::NEVER)
+    }
+
+    fn first(&self) -> Option<(Time, Position)> {
+        let first = |entries: &Entries| entries.first_key_value().map(|(key, _)| *key);
+        first(&self.here).into_iter().chain(first(&self.out)).min()
+    }
+
+    /// Takes about a segment's worth of messages out of memory, with the bundle that they are in from now on, if there are
+    /// too many: those that wait longest. Gives the entries with their messages.
+    pub(super) fn page_out(&mut self, window: &Window, bundle: u32) -> Option<Vec<Entry>> {
+        if self.cost < window.start_bytes.saturating_add(window.segment_bytes) {
+            return None;
+        }
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while bytes < window.segment_bytes.max(1)
+            && let Some((key, (pause, mut entry))) = self.here.pop_last()
+        {
+            bytes += cost(&entry);
+            entries.push(entry.put_out(bundle));
+            self.out.insert(key, (pause, entry));
+        }
+        self.cost -= bytes;
+        Some(entries).filter(|entries| !entries.is_empty())
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        let sum = self.here.values().map(|(_, entry)| cost(entry)).sum();
+        assert_eq!(self.cost, sum);
+        sum
     }
 
     /// Takes all that wait for this.
     pub(super) fn take(&mut self, wanted: Pause) -> Vec<Entry> {
-        let taken = self.entries.extract_if(.., |_, (pause, _)| *pause == wanted);
-        let taken: Vec<Entry> = taken.map(|(_, (_, entry))| entry).collect();
+        let is_wanted = |_: &(Time, Position), (pause, _): &mut (Pause, Entry)| *pause == wanted;
+        let here = self.here.extract_if(.., is_wanted).map(|(_, (_, entry))| entry);
+        let mut taken: Vec<Entry> = here.collect();
+        self.cost -= taken.iter().map(cost).sum::<usize>();
+        taken.extend(self.out.extract_if(.., is_wanted).map(|(_, (_, entry))| entry));
         if wanted == Pause::Parked {
             self.parked = 0;
         }
@@ -43,11 +94,11 @@ impl Paused {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.here.len() + self.out.len()
     }
 
     pub(super) fn delayed(&self) -> usize {
-        self.entries.len() - self.parked
+        self.len() - self.parked
     }
 
     pub(super) const fn parked(&self) -> usize {

@@ -10,7 +10,6 @@ use super::ready::Entry;
 use super::segment::cost;
 use super::window::Window;
 use super::{ConnectionId, ConsumerKey, Handle};
-use crate::message::{Message, Parts};
 use crate::time::Time;
 
 /// Different timeouts on one queue: consumers rarely have their own, and each look goes through all.
@@ -82,16 +81,13 @@ pub(super) struct UnackedSet {
     cost: usize,
     /// When the next bundle may be old enough.
     look_at: Time,
-    /// Stands for messages that are not in memory.
-    nothing: Message,
 }
 
 impl UnackedSet {
     /// With the queue's own timeout.
     pub(super) fn new(timeout: Option<AckTimeout>) -> Self {
-        let nothing = Message::new(Parts::default());
         let lists = vec![List::new(timeout)];
-        Self { slots: Slab::new(), turn: 0, lists, cost: 0, look_at: Time::ZERO, nothing }
+        Self { slots: Slab::new(), turn: 0, lists, cost: 0, look_at: Time::ZERO }
     }
 
     /// Changes the queue's own timeout, also for messages that were delivered under the former.
@@ -256,10 +252,7 @@ impl UnackedSet {
             let Some(slot) = self.slots.get_mut(*index as usize) else { continue };
             let entry = &mut slot.unacked.entry;
             self.cost -= cost(entry);
-            let with_message =
-                Entry { message: std::mem::replace(&mut entry.message, self.nothing.clone()), ..*entry };
-            entry.bundle = bundle;
-            entries.push(with_message);
+            entries.push(entry.put_out(bundle));
             after = slot.after;
         }
         if let Some(list) = self.lists.get_mut(list) {

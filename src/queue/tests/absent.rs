@@ -1,6 +1,6 @@
-//! Unacked messages that are not in memory.
+//! Messages that are unacked, or wait for another attempt, and are not in memory.
 
-use super::super::retry::{FailurePolicy, RetryPolicy, RetryType};
+use super::super::retry::{FailurePolicy, Parking, RetryPolicy, RetryType};
 use super::*;
 
 /// Some eight messages unacked in memory, two in a bundle.
@@ -12,6 +12,17 @@ fn bench(change: impl FnOnce(&mut QueueOptions)) -> Bench {
     let mut options = QueueOptions { durable: true, window: TINY, ..QueueOptions::default() };
     change(&mut options);
     Bench::new(options)
+}
+
+fn retry(ms: u32) -> RetryPolicy {
+    RetryPolicy {
+        on: RetryType::All,
+        min_ms: ms,
+        max_ms: ms,
+        multiplier_percent: None,
+        steps_ms: Vec::new(),
+        jitter_percent: 0,
+    }
 }
 
 /// A consumer that has so many messages.
@@ -186,17 +197,8 @@ fn a_dead_one_is_read_if_it_has_somewhere_to_go() {
 
 #[test]
 fn one_that_is_retried_later_is_read_when_its_time_comes() {
-    let min_ms = 5000;
-    let retry = RetryPolicy {
-        on: RetryType::All,
-        min_ms,
-        max_ms: min_ms,
-        multiplier_percent: None,
-        steps_ms: Vec::new(),
-        jitter_percent: 0,
-    };
     let mut bench = bench(|options| {
-        options.failure = FailurePolicy { retry: Some(retry), ..FailurePolicy::default() };
+        options.failure = FailurePolicy { retry: Some(retry(5000)), ..FailurePolicy::default() };
     });
     hoard(&mut bench, 100, true);
     bench.settle(Verb::Fail, 2);
@@ -205,6 +207,54 @@ fn one_that_is_retried_later_is_read_when_its_time_comes() {
     assert_eq!(bench.bodies().last().unwrap(), "2");
     bench.settle(Verb::Ack, 100);
     assert_eq!(bench.effects.removed, [Position(3)]);
+}
+
+#[test]
+fn what_waits_leaves_memory_and_is_there_when_its_time_comes() {
+    for persistent in [true, false] {
+        let mut bench = bench(|options| {
+            options.failure = FailurePolicy { retry: Some(retry(5000)), ..FailurePolicy::default() };
+        });
+        hoard(&mut bench, 500, persistent);
+        for index in 0..500 {
+            bench.settle(Verb::Fail, (index * 7) % 500);
+        }
+        assert!(bench.queue.bytes_in_memory() < BYTES_MAX, "{} bytes", bench.queue.bytes_in_memory());
+        assert_eq!(bench.queue.counts().delayed, 500);
+        bench.got.clear();
+        bench.command(Command::Cancel(key(1)));
+        bench.advance_ms(5000);
+        assert_eq!(bench.queue.counts(), Counts { ready: 500, ready_bytes: 1390, ..Counts::default() });
+        bench.consume(2, 0);
+        assert_eq!(bench.bodies(), numbers(0..500));
+        for index in 0..500 {
+            bench.settle(Verb::Ack, index);
+        }
+        assert_eq!((bench.store.pages(), bench.queue.bytes_in_memory()), (0, 0));
+    }
+}
+
+#[test]
+fn parked_ones_are_released_or_dropped_from_where_they_are() {
+    for release in [true, false] {
+        let mut bench = bench(|options| {
+            let parking = Parking { after: 1, ttl_ms: 60_000, limit: None };
+            options.failure = FailurePolicy { parking: Some(parking), ..FailurePolicy::default() };
+        });
+        hoard(&mut bench, 100, false);
+        for index in 0..100 {
+            bench.settle(Verb::Fail, index);
+        }
+        assert!(bench.store.pages() > 30 && bench.queue.counts().parked == 100);
+        bench.got.clear();
+        if release {
+            assert!(matches!(bench.command(Command::ReleaseParked), Reply::Released(100)));
+            assert_eq!(bench.bodies(), numbers(0..100));
+        } else {
+            assert!(matches!(bench.command(Command::DropParked), Reply::Dropped(100)));
+            assert_eq!((bench.store.pages(), bench.got.len()), (0, 0));
+        }
+    }
 }
 
 #[test]
