@@ -71,6 +71,11 @@ async fn get(channel: &Channel, queue: &str) -> Option<Vec<u8>> {
     message.map(|message| message.delivery.data.clone())
 }
 
+async fn count(channel: &Channel, queue: &str) -> u32 {
+    let passive = QueueDeclareOptions { passive: true, ..DURABLE };
+    channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
+}
+
 async fn exists(channel: &Channel, queue: &str) -> bool {
     let passive = QueueDeclareOptions { passive: true, ..DURABLE };
     let answer = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
@@ -250,12 +255,15 @@ async fn a_message_to_ten_queues_is_written_once() {
     let source =
         channel.basic_get("source".into(), BasicGetOptions { no_ack: false }).await.unwrap().unwrap();
     source.delivery.reject(BasicRejectOptions { requeue: false }).await.unwrap();
-    // Behind the dead letter in each queue.
+    // Nobody answers a reject: the dead letter is there when it is counted.
+    for number in 0..10 {
+        while count(&channel, &format!("q{number}")).await < 2 {}
+    }
     publish(&channel, "amq.fanout", "", b"last", 2).await;
     let written = store.handle().stats().bytes_written - before;
     assert!(written < 4 * BODY_BYTES as u64, "{written} bytes for three messages of {BODY_BYTES}");
     for number in 0..5 {
-        assert_eq!(get(&channel, &format!("q{number}")).await.unwrap(), [1; BODY_BYTES]);
+        assert!(get(&channel, &format!("q{number}")).await.unwrap() == [1; BODY_BYTES]);
     }
     broker.shutdown().await.unwrap();
     store.shutdown().unwrap();
@@ -264,9 +272,9 @@ async fn a_message_to_ten_queues_is_written_once() {
     for number in 0..10 {
         let name = format!("q{number}");
         if number >= 5 {
-            assert_eq!(get(&channel, &name).await.unwrap(), [1; BODY_BYTES]);
+            assert!(get(&channel, &name).await.unwrap() == [1; BODY_BYTES]);
         }
-        assert_eq!(get(&channel, &name).await.unwrap(), [2; BODY_BYTES]);
+        assert!(get(&channel, &name).await.unwrap() == [2; BODY_BYTES]);
         assert_eq!(get(&channel, &name).await.unwrap(), b"last");
         assert_eq!(get(&channel, &name).await, None);
     }
