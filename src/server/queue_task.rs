@@ -10,7 +10,7 @@ use super::dead_letters::Burial;
 use super::departures::Departure;
 use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::pace::Pace;
-use super::shared::{ConnectionHandle, Event, Shared, count_reason};
+use super::shared::{ConnectionHandle, Event, Given, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{
     Command, ConnectionId, ConsumerKey, Effects, Ended, Load, Page, Publish, Queue, Range, Reply, Restored,
@@ -40,6 +40,8 @@ pub(super) struct QueueTask {
     /// Whoever waits for an answer that needs messages from the store.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
     pace: Pace,
+    /// Since it last waited for the store.
+    given: Given,
     /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
     full: Vec<Mailbox>,
 }
@@ -66,6 +68,7 @@ impl QueueTask {
             connections,
             waiting,
             pace: Pace::default(),
+            given: Given::default(),
             full: Vec::new(),
         }
     }
@@ -86,7 +89,7 @@ impl QueueTask {
                 self.finish(ended).await;
                 return;
             }
-            self.shared.wait_for_store().await;
+            self.shared.wait_for_store(std::mem::take(&mut self.given)).await;
             for mailbox in std::mem::take(&mut self.full) {
                 mailbox.wait_for_room().await;
             }
@@ -237,6 +240,7 @@ impl QueueTask {
             store.forget_page(queue, page);
         }
         if !self.effects.pages.is_empty() {
+            self.given.pages = true;
             let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
             for Page { id, entries } in self.effects.pages.drain(..) {
                 let entries = entries.into_iter().map(|append| stored(append, now, wall));
@@ -277,6 +281,7 @@ impl QueueTask {
         if ops.is_empty() && join.is_none() {
             return;
         }
+        self.given.records = true;
         let ranges = std::mem::take(&mut self.effects.append_confirms);
         let confirms = ranges.into_iter().filter_map(|range| self.confirm(range)).collect();
         self.shared.store.submit(Submission { ops, join, confirms, ..Submission::default() });
@@ -328,6 +333,7 @@ impl QueueTask {
     fn depart(&mut self) {
         let due = std::mem::take(&mut self.effects.due);
         if !due.is_empty() {
+            self.given.records = true;
             let (shared, vhost, record) = (&self.shared, &self.vhost, &self.record);
             self.full.extend(Departure { shared, vhost, record }.carry_out(due));
         }
@@ -336,6 +342,7 @@ impl QueueTask {
     fn bury(&mut self) {
         let letters = std::mem::take(&mut self.effects.dead_letters);
         if !letters.is_empty() {
+            self.given.records = true;
             let options = self.queue.options();
             Burial { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }
                 .carry_out(letters);

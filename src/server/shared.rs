@@ -233,20 +233,30 @@ impl Shared {
         }
     }
 
-    /// Waits while the store has too much to do.
-    pub async fn wait_for_store(&self) {
-        while self.store_is_behind() {
+    /// Waits while the store has too much to do of what the caller has given it.
+    pub async fn wait_for_store(&self, given: Given) {
+        while self.store_is_behind(given) {
             let progress = self.store_progress.notified();
-            if !self.store_is_behind() {
+            if !self.store_is_behind(given) {
                 return;
             }
             progress.await;
         }
     }
 
-    fn store_is_behind(&self) -> bool {
-        self.store.pending_bytes() > STORE_HIGH_BYTES || self.store.pending_page_bytes() > PAGES_HIGH_BYTES
+    fn store_is_behind(&self, given: Given) -> bool {
+        (given.records && self.store.pending_bytes() > STORE_HIGH_BYTES)
+            || (given.pages && self.store.pending_page_bytes() > PAGES_HIGH_BYTES)
     }
+}
+
+/// What a queue has given to the store. One that gives nothing does not wait for what others gave.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given {
+    /// Changes of what is stored.
+    pub records: bool,
+    /// Messages to be put out of memory.
+    pub pages: bool,
 }
 
 /// Randomness from the operating system, for secrets and names. Without it nothing here is safe to go on.
