@@ -1,6 +1,7 @@
 //! What outlives a restart, and what does not.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use coney::server::Clock;
 use coney::store::OpenOptions;
@@ -279,4 +280,48 @@ async fn a_message_to_ten_queues_is_written_once() {
         assert_eq!(get(&channel, &name).await, None);
     }
     broker.shutdown().await.unwrap();
+}
+
+/// A store that is busy with what one queue gave it holds up that queue, and nobody who gives it nothing.
+#[tokio::test]
+async fn who_stores_nothing_does_not_wait_for_the_store() {
+    const MIB: usize = 1024 * 1024;
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Arc::new(tokio::sync::Mutex::new(()));
+    let commits = Arc::clone(&gate);
+    let options = OpenOptions {
+        dir: dir.path().into(),
+        on_commit: Box::new(move || drop(commits.blocking_lock())),
+        on_failure: Box::new(|error| panic!("the store failed: {error}")),
+    };
+    let (store, recovered) = coney::store::open(options).unwrap();
+    let builder = Broker::builder().store(store.handle(), recovered).listen("127.0.0.1:0".parse().unwrap());
+    let broker = builder.start().await.unwrap();
+    let (flood, other) = (connect(&broker).await, connect(&broker).await);
+    declare(&flood, "stored", true, FieldTable::default()).await;
+    declare(&other, "not", false, FieldTable::default()).await;
+    let closed = gate.lock().await;
+    // More than the store and the queue take: it does not come to its end.
+    let flooding = tokio::spawn(async move {
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let (options, body) = (BasicPublishOptions::default(), vec![1; MIB]);
+        loop {
+            flood
+                .basic_publish("".into(), "stored".into(), options, &body, properties.clone())
+                .await
+                .unwrap();
+        }
+    });
+    while store.handle().pending_bytes() <= 8 * MIB {
+        assert_eq!(count(&other, "not").await, 0);
+    }
+    for number in 0..100_u8 {
+        publish(&other, "", "not", &[number], 1).await;
+        assert_eq!(get(&other, "not").await.unwrap(), [number]);
+    }
+    assert!(store.handle().pending_bytes() > 8 * MIB, "the store went on");
+    flooding.abort();
+    drop(closed);
+    broker.shutdown().await.unwrap();
+    store.shutdown().unwrap();
 }

@@ -144,7 +144,8 @@ impl BrokerBuilder {
         self
     }
 
-    /// Uses a store that is open already: for simulations.
+    /// Uses a store that is open already: for simulations. Nobody tells the broker when that one gets on, so a queue that
+    /// has given it more than 8 MiB at once waits for ever.
     #[must_use]
     pub fn store(mut self, handle: StoreHandle, recovered: Recovered) -> Self {
         self.store = Some((handle, recovered));
