@@ -182,7 +182,7 @@ impl Message {
     /// The same message, routed to this many queues at once.
     #[must_use]
     pub fn for_queues(mut self, queues: usize) -> Self {
-        self.queues = u16::try_from(queues).unwrap_or(u16::MAX);
+        self.queues = queue_count(queues);
         self
     }
 
@@ -242,6 +242,11 @@ impl PartialEq for Message {
 
 impl Eq for Message {}
 
+/// As it is kept with a message.
+fn queue_count(queues: usize) -> u16 {
+    u16::try_from(queues).unwrap_or(u16::MAX)
+}
+
 fn split_short(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first()?;
     rest.split_at_checked(usize::from(*len))
@@ -260,7 +265,7 @@ impl Slot {
     /// The same, for a message routed to this many queues at once.
     #[must_use]
     pub fn for_queues(mut self, queues: usize) -> Self {
-        self.queues = u16::try_from(queues).unwrap_or(u16::MAX);
+        self.queues = queue_count(queues);
         self
     }
 }

@@ -60,7 +60,7 @@ pub(super) struct Absent {
     last_bundle: u32,
     wanted: BTreeMap<u32, Vec<(Entry, Destination)>>,
     /// Asked for.
-    coming: Option<(u32, Vec<(Entry, Destination)>)>,
+    coming: Option<Vec<(Entry, Destination)>>,
     /// Of those that become ready: whose turn is when, and in which bundle they are.
     returning: BTreeMap<Turn, u32>,
 }
@@ -93,17 +93,17 @@ impl Absent {
 
     /// Positions of those that wait and that the store has.
     pub(super) fn stored(&self) -> impl Iterator<Item = Position> {
-        let coming = self.coming.iter().flat_map(|(_, entries)| entries);
-        let waiting = self.wanted.values().flatten().chain(coming);
-        waiting.filter(|(entry, _)| entry.stored).map(|(entry, _)| entry.position)
+        self.waiting().filter(|(entry, _)| entry.stored).map(|(entry, _)| entry.position)
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = &(Entry, Destination)> {
+        self.wanted.values().chain(&self.coming).flatten()
     }
 
     /// Those that will be ready, and those that are dead.
     #[cfg(test)]
     pub(super) fn positions(&self) -> (Vec<(u8, Position)>, Vec<Position>) {
-        let coming = self.coming.iter().flat_map(|(_, entries)| entries);
-        let waiting = self.wanted.values().flatten().chain(coming);
-        let dead = waiting.filter(|(_, to)| matches!(to, Destination::Dead(..)));
+        let dead = self.waiting().filter(|(_, to)| matches!(to, Destination::Dead(..)));
         let returning = self.returning.keys().map(|(Reverse(level), position)| (*level, *position));
         (returning.collect(), dead.map(|(entry, _)| entry.position).collect())
     }
@@ -138,14 +138,13 @@ impl Absent {
 
     /// An entry needs its message no more, or has it: gives the page that nobody needs any more.
     fn release(&mut self, bundle: u32) -> Option<u64> {
-        let left = self.bundles.get_mut(&bundle)?;
-        left.left -= 1;
-        let done = left.left == 0;
-        let paged = left.paged;
-        if done {
-            self.bundles.remove(&bundle);
+        let of_entry = self.bundles.get_mut(&bundle)?;
+        of_entry.left -= 1;
+        if of_entry.left > 0 {
+            return None;
         }
-        (done && paged).then_some(id_of(bundle))
+        let done = self.bundles.remove(&bundle)?;
+        done.paged.then_some(id_of(bundle))
     }
 
     /// Asks for the bundle of the one that is to be delivered first, or else of any that is wanted.
@@ -159,7 +158,7 @@ impl Absent {
         let bundle = self.bundles.get(&number)?;
         let positions: BTreeSet<Position> = entries.iter().map(|(entry, _)| entry.position).collect();
         let positions: Runs = positions.into_iter().collect();
-        self.coming = Some((number, entries));
+        self.coming = Some(entries);
         let Bundle { stored, paged, .. } = *bundle;
         Some(Load { id: id_of(number), positions, stored, paged, keeps_page: true })
     }
@@ -197,23 +196,9 @@ impl Queue {
             || self.ready.head().is_none_or(|(level, head)| !self.absent.is_before(level, head))
     }
 
-    /// A dead entry without its message: `Err` if that is not needed.
-    pub(super) fn fetch_dead(
-        &mut self,
-        entry: Entry,
-        reason: Reason,
-        attempts: Option<Box<Attempts>>,
-        effects: &mut Effects,
-    ) -> Result<(), (Entry, Option<Box<Attempts>>)> {
-        if entry.is_here() {
-            return Err((entry, attempts));
-        }
-        if self.options.dead_letter_exchange.is_none() {
-            self.forget_absent(&entry, effects);
-            return Err((entry, attempts));
-        }
+    /// Keeps a dead entry until its message is here.
+    pub(super) fn fetch_dead(&mut self, entry: Entry, reason: Reason, attempts: Option<Box<Attempts>>) {
         self.absent.want(0, entry, Destination::Dead(reason, attempts));
-        Ok(())
     }
 
     /// The message of this entry is not needed any more.
@@ -240,7 +225,7 @@ impl Queue {
     /// Messages of a bundle came: those that waited for them go on.
     pub(super) fn bundle_loaded(&mut self, now: Time, messages: Vec<Restored>, effects: &mut Effects) {
         // After an end nobody waits for it.
-        let Some((_, waiting)) = self.absent.coming.take() else { return };
+        let Some(waiting) = self.absent.coming.take() else { return };
         for (mut entry, destination) in waiting {
             let found = messages.binary_search_by_key(&entry.position, |restored| restored.position);
             let Some(restored) = found.ok().and_then(|at| messages.get(at)) else {

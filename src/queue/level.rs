@@ -222,23 +222,22 @@ impl Level {
         let Some(limit) = self.segments.front().map(|segment| segment.first) else { return };
         let before = self.front.partition_point(|entry| entry.position < limit);
         let mut rest = self.front.split_off(self.head_end(window, before).unwrap_or(before));
+        let head_cost = &mut self.head_cost;
+        let mut page_all = |mut entries: VecDeque<Entry>, segments: &mut VecDeque<Segment>| {
+            while !entries.is_empty() {
+                let (entries, costs) = cut(&mut entries, window.segment_bytes, gap);
+                *head_cost -= costs;
+                segments.extend(page(entries));
+            }
+        };
         let mut segments = VecDeque::new();
         for segment in std::mem::take(&mut self.segments) {
             let (first, last) = (segment.first, segment.last);
-            let mut before = take_while(&mut rest, |position| position < first);
-            while !before.is_empty() {
-                let (entries, costs) = cut(&mut before, window.segment_bytes, gap);
-                self.head_cost -= costs;
-                segments.extend(page(entries));
-            }
+            page_all(take_while(&mut rest, |position| position < first), &mut segments);
             segments.push_back(segment);
             self.front.extend(take_while(&mut rest, |position| position <= last));
         }
-        while !rest.is_empty() {
-            let (entries, costs) = cut(&mut rest, window.segment_bytes, gap);
-            self.head_cost -= costs;
-            segments.extend(page(entries));
-        }
+        page_all(rest, &mut segments);
         self.segments = segments;
     }
 

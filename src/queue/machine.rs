@@ -598,7 +598,10 @@ impl Queue {
 
     pub(super) fn end_of_life(&mut self, entry: Entry, reason: Reason, effects: &mut Effects) {
         let attempts = self.forget_attempts(entry.position).map(Box::new);
-        let Err((entry, attempts)) = self.fetch_dead(entry, reason, attempts, effects) else { return };
+        if !entry.is_here() && self.options.dead_letter_exchange.is_some() {
+            return self.fetch_dead(entry, reason, attempts);
+        }
+        self.forget_absent(&entry, effects);
         let stored = entry.stored.then_some(entry.position);
         self.bury(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
     }

@@ -87,10 +87,12 @@ impl Pager {
     fn read(&mut self, load: Load, chunks: &[Position]) -> Result<(), Error> {
         let Load { queue, positions, page, keeps_page, done, .. } = load;
         let mut entries = match page {
-            Some(page) if keeps_page => self.pages.read(queue, page, &positions)?,
-            Some(page) => self.pages.take(queue, page, &positions)?,
+            Some(page) => self.pages.read(queue, page, &positions)?,
             None => Vec::new(),
         };
+        if let Some(page) = page.filter(|_| !keeps_page) {
+            self.pages.forget(queue, page);
+        }
         for first in chunks {
             let value = self.reader.read(Space::Messages, &chunk::chunk_key(queue, *first))?;
             // A chunk that went meanwhile had only messages that nobody waits for any more: its queue was purged.

@@ -109,21 +109,6 @@ impl Pages {
         Ok(())
     }
 
-    /// Reads the wanted messages of a page and forgets it; none if there is no such page.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub(super) fn take(
-        &mut self,
-        queue: QueueId,
-        id: u64,
-        wanted: &Runs,
-    ) -> Result<Vec<StoredMessage>, Error> {
-        let entries = self.read(queue, id, wanted)?;
-        self.forget(queue, id);
-        Ok(entries)
-    }
-
     /// Reads the wanted messages of a page; none if there is no such page.
     ///
     /// # Errors
