@@ -2,7 +2,7 @@
 //!
 //! It writes whatever it is told, right or wrong, and refuses what it cannot read.
 
-use crate::case::{Check, fail};
+use crate::check::{Check, fail};
 
 /// A field value with its exact wire type.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::case::Check;
+use crate::check::Check;
 use crate::codec::{Reader, lookup};
 use crate::raw::{PROTOCOL, Raw};
 use crate::target::Target;

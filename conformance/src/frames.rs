@@ -1,6 +1,7 @@
 //! Contents put together by hand, and what came back taken apart: for cases about single frames and their order.
 
-use crate::case::{Check, Ctx, Stop, ensure, fail, same};
+use crate::case::Ctx;
+use crate::check::{Check, Stop, ensure, fail, same};
 use crate::codec::{Reader, Writer};
 use crate::methods::{Method, method};
 use crate::raw::{CLOSED, Confirm, Event, PROTOCOL, Raw, Scope, frame, header};

@@ -1,11 +1,12 @@
 //! A black-box conformance suite for AMQP 0-9-1 brokers. It depends on no crate of Coney.
 //!
-//! `case` says what a case is, `cases` holds them all, `raw` speaks the protocol right or wrong over `codec` and
-//! `methods`, `frames` puts contents together by hand, `runner` runs cases and judges them with `deviations`, `report`
-//! prints what came out.
+//! `check` says how a check ends, `case` what a case is, `cases` holds them all, `raw` speaks the protocol right or wrong
+//! over `codec` and `methods`, `frames` puts contents together by hand, `runner` runs cases and judges them with
+//! `deviations`, `report` prints what came out.
 
 pub mod case;
 pub mod cases;
+pub mod check;
 pub mod codec;
 pub mod deviations;
 pub mod frames;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::case::{Check, Stop, fail, same};
+use crate::check::{Check, Stop, fail, same};
 use crate::codec::{Props, Reader, Table, Value, Writer, table};
 use crate::methods::{self, Method, channel_open, queue_declare};
 use crate::support::pause;
@@ -390,7 +390,7 @@ impl Raw {
             }
             (a, b) => a == b,
         };
-        crate::case::ensure(fits, format!("{found:?}, expected {wanted:?}"))?;
+        crate::check::ensure(fits, format!("{found:?}, expected {wanted:?}"))?;
         match found {
             Scope::channel(..) => {
                 self.send(methods::method(20, 41, Writer::default())).await;
@@ -565,7 +565,7 @@ impl Raw {
             if bad {
                 nacked.extend(open.iter().copied().filter(|tag| covered(tag)));
             }
-            crate::case::ensure(open.iter().any(covered), format!("tag {tag} is confirmed a second time"))?;
+            crate::check::ensure(open.iter().any(covered), format!("tag {tag} is confirmed a second time"))?;
             open.retain(|tag| !covered(tag));
         }
         Ok(nacked)

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::case::{Case, Ctx, Stop};
+use crate::case::{Case, Ctx};
+use crate::check::Stop;
 use crate::deviations::Deviations;
 use crate::target::Target;
 

@@ -1,6 +1,6 @@
 //! What many cases do with a raw connection in the same way: holding messages, reading them with their flags.
 
-use crate::case::{Check, fail};
+use crate::check::{Check, fail};
 use crate::codec::{Reader, Table, table};
 use crate::methods::{self, c};
 use crate::raw::{Event, Raw};
