@@ -1,9 +1,11 @@
 //! Holds the structure rules of the design over the whole source tree: which layer may name which, where a runtime,
-//! a store or a clock may be named, how long a function and a file may be. A rule that is not checked is a wish.
+//! a store or a clock may be named, how long a function and a file may be, and that files import each other in no circle. A rule
+//! that is not checked is a wish.
 //!
 //! Sources are parsed, not searched with patterns, so that a comment or a string never counts. `use` groups,
 //! `super::` and tokens inside macros do. Each rule has a test of its own here, with a snippet that breaks it.
 
+mod circles;
 mod paths;
 mod rules;
 mod scan;
@@ -45,6 +47,7 @@ fn check(sources: &[(String, String)]) -> Vec<Finding> {
         scan.mark_test_file(&test_modules);
     }
     findings.extend(scans.iter().flat_map(rules::check));
+    findings.extend(circles::check(&scans));
     findings
 }
 
@@ -229,6 +232,75 @@ mod snippets {
         assert_eq!(bad("src/queue/mod.rs", "// A comment.\n//! Late.\nfn f() {}\n"), 1);
         assert_eq!(bad("tests/basic.rs", "fn f() {}\n"), 1);
         assert_eq!(bad("src/queue/mod.rs", "//! What it is for.\nfn f() {}\n"), 0);
+    }
+
+    /// The circles among files given as (path, code): how many files each has.
+    fn circles(files: &[(&str, &str)]) -> Vec<String> {
+        let files: Vec<(String, String)> =
+            files.iter().map(|(path, code)| ((*path).to_owned(), format!("//! A.\n{code}"))).collect();
+        let first_words =
+            |finding: Finding| finding.text.split(" files").next().unwrap_or_default().to_owned();
+        check(&files).into_iter().map(first_words).collect()
+    }
+
+    const NONE: [&str; 0] = [];
+
+    #[test]
+    fn files_import_each_other_in_no_circle() {
+        let (a, b, c) = ("src/queue/a.rs", "src/queue/b.rs", "src/queue/c.rs");
+        let module = ("src/queue/mod.rs", "mod a;\nmod b;\nmod c;\npub use b::B;");
+        let two = |first: &str, second: &str| circles(&[module, (a, first), (b, second)]);
+        let defines = "pub struct B;\n";
+        assert_eq!(two("use super::b::B; pub struct A;", &format!("{defines}use super::a::A;")), ["2"]);
+        assert_eq!(two("use super::b::B; pub struct A;", defines), NONE);
+        assert_eq!(two("use super::B; pub struct A;", &format!("{defines}use super::a::A;")), ["2"]);
+        assert_eq!(two("fn f() { super::b::g(); }", &format!("{defines}type T = Vec<super::a::A>;")), ["2"]);
+        assert_eq!(
+            two("use crate::queue as q; fn f(b: q::B) {}", &format!("{defines}use super::a::A;")),
+            ["2"]
+        );
+        assert_eq!(
+            two("use super::b::*; pub struct A;", &format!("{defines}use super::{{a::A as X}};")),
+            ["2"]
+        );
+        let tested = format!("{defines}#[cfg(test)]\nmod tests {{ use super::super::a::A; }}");
+        assert_eq!(two("use super::b::B; pub struct A;", &tested), NONE);
+        let round = [
+            module,
+            (a, "use super::b::B; pub struct A;"),
+            (b, "use super::c::C; pub struct B;"),
+            (c, "use super::a::A; pub struct C;"),
+        ];
+        assert_eq!(circles(&round), ["3"]);
+    }
+
+    #[test]
+    fn what_a_module_defines_itself_is_above_or_below_its_children_not_both() {
+        let child = ("src/queue/a.rs", "use super::Id; pub struct A;");
+        assert_eq!(circles(&[("src/queue/mod.rs", "mod a;\npub struct Id;\nuse a::A;"), child]), ["2"]);
+        assert_eq!(circles(&[("src/queue/mod.rs", "mod a;\npub struct Id;\npub use a::A;"), child]), ["2"]);
+        assert_eq!(circles(&[("src/queue/mod.rs", "mod a;\npub struct Id;"), child]), NONE);
+        let ids = ("src/queue/ids.rs", "pub struct Id;");
+        let clean = ("src/queue/mod.rs", "mod a;\nmod ids;\npub use a::A;\npub use ids::Id;");
+        assert_eq!(circles(&[clean, child, ids]), NONE);
+    }
+
+    #[test]
+    fn a_circle_over_layers_and_in_the_other_crate_is_found_too() {
+        let store = ("src/store/mod.rs", "pub mod a;\npub mod b;");
+        let (a, b) = ("src/store/a.rs", "src/store/b.rs");
+        assert_eq!(
+            circles(&[store, (a, "use crate::store::b; pub const A: u8 = b::B;"), (b, "use super::a::A;")]),
+            ["2"]
+        );
+        let other = |name: &str| format!("conformance/src/{name}.rs");
+        let (lib, x, y) = (other("lib"), other("x"), other("y"));
+        let files = [
+            (lib.as_str(), "mod x;\nmod y;"),
+            (&x, "use crate::y::Y; pub struct X;"),
+            (&y, "use crate::x::X; pub struct Y;"),
+        ];
+        assert_eq!(circles(&files), ["2"]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(super) struct PathUse {
     pub(super) line: usize,
     /// It stands in a `use` item, so that even a single segment names a crate.
     pub(super) imported: bool,
+    /// It calls a macro.
+    pub(super) is_macro: bool,
 }
 
 /// All paths, in order; a lone identifier is a path of one segment.
@@ -79,7 +81,9 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        self.found.push(PathUse { segments, line, imported: self.imported });
+        let is_macro =
+            self.peek(0) == Some(&Token::Punct('!')) && matches!(self.peek(1), Some(Token::Open(_)));
+        self.found.push(PathUse { segments, line, imported: self.imported, is_macro });
     }
 
     /// Reads `{a, b::c}` after a prefix.

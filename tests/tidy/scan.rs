@@ -1,6 +1,6 @@
 //! One source file, parsed: its tokens with line numbers, its functions, and which of its lines are test code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
@@ -26,6 +26,14 @@ pub(super) struct Function {
     pub(super) lines: usize,
 }
 
+/// What a name of a file means.
+pub(super) enum Name {
+    /// Something that is defined here.
+    Defined,
+    /// Something that was imported, with its path.
+    Alias(Vec<String>),
+}
+
 /// What the rules look at.
 pub(super) struct Scan {
     /// From the root, with `/`.
@@ -39,6 +47,10 @@ pub(super) struct Scan {
     pub(super) test_items: Vec<RangeInclusive<usize>>,
     /// The whole file is test code.
     pub(super) test_file: bool,
+    /// What the file's own module names, outside test code.
+    pub(super) names: BTreeMap<String, Name>,
+    /// Modules of which everything is imported.
+    pub(super) globs: Vec<Vec<String>>,
     module: Vec<String>,
     inline_modules: Vec<(String, RangeInclusive<usize>)>,
     test_modules: Vec<Vec<String>>,
@@ -59,12 +71,61 @@ impl Scan {
             functions: Vec::new(),
             test_items: Vec::new(),
             test_file: in_tests_folder(path),
+            names: BTreeMap::new(),
+            globs: Vec::new(),
             module: module_of(path),
             inline_modules: Vec::new(),
             test_modules: Vec::new(),
         };
         scan.visit_file(&file);
+        file.items.iter().for_each(|item| scan.note_names(item));
         Ok(scan)
+    }
+
+    /// The module that the file is, from the crate's root.
+    pub(super) fn module(&self) -> &[String] {
+        &self.module
+    }
+
+    fn note_names(&mut self, item: &syn::Item) {
+        use syn::Item;
+        let ident = match item {
+            Item::Use(item) if !item.attrs.iter().any(is_for_tests) => {
+                return self.note_imports(&item.tree, &[]);
+            }
+            Item::Const(item) => &item.ident,
+            Item::Enum(item) => &item.ident,
+            Item::Fn(item) => &item.sig.ident,
+            Item::Static(item) => &item.ident,
+            Item::Struct(item) => &item.ident,
+            Item::Trait(item) => &item.ident,
+            Item::Type(item) => &item.ident,
+            Item::Mod(item) if item.content.is_some() => &item.ident,
+            _ => return,
+        };
+        self.names.insert(ident.to_string(), Name::Defined);
+    }
+
+    fn note_imports(&mut self, tree: &syn::UseTree, prefix: &[String]) {
+        let path = |ident: &syn::Ident| prefix.iter().cloned().chain([ident.to_string()]).collect();
+        match tree {
+            syn::UseTree::Path(tree) => {
+                let prefix: Vec<String> = path(&tree.ident);
+                self.note_imports(&tree.tree, &prefix);
+            }
+            syn::UseTree::Name(tree) if tree.ident == "self" => {
+                let name = prefix.last().cloned().unwrap_or_default();
+                self.names.insert(name, Name::Alias(prefix.to_vec()));
+            }
+            syn::UseTree::Name(tree) => {
+                self.names.insert(tree.ident.to_string(), Name::Alias(path(&tree.ident)));
+            }
+            syn::UseTree::Rename(tree) => {
+                self.names.insert(tree.rename.to_string(), Name::Alias(path(&tree.ident)));
+            }
+            syn::UseTree::Glob(_) => self.globs.push(prefix.to_vec()),
+            syn::UseTree::Group(tree) => tree.items.iter().for_each(|tree| self.note_imports(tree, prefix)),
+        }
     }
 
     /// Modules in files of their own that this file declares for tests only.
