@@ -2,7 +2,9 @@
 #![doc = ""]
 #![doc = include_str!("ARCHITECTURE.md")]
 
+mod amqp;
 pub mod auth;
+pub mod broker;
 pub mod config;
 pub mod message;
 pub mod policy;
@@ -16,7 +18,7 @@ pub mod time;
 pub mod topology;
 pub mod unique;
 
+pub use amqp::Stream;
+pub use broker::{Clock, ImportError, Readings};
 pub use queue::Window;
-pub use server::{
-    Broker, BrokerBuilder, BrokerHandle, Clock, ImportError, QueueHandle, Readings, StartError,
-};
+pub use server::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError};

@@ -1,4 +1,4 @@
-//! Time as plain values. Nothing here reads a clock: `server/clock.rs` does, and hands the result down as an
+//! Time as plain values. Nothing here reads a clock: `broker/clock.rs` does, and hands the result down as an
 //! argument, so that a test or a simulation can give any time it likes.
 
 use std::ops::{Add, Sub};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use coney::server::Clock;
+use coney::Clock;
 use coney::store::OpenOptions;
 use coney::time::Timestamp;
 use coney::{Broker, BrokerHandle};

@@ -1,26 +1,9 @@
-//! The broker as it runs: listeners, connection tasks, queue tasks, and the store they share. The only place that names
-//! tokio, and (in `clock`) the only one that reads a clock.
+//! The parts put together: starting a broker with its listeners, the handle of a program that embeds it, stopping.
 
-mod alarms;
-mod broker;
-mod clock;
-mod connection;
-mod dead_letters;
-mod definitions;
-mod departures;
-mod import;
-mod known;
-mod listener;
-mod mailbox;
-mod pace;
-mod queue_task;
-mod recovery;
-mod requests;
-mod shared;
-mod vhost;
+mod builder;
+mod error;
+mod handle;
 
-pub use alarms::Readings;
-pub use broker::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError};
-pub use clock::Clock;
-pub use connection::Stream;
-pub use import::ImportError;
+pub use builder::{Broker, BrokerBuilder};
+pub use error::StartError;
+pub use handle::{BrokerHandle, QueueHandle};

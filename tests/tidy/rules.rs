@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
@@ -25,7 +25,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("session", &["time", "message", "protocol", "unique", "topology", "queue", "auth"]),
     ("store", &["time", "message"]),
     (
-        "server",
+        "broker",
         &[
             "time",
             "telemetry",
@@ -41,7 +41,38 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "store",
         ],
     ),
-    ("management", &["time", "telemetry", "config", "message", "topology", "auth", "server"]),
+    (
+        "amqp",
+        &[
+            "time",
+            "telemetry",
+            "config",
+            "message",
+            "protocol",
+            "topology",
+            "queue",
+            "auth",
+            "session",
+            "store",
+            "broker",
+        ],
+    ),
+    ("management", &["time", "telemetry", "config", "message", "topology", "auth", "broker"]),
+    (
+        "server",
+        &[
+            "time",
+            "telemetry",
+            "config",
+            "message",
+            "queue",
+            "policy",
+            "store",
+            "broker",
+            "amqp",
+            "management",
+        ],
+    ),
 ];
 
 /// The crate's roots: they put the layers together.
@@ -49,8 +80,8 @@ const ROOTS: [&str; 3] = ["lib", "main", "args"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
 const SYNC: [&str; 10] =
     ["time", "message", "protocol", "unique", "topology", "queue", "policy", "session", "auth", "store"];
-const TOKIO: [&str; 4] = ["server", "management", "main", "lib"];
-const CLOCK: &str = "src/server/clock.rs";
+const TOKIO: [&str; 6] = ["broker", "amqp", "management", "server", "main", "lib"];
+const CLOCK: &str = "src/broker/clock.rs";
 
 /// A broken rule.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::connection;
-use super::shared::{Shared, stopped};
+use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
 use crate::session::SessionConfig;
 
@@ -20,7 +20,7 @@ const CONNECTIONS_MAX: usize = 65_536;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until the broker stops, then waits for the connections to end.
-pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener) {
+pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
     let mut stopping = shared.stopping.subscribe();
     let mut connections = JoinSet::new();
     loop {
@@ -49,12 +49,12 @@ pub(super) async fn run(shared: Arc<Shared>, listener: TcpListener) {
 }
 
 /// Binds a listening socket; the error says which address and why.
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
     TcpListener::bind(address).await
 }
 
 /// What sessions are told about the broker.
-pub(super) fn session_config(config: &Config) -> SessionConfig {
+pub(crate) fn session_config(config: &Config) -> SessionConfig {
     SessionConfig {
         server_properties: server_properties(config),
         frame_bytes_max: config.frame_bytes_max,

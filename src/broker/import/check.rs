@@ -10,12 +10,12 @@ use super::ImportError;
 use super::fields::NAME_BYTES_MAX;
 use super::parse::{Definitions, NewPermission, NewUser, QueueSpec, Secret};
 use crate::auth::{PasswordHash, User};
+use crate::broker::definitions::{Definition, QueueDefinition};
+use crate::broker::shared::{Shared, random_bytes};
+use crate::broker::vhost::{NewQueue, QueueRecord, Vhost};
 use crate::message::QueueId;
 use crate::policy::CheckedPolicy;
 use crate::queue::options;
-use crate::server::definitions::{Definition, QueueDefinition};
-use crate::server::shared::{Shared, random_bytes};
-use crate::server::vhost::{NewQueue, QueueRecord, Vhost};
 use crate::store::Op;
 use crate::topology::{Binding, Destination, ExchangeSpec, Topology, equivalence};
 

@@ -11,7 +11,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub(super) use apply::{Defaults, import};
+pub(crate) use apply::{Defaults, import};
 
 use crate::policy::PolicyError;
 

@@ -6,10 +6,10 @@ use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
 use amq_protocol::types::AMQPValue;
 
 use super::connection::Connection;
-use super::definitions::Definition;
-use super::mailbox::Mail;
-use super::shared::random_bytes;
-use super::vhost::{NewQueue, QueueRecord, Vhost, locked};
+use crate::broker::definitions::Definition;
+use crate::broker::mailbox::Mail;
+use crate::broker::shared::random_bytes;
+use crate::broker::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::as_integer;

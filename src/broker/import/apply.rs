@@ -7,14 +7,14 @@ use super::ImportError;
 use super::check::{Plan, plan};
 use super::parse::{Definitions, NewPermission, NewUser, Secret, parse};
 use crate::auth::{ADMINISTRATOR, Permission};
+use crate::broker::shared::Shared;
+use crate::broker::vhost::{Leftovers, Vhost};
 use crate::config::Config;
-use crate::server::shared::Shared;
-use crate::server::vhost::{Leftovers, Vhost};
 use crate::store::Submission;
 
 /// What a new data directory gets where the definitions leave it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Defaults {
+pub(crate) enum Defaults {
     /// The default vhost if the definitions list no vhost or no user; the default user, who may do everything there,
     /// if they list no user. RabbitMQ makes neither as soon as there is a file.
     Add,
@@ -24,11 +24,11 @@ pub(in crate::server) enum Defaults {
 
 /// What an import did, for the log.
 #[derive(Debug)]
-pub(in crate::server) struct Summary {
+pub(crate) struct Summary {
     /// What has no effect, or differs from what is there.
-    pub(in crate::server) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// How many of each kind.
-    pub(in crate::server) counts: String,
+    pub(crate) counts: String,
 }
 
 impl Summary {
@@ -51,7 +51,7 @@ impl Summary {
     }
 
     /// Says it in the log. `source` is where the definitions came from.
-    pub(in crate::server) fn tell(&self, source: &str) {
+    pub(crate) fn tell(&self, source: &str) {
         for note in &self.notes {
             tracing::warn!("definitions of {source}: {note}");
         }
@@ -63,7 +63,7 @@ impl Summary {
 ///
 /// # Errors
 /// The first fault of the text; nothing was changed then.
-pub(in crate::server) async fn import(
+pub(crate) async fn import(
     shared: &Arc<Shared>,
     text: &str,
     defaults: Defaults,

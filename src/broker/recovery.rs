@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::broker::StartError;
-use super::definitions::{Definition, QueueDefinition};
+use super::definitions::{Definition, DefinitionError, QueueDefinition};
 use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::vhost::{Leftovers, NewQueue, Vhost};
@@ -14,13 +13,24 @@ use crate::queue::{Attempts, QueueOptions, Seen};
 use crate::store::{Op, RecoveredQueue, Submission};
 use crate::topology::ExchangeSpec;
 
+/// What is in the data directory cannot be understood: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RecoveryError(String);
+
+impl From<DefinitionError> for RecoveryError {
+    fn from(error: DefinitionError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// Puts back definitions and messages. Queues start when all is there: what expired in the meantime finds its way to a
 /// dead-letter queue.
-pub(super) fn restore(
+pub(crate) fn restore(
     shared: &Arc<Shared>,
     definitions: Vec<Definition>,
     mut queues: HashMap<QueueId, RecoveredQueue>,
-) -> Result<(), StartError> {
+) -> Result<(), RecoveryError> {
     let mut definitions = definitions;
     definitions.sort_by_key(rank);
     let mut tasks = Vec::new();
@@ -32,12 +42,12 @@ pub(super) fn restore(
                 let put = shared.change_users(|users| users.put_permission(&user, &vhost, permission));
                 put.map_err(|error| {
                     let text = format!("permission of user '{user}' on vhost '{vhost}': {error}");
-                    StartError::Definition(text)
+                    RecoveryError(text)
                 })?;
             }
             Definition::Policy(name, policy) => {
                 let checked = policy.check(&name);
-                let checked = checked.map_err(|error| StartError::Definition(error.to_string()))?;
+                let checked = checked.map_err(|error| RecoveryError(error.to_string()))?;
                 vhost(shared, &name).put_policy(checked);
             }
             Definition::Exchange(name, exchange) => {
@@ -82,11 +92,11 @@ fn restore_queue(
     vhost: &Arc<Vhost>,
     definition: QueueDefinition,
     recovered: Option<RecoveredQueue>,
-) -> Result<QueueTask, StartError> {
+) -> Result<QueueTask, RecoveryError> {
     let QueueDefinition { name, id, auto_delete, arguments } = definition;
     let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
-        .map_err(|error| StartError::Definition(error.to_string()))?;
+        .map_err(|error| RecoveryError(error.to_string()))?;
     let (first_position, leftovers) = leftovers(shared, &thing, recovered)?;
     let new = NewQueue { name, owner: None, arguments, options };
     let (_, task) = vhost.install(shared, QueueId(id), new, first_position, leftovers);
@@ -99,7 +109,7 @@ fn restore_exchange(
     vhost: &Arc<Vhost>,
     exchange: ExchangeSpec,
     recovered: Option<RecoveredQueue>,
-) -> Result<Option<QueueTask>, StartError> {
+) -> Result<Option<QueueTask>, RecoveryError> {
     let thing = format!("exchange '{}' in vhost '{}'", exchange.name, vhost.name);
     let leftovers = leftovers(shared, &thing, recovered)?;
     Ok(vhost.install_exchange(shared, exchange, Some(leftovers)))
@@ -110,18 +120,20 @@ fn leftovers(
     shared: &Shared,
     thing: &str,
     recovered: Option<RecoveredQueue>,
-) -> Result<(Position, Leftovers), StartError> {
+) -> Result<(Position, Leftovers), RecoveryError> {
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
     let RecoveredQueue { stretches, delivered, notes, records, .. } = recovered.unwrap_or_default();
-    let seen = Seen::restored(&records).ok_or_else(|| {
-        StartError::Definition(format!("what {thing} remembers of earlier messages is unreadable"))
-    })?;
+    let seen = Seen::restored(&records)
+        .ok_or_else(|| RecoveryError(format!("what {thing} remembers of earlier messages is unreadable")))?;
     let leftovers = Leftovers { stretches, delivered, attempts: attempts(thing, notes)?, seen };
     Ok((first_position.max(Position(1)), leftovers))
 }
 
-fn attempts(thing: &str, notes: Vec<(Position, Vec<u8>)>) -> Result<Vec<(Position, Attempts)>, StartError> {
-    let unreadable = || StartError::Definition(format!("what is noted on messages of {thing} is unreadable"));
+fn attempts(
+    thing: &str,
+    notes: Vec<(Position, Vec<u8>)>,
+) -> Result<Vec<(Position, Attempts)>, RecoveryError> {
+    let unreadable = || RecoveryError(format!("what is noted on messages of {thing} is unreadable"));
     let decode = |(position, note): (Position, Vec<u8>)| {
         Attempts::decode(&note).map(|attempts| (position, attempts)).ok_or_else(unreadable)
     };

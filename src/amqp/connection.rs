@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
-use super::alarms::Alarms;
 use super::known::KnownQueues;
-use super::mailbox::{Mail, Mailbox};
-use super::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
-use super::vhost::{QueueRecord, Vhost};
 use crate::auth::{Credentials, IMPERSONATOR};
+use crate::broker::alarms::Alarms;
+use crate::broker::mailbox::{Mail, Mailbox};
+use crate::broker::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
+use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::{DirectReply, Errand};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mailbox::Mailbox;
+use crate::broker::mailbox::Mailbox;
 use crate::message::QueueId;
 
 /// Below this many, nothing is gained by looking for those that have ended.

@@ -1,0 +1,9 @@
+//! AMQP over sockets: listeners, the task of each connection, and what it asks the broker for.
+
+mod connection;
+mod known;
+pub(crate) mod listener;
+mod requests;
+
+pub use connection::Stream;
+pub(crate) use connection::run;

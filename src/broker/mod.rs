@@ -1,0 +1,19 @@
+//! The running broker, whoever talks to it: virtual hosts, queue tasks, definitions, alarms, recovery, and the store they
+//! share. It knows no socket and no frame. In `clock` is the only place that reads a clock.
+
+pub(crate) mod alarms;
+pub(crate) mod clock;
+mod dead_letters;
+pub(crate) mod definitions;
+mod departures;
+pub(crate) mod import;
+pub(crate) mod mailbox;
+mod pace;
+mod queue_task;
+pub(crate) mod recovery;
+pub(crate) mod shared;
+pub(crate) mod vhost;
+
+pub use alarms::Readings;
+pub use clock::Clock;
+pub use import::ImportError;

@@ -1,0 +1,209 @@
+//! Settings of a broker, and its start.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::error::StartError;
+use super::handle::BrokerHandle;
+use crate::amqp::listener;
+use crate::broker::alarms::{self, Limits, Meter, Readings};
+use crate::broker::clock::Clock;
+use crate::broker::definitions::Definition;
+use crate::broker::import::{self, Defaults};
+use crate::broker::recovery::{self, RecoveryError};
+use crate::broker::shared::Shared;
+use crate::config::Config;
+use crate::message::Position;
+use crate::queue::Window;
+use crate::store::{self, OpenOptions, Recovered, Store, StoreHandle};
+
+/// The broker, to be run by itself or within another program.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // In memory, on a free port: a broker for one test.
+/// let broker = coney::Broker::builder().ephemeral().listen("127.0.0.1:0".parse()?).start().await?;
+/// let uri = format!("amqp://guest:guest@{}/%2f", broker.address().ok_or("not listening")?);
+/// # assert!(uri.starts_with("amqp://guest:guest@127.0.0.1:"));
+/// // ... point any AMQP 0-9-1 client at `uri` ...
+/// broker.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Broker;
+
+impl Broker {
+    /// A broker to be configured. Without more it is the one that `cargo run` starts.
+    #[must_use]
+    pub fn builder() -> BrokerBuilder {
+        BrokerBuilder { config: Config::default(), clock: None, store: None, meter: None, window: None }
+    }
+}
+
+/// Settings of a broker that is not yet started.
+pub struct BrokerBuilder {
+    config: Config,
+    clock: Option<Clock>,
+    store: Option<(StoreHandle, Recovered)>,
+    meter: Option<Meter>,
+    window: Option<Window>,
+}
+
+impl BrokerBuilder {
+    /// All settings at once.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Listens on this address only; port 0 picks a free one.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen = vec![address];
+        self
+    }
+
+    /// Listens nowhere: connections come by [`BrokerHandle::attach`].
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        self.config.listen.clear();
+        self
+    }
+
+    /// Keeps everything in memory.
+    #[must_use]
+    pub fn ephemeral(mut self) -> Self {
+        self.config.data_dir = None;
+        self
+    }
+
+    /// Keeps durable things in this directory.
+    #[must_use]
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.data_dir = Some(dir.into());
+        self
+    }
+
+    /// Tells the time by this clock.
+    #[must_use]
+    pub const fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Uses a store that is open already: for simulations. Nobody tells the broker when that one gets on, so a queue that
+    /// has given it more than 8 MiB at once waits for ever.
+    #[must_use]
+    pub fn store(mut self, handle: StoreHandle, recovered: Recovered) -> Self {
+        self.store = Some((handle, recovered));
+        self
+    }
+
+    /// Keeps these parts of each queue in memory, not those that follow from the settings: for simulations.
+    #[must_use]
+    pub const fn window(mut self, window: Window) -> Self {
+        self.window = Some(window);
+        self
+    }
+
+    /// Learns by this how much memory it uses and how much of its disk is free, not from the operating system: for tests
+    /// of the alarms.
+    #[must_use]
+    pub fn meter(mut self, meter: impl FnMut() -> Readings + Send + 'static) -> Self {
+        self.meter = Some(Box::new(meter));
+        self
+    }
+
+    /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
+    pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
+        // Addresses first: a second broker started by mistake fails before it touches anything.
+        let mut listeners = Vec::new();
+        for address in &self.config.listen {
+            let bound = listener::bind(*address).await;
+            listeners.push(bound.map_err(|source| StartError::Listen { address: *address, source })?);
+        }
+        let progress = Arc::<Notify>::default();
+        let (failure, failed) = oneshot::channel();
+        let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
+        let opened = self.open_store(&progress, failure)?;
+        let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
+        let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
+        shared.store_progress = progress;
+        // Without a disk there is nowhere else to keep them.
+        if !is_ephemeral {
+            let setting = Window::of(shared.config.queue_bytes_in_memory);
+            shared.window = self.window.unwrap_or(setting);
+        }
+        let shared = Arc::new(shared);
+        let is_new = definitions.is_empty();
+        recovery::restore(&shared, definitions, opened.recovered.queues)?;
+        import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
+        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let limits = Limits::of(&shared.config);
+        let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
+        tokio::spawn(alarms::watch(Arc::clone(&shared), limits, meter));
+        let run = |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener));
+        let tasks = listeners.into_iter().map(run).collect();
+        Ok(BrokerHandle { shared, addresses, tasks, store: opened.store, failed: Some(failed) })
+    }
+
+    fn open_store(
+        &mut self,
+        progress: &Arc<Notify>,
+        failure: oneshot::Sender<store::Error>,
+    ) -> Result<Opened, store::Error> {
+        if let Some((handle, recovered)) = self.store.take() {
+            return Ok(Opened { store: None, handle, recovered });
+        }
+        let Some(dir) = &self.config.data_dir else {
+            let recovered =
+                Recovered { first_queue_id: 1, next_position: Position(1), ..Recovered::default() };
+            return Ok(Opened { store: None, handle: StoreHandle::ephemeral(), recovered });
+        };
+        let progress = Arc::clone(progress);
+        let options = OpenOptions {
+            dir: Path::new(dir).to_path_buf(),
+            on_commit: Box::new(move || progress.notify_waiters()),
+            on_failure: Box::new(move |error| drop(failure.send(error))),
+        };
+        let (store, recovered) = store::open(options)?;
+        if let Some(healed) = &recovered.healed {
+            tracing::warn!(healed, "the data directory was healed");
+        }
+        Ok(Opened { handle: store.handle(), store: Some(store), recovered })
+    }
+}
+
+struct Opened {
+    store: Option<Store>,
+    handle: StoreHandle,
+    recovered: Recovered,
+}
+
+/// What a definitions file that says nothing says.
+const NO_DEFINITIONS: &str = "{}";
+
+/// Imports the definitions file, if there is one; a new data directory gets the default vhost and user by the same way.
+async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), StartError> {
+    let path = shared.config.definitions.clone().unwrap_or_default();
+    let text = match &shared.config.definitions {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| StartError::DefinitionsFile { path: path.clone(), source })?,
+        None if defaults == Defaults::None => return Ok(()),
+        None => NO_DEFINITIONS.to_owned(),
+    };
+    let imported = import::import(shared, &text, defaults).await;
+    let summary = imported.map_err(|error| StartError::Import { path, error })?;
+    if let Some(path) = &shared.config.definitions {
+        summary.tell(&path.display().to_string());
+    }
+    Ok(())
+}

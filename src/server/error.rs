@@ -1,0 +1,43 @@
+//! Why a broker could not start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::broker::ImportError;
+use crate::broker::recovery::RecoveryError;
+use crate::store;
+
+/// Why a broker could not start. Each text is one line for its user.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be bound.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The data directory could not be opened.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// What is in it could not be understood.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// The definitions file could not be read.
+    #[error("cannot read the definitions file {}", path.display())]
+    DefinitionsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The definitions could not be imported; nothing of them was.
+    #[error("{}: {error}", path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// The object and what is wrong with it.
+        error: ImportError,
+    },
+}
