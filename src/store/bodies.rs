@@ -6,40 +6,11 @@
 //!   such chunk goes. References are counted by chunk entries, not by live messages: a chunk goes as a whole.
 //! - Numbers of records are never reused: like positions, they begin with the boot epoch.
 
-use super::StoredMessage;
 use super::chunk;
 use super::engine::{Space, WriteBatch};
+use super::shared_body::{Reference, is_shared};
 use crate::message::{Identity, Message};
 use foldhash::HashMap;
-
-/// Below this a record of its own costs more than the copies: a key-value pair costs about as much as copying this.
-const MESSAGE_BYTES_MIN: usize = 1024;
-/// The copies that are saved have to be worth it.
-const SAVED_BYTES_MIN: usize = 4 * 1024;
-
-/// Whether this message is stored apart from its queues' chunks.
-pub(super) fn is_shared(message: &Message) -> bool {
-    let copies = usize::from(message.queues()).saturating_sub(1);
-    copies > 0
-        && message.encoded_len() >= MESSAGE_BYTES_MIN
-        && copies * message.encoded_len() >= SAVED_BYTES_MIN
-}
-
-/// What an entry's share of its message is, in bytes.
-pub(super) fn share(entry: &StoredMessage) -> usize {
-    let message = &entry.message;
-    let queues = if is_shared(message) { usize::from(message.queues()) } else { 1 };
-    message.encoded_len() / queues
-}
-
-/// A reference to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reference {
-    /// The record's number.
-    pub(super) number: u64,
-    /// Bytes of its value.
-    pub(super) bytes: u32,
-}
 
 #[derive(Debug)]
 struct Body {

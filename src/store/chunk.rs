@@ -17,8 +17,10 @@
 //!
 //! A page (see `pages`) holds entries in the same form, the first delta counting from 0.
 
-use super::bodies::Reference;
-use super::{Error, StoredMessage, Stretch};
+use super::error::Error;
+use super::recovered::Stretch;
+use super::shared_body::Reference;
+use super::submission::StoredMessage;
 use crate::message::packed::{Reader, push_varint};
 use crate::message::runs::Runs;
 use crate::message::{FinishedBlock, Message, Position, QueueId};

@@ -3,7 +3,7 @@
 //! Invariants: every number that was added is released exactly once; sinks are called in the order in which they came, so that
 //! the same submissions have the same story.
 
-use super::{Confirm, ConfirmSink};
+use super::submission::{Confirm, ConfirmSink};
 use foldhash::HashMap;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //! Invariants the committer keeps: a batch holds each key at most once (an engine may give all its writes one
 //! sequence number), and a key removed with [`Write::RemoveWeak`] was put exactly once.
 
-use super::Error;
+use super::error::Error;
 
 /// The two key spaces of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

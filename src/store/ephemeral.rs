@@ -2,7 +2,7 @@
 //!
 //! Invariant: what belongs to a join fires when its last part comes, outside the lock.
 
-use super::{Confirm, Submission};
+use super::submission::{Confirm, Submission};
 use foldhash::HashMap;
 use std::sync::{Mutex, PoisonError};
 

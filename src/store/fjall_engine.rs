@@ -5,7 +5,8 @@
 //! opens them, under fjall's own lock, because fjall silently drops what follows a damaged header.
 
 use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
-use super::{Error, chunk, journal_check};
+use super::error::Error;
+use super::{chunk, journal_check};
 use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
     PersistMode,

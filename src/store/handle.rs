@@ -3,8 +3,9 @@
 //! Invariant: pending bytes grow before a submission is sent and shrink after its commit, so they never wrap.
 
 use super::ephemeral::Ephemeral;
-use super::pager::Request;
-use super::{Error, Load, StoredMessage, Submission};
+use super::error::Error;
+use super::load::{Load, Request};
+use super::submission::{StoredMessage, Submission};
 use crate::message::QueueId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -11,7 +11,8 @@
 //! `3 | xxh3 u64 of the items | FJL 3`; an item is `2 | value type u8 | compression u8 | keyspace u64 | key length
 //! u16 | value length u32 | stored length u32 | key | value`, or `4 | keyspace u64`. Unwritten space is zeros.
 
-use super::{Error, chunk};
+use super::chunk;
+use super::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 //! Invariant: what the disk shows is its synced pairs with the buffered commits applied in order; a crash keeps the
 //! former and a prefix of the latter, which is what a machine does to a journal.
 
-use super::Error;
 use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
+use super::error::Error;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

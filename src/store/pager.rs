@@ -5,35 +5,14 @@
 
 use super::chunk;
 use super::engine::{Reader, Space};
+use super::error::Error;
+use super::handle::Shared;
+use super::load::{Load, Request};
 use super::pages::Pages;
-use super::{Error, Load, Shared, StoredMessage};
 use crate::message::{Position, QueueId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
-
-/// What the pager is asked.
-pub(super) enum Request {
-    /// Read these chunks, and the page.
-    Read {
-        load: Load,
-        chunks: Vec<Position>,
-    },
-    Write {
-        queue: QueueId,
-        page: u64,
-        entries: Vec<StoredMessage>,
-        cost: usize,
-    },
-    Forget {
-        queue: QueueId,
-        page: u64,
-    },
-    ForgetAll {
-        queue: QueueId,
-    },
-    Close,
-}
 
 /// Does what it is asked.
 pub(super) struct Pager {

@@ -9,7 +9,8 @@
 //! Invariants: a page is read at most once and is gone then; what is read back is what was written, or an error.
 
 use super::chunk::{decode_entries, encode_entry};
-use super::{Error, StoredMessage};
+use super::error::Error;
+use super::submission::StoredMessage;
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
 use foldhash::HashMap;

@@ -8,8 +8,9 @@
 use super::bodies::Bodies;
 use super::chunk::{self, KIND_HEARTBEAT, KIND_NOTE, KIND_RECORD, KIND_STATE, KIND_SUMMARY, Summary};
 use super::engine::{Durability, Engine, Reader, Space, WriteBatch};
+use super::error::Error;
 use super::index::{Chunk, Index};
-use super::{Error, Recovered, RecoveredQueue};
+use super::recovered::{Recovered, RecoveredQueue};
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
 use std::collections::{BTreeMap, HashMap};

@@ -9,10 +9,13 @@ mod model;
 mod parts;
 
 use super::*;
-use crate::message::Parts;
+use crate::message::runs::Runs;
+use crate::message::{Message, Parts, Position, QueueId};
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 fn message(body: &[u8]) -> Message {
     Message::new(Parts { exchange: b"e", routing_key: b"k", properties: &[0, 0], body, persistent: true })

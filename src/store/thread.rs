@@ -5,13 +5,15 @@
 
 use super::committer::Committer;
 use super::engine::Engine;
+use super::error::Error;
 use super::fjall_engine::FjallEngine;
-use super::handle::Input;
+use super::handle::{Input, Shared, StoreHandle};
+use super::load::Request;
 use super::memory::{MemoryDisk, MemoryEngine};
-use super::pager::{Pager, Request};
+use super::pager::Pager;
 use super::pages::Pages;
+use super::recovered::Recovered;
 use super::recovery::{self, Start};
-use super::{Error, Recovered, Shared, StoreHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,0 +1,52 @@
+//! What is read from the store while it runs, and what its pager is asked.
+
+use super::submission::StoredMessage;
+use crate::message::runs::Runs;
+use crate::message::{Position, QueueId};
+use std::fmt;
+
+/// Messages to be read.
+pub struct Load {
+    /// The queue.
+    pub queue: QueueId,
+    /// Which of its messages: they must not be removed before they came.
+    pub positions: Runs,
+    /// Whether any of them is in a chunk.
+    pub stored: bool,
+    /// The page that has the others; it is gone when it was read, unless it is kept.
+    pub page: Option<u64>,
+    /// Whether the page is kept.
+    pub keeps_page: bool,
+    /// Gets them, ascending; on a thread of the store: must be quick and not block. If they cannot be read the store
+    /// fails, and this is dropped.
+    pub done: Box<dyn FnOnce(Vec<StoredMessage>) + Send>,
+}
+
+impl fmt::Debug for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Load").field("queue", &self.queue).field("page", &self.page).finish_non_exhaustive()
+    }
+}
+
+/// What the pager is asked.
+pub(super) enum Request {
+    /// Read these chunks, and the page.
+    Read {
+        load: Load,
+        chunks: Vec<Position>,
+    },
+    Write {
+        queue: QueueId,
+        page: u64,
+        entries: Vec<StoredMessage>,
+        cost: usize,
+    },
+    Forget {
+        queue: QueueId,
+        page: u64,
+    },
+    ForgetAll {
+        queue: QueueId,
+    },
+    Close,
+}
