@@ -7,147 +7,21 @@
 //! `amqp`, which is looked up; `localhost` is not.
 
 mod file;
+mod settings;
+mod source;
 mod value;
 
-use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+pub use settings::{Config, FRAME_BYTES_CEILING, FRAME_BYTES_FLOOR, MESSAGE_BYTES_CEILING, MemoryLimit};
+pub use source::{ConfigError, KEYS, Overrides, env_name};
 pub use value::parse_bytes;
 
-/// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
-/// broker with 1 GiB of memory could hold once in and once out.
-pub const MESSAGE_BYTES_CEILING: u64 = 512 << 20;
-/// Smallest `frame-max`: RabbitMQ refuses less, and clients raise theirs to it.
-pub const FRAME_BYTES_FLOOR: u32 = 8192;
-/// Largest `frame-max`: clients size their buffers by it (one of them at 32 times), and a frame is read whole.
-pub const FRAME_BYTES_CEILING: u32 = 16 << 20;
+use source::{ENV_PREFIX, Origin, Source, rabbitmq_env_name};
+
 /// Longest virtual host name: it travels as an AMQP short string.
 const VHOST_BYTES_MAX: usize = 255;
-/// Prefix of every environment variable of ours.
-const ENV_PREFIX: &str = "CONEY_";
-
-/// Every setting, as it is called in the file; `--KEY` on the command line and `CONEY_KEY` in the environment.
-pub const KEYS: [&str; 19] = [
-    "amqp",
-    "data-dir",
-    "ephemeral",
-    "default-user",
-    "default-pass",
-    "default-vhost",
-    "definitions",
-    "max-message-size",
-    "queue-memory",
-    "memory-limit",
-    "disk-free-limit",
-    "heartbeat",
-    "frame-max",
-    "channel-max",
-    "server-product",
-    "server-version",
-    "loopback-users",
-    "log",
-    "config",
-];
-
-/// How much memory the broker may use before it blocks publishers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemoryLimit {
-    /// Of the machine's memory, or of its container's if that is less, 1 to 100.
-    Percent(u8),
-    /// Resident memory of the process, in bytes.
-    Bytes(u64),
-    /// As much as there is.
-    None,
-}
-
-/// The resolved settings.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Addresses to accept AMQP connections on, at least one; port 0 picks a free one.
-    pub listen: Vec<SocketAddr>,
-    /// Where the store lives; `None` keeps everything in memory.
-    pub data_dir: Option<PathBuf>,
-    /// User made when the data directory is new.
-    pub default_user: String,
-    /// That user's password.
-    pub default_pass: String,
-    /// Virtual host made when the data directory is new.
-    pub default_vhost: String,
-    /// Definitions in RabbitMQ's JSON format, imported at every start before clients are accepted.
-    pub definitions: Option<PathBuf>,
-    /// Largest message body accepted, 1 byte to [`MESSAGE_BYTES_CEILING`].
-    pub message_bytes_max: u64,
-    /// How much of a queue is kept in memory, at least 1 byte; what is beyond is on disk, if there is one.
-    pub queue_bytes_in_memory: usize,
-    /// Above it publishers are blocked.
-    pub memory_limit: MemoryLimit,
-    /// With less than this many bytes free on the disk of the data directory publishers are blocked; `None` never.
-    pub disk_free_limit: Option<u64>,
-    /// Heartbeat interval offered to clients, in seconds; 0 offers none.
-    pub heartbeat_s: u16,
-    /// Largest frame offered to clients, [`FRAME_BYTES_FLOOR`] to [`FRAME_BYTES_CEILING`] bytes.
-    pub frame_bytes_max: u32,
-    /// Channels a connection may have open at once, at least 1.
-    pub channels_max: u16,
-    /// `product` in the server properties. Clients choose behaviour by it (kombu: how `basic.qos` is meant).
-    pub server_product: String,
-    /// `version` in the server properties, read together with the product.
-    pub server_version: String,
-    /// Users that may connect over a loopback address only.
-    pub loopback_users: Vec<String>,
-    /// What to log, in the syntax of `tracing`'s env filter.
-    pub log: String,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
-            data_dir: Some(PathBuf::from("coney-data")),
-            default_user: "guest".into(),
-            default_pass: "guest".into(),
-            default_vhost: "/".into(),
-            definitions: None,
-            message_bytes_max: 128 << 20,
-            queue_bytes_in_memory: 16 << 20,
-            memory_limit: MemoryLimit::Percent(40),
-            disk_free_limit: Some(200_000_000),
-            heartbeat_s: 60,
-            frame_bytes_max: 131_072,
-            channels_max: 2047,
-            server_product: "RabbitMQ".into(),
-            server_version: "4.0.5".into(),
-            loopback_users: vec!["guest".into()],
-            log: "info".into(),
-        }
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("listen", &self.listen)
-            .field("data_dir", &self.data_dir)
-            .field("default_user", &self.default_user)
-            .field("default_vhost", &self.default_vhost)
-            .field("definitions", &self.definitions)
-            .field("message_bytes_max", &self.message_bytes_max)
-            .field("queue_bytes_in_memory", &self.queue_bytes_in_memory)
-            .field("memory_limit", &self.memory_limit)
-            .field("disk_free_limit", &self.disk_free_limit)
-            .field("heartbeat_s", &self.heartbeat_s)
-            .field("frame_bytes_max", &self.frame_bytes_max)
-            .field("channels_max", &self.channels_max)
-            .field("server_product", &self.server_product)
-            .field("server_version", &self.server_version)
-            .field("loopback_users", &self.loopback_users)
-            .field("log", &self.log)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Config {
     /// Resolves the settings. `env` answers the value of a variable; `file` is the configuration file's path, which
     /// is used in errors only, and its text.
@@ -168,87 +42,6 @@ impl Config {
     }
 }
 
-/// What one source says, as text: `None` where it says nothing.
-#[derive(Clone, Default)]
-pub struct Overrides {
-    /// Each `HOST:PORT`.
-    pub amqp: Option<Vec<String>>,
-    /// A directory.
-    pub data_dir: Option<PathBuf>,
-    /// Whether to keep everything in memory. On the same source it wins over `data_dir`; a `data_dir` of a higher
-    /// source wins over it.
-    pub ephemeral: Option<bool>,
-    /// A user name.
-    pub default_user: Option<String>,
-    /// A password.
-    pub default_pass: Option<String>,
-    /// A virtual host.
-    pub default_vhost: Option<String>,
-    /// A file.
-    pub definitions: Option<PathBuf>,
-    /// Bytes, with or without a unit: see [`parse_bytes`].
-    pub max_message_size: Option<String>,
-    /// `queue-memory`.
-    pub queue_memory: Option<String>,
-    /// Bytes, with or without a unit, a percentage of the machine's memory such as `40%`, or `none`.
-    pub memory_limit: Option<String>,
-    /// Bytes, with or without a unit, or `none`.
-    pub disk_free_limit: Option<String>,
-    /// Seconds.
-    pub heartbeat: Option<String>,
-    /// Bytes, with or without a unit.
-    pub frame_max: Option<String>,
-    /// A number.
-    pub channel_max: Option<String>,
-    /// Any text.
-    pub server_product: Option<String>,
-    /// Any text.
-    pub server_version: Option<String>,
-    /// User names; the single name `none` is the empty list.
-    pub loopback_users: Option<Vec<String>>,
-    /// A filter.
-    pub log: Option<String>,
-}
-
-/// Why the settings cannot be used. Always one line.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ConfigError {
-    /// The file is not TOML, or has a key or a type that does not exist.
-    #[error("{}{}: {reason}", path.display(), line.map(|n| format!(":{n}")).unwrap_or_default())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Line of the fault, from 1.
-        line: Option<usize>,
-        /// What is wrong, naming the key.
-        reason: String,
-    },
-    /// A value cannot be used.
-    #[error("{origin}: {reason}")]
-    Value {
-        /// The flag, variable or key (with its file) that holds it.
-        origin: String,
-        /// What is wrong.
-        reason: String,
-        /// Whether it stood on the command line.
-        usage: bool,
-    },
-}
-
-impl ConfigError {
-    /// Whether the command line is at fault, which makes it a usage error.
-    #[must_use]
-    pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Value { usage: true, .. })
-    }
-}
-
-/// The environment variable of a setting: `data-dir` is `CONEY_DATA_DIR`.
-#[must_use]
-pub fn env_name(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.to_uppercase().replace('-', "_"))
-}
-
 /// Warnings about variables that look like a misspelt setting: `CONEY_` and a word one or two letters away from a
 /// key. Others that begin so are left alone (an orchestrator sets `CONEY_SERVICE_HOST` by itself).
 pub fn misspelt_env<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
@@ -261,15 +54,6 @@ pub fn misspelt_env<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String>
             Some(format!("the environment variable {name} is not a setting and is ignored; {meant} is one"))
         })
         .collect()
-}
-
-fn rabbitmq_env_name(key: &str) -> String {
-    match key {
-        "default-user" | "default-pass" | "default-vhost" => {
-            format!("RABBITMQ_{}", key.to_uppercase().replace('-', "_"))
-        }
-        _ => String::new(),
-    }
 }
 
 /// Reads every setting from the environment. An empty variable counts as unset, as scripts often leave them so.
@@ -309,30 +93,6 @@ fn from_env(
         loopback_users: list("loopback-users"),
         log: var("log"),
     })
-}
-
-/// Where values came from, to name it in an error.
-enum Origin {
-    Flag,
-    Env,
-    RabbitEnv,
-    File(PathBuf),
-}
-
-impl Origin {
-    fn name(&self, key: &str) -> String {
-        match self {
-            Self::Flag => format!("--{key}"),
-            Self::Env => env_name(key),
-            Self::RabbitEnv => rabbitmq_env_name(key),
-            Self::File(path) => format!("{}: {key}", path.display()),
-        }
-    }
-}
-
-struct Source {
-    values: Overrides,
-    origin: Origin,
 }
 
 /// The sources, the one that decides first.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{ConfigError, Origin, Overrides, Source};
+use super::source::{ConfigError, Origin, Overrides, Source};
 
 /// The file as it is written.
 #[derive(Default, Deserialize)]

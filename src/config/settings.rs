@@ -1,0 +1,109 @@
+//! The settings as plain values, with their limits and defaults.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
+/// broker with 1 GiB of memory could hold once in and once out.
+pub const MESSAGE_BYTES_CEILING: u64 = 512 << 20;
+/// Smallest `frame-max`: RabbitMQ refuses less, and clients raise theirs to it.
+pub const FRAME_BYTES_FLOOR: u32 = 8192;
+/// Largest `frame-max`: clients size their buffers by it (one of them at 32 times), and a frame is read whole.
+pub const FRAME_BYTES_CEILING: u32 = 16 << 20;
+/// How much memory the broker may use before it blocks publishers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// Of the machine's memory, or of its container's if that is less, 1 to 100.
+    Percent(u8),
+    /// Resident memory of the process, in bytes.
+    Bytes(u64),
+    /// As much as there is.
+    None,
+}
+
+/// The resolved settings.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Addresses to accept AMQP connections on, at least one; port 0 picks a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Where the store lives; `None` keeps everything in memory.
+    pub data_dir: Option<PathBuf>,
+    /// User made when the data directory is new.
+    pub default_user: String,
+    /// That user's password.
+    pub default_pass: String,
+    /// Virtual host made when the data directory is new.
+    pub default_vhost: String,
+    /// Definitions in RabbitMQ's JSON format, imported at every start before clients are accepted.
+    pub definitions: Option<PathBuf>,
+    /// Largest message body accepted, 1 byte to [`MESSAGE_BYTES_CEILING`].
+    pub message_bytes_max: u64,
+    /// How much of a queue is kept in memory, at least 1 byte; what is beyond is on disk, if there is one.
+    pub queue_bytes_in_memory: usize,
+    /// Above it publishers are blocked.
+    pub memory_limit: MemoryLimit,
+    /// With less than this many bytes free on the disk of the data directory publishers are blocked; `None` never.
+    pub disk_free_limit: Option<u64>,
+    /// Heartbeat interval offered to clients, in seconds; 0 offers none.
+    pub heartbeat_s: u16,
+    /// Largest frame offered to clients, [`FRAME_BYTES_FLOOR`] to [`FRAME_BYTES_CEILING`] bytes.
+    pub frame_bytes_max: u32,
+    /// Channels a connection may have open at once, at least 1.
+    pub channels_max: u16,
+    /// `product` in the server properties. Clients choose behaviour by it (kombu: how `basic.qos` is meant).
+    pub server_product: String,
+    /// `version` in the server properties, read together with the product.
+    pub server_version: String,
+    /// Users that may connect over a loopback address only.
+    pub loopback_users: Vec<String>,
+    /// What to log, in the syntax of `tracing`'s env filter.
+    pub log: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
+            data_dir: Some(PathBuf::from("coney-data")),
+            default_user: "guest".into(),
+            default_pass: "guest".into(),
+            default_vhost: "/".into(),
+            definitions: None,
+            message_bytes_max: 128 << 20,
+            queue_bytes_in_memory: 16 << 20,
+            memory_limit: MemoryLimit::Percent(40),
+            disk_free_limit: Some(200_000_000),
+            heartbeat_s: 60,
+            frame_bytes_max: 131_072,
+            channels_max: 2047,
+            server_product: "RabbitMQ".into(),
+            server_version: "4.0.5".into(),
+            loopback_users: vec!["guest".into()],
+            log: "info".into(),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("data_dir", &self.data_dir)
+            .field("default_user", &self.default_user)
+            .field("default_vhost", &self.default_vhost)
+            .field("definitions", &self.definitions)
+            .field("message_bytes_max", &self.message_bytes_max)
+            .field("queue_bytes_in_memory", &self.queue_bytes_in_memory)
+            .field("memory_limit", &self.memory_limit)
+            .field("disk_free_limit", &self.disk_free_limit)
+            .field("heartbeat_s", &self.heartbeat_s)
+            .field("frame_bytes_max", &self.frame_bytes_max)
+            .field("channels_max", &self.channels_max)
+            .field("server_product", &self.server_product)
+            .field("server_version", &self.server_version)
+            .field("loopback_users", &self.loopback_users)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
+}
