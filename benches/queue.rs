@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use coney::message::{Message, MessageBlock, Parts, Position};
-use coney::queue::retry::FailurePolicy;
+use coney::queue::failure_policy::FailurePolicy;
 use coney::queue::{
     Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Effects, Handle, Marked, OwnTimeout, Publish,
     Queue, QueueOptions, Verb,

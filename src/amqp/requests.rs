@@ -13,7 +13,7 @@ use crate::broker::vhost::{NewQueue, QueueRecord, Vhost, locked};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::as_integer;
-use crate::queue::failure_options::consumer_timeout;
+use crate::queue::options::consumer_timeout;
 use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, Marked, QueueOptions, Reply, options};
 use crate::session::outgoing::Envelope;
 use crate::session::{AckPolicy, ChannelRequest, Exception, Operation, TxWork, direct_reply};

@@ -1,143 +1,16 @@
 //! What a batch of commands asks the outside to do: gathered per batch, so that each kind leaves as one piece of work.
 
+use std::collections::BTreeMap;
+
 use super::attempts::Attempts;
 use super::dead_letter::Reason;
-use super::delayed::Due;
-use super::ready::Entry;
-use super::seen::Records;
-use super::{ConnectionId, ConsumerKey, Handle, Reply};
+use super::delivery::Deliveries;
+use super::entry::Entry;
+use super::ids::{ConnectionId, ConsumerKey};
+use super::reply::Reply;
 use crate::message::runs::Runs;
 use crate::message::{Message, Position};
 use crate::time::Time;
-
-/// What a delivery costs beyond its encoded message: frame envelopes, tags, bookkeeping.
-const DELIVERY_OVERHEAD_BYTES: usize = 64;
-
-/// The bytes a delivery counts for in its consumer's window.
-#[must_use]
-pub const fn delivery_cost(message: &Message) -> usize {
-    message.encoded_len() + DELIVERY_OVERHEAD_BYTES
-}
-
-/// A message for a consumer.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// To settle it with; means nothing to a consumer with no_ack.
-    pub handle: Handle,
-    /// The message.
-    pub message: Message,
-    /// Whether it may have been delivered before.
-    pub redelivered: bool,
-}
-
-impl Delivery {
-    /// The bytes it counts for in its consumer's window.
-    #[must_use]
-    pub const fn cost(&self) -> usize {
-        delivery_cost(&self.message)
-    }
-}
-
-/// Deliveries of one batch to one consumer.
-#[derive(Debug)]
-pub struct Deliveries {
-    /// The consumer.
-    pub consumer: ConsumerKey,
-    /// The messages, in order.
-    pub deliveries: Vec<Delivery>,
-}
-
-/// Publish sequence numbers of one channel, from `first` to `last`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// The publisher's connection.
-    pub connection: ConnectionId,
-    /// The publisher's channel.
-    pub channel: u16,
-    /// First sequence number.
-    pub first: u64,
-    /// Last sequence number.
-    pub last: u64,
-}
-
-/// A message to be stored.
-#[derive(Clone, Debug)]
-pub struct StoreAppend {
-    /// Its position.
-    pub position: Position,
-    /// The message.
-    pub message: Message,
-    /// Its priority, capped to those of the queue.
-    pub level: u8,
-    /// When it expires, or [`Time::NEVER`].
-    pub expires: Time,
-}
-
-impl From<Entry> for StoreAppend {
-    fn from(entry: Entry) -> Self {
-        let Entry { position, message, priority, expires, .. } = entry;
-        Self { position, message, level: priority, expires }
-    }
-}
-
-/// Messages to be put out of memory, to be had back by a [`Load`].
-#[derive(Debug)]
-pub struct Page {
-    /// Names it within the queue.
-    pub id: u64,
-    /// The messages, by ascending positions.
-    pub entries: Vec<StoreAppend>,
-}
-
-/// Messages to be had back, with [`Command::Loaded`](super::Command::Loaded).
-#[derive(Clone, Debug)]
-pub struct Load {
-    /// To be handed back with them.
-    pub id: u64,
-    /// The messages.
-    pub positions: Runs,
-    /// Whether any were stored when they came in.
-    pub stored: bool,
-    /// Whether any are in the page of this id.
-    pub paged: bool,
-    /// Whether that page is needed again.
-    pub keeps_page: bool,
-}
-
-/// A message that leaves the queue for its dead-letter exchange.
-#[derive(Debug)]
-pub struct DeadLetter {
-    /// The message as it was.
-    pub message: Message,
-    /// Why.
-    pub reason: Reason,
-    /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
-    pub stored: Option<Position>,
-    /// The deliveries before, if the queue counts them.
-    pub attempts: Option<Box<Attempts>>,
-}
-
-/// A message was not acked in time, and the queue is one that closes channels for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOut {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The channel.
-    pub channel: u16,
-    /// How long the consumer had, in ms.
-    pub timeout_ms: u32,
-}
-
-/// Why a queue came to its end by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// auto-delete: its last consumer left.
-    AutoDeleted,
-    /// `x-expires`: nobody used it for that long.
-    Expired,
-    /// It was deleted by command.
-    Deleted,
-}
 
 /// What a batch of commands asks the outside to do. Reused from batch to batch.
 #[derive(Debug, Default)]
@@ -220,4 +93,108 @@ impl Effects {
             None => self.dropped.push((reason, count)),
         }
     }
+}
+
+/// Publish sequence numbers of one channel, from `first` to `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The publisher's connection.
+    pub connection: ConnectionId,
+    /// The publisher's channel.
+    pub channel: u16,
+    /// First sequence number.
+    pub first: u64,
+    /// Last sequence number.
+    pub last: u64,
+}
+
+/// A message to be stored.
+#[derive(Clone, Debug)]
+pub struct StoreAppend {
+    /// Its position.
+    pub position: Position,
+    /// The message.
+    pub message: Message,
+    /// Its priority, capped to those of the queue.
+    pub level: u8,
+    /// When it expires, or [`Time::NEVER`].
+    pub expires: Time,
+}
+
+impl From<Entry> for StoreAppend {
+    fn from(entry: Entry) -> Self {
+        let Entry { position, message, priority, expires, .. } = entry;
+        Self { position, message, level: priority, expires }
+    }
+}
+
+/// Messages to be put out of memory, to be had back by a [`Load`].
+#[derive(Debug)]
+pub struct Page {
+    /// Names it within the queue.
+    pub id: u64,
+    /// The messages, by ascending positions.
+    pub entries: Vec<StoreAppend>,
+}
+
+/// Messages to be had back, with [`Command::Loaded`](super::Command::Loaded).
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// To be handed back with them.
+    pub id: u64,
+    /// The messages.
+    pub positions: Runs,
+    /// Whether any were stored when they came in.
+    pub stored: bool,
+    /// Whether any are in the page of this id.
+    pub paged: bool,
+    /// Whether that page is needed again.
+    pub keeps_page: bool,
+}
+
+/// A message that leaves the queue for its dead-letter exchange.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// The message as it was.
+    pub message: Message,
+    /// Why.
+    pub reason: Reason,
+    /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
+    pub stored: Option<Position>,
+    /// The deliveries before, if the queue counts them.
+    pub attempts: Option<Box<Attempts>>,
+}
+
+/// A message whose time has come.
+#[derive(Debug)]
+pub struct Due {
+    /// The message.
+    pub message: Message,
+    /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
+    pub stored: Option<Position>,
+}
+
+/// Changes of the queue's own records by key; `None` removes one.
+pub type Records = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// A message was not acked in time, and the queue is one that closes channels for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The channel.
+    pub channel: u16,
+    /// How long the consumer had, in ms.
+    pub timeout_ms: u32,
+}
+
+/// Why a queue came to its end by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// auto-delete: its last consumer left.
+    AutoDeleted,
+    /// `x-expires`: nobody used it for that long.
+    Expired,
+    /// It was deleted by command.
+    Deleted,
 }

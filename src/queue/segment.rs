@@ -5,17 +5,9 @@
 
 use std::collections::VecDeque;
 
-use super::ready::Entry;
+use super::entry::{ENTRY_BYTES, Entry, cost};
 use crate::message::Position;
 use crate::message::runs::Runs;
-
-/// What a message costs in memory besides its encoded form: its entry, with some slack of the buffer around it.
-pub(super) const ENTRY_BYTES: usize = 64;
-
-/// What an entry costs in memory.
-pub(super) const fn cost(entry: &Entry) -> usize {
-    entry.message.encoded_len() + ENTRY_BYTES
-}
 
 /// Where the messages of a segment are.
 #[derive(Debug)]

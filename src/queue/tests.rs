@@ -1,6 +1,7 @@
 //! The queue machine, by example and by property.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -8,7 +9,7 @@ mod failing;
 
 use super::dead_letter::Reason;
 use super::*;
-use crate::message::Parts;
+use crate::message::{Message, Parts, Position};
 use crate::time::Time;
 
 mod absent;
@@ -375,7 +376,7 @@ fn new_settings_hold_at_once_but_for_the_ttl() {
 
 #[test]
 fn a_new_ack_timeout_is_for_messages_that_are_out_already_but_not_for_a_consumers_own() {
-    use super::failure_options::{AckTimeout, OwnTimeout, TimeoutAction};
+    use super::options::{AckTimeout, OwnTimeout, TimeoutAction};
     let timeout = |ms| Some(AckTimeout { ms, action: TimeoutAction::Requeue });
     let mut bench = Bench::durable(|options| options.ack_timeout = timeout(5000));
     bench.publish(&["a", "b"]);

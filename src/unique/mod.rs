@@ -1,6 +1,6 @@
 //! How a broker knows a message again: deduplication by a key that the publisher gives it, and numbered publishers.
 //!
-//! Only what is said about it is here, as plain values; `queue/seen.rs` remembers and decides.
+//! Only what is said about it is here, as plain values; `queue/dedup.rs` remembers and decides.
 
 mod publisher;
 mod settings;

@@ -1,6 +1,6 @@
 //! Messages that are unacked, or wait for another attempt, and are not in memory.
 
-use super::super::retry::{FailurePolicy, Parking, RetryPolicy, RetryType};
+use super::super::failure_policy::{FailurePolicy, Parking, RetryPolicy, RetryType};
 use super::*;
 
 /// Some eight messages unacked in memory, two in a bundle.

@@ -1,8 +1,8 @@
 //! Messages that come back: counted, delayed, parked, timed out, dead.
 
 use super::super::attempts::{Attempts, Pause};
-use super::super::failure_options::{AckTimeout, TimeoutAction};
-use super::super::retry::{CountMode, FailurePolicy, Parking, RetryPolicy, RetryType};
+use super::super::failure_policy::{CountMode, FailurePolicy, Parking, RetryPolicy, RetryType};
+use super::super::options::{AckTimeout, TimeoutAction};
 use super::*;
 use crate::protocol::content::Properties;
 use crate::protocol::table::FieldValue;

@@ -91,7 +91,7 @@ impl Once {
         self.bench.now = now;
         let records: Vec<_> = self.records.clone().into_iter().collect();
         self.bench.queue.restore_seen(Seen::restored(&records).unwrap());
-        self.bench.queue.epoch = Timestamp::from_millis(1_000_000);
+        self.bench.queue.set_epoch(Timestamp::from_millis(1_000_000));
     }
 }
 
@@ -119,7 +119,7 @@ fn the_window_holds_the_newest() {
     let mut once = Once::new(Some(window(2, None)), |_| ());
     assert_eq!([once.key(1), once.key(2), once.key(3)], [New, New, New]);
     assert_eq!([once.key(3), once.key(2), once.key(1)], [Duplicate, Duplicate, New]);
-    assert_eq!(once.bench.queue.seen.count(""), 2);
+    assert_eq!(once.bench.queue.remembered(""), 2);
     assert_eq!(once.records.len(), 2);
 }
 
@@ -226,13 +226,13 @@ fn the_publisher_that_was_silent_longest_is_forgotten() {
     let mut once = Once::new(None, |_| ());
     assert_eq!([once.number("first", 0, 1), once.number("second", 0, 1)], [New, New]);
     assert_eq!(once.number("first", 0, 2), New);
-    for number in 2..seen::PUBLISHERS_MAX {
+    for number in 2..dedup::PUBLISHERS_MAX {
         once.number(&number.to_string(), 0, 1);
     }
-    assert_eq!(once.records.len(), seen::PUBLISHERS_MAX);
+    assert_eq!(once.records.len(), dedup::PUBLISHERS_MAX);
     assert_eq!(once.number("one more", 0, 1), New);
     assert_eq!([once.number("first", 0, 2), once.number("second", 0, 1)], [Duplicate, New]);
-    assert_eq!(once.records.len(), seen::PUBLISHERS_MAX);
+    assert_eq!(once.records.len(), dedup::PUBLISHERS_MAX);
 }
 
 #[test]

@@ -10,14 +10,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::effects::Records;
 use crate::time::Timestamp;
 use crate::unique::{Deduplication, Fingerprint, PublisherMark};
 
 /// Publishers that a queue remembers; beyond, the one that was silent longest is forgotten.
 pub(super) const PUBLISHERS_MAX: usize = 10_000;
-
-/// Changes of the queue's own records by key; `None` removes one.
-pub type Records = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 const WINDOW: u8 = b'd';
 const PUBLISHER: u8 = b'p';

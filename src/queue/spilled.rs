@@ -11,19 +11,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::LazyLock;
 
 use super::attempts::Attempts;
 use super::dead_letter::Reason;
-use super::machine::{Queue, Restored};
-use super::ready::Entry;
-use super::{DeadLetter, Effects, Load, Page};
+use super::effects::{Effects, Load, Page};
+use super::entry::Entry;
+use crate::message::Position;
 use crate::message::runs::Runs;
-use crate::message::{Message, Parts, Position};
-use crate::time::Time;
-
-/// Stands for a message that is not in memory.
-static NOTHING: LazyLock<Message> = LazyLock::new(|| Message::new(Parts::default()));
 
 /// Marks the ids of loads and pages of bundles: those of segments do not get there.
 const IDS: u64 = 1 << 63;
@@ -108,12 +102,12 @@ impl Absent {
         (returning.collect(), dead.map(|(entry, _)| entry.position).collect())
     }
 
-    const fn next_bundle(&self) -> u32 {
+    pub(super) const fn next_bundle(&self) -> u32 {
         self.last_bundle + 1
     }
 
     /// A bundle of these entries, which have their messages.
-    fn add(&mut self, entries: Vec<Entry>, effects: &mut Effects) {
+    pub(super) fn add(&mut self, entries: Vec<Entry>, effects: &mut Effects) {
         let positions = || entries.iter().map(|entry| entry.position);
         let Some((first, last)) = positions().min().zip(positions().max()) else { return };
         self.last_bundle = self.next_bundle();
@@ -129,7 +123,7 @@ impl Absent {
         self.bundles.insert(self.last_bundle, Bundle { left, stored, paged, first, last });
     }
 
-    fn want(&mut self, level: u8, entry: Entry, destination: Destination) {
+    pub(super) fn want(&mut self, level: u8, entry: Entry, destination: Destination) {
         if matches!(destination, Destination::Ready) {
             self.returning.insert((Reverse(level), entry.position), entry.bundle);
         }
@@ -137,7 +131,7 @@ impl Absent {
     }
 
     /// An entry needs its message no more, or has it: gives the page that nobody needs any more.
-    fn release(&mut self, bundle: u32) -> Option<u64> {
+    pub(super) fn release(&mut self, bundle: u32) -> Option<u64> {
         let of_entry = self.bundles.get_mut(&bundle)?;
         of_entry.left -= 1;
         if of_entry.left > 0 {
@@ -148,7 +142,7 @@ impl Absent {
     }
 
     /// Asks for the bundle of the one that is to be delivered first, or else of any that is wanted.
-    fn ask(&mut self) -> Option<Load> {
+    pub(super) fn ask(&mut self) -> Option<Load> {
         if self.coming.is_some() {
             return None;
         }
@@ -161,6 +155,16 @@ impl Absent {
         self.coming = Some(entries);
         let Bundle { stored, paged, .. } = *bundle;
         Some(Load { id: id_of(number), positions, stored, paged, keeps_page: true })
+    }
+
+    /// Takes those whose bundle was asked for.
+    pub(super) const fn take_coming(&mut self) -> Option<Vec<(Entry, Destination)>> {
+        self.coming.take()
+    }
+
+    /// One that was to be ready is.
+    pub(super) fn returned(&mut self, level: u8, position: Position) {
+        self.returning.remove(&(Reverse(level), position));
     }
 
     /// The queue is no more.
@@ -176,93 +180,4 @@ fn id_of(bundle: u32) -> u64 {
 /// Whether a load is of a bundle.
 pub(super) const fn is_bundle(id: u64) -> bool {
     id & IDS != 0
-}
-
-impl Queue {
-    /// Puts an entry among the ready ones, when its message is here.
-    pub(super) fn put_back(&mut self, entry: Entry) {
-        if entry.is_here() {
-            self.ready.put_back(entry);
-        } else {
-            let level = self.ready.level_of(entry.priority);
-            self.absent.want(level, entry, Destination::Ready);
-        }
-    }
-
-    /// Whether the message at the head of the ready ones is next: none that returns stands before it.
-    #[inline]
-    pub(super) fn is_head_next(&self) -> bool {
-        self.absent.is_idle()
-            || self.ready.head().is_none_or(|(level, head)| !self.absent.is_before(level, head))
-    }
-
-    /// Keeps a dead entry until its message is here.
-    pub(super) fn fetch_dead(&mut self, entry: Entry, reason: Reason, attempts: Option<Box<Attempts>>) {
-        self.absent.want(0, entry, Destination::Dead(reason, attempts));
-    }
-
-    /// The message of this entry is not needed any more.
-    #[inline]
-    pub(super) fn forget_absent(&mut self, entry: &Entry, effects: &mut Effects) {
-        if !entry.is_here() {
-            effects.pages_forgotten.extend(self.absent.release(entry.bundle));
-        }
-    }
-
-    /// Puts unacked messages, and those that wait for another attempt, out of memory if they are too many there, and asks for
-    /// what is wanted.
-    pub(super) fn keep_other_windows(&mut self, now: Time, effects: &mut Effects) {
-        let window = self.options.window;
-        while let Some(entries) = self.unacked.page_out(now, &window, self.absent.next_bundle()) {
-            self.absent.add(entries, effects);
-        }
-        while let Some(entries) = self.paused.page_out(&window, self.absent.next_bundle()) {
-            self.absent.add(entries, effects);
-        }
-        effects.loads.extend(self.absent.ask());
-    }
-
-    /// Messages of a bundle came: those that waited for them go on.
-    pub(super) fn bundle_loaded(&mut self, now: Time, messages: Vec<Restored>, effects: &mut Effects) {
-        // After an end nobody waits for it.
-        let Some(waiting) = self.absent.coming.take() else { return };
-        for (mut entry, destination) in waiting {
-            let found = messages.binary_search_by_key(&entry.position, |restored| restored.position);
-            let Some(restored) = found.ok().and_then(|at| messages.get(at)) else {
-                effects.missing += 1;
-                continue;
-            };
-            self.forget_absent(&entry, effects);
-            entry.message = restored.message.clone();
-            entry.bundle = 0;
-            match destination {
-                Destination::Ready => {
-                    let level = self.ready.level_of(entry.priority);
-                    self.absent.returning.remove(&(Reverse(level), entry.position));
-                    self.ready.put_back(entry);
-                }
-                Destination::Dead(reason, attempts) => {
-                    let stored = entry.stored.then_some(entry.position);
-                    self.bury(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
-                }
-            }
-        }
-        self.drop_overflow(now, effects);
-    }
-}
-
-impl Entry {
-    /// Whether its message is in memory.
-    #[inline]
-    pub(super) const fn is_here(&self) -> bool {
-        self.bundle == 0
-    }
-
-    /// Lets go of the message; gives the entry with it.
-    pub(super) fn put_out(&mut self, bundle: u32) -> Self {
-        let with_message = self.clone();
-        self.message = NOTHING.clone();
-        self.bundle = bundle;
-        with_message
-    }
 }

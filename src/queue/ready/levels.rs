@@ -1,30 +1,16 @@
 //! Ready messages, in order of position within each priority, and what of them is in memory.
 
-use super::effects::{Load, Page};
 use super::level::{Gap, Level};
-use super::segment::{ENTRY_BYTES, Segment, Stretch};
-use super::window::Window;
-use crate::message::{Message, Position};
+use crate::message::Position;
+use crate::queue::effects::{Load, Page};
+use crate::queue::entry::{ENTRY_BYTES, Entry};
+use crate::queue::segment::{Segment, Stretch};
+use crate::queue::window::Window;
 use crate::time::Time;
-
-/// A message in a queue.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) message: Message,
-    pub(super) position: Position,
-    /// When it expires; [`Time::NEVER`] if it doesn't.
-    pub(super) expires: Time,
-    pub(super) priority: u8,
-    pub(super) redelivered: bool,
-    /// Whether the store has it, so that its end has to be recorded.
-    pub(super) stored: bool,
-    /// The [bundle](super::absent) that its message was put out of memory with; 0 if it is here.
-    pub(super) bundle: u32,
-}
 
 /// Ready messages: a level per priority.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(in crate::queue) struct Ready {
     levels: Vec<Level>,
     len: usize,
     bytes: usize,
@@ -38,79 +24,79 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Levels 0 to `priority_max`.
-    pub(super) fn new(priority_max: u8, window: Window) -> Self {
+    pub(in crate::queue) fn new(priority_max: u8, window: Window) -> Self {
         let levels: Vec<Level> = (0..=priority_max).map(|_| Level::default()).collect();
         let share = window.share(levels.len());
         Self { levels, len: 0, bytes: 0, taken: 0, window, share, next_segment: 0 }
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(in crate::queue) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::queue) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Bytes of bodies: what x-max-length-bytes counts.
-    pub(super) const fn bytes(&self) -> usize {
+    pub(in crate::queue) const fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// What its messages cost, in memory or not.
-    pub(super) const fn cost(&self) -> usize {
+    pub(in crate::queue) const fn cost(&self) -> usize {
         self.bytes + self.len * ENTRY_BYTES
     }
 
     /// What all messages that were ever taken out one by one cost.
-    pub(super) const fn taken(&self) -> u64 {
+    pub(in crate::queue) const fn taken(&self) -> u64 {
         self.taken
     }
 
     /// Adds a message whose position is above all others.
-    pub(super) fn push_back(&mut self, entry: Entry) {
+    pub(in crate::queue) fn push_back(&mut self, entry: Entry) {
         self.count_in(&entry);
         self.level(entry.priority).push_back(entry);
     }
 
     /// Puts a message back to its position.
-    pub(super) fn put_back(&mut self, entry: Entry) {
+    pub(in crate::queue) fn put_back(&mut self, entry: Entry) {
         self.count_in(&entry);
         self.level(entry.priority).put_back(entry);
     }
 
     /// The level that messages of a priority are in: those above the highest count as the highest.
-    pub(super) fn level_of(&self, priority: u8) -> u8 {
+    pub(in crate::queue) fn level_of(&self, priority: u8) -> u8 {
         priority.min(self.levels.len().saturating_sub(1) as u8)
     }
 
     /// When the next message to deliver expires, if it is in memory.
-    pub(super) fn next_expires(&self) -> Option<Time> {
+    pub(in crate::queue) fn next_expires(&self) -> Option<Time> {
         self.levels.iter().rev().find(|level| !level.is_empty())?.head_expiry()
     }
 
     /// Level and position of the next message to deliver, if it is here.
-    pub(super) fn head(&self) -> Option<(u8, Position)> {
+    pub(in crate::queue) fn head(&self) -> Option<(u8, Position)> {
         let (level, found) = self.levels.iter().enumerate().rev().find(|(_, level)| !level.is_empty())?;
         Some((level as u8, found.head()?.position))
     }
 
     /// Takes the next message to deliver, if it is here: the oldest of the highest priority.
-    pub(super) fn pop_front(&mut self) -> Option<Entry> {
+    pub(in crate::queue) fn pop_front(&mut self) -> Option<Entry> {
         let entry = self.levels.iter_mut().rev().find(|level| !level.is_empty())?.pop_front()?;
         self.count_out(&entry);
         Some(entry)
     }
 
     /// Takes the message that gives way when the queue is too long, if it is here: the oldest of the lowest priority.
-    pub(super) fn pop_overflow(&mut self) -> Option<Entry> {
+    pub(in crate::queue) fn pop_overflow(&mut self) -> Option<Entry> {
         let entry = self.levels.iter_mut().find(|level| !level.is_empty())?.pop_front()?;
         self.count_out(&entry);
         Some(entry)
     }
 
     /// Takes the next segment to give way whole, if nothing of it is in memory and it has no more than so many messages.
-    pub(super) fn take_overflow_segment(&mut self, count_max: usize) -> Option<Segment> {
+    pub(in crate::queue) fn take_overflow_segment(&mut self, count_max: usize) -> Option<Segment> {
         let segment = self.levels.iter_mut().find(|level| !level.is_empty())?.take_segment(count_max)?;
         self.len -= segment.count;
         self.bytes -= segment.body_bytes;
@@ -119,7 +105,7 @@ impl Ready {
 
     /// Takes a message at the head of a level that has expired. Messages expire at the head only, as RabbitMQ's do
     /// (its TTL guide, 'Caveats').
-    pub(super) fn pop_expired(&mut self, is_due: impl Fn(Time) -> bool) -> Option<Entry> {
+    pub(in crate::queue) fn pop_expired(&mut self, is_due: impl Fn(Time) -> bool) -> Option<Entry> {
         let expired = |level: &&mut Level| level.head_expiry().is_some_and(&is_due);
         let entry = self.levels.iter_mut().find(expired)?.pop_front()?;
         self.count_out(&entry);
@@ -127,23 +113,23 @@ impl Ready {
     }
 
     /// When the first message at a head expires.
-    pub(super) fn next_expiry(&self) -> Option<Time> {
+    pub(in crate::queue) fn next_expiry(&self) -> Option<Time> {
         let heads = self.levels.iter().filter_map(Level::head_expiry);
         heads.min().filter(|time| *time != Time::NEVER)
     }
 
     /// Whether there may be expired messages at a head that is not in memory.
-    pub(super) fn may_expire_unseen(&self) -> bool {
+    pub(in crate::queue) fn may_expire_unseen(&self) -> bool {
         self.levels.iter().any(Level::may_expire_unseen)
     }
 
     /// The pages of all segments.
-    pub(super) fn pages(&self) -> Vec<u64> {
+    pub(in crate::queue) fn pages(&self) -> Vec<u64> {
         self.levels.iter().flat_map(Level::pages).collect()
     }
 
     /// Forgets everything; says whether the store had records of any of it.
-    pub(super) fn clear(&mut self) -> bool {
+    pub(in crate::queue) fn clear(&mut self) -> bool {
         self.len = 0;
         self.bytes = 0;
         let cleared = self.levels.iter_mut().map(Level::clear);
@@ -151,7 +137,7 @@ impl Ready {
     }
 
     /// Takes over what an earlier run left of a durable queue, delivered up to a position.
-    pub(super) fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
+    pub(in crate::queue) fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
         let mut open: Vec<Option<Stretch>> = self.levels.iter().map(|_| None).collect();
         for stretch in stretches {
             let Some(slot) = open.get_mut(usize::from(self.level_of(stretch.level))) else { continue };
@@ -179,7 +165,7 @@ impl Ready {
     }
 
     /// Puts out of memory what is beyond the window.
-    pub(super) fn page_out(&mut self, gap: &Gap<'_>, pages: &mut Vec<Page>) {
+    pub(in crate::queue) fn page_out(&mut self, gap: &Gap<'_>, pages: &mut Vec<Page>) {
         let sum: usize = self.levels.iter().map(Level::cost).sum();
         let over = sum > self.window.start_bytes;
         let next_segment = &mut self.next_segment;
@@ -197,7 +183,7 @@ impl Ready {
     }
 
     /// Asks for segments; `prefetch`: also for those that are not needed yet but soon will be.
-    pub(super) fn load(&mut self, prefetch: bool, loads: &mut Vec<Load>) {
+    pub(in crate::queue) fn load(&mut self, prefetch: bool, loads: &mut Vec<Load>) {
         for level in self.levels.iter_mut().filter(|level| level.has_segments()) {
             level.load(&self.share, prefetch, |segment| {
                 let (id, positions) = (segment.id, segment.positions());
@@ -213,12 +199,12 @@ impl Ready {
     }
 
     /// Whether any messages are not in memory.
-    pub(super) fn has_segments(&self) -> bool {
+    pub(in crate::queue) fn has_segments(&self) -> bool {
         self.levels.iter().any(Level::has_segments)
     }
 
     /// The messages of a segment came; returns how many are missing.
-    pub(super) fn loaded(&mut self, id: u64, mut entries: Vec<Entry>) -> usize {
+    pub(in crate::queue) fn loaded(&mut self, id: u64, mut entries: Vec<Entry>) -> usize {
         for level in &mut self.levels {
             match level.loaded(id, std::mem::take(&mut entries)) {
                 Ok(missing) => return missing,
@@ -230,18 +216,18 @@ impl Ready {
     }
 
     #[cfg(test)]
-    pub(super) fn positions(&self) -> Vec<(u8, Position)> {
+    pub(in crate::queue) fn positions(&self) -> Vec<(u8, Position)> {
         let levels = (0..).zip(&self.levels);
         levels.flat_map(|(number, level)| level.positions().into_iter().map(move |p| (number, p))).collect()
     }
 
     #[cfg(test)]
-    pub(super) fn check(&self) {
+    pub(in crate::queue) fn check(&self) {
         self.levels.iter().for_each(Level::check);
     }
 
     #[cfg(test)]
-    pub(super) fn in_memory(&self) -> usize {
+    pub(in crate::queue) fn in_memory(&self) -> usize {
         self.levels.iter().map(Level::cost).sum()
     }
 

@@ -4,9 +4,11 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::options::{Arguments, OptionsError};
-use super::retry::{CountMode, FailurePolicy, PARKING_TTL_MS, Parking, RetryPolicy, RetryType};
+use super::arguments::{Arguments, OptionsError};
 use crate::protocol::value::as_integer;
+use crate::queue::failure_policy::{
+    CountMode, FailurePolicy, PARKING_TTL_MS, Parking, RetryPolicy, RetryType,
+};
 
 /// Delivery limit of a queue declared with x-queue-type=quorum, as in RabbitMQ from 4.0.
 const QUORUM_DELIVERY_LIMIT: u32 = 20;
@@ -65,7 +67,7 @@ pub fn consumer_timeout(thing: &str, arguments: &FieldTable) -> Result<OwnTimeou
 
 impl Arguments<'_> {
     /// The rules for messages that come back.
-    pub(super) fn failure_policy(&self) -> Result<FailurePolicy, OptionsError> {
+    pub(in crate::queue) fn failure_policy(&self) -> Result<FailurePolicy, OptionsError> {
         Ok(FailurePolicy {
             delivery_limit: self.delivery_limit()?,
             count_mode: self.one_of(
@@ -80,7 +82,7 @@ impl Arguments<'_> {
 
     /// `x-consumer-timeout`, 0 for none, and its action. Whoever sets a timeout gets the message back; without one it is
     /// RabbitMQ's.
-    pub(super) fn ack_timeout(&self) -> Result<Option<AckTimeout>, OptionsError> {
+    pub(in crate::queue) fn ack_timeout(&self) -> Result<Option<AckTimeout>, OptionsError> {
         let ms = self.within("x-consumer-timeout", 0, u32::MAX)?;
         let usual = if ms.is_some() { TimeoutAction::Requeue } else { TimeoutAction::Close };
         let actions = [

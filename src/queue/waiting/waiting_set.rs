@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::attempts::Pause;
-use super::ready::Entry;
-use super::segment::cost;
-use super::window::Window;
 use crate::message::Position;
+use crate::queue::attempts::Pause;
+use crate::queue::entry::{Entry, cost};
+use crate::queue::window::Window;
 use crate::time::Time;
 
 type Entries = BTreeMap<(Time, Position), (Pause, Entry)>;
 
 /// Messages that are neither ready nor unacked.
 #[derive(Debug, Default)]
-pub(super) struct Paused {
+pub(in crate::queue) struct Paused {
     /// Those whose messages are in memory.
     here: Entries,
-    /// The others: see [`absent`](super::absent).
+    /// The others: see [`spilled`](crate::queue::spilled).
     out: Entries,
     parked: usize,
     /// What those in memory cost there.
@@ -24,7 +23,7 @@ pub(super) struct Paused {
 }
 
 impl Paused {
-    pub(super) fn insert(&mut self, due: Time, pause: Pause, entry: Entry) {
+    pub(in crate::queue) fn insert(&mut self, due: Time, pause: Pause, entry: Entry) {
         self.parked += usize::from(pause == Pause::Parked);
         let entries = if entry.is_here() {
             self.cost += cost(&entry);
@@ -36,7 +35,7 @@ impl Paused {
     }
 
     /// Takes one whose wait is over.
-    pub(super) fn pop_due(&mut self, now: Time) -> Option<Entry> {
+    pub(in crate::queue) fn pop_due(&mut self, now: Time) -> Option<Entry> {
         let key = self.first().filter(|(due, _)| *due <= now)?;
         let (pause, entry) = self.here.remove(&key).or_else(|| self.out.remove(&key))?;
         self.parked -= usize::from(pause == Pause::Parked);
@@ -46,7 +45,7 @@ impl Paused {
         Some(entry)
     }
 
-    pub(super) fn next_due(&self) -> Option<Time> {
+    pub(in crate::queue) fn next_due(&self) -> Option<Time> {
         self.first().map(|(due, _)| due).filter(|due| *due != Time::NEVER)
     }
 
@@ -57,7 +56,7 @@ impl Paused {
 
     /// Takes about a segment's worth of messages out of memory, with the bundle that they are in from now on, if there are
     /// too many: those that wait longest. Gives the entries with their messages.
-    pub(super) fn page_out(&mut self, window: &Window, bundle: u32) -> Option<Vec<Entry>> {
+    pub(in crate::queue) fn page_out(&mut self, window: &Window, bundle: u32) -> Option<Vec<Entry>> {
         if self.cost < window.start_bytes.saturating_add(window.segment_bytes) {
             return None;
         }
@@ -74,14 +73,14 @@ impl Paused {
     }
 
     #[cfg(test)]
-    pub(super) fn in_memory(&self) -> usize {
+    pub(in crate::queue) fn in_memory(&self) -> usize {
         let sum = self.here.values().map(|(_, entry)| cost(entry)).sum();
         assert_eq!(self.cost, sum);
         sum
     }
 
     /// Takes all that wait for this.
-    pub(super) fn take(&mut self, wanted: Pause) -> Vec<Entry> {
+    pub(in crate::queue) fn take(&mut self, wanted: Pause) -> Vec<Entry> {
         let is_wanted = |_: &(Time, Position), (pause, _): &mut (Pause, Entry)| *pause == wanted;
         let here = self.here.extract_if(.., is_wanted).map(|(_, (_, entry))| entry);
         let mut taken: Vec<Entry> = here.collect();
@@ -93,15 +92,15 @@ impl Paused {
         taken
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::queue) fn len(&self) -> usize {
         self.here.len() + self.out.len()
     }
 
-    pub(super) fn delayed(&self) -> usize {
+    pub(in crate::queue) fn delayed(&self) -> usize {
         self.len() - self.parked
     }
 
-    pub(super) const fn parked(&self) -> usize {
+    pub(in crate::queue) const fn parked(&self) -> usize {
         self.parked
     }
 }

@@ -5,11 +5,10 @@
 
 use slab::Slab;
 
-use super::failure_options::AckTimeout;
-use super::ready::Entry;
-use super::segment::cost;
-use super::window::Window;
-use super::{ConnectionId, ConsumerKey, Handle};
+use crate::queue::entry::{Entry, cost};
+use crate::queue::ids::{ConnectionId, ConsumerKey, Handle};
+use crate::queue::options::AckTimeout;
+use crate::queue::window::Window;
 use crate::time::Time;
 
 /// Different timeouts on one queue: consumers rarely have their own, and each look goes through all.
@@ -24,17 +23,17 @@ const WINDOWS_MAX: usize = 8;
 
 /// A delivered message and who has it.
 #[derive(Debug)]
-pub(super) struct Unacked {
-    pub(super) entry: Entry,
-    pub(super) connection: ConnectionId,
-    pub(super) channel: u16,
+pub(in crate::queue) struct Unacked {
+    pub(in crate::queue) entry: Entry,
+    pub(in crate::queue) connection: ConnectionId,
+    pub(in crate::queue) channel: u16,
     /// Number of the consumer it went to; `None` for basic.get.
-    pub(super) consumer: Option<u32>,
+    pub(in crate::queue) consumer: Option<u32>,
 }
 
 impl Unacked {
     /// The consumer it went to.
-    pub(super) fn key(&self) -> Option<ConsumerKey> {
+    pub(in crate::queue) fn key(&self) -> Option<ConsumerKey> {
         let (connection, channel) = (self.connection, self.channel);
         self.consumer.map(|number| ConsumerKey { connection, channel, number })
     }
@@ -42,7 +41,7 @@ impl Unacked {
 
 /// Names a timeout that messages of this queue have; 0 is the queue's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct TimeoutId(u16);
+pub(in crate::queue) struct TimeoutId(u16);
 
 #[derive(Debug)]
 struct Slot {
@@ -72,7 +71,7 @@ impl List {
 
 /// Unacked messages by slot: constant time whatever order they are acked in.
 #[derive(Debug)]
-pub(super) struct UnackedSet {
+pub(in crate::queue) struct UnackedSet {
     slots: Slab<Slot>,
     /// Grows with each delivery.
     turn: u32,
@@ -85,13 +84,13 @@ pub(super) struct UnackedSet {
 
 impl UnackedSet {
     /// With the queue's own timeout.
-    pub(super) fn new(timeout: Option<AckTimeout>) -> Self {
+    pub(in crate::queue) fn new(timeout: Option<AckTimeout>) -> Self {
         let lists = vec![List::new(timeout)];
         Self { slots: Slab::new(), turn: 0, lists, cost: 0, look_at: Time::ZERO }
     }
 
     /// Changes the queue's own timeout, also for messages that were delivered under the former.
-    pub(super) fn set_own_timeout(&mut self, timeout: Option<AckTimeout>) {
+    pub(in crate::queue) fn set_own_timeout(&mut self, timeout: Option<AckTimeout>) {
         if let Some(own) = self.lists.first_mut() {
             own.timeout = timeout;
         }
@@ -99,7 +98,7 @@ impl UnackedSet {
 
     /// The name of a timeout; the queue's own when there are too many different ones. One that equals the queue's gets a
     /// name of its own all the same, for the queue's may change.
-    pub(super) fn timeout_id(&mut self, timeout: Option<AckTimeout>) -> TimeoutId {
+    pub(in crate::queue) fn timeout_id(&mut self, timeout: Option<AckTimeout>) -> TimeoutId {
         let own = self.lists.iter().skip(1).position(|list| list.timeout == timeout);
         let known = own.map(|index| index + 1);
         let index = known.unwrap_or(if self.lists.len() < TIMEOUTS_MAX { self.lists.len() } else { 0 });
@@ -109,11 +108,11 @@ impl UnackedSet {
         TimeoutId(u16::try_from(index).unwrap_or_default())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::queue) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    pub(super) fn insert(&mut self, unacked: Unacked, now: Time, timeout: TimeoutId) -> Handle {
+    pub(in crate::queue) fn insert(&mut self, unacked: Unacked, now: Time, timeout: TimeoutId) -> Handle {
         let position = unacked.entry.position;
         self.turn = self.turn.wrapping_add(1);
         self.cost += cost(&unacked.entry);
@@ -124,27 +123,31 @@ impl UnackedSet {
         Handle { slot: index, turn, position }
     }
 
-    pub(super) fn get(&self, handle: Handle) -> Option<&Unacked> {
+    pub(in crate::queue) fn get(&self, handle: Handle) -> Option<&Unacked> {
         let slot = self.slots.get(handle.slot as usize)?;
         let is_it = slot.turn == handle.turn && slot.unacked.entry.position == handle.position;
         is_it.then_some(&slot.unacked)
     }
 
     /// Takes a message out; `None` if the handle is of a message that is gone.
-    pub(super) fn remove(&mut self, handle: Handle) -> Option<Unacked> {
+    pub(in crate::queue) fn remove(&mut self, handle: Handle) -> Option<Unacked> {
         self.get(handle)?;
         self.take(handle.slot)
     }
 
     /// Takes out what a connection has, or just one of its channels, oldest first.
-    pub(super) fn remove_of(&mut self, connection: ConnectionId, channel: Option<u16>) -> Vec<Unacked> {
+    pub(in crate::queue) fn remove_of(
+        &mut self,
+        connection: ConnectionId,
+        channel: Option<u16>,
+    ) -> Vec<Unacked> {
         self.remove_if(|unacked| {
             unacked.connection == connection && channel.is_none_or(|channel| channel == unacked.channel)
         })
     }
 
     /// Takes out what a consumer has, oldest first.
-    pub(super) fn remove_of_consumer(&mut self, key: ConsumerKey) -> Vec<Unacked> {
+    pub(in crate::queue) fn remove_of_consumer(&mut self, key: ConsumerKey) -> Vec<Unacked> {
         self.remove_if(|unacked| unacked.key() == Some(key))
     }
 
@@ -160,7 +163,7 @@ impl UnackedSet {
     }
 
     /// The time for its ack starts anew; `false` if it is gone.
-    pub(super) fn renew(&mut self, handle: Handle, now: Time) -> bool {
+    pub(in crate::queue) fn renew(&mut self, handle: Handle, now: Time) -> bool {
         if self.get(handle).is_none() {
             return false;
         }
@@ -173,7 +176,7 @@ impl UnackedSet {
     }
 
     /// A message whose time is over, with its timeout. It stays.
-    pub(super) fn overdue(&self, now: Time) -> Option<(Handle, AckTimeout)> {
+    pub(in crate::queue) fn overdue(&self, now: Time) -> Option<(Handle, AckTimeout)> {
         self.lists.iter().find_map(|list| {
             let slot = self.slots.get(list.first as usize)?;
             let position = slot.unacked.entry.position;
@@ -184,7 +187,7 @@ impl UnackedSet {
     }
 
     /// When the next message is overdue.
-    pub(super) fn next_overdue(&self) -> Option<Time> {
+    pub(in crate::queue) fn next_overdue(&self) -> Option<Time> {
         let first = |list: &List| {
             let slot = self.slots.get(list.first as usize)?;
             Some(slot.delivered.plus_ms(u64::from(list.timeout?.ms)))
@@ -192,13 +195,18 @@ impl UnackedSet {
         self.lists.iter().filter_map(first).min()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Unacked> {
+    pub(in crate::queue) fn iter(&self) -> impl Iterator<Item = &Unacked> {
         self.slots.iter().map(|(_, slot)| &slot.unacked)
     }
 
     /// Takes about a segment's worth of messages out of memory, with the bundle that they are in from now on, if there are
     /// too many: the oldest deliveries of one timeout. Gives the entries with their messages.
-    pub(super) fn page_out(&mut self, now: Time, window: &Window, bundle: u32) -> Option<Vec<Entry>> {
+    pub(in crate::queue) fn page_out(
+        &mut self,
+        now: Time,
+        window: &Window,
+        bundle: u32,
+    ) -> Option<Vec<Entry>> {
         let at_once = self.cost >= window.start_bytes.saturating_mul(WINDOWS_MAX);
         if !self.is_too_large(window) || (now < self.look_at && !at_once) {
             return None;
@@ -215,7 +223,7 @@ impl UnackedSet {
     }
 
     /// When [`page_out`](Self::page_out) may find something.
-    pub(super) fn next_page_out(&self, window: &Window) -> Option<Time> {
+    pub(in crate::queue) fn next_page_out(&self, window: &Window) -> Option<Time> {
         self.is_too_large(window).then_some(self.look_at)
     }
 
@@ -262,7 +270,7 @@ impl UnackedSet {
     }
 
     #[cfg(test)]
-    pub(super) fn in_memory(&self) -> usize {
+    pub(in crate::queue) fn in_memory(&self) -> usize {
         let here = self.iter().map(|unacked| &unacked.entry).filter(|entry| entry.is_here());
         let sum = here.map(cost).sum();
         assert_eq!(self.cost, sum);
@@ -317,9 +325,9 @@ impl UnackedSet {
 
 #[cfg(test)]
 mod tests {
-    use super::super::failure_options::TimeoutAction;
     use super::*;
     use crate::message::{Message, Parts, Position};
+    use crate::queue::options::TimeoutAction;
 
     fn unacked(position: u64) -> Unacked {
         let entry = Entry {

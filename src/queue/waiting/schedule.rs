@@ -6,31 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use super::effects::{Effects, Load, Page};
-use super::machine::Queue;
-use super::ready::Entry;
-use super::segment::{Segment, Stretch, cost};
-use super::window::Window;
-use crate::message::{Message, Position};
+use crate::message::Position;
+use crate::queue::effects::{Effects, Load, Page};
+use crate::queue::entry::{Entry, cost};
+use crate::queue::segment::{Segment, Stretch};
+use crate::queue::window::Window;
 use crate::time::Time;
 
 /// Pages are asked for so long before their time, in ms: longer than reading a few hundred of them takes.
 const AHEAD_MS: u64 = 2000;
-/// At most so many messages leave in one batch, so that one instant with a million of them takes no more memory than others.
-const BATCH_MAX: usize = 1000;
-
-/// A message whose time has come.
-#[derive(Debug)]
-pub struct Due {
-    /// The message.
-    pub message: Message,
-    /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
-    pub stored: Option<Position>,
-}
 
 /// Messages by when they are due.
 #[derive(Debug, Default)]
-pub(super) struct Delayed {
+pub(in crate::queue) struct Delayed {
     near: BTreeMap<(Time, Position), Entry>,
     /// By when the first of each is due, or earlier, and their names.
     far: BTreeMap<(Time, u64), Segment>,
@@ -45,16 +33,16 @@ pub(super) struct Delayed {
 }
 
 impl Delayed {
-    pub(super) fn new(window: Window) -> Self {
+    pub(in crate::queue) fn new(window: Window) -> Self {
         Self { window, ..Self::default() }
     }
 
-    pub(super) const fn len(&self) -> usize {
+    pub(in crate::queue) const fn len(&self) -> usize {
         self.len
     }
 
     /// Takes over what an earlier run left: when it is due is known when it was read.
-    pub(super) fn restore(&mut self, stretches: Vec<Stretch>) {
+    pub(in crate::queue) fn restore(&mut self, stretches: Vec<Stretch>) {
         let mut merged: Vec<Stretch> = Vec::new();
         for stretch in stretches {
             match merged.last_mut() {
@@ -70,7 +58,7 @@ impl Delayed {
         }
     }
 
-    pub(super) fn insert(&mut self, entry: Entry) {
+    pub(in crate::queue) fn insert(&mut self, entry: Entry) {
         self.len += 1;
         self.add(entry);
     }
@@ -81,7 +69,7 @@ impl Delayed {
     }
 
     /// Takes one whose time has come.
-    fn pop_due(&mut self, now: Time) -> Option<Entry> {
+    pub(in crate::queue) fn pop_due(&mut self, now: Time) -> Option<Entry> {
         let first = self.near.first_entry().filter(|first| first.key().0 <= now)?;
         let entry = first.remove();
         self.len -= 1;
@@ -90,7 +78,7 @@ impl Delayed {
     }
 
     /// What came back; gives the number of messages that should have and did not.
-    pub(super) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> usize {
+    pub(in crate::queue) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> usize {
         // After an end nobody waits for it.
         let Some(segment) = self.coming.take_if(|segment| segment.id == id) else { return 0 };
         let missing = segment.count.saturating_sub(entries.len());
@@ -99,12 +87,12 @@ impl Delayed {
         missing
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::queue) fn clear(&mut self) {
         *self = Self::new(self.window);
     }
 
     /// When there is something to do, if nothing comes in before.
-    pub(super) fn next_due(&self) -> Option<Time> {
+    pub(in crate::queue) fn next_due(&self) -> Option<Time> {
         let near = self.near.first_key_value().map(|((due, _), _)| *due);
         // One that is wanted already waits for room, or for the one before it.
         let far = self.far.first_key_value().map(|((due, _), _)| *due);
@@ -117,7 +105,7 @@ impl Delayed {
     }
 
     /// Puts out of memory what is too much, the last first, and asks for the page that is wanted next.
-    fn keep_window(&mut self, now: Time, effects: &mut Effects) {
+    pub(in crate::queue) fn keep_window(&mut self, now: Time, effects: &mut Effects) {
         self.looked_at = now;
         while self.cost > self.window.start_bytes && self.near.len() > 1 {
             effects.pages.extend(self.page_out());
@@ -130,6 +118,11 @@ impl Delayed {
             self.coming = self.far.pop_first().map(|(_, segment)| segment);
             effects.loads.extend(self.coming.as_ref().map(load));
         }
+    }
+
+    #[cfg(test)]
+    pub(in crate::queue) const fn cost(&self) -> usize {
+        self.cost
     }
 
     /// What is due later than the page can make room for it.
@@ -167,24 +160,4 @@ impl Delayed {
 fn load(segment: &Segment) -> Load {
     let Segment { id, stored, paged, .. } = *segment;
     Load { id, positions: segment.positions(), stored, paged, keeps_page: false }
-}
-
-impl Queue {
-    /// Lets those go whose time has come.
-    pub(super) fn release_due(&mut self, now: Time, effects: &mut Effects) {
-        while effects.due.len() < BATCH_MAX
-            && let Some(entry) = self.delayed.pop_due(now)
-        {
-            let stored = entry.stored.then_some(entry.position);
-            effects.due.push(Due { message: entry.message, stored });
-        }
-        self.delayed.keep_window(now, effects);
-    }
-}
-
-#[cfg(test)]
-impl Queue {
-    pub(super) const fn delayed_bytes(&self) -> usize {
-        self.delayed.cost
-    }
 }

@@ -1,7 +1,7 @@
 //! The limit that consumers of one channel share: basic.qos with global = true (RabbitMQ's meaning of it).
 //!
 //! It is the one piece of state that several queues look into, so it is made of atomics; whoever settles messages gives
-//! the credit back and then sends [`Command::Limit`](super::Command::Limit) to the queues concerned.
+//! the credit back and then sends [`Command::Limit`](crate::queue::Command::Limit) to the queues concerned.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

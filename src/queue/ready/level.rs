@@ -8,20 +8,20 @@
 
 use std::collections::VecDeque;
 
-use super::ready::Entry;
-use super::segment::{Segment, State, cost};
-use super::window::Window;
 use crate::message::Position;
+use crate::queue::entry::{Entry, cost};
+use crate::queue::segment::{Segment, State};
+use crate::queue::window::Window;
 
 /// A tail whose buffer is this many times as large as need be is given a smaller one.
 const SPARE_MAX: usize = 64;
 
 /// Whether messages that are not ready now may return to a place between two positions: a segment must not span them, for
 /// what lies within a segment's span cannot leave memory.
-pub(super) type Gap<'a> = dyn Fn(Position, Position) -> bool + 'a;
+pub(in crate::queue) type Gap<'a> = dyn Fn(Position, Position) -> bool + 'a;
 
 #[derive(Debug, Default)]
-pub(super) struct Level {
+pub(in crate::queue) struct Level {
     front: VecDeque<Entry>,
     segments: VecDeque<Segment>,
     back: VecDeque<Entry>,
@@ -31,21 +31,21 @@ pub(super) struct Level {
 }
 
 impl Level {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::queue) fn is_empty(&self) -> bool {
         self.front.is_empty() && self.segments.is_empty()
     }
 
-    pub(super) fn has_segments(&self) -> bool {
+    pub(in crate::queue) fn has_segments(&self) -> bool {
         !self.segments.is_empty()
     }
 
     /// What it costs in memory.
-    pub(super) const fn cost(&self) -> usize {
+    pub(in crate::queue) const fn cost(&self) -> usize {
         self.head_cost + self.back_cost
     }
 
     /// Adds a message whose position is above all others.
-    pub(super) fn push_back(&mut self, entry: Entry) {
+    pub(in crate::queue) fn push_back(&mut self, entry: Entry) {
         if self.segments.is_empty() {
             self.head_cost += cost(&entry);
             self.front.push_back(entry);
@@ -56,7 +56,7 @@ impl Level {
     }
 
     /// Puts a message back to its position.
-    pub(super) fn put_back(&mut self, entry: Entry) {
+    pub(in crate::queue) fn put_back(&mut self, entry: Entry) {
         let is_behind = self.back.front().is_some_and(|first| first.position < entry.position);
         let (entries, sum) = if is_behind {
             (&mut self.back, &mut self.back_cost)
@@ -69,18 +69,18 @@ impl Level {
     }
 
     /// The next message, if it is here.
-    pub(super) fn head(&self) -> Option<&Entry> {
+    pub(in crate::queue) fn head(&self) -> Option<&Entry> {
         let head = self.front.front()?;
         self.segments.front().is_none_or(|segment| head.position < segment.first).then_some(head)
     }
 
     /// Whether the next message has to be loaded first.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(in crate::queue) fn is_waiting(&self) -> bool {
         !self.segments.is_empty() && self.head().is_none()
     }
 
     /// Takes the next message, if it is here.
-    pub(super) fn pop_front(&mut self) -> Option<Entry> {
+    pub(in crate::queue) fn pop_front(&mut self) -> Option<Entry> {
         if !self.segments.is_empty() {
             self.head()?;
         }
@@ -90,12 +90,12 @@ impl Level {
     }
 
     /// Whether the next message is not here and may be due.
-    pub(super) fn may_expire_unseen(&self) -> bool {
+    pub(in crate::queue) fn may_expire_unseen(&self) -> bool {
         self.is_waiting() && self.segments.front().is_some_and(|segment| segment.may_expire)
     }
 
     /// Takes the next segment whole if it is next, is out, and has no more than so many messages.
-    pub(super) fn take_segment(&mut self, count_max: usize) -> Option<Segment> {
+    pub(in crate::queue) fn take_segment(&mut self, count_max: usize) -> Option<Segment> {
         let next = self.segments.front()?;
         // Requeued messages within its span have their turn among its own.
         let alone = self.front.front().is_none_or(|head| head.position > next.last);
@@ -108,13 +108,13 @@ impl Level {
     }
 
     /// Adds a segment of an earlier run, behind all others.
-    pub(super) fn restore(&mut self, segment: Segment) {
+    pub(in crate::queue) fn restore(&mut self, segment: Segment) {
         self.segments.push_back(segment);
     }
 
     /// Marks segments to be loaded until the head is as large as it should be, and shows each; without `prefetch` the
     /// first, if nothing else is here.
-    pub(super) fn load(&mut self, window: &Window, prefetch: bool, mut show: impl FnMut(&Segment)) {
+    pub(in crate::queue) fn load(&mut self, window: &Window, prefetch: bool, mut show: impl FnMut(&Segment)) {
         let nothing_here = self.is_waiting();
         for (index, segment) in self.segments.iter_mut().enumerate() {
             let missing = index == 0 && nothing_here;
@@ -130,7 +130,7 @@ impl Level {
     }
 
     /// The messages of a segment came: how many are missing, or the messages if it is none of this level's.
-    pub(super) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> Result<usize, Vec<Entry>> {
+    pub(in crate::queue) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> Result<usize, Vec<Entry>> {
         let Some(segment) = self.segments.iter_mut().find(|segment| segment.id == id) else {
             return Err(entries);
         };
@@ -162,7 +162,7 @@ impl Level {
     }
 
     /// Puts out of memory what is beyond the window. `page` gets each segment's entries and makes a segment of them.
-    pub(super) fn page_out(
+    pub(in crate::queue) fn page_out(
         &mut self,
         window: &Window,
         gap: &Gap<'_>,
@@ -242,18 +242,18 @@ impl Level {
     }
 
     /// When the next message expires.
-    pub(super) fn head_expiry(&self) -> Option<crate::time::Time> {
+    pub(in crate::queue) fn head_expiry(&self) -> Option<crate::time::Time> {
         self.head().map(|entry| entry.expires)
     }
 
     /// The pages of its segments.
-    pub(super) fn pages(&self) -> impl Iterator<Item = u64> {
+    pub(in crate::queue) fn pages(&self) -> impl Iterator<Item = u64> {
         let out = self.segments.iter().filter(|segment| matches!(segment.state, State::Out));
         out.filter(|segment| segment.paged).map(|segment| segment.id)
     }
 
     /// Forgets everything; says whether the store had records of any of it.
-    pub(super) fn clear(&mut self) -> bool {
+    pub(in crate::queue) fn clear(&mut self) -> bool {
         let level = std::mem::take(self);
         level.segments.iter().any(|segment| segment.stored)
             || level.front.iter().chain(&level.back).any(|entry| entry.stored)
@@ -284,7 +284,7 @@ fn cut(entries: &mut VecDeque<Entry>, bytes: usize, gap: &Gap<'_>) -> (Vec<Entry
 
 #[cfg(test)]
 impl Level {
-    pub(super) fn positions(&self) -> Vec<Position> {
+    pub(in crate::queue) fn positions(&self) -> Vec<Position> {
         let mut all: Vec<Position> =
             self.front.iter().chain(&self.back).map(|entry| entry.position).collect();
         all.extend(self.segments.iter().flat_map(|segment| segment.positions().iter().collect::<Vec<_>>()));
@@ -292,7 +292,7 @@ impl Level {
         all
     }
 
-    pub(super) fn check(&self) {
+    pub(in crate::queue) fn check(&self) {
         let spans: Vec<Position> = self.segments.iter().flat_map(|s| [s.first, s.last]).collect();
         assert!(spans.is_sorted(), "spans overlap");
         assert!(self.front.iter().is_sorted_by_key(|e| e.position), "the front is not sorted");

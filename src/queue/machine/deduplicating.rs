@@ -1,9 +1,11 @@
 //! Messages that must come in once: what the machine does about duplicates, gaps and leftovers of numbered publishers.
 
-use super::machine::Queue;
-use super::seen::{Found, Seen, Verdict};
-use super::{ConnectionId, Effects, Marked, Publish};
+use super::queue::Queue;
 use crate::protocol::content::Properties;
+use crate::queue::command::{Marked, Publish};
+use crate::queue::dedup::{Found, Verdict};
+use crate::queue::effects::Effects;
+use crate::queue::ids::ConnectionId;
 use crate::time::Time;
 use crate::unique::{Fingerprint, Mark};
 
@@ -20,11 +22,6 @@ pub(super) struct Novelty {
 }
 
 impl Queue {
-    /// Takes back what an earlier run remembered of messages that came.
-    pub fn restore_seen(&mut self, seen: Seen) {
-        self.seen = seen;
-    }
-
     /// Messages of a queue that wants each once.
     #[cold]
     pub(super) fn publish_once(

@@ -8,40 +8,31 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use super::effects::Delivery;
-use super::unacked::TimeoutId;
-use super::{ChannelLimit, ConnectionId, Consume, ConsumerName};
+use super::channel_prefetch::ChannelLimit;
+use crate::queue::command::{Consume, ConsumerName};
+use crate::queue::delivery::Delivery;
+use crate::queue::ids::{ConnectionId, ConsumerKey};
+use crate::queue::unacked::TimeoutId;
 
 /// Bytes of deliveries on their way to one consumer's socket: enough to keep it busy between two wake-ups, little enough
 /// that a consumer that doesn't read holds no more than this outside its queue.
 pub const WINDOW_BYTES: usize = 512 * 1024;
 
-/// Names a consumer: its connection, its channel, and its number on the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConsumerKey {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// The channel.
-    pub channel: u16,
-    /// Unique within the connection.
-    pub number: u32,
-}
-
 #[derive(Debug)]
-pub(super) struct Consumer {
-    pub(super) key: ConsumerKey,
-    pub(super) no_ack: bool,
-    pub(super) exclusive: bool,
+pub(in crate::queue) struct Consumer {
+    pub(in crate::queue) key: ConsumerKey,
+    pub(in crate::queue) no_ack: bool,
+    pub(in crate::queue) exclusive: bool,
     prefetch: u32,
     priority: i32,
     limit: Option<Arc<ChannelLimit>>,
-    pub(super) timeout: TimeoutId,
+    pub(in crate::queue) timeout: TimeoutId,
     name: ConsumerName,
     unacked: u32,
     window_used: usize,
     in_rotation: bool,
     /// Deliveries of this batch, not yet handed over.
-    pub(super) pending: Vec<Delivery>,
+    pub(in crate::queue) pending: Vec<Delivery>,
 }
 
 impl Consumer {
@@ -56,7 +47,7 @@ impl Consumer {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Consumers {
+pub(in crate::queue) struct Consumers {
     slots: Slab<Consumer>,
     /// Slots of the consumers that may have credit.
     rotation: VecDeque<usize>,
@@ -68,23 +59,23 @@ pub(super) struct Consumers {
 }
 
 impl Consumers {
-    pub(super) fn new(single_active: bool) -> Self {
+    pub(in crate::queue) fn new(single_active: bool) -> Self {
         Self { single_active, ..Self::default() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::queue) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::queue) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    pub(super) fn any_exclusive(&self) -> bool {
+    pub(in crate::queue) fn any_exclusive(&self) -> bool {
         self.slots.iter().any(|(_, consumer)| consumer.exclusive)
     }
 
-    pub(super) fn add(&mut self, consume: Consume, timeout: TimeoutId) {
+    pub(in crate::queue) fn add(&mut self, consume: Consume, timeout: TimeoutId) {
         let slot = self.slots.insert(Consumer {
             key: consume.key,
             no_ack: consume.no_ack,
@@ -103,7 +94,7 @@ impl Consumers {
         self.enter_rotation(slot);
     }
 
-    pub(super) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
+    pub(in crate::queue) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
         let slot = self.slot_of(key)?;
         self.rotation.retain(|other| *other != slot);
         self.order.retain(|other| *other != slot);
@@ -114,7 +105,11 @@ impl Consumers {
     }
 
     /// Keys of a connection's consumers, or of just one of its channels.
-    pub(super) fn keys_of(&self, connection: ConnectionId, channel: Option<u16>) -> Vec<ConsumerKey> {
+    pub(in crate::queue) fn keys_of(
+        &self,
+        connection: ConnectionId,
+        channel: Option<u16>,
+    ) -> Vec<ConsumerKey> {
         let wanted = |key: &ConsumerKey| {
             key.connection == connection && channel.is_none_or(|channel| channel == key.channel)
         };
@@ -122,12 +117,12 @@ impl Consumers {
     }
 
     /// Keys of all consumers, in the order in which they came.
-    pub(super) fn keys(&self) -> impl Iterator<Item = ConsumerKey> {
+    pub(in crate::queue) fn keys(&self) -> impl Iterator<Item = ConsumerKey> {
         self.order.iter().filter_map(|slot| self.slots.get(*slot)).map(|consumer| consumer.key)
     }
 
     /// The consumer to serve next. It has credit, and shared credit was taken for it: the message must be given to it.
-    pub(super) fn next(&mut self) -> Option<&mut Consumer> {
+    pub(in crate::queue) fn next(&mut self) -> Option<&mut Consumer> {
         while let Some(&slot) = self.rotation.front() {
             let consumer = self.slots.get_mut(slot)?;
             if consumer.has_own_credit() && consumer.takes_shared_credit() {
@@ -140,7 +135,7 @@ impl Consumers {
     }
 
     /// There is no message for the consumer that [`next`](Self::next) named after all: shared credit goes back.
-    pub(super) fn not_needed(&mut self) {
+    pub(in crate::queue) fn not_needed(&mut self) {
         let Some(consumer) = self.rotation.front().and_then(|slot| self.slots.get(*slot)) else { return };
         if let (Some(limit), false) = (&consumer.limit, consumer.no_ack) {
             limit.give_back(1);
@@ -148,12 +143,12 @@ impl Consumers {
     }
 
     /// What people know a consumer by.
-    pub(super) fn name(&self, key: ConsumerKey) -> Option<&ConsumerName> {
+    pub(in crate::queue) fn name(&self, key: ConsumerKey) -> Option<&ConsumerName> {
         self.slot_of(key).and_then(|slot| self.slots.get(slot)).map(|consumer| &consumer.name)
     }
 
     /// Gives the consumer that [`next`](Self::next) named its delivery, and makes it the next one's turn.
-    pub(super) fn give(&mut self, delivery: Delivery) {
+    pub(in crate::queue) fn give(&mut self, delivery: Delivery) {
         let Some(slot) = self.rotation.pop_front() else { return };
         let Some(consumer) = self.slots.get_mut(slot) else { return };
         consumer.window_used += delivery.cost();
@@ -169,7 +164,7 @@ impl Consumers {
     }
 
     /// Hands over what the batch gave to each consumer.
-    pub(super) fn drain_pending(&mut self, mut hand_over: impl FnMut(ConsumerKey, Vec<Delivery>)) {
+    pub(in crate::queue) fn drain_pending(&mut self, mut hand_over: impl FnMut(ConsumerKey, Vec<Delivery>)) {
         for slot in std::mem::take(&mut self.touched) {
             if let Some(consumer) = self.slots.get_mut(slot) {
                 hand_over(consumer.key, std::mem::take(&mut consumer.pending));
@@ -178,24 +173,29 @@ impl Consumers {
     }
 
     /// A consumer's delivery was written to its socket.
-    pub(super) fn written(&mut self, key: ConsumerKey, bytes: usize) {
+    pub(in crate::queue) fn written(&mut self, key: ConsumerKey, bytes: usize) {
         self.with(key, |consumer| consumer.window_used = consumer.window_used.saturating_sub(bytes));
     }
 
     /// A message that went to the consumer was settled.
-    pub(super) fn settled(&mut self, key: ConsumerKey) {
+    pub(in crate::queue) fn settled(&mut self, key: ConsumerKey) {
         self.with(key, |consumer| consumer.unacked = consumer.unacked.saturating_sub(1));
     }
 
     /// A channel's consumers share a limit, and it has room.
-    pub(super) fn limit(&mut self, connection: ConnectionId, channel: u16, limit: &Arc<ChannelLimit>) {
+    pub(in crate::queue) fn limit(
+        &mut self,
+        connection: ConnectionId,
+        channel: u16,
+        limit: &Arc<ChannelLimit>,
+    ) {
         for key in self.keys_of(connection, Some(channel)) {
             self.with(key, |consumer| consumer.limit = Some(Arc::clone(limit)));
         }
     }
 
     #[cfg(test)]
-    pub(super) fn within_prefetch(&self) -> bool {
+    pub(in crate::queue) fn within_prefetch(&self) -> bool {
         self.slots.iter().all(|(_, c)| c.no_ack || c.prefetch == 0 || c.unacked <= c.prefetch)
     }
 

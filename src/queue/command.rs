@@ -1,0 +1,190 @@
+//! What can be asked of a queue.
+
+use std::sync::Arc;
+
+use super::attempts::Ending;
+use super::consumers::ChannelLimit;
+use super::ids::{ConnectionId, ConsumerKey, Handle};
+use super::options::{OwnTimeout, QueueOptions};
+use crate::message::{Message, Position};
+use crate::time::Time;
+use crate::unique::Mark;
+
+/// What can be asked of a queue.
+#[derive(Debug)]
+pub enum Command {
+    /// Messages of one connection, in order.
+    Publish(ConnectionId, Vec<Publish>),
+    /// Messages of one connection, in order, each to come in once.
+    PublishMarked(ConnectionId, Vec<Marked>),
+    /// Messages that were delayed before they came to any queue; otherwise as `Adopt`.
+    AdoptNew(Vec<Publish>),
+    /// Messages dead-lettered to this queue: taken whatever its overflow policy, for nobody could be told. They may well
+    /// have been here before.
+    Adopt(Vec<Publish>),
+    /// Settles unacked messages of a connection.
+    Settle(Verb, Vec<Handle>),
+    /// What a consumer wishes for a message it has, and what it found wrong with it.
+    Grant(Handle, Wish, Option<Arc<str>>),
+    /// That many bytes of a consumer's deliveries were written to its socket.
+    Written(ConsumerKey, usize),
+    /// Adds a consumer. Reply: `Consuming` or `InExclusiveUse`.
+    Consume(Consume),
+    /// Removes a consumer; its unacked messages stay with its channel. Reply: `Done`.
+    Cancel(ConsumerKey),
+    /// The channel's consumers share this limit from now on, or it has room again.
+    Limit(ConnectionId, u16, Arc<ChannelLimit>),
+    /// A channel was closed: its consumers go, its unacked messages are requeued.
+    ChannelGone(ConnectionId, u16, Ending),
+    /// A connection was lost: as for each of its channels.
+    ConnectionGone(ConnectionId),
+    /// basic.get. Reply: `Got` or `Empty`.
+    Get {
+        /// The asking connection.
+        connection: ConnectionId,
+        /// The asking channel.
+        channel: u16,
+        /// The message counts as acked at once.
+        no_ack: bool,
+    },
+    /// Policies changed: these are the settings from now on. Limits are held at once, TTLs by messages that come.
+    Configure(Box<QueueOptions>),
+    /// Makes all parked messages ready. Reply: `Released`.
+    ReleaseParked,
+    /// Drops all parked messages. Reply: `Dropped`.
+    DropParked,
+    /// Drops all ready and waiting messages. Reply: `Purged`.
+    Purge,
+    /// Deletes the queue. Reply: `Deleted`, `InUse` or `NotEmpty`.
+    Delete {
+        /// Only if it has no consumers.
+        if_unused: bool,
+        /// Only if it has no ready messages.
+        if_empty: bool,
+    },
+    /// Asks for counts; counts as a use of the queue. Reply: `Counts`.
+    Inspect,
+    /// Messages that were asked for with a [`Load`] of this id, ascending.
+    Loaded(u64, Vec<Restored>),
+}
+
+impl Command {
+    /// Whether somebody waits for the answer.
+    pub(super) const fn has_reply(&self) -> bool {
+        match self {
+            Self::Consume(_)
+            | Self::Cancel(_)
+            | Self::Get { .. }
+            | Self::ReleaseParked
+            | Self::DropParked
+            | Self::Purge
+            | Self::Delete { .. }
+            | Self::Inspect => true,
+            Self::Publish(..)
+            | Self::PublishMarked(..)
+            | Self::Adopt(_)
+            | Self::AdoptNew(_)
+            | Self::Settle(..)
+            | Self::Grant(..)
+            | Self::Written(..)
+            | Self::Configure(_)
+            | Self::Limit(..)
+            | Self::ChannelGone(..)
+            | Self::ConnectionGone(_)
+            | Self::Loaded(..) => false,
+        }
+    }
+}
+
+/// A message on its way into a queue.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// The message.
+    pub message: Message,
+    /// The publisher's channel.
+    pub channel: u16,
+    /// Publish sequence number on that channel if the publisher wants a confirm, else 0.
+    pub sequence: u64,
+    /// The message's own TTL in milliseconds.
+    pub ttl_ms: Option<u64>,
+    /// The message's priority; 0 if it has none.
+    pub priority: u8,
+}
+
+/// A message with what its queues know it again by. Apart from others, because few messages have it and it would cost all.
+#[derive(Clone, Debug)]
+pub struct Marked {
+    /// The message.
+    pub publish: Publish,
+    /// What it is known by.
+    pub mark: Arc<Mark>,
+}
+
+/// What happens to an unacked message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// basic.ack: it is done with.
+    Ack,
+    /// basic.nack with requeue, or recover: back to its position.
+    Requeue,
+    /// basic.reject with requeue: the same, and the consumer failed.
+    Fail,
+    /// basic.nack or reject without requeue: dead-lettered with reason `rejected`, or dropped.
+    Reject,
+}
+
+/// What a consumer asks for a message that it has, beyond what basic.ack and basic.nack can say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Its time for the ack begins anew.
+    Progress,
+    /// It comes back as a failed attempt: after that many milliseconds, or when the queue's failure policy says.
+    Retry(Option<u32>),
+    /// It is set aside now, for the queue's parking time.
+    Park,
+    /// It is dead now.
+    Terminate,
+}
+
+/// A consumer to be added.
+#[derive(Clone, Debug)]
+pub struct Consume {
+    /// Who it is.
+    pub key: ConsumerKey,
+    /// Deliveries count as acked at once.
+    pub no_ack: bool,
+    /// No other consumer may be on the queue.
+    pub exclusive: bool,
+    /// Unacked messages it may have at a time; 0: no limit.
+    pub prefetch: u16,
+    /// `x-priority`: consumers with a higher one are served first.
+    pub priority: i32,
+    /// The channel's shared limit (basic.qos with global = true).
+    pub limit: Option<Arc<ChannelLimit>>,
+    /// How long it may keep a message.
+    pub ack_timeout: OwnTimeout,
+    /// Its consumer tag and where it is connected from: for whoever has to find out why a message failed.
+    pub name: ConsumerName,
+}
+
+/// What people know a consumer by.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerName {
+    /// Its tag.
+    pub tag: Arc<str>,
+    /// Its connection's address.
+    pub peer: Arc<str>,
+}
+
+/// A message that comes back to memory.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Its position.
+    pub position: Position,
+    /// The message.
+    pub message: Message,
+    /// When it expires, or [`Time::NEVER`].
+    pub expires: Time,
+    /// Its level.
+    pub level: u8,
+}

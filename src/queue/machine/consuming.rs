@@ -1,0 +1,73 @@
+//! Consumers that come and go.
+
+use super::queue::Queue;
+use crate::queue::attempts::Ending;
+use crate::queue::command::Consume;
+use crate::queue::delivery::Deliveries;
+use crate::queue::effects::{Effects, Ended};
+use crate::queue::ids::{ConnectionId, ConsumerKey};
+use crate::queue::reply::Reply;
+use crate::time::Time;
+
+impl Queue {
+    pub(super) fn consume(&mut self, now: Time, consume: Consume) -> Reply {
+        // A queue with a single active consumer has no exclusive ones, as in RabbitMQ.
+        let shared = self.options.single_active_consumer || !self.consumers.is_empty();
+        let taken = self.consumers.any_exclusive() || (consume.exclusive && shared);
+        if taken {
+            return Reply::InExclusiveUse;
+        }
+        self.last_used = now;
+        self.had_consumer = true;
+        let timeout = self.consumer_timeout(consume.ack_timeout);
+        self.consumers.add(consume, timeout);
+        Reply::Consuming
+    }
+
+    pub(super) fn cancel(&mut self, now: Time, key: ConsumerKey, effects: &mut Effects) {
+        let Some(mut consumer) = self.consumers.remove(key) else { return };
+        let deliveries = std::mem::take(&mut consumer.pending);
+        if !deliveries.is_empty() {
+            effects.deliveries.push(Deliveries { consumer: key, deliveries });
+        }
+        self.consumer_left(now, effects);
+    }
+
+    pub(super) fn gone(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        channel: Option<u16>,
+        ending: Ending,
+        effects: &mut Effects,
+    ) {
+        // Before the consumers go, so that the attempts can say whose they were.
+        let unacked = self.unacked.remove_of(connection, channel);
+        self.come_back(now, unacked, ending, effects);
+        let keys = self.consumers.keys_of(connection, channel);
+        let had_consumers = !keys.is_empty();
+        for key in keys {
+            let Some(consumer) = self.consumers.remove(key) else { continue };
+            // The others' are unacked and come back.
+            if consumer.no_ack && !consumer.pending.is_empty() {
+                effects.deliveries.push(Deliveries { consumer: key, deliveries: consumer.pending });
+            }
+        }
+        self.waiting.forget(connection, channel);
+        if had_consumers {
+            self.consumer_left(now, effects);
+        }
+        self.drop_overflow(now, effects);
+    }
+
+    pub(super) fn consumer_left(&mut self, now: Time, effects: &mut Effects) {
+        self.last_used = now;
+        self.end_if_auto_delete(effects);
+    }
+
+    fn end_if_auto_delete(&mut self, effects: &mut Effects) {
+        if self.options.auto_delete && self.had_consumer && self.consumers.is_empty() {
+            self.end(Ended::AutoDeleted, effects);
+        }
+    }
+}

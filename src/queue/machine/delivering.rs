@@ -1,0 +1,131 @@
+//! Messages that go out, to consumers and to basic.get.
+
+use super::queue::Queue;
+use crate::message::Message;
+use crate::queue::consumers::Consumer;
+use crate::queue::dead_letter::Reason;
+use crate::queue::delivery::{Deliveries, Delivery};
+use crate::queue::effects::Effects;
+use crate::queue::entry::Entry;
+use crate::queue::ids::{ConnectionId, ConsumerKey, Handle};
+use crate::queue::reply::Reply;
+use crate::queue::unacked::{TimeoutId, Unacked};
+use crate::time::Time;
+
+impl Queue {
+    pub(super) fn dispatch(&mut self, now: Time, effects: &mut Effects) {
+        while self.is_head_next()
+            && let Some(expires) = self.ready.next_expires()
+        {
+            if expires < now {
+                // It was behind one that had not expired, and now it is the head.
+                let Some(entry) = self.ready.pop_front() else { return };
+                self.end_of_life(entry, Reason::Expired, effects);
+                continue;
+            }
+            let Some(recipient) = self.consumers.next().map(|consumer| Recipient::of(consumer)) else {
+                return;
+            };
+            let Some(entry) = self.next_ready(now, effects) else {
+                self.consumers.not_needed();
+                return;
+            };
+            let delivery = self.hand_out(now, entry, recipient, effects);
+            self.consumers.give(delivery);
+        }
+    }
+
+    pub(super) fn get(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        channel: u16,
+        no_ack: bool,
+        effects: &mut Effects,
+    ) -> Reply {
+        self.last_used = now;
+        let Some(entry) = self.next_ready(now, effects) else { return Reply::Empty };
+        let to = Recipient { connection, channel, consumer: None, no_ack, timeout: TimeoutId::default() };
+        let delivery = self.hand_out(now, entry, to, effects);
+        Reply::Got { delivery, remaining: self.ready.len() }
+    }
+
+    /// The next message to deliver. After a restart those that were waiting stand among the ready ones, and wait on when
+    /// their turn comes. A message that expired while it stood behind a live one dies when it comes to the head.
+    pub(super) fn next_ready(&mut self, now: Time, effects: &mut Effects) -> Option<Entry> {
+        while self.is_head_next()
+            && let Some(entry) = self.ready.pop_front()
+        {
+            if entry.expires < now {
+                self.end_of_life(entry, Reason::Expired, effects);
+                continue;
+            }
+            let pause = self.attempts.get(&entry.position).and_then(|attempts| attempts.pause);
+            match pause.map(|(pause, until)| (pause, self.on_the_clock(until))) {
+                Some((pause, until)) if until > now && entry.expires > now => {
+                    self.set_aside(until, pause, entry);
+                }
+                _ => return Some(entry),
+            }
+        }
+        None
+    }
+
+    /// Whether the message at the head of the ready ones is next: none that returns stands before it.
+    #[inline]
+    pub(super) fn is_head_next(&self) -> bool {
+        self.absent.is_idle()
+            || self.ready.head().is_none_or(|(level, head)| !self.absent.is_before(level, head))
+    }
+
+    /// Turns a message into a delivery: it is unacked from now on, or gone if it needs no ack.
+    fn hand_out(&mut self, now: Time, entry: Entry, to: Recipient, effects: &mut Effects) -> Delivery {
+        let (message, redelivered) = (self.as_delivered(&entry), entry.redelivered);
+        if to.no_ack {
+            self.forget_attempts(entry.position);
+            if entry.stored {
+                effects.removed.push(entry.position);
+            }
+            let handle = Handle { slot: u32::MAX, turn: 0, position: entry.position };
+            return Delivery { handle, message, redelivered };
+        }
+        if entry.stored {
+            effects.delivered_up_to = effects.delivered_up_to.max(Some(entry.position));
+        }
+        let Recipient { connection, channel, consumer, timeout, .. } = to;
+        let handle = self.unacked.insert(Unacked { entry, connection, channel, consumer }, now, timeout);
+        Delivery { handle, message, redelivered }
+    }
+
+    /// The message as its consumer gets it.
+    pub(super) fn as_delivered(&self, entry: &Entry) -> Message {
+        // Nearly always empty: looked at first.
+        let attempts = if self.attempts.is_empty() { None } else { self.attempts.get(&entry.position) };
+        attempts.map_or_else(|| entry.message.clone(), |attempts| attempts.mark(&entry.message))
+    }
+
+    pub(super) fn hand_over(&mut self, effects: &mut Effects) {
+        self.consumers.drain_pending(|consumer, deliveries| {
+            effects.deliveries.push(Deliveries { consumer, deliveries })
+        });
+    }
+}
+
+/// Who gets a message.
+#[derive(Clone, Copy, Debug)]
+struct Recipient {
+    connection: ConnectionId,
+    channel: u16,
+    /// `None` for basic.get.
+    consumer: Option<u32>,
+    no_ack: bool,
+    timeout: TimeoutId,
+}
+
+impl Recipient {
+    const fn of(consumer: &Consumer) -> Self {
+        let ConsumerKey { connection, channel, number } = consumer.key;
+        let (no_ack, timeout) = (consumer.no_ack, consumer.timeout);
+        Self { connection, channel, consumer: Some(number), no_ack, timeout }
+    }
+}

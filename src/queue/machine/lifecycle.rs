@@ -1,0 +1,67 @@
+//! A queue's settings change, it is emptied, it ends.
+
+use super::queue::Queue;
+use crate::message::Position;
+use crate::queue::effects::{Effects, Ended};
+use crate::queue::options::QueueOptions;
+use crate::queue::reply::Reply;
+use crate::time::Time;
+
+impl Queue {
+    /// What is fixed at declare (priorities, single active consumer) is the same in both. A new expiry runs from now; a
+    /// new TTL is for messages to come, as in RabbitMQ's classic queues.
+    pub(super) fn configure(&mut self, now: Time, options: QueueOptions, effects: &mut Effects) {
+        if self.options.expires_ms != options.expires_ms {
+            self.last_used = now;
+        }
+        if options.deduplication.is_none() {
+            self.forget_own_window(effects);
+        }
+        self.unacked.set_own_timeout(options.ack_timeout);
+        self.options = QueueOptions { window: self.options.window, ..options };
+        self.drop_overflow(now, effects);
+    }
+
+    pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
+        let (paused, purged) = (self.purge_paused(effects), self.ready.len());
+        if self.absent.has_pages() {
+            effects.pages_forgotten.extend(self.ready.pages());
+        } else {
+            effects.all_pages_forgotten |= self.ready.has_segments();
+        }
+        let any_stored = self.ready.clear();
+        if paused > 0 || any_stored {
+            let mut keep: Vec<Position> =
+                self.unacked.iter().filter(|u| u.entry.stored).map(|u| u.entry.position).collect();
+            // Dead letters are removed in one store batch with the writing of their copies, not before.
+            keep.extend(self.absent.stored());
+            keep.extend(effects.dead_letters.iter().filter_map(|letter| letter.stored));
+            keep.sort_unstable();
+            effects.purged = Some((self.next_position, keep));
+        }
+        Reply::Purged(purged + paused)
+    }
+
+    pub(super) fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Reply {
+        if if_unused && !self.consumers.is_empty() {
+            return Reply::InUse;
+        }
+        let ready = self.ready.len() + self.absent.returning() + self.paused.len() + self.delayed.len();
+        if if_empty && ready > 0 {
+            return Reply::NotEmpty;
+        }
+        self.end(Ended::Deleted, effects);
+        Reply::Deleted(ready)
+    }
+
+    pub(super) fn end(&mut self, ended: Ended, effects: &mut Effects) {
+        self.ended = true;
+        effects.ended = Some(ended);
+        self.hand_over(effects);
+        effects.cancelled.extend(self.consumers.keys());
+        effects.all_pages_forgotten |= self.ready.has_segments() || self.absent.has_pages();
+        self.ready.clear();
+        self.absent.clear();
+        self.delayed.clear();
+    }
+}

@@ -1,0 +1,22 @@
+//! The queue itself: its state is made of the parts beside this folder, and each file here is one subject of what it does.
+
+mod consuming;
+mod dead_lettering;
+mod deduplicating;
+mod delivering;
+mod expiring;
+mod lifecycle;
+mod memory;
+#[cfg(test)]
+mod observing;
+mod overflow;
+mod publishing;
+mod queue;
+mod requests;
+mod returning;
+mod scheduling;
+mod settling;
+mod timeouts;
+mod waiting;
+
+pub use queue::Queue;

@@ -1,0 +1,110 @@
+//! Messages that come in.
+
+use super::queue::Queue;
+use crate::queue::command::Publish;
+use crate::queue::dead_letter::Reason;
+use crate::queue::effects::{DeadLetter, Effects, StoreAppend};
+use crate::queue::entry::Entry;
+use crate::queue::ids::ConnectionId;
+use crate::queue::options::Overflow;
+use crate::time::Time;
+
+impl Queue {
+    pub(super) fn publish(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publishes: Vec<Publish>,
+        effects: &mut Effects,
+    ) {
+        if self.options.deduplication.is_some() {
+            return self.publish_once(now, connection, publishes, effects);
+        }
+        for publish in publishes {
+            if self.makes_room(now, connection, &publish, effects) {
+                self.enqueue(now, connection, publish, effects);
+                self.drop_overflow(now, effects);
+            }
+        }
+    }
+
+    /// Whether the message may come in; its publisher is told if it may not.
+    #[inline]
+    pub(super) fn makes_room(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publish: &Publish,
+        effects: &mut Effects,
+    ) -> bool {
+        if self.options.overflow == Overflow::DropHead || self.has_room_for(publish) {
+            return true;
+        }
+        self.dispatch(now, effects);
+        let has_room = self.has_room_for(publish);
+        if !has_room {
+            self.refuse(connection, publish, effects);
+        }
+        has_room
+    }
+
+    pub(super) fn adopt(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
+        for publish in publishes {
+            self.enqueue(now, ConnectionId(0), publish, effects);
+            self.drop_overflow(now, effects);
+        }
+    }
+
+    pub(super) fn enqueue(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publish: Publish,
+        effects: &mut Effects,
+    ) {
+        let position = self.next_position;
+        self.next_position = position.next();
+        let expires = self.expiry(now, publish.ttl_ms);
+        let stored = self.options.durable && publish.message.is_persistent();
+        if stored {
+            let level = self.ready.level_of(publish.priority);
+            effects.appended.push(StoreAppend { position, message: publish.message.clone(), level, expires });
+        }
+        if publish.sequence != 0 {
+            let ranges = if stored { &mut effects.append_confirms } else { &mut effects.confirms };
+            Effects::confirm(ranges, connection, publish.channel, publish.sequence);
+        }
+        let (message, priority) = (publish.message, publish.priority);
+        let entry = Entry { message, position, expires, priority, redelivered: false, stored, bundle: 0 };
+        if self.options.delays {
+            self.delayed.insert(entry);
+        } else {
+            self.ready.push_back(entry);
+        }
+    }
+
+    fn expiry(&self, now: Time, ttl_ms: Option<u64>) -> Time {
+        let ttl = [ttl_ms, self.options.message_ttl_ms].into_iter().flatten().min();
+        ttl.map_or(Time::NEVER, |ms| now.plus_ms(ms))
+    }
+
+    /// Whether the queue would be within its limits with the message in it.
+    fn has_room_for(&self, publish: &Publish) -> bool {
+        let bytes = (self.ready.bytes() + publish.message.body().len()) as u64;
+        let len = (self.ready.len() + self.absent.returning()) as u64;
+        let number_fits = self.options.length_max.is_none_or(|max| len < max);
+        number_fits && self.options.length_bytes_max.is_none_or(|max| bytes <= max)
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, publish: &Publish, effects: &mut Effects) {
+        if publish.sequence != 0 {
+            Effects::confirm(&mut effects.refusals, connection, publish.channel, publish.sequence);
+        }
+        if self.options.overflow == Overflow::RejectPublishDlx {
+            let message = publish.message.clone();
+            self.bury(DeadLetter { message, reason: Reason::Maxlen, stored: None, attempts: None }, effects);
+        } else {
+            effects.drop_message(Reason::Maxlen);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The queue's state machine: its state, and what a command and a batch lead to.
+
+use std::collections::BTreeMap;
+
+use crate::message::Position;
+use crate::queue::attempts::{Attempts, Ending};
+use crate::queue::command::Command;
+use crate::queue::consumers::Consumers;
+use crate::queue::dedup::Seen;
+use crate::queue::deferred::{Question, Waiting};
+use crate::queue::effects::Effects;
+use crate::queue::options::QueueOptions;
+use crate::queue::ready::Ready;
+use crate::queue::reply::{Counts, Flow, Reply};
+use crate::queue::segment::Stretch;
+use crate::queue::spilled::{Absent, is_bundle};
+use crate::queue::unacked::UnackedSet;
+use crate::queue::waiting::{Delayed, Paused};
+use crate::time::{Time, Timestamp};
+
+/// One queue. See the [module](super) for its invariants.
+#[derive(Debug)]
+pub struct Queue {
+    pub(super) options: QueueOptions,
+    pub(super) ready: Ready,
+    pub(super) unacked: UnackedSet,
+    /// Messages of those that are not in memory.
+    pub(super) absent: Absent,
+    pub(super) consumers: Consumers,
+    /// Messages that came back and wait.
+    pub(super) paused: Paused,
+    /// Of messages that came back: see [`returning`](super::returning).
+    pub(super) attempts: BTreeMap<Position, Attempts>,
+    pub(super) epoch: Timestamp,
+    pub(super) next_position: Position,
+    /// An auto-delete queue goes when its last consumer goes, not before it had one.
+    pub(super) had_consumer: bool,
+    /// When it was last used: for x-expires.
+    pub(super) last_used: Time,
+    pub(super) ended: bool,
+    /// Commands that wait for messages to come back.
+    pub(super) waiting: Waiting,
+    /// Messages that wait for their time.
+    pub(super) delayed: Delayed,
+    /// What it remembers of messages that came.
+    pub(super) seen: Seen,
+    /// There are too many messages, but the one to be dropped has to come back first.
+    pub(super) overflow_waits: bool,
+}
+
+impl Queue {
+    /// An empty queue whose first message will have the position given.
+    #[must_use]
+    pub fn new(options: QueueOptions, first_position: Position, now: Time) -> Self {
+        Self {
+            ready: Ready::new(options.priority_max.unwrap_or(0), options.window),
+            unacked: UnackedSet::new(options.ack_timeout),
+            absent: Absent::default(),
+            consumers: Consumers::new(options.single_active_consumer),
+            delayed: Delayed::new(options.window),
+            paused: Paused::default(),
+            attempts: BTreeMap::new(),
+            epoch: Timestamp::default(),
+            options,
+            next_position: first_position,
+            had_consumer: false,
+            last_used: now,
+            ended: false,
+            waiting: Waiting::default(),
+            seen: Seen::default(),
+            overflow_waits: false,
+        }
+    }
+
+    /// Takes over what an earlier run left of a durable queue, by ascending first positions and before any command; what
+    /// lies at or below `delivered` may have been delivered before.
+    pub fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
+        if self.options.delays {
+            self.delayed.restore(stretches);
+        } else {
+            self.ready.restore(stretches, delivered);
+        }
+    }
+
+    /// The queue's settings.
+    #[must_use]
+    pub const fn options(&self) -> &QueueOptions {
+        &self.options
+    }
+
+    /// Numbers about the queue.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.len() + self.absent.returning() + self.delayed.len(),
+            unacked: self.unacked.len(),
+            consumers: self.consumers.len(),
+            ready_bytes: self.ready.bytes(),
+            delayed: self.paused.delayed(),
+            parked: self.paused.parked(),
+        }
+    }
+
+    /// What waits, and how fast it goes.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        Flow { backlog: self.ready.cost(), taken: self.ready.taken(), consumers: self.consumers.len() }
+    }
+
+    /// Does what a command says. [`settle_batch`](Self::settle_batch) has to follow when the batch is in.
+    pub fn apply(&mut self, now: Time, command: Command, effects: &mut Effects) -> Reply {
+        if command.has_reply() {
+            self.catch_up(now, effects);
+        }
+        match command {
+            Command::Publish(connection, publishes) => self.publish(now, connection, publishes, effects),
+            Command::PublishMarked(connection, publishes) => {
+                self.publish_marked(now, connection, publishes, effects);
+            }
+            Command::Adopt(publishes) => self.adopt(now, publishes, effects),
+            Command::AdoptNew(publishes) => self.adopt_new(now, publishes, effects),
+            Command::Settle(verb, handles) => self.settle(now, verb, handles, effects),
+            Command::Grant(handle, wish, error) => self.grant(now, handle, wish, error, effects),
+            Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
+            Command::Consume(consume) => return self.consume(now, consume),
+            Command::Cancel(consumer) => self.cancel(now, consumer, effects),
+            Command::Limit(connection, channel, limit) => self.consumers.limit(connection, channel, &limit),
+            Command::ChannelGone(connection, channel, ending) => {
+                self.gone(now, connection, Some(channel), ending, effects);
+            }
+            Command::ConnectionGone(connection) => {
+                self.gone(now, connection, None, Ending::Failed, effects);
+            }
+            Command::Get { connection, channel, no_ack } => {
+                return self.ask(now, Question::Get { connection, channel, no_ack }, effects);
+            }
+            Command::Configure(options) => self.configure(now, *options, effects),
+            Command::ReleaseParked => return self.release_parked(),
+            Command::DropParked => return self.drop_parked(effects),
+            Command::Purge => return self.ask(now, Question::Purge, effects),
+            Command::Delete { if_unused, if_empty } => {
+                return self.ask(now, Question::Delete { if_unused, if_empty }, effects);
+            }
+            Command::Inspect => return self.ask(now, Question::Inspect, effects),
+            Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
+            Command::Loaded(id, messages) => self.loaded(id, messages, effects),
+        }
+        Reply::Done
+    }
+
+    /// Ends a batch: expires what is due, delivers what can be delivered, and hands the deliveries over.
+    pub fn settle_batch(&mut self, now: Time, effects: &mut Effects) {
+        if self.ended {
+            return;
+        }
+        self.time_out(now, effects);
+        if self.ended {
+            return;
+        }
+        self.catch_up(now, effects);
+        self.answer_waiting(now, effects);
+        if self.ended {
+            return;
+        }
+        // What stood behind a message that was just handed out.
+        self.expire(|expires| expires <= now, effects);
+        self.hand_over(effects);
+        self.expire_queue(now, effects);
+        if self.options.delays {
+            self.release_due(now, effects);
+        }
+        self.keep_window(effects);
+        self.keep_other_windows(now, effects);
+    }
+
+    /// Ends waits, expires what is due and delivers what consumers can take. Whoever asks finds what the commands before
+    /// led to, whether they came in the same batch or not.
+    fn catch_up(&mut self, now: Time, effects: &mut Effects) {
+        self.resume(now);
+        if self.overflow_waits {
+            self.drop_overflow(now, effects);
+        }
+        self.expire(|expires| expires < now, effects);
+        self.dispatch(now, effects);
+        // What is due now and found no consumer: a TTL of 0 means 'deliver now or die'.
+        self.expire(|expires| expires <= now, effects);
+    }
+
+    /// When [`settle_batch`](Self::settle_batch) has to be called again if no command comes before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let next_expiry = self.ready.next_expiry().filter(|_| !self.is_expiry_held());
+        let times = [
+            next_expiry,
+            self.unacked.next_page_out(&self.options.window),
+            self.queue_expiry(),
+            self.paused.next_due(),
+            self.unacked.next_overdue(),
+            self.delayed.next_due(),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// What wall clocks show at [`Time::ZERO`]: attempts are noted in wall time, which means something after a restart.
+    #[must_use]
+    pub const fn with_epoch(mut self, epoch: Timestamp) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// Puts back what an earlier run noted of messages that had come back.
+    pub fn restore_attempts(&mut self, attempts: impl IntoIterator<Item = (Position, Attempts)>) {
+        self.attempts.extend(attempts);
+    }
+
+    /// Takes back what an earlier run remembered of messages that came.
+    pub fn restore_seen(&mut self, seen: Seen) {
+        self.seen = seen;
+    }
+
+    pub(super) fn wall(&self, now: Time) -> Timestamp {
+        self.epoch.plus_ms(now.as_micros() / 1000)
+    }
+
+    pub(super) fn on_the_clock(&self, at: Timestamp) -> Time {
+        Time::ZERO.plus_ms(at.as_millis().saturating_sub(self.epoch.as_millis()))
+    }
+}

@@ -1,0 +1,107 @@
+//! Messages whose delivery ended without an ack: the queue's failure policy at work.
+//!
+//! Attempts are kept by position, beside the messages, and only for messages that came back: a queue without a failure
+//! policy, and a message that is acked at once, pay nothing.
+
+use super::queue::Queue;
+use crate::message::Position;
+use crate::queue::attempts::{Attempts, Ending};
+use crate::queue::dead_letter::Reason;
+use crate::queue::effects::Effects;
+use crate::queue::entry::Entry;
+use crate::queue::failure_policy::Fate;
+use crate::queue::spilled::Destination;
+use crate::queue::unacked::Unacked;
+use crate::time::Time;
+
+impl Queue {
+    /// Deliveries ended without an ack: each message comes back, waits, or is dead, as the queue says.
+    pub(super) fn come_back(
+        &mut self,
+        now: Time,
+        unacked: Vec<Unacked>,
+        ending: Ending,
+        effects: &mut Effects,
+    ) {
+        if !self.options.failure.is_any() {
+            self.requeue(unacked.into_iter().map(|unacked| unacked.entry).collect());
+            return;
+        }
+        let mut again = Vec::new();
+        for unacked in unacked {
+            let position = unacked.entry.position;
+            let mut attempts = self.note_ending(now, &unacked, ending);
+            let fate = self.options.failure.fate(position, ending, &mut attempts);
+            self.carry_out_fate(now, unacked.entry, attempts, fate, &mut again, effects);
+        }
+        self.requeue(again);
+    }
+
+    pub(super) fn note_ending(&mut self, now: Time, unacked: &Unacked, ending: Ending) -> Attempts {
+        let mut attempts = self.attempts.remove(&unacked.entry.position).unwrap_or_default();
+        attempts.ended(self.wall(now), self.options.failure.counts(ending));
+        attempts.pause = None;
+        let name = unacked.key().and_then(|key| self.consumers.name(key));
+        attempts.consumer = name.map(|name| name.tag.clone());
+        attempts.peer = name.map(|name| name.peer.clone());
+        attempts
+    }
+
+    pub(super) fn carry_out_fate(
+        &mut self,
+        now: Time,
+        mut entry: Entry,
+        mut attempts: Attempts,
+        fate: Fate,
+        again: &mut Vec<Entry>,
+        effects: &mut Effects,
+    ) {
+        let position = entry.position;
+        if fate == Fate::Dead {
+            self.attempts.insert(position, attempts);
+            self.end_of_life(entry, Reason::DeliveryLimit, effects);
+            return;
+        }
+        if let Fate::Wait(pause, ms) = fate {
+            attempts.pause = Some((pause, self.wall(now).plus_ms(u64::from(ms))));
+        }
+        if entry.stored {
+            effects.noted.push((position, attempts.clone()));
+        }
+        self.attempts.insert(position, attempts);
+        match fate {
+            Fate::Wait(pause, ms) => {
+                entry.redelivered = true;
+                entry.message = entry.message.detached();
+                self.set_aside(now.plus_ms(u64::from(ms)), pause, entry);
+            }
+            Fate::Again | Fate::Dead => again.push(entry),
+        }
+    }
+
+    /// Newest first, so that each goes to the front of those before it: constant time when all are older than what is
+    /// ready, which is the usual case.
+    pub(super) fn requeue(&mut self, mut entries: Vec<Entry>) {
+        entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.position));
+        for mut entry in entries {
+            entry.redelivered = true;
+            entry.message = entry.message.detached();
+            self.put_back(entry);
+        }
+    }
+
+    /// Puts an entry among the ready ones, when its message is here.
+    pub(super) fn put_back(&mut self, entry: Entry) {
+        if entry.is_here() {
+            self.ready.put_back(entry);
+        } else {
+            let level = self.ready.level_of(entry.priority);
+            self.absent.want(level, entry, Destination::Ready);
+        }
+    }
+
+    /// Nothing more has to be known of it.
+    pub(super) fn forget_attempts(&mut self, position: Position) -> Option<Attempts> {
+        if self.attempts.is_empty() { None } else { self.attempts.remove(&position) }
+    }
+}

@@ -1,0 +1,84 @@
+//! A table of arguments, and what is wrong with one of them.
+
+use amq_protocol::types::{AMQPValue, FieldTable};
+
+use crate::protocol::value::{as_integer, type_name};
+
+/// Why arguments were refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// A value is not allowed; the text says which and why, as RabbitMQ words it. Reply code 406.
+    #[error("invalid arg '{key}' for {thing}: {why}")]
+    Invalid {
+        /// The argument.
+        key: &'static str,
+        /// The queue, as error texts name it.
+        thing: String,
+        /// What is wrong with its value.
+        why: String,
+    },
+    /// A property does not go with the queue type. Reply code 406.
+    #[error("invalid property '{property}' for {thing}")]
+    Property {
+        /// The property.
+        property: &'static str,
+        /// The queue, as error texts name it.
+        thing: String,
+    },
+}
+
+/// A queue's or a consumer's arguments, with the queue's name for error texts.
+pub(in crate::queue) struct Arguments<'a> {
+    pub(in crate::queue) thing: &'a str,
+    pub(in crate::queue) table: &'a FieldTable,
+}
+
+impl Arguments<'_> {
+    pub(in crate::queue) fn value(&self, key: &str) -> Option<&AMQPValue> {
+        self.table.inner().get(key).filter(|value| **value != AMQPValue::Void)
+    }
+
+    pub(in crate::queue) fn invalid(&self, key: &'static str, why: impl Into<String>) -> OptionsError {
+        OptionsError::Invalid { key, thing: self.thing.to_owned(), why: why.into() }
+    }
+
+    fn wrong_type(&self, key: &'static str, expected: &str, value: &AMQPValue) -> OptionsError {
+        self.invalid(key, format!("\"expected {expected}, got {}\"", type_name(value)))
+    }
+
+    pub(in crate::queue) fn integer(&self, key: &'static str) -> Result<Option<i64>, OptionsError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        as_integer(value).map(Some).ok_or_else(|| self.wrong_type(key, "integer", value))
+    }
+
+    pub(super) fn non_negative(&self, key: &'static str) -> Result<Option<u64>, OptionsError> {
+        let Some(number) = self.integer(key)? else { return Ok(None) };
+        u64::try_from(number).map(Some).map_err(|_| self.invalid(key, format!("{{value_negative,{number}}}")))
+    }
+
+    /// Milliseconds from `least` to 2^32-1, RabbitMQ's limit for timers.
+    pub(super) fn milliseconds(&self, key: &'static str, least: u64) -> Result<Option<u64>, OptionsError> {
+        let Some(number) = self.non_negative(key)? else { return Ok(None) };
+        if number < least {
+            return Err(self.invalid(key, format!("{{value_zero,{number}}}")));
+        }
+        Ok(Some(number))
+    }
+
+    pub(in crate::queue) fn string(&self, key: &'static str) -> Result<Option<String>, OptionsError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        match value {
+            AMQPValue::LongString(text) => Ok(Some(String::from_utf8_lossy(text.as_bytes()).into_owned())),
+            AMQPValue::ShortString(text) => Ok(Some(text.as_str().to_owned())),
+            other => Err(self.wrong_type(key, "longstr", other)),
+        }
+    }
+
+    pub(super) fn boolean(&self, key: &'static str) -> Result<bool, OptionsError> {
+        match self.value(key) {
+            None => Ok(false),
+            Some(AMQPValue::Boolean(value)) => Ok(*value),
+            Some(other) => Err(self.wrong_type(key, "boolean", other)),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! A queue's settings, and the arguments that they come from.
+
+mod arguments;
+mod failure_arguments;
+mod policy_arguments;
+mod queue_options;
+
+pub use arguments::OptionsError;
+pub use failure_arguments::{AckTimeout, OwnTimeout, TimeoutAction, consumer_timeout};
+pub use policy_arguments::{COMPARED, Merge, POLICY_ARGUMENTS};
+pub use queue_options::{Overflow, QueueOptions};
