@@ -12,6 +12,7 @@ pub mod protocol;
 pub mod queue;
 pub mod server;
 pub mod session;
+pub mod statistics;
 pub mod store;
 pub mod telemetry;
 pub mod time;

@@ -11,23 +11,25 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
+    ("statistics", &["time"]),
     ("message", &["time"]),
     ("protocol", &["time", "message"]),
     ("unique", &["time", "message", "protocol"]),
     ("topology", &["time", "message", "protocol", "unique"]),
-    ("queue", &["time", "message", "protocol", "unique"]),
+    ("queue", &["time", "statistics", "message", "protocol", "unique"]),
     ("auth", &["time", "message", "protocol"]),
     ("policy", &["time", "message", "protocol", "topology", "queue"]),
-    ("session", &["time", "message", "protocol", "unique", "topology", "queue", "auth"]),
+    ("session", &["time", "statistics", "message", "protocol", "unique", "topology", "queue", "auth"]),
     ("store", &["time", "message"]),
     (
         "broker",
         &[
             "time",
+            "statistics",
             "telemetry",
             "config",
             "message",
@@ -45,6 +47,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
         "amqp",
         &[
             "time",
+            "statistics",
             "telemetry",
             "config",
             "message",
@@ -57,11 +60,12 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "broker",
         ],
     ),
-    ("management", &["time", "telemetry", "config", "message", "topology", "auth", "broker"]),
+    ("management", &["time", "statistics", "telemetry", "config", "message", "topology", "auth", "broker"]),
     (
         "server",
         &[
             "time",
+            "statistics",
             "telemetry",
             "config",
             "message",
@@ -78,8 +82,19 @@ const LAYERS: [(&str, &[&str]); 16] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "args"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 10] =
-    ["time", "message", "protocol", "unique", "topology", "queue", "policy", "session", "auth", "store"];
+const SYNC: [&str; 11] = [
+    "time",
+    "statistics",
+    "message",
+    "protocol",
+    "unique",
+    "topology",
+    "queue",
+    "policy",
+    "session",
+    "auth",
+    "store",
+];
 const TOKIO: [&str; 6] = ["broker", "amqp", "management", "server", "main", "lib"];
 const CLOCK: &str = "src/broker/clock.rs";
 

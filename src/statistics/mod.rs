@@ -1,0 +1,13 @@
+//! Exact counters that others may read at any time, and their rates over the last seconds.
+//!
+//! Whoever does the work adds to a [`Recorder`] once per batch. What is read is what happened up to that batch: nothing is
+//! sampled by a timer. For rates a recorder keeps a few earlier values (see [`history`](self)), only while something happens.
+
+mod counters;
+mod history;
+mod recorder;
+
+pub use counters::{
+    BrokerCounters, ChannelCounters, ConnectionCounters, Counters, ExchangeCounters, QueueCounters,
+};
+pub use recorder::Recorder;
