@@ -10,6 +10,7 @@ use super::ids::{ConnectionId, ConsumerKey};
 use super::reply::Reply;
 use crate::message::runs::Runs;
 use crate::message::{Message, Position};
+use crate::statistics::QueueCounters;
 use crate::time::Time;
 
 /// What a batch of commands asks the outside to do. Reused from batch to batch.
@@ -64,6 +65,8 @@ pub struct Effects {
     pub timed_out: Vec<TimedOut>,
     /// How many messages were not acked in time.
     pub timed_out_count: u64,
+    /// What happened, in numbers.
+    pub counted: QueueCounters,
     /// Consumers that lost their queue.
     pub cancelled: Vec<ConsumerKey>,
     /// The queue is no more.
@@ -83,11 +86,27 @@ impl Effects {
         ranges.push(Range { connection, channel, first: sequence, last: sequence });
     }
 
+    pub(super) fn dead_letter(&mut self, letter: DeadLetter) {
+        *match letter.reason {
+            Reason::Rejected => &mut self.counted.dead_lettered_rejected,
+            Reason::Expired => &mut self.counted.dead_lettered_expired,
+            Reason::Maxlen => &mut self.counted.dead_lettered_maxlen,
+            Reason::DeliveryLimit => &mut self.counted.dead_lettered_delivery_limit,
+        } += 1;
+        self.dead_letters.push(letter);
+    }
+
     pub(super) fn drop_message(&mut self, reason: Reason) {
         self.drop_messages(reason, 1);
     }
 
     pub(super) fn drop_messages(&mut self, reason: Reason, count: usize) {
+        *match reason {
+            Reason::Rejected => &mut self.counted.dropped_rejected,
+            Reason::Expired => &mut self.counted.dropped_expired,
+            Reason::Maxlen => &mut self.counted.dropped_maxlen,
+            Reason::DeliveryLimit => &mut self.counted.dropped_delivery_limit,
+        } += count as u64;
         match self.dropped.iter_mut().find(|(other, _)| *other == reason) {
             Some((_, sum)) => *sum += count,
             None => self.dropped.push((reason, count)),

@@ -577,6 +577,7 @@ struct Model {
     consumers: BTreeMap<u32, bool>,
     /// Gets that wait, by ticket.
     gets: BTreeMap<u64, bool>,
+    purged: u64,
 }
 
 impl Model {
@@ -626,8 +627,10 @@ impl Model {
         assert_eq!(effects.missing, 0);
         for (ticket, reply) in std::mem::take(&mut effects.answers) {
             let no_ack = self.gets.remove(&ticket);
-            if let Reply::Got { delivery, .. } = reply {
-                self.delivered(no_ack.expect("a get"), delivery);
+            match reply {
+                Reply::Got { delivery, .. } => self.delivered(no_ack.expect("a get"), delivery),
+                Reply::Purged(count) => self.purged += count as u64,
+                _ => {}
             }
         }
         for (number, delivery) in std::mem::take(&mut bench.got) {
@@ -650,6 +653,7 @@ impl Model {
         assert_eq!((counts.ready, counts.unacked), (ready.len(), unacked.len()));
         assert!(bench.queue.within_prefetch());
         assert_eq!(self.confirmed.len() as u64, bench.sequence, "every publish is confirmed or refused");
+        self.check_counters(bench);
         // What the store still has is exactly what the queue still has.
         let live: BTreeSet<u64> = self.stored.difference(&self.stored_ended).copied().collect();
         let dead = bench.queue.dead_positions().into_iter().map(|position| position.0);
@@ -659,6 +663,18 @@ impl Model {
         if bench.queue.options().priority_max.is_none() {
             assert!(ready.is_sorted(), "{ready:?}");
         }
+    }
+
+    /// The counters account for every message that was published.
+    fn check_counters(&self, bench: &Bench) {
+        let counted = &bench.effects.counted;
+        let taken = counted.acked + counted.delivered_no_ack + counted.got_no_ack + self.purged;
+        let dropped = counted.dropped_rejected + counted.dropped_expired + counted.dropped_maxlen;
+        let lettered =
+            counted.dead_lettered_rejected + counted.dead_lettered_expired + counted.dead_lettered_maxlen;
+        let counts = bench.queue.counts();
+        let left = counts.ready + counts.unacked + bench.queue.dead_positions().len();
+        assert_eq!(taken + dropped + lettered + left as u64, bench.sequence, "{counted:?}");
     }
 
     fn step(&mut self, bench: &mut Bench, step: Step) {
@@ -689,7 +705,11 @@ impl Model {
                     _ => {}
                 }
             }
-            Step::Purge => drop(bench.command(Command::Purge)),
+            Step::Purge => {
+                if let Reply::Purged(count) = bench.command(Command::Purge) {
+                    self.purged += count as u64;
+                }
+            }
             Step::ChannelGone => {
                 // Commands before it have been taken in, so nothing is on its way.
                 self.unacked.clear();

@@ -49,7 +49,7 @@ counters! {
     QueueCounters[20] {
         /// Messages that came in: published, dead-lettered to it, or due after a delay.
         published,
-        /// Of those, the ones whose publisher was told that they are safe.
+        /// Of those, the ones whose publisher is told when they are safe.
         confirmed,
         /// Deliveries to consumers that ack.
         delivered,
@@ -65,7 +65,8 @@ counters! {
         acked,
         /// Deliveries and gets with the redelivered flag.
         redelivered,
-        /// Messages that returned to the queue: nacked, rejected with requeue, recovered, or left by a channel that closed.
+        /// Messages that returned to the queue, at once or after a delay: nacked, rejected with requeue, recovered, not acked in
+        /// time, or left by a channel that closed.
         returned,
         /// Rejected, with nowhere to go.
         dropped_rejected,

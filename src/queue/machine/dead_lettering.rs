@@ -21,7 +21,7 @@ impl Queue {
     pub(super) fn bury(&mut self, letter: DeadLetter, effects: &mut Effects) {
         let DeadLetter { reason, stored, .. } = letter;
         if self.options.dead_letter_exchange.is_some() {
-            effects.dead_letters.push(letter);
+            effects.dead_letter(letter);
         } else {
             effects.removed.extend(stored);
             effects.drop_message(reason);

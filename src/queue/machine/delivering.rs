@@ -30,6 +30,8 @@ impl Queue {
                 self.consumers.not_needed();
                 return;
             };
+            let counted = &mut effects.counted;
+            *if recipient.no_ack { &mut counted.delivered_no_ack } else { &mut counted.delivered } += 1;
             let delivery = self.hand_out(now, entry, recipient, effects);
             self.consumers.give(delivery);
         }
@@ -45,6 +47,8 @@ impl Queue {
     ) -> Reply {
         self.last_used = now;
         let Some(entry) = self.next_ready(now, effects) else { return Reply::Empty };
+        let counted = &mut effects.counted;
+        *if no_ack { &mut counted.got_no_ack } else { &mut counted.got } += 1;
         let to = Recipient { connection, channel, consumer: None, no_ack, timeout: TimeoutId::default() };
         let delivery = self.hand_out(now, entry, to, effects);
         Reply::Got { delivery, remaining: self.ready.len() }
@@ -81,6 +85,8 @@ impl Queue {
     /// Turns a message into a delivery: it is unacked from now on, or gone if it needs no ack.
     fn hand_out(&mut self, now: Time, entry: Entry, to: Recipient, effects: &mut Effects) -> Delivery {
         let (message, redelivered) = (self.as_delivered(&entry), entry.redelivered);
+        effects.counted.redelivered += u64::from(redelivered);
+        effects.counted.bytes_out += message.body().len() as u64;
         if to.no_ack {
             self.forget_attempts(entry.position);
             if entry.stored {

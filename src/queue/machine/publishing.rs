@@ -62,6 +62,8 @@ impl Queue {
         publish: Publish,
         effects: &mut Effects,
     ) {
+        effects.counted.published += 1;
+        effects.counted.bytes_in += publish.message.body().len() as u64;
         let position = self.next_position;
         self.next_position = position.next();
         let expires = self.expiry(now, publish.ttl_ms);
@@ -71,6 +73,7 @@ impl Queue {
             effects.appended.push(StoreAppend { position, message: publish.message.clone(), level, expires });
         }
         if publish.sequence != 0 {
+            effects.counted.confirmed += 1;
             let ranges = if stored { &mut effects.append_confirms } else { &mut effects.confirms };
             Effects::confirm(ranges, connection, publish.channel, publish.sequence);
         }

@@ -28,7 +28,10 @@ impl Queue {
             Question::Get { connection, channel, no_ack } => {
                 match self.get(now, connection, channel, no_ack, effects) {
                     Reply::Empty if !self.ready.is_empty() || self.absent.returning() > 0 => return None,
-                    reply => reply,
+                    reply => {
+                        effects.counted.got_empty += u64::from(matches!(reply, Reply::Empty));
+                        reply
+                    }
                 }
             }
             Question::Purge if !self.absent.is_idle() => return None,

@@ -24,6 +24,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         if !self.options.failure.is_any() {
+            effects.counted.returned += unacked.len() as u64;
             self.requeue(unacked.into_iter().map(|unacked| unacked.entry).collect());
             return;
         }
@@ -62,6 +63,7 @@ impl Queue {
             self.end_of_life(entry, Reason::DeliveryLimit, effects);
             return;
         }
+        effects.counted.returned += 1;
         if let Fate::Wait(pause, ms) = fate {
             attempts.pause = Some((pause, self.wall(now).plus_ms(u64::from(ms))));
         }

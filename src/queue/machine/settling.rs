@@ -18,6 +18,7 @@ impl Queue {
             self.give_credit_back(&unacked);
             match verb {
                 Verb::Ack => {
+                    effects.counted.acked += 1;
                     self.forget_attempts(unacked.entry.position);
                     self.forget_absent(&unacked.entry, effects);
                     effects.removed.extend(unacked.entry.stored.then_some(unacked.entry.position));
