@@ -194,7 +194,16 @@ impl QueueTask {
         }
     }
 
+    /// Counts what the batch did before anybody hears of it: whoever has an answer finds it counted.
+    fn count(&mut self) {
+        let counted = std::mem::take(&mut self.effects.counted);
+        if !counted.is_zero() {
+            self.record.statistics.add(self.shared.clock.now(), &counted);
+        }
+    }
+
     fn carry_out(&mut self, join: Option<Join>) {
+        self.count();
         for deliveries in std::mem::take(&mut self.effects.deliveries) {
             let ConsumerKey { connection, number, .. } = deliveries.consumer;
             self.tell(connection, Event::Deliver(number, deliveries.deliveries));

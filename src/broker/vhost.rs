@@ -18,6 +18,7 @@ use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::options::OptionsError;
 use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Seen, Stretch};
 use crate::session::Exception;
+use crate::statistics::{QueueCounters, Recorder};
 use crate::store::{self, Op, Submission};
 use crate::topology::{Binding, ExchangeSpec, Removed, SharedTopology, TopologyError};
 
@@ -40,6 +41,8 @@ pub struct QueueRecord {
     pub delays: bool,
     /// Its mailbox.
     pub mailbox: Mailbox,
+    /// What has happened in it since it was made or the broker started.
+    pub statistics: Recorder<QueueCounters, { QueueCounters::LEN }>,
 }
 
 impl QueueRecord {
@@ -195,6 +198,7 @@ impl Vhost {
             arguments: new.arguments,
             delays: new.options.delays,
             mailbox,
+            statistics: Recorder::new(shared.clock.now()),
         });
         let mut options = self.effective_options(&record).unwrap_or(new.options);
         options.window = shared.window;
