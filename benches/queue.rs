@@ -6,14 +6,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use coney::dedup::{DedupKeys, Deduplication, PublisherSequence};
 use coney::message::{Message, MessageBlock, Parts, Position};
 use coney::queue::failure_policy::FailurePolicy;
 use coney::queue::{
-    Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Effects, Handle, Marked, OwnTimeout, Publish,
-    Queue, QueueOptions, Verb,
+    Command, ConnectionId, Consume, ConsumerKey, ConsumerName, DedupPublish, Effects, Handle, OwnTimeout,
+    Publish, Queue, QueueOptions, Settlement,
 };
 use coney::time::Time;
-use coney::unique::{Deduplication, Mark, PublisherMark};
 
 /// Messages that wait in a mailbox at a time: what one socket read of small messages brings.
 const BATCH: usize = 256;
@@ -111,11 +111,11 @@ impl Driven {
             None => Command::Publish(PUBLISHER, publishes.collect()),
             Some(id) => {
                 let marked = publishes.map(|publish| {
-                    let mark = PublisherMark { id: Arc::clone(id), epoch: 0, number: publish.sequence };
-                    let mark = Arc::new(Mark { publisher: Some(mark), exchange: None });
-                    Marked { publish, mark }
+                    let mark = PublisherSequence { id: Arc::clone(id), epoch: 0, number: publish.sequence };
+                    let mark = Arc::new(DedupKeys { publisher: Some(mark), exchange: None });
+                    DedupPublish { publish, keys: mark }
                 });
-                Command::PublishMarked(PUBLISHER, marked.collect())
+                Command::PublishDedup(PUBLISHER, marked.collect())
             }
         };
         self.queue.apply(Time::ZERO, command, &mut self.effects);
@@ -141,9 +141,9 @@ impl Driven {
         }
     }
 
-    fn settle(&mut self, verb: Verb) {
+    fn settle(&mut self, settlement: Settlement) {
         let handles = std::mem::replace(&mut self.handles, Vec::with_capacity(BATCH));
-        self.queue.apply(Time::ZERO, Command::Settle(verb, handles), &mut self.effects);
+        self.queue.apply(Time::ZERO, Command::Settle(settlement, handles), &mut self.effects);
         self.carry_out();
     }
 }
@@ -169,7 +169,7 @@ fn through(name: &str, options: QueueOptions, consumers: u32, no_ack: bool) {
     measure(name, || {
         driven.publish(priorities);
         if !no_ack {
-            driven.settle(Verb::Ack);
+            driven.settle(Settlement::Ack);
         }
         black_box(driven.queue.counts());
     });
@@ -184,7 +184,7 @@ fn with_backlog(backlog: usize) {
     driven.carry_out();
     measure(&format!("publish, deliver, ack behind {backlog} messages"), || {
         driven.publish(1);
-        driven.settle(Verb::Ack);
+        driven.settle(Settlement::Ack);
     });
 }
 
@@ -202,12 +202,12 @@ fn once() {
         let mut driven = Driven::new(options, true).consumers(1, false);
         measure(name, || {
             driven.publish_fresh(publisher);
-            driven.settle(Verb::Ack);
+            driven.settle(Settlement::Ack);
         });
     }
     let mut driven = Driven::new(windowed(), true).consumers(1, false);
     driven.publish_fresh(None);
-    driven.settle(Verb::Ack);
+    driven.settle(Settlement::Ack);
     measure("duplicates", || {
         driven.sequence = 0;
         driven.publish_fresh(None);
@@ -218,7 +218,7 @@ fn once() {
 fn requeues() {
     let mut driven = Driven::new(QueueOptions::default(), false).consumers(1, false);
     driven.publish(1);
-    measure("requeue, deliver", || driven.settle(Verb::Requeue));
+    measure("requeue, deliver", || driven.settle(Settlement::Requeue));
 }
 
 fn main() {

@@ -6,6 +6,7 @@ mod amqp;
 pub mod auth;
 pub mod broker;
 pub mod config;
+pub mod dedup;
 pub mod message;
 pub mod policy;
 pub mod protocol;
@@ -17,7 +18,6 @@ pub mod store;
 pub mod telemetry;
 pub mod time;
 pub mod topology;
-pub mod unique;
 
 pub use amqp::Stream;
 pub use broker::{Clock, ImportError, Readings};

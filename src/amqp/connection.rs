@@ -381,7 +381,7 @@ impl Connection {
                 self.turn_back(errand);
                 continue;
             };
-            let is_publish = matches!(errand, Errand::Publish(_) | Errand::PublishMarked(_));
+            let is_publish = matches!(errand, Errand::Publish(_) | Errand::PublishDedup(_));
             if is_publish && !self.has_published {
                 self.has_published = true;
                 self.announce_block();
@@ -403,7 +403,7 @@ impl Connection {
     fn turn_back(&mut self, errand: Errand) {
         let publishes = match errand {
             Errand::Publish(publishes) => publishes,
-            Errand::PublishMarked(marked) => marked.into_iter().map(|marked| marked.publish).collect(),
+            Errand::PublishDedup(marked) => marked.into_iter().map(|marked| marked.publish).collect(),
             _ => return,
         };
         for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
@@ -415,7 +415,7 @@ impl Connection {
     fn turn_back_command(&mut self, command: Command) {
         match command {
             Command::Publish(_, publishes) => self.turn_back(Errand::Publish(publishes)),
-            Command::PublishMarked(_, marked) => self.turn_back(Errand::PublishMarked(marked)),
+            Command::PublishDedup(_, marked) => self.turn_back(Errand::PublishDedup(marked)),
             _ => {}
         }
     }
@@ -495,11 +495,11 @@ const GOODBYE: Duration = Duration::from_secs(2);
 fn command(id: ConnectionId, errand: Errand) -> Command {
     match errand {
         Errand::Publish(publishes) => Command::Publish(id, publishes),
-        Errand::PublishMarked(marked) => Command::PublishMarked(id, marked),
+        Errand::PublishDedup(marked) => Command::PublishDedup(id, marked),
         Errand::Settle(verb, handles) => Command::Settle(verb, handles),
-        Errand::Grant(handle, wish, error) => Command::Grant(handle, wish, error),
+        Errand::Dispose(handle, disposition, error) => Command::Dispose(handle, disposition, error),
         Errand::Written(key, bytes) => Command::Written(key, bytes),
-        Errand::Limit(channel, limit) => Command::Limit(id, channel, limit),
+        Errand::ChannelPrefetch(channel, limit) => Command::ChannelPrefetch(id, channel, limit),
         Errand::ChannelGone(channel, ending) => Command::ChannelGone(id, channel, ending),
     }
 }

@@ -14,7 +14,7 @@ use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::as_integer;
 use crate::queue::options::consumer_timeout;
-use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, Marked, QueueOptions, Reply, options};
+use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish, QueueOptions, Reply, options};
 use crate::session::outgoing::Envelope;
 use crate::session::{AckPolicy, ChannelRequest, Exception, Operation, TxWork, direct_reply};
 use crate::store::{Join, Submission};
@@ -418,7 +418,9 @@ impl Connection {
                 let message = envelope.publish(publish.message.clone());
                 let command = match publish.mark.clone() {
                     None => Command::Publish(self.id(), vec![message]),
-                    Some(mark) => Command::PublishMarked(self.id(), vec![Marked { publish: message, mark }]),
+                    Some(mark) => {
+                        Command::PublishDedup(self.id(), vec![DedupPublish { publish: message, keys: mark }])
+                    }
                 };
                 commands_for(&mut per_queue, *queue).push(command);
             }

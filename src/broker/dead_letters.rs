@@ -56,7 +56,7 @@ impl Burial<'_> {
             routing_key: self.options.dead_letter_routing_key.as_deref(),
             attempts: letter.attempts.as_deref(),
         };
-        dead_letter::bury(&letter.message, &death)
+        dead_letter::with_death(&letter.message, &death)
     }
 
     /// Where it has to wait, and how long, if its exchange delays it.
@@ -109,7 +109,7 @@ impl Move<'_> {
     }
 
     const fn command(&self, publishes: Vec<Publish>) -> Command {
-        if self.as_new { Command::AdoptNew(publishes) } else { Command::Adopt(publishes) }
+        if self.as_new { Command::PublishDue(publishes) } else { Command::PublishDeadLettered(publishes) }
     }
 
     /// What the store never had needs no unit there: only its targets' records, if they keep any.

@@ -179,10 +179,10 @@ fn cost(mail: &Mail) -> usize {
 fn command_cost(command: &Command) -> usize {
     let of = |publish: &Publish| publish.message.encoded_len() + COMMAND_BYTES;
     match command {
-        Command::Publish(_, publishes) | Command::Adopt(publishes) | Command::AdoptNew(publishes) => {
-            publishes.iter().map(of).sum::<usize>() + COMMAND_BYTES
-        }
-        Command::PublishMarked(_, marked) => {
+        Command::Publish(_, publishes)
+        | Command::PublishDeadLettered(publishes)
+        | Command::PublishDue(publishes) => publishes.iter().map(of).sum::<usize>() + COMMAND_BYTES,
+        Command::PublishDedup(_, marked) => {
             marked.iter().map(|marked| of(&marked.publish) + COMMAND_BYTES).sum::<usize>() + COMMAND_BYTES
         }
         _ => COMMAND_BYTES,

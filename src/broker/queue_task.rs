@@ -13,8 +13,8 @@ use super::pace::Pace;
 use super::shared::{ConnectionHandle, Event, Given, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, Page, Publish, Queue, Range, Reply, Restored,
-    StoreAppend, TimedOut,
+    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Page, Publish, Queue, Range,
+    Reply, StoreAppend, TimedOut,
 };
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
@@ -161,7 +161,7 @@ impl QueueTask {
                 self.queue.apply(now, command, &mut self.effects);
             }
             Mail::Ask(command, reply_to) => match self.queue.apply(now, command, &mut self.effects) {
-                Reply::Later(ticket) => drop(self.waiting.insert(ticket, reply_to)),
+                Reply::Deferred(ticket) => drop(self.waiting.insert(ticket, reply_to)),
                 reply => replies.push((reply_to, reply)),
             },
             Mail::Loaded(id, messages) => {
@@ -180,7 +180,7 @@ impl QueueTask {
     }
 
     fn late_replies(&mut self) -> Vec<(oneshot::Sender<Reply>, Reply)> {
-        let answers = std::mem::take(&mut self.effects.answers).into_iter();
+        let answers = std::mem::take(&mut self.effects.deferred_replies).into_iter();
         let answers: Vec<_> =
             answers.filter_map(|(ticket, reply)| Some((self.waiting.remove(&ticket)?, reply))).collect();
         // Those whose connection is gone get no answer any more.
@@ -327,7 +327,7 @@ impl QueueTask {
         if let Some(up_to) = self.effects.delivered_up_to.take() {
             ops.push(Op::Delivered { queue, up_to });
         }
-        for (position, attempts) in self.effects.noted.drain(..) {
+        for (position, attempts) in self.effects.attempts.drain(..) {
             ops.push(Op::Note { queue, position, note: attempts.encode() });
         }
         for (key, value) in std::mem::take(&mut self.effects.records) {
@@ -381,7 +381,7 @@ impl QueueTask {
             Mail::Tell(Command::Publish(connection, publishes)) => {
                 self.confirm_lost(connection, publishes.iter());
             }
-            Mail::Tell(Command::PublishMarked(connection, marked)) => {
+            Mail::Tell(Command::PublishDedup(connection, marked)) => {
                 self.confirm_lost(connection, marked.iter().map(|marked| &marked.publish));
             }
             Mail::Joined(join, _) => {
@@ -416,9 +416,9 @@ fn stored(append: StoreAppend, now: Time, wall: Timestamp) -> StoredMessage {
     StoredMessage { position, message, level, expires_at, redelivered: false }
 }
 
-fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> Restored {
+fn restored(stored: StoredMessage, now: Time, wall: Timestamp) -> LoadedMessage {
     let StoredMessage { position, message, level, expires_at, .. } = stored;
     let left_ms = |at: Timestamp| at.as_millis().saturating_sub(wall.as_millis());
     let expires = expires_at.map_or(Time::NEVER, |at| now.plus_ms(left_ms(at)));
-    Restored { position, message, expires, level }
+    LoadedMessage { position, message, expires, level }
 }

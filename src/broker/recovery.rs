@@ -9,7 +9,7 @@ use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::vhost::{Leftovers, NewQueue, Vhost};
 use crate::message::{Position, QueueId};
-use crate::queue::{Attempts, QueueOptions, Seen};
+use crate::queue::{Attempts, DedupState, QueueOptions};
 use crate::store::{Op, RecoveredQueue, Submission};
 use crate::topology::ExchangeSpec;
 
@@ -123,7 +123,7 @@ fn leftovers(
 ) -> Result<(Position, Leftovers), RecoveryError> {
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
     let RecoveredQueue { stretches, delivered, notes, records, .. } = recovered.unwrap_or_default();
-    let seen = Seen::restored(&records)
+    let seen = DedupState::restored(&records)
         .ok_or_else(|| RecoveryError(format!("what {thing} remembers of earlier messages is unreadable")))?;
     let leftovers = Leftovers { stretches, delivered, attempts: attempts(thing, notes)?, seen };
     Ok((first_position.max(Position(1)), leftovers))

@@ -16,7 +16,9 @@ use super::shared::Shared;
 use crate::message::{Position, QueueId};
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::options::OptionsError;
-use crate::queue::{Attempts, Command, ConnectionId, Counts, Queue, QueueOptions, Reply, Seen, Stretch};
+use crate::queue::{
+    Attempts, Command, ConnectionId, Counts, DedupState, Queue, QueueOptions, RecoveredSegment, Reply,
+};
 use crate::session::Exception;
 use crate::statistics::{QueueCounters, Recorder};
 use crate::store::{self, Op, Submission};
@@ -103,7 +105,7 @@ pub struct Leftovers {
     /// What was noted on those of them that had come back.
     pub attempts: Vec<(Position, Attempts)>,
     /// What it remembered of messages that came.
-    pub seen: Seen,
+    pub seen: DedupState,
 }
 
 /// A virtual host.
@@ -206,7 +208,7 @@ impl Vhost {
         let mut queue = queue.with_epoch(shared.clock.epoch());
         queue.restore(leftovers.stretches.into_iter().map(restored).collect(), leftovers.delivered);
         queue.restore_attempts(leftovers.attempts);
-        queue.restore_seen(leftovers.seen);
+        queue.restore_dedup(leftovers.seen);
         self.queues.insert(id, Arc::clone(&record));
         if !record.delays {
             self.topology.change(|topology| topology.add_queue(&record.name, id));
@@ -394,9 +396,9 @@ impl Vhost {
     }
 }
 
-fn restored(stretch: store::Stretch) -> Stretch {
+fn restored(stretch: store::Stretch) -> RecoveredSegment {
     let store::Stretch { level, positions, body_bytes, encoded_bytes, may_expire } = stretch;
-    Stretch { level, positions, body_bytes, encoded_bytes, may_expire }
+    RecoveredSegment { level, positions, body_bytes, encoded_bytes, may_expire }
 }
 
 impl From<TopologyError> for Exception {

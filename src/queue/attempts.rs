@@ -32,7 +32,7 @@ pub enum Ending {
 
 /// Why a message that came back is not ready yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Pause {
+pub enum WaitKind {
     /// It waits for its next attempt.
     Delayed,
     /// It failed too often in a row and is set aside.
@@ -62,7 +62,8 @@ pub struct Attempts {
     /// What the last consumer that said so found wrong with it.
     pub error: Option<Arc<str>>,
     /// What it waits for, and until when.
-    pub pause: Option<(Pause, Timestamp)>,
+    #[serde(rename = "pause")]
+    pub wait: Option<(WaitKind, Timestamp)>,
 }
 
 impl Attempts {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::attempts::Ending;
-use super::consumers::ChannelLimit;
+use super::consumers::ChannelPrefetch;
 use super::ids::{ConnectionId, ConsumerKey, Handle};
 use super::options::{OwnTimeout, QueueOptions};
+use crate::dedup::DedupKeys;
 use crate::message::{Message, Position};
 use crate::time::Time;
-use crate::unique::Mark;
 
 /// What can be asked of a queue.
 #[derive(Debug)]
@@ -16,16 +16,16 @@ pub enum Command {
     /// Messages of one connection, in order.
     Publish(ConnectionId, Vec<Publish>),
     /// Messages of one connection, in order, each to come in once.
-    PublishMarked(ConnectionId, Vec<Marked>),
-    /// Messages that were delayed before they came to any queue; otherwise as `Adopt`.
-    AdoptNew(Vec<Publish>),
+    PublishDedup(ConnectionId, Vec<DedupPublish>),
+    /// Messages that were delayed before they came to any queue; otherwise as `PublishDeadLettered`.
+    PublishDue(Vec<Publish>),
     /// Messages dead-lettered to this queue: taken whatever its overflow policy, for nobody could be told. They may well
     /// have been here before.
-    Adopt(Vec<Publish>),
+    PublishDeadLettered(Vec<Publish>),
     /// Settles unacked messages of a connection.
-    Settle(Verb, Vec<Handle>),
-    /// What a consumer wishes for a message it has, and what it found wrong with it.
-    Grant(Handle, Wish, Option<Arc<str>>),
+    Settle(Settlement, Vec<Handle>),
+    /// What a consumer asks for a message it has beyond ack and nack, and what it found wrong with it.
+    Dispose(Handle, Disposition, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written to its socket.
     Written(ConsumerKey, usize),
     /// Adds a consumer. Reply: `Consuming` or `InExclusiveUse`.
@@ -33,7 +33,7 @@ pub enum Command {
     /// Removes a consumer; its unacked messages stay with its channel. Reply: `Done`.
     Cancel(ConsumerKey),
     /// The channel's consumers share this limit from now on, or it has room again.
-    Limit(ConnectionId, u16, Arc<ChannelLimit>),
+    ChannelPrefetch(ConnectionId, u16, Arc<ChannelPrefetch>),
     /// A channel was closed: its consumers go, its unacked messages are requeued.
     ChannelGone(ConnectionId, u16, Ending),
     /// A connection was lost: as for each of its channels.
@@ -65,7 +65,7 @@ pub enum Command {
     /// Asks for counts; counts as a use of the queue. Reply: `Counts`.
     Inspect,
     /// Messages that were asked for with a [`Load`] of this id, ascending.
-    Loaded(u64, Vec<Restored>),
+    Loaded(u64, Vec<LoadedMessage>),
 }
 
 impl Command {
@@ -81,14 +81,14 @@ impl Command {
             | Self::Delete { .. }
             | Self::Inspect => true,
             Self::Publish(..)
-            | Self::PublishMarked(..)
-            | Self::Adopt(_)
-            | Self::AdoptNew(_)
+            | Self::PublishDedup(..)
+            | Self::PublishDeadLettered(_)
+            | Self::PublishDue(_)
             | Self::Settle(..)
-            | Self::Grant(..)
+            | Self::Dispose(..)
             | Self::Written(..)
             | Self::Configure(_)
-            | Self::Limit(..)
+            | Self::ChannelPrefetch(..)
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_)
             | Self::Loaded(..) => false,
@@ -113,16 +113,16 @@ pub struct Publish {
 
 /// A message with what its queues know it again by. Apart from others, because few messages have it and it would cost all.
 #[derive(Clone, Debug)]
-pub struct Marked {
+pub struct DedupPublish {
     /// The message.
     pub publish: Publish,
     /// What it is known by.
-    pub mark: Arc<Mark>,
+    pub keys: Arc<DedupKeys>,
 }
 
 /// What happens to an unacked message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum Settlement {
     /// basic.ack: it is done with.
     Ack,
     /// basic.nack with requeue, or recover: back to its position.
@@ -135,7 +135,7 @@ pub enum Verb {
 
 /// What a consumer asks for a message that it has, beyond what basic.ack and basic.nack can say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Disposition {
     /// Its time for the ack begins anew.
     Progress,
     /// It comes back as a failed attempt: after that many milliseconds, or when the queue's failure policy says.
@@ -160,7 +160,7 @@ pub struct Consume {
     /// `x-priority`: consumers with a higher one are served first.
     pub priority: i32,
     /// The channel's shared limit (basic.qos with global = true).
-    pub limit: Option<Arc<ChannelLimit>>,
+    pub limit: Option<Arc<ChannelPrefetch>>,
     /// How long it may keep a message.
     pub ack_timeout: OwnTimeout,
     /// Its consumer tag and where it is connected from: for whoever has to find out why a message failed.
@@ -178,7 +178,7 @@ pub struct ConsumerName {
 
 /// A message that comes back to memory.
 #[derive(Clone, Debug)]
-pub struct Restored {
+pub struct LoadedMessage {
     /// Its position.
     pub position: Position,
     /// The message.

@@ -56,7 +56,7 @@ const REWRITTEN: &[&[u8]] =
 
 /// The message as its dead-letter exchange gets it.
 #[must_use]
-pub fn bury(message: &Message, death: &Death<'_>) -> Message {
+pub fn with_death(message: &Message, death: &Death<'_>) -> Message {
     let parts = message.parts();
     let properties = Properties::parse(parts.properties).ok();
     let headers = properties.as_ref().and_then(Properties::headers);
@@ -214,11 +214,11 @@ fn bytes_of<'a>(table: &Table<'a>, key: &[u8]) -> &'a [u8] {
     }
 }
 
-/// Whether a buried message would go round for ever in this queue: it died there before, and since then nobody rejected
+/// Whether a dead letter would go round for ever in this queue: it died there before, and since then nobody rejected
 /// it: all its deaths were the brokers' own doing.
 #[must_use]
-pub fn is_cycle(buried: &Message, queue: &str) -> bool {
-    let Ok(properties) = Properties::parse(buried.properties()) else { return false };
+pub fn is_cycle(letter: &Message, queue: &str) -> bool {
+    let Ok(properties) = Properties::parse(letter.properties()) else { return false };
     for table in history(properties.headers()) {
         if bytes_of(&table, b"reason") == Reason::Rejected.name().as_bytes() {
             return false;
@@ -243,11 +243,11 @@ pub fn extra_keys<'a>(headers: Table<'a>, name: &[u8]) -> impl Iterator<Item = &
     })
 }
 
-/// All keys that a buried message is routed by.
+/// All keys that a dead letter is routed by.
 #[must_use]
-pub fn routing_keys(buried: &Message) -> Vec<Vec<u8>> {
-    let mut keys = vec![buried.routing_key().to_vec()];
-    if let Ok(properties) = Properties::parse(buried.properties())
+pub fn routing_keys(letter: &Message) -> Vec<Vec<u8>> {
+    let mut keys = vec![letter.routing_key().to_vec()];
+    if let Ok(properties) = Properties::parse(letter.properties())
         && let Some(headers) = properties.headers()
     {
         keys.extend(extra_keys(headers, b"CC").map(<[u8]>::to_vec));

@@ -10,9 +10,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::effects::Records;
+use super::effects::DedupRecords;
+use crate::dedup::{Deduplication, Fingerprint, PublisherSequence};
 use crate::time::Timestamp;
-use crate::unique::{Deduplication, Fingerprint, PublisherMark};
 
 /// Publishers that a queue remembers; beyond, the one that was silent longest is forgotten.
 pub(super) const PUBLISHERS_MAX: usize = 10_000;
@@ -35,13 +35,13 @@ pub(super) enum Verdict {
 
 /// All that a queue remembers.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct DedupState {
     /// By exchange; the queue's own has no name, which no exchange with a window has.
     windows: HashMap<Box<str>, Window>,
     publishers: Publishers,
 }
 
-impl Seen {
+impl DedupState {
     /// What an earlier run wrote, by ascending keys; `None` if it cannot be read.
     #[must_use]
     pub fn restored(records: &[(Vec<u8>, Vec<u8>)]) -> Option<Self> {
@@ -63,24 +63,24 @@ impl Seen {
     }
 
     /// Whether a message with this fingerprint is in the window.
-    pub(super) fn has(&mut self, scope: &str, found: &Found<'_>, records: &mut Records) -> bool {
+    pub(super) fn has(&mut self, scope: &str, arrival: &Arrival<'_>, records: &mut DedupRecords) -> bool {
         let Some(window) = self.windows.get_mut(scope) else { return false };
-        window.forget_old(scope, found, records);
-        window.known.contains(&found.fingerprint)
+        window.forget_old(scope, arrival, records);
+        window.known.contains(&arrival.fingerprint)
     }
 
     /// Remembers a message that came in.
-    pub(super) fn remember(&mut self, scope: &str, found: &Found<'_>, records: &mut Records) {
+    pub(super) fn remember(&mut self, scope: &str, arrival: &Arrival<'_>, records: &mut DedupRecords) {
         if !self.windows.contains_key(scope) {
             self.windows.insert(scope.into(), Window::default());
         }
         if let Some(window) = self.windows.get_mut(scope) {
-            window.remember(scope, found, records);
+            window.remember(scope, arrival, records);
         }
     }
 
     /// Forgets a whole window.
-    pub(super) fn forget_window(&mut self, scope: &str, records: &mut Records) {
+    pub(super) fn forget_window(&mut self, scope: &str, records: &mut DedupRecords) {
         let Some(window) = self.windows.remove(scope) else { return };
         for run in window.runs.into_iter().filter(|run| run.stored) {
             records.insert(run_key(scope, run.number), None);
@@ -88,12 +88,12 @@ impl Seen {
     }
 
     /// What a publisher's message is.
-    pub(super) fn judge(&self, mark: &PublisherMark) -> Verdict {
+    pub(super) fn judge(&self, mark: &PublisherSequence) -> Verdict {
         self.publishers.judge(mark)
     }
 
     /// A publisher's message came in.
-    pub(super) fn advance(&mut self, mark: &PublisherMark, durable: bool, records: &mut Records) {
+    pub(super) fn advance(&mut self, mark: &PublisherSequence, durable: bool, records: &mut DedupRecords) {
         self.publishers.advance(mark, durable, records);
     }
 
@@ -105,7 +105,7 @@ impl Seen {
 
 /// A message's fingerprint where and when it came.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct Arrival<'a> {
     pub(super) fingerprint: Fingerprint,
     pub(super) settings: &'a Deduplication,
     pub(super) at: Timestamp,
@@ -141,45 +141,50 @@ impl Window {
         Some(())
     }
 
-    fn forget_old(&mut self, scope: &str, found: &Found<'_>, records: &mut Records) {
-        let Some(ttl_ms) = found.settings.ttl_ms else { return };
-        while self.runs.front().is_some_and(|run| run.at.plus_ms(ttl_ms) <= found.at) {
+    fn forget_old(&mut self, scope: &str, arrival: &Arrival<'_>, records: &mut DedupRecords) {
+        let Some(ttl_ms) = arrival.settings.ttl_ms else { return };
+        while self.runs.front().is_some_and(|run| run.at.plus_ms(ttl_ms) <= arrival.at) {
             self.forget_first(scope, records);
         }
     }
 
-    fn remember(&mut self, scope: &str, found: &Found<'_>, records: &mut Records) {
-        self.known.insert(found.fingerprint);
-        match self.open_run(scope, found, records) {
-            Some(run) => run.fingerprints.push_back(found.fingerprint),
-            None => self.begin_run(scope, found, records),
+    fn remember(&mut self, scope: &str, arrival: &Arrival<'_>, records: &mut DedupRecords) {
+        self.known.insert(arrival.fingerprint);
+        match self.open_run(scope, arrival, records) {
+            Some(run) => run.fingerprints.push_back(arrival.fingerprint),
+            None => self.begin_run(scope, arrival, records),
         }
-        while self.known.len() > found.settings.size as usize {
+        while self.known.len() > arrival.settings.size as usize {
             self.forget_first(scope, records);
         }
     }
 
     /// The last run, if this message belongs to it: its record is not on its way to the store yet.
-    fn open_run(&mut self, scope: &str, found: &Found<'_>, records: &mut Records) -> Option<&mut Run> {
-        let run = self.runs.back_mut().filter(|run| run.stored == found.stored && run.at == found.at)?;
+    fn open_run(
+        &mut self,
+        scope: &str,
+        arrival: &Arrival<'_>,
+        records: &mut DedupRecords,
+    ) -> Option<&mut Run> {
+        let run = self.runs.back_mut().filter(|run| run.stored == arrival.stored && run.at == arrival.at)?;
         if run.stored {
             let record = records.get_mut(&run_key(scope, run.number))?.as_mut()?;
-            record.extend_from_slice(&found.fingerprint.0);
+            record.extend_from_slice(&arrival.fingerprint.0);
         }
         Some(run)
     }
 
-    fn begin_run(&mut self, scope: &str, found: &Found<'_>, records: &mut Records) {
-        let (number, at, stored) = (self.next_number, found.at, found.stored);
+    fn begin_run(&mut self, scope: &str, arrival: &Arrival<'_>, records: &mut DedupRecords) {
+        let (number, at, stored) = (self.next_number, arrival.at, arrival.stored);
         self.next_number += 1;
         if stored {
-            let value = [&at.as_millis().to_be_bytes()[..], &found.fingerprint.0].concat();
+            let value = [&at.as_millis().to_be_bytes()[..], &arrival.fingerprint.0].concat();
             records.insert(run_key(scope, number), Some(value));
         }
-        self.runs.push_back(Run { number, at, stored, fingerprints: [found.fingerprint].into() });
+        self.runs.push_back(Run { number, at, stored, fingerprints: [arrival.fingerprint].into() });
     }
 
-    fn forget_first(&mut self, scope: &str, records: &mut Records) {
+    fn forget_first(&mut self, scope: &str, records: &mut DedupRecords) {
         let Some(run) = self.runs.front_mut() else { return };
         if let Some(first) = run.fingerprints.pop_front() {
             self.known.remove(&first);
@@ -224,7 +229,7 @@ impl Publishers {
         Some(())
     }
 
-    fn judge(&self, mark: &PublisherMark) -> Verdict {
+    fn judge(&self, mark: &PublisherSequence) -> Verdict {
         let Some(state) = self.states.get(&mark.id) else { return Verdict::New };
         match (mark.epoch.cmp(&state.epoch), mark.number) {
             (std::cmp::Ordering::Less, _) => Verdict::OldEpoch,
@@ -235,7 +240,7 @@ impl Publishers {
         }
     }
 
-    fn advance(&mut self, mark: &PublisherMark, durable: bool, records: &mut Records) {
+    fn advance(&mut self, mark: &PublisherSequence, durable: bool, records: &mut DedupRecords) {
         self.uses += 1;
         let state = State { epoch: mark.epoch, last: mark.number, used: self.uses };
         let before = self.states.insert(Arc::clone(&mark.id), state);

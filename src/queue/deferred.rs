@@ -7,32 +7,32 @@ use super::reply::Reply;
 
 /// A command that may have to wait for its answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Question {
+pub(super) enum Request {
     Get { connection: ConnectionId, channel: u16, no_ack: bool },
     Purge,
     Delete { if_unused: bool, if_empty: bool },
     Inspect,
 }
 
-/// Questions that wait, oldest first. Each is a connection's that waits for the answer, so there are never more than
+/// Requests that wait, oldest first. Each has a channel that waits for the reply, so there are never more of them than
 /// channels.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
-    questions: VecDeque<(u64, Question)>,
+pub(super) struct DeferredRequests {
+    requests: VecDeque<(u64, Request)>,
     next_ticket: u64,
 }
 
-impl Waiting {
-    pub(super) fn add(&mut self, question: Question) -> Reply {
+impl DeferredRequests {
+    pub(super) fn add(&mut self, request: Request) -> Reply {
         self.next_ticket += 1;
-        self.questions.push_back((self.next_ticket, question));
-        Reply::Later(self.next_ticket)
+        self.requests.push_back((self.next_ticket, request));
+        Reply::Deferred(self.next_ticket)
     }
 
     /// A message must not be handed out to a channel that is gone.
     pub(super) fn forget(&mut self, gone: ConnectionId, gone_channel: Option<u16>) {
-        self.questions.retain(|(_, question)| match question {
-            Question::Get { connection, channel, .. } => {
+        self.requests.retain(|(_, request)| match request {
+            Request::Get { connection, channel, .. } => {
                 *connection != gone || gone_channel.is_some_and(|gone| gone != *channel)
             }
             _ => true,
@@ -40,15 +40,15 @@ impl Waiting {
     }
 
     /// The one that came first.
-    pub(super) fn first(&self) -> Option<(u64, Question)> {
-        self.questions.front().copied()
+    pub(super) fn first(&self) -> Option<(u64, Request)> {
+        self.requests.front().copied()
     }
 
     pub(super) fn remove_first(&mut self) {
-        self.questions.pop_front();
+        self.requests.pop_front();
     }
 
     pub(super) fn any_get(&self) -> bool {
-        self.questions.iter().any(|(_, question)| matches!(question, Question::Get { .. }))
+        self.requests.iter().any(|(_, request)| matches!(request, Request::Get { .. }))
     }
 }

@@ -29,7 +29,7 @@ pub struct Effects {
     /// Confirms of duplicates, which wait for the first of each to be durable: it came before.
     pub duplicate_confirms: Vec<Range>,
     /// What the queue remembers of messages that came: with `appended`, in the same batch.
-    pub records: Records,
+    pub records: DedupRecords,
     /// How many duplicates did not come in.
     pub duplicates: u64,
     /// How many messages were refused because a numbered publisher's message before is missing, or it counts anew.
@@ -51,8 +51,8 @@ pub struct Effects {
     /// Messages that did not come back although they should have: the store is not to be trusted.
     pub missing: usize,
     /// Answers to commands that had to wait for messages to come back, by the ticket of their
-    /// [`Reply::Later`].
-    pub answers: Vec<(u64, Reply)>,
+    /// [`Reply::Deferred`].
+    pub deferred_replies: Vec<(u64, Reply)>,
     /// Messages of a delayed exchange whose time has come.
     pub due: Vec<Due>,
     /// Messages to dead-letter.
@@ -60,7 +60,7 @@ pub struct Effects {
     /// Messages dropped, with the reason, because the queue has no dead-letter exchange.
     pub dropped: Vec<(Reason, usize)>,
     /// Stored messages that came back, with what is known of their deliveries.
-    pub noted: Vec<(Position, Attempts)>,
+    pub attempts: Vec<(Position, Attempts)>,
     /// Channels to be closed because of a message that was not acked in time.
     pub timed_out: Vec<TimedOut>,
     /// How many messages were not acked in time.
@@ -194,7 +194,7 @@ pub struct Due {
 }
 
 /// Changes of the queue's own records by key; `None` removes one.
-pub type Records = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub type DedupRecords = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// A message was not acked in time, and the queue is one that closes channels for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

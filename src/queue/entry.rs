@@ -29,12 +29,12 @@ pub(super) struct Entry {
 impl Entry {
     /// Whether its message is in memory.
     #[inline]
-    pub(super) const fn is_here(&self) -> bool {
+    pub(super) const fn is_in_memory(&self) -> bool {
         self.bundle == 0
     }
 
     /// Lets go of the message; gives the entry with it.
-    pub(super) fn put_out(&mut self, bundle: u32) -> Self {
+    pub(super) fn spill(&mut self, bundle: u32) -> Self {
         let with_message = self.clone();
         self.message = NOTHING.clone();
         self.bundle = bundle;

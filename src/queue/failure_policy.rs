@@ -1,6 +1,6 @@
 //! What becomes of a message that came back: again, later, set aside, or dead. Pure arithmetic over its attempts.
 
-use super::attempts::{Attempts, Ending, Pause};
+use super::attempts::{Attempts, Ending, WaitKind};
 use crate::message::Position;
 
 /// A parked message of a queue that does not say waits an hour.
@@ -72,11 +72,11 @@ pub struct FailurePolicy {
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Outcome {
     /// It is ready again, in its place.
-    Again,
+    Ready,
     /// It waits that many milliseconds.
-    Wait(Pause, u32),
+    Wait(WaitKind, u32),
     /// It was delivered too often.
     Dead,
 }
@@ -102,23 +102,23 @@ impl FailurePolicy {
     }
 
     /// Decides, after `attempts` noted the ending.
-    pub(super) fn fate(&self, position: Position, ending: Ending, attempts: &mut Attempts) -> Fate {
+    pub(super) fn outcome(&self, position: Position, ending: Ending, attempts: &mut Attempts) -> Outcome {
         if self.is_exhausted(attempts) {
-            return Fate::Dead;
+            return Outcome::Dead;
         }
         if let Some(parking) = self.parking.filter(|parking| attempts.counted_since_parked >= parking.after) {
             if parking.limit.is_some_and(|limit| attempts.parked >= limit) {
-                return Fate::Dead;
+                return Outcome::Dead;
             }
             attempts.parked += 1;
             attempts.counted_since_parked = 0;
-            return Fate::Wait(Pause::Parked, parking.ttl_ms);
+            return Outcome::Wait(WaitKind::Parked, parking.ttl_ms);
         }
         match &self.retry {
             Some(retry) if retry.applies_to(ending) => {
-                Fate::Wait(Pause::Delayed, retry.delay_ms(position, attempts.acquired))
+                Outcome::Wait(WaitKind::Delayed, retry.delay_ms(position, attempts.acquired))
             }
-            _ => Fate::Again,
+            _ => Outcome::Ready,
         }
     }
 }
@@ -218,12 +218,12 @@ mod tests {
         assert_eq!(all[3], jittery.delay_ms(Position(3), 1));
     }
 
-    fn fates(policy: &FailurePolicy, endings: &[Ending]) -> Vec<Fate> {
+    fn fates(policy: &FailurePolicy, endings: &[Ending]) -> Vec<Outcome> {
         let mut attempts = Attempts::default();
         let mut all = Vec::new();
         for ending in endings {
             attempts.ended(crate::time::Timestamp::from_millis(1), policy.counts(*ending));
-            all.push(policy.fate(Position(1), *ending, &mut attempts));
+            all.push(policy.outcome(Position(1), *ending, &mut attempts));
         }
         all
     }
@@ -231,19 +231,19 @@ mod tests {
     #[test]
     fn the_limit_is_how_often_a_message_may_come_back() {
         let policy = FailurePolicy { delivery_limit: Some(2), ..FailurePolicy::default() };
-        assert_eq!(fates(&policy, &[Ending::Returned; 3]), [Fate::Again, Fate::Again, Fate::Dead]);
+        assert_eq!(fates(&policy, &[Ending::Returned; 3]), [Outcome::Ready, Outcome::Ready, Outcome::Dead]);
         let failed = FailurePolicy { count_mode: CountMode::Failed, ..policy };
         let endings = [Ending::Returned, Ending::Failed, Ending::Returned, Ending::Failed, Ending::Failed];
-        let again = Fate::Again;
-        assert_eq!(fates(&failed, &endings), [again, again, again, again, Fate::Dead]);
+        let again = Outcome::Ready;
+        assert_eq!(fates(&failed, &endings), [again, again, again, again, Outcome::Dead]);
     }
 
     #[test]
     fn parking_comes_after_so_many_attempts_and_so_many_times() {
         let parking = Some(Parking { after: 2, ttl_ms: 9, limit: Some(1) });
         let policy = FailurePolicy { parking, retry: Some(policy(5, 50)), ..FailurePolicy::default() };
-        let delayed = |ms| Fate::Wait(Pause::Delayed, ms);
-        let wanted = [delayed(5), Fate::Wait(Pause::Parked, 9), delayed(15), Fate::Dead];
+        let delayed = |ms| Outcome::Wait(WaitKind::Delayed, ms);
+        let wanted = [delayed(5), Outcome::Wait(WaitKind::Parked, 9), delayed(15), Outcome::Dead];
         assert_eq!(fates(&policy, &[Ending::Failed; 4]), wanted);
     }
 }

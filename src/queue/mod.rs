@@ -41,15 +41,17 @@ mod unacked;
 mod waiting;
 mod window;
 
-pub use attempts::{Attempts, Ending, Pause};
-pub use command::{Command, Consume, ConsumerName, Marked, Publish, Restored, Verb, Wish};
-pub use consumers::{ChannelLimit, WINDOW_BYTES};
-pub use dedup::Seen;
+pub use attempts::{Attempts, Ending, WaitKind};
+pub use command::{
+    Command, Consume, ConsumerName, DedupPublish, Disposition, LoadedMessage, Publish, Settlement,
+};
+pub use consumers::{ChannelPrefetch, WINDOW_BYTES};
+pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
-pub use effects::{DeadLetter, Due, Effects, Ended, Load, Page, Range, Records, StoreAppend, TimedOut};
+pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Page, Range, StoreAppend, TimedOut};
 pub use ids::{ConnectionId, ConsumerKey, Handle};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};
 pub use reply::{Counts, Flow, Reply};
-pub use segment::Stretch;
+pub use segment::RecoveredSegment;
 pub use window::Window;

@@ -7,8 +7,8 @@ use super::delivery::Delivery;
 pub enum Reply {
     /// Nothing to say.
     Done,
-    /// The answer comes with [`Effects::answers`], under this ticket: messages have to come back to memory first.
-    Later(u64),
+    /// The answer comes with [`Effects::deferred_replies`], under this ticket: messages have to come back to memory first.
+    Deferred(u64),
     /// The consumer was added.
     Consuming,
     /// Refused: the queue has an exclusive consumer, or exclusivity was asked for and there are consumers.

@@ -47,7 +47,7 @@ pub(super) struct Segment {
 
 /// Messages of a durable queue that an earlier run left in the store.
 #[derive(Clone, Debug, Default)]
-pub struct Stretch {
+pub struct RecoveredSegment {
     /// Their level.
     pub level: u8,
     /// Their positions.
@@ -60,7 +60,7 @@ pub struct Stretch {
     pub may_expire: bool,
 }
 
-impl Stretch {
+impl RecoveredSegment {
     fn cost(&self) -> usize {
         self.encoded_bytes as usize + self.positions.len() as usize * ENTRY_BYTES
     }
@@ -97,16 +97,16 @@ impl Segment {
     }
 
     /// Of what an earlier run left, delivered up to a position.
-    pub(super) fn restored(id: u64, stretch: &Stretch, delivered: Position) -> Option<Self> {
-        let mut segment = Self::at(id, &stretch.positions)?;
-        let reached = stretch.positions.iter().next().filter(|first| *first <= delivered);
+    pub(super) fn restored(id: u64, recovered: &RecoveredSegment, delivered: Position) -> Option<Self> {
+        let mut segment = Self::at(id, &recovered.positions)?;
+        let reached = recovered.positions.iter().next().filter(|first| *first <= delivered);
         if let Some(first) = reached {
             segment.redelivered = Runs::span(first, delivered);
         }
-        segment.body_bytes = stretch.body_bytes as usize;
-        segment.cost = stretch.cost();
+        segment.body_bytes = recovered.body_bytes as usize;
+        segment.cost = recovered.cost();
         segment.stored = true;
-        segment.may_expire = stretch.may_expire;
+        segment.may_expire = recovered.may_expire;
         Some(segment)
     }
 

@@ -49,20 +49,20 @@ type Turn = (Reverse<u8>, Position);
 
 /// All bundles, and who waits for them.
 #[derive(Debug, Default)]
-pub(super) struct Absent {
+pub(super) struct Spilled {
     bundles: HashMap<u32, Bundle>,
     last_bundle: u32,
     wanted: BTreeMap<u32, Vec<(Entry, Destination)>>,
     /// Asked for.
-    coming: Option<Vec<(Entry, Destination)>>,
+    loading: Option<Vec<(Entry, Destination)>>,
     /// Of those that become ready: whose turn is when, and in which bundle they are.
     returning: BTreeMap<Turn, u32>,
 }
 
-impl Absent {
+impl Spilled {
     /// Whether nobody waits for a message.
     pub(super) fn is_idle(&self) -> bool {
-        self.wanted.is_empty() && self.coming.is_none()
+        self.wanted.is_empty() && self.loading.is_none()
     }
 
     /// How many will be ready.
@@ -91,7 +91,7 @@ impl Absent {
     }
 
     fn waiting(&self) -> impl Iterator<Item = &(Entry, Destination)> {
-        self.wanted.values().chain(&self.coming).flatten()
+        self.wanted.values().chain(&self.loading).flatten()
     }
 
     /// Those that will be ready, and those that are dead.
@@ -143,7 +143,7 @@ impl Absent {
 
     /// Asks for the bundle of the one that is to be delivered first, or else of any that is wanted.
     pub(super) fn ask(&mut self) -> Option<Load> {
-        if self.coming.is_some() {
+        if self.loading.is_some() {
             return None;
         }
         let next = self.returning.first_key_value().map(|(_, bundle)| *bundle);
@@ -152,14 +152,14 @@ impl Absent {
         let bundle = self.bundles.get(&number)?;
         let positions: BTreeSet<Position> = entries.iter().map(|(entry, _)| entry.position).collect();
         let positions: Runs = positions.into_iter().collect();
-        self.coming = Some(entries);
+        self.loading = Some(entries);
         let Bundle { stored, paged, .. } = *bundle;
         Some(Load { id: id_of(number), positions, stored, paged, keeps_page: true })
     }
 
     /// Takes those whose bundle was asked for.
-    pub(super) const fn take_coming(&mut self) -> Option<Vec<(Entry, Destination)>> {
-        self.coming.take()
+    pub(super) const fn take_loading(&mut self) -> Option<Vec<(Entry, Destination)>> {
+        self.loading.take()
     }
 
     /// One that was to be ready is.

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-mod failing;
+mod returning;
 
 use super::dead_letter::Reason;
 use super::*;
 use crate::message::{Message, Parts, Position};
 use crate::time::Time;
 
-mod absent;
 mod dead_letter;
-mod delayed;
+mod deduplicating;
 mod machine;
 mod model;
-mod once;
 mod paging;
+mod schedule;
+mod spilled;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
 const CONSUMER: ConnectionId = ConnectionId(2);
@@ -81,7 +81,7 @@ impl Bench {
         let reply = self.queue.apply(self.now, command, &mut self.effects);
         self.settle_batch();
         match reply {
-            Reply::Later(ticket) => self.answer(ticket),
+            Reply::Deferred(ticket) => self.answer(ticket),
             reply => reply,
         }
     }
@@ -92,7 +92,7 @@ impl Bench {
         let replies: Vec<Reply> = commands.into_iter().map(apply).collect();
         self.settle_batch();
         let answer = |reply| match reply {
-            Reply::Later(ticket) => self.answer(ticket),
+            Reply::Deferred(ticket) => self.answer(ticket),
             reply => reply,
         };
         replies.into_iter().map(answer).collect()
@@ -146,9 +146,9 @@ impl Bench {
         assert!(matches!(self.consume_with(number, |consume| consume.prefetch = prefetch), Reply::Consuming));
     }
 
-    fn settle(&mut self, verb: Verb, index: usize) {
+    fn settle(&mut self, settlement: Settlement, index: usize) {
         let handle = self.got[index].1.handle;
-        self.command(Command::Settle(verb, vec![handle]));
+        self.command(Command::Settle(settlement, vec![handle]));
     }
 
     fn advance_ms(&mut self, ms: u64) {
@@ -192,7 +192,7 @@ fn consumers_take_turns_within_their_prefetch() {
     bench.consume(2, 1);
     bench.publish(&["a", "b", "c", "d"]);
     assert_eq!((bench.takers(), bench.ready()), (vec![1, 2, 1], 1));
-    bench.settle(Verb::Ack, 1);
+    bench.settle(Settlement::Ack, 1);
     assert_eq!((bench.takers(), bench.bodies()[3].as_str()), (vec![1, 2, 1, 2], "d"));
 }
 
@@ -202,8 +202,8 @@ fn a_requeued_message_returns_to_its_position_redelivered() {
     bench.consume(1, 2);
     bench.publish(&["a", "b", "c"]);
     bench.command(Command::Cancel(key(1)));
-    bench.settle(Verb::Requeue, 1);
-    bench.settle(Verb::Requeue, 0);
+    bench.settle(Settlement::Requeue, 1);
+    bench.settle(Settlement::Requeue, 0);
     bench.consume(2, 0);
     assert_eq!(bench.bodies(), ["a", "b", "a", "b", "c"]);
     let redelivered: Vec<bool> = bench.got.iter().map(|(_, delivery)| delivery.redelivered).collect();
@@ -224,16 +224,16 @@ fn a_window_of_bytes_bounds_what_is_on_its_way() {
 #[test]
 fn a_channels_consumers_share_its_limit() {
     let mut bench = Bench::new(QueueOptions::default());
-    let limit = Arc::<ChannelLimit>::default();
+    let limit = Arc::<ChannelPrefetch>::default();
     limit.set(2);
     for number in [1, 2] {
         bench.consume_with(number, |consume| consume.limit = Some(Arc::clone(&limit)));
     }
     bench.publish(&["a", "b", "c"]);
     assert_eq!(bench.got.len(), 2);
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     limit.give_back(1);
-    bench.command(Command::Limit(CONSUMER, 1, Arc::clone(&limit)));
+    bench.command(Command::ChannelPrefetch(CONSUMER, 1, Arc::clone(&limit)));
     assert_eq!(bench.bodies(), ["a", "b", "c"]);
 }
 
@@ -429,8 +429,8 @@ fn bytes_limit_counts_bodies() {
 }
 
 #[test]
-fn reject_publish_refuses_and_the_dlx_variant_buries_too() {
-    for (overflow, buried) in [(Overflow::RejectPublish, 0), (Overflow::RejectPublishDlx, 1)] {
+fn reject_publish_refuses_and_the_dlx_variant_dead_letters_too() {
+    for (overflow, dead) in [(Overflow::RejectPublish, 0), (Overflow::RejectPublishDlx, 1)] {
         let mut bench = Bench::durable(|options| {
             options.length_max = Some(1);
             options.overflow = overflow;
@@ -440,7 +440,7 @@ fn reject_publish_refuses_and_the_dlx_variant_buries_too() {
         let range = |sequence| Range { connection: PUBLISHER, channel: 1, first: sequence, last: sequence };
         assert_eq!(bench.effects.append_confirms, [range(1)]);
         assert_eq!(bench.effects.refusals, [range(2)]);
-        assert_eq!((bench.ready(), bench.dead().len()), (1, buried));
+        assert_eq!((bench.ready(), bench.dead().len()), (1, dead));
     }
 }
 
@@ -452,7 +452,7 @@ fn a_dead_letter_is_taken_above_the_limit() {
     });
     bench.publish(&["a"]);
     let letter = Publish { message: message("dead"), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
-    bench.command(Command::Adopt(vec![letter]));
+    bench.command(Command::PublishDeadLettered(vec![letter]));
     assert_eq!(bench.ready(), 2);
 }
 
@@ -464,8 +464,8 @@ fn the_store_hears_of_every_begin_and_end() {
     assert_eq!(positions, [1, 2, 3]);
     bench.consume(1, 2);
     assert_eq!(bench.effects.delivered_up_to, Some(Position(2)));
-    bench.settle(Verb::Ack, 0);
-    bench.settle(Verb::Reject, 1);
+    bench.settle(Settlement::Ack, 0);
+    bench.settle(Settlement::Reject, 1);
     assert_eq!(bench.effects.removed, [Position(1), Position(2)]);
     bench.command(Command::Purge);
     // The third was delivered when there was room, so the purge has to spare it.
@@ -505,8 +505,8 @@ fn a_settled_handle_means_nothing() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.consume(1, 1);
     bench.publish(&["a", "b"]);
-    bench.settle(Verb::Ack, 0);
-    bench.settle(Verb::Requeue, 0);
+    bench.settle(Settlement::Ack, 0);
+    bench.settle(Settlement::Requeue, 0);
     assert_eq!((bench.bodies(), bench.ready()), (vec!["a".to_owned(), "b".to_owned()], 0));
 }
 
@@ -516,7 +516,7 @@ enum Step {
     Publish { count: u8, ttl_ms: Option<u64>, priority: u8 },
     Consume { number: u32, prefetch: u16, no_ack: bool },
     Cancel(u32),
-    Settle(Verb, usize),
+    Settle(Settlement, usize),
     Get(bool),
     Purge,
     ChannelGone,
@@ -526,14 +526,14 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let verb = prop_oneof![3 => Just(Verb::Ack), 1 => Just(Verb::Requeue), 1 => Just(Verb::Reject)];
+    let settlement = prop_oneof![3 => Just(Settlement::Ack), 1 => Just(Settlement::Requeue), 1 => Just(Settlement::Reject)];
     let step = prop_oneof![
         6 => (1..5_u8, proptest::option::of(0..40_u64), 0..4_u8)
             .prop_map(|(count, ttl_ms, priority)| Step::Publish { count, ttl_ms, priority }),
         2 => (1..5_u32, 0..4_u16, any::<bool>())
             .prop_map(|(number, prefetch, no_ack)| Step::Consume { number, prefetch, no_ack }),
         1 => (1..5_u32).prop_map(Step::Cancel),
-        8 => (verb, any::<prop::sample::Index>()).prop_map(|(verb, index)| Step::Settle(verb, index.index(1 << 16))),
+        8 => (settlement, any::<prop::sample::Index>()).prop_map(|(settlement, index)| Step::Settle(settlement, index.index(1 << 16))),
         1 => any::<bool>().prop_map(Step::Get),
         1 => Just(Step::Purge),
         1 => Just(Step::ChannelGone),
@@ -625,7 +625,7 @@ impl Model {
         effects.dropped.clear();
         effects.delivered_up_to = None;
         assert_eq!(effects.missing, 0);
-        for (ticket, reply) in std::mem::take(&mut effects.answers) {
+        for (ticket, reply) in std::mem::take(&mut effects.deferred_replies) {
             let no_ack = self.gets.remove(&ticket);
             match reply {
                 Reply::Got { delivery, .. } => self.delivered(no_ack.expect("a get"), delivery),
@@ -696,12 +696,12 @@ impl Model {
                 self.take(bench);
                 self.consumers.remove(&number);
             }
-            Step::Settle(verb, index) => self.settle(bench, verb, index),
+            Step::Settle(settlement, index) => self.settle(bench, settlement, index),
             Step::Get(no_ack) => {
                 let get = Command::Get { connection: CONSUMER, channel: 1, no_ack };
                 match bench.command(get) {
                     Reply::Got { delivery, .. } => self.delivered(no_ack, delivery),
-                    Reply::Later(ticket) => drop(self.gets.insert(ticket, no_ack)),
+                    Reply::Deferred(ticket) => drop(self.gets.insert(ticket, no_ack)),
                     _ => {}
                 }
             }
@@ -722,15 +722,15 @@ impl Model {
         }
     }
 
-    fn settle(&mut self, bench: &mut Bench, verb: Verb, index: usize) {
+    fn settle(&mut self, bench: &mut Bench, settlement: Settlement, index: usize) {
         let Some(position) = self.unacked.keys().nth(index % self.unacked.len().max(1)).copied() else {
             return;
         };
         let Some(delivery) = self.unacked.remove(&position) else { return };
-        if verb != Verb::Requeue {
+        if settlement != Settlement::Requeue {
             self.end(position);
         }
-        bench.command(Command::Settle(verb, vec![delivery.handle]));
+        bench.command(Command::Settle(settlement, vec![delivery.handle]));
     }
 }
 

@@ -11,9 +11,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::dedup::{DedupKeys, ExchangeDedup};
 use crate::message::{Message, MessageBlock, QueueId, Slot};
-use crate::queue::{ChannelLimit, Handle, Verb};
-use crate::unique::{Mark, Scope};
+use crate::queue::{ChannelPrefetch, Handle, Settlement};
 
 use super::confirms::Confirms;
 use super::outgoing::Envelope;
@@ -52,7 +52,7 @@ pub(super) struct Keys {
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
     /// What duplicates are known by, if the exchange lets none through.
-    pub(super) scope: Option<Arc<Scope>>,
+    pub(super) scope: Option<Arc<ExchangeDedup>>,
     /// Where messages wait for their time, if the exchange delays any.
     pub(super) delay_queue: Option<QueueId>,
     /// The generation under which the client was found allowed to publish to this exchange.
@@ -73,7 +73,7 @@ pub struct TxWork {
     /// Routed publishes.
     pub publishes: Vec<TxPublish>,
     /// Settled messages.
-    pub settles: Vec<(QueueId, Verb, Handle)>,
+    pub settles: Vec<(QueueId, Settlement, Handle)>,
     /// How many of the settled ones count for the channel's shared prefetch.
     pub consumed: u32,
     /// A queue refused a publish of the commit that is under way.
@@ -90,7 +90,7 @@ pub struct TxPublish {
     /// What its queues need to know.
     pub envelope: Envelope,
     /// What its queues know it again by, if they have to.
-    pub mark: Option<Arc<Mark>>,
+    pub mark: Option<Arc<DedupKeys>>,
     /// Whether it is to be returned if it goes nowhere.
     pub mandatory: bool,
 }
@@ -124,7 +124,7 @@ pub(super) struct Channel {
     /// basic.qos for consumers to come.
     pub(super) prefetch: u16,
     /// basic.qos with global = true.
-    pub(super) limit: Option<Arc<ChannelLimit>>,
+    pub(super) limit: Option<Arc<ChannelPrefetch>>,
     /// Numbers the consumer tags that the server makes.
     pub(super) tags_made: u64,
 }
@@ -161,7 +161,7 @@ impl Channel {
     }
 
     /// The channel's shared limit, made when it is first asked for.
-    pub(super) fn shared_limit(&mut self) -> &Arc<ChannelLimit> {
+    pub(super) fn shared_limit(&mut self) -> &Arc<ChannelPrefetch> {
         self.limit.get_or_insert_default()
     }
 }

@@ -10,7 +10,7 @@ use super::outgoing::Errand;
 use super::tags::Tagged;
 use crate::message::{Message, QueueId};
 use crate::protocol::encode;
-use crate::queue::{ChannelLimit, ConsumerKey, Delivery, WINDOW_BYTES};
+use crate::queue::{ChannelPrefetch, ConsumerKey, Delivery, WINDOW_BYTES};
 
 /// Credit goes back in pieces of this size: often enough that a reading consumer never runs dry, seldom enough that it costs
 /// nothing per message.
@@ -38,7 +38,7 @@ pub struct NewConsumer {
     /// Its prefetch.
     pub prefetch: u16,
     /// Its channel's shared limit.
-    pub limit: Option<Arc<ChannelLimit>>,
+    pub limit: Option<Arc<ChannelPrefetch>>,
 }
 
 /// How a consumer's deliveries are acked (`x-ack-policy`, after NATS).

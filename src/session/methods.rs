@@ -20,7 +20,7 @@ use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::as_integer;
 use crate::protocol::value::type_name;
-use crate::queue::Verb;
+use crate::queue::Settlement;
 
 /// What became of a method.
 #[derive(Debug)]
@@ -52,13 +52,21 @@ impl Channel {
                 self.publish_method(PublishMethod { exchange, routing_key, mandatory, immediate })?;
                 Ok(Handled::Done)
             }
-            Method::Ack { delivery_tag, multiple } => self.settle(link, delivery_tag, multiple, Verb::Ack),
-            Method::Nack { delivery_tag, multiple, requeue } => {
-                self.settle(link, delivery_tag, multiple, if requeue { Verb::Requeue } else { Verb::Reject })
+            Method::Ack { delivery_tag, multiple } => {
+                self.settle(link, delivery_tag, multiple, Settlement::Ack)
             }
-            Method::Reject { delivery_tag, requeue } => {
-                self.settle(link, delivery_tag, false, if requeue { Verb::Fail } else { Verb::Reject })
-            }
+            Method::Nack { delivery_tag, multiple, requeue } => self.settle(
+                link,
+                delivery_tag,
+                multiple,
+                if requeue { Settlement::Requeue } else { Settlement::Reject },
+            ),
+            Method::Reject { delivery_tag, requeue } => self.settle(
+                link,
+                delivery_tag,
+                false,
+                if requeue { Settlement::Fail } else { Settlement::Reject },
+            ),
             Method::Get { queue, no_ack } => {
                 let queue = self.queue_name(queue)?;
                 Ok(Handled::Request(ChannelRequest::Get { queue, no_ack }))
@@ -94,10 +102,10 @@ impl Channel {
         self.last_queue.clone().ok_or_else(|| Exception::not_found("no previously declared queue"))
     }
 
-    pub(super) fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Verb) -> Outcome {
+    pub(super) fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Settlement) -> Outcome {
         let (tags, mode) = (&mut self.tags, &mut self.mode);
         let span = match verb {
-            Verb::Ack => tags.span_of_ack(tag, multiple),
+            Settlement::Ack => tags.span_of_ack(tag, multiple),
             _ if multiple => Span::UpTo,
             _ => Span::One,
         };
@@ -110,7 +118,7 @@ impl Channel {
         } else {
             tags.settle(tag, span, |tagged| {
                 consumed += u32::from(tagged.consumed);
-                link.counters.acked += u64::from(verb == Verb::Ack);
+                link.counters.acked += u64::from(verb == Settlement::Ack);
                 link.outgoing.settle(tagged.queue, verb, tagged.handle);
             })
         };
@@ -132,7 +140,7 @@ impl Channel {
     fn announce_limit(&self, link: &mut Link) {
         let Some(limit) = &self.limit else { return };
         for queue in self.consumers.values().filter_map(|consumer| consumer.queue) {
-            link.outgoing.late(queue, Errand::Limit(self.number, Arc::clone(limit)));
+            link.outgoing.late(queue, Errand::ChannelPrefetch(self.number, Arc::clone(limit)));
         }
     }
 
@@ -172,7 +180,7 @@ impl Channel {
         let mut consumed = 0;
         self.tags.settle_all(|tagged| {
             consumed += u32::from(tagged.consumed);
-            link.outgoing.settle(tagged.queue, Verb::Requeue, tagged.handle);
+            link.outgoing.settle(tagged.queue, Settlement::Requeue, tagged.handle);
         });
         self.give_credit_back(link, consumed);
         Ok(())

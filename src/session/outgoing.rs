@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::dedup::DedupKeys;
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
-use crate::queue::{ChannelLimit, ConnectionId, ConsumerKey, Ending, Handle, Marked, Publish, Verb, Wish};
-use crate::unique::Mark;
+use crate::queue::{
+    ChannelPrefetch, ConnectionId, ConsumerKey, DedupPublish, Disposition, Ending, Handle, Publish,
+    Settlement,
+};
 
 /// A message that is routed but whose block is not closed yet.
 #[derive(Clone, Debug)]
@@ -55,15 +58,15 @@ pub enum Errand {
     /// New messages.
     Publish(Vec<Publish>),
     /// New messages, each to come in once.
-    PublishMarked(Vec<Marked>),
+    PublishDedup(Vec<DedupPublish>),
     /// Unacked messages settled.
-    Settle(Verb, Vec<Handle>),
-    /// What a consumer wishes for a message it has, and what it found wrong with it.
-    Grant(Handle, Wish, Option<Arc<str>>),
+    Settle(Settlement, Vec<Handle>),
+    /// What a consumer asks for a message it has beyond ack and nack, and what it found wrong with it.
+    Dispose(Handle, Disposition, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written.
     Written(ConsumerKey, usize),
     /// A channel's consumers share a limit from now on, or its limit has room again.
-    Limit(u16, Arc<ChannelLimit>),
+    ChannelPrefetch(u16, Arc<ChannelPrefetch>),
     /// A channel was closed; how the deliveries of its unacked messages ended by that.
     ChannelGone(u16, Ending),
 }
@@ -86,8 +89,8 @@ struct QueueBatch {
     queue: QueueId,
     publishes: Vec<(Pending, Envelope)>,
     /// Those of the publishes, if they have any: all have, or none.
-    marks: Vec<Arc<Mark>>,
-    settles: Vec<(Verb, Vec<Handle>)>,
+    marks: Vec<Arc<DedupKeys>>,
+    settles: Vec<(Settlement, Vec<Handle>)>,
 }
 
 impl QueueBatch {
@@ -131,7 +134,7 @@ impl Outgoing {
         queues: &[QueueId],
         content: Content<'_>,
         envelope: Envelope,
-        mark: &Arc<Mark>,
+        mark: &Arc<DedupKeys>,
     ) {
         let pending = self.pending(content, queues);
         for queue in queues {
@@ -149,7 +152,7 @@ impl Outgoing {
     }
 
     /// Adds a settled message.
-    pub fn settle(&mut self, queue: QueueId, verb: Verb, handle: Handle) {
+    pub fn settle(&mut self, queue: QueueId, verb: Settlement, handle: Handle) {
         let settles = &mut self.batch(queue).settles;
         match settles.last_mut() {
             Some((last, handles)) if *last == verb => handles.push(handle),
@@ -187,7 +190,9 @@ impl Outgoing {
                 Errand::Publish(publishes)
             } else {
                 let marked = publishes.into_iter().zip(batch.marks);
-                Errand::PublishMarked(marked.map(|(publish, mark)| Marked { publish, mark }).collect())
+                Errand::PublishDedup(
+                    marked.map(|(publish, mark)| DedupPublish { publish, keys: mark }).collect(),
+                )
             };
             errands.push((batch.queue, errand));
         }

@@ -11,7 +11,7 @@ use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
 use crate::topology::{HeaderSource, RouteScratch};
 
-use crate::unique::{Fingerprint, Mark, PublisherMark};
+use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
 
 use super::access::Operation;
 use super::channel::{Body, Channel, Incoming, Keys, Mode, TxPublish};
@@ -238,15 +238,15 @@ impl Channel {
         &self,
         properties: &Properties<'_>,
         headers: Option<Table<'_>>,
-    ) -> Result<Option<Arc<Mark>>, Exception> {
-        let publisher = headers.map(PublisherMark::parse).transpose();
+    ) -> Result<Option<Arc<DedupKeys>>, Exception> {
+        let publisher = headers.map(PublisherSequence::parse).transpose();
         let publisher =
             publisher.map_err(|error| Exception::precondition_failed(error.to_string()))?.flatten();
         let exchange = self.keys.scope.as_ref().and_then(|scope| {
             Some((Arc::clone(scope), Fingerprint::of(properties, &scope.settings.header)?))
         });
         let is_marked = publisher.is_some() || exchange.is_some();
-        Ok(is_marked.then(|| Arc::new(Mark { publisher, exchange })))
+        Ok(is_marked.then(|| Arc::new(DedupKeys { publisher, exchange })))
     }
 
     /// Properties that differ from what came: BCC is taken out, and a direct reply-to is made an address.
@@ -406,7 +406,7 @@ fn pass_on(
     link: &mut Link,
     content: Content<'_>,
     mut envelope: Envelope,
-    mark: Option<Arc<Mark>>,
+    mark: Option<Arc<DedupKeys>>,
 ) -> Result<(), Exception> {
     if let Mode::Transaction(work) = mode {
         let message = owned(content).for_queues(route.len());

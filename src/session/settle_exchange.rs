@@ -19,7 +19,7 @@ use super::methods::Outcome;
 use super::outgoing::Errand;
 use super::tags::Span;
 use crate::protocol::table::{FieldValue, Table};
-use crate::queue::{Verb, Wish};
+use crate::queue::{Disposition, Settlement};
 
 /// Its name.
 pub const NAME: &str = "amq.settle";
@@ -28,7 +28,7 @@ const ERROR_BYTES_MAX: usize = 1024;
 
 /// What a message to the exchange says.
 #[derive(Debug, PartialEq, Eq)]
-struct Settlement {
+struct SettleMessage {
     tag: u64,
     verb: Word,
     error: Option<Arc<str>>,
@@ -37,7 +37,7 @@ struct Settlement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Word {
     Ack,
-    Wish(Wish),
+    Disposition(Disposition),
 }
 
 impl Channel {
@@ -47,13 +47,13 @@ impl Channel {
         link: &mut Link,
         headers: Option<Table<'_>>,
     ) -> Result<(), Exception> {
-        let Settlement { tag, verb, error } = parse(headers)?;
+        let SettleMessage { tag, verb, error } = parse(headers)?;
         if matches!(self.mode, Mode::Transaction(_)) {
             return Err(Exception::precondition_failed(format!("{NAME} cannot be used in a transaction")));
         }
         match verb {
-            Word::Ack => self.settle(link, tag, false, Verb::Ack).map(|_| ())?,
-            Word::Wish(wish) => self.wish(link, tag, wish, error).map(|_| ())?,
+            Word::Ack => self.settle(link, tag, false, Settlement::Ack).map(|_| ())?,
+            Word::Disposition(disposition) => self.dispose(link, tag, disposition, error).map(|_| ())?,
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.publish(0);
@@ -62,9 +62,15 @@ impl Channel {
         Ok(())
     }
 
-    fn wish(&mut self, link: &mut Link, tag: u64, wish: Wish, error: Option<Arc<str>>) -> Outcome {
-        let found = match wish {
-            Wish::Progress => self.tags.open_one(tag),
+    fn dispose(
+        &mut self,
+        link: &mut Link,
+        tag: u64,
+        disposition: Disposition,
+        error: Option<Arc<str>>,
+    ) -> Outcome {
+        let found = match disposition {
+            Disposition::Progress => self.tags.open_one(tag),
             _ => {
                 let mut found = None;
                 self.tags.settle(tag, Span::One, |tagged| found = Some(tagged));
@@ -73,15 +79,15 @@ impl Channel {
         };
         let unknown = || Exception::precondition_failed(format!("unknown delivery tag {tag}"));
         let tagged = found.ok_or_else(unknown)?;
-        if wish != Wish::Progress {
+        if disposition != Disposition::Progress {
             self.give_credit_back(link, u32::from(tagged.consumed));
         }
-        link.outgoing.late(tagged.queue, Errand::Grant(tagged.handle, wish, error));
+        link.outgoing.late(tagged.queue, Errand::Dispose(tagged.handle, disposition, error));
         Ok(super::methods::Handled::Done)
     }
 }
 
-fn parse(headers: Option<Table<'_>>) -> Result<Settlement, Exception> {
+fn parse(headers: Option<Table<'_>>) -> Result<SettleMessage, Exception> {
     let value = |key: &[u8]| headers.and_then(|headers| headers.get(key));
     let number = |key: &[u8]| value(key).and_then(|value| value.as_i64()).and_then(|n| u64::try_from(n).ok());
     let tag = number(b"delivery-tag")
@@ -95,10 +101,10 @@ fn parse(headers: Option<Table<'_>>) -> Result<Settlement, Exception> {
     };
     let verb = match value(b"verb") {
         Some(FieldValue::LongString(b"ack")) => Word::Ack,
-        Some(FieldValue::LongString(b"nack")) => Word::Wish(Wish::Retry(delay)),
-        Some(FieldValue::LongString(b"term")) => Word::Wish(Wish::Terminate),
-        Some(FieldValue::LongString(b"park")) => Word::Wish(Wish::Park),
-        Some(FieldValue::LongString(b"progress")) => Word::Wish(Wish::Progress),
+        Some(FieldValue::LongString(b"nack")) => Word::Disposition(Disposition::Retry(delay)),
+        Some(FieldValue::LongString(b"term")) => Word::Disposition(Disposition::Terminate),
+        Some(FieldValue::LongString(b"park")) => Word::Disposition(Disposition::Park),
+        Some(FieldValue::LongString(b"progress")) => Word::Disposition(Disposition::Progress),
         _ => return Err(wrong("verb", "ack, nack, term, park or progress")),
     };
     let error = match value(b"error") {
@@ -106,7 +112,7 @@ fn parse(headers: Option<Table<'_>>) -> Result<Settlement, Exception> {
         Some(FieldValue::LongString(text)) => Some(cut(text)),
         Some(_) => return Err(wrong("error", "a text")),
     };
-    Ok(Settlement { tag, verb, error })
+    Ok(SettleMessage { tag, verb, error })
 }
 
 fn cut(text: &[u8]) -> Arc<str> {
@@ -124,7 +130,7 @@ mod tests {
     use super::*;
     use crate::protocol::table::TableWriter;
 
-    fn said(entries: &[(&str, FieldValue<'_>)]) -> Result<Settlement, String> {
+    fn said(entries: &[(&str, FieldValue<'_>)]) -> Result<SettleMessage, String> {
         let mut bytes = Vec::new();
         let mut writer = TableWriter::new(&mut bytes);
         for (key, value) in entries {
@@ -139,16 +145,16 @@ mod tests {
         let text = |text: &'static str| FieldValue::LongString(text.as_bytes());
         let rows = [
             ("ack", None, Word::Ack),
-            ("nack", None, Word::Wish(Wish::Retry(None))),
-            ("nack", Some(250), Word::Wish(Wish::Retry(Some(250)))),
-            ("term", None, Word::Wish(Wish::Terminate)),
-            ("park", None, Word::Wish(Wish::Park)),
-            ("progress", None, Word::Wish(Wish::Progress)),
+            ("nack", None, Word::Disposition(Disposition::Retry(None))),
+            ("nack", Some(250), Word::Disposition(Disposition::Retry(Some(250)))),
+            ("term", None, Word::Disposition(Disposition::Terminate)),
+            ("park", None, Word::Disposition(Disposition::Park)),
+            ("progress", None, Word::Disposition(Disposition::Progress)),
         ];
         for (word, delay, verb) in rows {
             let mut entries = vec![tag, ("verb", text(word)), ("error", text("why"))];
             entries.extend(delay.map(|ms| ("delay", FieldValue::I32(ms))));
-            let wanted = Settlement { tag: 7, verb, error: Some("why".into()) };
+            let wanted = SettleMessage { tag: 7, verb, error: Some("why".into()) };
             assert_eq!(said(&entries), Ok(wanted), "{word}");
         }
     }

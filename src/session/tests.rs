@@ -15,7 +15,7 @@ use super::*;
 use crate::auth::{Grant, Rights};
 use crate::message::{Message, Parts, Position, QueueId};
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{ConsumerKey, Delivery, Handle, Verb, WINDOW_BYTES};
+use crate::queue::{ConsumerKey, Delivery, Handle, Settlement, WINDOW_BYTES};
 use crate::topology::{Binding, Destination, SharedTopology};
 
 const FRAME_MAX: u32 = 8192;
@@ -266,14 +266,14 @@ impl Client {
     }
 
     /// What was settled: verb and positions; there must be nothing else but limits that have room again.
-    fn settled(&mut self) -> Vec<(Verb, Vec<u64>)> {
+    fn settled(&mut self) -> Vec<(Settlement, Vec<u64>)> {
         let mut settled = Vec::new();
         for (_, errand) in self.errands() {
             match errand {
                 Errand::Settle(verb, handles) => {
                     settled.push((verb, handles.iter().map(|h| h.position.0).collect()))
                 }
-                Errand::Limit(..) => {}
+                Errand::ChannelPrefetch(..) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -6,7 +6,7 @@ use super::spec::{
     ALTERNATE_EXCHANGE, Binding, DELAYED_EXCHANGE, DELAYED_TYPE, Destination, ExchangeKind, ExchangeSpec,
 };
 use super::{Topology, TopologyError, equivalence, hash, headers, ring};
-use crate::unique::{self, Deduplication, Scope, SettingError};
+use crate::dedup::{self, Deduplication, ExchangeDedup, SettingError};
 use amq_protocol::types::AMQPValue;
 
 /// Names that begin so belong to the broker.
@@ -126,14 +126,14 @@ fn check_equivalence(
     property("internal", &current.internal, &received.internal)?;
     let (now, new) = (&current.arguments, &received.arguments);
     equivalence::check_arguments("exchange", name, vhost, &[ALTERNATE_EXCHANGE], now, new)?;
-    equivalence::check_arguments("exchange", name, vhost, &unique::COMPARED, now, new)?;
+    equivalence::check_arguments("exchange", name, vhost, &dedup::COMPARED, now, new)?;
     equivalence::check_arguments("exchange", name, vhost, &[DELAYED_TYPE, DELAYED_EXCHANGE], now, new)
 }
 
 /// What its duplicates are known by, if an exchange is to let none through.
-pub(super) fn scope(spec: &ExchangeSpec) -> Result<Option<Scope>, SettingError> {
+pub(super) fn scope(spec: &ExchangeSpec) -> Result<Option<ExchangeDedup>, SettingError> {
     let settings = Deduplication::parse(&spec.arguments, spec.kind == ExchangeKind::Deduplication)?;
-    Ok(settings.map(|settings| Scope { exchange: spec.name.as_str().into(), settings }))
+    Ok(settings.map(|settings| ExchangeDedup { exchange: spec.name.as_str().into(), settings }))
 }
 
 fn check_deduplication(spec: &ExchangeSpec, vhost: &str) -> Result<(), TopologyError> {

@@ -45,8 +45,8 @@ pub use self::route::RouteScratch;
 pub use self::shared::SharedTopology;
 pub use self::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec, Removed};
 use self::trie::TopicTrie;
+use crate::dedup::ExchangeDedup;
 use crate::message::QueueId;
-use crate::unique::Scope;
 
 /// The default exchange is made first, and a slab's first key is 0.
 const DEFAULT: ExchangeIndex = 0;
@@ -142,7 +142,7 @@ struct ExchangeEntry {
     policy_alternate: Option<String>,
     table: Table,
     /// What its duplicates are known by, if it lets none through.
-    scope: Option<Arc<Scope>>,
+    scope: Option<Arc<ExchangeDedup>>,
     /// Bindings with this exchange as their source.
     outgoing: VecSet<BindingIndex>,
     /// Bindings with this exchange as their destination.
@@ -225,7 +225,7 @@ impl Topology {
 
     /// What duplicates published to an exchange are known by, if it lets none through.
     #[must_use]
-    pub fn scope(&self, exchange: &[u8]) -> Option<Arc<Scope>> {
+    pub fn scope(&self, exchange: &[u8]) -> Option<Arc<ExchangeDedup>> {
         let index = self.exchange_indices.get(exchange)?;
         self.exchanges.get(*index)?.scope.clone()
     }

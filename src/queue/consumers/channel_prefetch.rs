@@ -1,18 +1,18 @@
 //! The limit that consumers of one channel share: basic.qos with global = true (RabbitMQ's meaning of it).
 //!
 //! It is the one piece of state that several queues look into, so it is made of atomics; whoever settles messages gives
-//! the credit back and then sends [`Command::Limit`](crate::queue::Command::Limit) to the queues concerned.
+//! the credit back and then sends [`Command::ChannelPrefetch`](crate::queue::Command::ChannelPrefetch) to the queues concerned.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Unacked messages a channel may have over all of its consumers.
 #[derive(Debug, Default)]
-pub struct ChannelLimit {
+pub struct ChannelPrefetch {
     limit: AtomicU32,
     used: AtomicU32,
 }
 
-impl ChannelLimit {
+impl ChannelPrefetch {
     /// Sets the limit; 0: none.
     pub fn set(&self, limit: u16) {
         self.limit.store(u32::from(limit), Ordering::Relaxed);
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn takes_up_to_the_limit() {
-        let limit = ChannelLimit::default();
+        let limit = ChannelPrefetch::default();
         limit.set(2);
         assert!(limit.try_take() && limit.try_take() && !limit.try_take());
         limit.give_back(1);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use super::channel_prefetch::ChannelLimit;
+use super::channel_prefetch::ChannelPrefetch;
 use crate::queue::command::{Consume, ConsumerName};
 use crate::queue::delivery::Delivery;
 use crate::queue::ids::{ConnectionId, ConsumerKey};
@@ -25,7 +25,7 @@ pub(in crate::queue) struct Consumer {
     pub(in crate::queue) exclusive: bool,
     prefetch: u32,
     priority: i32,
-    limit: Option<Arc<ChannelLimit>>,
+    limit: Option<Arc<ChannelPrefetch>>,
     pub(in crate::queue) timeout: TimeoutId,
     name: ConsumerName,
     unacked: u32,
@@ -187,7 +187,7 @@ impl Consumers {
         &mut self,
         connection: ConnectionId,
         channel: u16,
-        limit: &Arc<ChannelLimit>,
+        limit: &Arc<ChannelPrefetch>,
     ) {
         for key in self.keys_of(connection, Some(channel)) {
             self.with(key, |consumer| consumer.limit = Some(Arc::clone(limit)));

@@ -43,7 +43,7 @@ impl Queue {
     ) {
         // Before the consumers go, so that the attempts can say whose they were.
         let unacked = self.unacked.remove_of(connection, channel);
-        self.come_back(now, unacked, ending, effects);
+        self.return_to_queue(now, unacked, ending, effects);
         let keys = self.consumers.keys_of(connection, channel);
         let had_consumers = !keys.is_empty();
         for key in keys {
@@ -53,7 +53,7 @@ impl Queue {
                 effects.deliveries.push(Deliveries { consumer: key, deliveries: consumer.pending });
             }
         }
-        self.waiting.forget(connection, channel);
+        self.deferred.forget(connection, channel);
         if had_consumers {
             self.consumer_left(now, effects);
         }

@@ -8,17 +8,17 @@ use crate::queue::entry::Entry;
 use crate::queue::spilled::Destination;
 
 impl Queue {
-    pub(super) fn end_of_life(&mut self, entry: Entry, reason: Reason, effects: &mut Effects) {
+    pub(super) fn discard(&mut self, entry: Entry, reason: Reason, effects: &mut Effects) {
         let attempts = self.forget_attempts(entry.position).map(Box::new);
-        if !entry.is_here() && self.options.dead_letter_exchange.is_some() {
+        if !entry.is_in_memory() && self.options.dead_letter_exchange.is_some() {
             return self.fetch_dead(entry, reason, attempts);
         }
-        self.forget_absent(&entry, effects);
+        self.forget_spilled(&entry, effects);
         let stored = entry.stored.then_some(entry.position);
-        self.bury(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
+        self.dead_letter(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
     }
 
-    pub(super) fn bury(&mut self, letter: DeadLetter, effects: &mut Effects) {
+    pub(super) fn dead_letter(&mut self, letter: DeadLetter, effects: &mut Effects) {
         let DeadLetter { reason, stored, .. } = letter;
         if self.options.dead_letter_exchange.is_some() {
             effects.dead_letter(letter);
@@ -30,6 +30,6 @@ impl Queue {
 
     /// Keeps a dead entry until its message is here.
     pub(super) fn fetch_dead(&mut self, entry: Entry, reason: Reason, attempts: Option<Box<Attempts>>) {
-        self.absent.want(0, entry, Destination::Dead(reason, attempts));
+        self.spilled.want(0, entry, Destination::Dead(reason, attempts));
     }
 }

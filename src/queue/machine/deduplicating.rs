@@ -1,23 +1,23 @@
 //! Messages that must come in once: what the machine does about duplicates, gaps and leftovers of numbered publishers.
 
 use super::queue::Queue;
+use crate::dedup::{DedupKeys, Fingerprint};
 use crate::protocol::content::Properties;
-use crate::queue::command::{Marked, Publish};
-use crate::queue::dedup::{Found, Verdict};
+use crate::queue::command::{DedupPublish, Publish};
+use crate::queue::dedup::{Arrival, Verdict};
 use crate::queue::effects::Effects;
 use crate::queue::ids::ConnectionId;
 use crate::time::Time;
-use crate::unique::{Fingerprint, Mark};
 
 /// The name of the queue's own window; no exchange with a window has it.
 const OWN: &str = "";
 
-/// What a message is marked with that is not.
-const UNMARKED: Mark = Mark { publisher: None, exchange: None };
+/// The keys of a message without any.
+const NO_KEYS: DedupKeys = DedupKeys { publisher: None, exchange: None };
 
 /// A message that may come in, with what is to be remembered of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Novelty {
+pub(super) struct NewMessage {
     own: Option<Fingerprint>,
 }
 
@@ -32,45 +32,45 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for publish in publishes {
-            self.take_in_once(now, connection, publish, &UNMARKED, effects);
+            self.publish_unless_known(now, connection, publish, &NO_KEYS, effects);
         }
     }
 
-    pub(super) fn publish_marked(
+    pub(super) fn publish_dedup(
         &mut self,
         now: Time,
         connection: ConnectionId,
-        publishes: Vec<Marked>,
+        publishes: Vec<DedupPublish>,
         effects: &mut Effects,
     ) {
-        for Marked { publish, mark } in publishes {
-            self.take_in_once(now, connection, publish, &mark, effects);
+        for DedupPublish { publish, keys } in publishes {
+            self.publish_unless_known(now, connection, publish, &keys, effects);
         }
     }
 
-    fn take_in_once(
+    fn publish_unless_known(
         &mut self,
         now: Time,
         connection: ConnectionId,
         publish: Publish,
-        mark: &Mark,
+        keys: &DedupKeys,
         effects: &mut Effects,
     ) {
-        let Some(novelty) = self.recognise(now, connection, &publish, mark, effects) else { return };
+        let Some(new) = self.check_known(now, connection, &publish, keys, effects) else { return };
         if self.makes_room(now, connection, &publish, effects) {
-            self.remember(now, &publish, mark, novelty, effects);
+            self.remember(now, &publish, keys, new, effects);
             self.enqueue(now, connection, publish, effects);
             self.drop_overflow(now, effects);
         }
     }
 
     /// A queue that wants each once has never seen them, unless their publisher repeated itself.
-    pub(super) fn adopt_new(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
+    pub(super) fn publish_due(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
         for publish in publishes {
             let nobody = ConnectionId(0);
-            let Some(novelty) = self.recognise(now, nobody, &publish, &UNMARKED, effects) else { continue };
-            self.remember(now, &publish, &UNMARKED, novelty, effects);
-            self.adopt(now, vec![publish], effects);
+            let Some(new) = self.check_known(now, nobody, &publish, &NO_KEYS, effects) else { continue };
+            self.remember(now, &publish, &NO_KEYS, new, effects);
+            self.publish_dead_lettered(now, vec![publish], effects);
         }
     }
 
@@ -78,25 +78,25 @@ impl Queue {
     ///
     /// A duplicate is confirmed, as the first was or will be: RabbitMQ's plugin nacks it, and a client that publishes again
     /// what is nacked would never stop.
-    fn recognise(
+    fn check_known(
         &mut self,
         now: Time,
         connection: ConnectionId,
         publish: &Publish,
-        mark: &Mark,
+        keys: &DedupKeys,
         effects: &mut Effects,
-    ) -> Option<Novelty> {
-        let novelty = Novelty { own: self.own_fingerprint(publish) };
-        let publisher = mark.publisher.as_ref();
-        let verdict = publisher.map_or(Verdict::New, |mark| self.seen.judge(mark));
+    ) -> Option<NewMessage> {
+        let new = NewMessage { own: self.own_fingerprint(publish) };
+        let publisher = keys.publisher.as_ref();
+        let verdict = publisher.map_or(Verdict::New, |mark| self.dedup.judge(mark));
         match verdict {
-            Verdict::New if self.is_in_a_window(now, mark, novelty, effects) => {
+            Verdict::New if self.is_in_a_window(now, keys, new, effects) => {
                 if let Some(mark) = publisher {
-                    self.seen.advance(mark, self.options.durable, &mut effects.records);
+                    self.dedup.advance(mark, self.options.durable, &mut effects.records);
                 }
                 self.confirm_duplicate(connection, publish, effects);
             }
-            Verdict::New => return Some(novelty),
+            Verdict::New => return Some(new),
             Verdict::Duplicate => self.confirm_duplicate(connection, publish, effects),
             Verdict::Gap | Verdict::OldEpoch => {
                 effects.out_of_turn += 1;
@@ -114,28 +114,28 @@ impl Queue {
         &mut self,
         now: Time,
         publish: &Publish,
-        mark: &Mark,
-        novelty: Novelty,
+        keys: &DedupKeys,
+        new: NewMessage,
         effects: &mut Effects,
     ) {
         let (durable, at) = (self.options.durable, self.wall(now));
         let stored = durable && publish.message.is_persistent();
-        if let (Some(settings), Some(fingerprint)) = (&self.options.deduplication, novelty.own) {
-            let found = Found { fingerprint, settings, at, stored };
-            self.seen.remember(OWN, &found, &mut effects.records);
+        if let (Some(settings), Some(fingerprint)) = (&self.options.deduplication, new.own) {
+            let arrival = Arrival { fingerprint, settings, at, stored };
+            self.dedup.remember(OWN, &arrival, &mut effects.records);
         }
-        if let Some((scope, fingerprint)) = &mark.exchange {
-            let found = Found { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
-            self.seen.remember(&scope.exchange, &found, &mut effects.records);
+        if let Some((scope, fingerprint)) = &keys.exchange {
+            let arrival = Arrival { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
+            self.dedup.remember(&scope.exchange, &arrival, &mut effects.records);
         }
-        if let Some(mark) = &mark.publisher {
-            self.seen.advance(mark, durable, &mut effects.records);
+        if let Some(mark) = &keys.publisher {
+            self.dedup.advance(mark, durable, &mut effects.records);
         }
     }
 
     /// The queue's own window goes when it is turned off.
     pub(super) fn forget_own_window(&mut self, effects: &mut Effects) {
-        self.seen.forget_window(OWN, &mut effects.records);
+        self.dedup.forget_window(OWN, &mut effects.records);
     }
 
     fn own_fingerprint(&self, publish: &Publish) -> Option<Fingerprint> {
@@ -144,18 +144,24 @@ impl Queue {
         Fingerprint::of(&properties, &settings.header)
     }
 
-    fn is_in_a_window(&mut self, now: Time, mark: &Mark, novelty: Novelty, effects: &mut Effects) -> bool {
+    fn is_in_a_window(
+        &mut self,
+        now: Time,
+        keys: &DedupKeys,
+        new: NewMessage,
+        effects: &mut Effects,
+    ) -> bool {
         let (at, stored) = (self.wall(now), false);
-        let own = match (&self.options.deduplication, novelty.own) {
+        let own = match (&self.options.deduplication, new.own) {
             (Some(settings), Some(fingerprint)) => {
-                let found = Found { fingerprint, settings, at, stored };
-                self.seen.has(OWN, &found, &mut effects.records)
+                let arrival = Arrival { fingerprint, settings, at, stored };
+                self.dedup.has(OWN, &arrival, &mut effects.records)
             }
             _ => false,
         };
-        own || mark.exchange.as_ref().is_some_and(|(scope, fingerprint)| {
-            let found = Found { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
-            self.seen.has(&scope.exchange, &found, &mut effects.records)
+        own || keys.exchange.as_ref().is_some_and(|(scope, fingerprint)| {
+            let arrival = Arrival { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
+            self.dedup.has(&scope.exchange, &arrival, &mut effects.records)
         })
     }
 

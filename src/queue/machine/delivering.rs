@@ -20,7 +20,7 @@ impl Queue {
             if expires < now {
                 // It was behind one that had not expired, and now it is the head.
                 let Some(entry) = self.ready.pop_front() else { return };
-                self.end_of_life(entry, Reason::Expired, effects);
+                self.discard(entry, Reason::Expired, effects);
                 continue;
             }
             let Some(recipient) = self.consumers.next().map(|consumer| Recipient::of(consumer)) else {
@@ -61,13 +61,13 @@ impl Queue {
             && let Some(entry) = self.ready.pop_front()
         {
             if entry.expires < now {
-                self.end_of_life(entry, Reason::Expired, effects);
+                self.discard(entry, Reason::Expired, effects);
                 continue;
             }
-            let pause = self.attempts.get(&entry.position).and_then(|attempts| attempts.pause);
-            match pause.map(|(pause, until)| (pause, self.on_the_clock(until))) {
-                Some((pause, until)) if until > now && entry.expires > now => {
-                    self.set_aside(until, pause, entry);
+            let wait = self.attempts.get(&entry.position).and_then(|attempts| attempts.wait);
+            match wait.map(|(wait, until)| (wait, self.on_the_clock(until))) {
+                Some((wait, until)) if until > now && entry.expires > now => {
+                    self.set_aside(until, wait, entry);
                 }
                 _ => return Some(entry),
             }
@@ -78,8 +78,8 @@ impl Queue {
     /// Whether the message at the head of the ready ones is next: none that returns stands before it.
     #[inline]
     pub(super) fn is_head_next(&self) -> bool {
-        self.absent.is_idle()
-            || self.ready.head().is_none_or(|(level, head)| !self.absent.is_before(level, head))
+        self.spilled.is_idle()
+            || self.ready.head().is_none_or(|(level, head)| !self.spilled.is_before(level, head))
     }
 
     /// Turns a message into a delivery: it is unacked from now on, or gone if it needs no ack.

@@ -10,14 +10,14 @@ impl Queue {
         while !self.is_expiry_held()
             && let Some(entry) = self.ready.pop_expired(&is_due)
         {
-            self.end_of_life(entry, Reason::Expired, effects);
+            self.discard(entry, Reason::Expired, effects);
         }
     }
 
     /// Messages that return, and those that are too many, have to be here first: which of them dies of what must not depend
     /// on where they were.
     pub(super) fn is_expiry_held(&self) -> bool {
-        self.overflow_waits || self.absent.returning() > 0
+        self.overflow_waits || self.spilled.returning() > 0
     }
 
     pub(super) fn queue_expiry(&self) -> Option<Time> {

@@ -23,30 +23,30 @@ impl Queue {
     }
 
     pub(super) fn purge(&mut self, effects: &mut Effects) -> Reply {
-        let (paused, purged) = (self.purge_paused(effects), self.ready.len());
-        if self.absent.has_pages() {
+        let (waiting, purged) = (self.purge_waiting(effects), self.ready.len());
+        if self.spilled.has_pages() {
             effects.pages_forgotten.extend(self.ready.pages());
         } else {
             effects.all_pages_forgotten |= self.ready.has_segments();
         }
         let any_stored = self.ready.clear();
-        if paused > 0 || any_stored {
+        if waiting > 0 || any_stored {
             let mut keep: Vec<Position> =
                 self.unacked.iter().filter(|u| u.entry.stored).map(|u| u.entry.position).collect();
             // Dead letters are removed in one store batch with the writing of their copies, not before.
-            keep.extend(self.absent.stored());
+            keep.extend(self.spilled.stored());
             keep.extend(effects.dead_letters.iter().filter_map(|letter| letter.stored));
             keep.sort_unstable();
             effects.purged = Some((self.next_position, keep));
         }
-        Reply::Purged(purged + paused)
+        Reply::Purged(purged + waiting)
     }
 
     pub(super) fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Reply {
         if if_unused && !self.consumers.is_empty() {
             return Reply::InUse;
         }
-        let ready = self.ready.len() + self.absent.returning() + self.paused.len() + self.delayed.len();
+        let ready = self.ready.len() + self.spilled.returning() + self.waiting.len() + self.schedule.len();
         if if_empty && ready > 0 {
             return Reply::NotEmpty;
         }
@@ -59,9 +59,9 @@ impl Queue {
         effects.ended = Some(ended);
         self.hand_over(effects);
         effects.cancelled.extend(self.consumers.keys());
-        effects.all_pages_forgotten |= self.ready.has_segments() || self.absent.has_pages();
+        effects.all_pages_forgotten |= self.ready.has_segments() || self.spilled.has_pages();
         self.ready.clear();
-        self.absent.clear();
-        self.delayed.clear();
+        self.spilled.clear();
+        self.schedule.clear();
     }
 }

@@ -1,7 +1,7 @@
 //! What of the queue is in memory, and what comes back to it.
 
 use super::queue::Queue;
-use crate::queue::command::Restored;
+use crate::queue::command::LoadedMessage;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::entry::Entry;
 use crate::queue::options::Overflow;
@@ -11,14 +11,14 @@ use crate::time::Time;
 impl Queue {
     /// Puts out of memory what is too much, and asks for what will be needed.
     pub(super) fn keep_window(&mut self, effects: &mut Effects) {
-        let absent = &self.absent;
-        self.ready.page_out(&|after, before| absent.any_between(after, before), &mut effects.pages);
+        let spilled = &self.spilled;
+        self.ready.page_out(&|after, before| spilled.any_between(after, before), &mut effects.pages);
         if !self.ready.has_segments() {
             return;
         }
         let limited = self.options.overflow == Overflow::DropHead
             && (self.options.length_max.is_some() || self.options.length_bytes_max.is_some());
-        let prefetch = limited || !self.consumers.is_empty() || self.waiting.any_get();
+        let prefetch = limited || !self.consumers.is_empty() || self.deferred.any_get();
         if prefetch || self.ready.may_expire_unseen() {
             self.ready.load(prefetch, &mut effects.loads);
         }
@@ -28,17 +28,17 @@ impl Queue {
     /// what is wanted.
     pub(super) fn keep_other_windows(&mut self, now: Time, effects: &mut Effects) {
         let window = self.options.window;
-        while let Some(entries) = self.unacked.page_out(now, &window, self.absent.next_bundle()) {
-            self.absent.add(entries, effects);
+        while let Some(entries) = self.unacked.page_out(now, &window, self.spilled.next_bundle()) {
+            self.spilled.add(entries, effects);
         }
-        while let Some(entries) = self.paused.page_out(&window, self.absent.next_bundle()) {
-            self.absent.add(entries, effects);
+        while let Some(entries) = self.waiting.page_out(&window, self.spilled.next_bundle()) {
+            self.spilled.add(entries, effects);
         }
-        effects.loads.extend(self.absent.ask());
+        effects.loads.extend(self.spilled.ask());
     }
 
     /// Messages came back to memory.
-    pub(super) fn loaded(&mut self, id: u64, messages: Vec<Restored>, effects: &mut Effects) {
+    pub(super) fn loaded(&mut self, id: u64, messages: Vec<LoadedMessage>, effects: &mut Effects) {
         let durable = self.options.durable;
         let entries = messages.into_iter().map(|restored| Entry {
             // As when it came in.
@@ -52,34 +52,37 @@ impl Queue {
         });
         let entries = entries.collect();
         effects.missing += if self.options.delays {
-            self.delayed.loaded(id, entries)
+            self.schedule.loaded(id, entries)
         } else {
             self.ready.loaded(id, entries)
         };
     }
 
     /// Messages of a bundle came: those that waited for them go on.
-    pub(super) fn bundle_loaded(&mut self, now: Time, messages: Vec<Restored>, effects: &mut Effects) {
+    pub(super) fn bundle_loaded(&mut self, now: Time, messages: Vec<LoadedMessage>, effects: &mut Effects) {
         // After an end nobody waits for it.
-        let Some(waiting) = self.absent.take_coming() else { return };
+        let Some(waiting) = self.spilled.take_loading() else { return };
         for (mut entry, destination) in waiting {
             let found = messages.binary_search_by_key(&entry.position, |restored| restored.position);
             let Some(restored) = found.ok().and_then(|at| messages.get(at)) else {
                 effects.missing += 1;
                 continue;
             };
-            self.forget_absent(&entry, effects);
+            self.forget_spilled(&entry, effects);
             entry.message = restored.message.clone();
             entry.bundle = 0;
             match destination {
                 Destination::Ready => {
                     let level = self.ready.level_of(entry.priority);
-                    self.absent.returned(level, entry.position);
+                    self.spilled.returned(level, entry.position);
                     self.ready.put_back(entry);
                 }
                 Destination::Dead(reason, attempts) => {
                     let stored = entry.stored.then_some(entry.position);
-                    self.bury(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
+                    self.dead_letter(
+                        DeadLetter { message: entry.message, reason, stored, attempts },
+                        effects,
+                    );
                 }
             }
         }
@@ -88,9 +91,9 @@ impl Queue {
 
     /// The message of this entry is not needed any more.
     #[inline]
-    pub(super) fn forget_absent(&mut self, entry: &Entry, effects: &mut Effects) {
-        if !entry.is_here() {
-            effects.pages_forgotten.extend(self.absent.release(entry.bundle));
+    pub(super) fn forget_spilled(&mut self, entry: &Entry, effects: &mut Effects) {
+        if !entry.is_in_memory() {
+            effects.pages_forgotten.extend(self.spilled.release(entry.bundle));
         }
     }
 }

@@ -8,14 +8,14 @@ impl Queue {
     /// Those on their way back to memory included.
     pub(in crate::queue) fn ready_positions(&self) -> Vec<Position> {
         let mut all = self.ready.positions();
-        all.extend(self.absent.positions().0);
+        all.extend(self.spilled.positions().0);
         all.sort_unstable();
         all.into_iter().map(|(_, position)| position).collect()
     }
 
     /// Dead ones whose messages are on their way back to memory.
     pub(in crate::queue) fn dead_positions(&self) -> Vec<Position> {
-        self.absent.positions().1
+        self.spilled.positions().1
     }
 
     pub(in crate::queue) fn unacked_positions(&self) -> Vec<Position> {
@@ -27,7 +27,7 @@ impl Queue {
     }
 
     pub(in crate::queue) fn bytes_in_memory(&self) -> usize {
-        self.ready.in_memory() + self.unacked.in_memory() + self.paused.in_memory()
+        self.ready.in_memory() + self.unacked.in_memory() + self.waiting.in_memory()
     }
 
     pub(in crate::queue) fn within_prefetch(&self) -> bool {
@@ -40,10 +40,10 @@ impl Queue {
 
     /// How many messages one of its windows knows.
     pub(in crate::queue) fn remembered(&self, scope: &str) -> usize {
-        self.seen.count(scope)
+        self.dedup.count(scope)
     }
 
     pub(in crate::queue) const fn delayed_bytes(&self) -> usize {
-        self.delayed.cost()
+        self.schedule.cost()
     }
 }

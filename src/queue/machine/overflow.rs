@@ -18,7 +18,7 @@ impl Queue {
         if self.options.overflow != Overflow::DropHead {
             return;
         }
-        if self.absent.returning() > 0 {
+        if self.spilled.returning() > 0 {
             self.overflow_waits =
                 self.options.length_max.is_some() || self.options.length_bytes_max.is_some();
             return;
@@ -34,7 +34,7 @@ impl Queue {
                 return;
             }
             if let Some(entry) = self.ready.pop_overflow() {
-                self.end_of_life(entry, Reason::Maxlen, effects);
+                self.discard(entry, Reason::Maxlen, effects);
             } else if !self.drop_overflow_segment(effects) {
                 self.overflow_waits = true;
                 return;

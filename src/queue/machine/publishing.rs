@@ -48,7 +48,12 @@ impl Queue {
         has_room
     }
 
-    pub(super) fn adopt(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
+    pub(super) fn publish_dead_lettered(
+        &mut self,
+        now: Time,
+        publishes: Vec<Publish>,
+        effects: &mut Effects,
+    ) {
         for publish in publishes {
             self.enqueue(now, ConnectionId(0), publish, effects);
             self.drop_overflow(now, effects);
@@ -80,7 +85,7 @@ impl Queue {
         let (message, priority) = (publish.message, publish.priority);
         let entry = Entry { message, position, expires, priority, redelivered: false, stored, bundle: 0 };
         if self.options.delays {
-            self.delayed.insert(entry);
+            self.schedule.insert(entry);
         } else {
             self.ready.push_back(entry);
         }
@@ -94,7 +99,7 @@ impl Queue {
     /// Whether the queue would be within its limits with the message in it.
     fn has_room_for(&self, publish: &Publish) -> bool {
         let bytes = (self.ready.bytes() + publish.message.body().len()) as u64;
-        let len = (self.ready.len() + self.absent.returning()) as u64;
+        let len = (self.ready.len() + self.spilled.returning()) as u64;
         let number_fits = self.options.length_max.is_none_or(|max| len < max);
         number_fits && self.options.length_bytes_max.is_none_or(|max| bytes <= max)
     }
@@ -105,7 +110,10 @@ impl Queue {
         }
         if self.options.overflow == Overflow::RejectPublishDlx {
             let message = publish.message.clone();
-            self.bury(DeadLetter { message, reason: Reason::Maxlen, stored: None, attempts: None }, effects);
+            self.dead_letter(
+                DeadLetter { message, reason: Reason::Maxlen, stored: None, attempts: None },
+                effects,
+            );
         } else {
             effects.drop_message(Reason::Maxlen);
         }

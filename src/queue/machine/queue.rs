@@ -6,16 +6,16 @@ use crate::message::Position;
 use crate::queue::attempts::{Attempts, Ending};
 use crate::queue::command::Command;
 use crate::queue::consumers::Consumers;
-use crate::queue::dedup::Seen;
-use crate::queue::deferred::{Question, Waiting};
+use crate::queue::dedup::DedupState;
+use crate::queue::deferred::{DeferredRequests, Request};
 use crate::queue::effects::Effects;
 use crate::queue::options::QueueOptions;
 use crate::queue::ready::Ready;
 use crate::queue::reply::{Counts, Flow, Reply};
-use crate::queue::segment::Stretch;
-use crate::queue::spilled::{Absent, is_bundle};
+use crate::queue::segment::RecoveredSegment;
+use crate::queue::spilled::{Spilled, is_bundle};
 use crate::queue::unacked::UnackedSet;
-use crate::queue::waiting::{Delayed, Paused};
+use crate::queue::waiting::{Schedule, WaitingSet};
 use crate::time::{Time, Timestamp};
 
 /// One queue. See the [module](super) for its invariants.
@@ -25,10 +25,10 @@ pub struct Queue {
     pub(super) ready: Ready,
     pub(super) unacked: UnackedSet,
     /// Messages of those that are not in memory.
-    pub(super) absent: Absent,
+    pub(super) spilled: Spilled,
     pub(super) consumers: Consumers,
     /// Messages that came back and wait.
-    pub(super) paused: Paused,
+    pub(super) waiting: WaitingSet,
     /// Of messages that came back: see [`returning`](super::returning).
     pub(super) attempts: BTreeMap<Position, Attempts>,
     pub(super) epoch: Timestamp,
@@ -39,11 +39,11 @@ pub struct Queue {
     pub(super) last_used: Time,
     pub(super) ended: bool,
     /// Commands that wait for messages to come back.
-    pub(super) waiting: Waiting,
+    pub(super) deferred: DeferredRequests,
     /// Messages that wait for their time.
-    pub(super) delayed: Delayed,
+    pub(super) schedule: Schedule,
     /// What it remembers of messages that came.
-    pub(super) seen: Seen,
+    pub(super) dedup: DedupState,
     /// There are too many messages, but the one to be dropped has to come back first.
     pub(super) overflow_waits: bool,
 }
@@ -55,10 +55,10 @@ impl Queue {
         Self {
             ready: Ready::new(options.priority_max.unwrap_or(0), options.window),
             unacked: UnackedSet::new(options.ack_timeout),
-            absent: Absent::default(),
+            spilled: Spilled::default(),
             consumers: Consumers::new(options.single_active_consumer),
-            delayed: Delayed::new(options.window),
-            paused: Paused::default(),
+            schedule: Schedule::new(options.window),
+            waiting: WaitingSet::default(),
             attempts: BTreeMap::new(),
             epoch: Timestamp::default(),
             options,
@@ -66,19 +66,19 @@ impl Queue {
             had_consumer: false,
             last_used: now,
             ended: false,
-            waiting: Waiting::default(),
-            seen: Seen::default(),
+            deferred: DeferredRequests::default(),
+            dedup: DedupState::default(),
             overflow_waits: false,
         }
     }
 
     /// Takes over what an earlier run left of a durable queue, by ascending first positions and before any command; what
     /// lies at or below `delivered` may have been delivered before.
-    pub fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
+    pub fn restore(&mut self, segments: Vec<RecoveredSegment>, delivered: Position) {
         if self.options.delays {
-            self.delayed.restore(stretches);
+            self.schedule.restore(segments);
         } else {
-            self.ready.restore(stretches, delivered);
+            self.ready.restore(segments, delivered);
         }
     }
 
@@ -92,12 +92,12 @@ impl Queue {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            ready: self.ready.len() + self.absent.returning() + self.delayed.len(),
+            ready: self.ready.len() + self.spilled.returning() + self.schedule.len(),
             unacked: self.unacked.len(),
             consumers: self.consumers.len(),
             ready_bytes: self.ready.bytes(),
-            delayed: self.paused.delayed(),
-            parked: self.paused.parked(),
+            delayed: self.waiting.delayed(),
+            parked: self.waiting.parked(),
         }
     }
 
@@ -114,17 +114,21 @@ impl Queue {
         }
         match command {
             Command::Publish(connection, publishes) => self.publish(now, connection, publishes, effects),
-            Command::PublishMarked(connection, publishes) => {
-                self.publish_marked(now, connection, publishes, effects);
+            Command::PublishDedup(connection, publishes) => {
+                self.publish_dedup(now, connection, publishes, effects);
             }
-            Command::Adopt(publishes) => self.adopt(now, publishes, effects),
-            Command::AdoptNew(publishes) => self.adopt_new(now, publishes, effects),
-            Command::Settle(verb, handles) => self.settle(now, verb, handles, effects),
-            Command::Grant(handle, wish, error) => self.grant(now, handle, wish, error, effects),
+            Command::PublishDeadLettered(publishes) => self.publish_dead_lettered(now, publishes, effects),
+            Command::PublishDue(publishes) => self.publish_due(now, publishes, effects),
+            Command::Settle(settlement, handles) => self.settle(now, settlement, handles, effects),
+            Command::Dispose(handle, disposition, error) => {
+                self.dispose(now, handle, disposition, error, effects)
+            }
             Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
             Command::Consume(consume) => return self.consume(now, consume),
             Command::Cancel(consumer) => self.cancel(now, consumer, effects),
-            Command::Limit(connection, channel, limit) => self.consumers.limit(connection, channel, &limit),
+            Command::ChannelPrefetch(connection, channel, limit) => {
+                self.consumers.limit(connection, channel, &limit)
+            }
             Command::ChannelGone(connection, channel, ending) => {
                 self.gone(now, connection, Some(channel), ending, effects);
             }
@@ -132,16 +136,16 @@ impl Queue {
                 self.gone(now, connection, None, Ending::Failed, effects);
             }
             Command::Get { connection, channel, no_ack } => {
-                return self.ask(now, Question::Get { connection, channel, no_ack }, effects);
+                return self.ask(now, Request::Get { connection, channel, no_ack }, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
             Command::ReleaseParked => return self.release_parked(),
             Command::DropParked => return self.drop_parked(effects),
-            Command::Purge => return self.ask(now, Question::Purge, effects),
+            Command::Purge => return self.ask(now, Request::Purge, effects),
             Command::Delete { if_unused, if_empty } => {
-                return self.ask(now, Question::Delete { if_unused, if_empty }, effects);
+                return self.ask(now, Request::Delete { if_unused, if_empty }, effects);
             }
-            Command::Inspect => return self.ask(now, Question::Inspect, effects),
+            Command::Inspect => return self.ask(now, Request::Inspect, effects),
             Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),
         }
@@ -158,7 +162,7 @@ impl Queue {
             return;
         }
         self.catch_up(now, effects);
-        self.answer_waiting(now, effects);
+        self.answer_deferred(now, effects);
         if self.ended {
             return;
         }
@@ -194,9 +198,9 @@ impl Queue {
             next_expiry,
             self.unacked.next_page_out(&self.options.window),
             self.queue_expiry(),
-            self.paused.next_due(),
+            self.waiting.next_due(),
             self.unacked.next_overdue(),
-            self.delayed.next_due(),
+            self.schedule.next_due(),
         ];
         times.into_iter().flatten().min()
     }
@@ -214,8 +218,8 @@ impl Queue {
     }
 
     /// Takes back what an earlier run remembered of messages that came.
-    pub fn restore_seen(&mut self, seen: Seen) {
-        self.seen = seen;
+    pub fn restore_dedup(&mut self, dedup: DedupState) {
+        self.dedup = dedup;
     }
 
     pub(super) fn wall(&self, now: Time) -> Timestamp {

@@ -9,14 +9,14 @@ use crate::queue::attempts::{Attempts, Ending};
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
-use crate::queue::failure_policy::Fate;
+use crate::queue::failure_policy::Outcome;
 use crate::queue::spilled::Destination;
 use crate::queue::unacked::Unacked;
 use crate::time::Time;
 
 impl Queue {
     /// Deliveries ended without an ack: each message comes back, waits, or is dead, as the queue says.
-    pub(super) fn come_back(
+    pub(super) fn return_to_queue(
         &mut self,
         now: Time,
         unacked: Vec<Unacked>,
@@ -32,8 +32,8 @@ impl Queue {
         for unacked in unacked {
             let position = unacked.entry.position;
             let mut attempts = self.note_ending(now, &unacked, ending);
-            let fate = self.options.failure.fate(position, ending, &mut attempts);
-            self.carry_out_fate(now, unacked.entry, attempts, fate, &mut again, effects);
+            let outcome = self.options.failure.outcome(position, ending, &mut attempts);
+            self.carry_out(now, unacked.entry, attempts, outcome, &mut again, effects);
         }
         self.requeue(again);
     }
@@ -41,43 +41,43 @@ impl Queue {
     pub(super) fn note_ending(&mut self, now: Time, unacked: &Unacked, ending: Ending) -> Attempts {
         let mut attempts = self.attempts.remove(&unacked.entry.position).unwrap_or_default();
         attempts.ended(self.wall(now), self.options.failure.counts(ending));
-        attempts.pause = None;
+        attempts.wait = None;
         let name = unacked.key().and_then(|key| self.consumers.name(key));
         attempts.consumer = name.map(|name| name.tag.clone());
         attempts.peer = name.map(|name| name.peer.clone());
         attempts
     }
 
-    pub(super) fn carry_out_fate(
+    pub(super) fn carry_out(
         &mut self,
         now: Time,
         mut entry: Entry,
         mut attempts: Attempts,
-        fate: Fate,
+        outcome: Outcome,
         again: &mut Vec<Entry>,
         effects: &mut Effects,
     ) {
         let position = entry.position;
-        if fate == Fate::Dead {
+        if outcome == Outcome::Dead {
             self.attempts.insert(position, attempts);
-            self.end_of_life(entry, Reason::DeliveryLimit, effects);
+            self.discard(entry, Reason::DeliveryLimit, effects);
             return;
         }
         effects.counted.returned += 1;
-        if let Fate::Wait(pause, ms) = fate {
-            attempts.pause = Some((pause, self.wall(now).plus_ms(u64::from(ms))));
+        if let Outcome::Wait(wait, ms) = outcome {
+            attempts.wait = Some((wait, self.wall(now).plus_ms(u64::from(ms))));
         }
         if entry.stored {
-            effects.noted.push((position, attempts.clone()));
+            effects.attempts.push((position, attempts.clone()));
         }
         self.attempts.insert(position, attempts);
-        match fate {
-            Fate::Wait(pause, ms) => {
+        match outcome {
+            Outcome::Wait(wait, ms) => {
                 entry.redelivered = true;
                 entry.message = entry.message.detached();
-                self.set_aside(now.plus_ms(u64::from(ms)), pause, entry);
+                self.set_aside(now.plus_ms(u64::from(ms)), wait, entry);
             }
-            Fate::Again | Fate::Dead => again.push(entry),
+            Outcome::Ready | Outcome::Dead => again.push(entry),
         }
     }
 
@@ -94,11 +94,11 @@ impl Queue {
 
     /// Puts an entry among the ready ones, when its message is here.
     pub(super) fn put_back(&mut self, entry: Entry) {
-        if entry.is_here() {
+        if entry.is_in_memory() {
             self.ready.put_back(entry);
         } else {
             let level = self.ready.level_of(entry.priority);
-            self.absent.want(level, entry, Destination::Ready);
+            self.spilled.want(level, entry, Destination::Ready);
         }
     }
 

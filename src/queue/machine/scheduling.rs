@@ -11,11 +11,11 @@ impl Queue {
     /// Lets those go whose time has come.
     pub(super) fn release_due(&mut self, now: Time, effects: &mut Effects) {
         while effects.due.len() < BATCH_MAX
-            && let Some(entry) = self.delayed.pop_due(now)
+            && let Some(entry) = self.schedule.pop_due(now)
         {
             let stored = entry.stored.then_some(entry.position);
             effects.due.push(Due { message: entry.message, stored });
         }
-        self.delayed.keep_window(now, effects);
+        self.schedule.keep_window(now, effects);
     }
 }

@@ -1,50 +1,56 @@
 //! What consumers say about messages that they have.
 
 use super::queue::Queue;
-use crate::queue::attempts::{Ending, Pause};
-use crate::queue::command::{Verb, Wish};
+use crate::queue::attempts::{Ending, WaitKind};
+use crate::queue::command::{Disposition, Settlement};
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::Effects;
-use crate::queue::failure_policy::Fate;
+use crate::queue::failure_policy::Outcome;
 use crate::queue::ids::Handle;
 use crate::queue::unacked::Unacked;
 use crate::time::Time;
 
 impl Queue {
-    pub(super) fn settle(&mut self, now: Time, verb: Verb, handles: Vec<Handle>, effects: &mut Effects) {
+    pub(super) fn settle(
+        &mut self,
+        now: Time,
+        settlement: Settlement,
+        handles: Vec<Handle>,
+        effects: &mut Effects,
+    ) {
         let mut back = Vec::new();
         for handle in handles {
             let Some(unacked) = self.unacked.remove(handle) else { continue };
             self.give_credit_back(&unacked);
-            match verb {
-                Verb::Ack => {
+            match settlement {
+                Settlement::Ack => {
                     effects.counted.acked += 1;
                     self.forget_attempts(unacked.entry.position);
-                    self.forget_absent(&unacked.entry, effects);
+                    self.forget_spilled(&unacked.entry, effects);
                     effects.removed.extend(unacked.entry.stored.then_some(unacked.entry.position));
                 }
-                Verb::Requeue | Verb::Fail => back.push(unacked),
-                Verb::Reject => {
+                Settlement::Requeue | Settlement::Fail => back.push(unacked),
+                Settlement::Reject => {
                     self.note_last_attempt(now, &unacked);
-                    self.end_of_life(unacked.entry, Reason::Rejected, effects);
+                    self.discard(unacked.entry, Reason::Rejected, effects);
                 }
             }
         }
-        let ending = if verb == Verb::Fail { Ending::Failed } else { Ending::Returned };
-        self.come_back(now, back, ending, effects);
+        let ending = if settlement == Settlement::Fail { Ending::Failed } else { Ending::Returned };
+        self.return_to_queue(now, back, ending, effects);
         self.drop_overflow(now, effects);
     }
 
-    /// Does what a consumer wishes for a message it has. One that is gone is left alone.
-    pub(super) fn grant(
+    /// Does what a consumer asks for a message it has, beyond ack and nack. One that is gone is left alone.
+    pub(super) fn dispose(
         &mut self,
         now: Time,
         handle: Handle,
-        wish: Wish,
+        disposition: Disposition,
         error: Option<std::sync::Arc<str>>,
         effects: &mut Effects,
     ) {
-        if wish == Wish::Progress {
+        if disposition == Disposition::Progress {
             self.unacked.renew(handle, now);
             return;
         }
@@ -53,20 +59,22 @@ impl Queue {
         let mut attempts = self.note_ending(now, &unacked, Ending::Failed);
         attempts.error = error.or(attempts.error);
         let position = unacked.entry.position;
-        let fate = match wish {
-            Wish::Terminate => {
+        let outcome = match disposition {
+            Disposition::Terminate => {
                 self.attempts.insert(position, attempts);
-                self.end_of_life(unacked.entry, Reason::Rejected, effects);
+                self.discard(unacked.entry, Reason::Rejected, effects);
                 return;
             }
-            Wish::Retry(None) => self.options.failure.fate(position, Ending::Failed, &mut attempts),
-            Wish::Retry(_) if self.options.failure.is_exhausted(&attempts) => Fate::Dead,
-            Wish::Retry(Some(0)) => Fate::Again,
-            Wish::Retry(Some(ms)) => Fate::Wait(Pause::Delayed, ms),
-            Wish::Park | Wish::Progress => Fate::Wait(Pause::Parked, self.options.failure.parking_ms()),
+            Disposition::Retry(None) => self.options.failure.outcome(position, Ending::Failed, &mut attempts),
+            Disposition::Retry(_) if self.options.failure.is_exhausted(&attempts) => Outcome::Dead,
+            Disposition::Retry(Some(0)) => Outcome::Ready,
+            Disposition::Retry(Some(ms)) => Outcome::Wait(WaitKind::Delayed, ms),
+            Disposition::Park | Disposition::Progress => {
+                Outcome::Wait(WaitKind::Parked, self.options.failure.parking_ms())
+            }
         };
         let mut again = Vec::new();
-        self.carry_out_fate(now, unacked.entry, attempts, fate, &mut again, effects);
+        self.carry_out(now, unacked.entry, attempts, outcome, &mut again, effects);
         self.requeue(again);
     }
 

@@ -14,7 +14,7 @@ impl Queue {
             let Some(unacked) = self.unacked.remove(handle) else { return };
             self.give_credit_back(&unacked);
             let (connection, channel, key) = (unacked.connection, unacked.channel, unacked.key());
-            self.come_back(now, vec![unacked], Ending::Failed, effects);
+            self.return_to_queue(now, vec![unacked], Ending::Failed, effects);
             effects.timed_out_count += 1;
             match (timeout.action, key) {
                 (TimeoutAction::Close, _) => {
@@ -25,7 +25,7 @@ impl Queue {
                 }
                 (TimeoutAction::Cancel, Some(key)) => {
                     let rest = self.unacked.remove_of_consumer(key);
-                    self.come_back(now, rest, Ending::Returned, effects);
+                    self.return_to_queue(now, rest, Ending::Returned, effects);
                     if self.consumers.remove(key).is_some() {
                         effects.cancelled.push(key);
                         self.consumer_left(now, effects);

@@ -5,9 +5,9 @@ use amq_protocol::types::FieldTable;
 
 use super::arguments::{Arguments, OptionsError};
 use super::failure_arguments::AckTimeout;
+use crate::dedup::Deduplication;
 use crate::queue::failure_policy::FailurePolicy;
 use crate::queue::window::Window;
-use crate::unique::Deduplication;
 
 /// What gives way when a queue is at its length limit (`x-overflow`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

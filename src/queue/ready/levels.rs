@@ -4,7 +4,7 @@ use super::level::{Gap, Level};
 use crate::message::Position;
 use crate::queue::effects::{Load, Page};
 use crate::queue::entry::{ENTRY_BYTES, Entry};
-use crate::queue::segment::{Segment, Stretch};
+use crate::queue::segment::{RecoveredSegment, Segment};
 use crate::queue::window::Window;
 use crate::time::Time;
 
@@ -137,16 +137,16 @@ impl Ready {
     }
 
     /// Takes over what an earlier run left of a durable queue, delivered up to a position.
-    pub(in crate::queue) fn restore(&mut self, stretches: Vec<Stretch>, delivered: Position) {
-        let mut open: Vec<Option<Stretch>> = self.levels.iter().map(|_| None).collect();
-        for stretch in stretches {
-            let Some(slot) = open.get_mut(usize::from(self.level_of(stretch.level))) else { continue };
+    pub(in crate::queue) fn restore(&mut self, segments: Vec<RecoveredSegment>, delivered: Position) {
+        let mut open: Vec<Option<RecoveredSegment>> = self.levels.iter().map(|_| None).collect();
+        for recovered in segments {
+            let Some(slot) = open.get_mut(usize::from(self.level_of(recovered.level))) else { continue };
             match slot {
-                Some(before) if !before.ends_before(&stretch, self.share.segment_bytes) => {
-                    before.merge(&stretch)
+                Some(before) if !before.ends_before(&recovered, self.share.segment_bytes) => {
+                    before.merge(&recovered)
                 }
                 _ => {
-                    let full = slot.replace(stretch);
+                    let full = slot.replace(recovered);
                     self.restore_segment(full, delivered);
                 }
             }
@@ -154,14 +154,14 @@ impl Ready {
         open.into_iter().for_each(|rest| self.restore_segment(rest, delivered));
     }
 
-    fn restore_segment(&mut self, stretch: Option<Stretch>, delivered: Position) {
-        let Some(stretch) = stretch else { return };
+    fn restore_segment(&mut self, recovered: Option<RecoveredSegment>, delivered: Position) {
+        let Some(recovered) = recovered else { return };
         let id = self.next_segment;
-        let Some(segment) = Segment::restored(id, &stretch, delivered) else { return };
+        let Some(segment) = Segment::restored(id, &recovered, delivered) else { return };
         self.next_segment += 1;
         self.len += segment.count;
         self.bytes += segment.body_bytes;
-        self.level(stretch.level).restore(segment);
+        self.level(recovered.level).restore(segment);
     }
 
     /// Puts out of memory what is beyond the window.

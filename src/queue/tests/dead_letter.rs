@@ -1,6 +1,6 @@
 //! What a dead letter carries, byte for byte where the clients of it look, and when it stops going round.
 
-use super::super::dead_letter::{Death, bury, extra_keys, is_cycle, routing_keys, without_header};
+use super::super::dead_letter::{Death, extra_keys, is_cycle, routing_keys, with_death, without_header};
 use super::*;
 use crate::protocol::content::Properties;
 use crate::protocol::table::{FieldValue, Table, TableWriter};
@@ -94,14 +94,14 @@ fn died(queue: &'static str, reason: Reason) -> Death<'static> {
 }
 
 /// Buries a message once for each death, oldest first.
-fn buried(deaths: &[(&'static str, Reason)]) -> Message {
-    deaths.iter().fold(plain(), |message, (queue, reason)| bury(&message, &died(queue, *reason)))
+fn died_of(deaths: &[(&'static str, Reason)]) -> Message {
+    deaths.iter().fold(plain(), |message, (queue, reason)| with_death(&message, &died(queue, *reason)))
 }
 
 #[test]
 fn the_first_death_says_where_why_and_when() {
-    let buried = bury(&letter(None, Some(b"5000")), &died("q", Reason::Expired));
-    let [death] = deaths(&buried)[..] else { panic!("{buried:?}") };
+    let letter = with_death(&letter(None, Some(b"5000")), &died("q", Reason::Expired));
+    let [death] = deaths(&letter)[..] else { panic!("{letter:?}") };
     let mut expected = table(|death| {
         death.entry(b"count", FieldValue::I64(1));
         death.entry(b"reason", FieldValue::LongString(b"expired"));
@@ -116,14 +116,14 @@ fn the_first_death_says_where_why_and_when() {
 
 #[test]
 fn without_a_ttl_there_is_no_original_expiration() {
-    assert_eq!(deaths(&bury(&plain(), &DEATH))[0].get(b"original-expiration"), None);
+    assert_eq!(deaths(&with_death(&plain(), &DEATH))[0].get(b"original-expiration"), None);
 }
 
 #[test]
 fn every_reason_has_rabbitmqs_name() {
     let reasons = [Reason::Rejected, Reason::Expired, Reason::Maxlen, Reason::DeliveryLimit];
     let names =
-        reasons.map(|reason| text(headers(&buried(&[("q", reason)])), "x-first-death-reason").to_owned());
+        reasons.map(|reason| text(headers(&died_of(&[("q", reason)])), "x-first-death-reason").to_owned());
     assert_eq!(names, ["rejected", "expired", "maxlen", "delivery_limit"]);
 }
 
@@ -135,39 +135,39 @@ fn everything_but_headers_and_expiration_stays_as_it_was() {
         mine.entry(b"b", FieldValue::Void);
     });
     let message = letter(Some(&mine), Some(b"60000"));
-    let buried = bury(&message, &DEATH);
-    let table = headers(&buried).bytes();
-    assert_eq!(buried.properties(), properties(Some(table), None));
+    let letter = with_death(&message, &DEATH);
+    let table = headers(&letter).bytes();
+    assert_eq!(letter.properties(), properties(Some(table), None));
     assert!(table.starts_with(&mine), "the client's own headers, in order, twins and all");
-    assert_eq!((buried.body(), buried.is_persistent()), (&b"body"[..], true));
-    assert_eq!((buried.exchange(), buried.routing_key()), (&b"dlx"[..], &b"key"[..]));
+    assert_eq!((letter.body(), letter.is_persistent()), (&b"body"[..], true));
+    assert_eq!((letter.exchange(), letter.routing_key()), (&b"dlx"[..], &b"key"[..]));
 }
 
 #[test]
 fn a_message_without_properties_gets_headers() {
     let message = Message::new(Parts { properties: &[0, 0], ..Parts::default() });
-    let buried = bury(&message, &DEATH);
-    let table = headers(&buried).bytes();
+    let letter = with_death(&message, &DEATH);
+    let table = headers(&letter).bytes();
     let length = (table.len() as u32).to_be_bytes();
-    assert_eq!(buried.properties(), [&HEADERS.to_be_bytes()[..], &length, table].concat());
-    assert!(!buried.is_persistent());
+    assert_eq!(letter.properties(), [&HEADERS.to_be_bytes()[..], &length, table].concat());
+    assert!(!letter.is_persistent());
 }
 
 #[test]
 fn properties_that_cannot_be_read_are_kept() {
     let message = Message::new(Parts { properties: &[0x80, 0, 9], body: b"worth more", ..Parts::default() });
-    let buried = bury(&message, &DEATH);
-    assert_eq!((buried.properties(), buried.body()), (&[0x80, 0, 9][..], &b"worth more"[..]));
-    assert!(!is_cycle(&buried, "q"));
-    assert_eq!(routing_keys(&buried), [b""]);
+    let letter = with_death(&message, &DEATH);
+    assert_eq!((letter.properties(), letter.body()), (&[0x80, 0, 9][..], &b"worth more"[..]));
+    assert!(!is_cycle(&letter, "q"));
+    assert_eq!(routing_keys(&letter), [b""]);
 }
 
 #[test]
 fn a_repeated_death_is_counted_and_comes_to_the_front() {
-    let message = buried(&[("q", Reason::Expired), ("other", Reason::Expired), ("q", Reason::Maxlen)]);
+    let message = died_of(&[("q", Reason::Expired), ("other", Reason::Expired), ("q", Reason::Maxlen)]);
     assert_eq!(history(&message), [("q", "maxlen", 1), ("other", "expired", 1), ("q", "expired", 1)]);
     let later = Timestamp::from_millis(9_999_999);
-    let again = bury(&message, &Death { at: later, ..died("q", Reason::Expired) });
+    let again = with_death(&message, &Death { at: later, ..died("q", Reason::Expired) });
     assert_eq!(history(&again), [("q", "expired", 2), ("q", "maxlen", 1), ("other", "expired", 1)]);
     let first = deaths(&again)[0];
     assert_eq!(first.get(b"time"), Some(FieldValue::Timestamp(1234)), "that of the first");
@@ -176,8 +176,8 @@ fn a_repeated_death_is_counted_and_comes_to_the_front() {
 
 #[test]
 fn keys_and_expiration_stay_those_of_the_first_death() {
-    let first = bury(&letter(None, Some(b"10")), &Death { routing_key: Some("new"), ..DEATH });
-    let again = bury(&first, &DEATH);
+    let first = with_death(&letter(None, Some(b"10")), &Death { routing_key: Some("new"), ..DEATH });
+    let again = with_death(&first, &DEATH);
     let [death] = deaths(&again)[..] else { panic!("{again:?}") };
     assert_eq!((keys(death), text(death, "original-expiration")), (vec![&b"key"[..]], "10"));
     assert_eq!(death.get(b"count"), Some(FieldValue::I64(2)));
@@ -185,7 +185,7 @@ fn keys_and_expiration_stay_those_of_the_first_death() {
 
 #[test]
 fn first_death_headers_stay_and_last_death_headers_follow() {
-    let message = buried(&[("q", Reason::Expired), ("other", Reason::Rejected)]);
+    let message = died_of(&[("q", Reason::Expired), ("other", Reason::Rejected)]);
     let headers = headers(&message);
     let of =
         |prefix: &str| ["exchange", "queue", "reason"].map(|name| text(headers, &format!("{prefix}-{name}")));
@@ -206,13 +206,13 @@ fn an_own_routing_key_replaces_key_and_cc() {
         cc.entry(b"mine", FieldValue::Void);
     });
     let message = letter(Some(&cc), None);
-    let kept = bury(&message, &DEATH);
+    let kept = with_death(&message, &DEATH);
     let all: [&[u8]; 3] = [b"key", b"one", b"two"];
     assert_eq!(
         (routing_keys(&kept), keys(deaths(&kept)[0])),
         (all.map(<[u8]>::to_vec).to_vec(), all.to_vec())
     );
-    let replaced = bury(&message, &Death { routing_key: Some("dead"), ..DEATH });
+    let replaced = with_death(&message, &Death { routing_key: Some("dead"), ..DEATH });
     assert_eq!(routing_keys(&replaced), [b"dead"]);
     assert_eq!(headers(&replaced).get(b"CC"), None);
     assert_eq!(headers(&replaced).get(b"mine"), Some(FieldValue::Void));
@@ -231,7 +231,7 @@ fn bcc_goes_where_it_is_asked_to() {
     assert_eq!(extra_keys(without, b"CC").collect::<Vec<_>>(), [b"seen"]);
     assert_eq!(without_header(without, b"BCC"), None);
     let message = letter(Some(&both), None);
-    assert_eq!(keys(deaths(&bury(&message, &DEATH))[0]), [&b"key"[..], b"seen"], "BCC is not told");
+    assert_eq!(keys(deaths(&with_death(&message, &DEATH))[0]), [&b"key"[..], b"seen"], "BCC is not told");
 }
 
 #[test]
@@ -240,11 +240,11 @@ fn a_history_that_is_none_is_replaced() {
     for value in odd {
         let made_up = table(|made_up| made_up.entry(b"x-death", value));
         let message = letter(Some(&made_up), None);
-        assert_eq!(history(&bury(&message, &DEATH)), [("q", "rejected", 1)]);
+        assert_eq!(history(&with_death(&message, &DEATH)), [("q", "rejected", 1)]);
         assert!(!is_cycle(&message, "q"));
     }
     let mixed = table(|mixed| mixed.array(b"x-death", |deaths| deaths.value(FieldValue::I32(1))));
-    assert_eq!(history(&bury(&letter(Some(&mixed), None), &DEATH)), [("q", "rejected", 1)]);
+    assert_eq!(history(&with_death(&letter(Some(&mixed), None), &DEATH)), [("q", "rejected", 1)]);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_death_of_its_own_queue_is_a_cycle_unless_somebody_rejected_it_since() {
         (&[("other", Rejected), ("q", Expired)], true),
     ];
     for (deaths, expected) in cases {
-        assert_eq!(is_cycle(&buried(deaths), "q"), expected, "{deaths:?}");
+        assert_eq!(is_cycle(&died_of(deaths), "q"), expected, "{deaths:?}");
     }
     assert!(!is_cycle(&plain(), "q"));
 }
@@ -280,7 +280,7 @@ proptest! {
             let place = expected.iter().position(|(q, r, _)| (*q, *r) == (queue, reason.name()));
             let (_, _, count) = place.map_or(("", "", 0), |place| expected.remove(place));
             expected.insert(0, (queue, reason.name(), count + 1));
-            message = bury(&message, &died(queue, reason));
+            message = with_death(&message, &died(queue, reason));
             prop_assert_eq!(history(&message), expected.clone());
             prop_assert_eq!(Properties::parse(message.properties()).unwrap().expiration(), None);
         }
@@ -298,6 +298,6 @@ fn the_largest_count_stays() {
             });
         });
     });
-    let buried = bury(&letter(Some(&made_up), None), &DEATH);
-    assert_eq!(history(&buried), [("q", "rejected", i64::MAX)]);
+    let letter = with_death(&letter(Some(&made_up), None), &DEATH);
+    assert_eq!(history(&letter), [("q", "rejected", i64::MAX)]);
 }

@@ -42,9 +42,9 @@ fn a_position_is_never_used_again() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.consume(1, 1);
     bench.publish(&["a", "b"]);
-    bench.settle(Verb::Ack, 0);
-    bench.settle(Verb::Requeue, 1);
-    bench.settle(Verb::Reject, 2);
+    bench.settle(Settlement::Ack, 0);
+    bench.settle(Settlement::Requeue, 1);
+    bench.settle(Settlement::Reject, 2);
     bench.command(Command::Purge);
     bench.publish(&["c"]);
     assert_eq!(positions(&bench), [1, 2, 2, 3]);
@@ -59,9 +59,9 @@ fn a_message_returns_between_its_neighbours_of_the_same_priority() {
     bench.consume(1, 3);
     assert_eq!(bench.bodies(), ["high", "a", "b"]);
     bench.command(Command::Cancel(key(1)));
-    bench.settle(Verb::Requeue, 2);
-    bench.settle(Verb::Requeue, 0);
-    bench.settle(Verb::Requeue, 1);
+    bench.settle(Settlement::Requeue, 2);
+    bench.settle(Settlement::Requeue, 0);
+    bench.settle(Settlement::Requeue, 1);
     bench.consume(2, 0);
     assert_eq!(bench.bodies()[3..], ["high", "a", "b", "c"]);
 }
@@ -71,7 +71,7 @@ fn what_a_lost_channel_had_returns_in_order_and_redelivered() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.consume(1, 2);
     bench.publish(&["a", "b", "c", "d"]);
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     assert_eq!(
         bench.queue.counts(),
@@ -99,7 +99,7 @@ fn a_got_message_is_requeued_to_its_place() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.publish(&["a", "b"]);
     let first = got(bench.command(get(false)));
-    bench.command(Command::Settle(Verb::Requeue, vec![first.handle]));
+    bench.command(Command::Settle(Settlement::Requeue, vec![first.handle]));
     let again = got(bench.command(get(false)));
     assert_eq!((again.handle.position, again.redelivered), (Position(1), true));
     bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
@@ -124,20 +124,20 @@ fn a_consumer_without_credit_is_passed_over_and_comes_back_with_it() {
     bench.consume(2, 0);
     bench.publish(&["a", "b", "c"]);
     assert_eq!(bench.takers(), [1, 2, 2]);
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     bench.publish(&["d", "e"]);
     assert_eq!(bench.takers()[3..], [2, 1]);
 }
 
 #[test]
 fn each_way_to_settle_gives_prefetch_back() {
-    for verb in [Verb::Ack, Verb::Reject, Verb::Requeue] {
+    for settlement in [Settlement::Ack, Settlement::Reject, Settlement::Requeue] {
         let mut bench = Bench::new(QueueOptions::default());
         bench.consume(1, 1);
         bench.publish(&["a", "b"]);
-        bench.settle(verb, 0);
-        assert_eq!(bench.bodies()[1], if verb == Verb::Requeue { "a" } else { "b" });
-        assert_eq!(bench.queue.counts().unacked, 1, "{verb:?}");
+        bench.settle(settlement, 0);
+        assert_eq!(bench.bodies()[1], if settlement == Settlement::Requeue { "a" } else { "b" });
+        assert_eq!(bench.queue.counts().unacked, 1, "{settlement:?}");
     }
 }
 
@@ -148,7 +148,7 @@ fn a_got_message_takes_none_of_the_prefetch() {
     let first = got(bench.command(get(false)));
     bench.consume(1, 1);
     bench.publish(&["a", "b"]);
-    bench.command(Command::Settle(Verb::Ack, vec![first.handle]));
+    bench.command(Command::Settle(Settlement::Ack, vec![first.handle]));
     assert_eq!((bench.bodies(), bench.ready()), (vec!["a".to_owned()], 1));
 }
 
@@ -160,7 +160,7 @@ fn prefetch_means_nothing_without_acks() {
     assert_eq!((bench.got.len(), bench.queue.counts().unacked), (2, 0));
     assert_eq!(bench.effects.removed, [Position(1), Position(2)]);
     assert_eq!(bench.effects.delivered_up_to, None);
-    bench.settle(Verb::Requeue, 0);
+    bench.settle(Settlement::Requeue, 0);
     assert_eq!(bench.ready(), 0, "what needs no ack cannot be settled");
 }
 
@@ -188,14 +188,14 @@ fn acks_give_no_window_back() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.consume(1, 0);
     bench.publish(&[&"x".repeat(WINDOW_BYTES), "a"]);
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     assert_eq!(bench.got.len(), 1);
 }
 
 #[test]
 fn a_shared_limit_counts_over_queues_but_not_without_acks() {
     let (mut one, mut two) = (Bench::new(QueueOptions::default()), Bench::new(QueueOptions::default()));
-    let limit = Arc::<ChannelLimit>::default();
+    let limit = Arc::<ChannelPrefetch>::default();
     limit.set(3);
     for bench in [&mut one, &mut two] {
         bench.consume_with(1, |consume| consume.limit = Some(Arc::clone(&limit)));
@@ -210,23 +210,23 @@ fn a_shared_limit_counts_over_queues_but_not_without_acks() {
 #[test]
 fn a_limit_that_is_raised_or_comes_later_counts_at_once() {
     let mut bench = Bench::new(QueueOptions::default());
-    let limit = Arc::<ChannelLimit>::default();
+    let limit = Arc::<ChannelPrefetch>::default();
     limit.set(1);
     bench.consume(1, 0);
-    bench.command(Command::Limit(CONSUMER, 1, Arc::clone(&limit)));
+    bench.command(Command::ChannelPrefetch(CONSUMER, 1, Arc::clone(&limit)));
     bench.publish(&["a", "b", "c", "d"]);
     assert_eq!(bench.got.len(), 1);
     limit.set(3);
-    bench.command(Command::Limit(CONSUMER, 2, Arc::clone(&limit)));
+    bench.command(Command::ChannelPrefetch(CONSUMER, 2, Arc::clone(&limit)));
     assert_eq!(bench.got.len(), 1, "that is another channel's");
-    bench.command(Command::Limit(CONSUMER, 1, limit));
+    bench.command(Command::ChannelPrefetch(CONSUMER, 1, limit));
     assert_eq!((bench.got.len(), bench.ready()), (3, 1));
 }
 
 #[test]
 fn own_prefetch_and_shared_limit_both_hold() {
     let mut bench = Bench::new(QueueOptions::default());
-    let limit = Arc::<ChannelLimit>::default();
+    let limit = Arc::<ChannelPrefetch>::default();
     limit.set(3);
     for number in [1, 2] {
         let limit = Some(Arc::clone(&limit));
@@ -243,7 +243,7 @@ fn a_consumer_of_higher_priority_is_first_again_when_it_has_credit() {
     bench.consume_with(2, |consume| (consume.priority, consume.prefetch) = (1, 1));
     bench.consume_with(3, |consume| consume.priority = -1);
     bench.publish(&["a", "b"]);
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     bench.publish(&["c", "d"]);
     assert_eq!(bench.takers(), [2, 1, 2, 1]);
 }
@@ -267,7 +267,7 @@ fn the_active_consumer_is_waited_for() {
     bench.consume(2, 0);
     bench.publish(&["a", "b"]);
     assert_eq!((bench.takers(), bench.ready()), (vec![1], 1));
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     assert_eq!(bench.takers(), [1, 1]);
 }
 
@@ -327,7 +327,7 @@ fn an_unacked_message_expires_when_it_comes_back() {
     let delivery = got(bench.command(get(false)));
     bench.advance_ms(50);
     assert_eq!((bench.letters(), bench.queue.poll_timeout()), (vec![], None));
-    bench.command(Command::Settle(Verb::Requeue, vec![delivery.handle]));
+    bench.command(Command::Settle(Settlement::Requeue, vec![delivery.handle]));
     assert_eq!(bench.letters(), [(Reason::Expired, Some(1))]);
 }
 
@@ -420,7 +420,7 @@ fn one_large_message_drops_many_small_ones() {
     bench.publish(&["11", "22", "33", "44444"]);
     assert_eq!(bench.queue.counts().ready_bytes, 5);
     assert_eq!(bench.letters(), [1, 2, 3].map(|position| (Reason::Maxlen, Some(position))));
-    assert!(bench.effects.removed.is_empty(), "a dead letter's record goes with its burial");
+    assert!(bench.effects.removed.is_empty(), "a dead letter's record goes when its copies are stored");
 }
 
 #[test]
@@ -461,7 +461,7 @@ fn room_that_a_consumer_makes_counts_within_a_batch() {
 #[test]
 fn dead_letters_push_out_the_oldest_as_publishes_do() {
     let mut bench = Bench::durable(|options| options.length_max = Some(1));
-    bench.command(Command::Adopt(vec![publish(0, 0, true), publish(0, 0, true)]));
+    bench.command(Command::PublishDeadLettered(vec![publish(0, 0, true), publish(0, 0, true)]));
     assert_eq!(bench.effects.removed, [Position(1)]);
     assert!(bench.effects.append_confirms.is_empty() && bench.effects.confirms.is_empty());
 }
@@ -510,10 +510,10 @@ fn transient_messages_leave_no_trace_in_the_store() {
     let mut bench = Bench::durable(|_| ());
     bench.consume(1, 1);
     bench.command(Command::Publish(PUBLISHER, vec![publish(1, 1, false), publish(2, 1, false)]));
-    bench.settle(Verb::Ack, 0);
-    bench.settle(Verb::Requeue, 1);
+    bench.settle(Settlement::Ack, 0);
+    bench.settle(Settlement::Requeue, 1);
     bench.command(Command::Cancel(key(1)));
-    bench.settle(Verb::Reject, 2);
+    bench.settle(Settlement::Reject, 2);
     bench.command(Command::Publish(PUBLISHER, vec![publish(3, 1, false)]));
     bench.command(Command::Purge);
     let effects = &bench.effects;
@@ -541,7 +541,7 @@ fn delivered_up_to_is_the_highest_position_given_out() {
     bench.publish_with("high", None, 1);
     bench.consume(1, 1);
     assert_eq!(bench.effects.delivered_up_to, Some(Position(2)));
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     assert_eq!(bench.effects.delivered_up_to, Some(Position(2)), "it never goes back");
 }
 
@@ -553,7 +553,7 @@ fn a_purge_spares_what_is_unacked() {
     assert!(matches!(bench.command(Command::Purge), Reply::Purged(2)));
     assert_eq!(bench.effects.purged.take(), Some((Position(4), vec![Position(1)])));
     assert_eq!(bench.queue.counts(), Counts { unacked: 1, ..Counts::default() });
-    bench.command(Command::Settle(Verb::Requeue, vec![first.handle]));
+    bench.command(Command::Settle(Settlement::Requeue, vec![first.handle]));
     assert_eq!(bench.queue.ready_positions(), [Position(1)]);
     assert!(matches!(bench.command(Command::Purge), Reply::Purged(1)));
     assert_eq!(bench.effects.purged, Some((Position(4), vec![])));
@@ -569,7 +569,7 @@ fn messages_from_an_earlier_run_go_on_where_they_were() {
     assert_eq!(bench.queue.ready_positions(), [4, 7, 10].map(Position));
     let first = got(bench.command(get(false)));
     assert_eq!((first.handle.position, first.redelivered), (Position(4), true));
-    bench.command(Command::Settle(Verb::Ack, vec![first.handle]));
+    bench.command(Command::Settle(Settlement::Ack, vec![first.handle]));
     bench.advance_ms(5);
     assert_eq!(bench.effects.removed, [Position(4), Position(7)]);
 }
@@ -579,8 +579,8 @@ fn a_rejected_message_is_dead_lettered_with_its_record() {
     let mut bench = Bench::durable(|options| options.dead_letter_exchange = Some("dlx".to_owned()));
     bench.consume(1, 0);
     bench.command(Command::Publish(PUBLISHER, vec![publish(1, 1, true), publish(2, 1, false)]));
-    bench.settle(Verb::Reject, 0);
-    bench.settle(Verb::Reject, 1);
+    bench.settle(Settlement::Reject, 0);
+    bench.settle(Settlement::Reject, 1);
     assert_eq!(bench.letters(), [(Reason::Rejected, Some(1)), (Reason::Rejected, None)]);
     assert!(bench.effects.removed.is_empty() && bench.effects.dropped.is_empty());
 }
@@ -716,7 +716,7 @@ fn a_purge_spares_dead_letters_on_their_way() {
     let mut bench = Bench::durable(|options| options.dead_letter_exchange = Some("dlx".to_owned()));
     bench.publish(&["a", "b"]);
     let first = got(bench.command(get(false)));
-    bench.batch(vec![Command::Settle(Verb::Reject, vec![first.handle]), Command::Purge]);
+    bench.batch(vec![Command::Settle(Settlement::Reject, vec![first.handle]), Command::Purge]);
     assert_eq!(bench.letters(), [(Reason::Rejected, Some(1))]);
     assert_eq!(bench.effects.purged, Some((Position(3), vec![Position(1)])));
 }
@@ -736,7 +736,7 @@ fn a_requeue_above_the_limit_drops_the_oldest() {
     bench.publish(&["a", "b"]);
     let first = got(bench.command(get(false)));
     bench.publish(&["c"]);
-    bench.command(Command::Settle(Verb::Requeue, vec![first.handle]));
+    bench.command(Command::Settle(Settlement::Requeue, vec![first.handle]));
     assert_eq!(bench.queue.ready_positions(), [2, 3].map(Position));
 }
 

@@ -14,7 +14,7 @@ enum Step {
     Adopt(u8),
     Consume { channel: usize, prefetch: u16, no_ack: bool, priority: i32 },
     Cancel(usize),
-    Settle(Verb, Vec<usize>),
+    Settle(Settlement, Vec<usize>),
     Written(usize, usize),
     Get { channel: usize, no_ack: bool },
     Purge,
@@ -26,7 +26,7 @@ enum Step {
 type Batch = (u64, Vec<Step>);
 
 fn step() -> impl Strategy<Value = Step> {
-    let verb = prop_oneof![3 => Just(Verb::Ack), 2 => Just(Verb::Requeue), 1 => Just(Verb::Reject)];
+    let settlement = prop_oneof![3 => Just(Settlement::Ack), 2 => Just(Settlement::Requeue), 1 => Just(Settlement::Reject)];
     let publish = (1..4_usize, proptest::option::of(0..30_u64), 0..6_u8, any::<(bool, bool)>(), 0..10_u8);
     let consume = (0..3_usize, 0..4_u16, any::<bool>(), -1..2_i32);
     prop_oneof![
@@ -38,8 +38,8 @@ fn step() -> impl Strategy<Value = Step> {
             channel, prefetch, no_ack, priority
         }),
         1 => (0..8_usize).prop_map(Step::Cancel),
-        8 => (verb, proptest::collection::vec(0..64_usize, 1..4))
-            .prop_map(|(verb, which)| Step::Settle(verb, which)),
+        8 => (settlement, proptest::collection::vec(0..64_usize, 1..4))
+            .prop_map(|(settlement, which)| Step::Settle(settlement, which)),
         2 => (0..8_usize, 0..4_usize).prop_map(|(which, quarters)| Step::Written(which, quarters)),
         2 => (0..3_usize, any::<bool>()).prop_map(|(channel, no_ack)| Step::Get { channel, no_ack }),
         1 => Just(Step::Purge),
@@ -98,7 +98,7 @@ struct World {
     consumers: Vec<Consumer>,
     /// Those that went in this batch, and may have been given something before.
     leaving: Vec<Consumer>,
-    limits: [Option<Arc<ChannelLimit>>; 3],
+    limits: [Option<Arc<ChannelPrefetch>>; 3],
     limit: u16,
     numbers: u32,
     bodies: u64,
@@ -124,7 +124,7 @@ impl World {
 
     /// The first channel has a shared limit.
     fn open(&mut self, channel: usize) {
-        let limit = Arc::<ChannelLimit>::default();
+        let limit = Arc::<ChannelPrefetch>::default();
         limit.set(self.limit);
         self.limits[channel] = (channel == 0 && self.limit > 0).then_some(limit);
     }
@@ -157,13 +157,13 @@ impl World {
                 vec![Command::Publish(PUBLISHER, publishes)]
             }
             Step::Adopt(priority) => {
-                vec![Command::Adopt(vec![self.adopted(bench, priority)])]
+                vec![Command::PublishDeadLettered(vec![self.adopted(bench, priority)])]
             }
             Step::Consume { channel, prefetch, no_ack, priority } => {
                 vec![Command::Consume(self.consume(channel, prefetch, no_ack, priority))]
             }
             Step::Cancel(which) => self.cancel(which).into_iter().collect(),
-            Step::Settle(verb, which) => self.settle(verb, &which),
+            Step::Settle(settlement, which) => self.settle(settlement, &which),
             Step::Written(which, quarters) => self.written(which, quarters).into_iter().collect(),
             Step::Get { channel, no_ack } => self.get(bench, channel, no_ack),
             Step::Purge => vec![Command::Purge],
@@ -250,7 +250,7 @@ impl World {
     }
 
     /// As a session does it: the shared limit gets back what went to consumers, and the queue hears of it.
-    fn settle(&mut self, verb: Verb, which: &[usize]) -> Vec<Command> {
+    fn settle(&mut self, settlement: Settlement, which: &[usize]) -> Vec<Command> {
         let mut handles = Vec::new();
         for which in which {
             let is_unacked = |known: &&mut Known| matches!(known.place, Place::Unacked { .. });
@@ -258,15 +258,16 @@ impl World {
             let Some(index) = which.checked_rem(unacked.len()) else { break };
             let known = &mut unacked[index];
             let Place::Unacked { channel, consumer, handle } = known.place else { continue };
-            known.place = if verb == Verb::Requeue { Place::Ready } else { Place::Gone };
+            known.place = if settlement == Settlement::Requeue { Place::Ready } else { Place::Gone };
             known.redelivered = Some(true);
             handles.push(handle);
             if let (Some(limit), true) = (&self.limits[channel], consumer.is_some()) {
                 limit.give_back(1);
             }
         }
-        let limit = self.limits[0].clone().map(|limit| Command::Limit(CHANNELS[0].0, CHANNELS[0].1, limit));
-        std::iter::once(Command::Settle(verb, handles)).chain(limit).collect()
+        let limit =
+            self.limits[0].clone().map(|limit| Command::ChannelPrefetch(CHANNELS[0].0, CHANNELS[0].1, limit));
+        std::iter::once(Command::Settle(settlement, handles)).chain(limit).collect()
     }
 
     fn written(&mut self, which: usize, quarters: usize) -> Option<Command> {
@@ -290,10 +291,10 @@ impl World {
 
     fn gone(&mut self, channel: usize) {
         self.open(channel);
-        let is_here = |consumer: &Consumer| consumer.channel == channel;
-        self.leaving.extend(self.consumers.extract_if(.., |consumer| is_here(consumer)));
+        let is_in_memory = |consumer: &Consumer| consumer.channel == channel;
+        self.leaving.extend(self.consumers.extract_if(.., |consumer| is_in_memory(consumer)));
         // Also those that were cancelled in this batch: what they were given comes back too.
-        for consumer in self.leaving.iter_mut().filter(|consumer| is_here(consumer)) {
+        for consumer in self.leaving.iter_mut().filter(|consumer| is_in_memory(consumer)) {
             (consumer.void, self.lost_sight) = (true, true);
         }
         for known in self.known.values_mut() {
@@ -333,10 +334,10 @@ impl World {
         self.take_store(bench);
         self.take_answers(bench);
         self.take_deliveries(bench);
-        let buried = self.take_letters(bench);
+        let dead = self.take_letters(bench);
         let dropped = bench.effects.dropped.drain(..).filter(|(reason, _)| *reason != Reason::Rejected);
         let dropped: usize = dropped.map(|(_, count)| count).sum();
-        self.account(bench, dropped + self.purged + buried - self.refused);
+        self.account(bench, dropped + self.purged + dead - self.refused);
     }
 
     fn take_store(&mut self, bench: &mut Bench) {
@@ -357,7 +358,7 @@ impl World {
         }
         // Also after a purge: until their copies are stored, dead letters have only this record.
         for stored in bench.effects.dead_letters.iter().filter_map(|letter| letter.stored) {
-            assert!(self.in_store.remove(&stored.0), "{stored:?} is buried and was not there");
+            assert!(self.in_store.remove(&stored.0), "{stored:?} is dead-lettered and was not there");
         }
     }
 

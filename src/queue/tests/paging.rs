@@ -65,14 +65,14 @@ impl Bench {
             expires,
         };
         let stored: Vec<StoreAppend> = messages.into_iter().map(append).collect();
-        let stretches = stored.chunks(7).map(|chunk| Stretch {
+        let segments = stored.chunks(7).map(|chunk| RecoveredSegment {
             level: 0,
             positions: chunk.iter().map(|append| append.position).collect(),
             body_bytes: chunk.iter().map(|append| append.message.body().len() as u64).sum(),
             encoded_bytes: chunk.iter().map(|append| append.message.encoded_len() as u64).sum(),
             may_expire: chunk.iter().any(|append| append.expires != Time::NEVER),
         });
-        self.queue.restore(stretches.collect(), Position(delivered));
+        self.queue.restore(segments.collect(), Position(delivered));
         self.store.stored = stored.into_iter().map(|append| (append.position, append)).collect();
     }
 
@@ -91,7 +91,7 @@ impl Bench {
         }
     }
 
-    fn restored(&mut self, load: &Load) -> Vec<Restored> {
+    fn restored(&mut self, load: &Load) -> Vec<LoadedMessage> {
         let page = match load.paged {
             true if load.keeps_page => self.store.pages.get(&load.id).cloned(),
             true => self.store.pages.remove(&load.id),
@@ -103,7 +103,7 @@ impl Bench {
             entries.extend(load.positions.iter().filter_map(|p| self.store.stored.get(&p).cloned()));
         }
         entries.sort_by_key(|entry| entry.position);
-        let restore = |StoreAppend { position, message, level, expires }| Restored {
+        let restore = |StoreAppend { position, message, level, expires }| LoadedMessage {
             position,
             message,
             expires,
@@ -115,9 +115,9 @@ impl Bench {
     /// The answer that came later, if it came.
     pub(super) fn answer(&mut self, ticket: u64) -> Reply {
         if self.store.late {
-            return Reply::Later(ticket);
+            return Reply::Deferred(ticket);
         }
-        self.store.answers.extend(self.effects.answers.drain(..));
+        self.store.answers.extend(self.effects.deferred_replies.drain(..));
         self.store.answers.remove(&ticket).expect("an answer")
     }
 }
@@ -159,7 +159,7 @@ fn a_backlog_leaves_memory_and_comes_back_in_order() {
     bench.consume(1, 3);
     let mut next = 0;
     while next < bench.got.len() {
-        bench.settle(Verb::Ack, next);
+        bench.settle(Settlement::Ack, next);
         assert!(bench.queue.bytes_in_memory() < 1500);
         next += 1;
     }
@@ -188,7 +188,7 @@ fn requeued_messages_return_before_and_between_segments() {
     bench.command(Command::Cancel(key(1)));
     // All that are unacked return, most of them beyond the head: they are put out of memory again.
     for index in [3, 7, 30, 12, 0] {
-        bench.settle(Verb::Requeue, index);
+        bench.settle(Settlement::Requeue, index);
     }
     bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     assert!(bench.queue.bytes_in_memory() < 1500, "{} bytes", bench.queue.bytes_in_memory());
@@ -208,12 +208,12 @@ fn a_get_waits_for_its_message_and_a_gone_channel_gets_none() {
     while let Reply::Got { .. } = bench.command(get(1)) {
         taken += 1;
     }
-    assert!(matches!(bench.command(get(2)), Reply::Later(_)));
+    assert!(matches!(bench.command(get(2)), Reply::Deferred(_)));
     assert!(matches!(bench.command(Command::Inspect), Reply::Counts(_)), "a count needs no message");
     bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     bench.serve(usize::MAX);
-    let [(_, Reply::Got { delivery, remaining })] = &bench.effects.answers[..] else {
-        panic!("{:?}", bench.effects.answers)
+    let [(_, Reply::Got { delivery, remaining })] = &bench.effects.deferred_replies[..] else {
+        panic!("{:?}", bench.effects.deferred_replies)
     };
     assert_eq!((delivery.message.body(), *remaining), (taken.to_string().as_bytes(), 100 - taken - 1));
 }

@@ -214,7 +214,7 @@ impl UnackedSet {
         let mut look_at = now.plus_ms(PAGE_AFTER_MS);
         for list in 0..self.lists.len() {
             match self.candidates(if at_once { Time::NEVER } else { now }, window, list) {
-                Ok(slots) => return Some(self.put_out(list, &slots, bundle)),
+                Ok(slots) => return Some(self.spill(list, &slots, bundle)),
                 Err(time) => look_at = look_at.min(time),
             }
         }
@@ -238,7 +238,7 @@ impl UnackedSet {
         while let Some(slot) = self.slots.get(next as usize) {
             let entry = &slot.unacked.entry;
             let old_at = slot.delivered.plus_ms(PAGE_AFTER_MS);
-            if entry.is_here() {
+            if entry.is_in_memory() {
                 if !entry.stored && now < old_at {
                     return Err(old_at);
                 }
@@ -253,14 +253,14 @@ impl UnackedSet {
         Err(now.plus_ms(PAGE_AFTER_MS))
     }
 
-    fn put_out(&mut self, list: usize, found: &[u32], bundle: u32) -> Vec<Entry> {
+    fn spill(&mut self, list: usize, found: &[u32], bundle: u32) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(found.len());
         let mut after = NONE;
         for index in found {
             let Some(slot) = self.slots.get_mut(*index as usize) else { continue };
             let entry = &mut slot.unacked.entry;
             self.cost -= cost(entry);
-            entries.push(entry.put_out(bundle));
+            entries.push(entry.spill(bundle));
             after = slot.after;
         }
         if let Some(list) = self.lists.get_mut(list) {
@@ -271,7 +271,7 @@ impl UnackedSet {
 
     #[cfg(test)]
     pub(in crate::queue) fn in_memory(&self) -> usize {
-        let here = self.iter().map(|unacked| &unacked.entry).filter(|entry| entry.is_here());
+        let here = self.iter().map(|unacked| &unacked.entry).filter(|entry| entry.is_in_memory());
         let sum = here.map(cost).sum();
         assert_eq!(self.cost, sum);
         sum
@@ -280,7 +280,7 @@ impl UnackedSet {
     fn take(&mut self, index: u32) -> Option<Unacked> {
         self.unlink(index);
         let unacked = self.slots.try_remove(index as usize)?.unacked;
-        if unacked.entry.is_here() {
+        if unacked.entry.is_in_memory() {
             self.cost -= cost(&unacked.entry);
         }
         Some(unacked)

@@ -3,5 +3,5 @@
 mod schedule;
 mod waiting_set;
 
-pub(super) use schedule::Delayed;
-pub(super) use waiting_set::Paused;
+pub(super) use schedule::Schedule;
+pub(super) use waiting_set::WaitingSet;

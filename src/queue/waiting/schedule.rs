@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::message::Position;
 use crate::queue::effects::{Effects, Load, Page};
 use crate::queue::entry::{Entry, cost};
-use crate::queue::segment::{Segment, Stretch};
+use crate::queue::segment::{RecoveredSegment, Segment};
 use crate::queue::window::Window;
 use crate::time::Time;
 
@@ -18,12 +18,12 @@ const AHEAD_MS: u64 = 2000;
 
 /// Messages by when they are due.
 #[derive(Debug, Default)]
-pub(in crate::queue) struct Delayed {
+pub(in crate::queue) struct Schedule {
     near: BTreeMap<(Time, Position), Entry>,
     /// By when the first of each is due, or earlier, and their names.
     far: BTreeMap<(Time, u64), Segment>,
     /// The one that is on its way back.
-    coming: Option<Segment>,
+    loading: Option<Segment>,
     len: usize,
     /// Bytes of what is in memory.
     cost: usize,
@@ -32,7 +32,7 @@ pub(in crate::queue) struct Delayed {
     looked_at: Time,
 }
 
-impl Delayed {
+impl Schedule {
     pub(in crate::queue) fn new(window: Window) -> Self {
         Self { window, ..Self::default() }
     }
@@ -42,17 +42,19 @@ impl Delayed {
     }
 
     /// Takes over what an earlier run left: when it is due is known when it was read.
-    pub(in crate::queue) fn restore(&mut self, stretches: Vec<Stretch>) {
-        let mut merged: Vec<Stretch> = Vec::new();
-        for stretch in stretches {
+    pub(in crate::queue) fn restore(&mut self, segments: Vec<RecoveredSegment>) {
+        let mut merged: Vec<RecoveredSegment> = Vec::new();
+        for recovered in segments {
             match merged.last_mut() {
-                Some(last) if !last.ends_before(&stretch, self.window.segment_bytes) => last.merge(&stretch),
-                _ => merged.push(stretch),
+                Some(last) if !last.ends_before(&recovered, self.window.segment_bytes) => {
+                    last.merge(&recovered)
+                }
+                _ => merged.push(recovered),
             }
         }
-        for stretch in merged {
+        for recovered in merged {
             let id = self.next_id();
-            let Some(segment) = Segment::restored(id, &stretch, Position::default()) else { continue };
+            let Some(segment) = Segment::restored(id, &recovered, Position::default()) else { continue };
             self.len += segment.count;
             self.far.insert((Time::ZERO, id), segment);
         }
@@ -80,7 +82,7 @@ impl Delayed {
     /// What came back; gives the number of messages that should have and did not.
     pub(in crate::queue) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> usize {
         // After an end nobody waits for it.
-        let Some(segment) = self.coming.take_if(|segment| segment.id == id) else { return 0 };
+        let Some(segment) = self.loading.take_if(|segment| segment.id == id) else { return 0 };
         let missing = segment.count.saturating_sub(entries.len());
         self.len -= missing;
         entries.into_iter().for_each(|entry| self.add(entry));
@@ -110,13 +112,13 @@ impl Delayed {
         while self.cost > self.window.start_bytes && self.near.len() > 1 {
             effects.pages.extend(self.page_out());
         }
-        if self.coming.is_none()
+        if self.loading.is_none()
             && let Some((key, segment)) = self.far.first_key_value()
             && self.is_soon(key.0)
             && self.has_room_for(key.0, segment)
         {
-            self.coming = self.far.pop_first().map(|(_, segment)| segment);
-            effects.loads.extend(self.coming.as_ref().map(load));
+            self.loading = self.far.pop_first().map(|(_, segment)| segment);
+            effects.loads.extend(self.loading.as_ref().map(load));
         }
     }
 

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::message::Position;
-use crate::queue::attempts::Pause;
+use crate::queue::attempts::WaitKind;
 use crate::queue::entry::{Entry, cost};
 use crate::queue::window::Window;
 use crate::time::Time;
 
-type Entries = BTreeMap<(Time, Position), (Pause, Entry)>;
+type Entries = BTreeMap<(Time, Position), (WaitKind, Entry)>;
 
 /// Messages that are neither ready nor unacked.
 #[derive(Debug, Default)]
-pub(in crate::queue) struct Paused {
+pub(in crate::queue) struct WaitingSet {
     /// Those whose messages are in memory.
     here: Entries,
     /// The others: see [`spilled`](crate::queue::spilled).
@@ -22,24 +22,24 @@ pub(in crate::queue) struct Paused {
     cost: usize,
 }
 
-impl Paused {
-    pub(in crate::queue) fn insert(&mut self, due: Time, pause: Pause, entry: Entry) {
-        self.parked += usize::from(pause == Pause::Parked);
-        let entries = if entry.is_here() {
+impl WaitingSet {
+    pub(in crate::queue) fn insert(&mut self, due: Time, wait: WaitKind, entry: Entry) {
+        self.parked += usize::from(wait == WaitKind::Parked);
+        let entries = if entry.is_in_memory() {
             self.cost += cost(&entry);
             &mut self.here
         } else {
             &mut self.out
         };
-        entries.insert((due, entry.position), (pause, entry));
+        entries.insert((due, entry.position), (wait, entry));
     }
 
     /// Takes one whose wait is over.
     pub(in crate::queue) fn pop_due(&mut self, now: Time) -> Option<Entry> {
         let key = self.first().filter(|(due, _)| *due <= now)?;
-        let (pause, entry) = self.here.remove(&key).or_else(|| self.out.remove(&key))?;
-        self.parked -= usize::from(pause == Pause::Parked);
-        if entry.is_here() {
+        let (wait, entry) = self.here.remove(&key).or_else(|| self.out.remove(&key))?;
+        self.parked -= usize::from(wait == WaitKind::Parked);
+        if entry.is_in_memory() {
             self.cost -= cost(&entry);
         }
         Some(entry)
@@ -62,11 +62,11 @@ impl Paused {
         }
         let (mut entries, mut bytes) = (Vec::new(), 0);
         while bytes < window.segment_bytes.max(1)
-            && let Some((key, (pause, mut entry))) = self.here.pop_last()
+            && let Some((key, (wait, mut entry))) = self.here.pop_last()
         {
             bytes += cost(&entry);
-            entries.push(entry.put_out(bundle));
-            self.out.insert(key, (pause, entry));
+            entries.push(entry.spill(bundle));
+            self.out.insert(key, (wait, entry));
         }
         self.cost -= bytes;
         Some(entries).filter(|entries| !entries.is_empty())
@@ -80,13 +80,13 @@ impl Paused {
     }
 
     /// Takes all that wait for this.
-    pub(in crate::queue) fn take(&mut self, wanted: Pause) -> Vec<Entry> {
-        let is_wanted = |_: &(Time, Position), (pause, _): &mut (Pause, Entry)| *pause == wanted;
+    pub(in crate::queue) fn take(&mut self, wanted: WaitKind) -> Vec<Entry> {
+        let is_wanted = |_: &(Time, Position), (wait, _): &mut (WaitKind, Entry)| *wait == wanted;
         let here = self.here.extract_if(.., is_wanted).map(|(_, (_, entry))| entry);
         let mut taken: Vec<Entry> = here.collect();
         self.cost -= taken.iter().map(cost).sum::<usize>();
         taken.extend(self.out.extract_if(.., is_wanted).map(|(_, (_, entry))| entry));
-        if wanted == Pause::Parked {
+        if wanted == WaitKind::Parked {
             self.parked = 0;
         }
         taken

@@ -49,14 +49,14 @@ fn each_verb_reaches_the_queue_with_its_handles() {
     client.basic(1, nack(4, false, false));
     client.basic(1, basic::AMQPMethod::Reject(basic::Reject { delivery_tag: 5, requeue: true }));
     let expected = [
-        (Verb::Ack, vec![10, 11]),
-        (Verb::Requeue, vec![12]),
-        (Verb::Reject, vec![13]),
-        (Verb::Fail, vec![14]),
+        (Settlement::Ack, vec![10, 11]),
+        (Settlement::Requeue, vec![12]),
+        (Settlement::Reject, vec![13]),
+        (Settlement::Fail, vec![14]),
     ];
     assert_eq!(client.settled(), expected);
     client.ack(1, 0, true);
-    assert_eq!(client.settled(), [(Verb::Ack, vec![15])]);
+    assert_eq!(client.settled(), [(Settlement::Ack, vec![15])]);
     client.ack(1, 0, true);
     assert!(client.errands().is_empty() && client.session.is_running(), "all of nothing is no error");
     assert_eq!(client.session.take_counters().acked, 3);
@@ -75,7 +75,9 @@ fn a_batch_of_acks_is_one_errand_a_queue() {
         client.ack(1, tag, false);
     }
     let errands = client.errands();
-    let [(Q, Errand::Settle(Verb::Ack, at_q)), (R, Errand::Settle(Verb::Ack, at_r))] = &errands[..] else {
+    let [(Q, Errand::Settle(Settlement::Ack, at_q)), (R, Errand::Settle(Settlement::Ack, at_r))] =
+        &errands[..]
+    else {
         panic!("{errands:?}")
     };
     assert_eq!((at_q.len(), at_r.len()), (2, 1));
@@ -102,11 +104,11 @@ fn recover_requeues_all_of_its_channel() {
     client.errands();
     client.frames();
     client.basic(1, basic::AMQPMethod::Recover(basic::Recover { requeue: true }));
-    assert_eq!(client.settled(), [(Verb::Requeue, vec![2])]);
+    assert_eq!(client.settled(), [(Settlement::Requeue, vec![2])]);
     let ok = basic::AMQPMethod::RecoverOk(basic::RecoverOk {});
     assert_eq!(client.methods(), [(1, AMQPClass::Basic(ok))]);
     client.basic(2, basic::AMQPMethod::RecoverAsync(basic::RecoverAsync { requeue: true }));
-    assert_eq!((client.settled(), client.frames().len()), (vec![(Verb::Requeue, vec![3])], 0));
+    assert_eq!((client.settled(), client.frames().len()), (vec![(Settlement::Requeue, vec![3])], 0));
 }
 
 // ---- Credit for what was written ----
@@ -189,7 +191,7 @@ fn a_shared_limit_has_room_again_when_a_consumers_message_is_settled() {
     let key = client.consumer(1, "c", false);
     client.basic(1, qos(1, true));
     let errands = client.errands();
-    let [(Q, Errand::Limit(1, limit))] = &errands[..] else { panic!("{errands:?}") };
+    let [(Q, Errand::ChannelPrefetch(1, limit))] = &errands[..] else { panic!("{errands:?}") };
     assert!(limit.try_take() && !limit.try_take());
     client.deliver(key, &[1]);
     client.session.got(1, Q, false, &delivery(2, b"got"), 0);
@@ -199,7 +201,10 @@ fn a_shared_limit_has_room_again_when_a_consumers_message_is_settled() {
     assert!(matches!(errands[..], [(Q, Errand::Settle(..))]), "{errands:?}");
     client.ack(1, 1, false);
     let errands = client.errands();
-    assert!(matches!(errands[..], [(Q, Errand::Settle(..)), (Q, Errand::Limit(1, _))]), "{errands:?}");
+    assert!(
+        matches!(errands[..], [(Q, Errand::Settle(..)), (Q, Errand::ChannelPrefetch(1, _))]),
+        "{errands:?}"
+    );
     assert!(limit.try_take());
 }
 

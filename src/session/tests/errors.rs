@@ -289,7 +289,7 @@ fn a_channel_exception_leaves_the_other_channels_alone() {
     client.deliver(stays, &[4]);
     assert_eq!(delivered(client.methods()), [(2, "c".to_owned(), 2)]);
     client.ack(2, 1, false);
-    assert_eq!(client.settled(), [(Verb::Ack, vec![2])]);
+    assert_eq!(client.settled(), [(Settlement::Ack, vec![2])]);
     client.session.confirmed(2, sequence, sequence, false);
     client.session.tell_confirmed();
     assert_eq!(client.told(), [(1, Some(false))]);

@@ -318,7 +318,7 @@ fn a_transaction_holds_publishes_and_acks_until_its_commit() {
     let Some(Request::Channel(1, ChannelRequest::TxCommit(work))) = request else { panic!("{request:?}") };
     let routes: Vec<_> = work.publishes.iter().map(|publish| publish.queues.clone()).collect();
     assert_eq!(routes, [vec![Q], vec![]]);
-    assert!(matches!(work.settles[..], [(Q, Verb::Ack, Handle { position: Position(1), .. })]));
+    assert!(matches!(work.settles[..], [(Q, Settlement::Ack, Handle { position: Position(1), .. })]));
     let methods = client.methods();
     assert!(matches!(methods[..], [(1, AMQPClass::Basic(basic::AMQPMethod::Return(_)))]), "{methods:?}");
 }

@@ -1,9 +1,9 @@
 //! Messages that come in once: windows of fingerprints, numbered publishers, and what a restart finds of both.
 
 use super::*;
+use crate::dedup::{DedupKeys, Deduplication, PublisherSequence};
 use crate::protocol::table::{FieldValue, TableWriter};
 use crate::time::Timestamp;
-use crate::unique::{Deduplication, Mark, PublisherMark};
 
 /// A queue that keeps its records, as the store would.
 struct Once {
@@ -27,9 +27,9 @@ fn message_with_key(key: i64, persistent: bool) -> Message {
     Message::new(Parts { persistent, ..parts })
 }
 
-fn numbered(id: &str, epoch: u64, number: u64) -> Arc<Mark> {
-    let publisher = Some(PublisherMark { id: id.as_bytes().into(), epoch, number });
-    Arc::new(Mark { publisher, exchange: None })
+fn numbered(id: &str, epoch: u64, number: u64) -> Arc<DedupKeys> {
+    let publisher = Some(PublisherSequence { id: id.as_bytes().into(), epoch, number });
+    Arc::new(DedupKeys { publisher, exchange: None })
 }
 
 impl Once {
@@ -42,14 +42,14 @@ impl Once {
         Self { bench, records: BTreeMap::new() }
     }
 
-    fn publish(&mut self, publish: Publish, mark: Option<Arc<Mark>>) -> Outcome {
+    fn publish(&mut self, publish: Publish, mark: Option<Arc<DedupKeys>>) -> Outcome {
         self.bench.sequence += 1;
         let sequence = self.bench.sequence;
         let before = self.bench.queue.counts().ready;
         let publish = Publish { sequence, ..publish };
         self.bench.command(match mark {
             None => Command::Publish(PUBLISHER, vec![publish]),
-            Some(mark) => Command::PublishMarked(PUBLISHER, vec![Marked { publish, mark }]),
+            Some(mark) => Command::PublishDedup(PUBLISHER, vec![DedupPublish { publish, keys: mark }]),
         });
         let effects = &mut self.bench.effects;
         let has = |ranges: &[Range]| ranges.iter().any(|r| (r.first..=r.last).contains(&sequence));
@@ -90,7 +90,7 @@ impl Once {
         self.bench = Bench::new(options);
         self.bench.now = now;
         let records: Vec<_> = self.records.clone().into_iter().collect();
-        self.bench.queue.restore_seen(Seen::restored(&records).unwrap());
+        self.bench.queue.restore_dedup(DedupState::restored(&records).unwrap());
         self.bench.queue.set_epoch(Timestamp::from_millis(1_000_000));
     }
 }
@@ -181,9 +181,9 @@ fn dead_letters_come_back_to_a_queue_that_knows_them() {
     assert_eq!(once.key(1), New);
     let adopted =
         || Publish { message: message_with_key(1, true), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
-    once.bench.command(Command::Adopt(vec![adopted()]));
+    once.bench.command(Command::PublishDeadLettered(vec![adopted()]));
     assert_eq!(once.bench.queue.counts().ready, 2);
-    once.bench.command(Command::AdoptNew(vec![adopted()]));
+    once.bench.command(Command::PublishDue(vec![adopted()]));
     assert_eq!(once.bench.queue.counts().ready, 2, "one that is new is judged");
 }
 
@@ -240,7 +240,7 @@ fn unreadable_records_are_refused() {
     for (key, value) in
         [(&b"d\0\0\0\0\0\0\0\x01"[..], &b"short"[..]), (b"p", b"0"), (b"d", b""), (b"x", b""), (b"", b"")]
     {
-        assert!(Seen::restored(&[(key.to_vec(), value.to_vec())]).is_none(), "{key:?}");
+        assert!(DedupState::restored(&[(key.to_vec(), value.to_vec())]).is_none(), "{key:?}");
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Deduplication {
 
 /// An exchange that lets no duplicates through.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct ExchangeDedup {
     /// Its name: each exchange has keys of its own.
     pub exchange: Box<str>,
     /// What it takes for a duplicate.

@@ -43,10 +43,10 @@ fn a_number_is_the_same_whatever_its_width_and_is_no_string() {
     assert_ne!(fingerprint("", |table| table.entry(b"key", FieldValue::I64(8))), byte);
 }
 
-fn mark(write: impl Fn(&mut TableWriter<'_>)) -> Result<Option<PublisherMark>, String> {
+fn mark(write: impl Fn(&mut TableWriter<'_>)) -> Result<Option<PublisherSequence>, String> {
     let bytes = properties("", write);
     let headers = Properties::parse(&bytes).unwrap().headers().unwrap();
-    PublisherMark::parse(headers).map_err(|error| error.to_string())
+    PublisherSequence::parse(headers).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_publisher_has_a_name_and_numbers() {
         table.entry(b"x-publisher-epoch", FieldValue::I32(2));
         table.entry(b"x-publishing-id", FieldValue::I64(7));
     });
-    assert_eq!(full, Ok(Some(PublisherMark { id: b"p"[..].into(), epoch: 2, number: 7 })));
+    assert_eq!(full, Ok(Some(PublisherSequence { id: b"p"[..].into(), epoch: 2, number: 7 })));
     assert_eq!(mark(|table| table.entry(b"x-publishing-id", FieldValue::I64(7))), Ok(None));
 }
 

@@ -14,7 +14,7 @@ const ID_BYTES_MAX: usize = 255;
 
 /// A message's place among its publisher's messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublisherMark {
+pub struct PublisherSequence {
     /// `x-publisher-id`: the publisher's name, which it keeps over reconnects and restarts.
     pub id: Arc<[u8]>,
     /// `x-publisher-epoch`: raised by a publisher that begins to count anew; what has a lower one is a leftover. 0 without
@@ -24,32 +24,32 @@ pub struct PublisherMark {
     pub number: u64,
 }
 
-/// Headers that are no mark although they look like one. Reply code 406.
+/// Headers that look like a number of a publisher and are none. Reply code 406.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid header '{header}': {why}")]
-pub struct MarkError {
+pub struct SequenceError {
     header: &'static str,
     why: String,
 }
 
-impl PublisherMark {
+impl PublisherSequence {
     /// From a message's headers; `None` if they name no publisher.
     ///
     /// # Errors
     /// A name that is no string of 1 to 255 bytes, or numbers that are none or missing.
-    pub fn parse(headers: Table<'_>) -> Result<Option<Self>, MarkError> {
+    pub fn parse(headers: Table<'_>) -> Result<Option<Self>, SequenceError> {
         let id = match headers.get(ID.as_bytes()) {
             None | Some(FieldValue::Void) => return Ok(None),
             Some(FieldValue::LongString(id)) if (1..=ID_BYTES_MAX).contains(&id.len()) => id,
             Some(_) => {
-                return Err(MarkError {
+                return Err(SequenceError {
                     header: ID,
                     why: format!("expected a string of 1 to {ID_BYTES_MAX} bytes"),
                 });
             }
         };
         let epoch = number(headers, EPOCH)?.unwrap_or(0);
-        let number = number(headers, NUMBER)?.ok_or_else(|| MarkError {
+        let number = number(headers, NUMBER)?.ok_or_else(|| SequenceError {
             header: NUMBER,
             why: format!("a message with {ID} has to have it"),
         })?;
@@ -57,7 +57,7 @@ impl PublisherMark {
     }
 }
 
-fn number(headers: Table<'_>, header: &'static str) -> Result<Option<u64>, MarkError> {
+fn number(headers: Table<'_>, header: &'static str) -> Result<Option<u64>, SequenceError> {
     let value = match headers.get(header.as_bytes()) {
         None | Some(FieldValue::Void) => return Ok(None),
         Some(value) => value,
@@ -65,5 +65,5 @@ fn number(headers: Table<'_>, header: &'static str) -> Result<Option<u64>, MarkE
     let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
     number
         .map(Some)
-        .ok_or_else(|| MarkError { header, why: format!("expected an integer from 0 to {}", i64::MAX) })
+        .ok_or_else(|| SequenceError { header, why: format!("expected an integer from 0 to {}", i64::MAX) })
 }

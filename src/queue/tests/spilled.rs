@@ -45,7 +45,7 @@ fn stored_messages_that_nobody_acks_leave_memory_and_need_nothing_to_be_acked() 
     assert!(bench.queue.bytes_in_memory() < BYTES_MAX, "{} bytes", bench.queue.bytes_in_memory());
     assert_eq!(bench.store.paged_out, 0, "the store has them");
     for index in 0..500 {
-        bench.settle(Verb::Ack, (index * 7) % 500);
+        bench.settle(Settlement::Ack, (index * 7) % 500);
     }
     assert_eq!((bench.effects.removed.len(), bench.queue.bytes_in_memory()), (500, 0));
     assert_eq!(bench.queue.counts(), Counts { consumers: 1, ..Counts::default() });
@@ -62,7 +62,7 @@ fn others_go_to_pages_when_they_are_a_second_old_and_the_pages_go_with_the_last_
     assert!(bench.store.paged_out > 35 && bench.store.pages() > 15);
     assert_eq!(bench.queue.poll_timeout(), None, "there is nothing more to put out");
     for index in 0..50 {
-        bench.settle(Verb::Ack, (index * 7) % 50);
+        bench.settle(Settlement::Ack, (index * 7) % 50);
     }
     assert_eq!((bench.store.pages(), bench.queue.bytes_in_memory()), (0, 0));
 }
@@ -129,7 +129,7 @@ fn one_that_returns_goes_before_what_is_ready() {
     for number in 0..60 {
         bench.publish_as(&number.to_string(), None, 0, true);
     }
-    bench.settle(Verb::Requeue, 3);
+    bench.settle(Settlement::Requeue, 3);
     assert_eq!((bench.bodies().last().unwrap().as_str(), bench.ready()), ("3", 10));
 }
 
@@ -140,13 +140,13 @@ fn a_get_a_purge_and_a_limit_wait_for_what_returns() {
     bench.command(Command::Cancel(key(1)));
     bench.store.late = true;
     for index in 0..8 {
-        bench.settle(Verb::Requeue, index);
+        bench.settle(Settlement::Requeue, index);
     }
     let get = Command::Get { connection: CONSUMER, channel: 1, no_ack: true };
-    assert!(matches!(bench.command(get), Reply::Later(_)));
-    assert!(matches!(bench.command(Command::Purge), Reply::Later(_)));
+    assert!(matches!(bench.command(get), Reply::Deferred(_)));
+    assert!(matches!(bench.command(Command::Purge), Reply::Deferred(_)));
     bench.serve(usize::MAX);
-    let answers = std::mem::take(&mut bench.effects.answers);
+    let answers = std::mem::take(&mut bench.effects.deferred_replies);
     let [(_, Reply::Got { delivery, .. }), (_, Reply::Purged(4))] = &answers[..] else {
         panic!("{answers:?}")
     };
@@ -180,8 +180,8 @@ fn a_dead_one_is_read_if_it_has_somewhere_to_go() {
         let mut bench = bench(|options| options.dead_letter_exchange = exchange.map(Into::into));
         hoard(&mut bench, 100, true);
         bench.store.late = true;
-        bench.settle(Verb::Reject, 4);
-        bench.settle(Verb::Reject, 3);
+        bench.settle(Settlement::Reject, 4);
+        bench.settle(Settlement::Reject, 3);
         assert_eq!(bench.store.asked(), usize::from(exchange.is_some()));
         bench.serve(usize::MAX);
         let letters = bench.effects.dead_letters.iter().map(|letter| letter.stored).collect::<Vec<_>>();
@@ -201,11 +201,11 @@ fn one_that_is_retried_later_is_read_when_its_time_comes() {
         options.failure = FailurePolicy { retry: Some(retry(5000)), ..FailurePolicy::default() };
     });
     hoard(&mut bench, 100, true);
-    bench.settle(Verb::Fail, 2);
+    bench.settle(Settlement::Fail, 2);
     assert_eq!((bench.store.asked(), bench.queue.counts().delayed), (0, 1));
     bench.advance_ms(5000);
     assert_eq!(bench.bodies().last().unwrap(), "2");
-    bench.settle(Verb::Ack, 100);
+    bench.settle(Settlement::Ack, 100);
     assert_eq!(bench.effects.removed, [Position(3)]);
 }
 
@@ -217,7 +217,7 @@ fn what_waits_leaves_memory_and_is_there_when_its_time_comes() {
         });
         hoard(&mut bench, 500, persistent);
         for index in 0..500 {
-            bench.settle(Verb::Fail, (index * 7) % 500);
+            bench.settle(Settlement::Fail, (index * 7) % 500);
         }
         assert!(bench.queue.bytes_in_memory() < BYTES_MAX, "{} bytes", bench.queue.bytes_in_memory());
         assert_eq!(bench.queue.counts().delayed, 500);
@@ -228,7 +228,7 @@ fn what_waits_leaves_memory_and_is_there_when_its_time_comes() {
         bench.consume(2, 0);
         assert_eq!(bench.bodies(), numbers(0..500));
         for index in 0..500 {
-            bench.settle(Verb::Ack, index);
+            bench.settle(Settlement::Ack, index);
         }
         assert_eq!((bench.store.pages(), bench.queue.bytes_in_memory()), (0, 0));
     }
@@ -243,7 +243,7 @@ fn parked_ones_are_released_or_dropped_from_where_they_are() {
         });
         hoard(&mut bench, 100, false);
         for index in 0..100 {
-            bench.settle(Verb::Fail, index);
+            bench.settle(Settlement::Fail, index);
         }
         assert!(bench.store.pages() > 30 && bench.queue.counts().parked == 100);
         bench.got.clear();
@@ -267,7 +267,7 @@ fn an_ack_that_is_late_is_none_for_one_that_returns() {
     bench.store.late = true;
     bench.advance_ms(3000);
     assert_eq!((bench.ready(), bench.queue.counts().unacked), (30, 0));
-    bench.settle(Verb::Ack, 0);
+    bench.settle(Settlement::Ack, 0);
     assert!(bench.effects.removed.is_empty());
     bench.store.late = false;
     bench.got.clear();
@@ -281,6 +281,6 @@ fn one_that_does_not_come_back_is_noticed() {
     let mut bench = bench(|_| ());
     hoard(&mut bench, 100, true);
     bench.store.lose(Position(3));
-    bench.settle(Verb::Requeue, 2);
+    bench.settle(Settlement::Requeue, 2);
     assert_eq!(bench.effects.missing, 1);
 }

@@ -2,13 +2,13 @@
 //!
 //! Only what is said about it is here, as plain values; `queue/dedup.rs` remembers and decides.
 
-mod publisher;
+mod publisher_sequence;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use publisher::{MarkError, PublisherMark};
-pub use settings::{COMPARED, Deduplication, Scope, SettingError};
+pub use publisher_sequence::{PublisherSequence, SequenceError};
+pub use settings::{COMPARED, Deduplication, ExchangeDedup, SettingError};
 
 use sha2::{Digest, Sha256};
 
@@ -54,9 +54,9 @@ impl Fingerprint {
 
 /// What a message carries for its queues to know it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct DedupKeys {
     /// Its number among its publisher's messages.
-    pub publisher: Option<PublisherMark>,
+    pub publisher: Option<PublisherSequence>,
     /// The exchange that wants no duplicates, and the message's key there.
-    pub exchange: Option<(std::sync::Arc<Scope>, Fingerprint)>,
+    pub exchange: Option<(std::sync::Arc<ExchangeDedup>, Fingerprint)>,
 }
