@@ -20,6 +20,7 @@ mod frames;
 mod handshake;
 mod heartbeats;
 mod once;
+mod operations;
 mod permissions;
 mod policies;
 mod process;

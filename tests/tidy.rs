@@ -120,6 +120,12 @@ mod snippets {
     fn a_layer_may_not_name_one_above_it() {
         assert_bad("src/queue/machine.rs", "use crate::server::Clock;", "queue may not use server");
         assert_bad("src/broker/vhost.rs", "use crate::amqp::Stream;", "broker may not use amqp");
+        assert_bad(
+            "src/amqp/requests.rs",
+            "use crate::broker::{removal::X, shared::Y};",
+            "by broker::operations",
+        );
+        assert_good("src/amqp/requests.rs", "use crate::broker::operations::delete_queue;");
         assert_bad("src/message.rs", "use crate::protocol::Frame;", "message may not use protocol");
         assert_bad("src/topology/mod.rs", "use crate::queue::Queue;", "topology may not use queue");
         assert_bad("src/session/mod.rs", "use crate::store::Store;", "session may not use store");

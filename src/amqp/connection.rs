@@ -12,8 +12,11 @@ use tokio::sync::{mpsc, watch};
 use super::known::KnownQueues;
 use crate::auth::{Credentials, IMPERSONATOR};
 use crate::broker::alarms::Alarms;
+use crate::broker::connections::{ConnectionHandle, Event};
 use crate::broker::mailbox::{Mail, Mailbox};
-use crate::broker::shared::{ConnectionHandle, Event, Shared, random_bytes, stopped};
+use crate::broker::operations::delete_owned_queues;
+use crate::broker::overview::{ConnectionOverview, ConnectionState};
+use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
@@ -88,19 +91,33 @@ struct Ready {
     drained: bool,
 }
 
+/// What is spoken here, as tools show it.
+const PROTOCOL: &str = "AMQP 0-9-1";
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// The client's.
+    pub peer: SocketAddr,
+    /// The broker's, if it is a socket.
+    pub local: Option<SocketAddr>,
+}
+
 /// Runs a connection to its end.
-pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, peer: SocketAddr, config: SessionConfig) {
+pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: SessionConfig) {
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
     let session = Session::new(id, secret, config, shared.clock.now());
-    let handle = ConnectionHandle::new(events, &session);
+    let overview =
+        Arc::new(ConnectionOverview::new(id, PROTOCOL, ends.peer, ends.local, shared.clock.timestamp()));
+    let handle = ConnectionHandle::new(events, overview, secret, session.reply_consumers().clone());
     shared.connections.insert(id, handle.clone());
     shared.counters.connections_opened.add(1);
     let mut connection = Connection {
         session,
         owned: Vec::new(),
-        peer,
+        peer: ends.peer,
         handle,
         vhost: None,
         events: receiver,
@@ -164,6 +181,7 @@ impl Connection {
             self.give_back(ending).await;
         }
         self.count();
+        self.report();
     }
 
     fn is_output_full(&mut self) -> bool {
@@ -292,6 +310,11 @@ impl Connection {
                     let now = self.shared.clock.now();
                     self.session.fail(now, channel, ack_timed_out(channel, timeout_ms));
                 }
+                Event::Close(reason) => self.close(&reason),
+                Event::CloseChannel(channel, reason) => {
+                    let now = self.shared.clock.now();
+                    self.session.fail(now, channel, Exception::precondition_failed(reason));
+                }
                 Event::Direct(number, message) => {
                     self.handle.took_direct(&message);
                     self.session.deliver_direct(number, message);
@@ -300,6 +323,12 @@ impl Connection {
         }
         self.taken = taken;
         self.session.tell_confirmed();
+    }
+
+    /// An operator closes the connection.
+    fn close(&mut self, reason: &str) {
+        let now = self.shared.clock.now();
+        self.session.close_by_force(now, reason);
     }
 
     async fn answer(&mut self, request: Request) {
@@ -328,7 +357,15 @@ impl Connection {
         self.shared.users(|users| users.admits(credentials, self.peer.ip()))
     }
 
+    /// The overview names the user before the credentials are looked at: whoever deletes the user meanwhile finds either
+    /// the connection or its login refused.
     fn authenticate(&mut self, now: Time, credentials: &Credentials) {
+        let client_properties = self.session.client_properties().clone();
+        self.handle.overview.change_handshake(|handshake| {
+            handshake.user.clone_from(&credentials.user);
+            handshake.auth_mechanism = credentials.mechanism.to_owned();
+            handshake.client_properties = client_properties;
+        });
         if self.admits(credentials) {
             let user = &credentials.user;
             let impersonator =
@@ -344,8 +381,16 @@ impl Connection {
         self.session.refused(now, &Exception::access_refused(text));
     }
 
+    /// As with the user, whoever deletes the vhost meanwhile finds the connection or has the vhost gone here.
     fn open_vhost(&mut self, now: Time, name: &str) {
-        let vhost = self.shared.vhosts.get(name).map(|vhost| Arc::clone(&vhost));
+        let tuned = self.session.tuned();
+        self.handle.overview.change_handshake(|handshake| {
+            handshake.vhost = Some(name.to_owned());
+            handshake.heartbeat_s = tuned.heartbeat_s;
+            handshake.frame_bytes_max = tuned.frame_bytes_max;
+            handshake.channels_max = tuned.channels_max;
+        });
+        let vhost = self.shared.vhost(name);
         let user = self.session.user();
         let grant = self.shared.users(|users| users.grant(user, name));
         let text = match (vhost, grant) {
@@ -428,6 +473,20 @@ impl Connection {
         }
     }
 
+    /// Lets others see what changed in this batch.
+    fn report(&mut self) {
+        let (overview, now) = (&self.handle.overview, self.shared.clock.timestamp());
+        self.session.report_channels(|report| overview.update_channel(report, now));
+        let state = match () {
+            () if self.session.is_closing() || self.session.is_closed() => ConnectionState::Closing,
+            () if !self.session.is_running() => ConnectionState::Starting,
+            () if self.has_published && self.alarms.borrow().is_raised() => ConnectionState::Blocked,
+            () if !self.full.is_empty() => ConnectionState::Flow,
+            () => ConnectionState::Running,
+        };
+        overview.set_state(state);
+    }
+
     fn count(&mut self) {
         let counted = self.session.take_counters();
         let counters = &self.shared.counters;
@@ -463,12 +522,7 @@ impl Connection {
         for mailbox in self.known.take() {
             let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(id)));
         }
-        for record in std::mem::take(&mut self.owned) {
-            let _lock = vhost.lock().await;
-            if let Err(exception) = vhost.delete_queue(&self.shared, &record, false, false).await {
-                tracing::error!(queue = record.name, %exception, "an exclusive queue could not be deleted");
-            }
-        }
+        delete_owned_queues(&self.shared, &vhost, std::mem::take(&mut self.owned)).await;
     }
 }
 

@@ -8,7 +8,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::connection;
+use super::connection::{self, Ends};
 use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
 use crate::session::SessionConfig;
@@ -31,7 +31,8 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
                     let _ = stream.set_nodelay(true);
                     if connections.len() < CONNECTIONS_MAX {
                         let config = session_config(&shared.config);
-                        connections.spawn(connection::run(Arc::clone(&shared), stream, peer, config));
+                        let ends = Ends { peer, local: stream.local_addr().ok() };
+                        connections.spawn(connection::run(Arc::clone(&shared), stream, ends, config));
                     }
                 }
                 Err(error) => {

@@ -1,9 +1,10 @@
 //! AMQP over sockets: listeners, the task of each connection, and what it asks the broker for.
 
 mod connection;
+mod exceptions;
 mod known;
 pub(crate) mod listener;
 mod requests;
 
 pub use connection::Stream;
-pub(crate) use connection::run;
+pub(crate) use connection::{Ends, run};

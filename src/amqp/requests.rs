@@ -1,24 +1,23 @@
-//! Serving what a session cannot do alone: methods that change or ask what connections share.
+//! Serving what a session cannot do alone: a method is parsed, the broker does it, and its outcome is worded.
 
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
-use amq_protocol::types::AMQPValue;
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::connection::Connection;
-use crate::broker::definitions::Definition;
+use crate::broker::OperationError;
 use crate::broker::mailbox::Mail;
-use crate::broker::shared::random_bytes;
-use crate::broker::vhost::{NewQueue, QueueRecord, Vhost, locked};
+use crate::broker::operations::{self, Caller, DeclareQueue, DeleteIf, Getter, Scope};
+use crate::broker::vhost::Vhost;
 use crate::message::QueueId;
-use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::as_integer;
 use crate::queue::options::consumer_timeout;
-use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish, QueueOptions, Reply, options};
+use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish};
 use crate::session::outgoing::Envelope;
-use crate::session::{AckPolicy, ChannelRequest, Exception, Operation, TxWork, direct_reply};
+use crate::session::{AckPolicy, ChannelRequest, Exception, NewConsumer, TxWork, direct_reply};
 use crate::store::{Join, Submission};
-use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, equivalence};
+use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
 
 type Answer = Result<Option<AMQPClass>, Exception>;
 
@@ -33,20 +32,8 @@ impl Connection {
         match request {
             ChannelRequest::ExchangeDeclare(declare) => self.exchange_declare(vhost, declare).await,
             ChannelRequest::ExchangeDelete(delete) => self.exchange_delete(vhost, delete).await,
-            ChannelRequest::ExchangeBind(bind) => {
-                let ok = exchange::AMQPMethod::BindOk(exchange::BindOk {});
-                let binding =
-                    exchange_binding(&bind.source, &bind.destination, &bind.routing_key, bind.arguments);
-                self.bind(vhost, binding).await?;
-                Ok((!bind.nowait).then_some(AMQPClass::Exchange(ok)))
-            }
-            ChannelRequest::ExchangeUnbind(unbind) => {
-                let ok = exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {});
-                let (source, destination) = (&unbind.source, &unbind.destination);
-                let binding = exchange_binding(source, destination, &unbind.routing_key, unbind.arguments);
-                self.unbind(vhost, binding).await?;
-                Ok((!unbind.nowait).then_some(AMQPClass::Exchange(ok)))
-            }
+            ChannelRequest::ExchangeBind(bind) => self.exchange_bind(vhost, bind).await,
+            ChannelRequest::ExchangeUnbind(unbind) => self.exchange_unbind(vhost, unbind).await,
             ChannelRequest::QueueDeclare(declare) => self.queue_declare(vhost, channel, declare).await,
             ChannelRequest::QueueBind(bind) => self.queue_bind(vhost, bind).await,
             ChannelRequest::QueueUnbind(unbind) => self.queue_unbind(vhost, unbind).await,
@@ -59,298 +46,181 @@ impl Connection {
         }
     }
 
-    async fn exchange_declare(&self, vhost: &Arc<Vhost>, declare: exchange::Declare) -> Answer {
-        let name = declare.exchange.as_str().to_owned();
-        let answer = (!declare.nowait)
-            .then_some(AMQPClass::Exchange(exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {})));
-        if declare.passive {
-            self.session.permit(Operation::ExchangeFind(&name))?;
-            let exists = vhost.topology.read().exchange(&name).is_some();
-            let missing = || Exception::not_found(format!("no exchange '{name}' in vhost '{}'", vhost.name));
-            return if exists { Ok(answer) } else { Err(missing()) };
-        }
-        let kind = ExchangeKind::parse(declare.kind.as_str())?;
-        self.session.permit(Operation::ExchangeDeclare(&name))?;
-        let spec = ExchangeSpec {
-            name,
-            kind,
-            durable: declare.durable,
-            auto_delete: declare.auto_delete,
-            internal: declare.internal,
-            arguments: declare.arguments,
-            delay_queue: None,
-        };
-        let _lock = vhost.lock().await;
-        let is_new = vhost.topology.read().check_exchange_declare(&spec, &vhost.name)?;
-        if is_new {
-            let spec = self.shared.with_delay_queue(spec);
-            let alternate = spec.alternate().map(String::from_utf8_lossy);
-            self.session.permit(Operation::ExchangeCreate(&spec.name, alternate.as_deref()))?;
-            if spec.durable {
-                let definition = Definition::Exchange(vhost.name.clone(), spec.clone());
-                vhost.store(&self.shared, vec![definition.put()]).await;
-            }
-            vhost.add_exchange(&self.shared, spec);
-        }
-        Ok(answer)
+    /// Who asks, and where, for the broker's operations.
+    fn scope<'a>(&'a self, vhost: &'a Arc<Vhost>) -> Scope<'a> {
+        let (user, grant) = (self.session.user(), self.session.grant());
+        Scope { shared: &self.shared, vhost, caller: Caller::Connection { id: self.id(), user, grant } }
     }
 
-    async fn exchange_delete(&self, vhost: &Vhost, delete: exchange::Delete) -> Answer {
-        let name = delete.exchange.as_str();
-        if name.is_empty() {
-            return Err(Exception::access_refused("operation not permitted on the default exchange"));
+    async fn exchange_declare(&self, vhost: &Arc<Vhost>, declare: exchange::Declare) -> Answer {
+        let name = declare.exchange.as_str().to_owned();
+        if declare.passive {
+            operations::find_exchange(self.scope(vhost), &name)?;
+        } else {
+            let kind = ExchangeKind::parse(declare.kind.as_str()).map_err(OperationError::from)?;
+            let exchange = ExchangeSpec {
+                name,
+                kind,
+                durable: declare.durable,
+                auto_delete: declare.auto_delete,
+                internal: declare.internal,
+                arguments: declare.arguments,
+                delay_queue: None,
+            };
+            operations::declare_exchange(self.scope(vhost), exchange).await?;
         }
-        if name.starts_with("amq.") {
-            let text = format!("deletion of system exchange '{name}' in vhost '{}' not allowed", vhost.name);
-            return Err(Exception::access_refused(text));
-        }
-        self.session.permit(Operation::ExchangeDelete(name))?;
-        let _lock = vhost.lock().await;
-        if delete.if_unused && vhost.topology.read().is_used(name) {
-            let text = format!("exchange '{name}' in vhost '{}' in use", vhost.name);
-            return Err(Exception::precondition_failed(text));
-        }
-        let removed = vhost.topology.change(|topology| topology.delete_exchange(name));
-        vhost.store(&self.shared, vhost.forget(removed)).await;
+        let ok = exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {});
+        Ok((!declare.nowait).then_some(AMQPClass::Exchange(ok)))
+    }
+
+    async fn exchange_delete(&self, vhost: &Arc<Vhost>, delete: exchange::Delete) -> Answer {
+        operations::delete_exchange(self.scope(vhost), delete.exchange.as_str(), delete.if_unused).await?;
         let ok = exchange::AMQPMethod::DeleteOk(exchange::DeleteOk {});
         Ok((!delete.nowait).then_some(AMQPClass::Exchange(ok)))
     }
 
-    async fn bind(&self, vhost: &Vhost, binding: Binding) -> Result<(), Exception> {
-        self.session.permit(Operation::Bind(&binding.source, &binding.destination))?;
-        self.check_destination(vhost, &binding)?;
-        let _lock = vhost.lock().await;
-        let is_new = vhost.topology.read().check_bind(&binding, &vhost.name)?;
-        if !is_new {
-            return Ok(());
-        }
-        if vhost.is_durable(&binding) {
-            let definition = Definition::Binding(vhost.name.clone(), binding.clone());
-            vhost.store(&self.shared, vec![definition.put()]).await;
-        }
-        vhost.topology.change(|topology| topology.bind(binding));
-        Ok(())
+    async fn exchange_bind(&self, vhost: &Arc<Vhost>, bind: exchange::Bind) -> Answer {
+        let destination = Destination::Exchange(bind.destination.to_string());
+        let binding = binding(&bind.source, destination, &bind.routing_key, bind.arguments);
+        operations::bind(self.scope(vhost), binding).await?;
+        let ok = exchange::AMQPMethod::BindOk(exchange::BindOk {});
+        Ok((!bind.nowait).then_some(AMQPClass::Exchange(ok)))
     }
 
-    async fn unbind(&self, vhost: &Vhost, binding: Binding) -> Result<(), Exception> {
-        self.session.permit(Operation::Bind(&binding.source, &binding.destination))?;
-        self.check_destination(vhost, &binding)?;
-        let _lock = vhost.lock().await;
-        vhost.topology.read().check_unbind(&binding)?;
-        let removed = vhost.topology.change(|topology| topology.unbind(&binding));
-        let ops = removed.map(|removed| vhost.forget(removed)).unwrap_or_default();
-        vhost.store(&self.shared, ops).await;
-        Ok(())
+    async fn exchange_unbind(&self, vhost: &Arc<Vhost>, unbind: exchange::Unbind) -> Answer {
+        let destination = Destination::Exchange(unbind.destination.to_string());
+        let binding = binding(&unbind.source, destination, &unbind.routing_key, unbind.arguments);
+        operations::unbind(self.scope(vhost), &binding).await?;
+        let ok = exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {});
+        Ok((!unbind.nowait).then_some(AMQPClass::Exchange(ok)))
     }
 
-    /// 405 for a queue of another connection; one that is not there is another matter.
-    fn check_destination(&self, vhost: &Vhost, binding: &Binding) -> Result<(), Exception> {
-        match &binding.destination {
-            Destination::Queue(name) => match vhost.queue_named(name) {
-                Some(record) => record.check_access(&vhost.name, self.id()),
-                None => Ok(()),
-            },
-            Destination::Exchange(_) => Ok(()),
-        }
-    }
-
-    async fn queue_bind(&self, vhost: &Vhost, bind: queue::Bind) -> Answer {
-        let binding = queue_binding(&bind.exchange, &bind.queue, &bind.routing_key, bind.arguments);
-        self.bind(vhost, binding).await?;
+    async fn queue_bind(&self, vhost: &Arc<Vhost>, bind: queue::Bind) -> Answer {
+        let destination = Destination::Queue(bind.queue.to_string());
+        let binding = binding(&bind.exchange, destination, &bind.routing_key, bind.arguments);
+        operations::bind(self.scope(vhost), binding).await?;
         Ok((!bind.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::BindOk(queue::BindOk {}))))
     }
 
-    async fn queue_unbind(&self, vhost: &Vhost, unbind: queue::Unbind) -> Answer {
-        let binding = queue_binding(&unbind.exchange, &unbind.queue, &unbind.routing_key, unbind.arguments);
-        self.unbind(vhost, binding).await?;
+    async fn queue_unbind(&self, vhost: &Arc<Vhost>, unbind: queue::Unbind) -> Answer {
+        let destination = Destination::Queue(unbind.queue.to_string());
+        let binding = binding(&unbind.exchange, destination, &unbind.routing_key, unbind.arguments);
+        operations::unbind(self.scope(vhost), &binding).await?;
         Ok(Some(AMQPClass::Queue(queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))))
     }
 
     async fn queue_declare(&mut self, vhost: &Arc<Vhost>, channel: u16, declare: queue::Declare) -> Answer {
         let nowait = declare.nowait;
-        let name = declare.queue.as_str().to_owned();
+        let name = declare.queue.as_str();
         let (name, messages, consumers) = if name.starts_with(direct_reply::NAME) {
-            self.declare_reply_queue(vhost, name)?
+            self.find_reply_queue(vhost, name)?
+        } else if declare.passive {
+            let found = operations::find_queue(self.scope(vhost), name).await?;
+            (found.record.name.clone(), found.counts.ready, found.counts.consumers)
         } else {
-            self.declare_real_queue(vhost, declare).await?
+            self.declare_queue(vhost, declare).await?
         };
         self.take_deliveries();
         self.session.declared(channel, &name);
         let ok = queue::DeclareOk {
             queue: name.into(),
-            message_count: u32::try_from(messages).unwrap_or(u32::MAX),
-            consumer_count: u32::try_from(consumers).unwrap_or(u32::MAX),
+            message_count: count(messages),
+            consumer_count: count(consumers),
         };
         Ok((!nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok))))
     }
 
     /// `amq.rabbitmq.reply-to` is always there; an address is there while its consumer is.
-    fn declare_reply_queue(&self, vhost: &Vhost, name: String) -> Result<(String, usize, usize), Exception> {
+    fn find_reply_queue(&self, vhost: &Arc<Vhost>, name: &str) -> Result<(String, usize, usize), Exception> {
         let is_there = match direct_reply::parse(name.as_bytes()) {
             Some(address) => {
-                let connection = self.shared.connections.get(&address.connection);
+                let connection = self.shared.connection(address.connection);
                 connection.is_some_and(|connection| connection.answers_to(address))
             }
             None => name == direct_reply::NAME,
         };
-        if is_there { Ok((name, 0, 1)) } else { Err(vhost.no_queue(&name)) }
+        if is_there { Ok((name.to_owned(), 0, 1)) } else { Err(self.scope(vhost).no_queue(name).into()) }
     }
 
-    async fn declare_real_queue(
+    async fn declare_queue(
         &mut self,
         vhost: &Arc<Vhost>,
         declare: queue::Declare,
     ) -> Result<(String, usize, usize), Exception> {
-        loop {
-            let record = if declare.passive {
-                self.session.permit(Operation::QueueFind(declare.queue.as_str()))?;
-                vhost.open_queue(declare.queue.as_str(), self.id())?
-            } else {
-                self.find_or_create(vhost, declare.clone()).await?
-            };
-            if let Some(counts) = Vhost::counts(&record).await {
-                return Ok((record.name.clone(), counts.ready, counts.consumers));
-            }
-            // It came to its end by itself just now: as if it had never been.
-            vhost.forget_queue(&self.shared, &record).await;
-        }
-    }
-
-    async fn find_or_create(
-        &mut self,
-        vhost: &Arc<Vhost>,
-        declare: queue::Declare,
-    ) -> Result<Arc<QueueRecord>, Exception> {
-        let mut name = declare.queue.as_str().to_owned();
-        if name.starts_with("amq.") {
-            let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
-            return Err(Exception::access_refused(text));
-        }
-        if name.is_empty() {
-            name = server_name()?;
-        }
-        self.session.permit(Operation::QueueDeclare(&name))?;
-        let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
-        let (durable, exclusive, auto_delete) = (declare.durable, declare.exclusive, declare.auto_delete);
-        let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, &declare.arguments)?;
-        let _lock = vhost.lock().await;
-        if let Some(record) = vhost.queue_named(&name) {
-            self.check_equivalent(vhost, &record, &declare)?;
-            return Ok(record);
-        }
-        let dead_letter_exchange = options.dead_letter_exchange.as_deref();
-        self.session.permit(Operation::QueueCreate(&name, dead_letter_exchange))?;
-        let owner = exclusive.then(|| self.id());
-        let new = NewQueue { name, owner, arguments: declare.arguments, options };
-        let record = vhost.create_queue(&self.shared, new).await;
-        if exclusive {
-            self.owned.push(Arc::clone(&record));
-        }
-        Ok(record)
-    }
-
-    fn check_equivalent(
-        &self,
-        vhost: &Vhost,
-        record: &QueueRecord,
-        declare: &queue::Declare,
-    ) -> Result<(), Exception> {
-        record.check_access(&vhost.name, self.id())?;
-        if declare.exclusive != record.owner.is_some() {
-            return Err(locked(&record.name, &vhost.name));
-        }
-        // An exclusive queue is not durable whatever was asked for.
-        let durable = declare.durable && !declare.exclusive;
-        for (key, received, current) in
-            [("durable", durable, record.durable), ("auto_delete", declare.auto_delete, record.auto_delete)]
-        {
-            if received != current {
-                let thing = format!("queue '{}' in vhost '{}'", record.name, vhost.name);
-                let text = format!(
-                    "inequivalent arg '{key}' for {thing}: received '{received}' but current is '{current}'"
-                );
-                return Err(Exception::precondition_failed(text));
-            }
-        }
-        let (current, received) = (&record.arguments, &declare.arguments);
-        Ok(equivalence::check_arguments(
-            "queue",
-            &record.name,
-            &vhost.name,
-            options::COMPARED,
-            current,
-            received,
-        )?)
-    }
-
-    async fn queue_purge(&mut self, vhost: &Vhost, purge: queue::Purge) -> Answer {
-        self.session.permit(Operation::QueuePurge(purge.queue.as_str()))?;
-        let record = vhost.open_queue(purge.queue.as_str(), self.id())?;
-        let purged = match record.mailbox.ask(Command::Purge).await {
-            Some(Reply::Purged(count)) => count,
-            _ => 0,
+        let declare = DeclareQueue {
+            name: declare.queue.to_string(),
+            durable: declare.durable,
+            exclusive: declare.exclusive,
+            auto_delete: declare.auto_delete,
+            arguments: declare.arguments,
         };
+        let declared = operations::declare_queue(self.scope(vhost), declare).await?;
+        let (name, counts) = (declared.record.name.clone(), declared.counts);
+        if declared.is_new && declared.record.owner.is_some() {
+            self.owned.push(declared.record);
+        }
+        Ok((name, counts.ready, counts.consumers))
+    }
+
+    async fn queue_purge(&mut self, vhost: &Arc<Vhost>, purge: queue::Purge) -> Answer {
+        let purged = operations::purge(self.scope(vhost), purge.queue.as_str()).await?;
         self.take_deliveries();
-        let ok = queue::PurgeOk { message_count: u32::try_from(purged).unwrap_or(u32::MAX) };
+        let ok = queue::PurgeOk { message_count: count(purged) };
         Ok((!purge.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::PurgeOk(ok))))
     }
 
-    /// Deleting what is not there succeeds, as in RabbitMQ since 3.2.
-    async fn queue_delete(&mut self, vhost: &Vhost, delete: queue::Delete) -> Answer {
-        let name = delete.queue.as_str();
-        self.session.permit(Operation::QueueDelete(name))?;
-        let _lock = vhost.lock().await;
-        let messages = match vhost.queue_named(name) {
-            Some(record) => {
-                record.check_access(&vhost.name, self.id())?;
-                vhost.delete_queue(&self.shared, &record, delete.if_unused, delete.if_empty).await?
-            }
-            None => 0,
-        };
+    async fn queue_delete(&mut self, vhost: &Arc<Vhost>, delete: queue::Delete) -> Answer {
+        let only = DeleteIf { unused: delete.if_unused, empty: delete.if_empty };
+        let messages = operations::delete_queue(self.scope(vhost), delete.queue.as_str(), only).await?;
         self.take_deliveries();
-        let ok = queue::DeleteOk { message_count: u32::try_from(messages).unwrap_or(u32::MAX) };
+        let ok = queue::DeleteOk { message_count: count(messages) };
         Ok((!delete.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::DeleteOk(ok))))
     }
 
-    async fn consume(&mut self, vhost: &Vhost, channel: u16, consume: basic::Consume) -> Answer {
-        let name = consume.queue.as_str();
+    async fn consume(&mut self, vhost: &Arc<Vhost>, channel: u16, consume: basic::Consume) -> Answer {
         let new = self.session.new_consumer(channel);
-        let mut acks = if consume.no_ack { AckPolicy::None } else { AckPolicy::Explicit };
-        let queue = if name == direct_reply::NAME {
+        let key = new.key;
+        let (queue, acks) = if consume.queue.as_str() == direct_reply::NAME {
             self.check_reply_consumer(&consume, channel)?;
-            None
+            (None, AckPolicy::None)
         } else {
-            self.session.permit(Operation::Consume(name))?;
-            let record = vhost.open_queue(name, self.id())?;
-            let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
-            acks = ack_policy(&thing, &consume)?;
-            let ack_timeout = consumer_timeout(&thing, &consume.arguments)
-                .map_err(|error| Exception::precondition_failed(error.to_string()))?;
-            let priority = consume.arguments.inner().get("x-priority").and_then(as_integer).unwrap_or(0);
-            let command = Command::Consume(Consume {
-                key: new.key,
-                no_ack: consume.no_ack,
-                exclusive: consume.exclusive,
-                prefetch: new.prefetch,
-                priority: i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }),
-                limit: new.limit,
-                ack_timeout,
-                name: ConsumerName {
-                    tag: consume.consumer_tag.as_str().into(),
-                    peer: self.peer.to_string().into(),
-                },
-            });
-            match record.mailbox.ask(command).await {
-                Some(Reply::Consuming) => {}
-                Some(_) => return Err(in_exclusive_use(name, &vhost.name)),
-                None => return Err(vhost.no_queue(name)),
-            }
-            Some(record.id)
+            let (queue, acks) = self.consume_from_queue(vhost, new, &consume).await?;
+            (Some(queue), acks)
         };
-        let tag = consume.consumer_tag.as_str();
-        self.session.add_consumer(new.key, tag, queue, acks);
+        self.session.add_consumer(key, consume.consumer_tag.as_str(), queue, acks);
         let ok = basic::ConsumeOk { consumer_tag: consume.consumer_tag };
         Ok((!consume.nowait).then_some(AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(ok))))
+    }
+
+    async fn consume_from_queue(
+        &self,
+        vhost: &Arc<Vhost>,
+        new: NewConsumer,
+        consume: &basic::Consume,
+    ) -> Result<(QueueId, AckPolicy), Exception> {
+        let name = consume.queue.as_str();
+        let scope = self.scope(vhost);
+        let record = operations::queue_to_consume(scope, name)?;
+        let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
+        let acks = ack_policy(&thing, consume)?;
+        let ack_timeout = consumer_timeout(&thing, &consume.arguments)
+            .map_err(|error| Exception::precondition_failed(error.to_string()))?;
+        let priority = consume.arguments.inner().get("x-priority").and_then(as_integer).unwrap_or(0);
+        let consumer = Consume {
+            key: new.key,
+            no_ack: consume.no_ack,
+            exclusive: consume.exclusive,
+            prefetch: new.prefetch,
+            priority: i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }),
+            limit: new.limit,
+            ack_timeout,
+            name: ConsumerName {
+                tag: consume.consumer_tag.as_str().into(),
+                peer: self.peer.to_string().into(),
+            },
+        };
+        operations::consume(scope, &record, consumer).await?;
+        Ok((record.id, acks))
     }
 
     fn check_reply_consumer(&mut self, consume: &basic::Consume, channel: u16) -> Result<(), Exception> {
@@ -364,7 +234,7 @@ impl Connection {
     }
 
     /// After cancel-ok nothing more is delivered.
-    async fn cancel(&mut self, vhost: &Vhost, channel: u16, cancel: basic::Cancel) -> Answer {
+    async fn cancel(&mut self, vhost: &Arc<Vhost>, channel: u16, cancel: basic::Cancel) -> Answer {
         let tag = cancel.consumer_tag.as_str();
         if let Some((key, queue)) = self.session.consumer(channel, tag) {
             self.tell_cancel(vhost, key, queue).await;
@@ -381,19 +251,16 @@ impl Connection {
         }
     }
 
-    async fn get(&mut self, vhost: &Vhost, channel: u16, name: &str, no_ack: bool) -> Answer {
-        self.session.permit(Operation::Get(name))?;
-        let record = vhost.open_queue(name, self.id())?;
-        let command = Command::Get { connection: self.id(), channel, no_ack };
-        let reply = record.mailbox.ask(command).await;
+    async fn get(&mut self, vhost: &Arc<Vhost>, channel: u16, name: &str, no_ack: bool) -> Answer {
+        let getter = Getter { connection: self.id(), channel, no_ack };
+        let outcome = operations::get(self.scope(vhost), name, getter).await;
         self.take_deliveries();
-        match reply {
-            Some(Reply::Got { delivery, remaining }) => {
-                self.session.got(channel, record.id, no_ack, &delivery, remaining);
+        match outcome? {
+            Some(got) => {
+                self.session.got(channel, got.queue, no_ack, &got.delivery, got.remaining);
                 Ok(None)
             }
-            Some(_) => Ok(Some(AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})))),
-            None => Err(vhost.no_queue(name)),
+            None => Ok(Some(AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})))),
         }
     }
 
@@ -450,36 +317,18 @@ fn commands_for(per_queue: &mut Vec<(QueueId, Vec<Command>)>, queue: QueueId) ->
     &mut per_queue[index].1
 }
 
-type Name = amq_protocol::types::ShortString;
-type Arguments = amq_protocol::types::FieldTable;
-
-fn exchange_binding(source: &Name, destination: &Name, key: &Name, arguments: Arguments) -> Binding {
-    Binding {
-        source: source.as_str().to_owned(),
-        destination: Destination::Exchange(destination.as_str().to_owned()),
-        routing_key: key.as_str().to_owned(),
-        arguments,
-    }
+fn binding(
+    source: &ShortString,
+    destination: Destination,
+    routing_key: &ShortString,
+    arguments: FieldTable,
+) -> Binding {
+    Binding { source: source.to_string(), destination, routing_key: routing_key.to_string(), arguments }
 }
 
-fn queue_binding(source: &Name, queue: &Name, key: &Name, arguments: Arguments) -> Binding {
-    Binding {
-        source: source.as_str().to_owned(),
-        destination: Destination::Queue(queue.as_str().to_owned()),
-        routing_key: key.as_str().to_owned(),
-        arguments,
-    }
-}
-
-fn in_exclusive_use(queue: &str, vhost: &str) -> Exception {
-    Exception::access_refused(format!("queue '{queue}' in vhost '{vhost}' in exclusive use"))
-}
-
-/// A name that nobody can guess: such queues are often used for replies.
-fn server_name() -> Result<String, Exception> {
-    let unavailable = |_| Exception::new(ReplyCode::InternalError, "no randomness available");
-    let bytes: [u8; 16] = random_bytes().map_err(unavailable)?;
-    Ok(format!("amq.gen-{:032x}", u128::from_be_bytes(bytes)))
+/// A number of messages or consumers as it fits the method's field.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// `x-ack-policy` of a consumer: `explicit`, or `all`.

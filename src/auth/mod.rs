@@ -4,12 +4,14 @@
 //! Invariants: a password is never kept and never printed, only its salted hash; a user without a permission on a vhost
 //! may not even enter it.
 
+mod access;
 mod password;
 mod permissions;
 mod sasl;
 mod users;
 
+pub use access::{Operation, Refusal, Resource};
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, PatternError, Permission, Right, Rights};
 pub use sasl::{Credentials, MECHANISMS};
-pub use users::{ADMINISTRATOR, IMPERSONATOR, User, Users};
+pub use users::{ADMINISTRATOR, IMPERSONATOR, MONITORING, POLICYMAKER, User, Users};

@@ -41,6 +41,15 @@ impl HashAlgorithm {
         }
     }
 
+    /// What RabbitMQ's definitions call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "rabbit_password_hashing_sha256",
+            Self::Sha512 => "rabbit_password_hashing_sha512",
+        }
+    }
+
     const fn digest_bytes(self) -> usize {
         match self {
             Self::Sha256 => 32,
@@ -92,6 +101,18 @@ impl PasswordHash {
             return Err(wrong());
         }
         Ok(Some(Self { algorithm, salt: *salt, digest: digest.to_vec() }))
+    }
+
+    /// As RabbitMQ's definitions write it: what [`from_base64`](Self::from_base64) reads.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        STANDARD.encode([&self.salt[..], &self.digest].concat())
+    }
+
+    /// How the password was hashed.
+    #[must_use]
+    pub const fn algorithm(&self) -> HashAlgorithm {
+        self.algorithm
     }
 
     /// Whether this is the password. Compares all bytes whatever they are, so that the time taken tells nothing.

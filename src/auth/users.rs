@@ -14,6 +14,11 @@ pub const IMPERSONATOR: &str = "impersonator";
 /// The tag of a user who may manage everything.
 pub const ADMINISTRATOR: &str = "administrator";
 
+/// The tag of a user who may see everything.
+pub const MONITORING: &str = "monitoring";
+/// The tag of a user who may manage policies.
+pub const POLICYMAKER: &str = "policymaker";
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -34,12 +39,28 @@ impl User {
     }
 }
 
+/// A user's permission on a vhost. It stays when the permission is removed, because sessions that are open hold the grant and
+/// have to learn of another permission.
+#[derive(Debug)]
+struct Entry {
+    permission: Option<Permission>,
+    grant: Arc<Grant>,
+}
+
+impl Entry {
+    /// Whether there was a permission to take away.
+    fn clear(&mut self) -> bool {
+        self.grant.replace(Rights::NONE);
+        self.permission.take().is_some()
+    }
+}
+
 /// All users of the broker with their permissions.
 #[derive(Debug, Default)]
 pub struct Users {
     by_name: HashMap<String, User>,
     /// By user, then by vhost.
-    grants: HashMap<String, HashMap<String, (Permission, Arc<Grant>)>>,
+    grants: HashMap<String, HashMap<String, Entry>>,
     loopback_only: Vec<String>,
 }
 
@@ -53,6 +74,23 @@ impl Users {
     /// Adds or replaces a user; permissions stay.
     pub fn put(&mut self, user: User) {
         self.by_name.insert(user.name.clone(), user);
+    }
+
+    /// Removes a user with all permissions, also from sessions that are open. Gives the vhosts that they were for; `None` if
+    /// there is no such user.
+    pub fn remove(&mut self, user: &str) -> Option<Vec<String>> {
+        self.by_name.remove(user)?;
+        let entries = self.grants.remove(user).unwrap_or_default();
+        let held = entries.into_iter().filter_map(|(vhost, mut entry)| entry.clear().then_some(vhost));
+        Some(held.collect())
+    }
+
+    /// All users, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<User> {
+        let mut users: Vec<User> = self.by_name.values().cloned().collect();
+        users.sort_by(|one, other| one.name.cmp(&other.name));
+        users
     }
 
     /// Whether there is none.
@@ -81,27 +119,57 @@ impl Users {
         let rights = Rights::parse(&permission)?;
         let vhosts = self.grants.entry(user.to_owned()).or_default();
         match vhosts.get_mut(vhost) {
-            Some((current, grant)) => {
-                *current = permission;
-                grant.replace(rights);
+            Some(entry) => {
+                entry.permission = Some(permission);
+                entry.grant.replace(rights);
             }
             None => {
-                vhosts.insert(vhost.to_owned(), (permission, Arc::new(Grant::new(rights))));
+                let grant = Arc::new(Grant::new(rights));
+                vhosts.insert(vhost.to_owned(), Entry { permission: Some(permission), grant });
             }
         }
         Ok(())
     }
 
+    /// Removes a permission, also from sessions that are open; `false` if there was none. As with
+    /// [`put_permission`](Self::put_permission).
+    pub fn remove_permission(&mut self, user: &str, vhost: &str) -> bool {
+        let entry = self.grants.get_mut(user).and_then(|vhosts| vhosts.get_mut(vhost));
+        entry.is_some_and(Entry::clear)
+    }
+
+    /// Removes all permissions on a vhost that is no more; gives the users who had one.
+    pub fn remove_vhost(&mut self, vhost: &str) -> Vec<String> {
+        let withdrawn = self
+            .grants
+            .iter_mut()
+            .filter_map(|(user, vhosts)| vhosts.remove(vhost)?.clear().then(|| user.clone()));
+        withdrawn.collect()
+    }
+
+    /// All permissions as (user, vhost, permission), by user and vhost.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<(String, String, Permission)> {
+        let mut all = Vec::new();
+        for (user, vhosts) in &self.grants {
+            let held = vhosts.iter().filter_map(|(vhost, entry)| Some((vhost, entry.permission.as_ref()?)));
+            all.extend(held.map(|(vhost, permission)| (user.clone(), vhost.clone(), permission.clone())));
+        }
+        all.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        all
+    }
+
     /// What a user may do on a vhost; `None`: not even enter it.
     #[must_use]
     pub fn permission(&self, user: &str, vhost: &str) -> Option<&Permission> {
-        self.grants.get(user)?.get(vhost).map(|(permission, _)| permission)
+        self.grants.get(user)?.get(vhost).and_then(|entry| entry.permission.as_ref())
     }
 
     /// The same for a session, which learns of changes through it.
     #[must_use]
     pub fn grant(&self, user: &str, vhost: &str) -> Option<Arc<Grant>> {
-        self.grants.get(user)?.get(vhost).map(|(_, grant)| Arc::clone(grant))
+        let entry = self.grants.get(user)?.get(vhost)?;
+        entry.permission.is_some().then(|| Arc::clone(&entry.grant))
     }
 
     /// Whether these credentials let their user in from this address.
@@ -162,6 +230,34 @@ mod tests {
         let broken = Permission { read: "(".to_owned(), ..Permission::all() };
         assert!(users.put_permission("ann", "v", broken).is_err());
         assert_eq!(users.permission("ann", "v"), Some(&read_only));
+    }
+
+    #[test]
+    fn a_removed_permission_leaves_open_sessions_and_comes_back_to_them() {
+        let mut users = users();
+        users.put_permission("ann", "v", Permission::all()).unwrap();
+        let held = users.grant("ann", "v").unwrap();
+        assert!(users.remove_permission("ann", "v") && !users.remove_permission("ann", "v"));
+        assert!(users.grant("ann", "v").is_none() && users.permission("ann", "v").is_none());
+        assert!(!held.rights().allow(Right::Read, "q"));
+        users.put_permission("ann", "v", Permission::all()).unwrap();
+        assert!(held.rights().allow(Right::Read, "q"));
+        assert_eq!(users.remove_vhost("v"), ["ann"]);
+        assert!(!held.rights().allow(Right::Read, "q"));
+    }
+
+    #[test]
+    fn a_removed_user_takes_permissions_along() {
+        let mut users = users();
+        users.put_permission("ann", "v", Permission::all()).unwrap();
+        users.put_permission("ann", "w", Permission::all()).unwrap();
+        users.put_permission("guest", "v", Permission::all()).unwrap();
+        users.remove_permission("ann", "w");
+        assert_eq!(users.remove("ann"), Some(vec!["v".to_owned()]));
+        assert_eq!(users.remove("ann"), None);
+        let left = users.permissions();
+        assert_eq!(left, [("guest".to_owned(), "v".to_owned(), Permission::all())]);
+        assert_eq!(users.list().iter().map(|user| &user.name[..]).collect::<Vec<_>>(), ["cert", "guest"]);
     }
 
     #[test]

@@ -77,10 +77,10 @@ impl Definition {
     fn key(&self) -> String {
         match self {
             Self::Vhost(name) => format!("vhost\0{name}"),
-            Self::User(user) => format!("user\0{}", user.name),
-            Self::Permission { user, vhost, .. } => format!("permission\0{vhost}\0{user}"),
+            Self::User(user) => user_key(&user.name),
+            Self::Permission { user, vhost, .. } => permission_key(user, vhost),
             Self::Exchange(vhost, exchange) => format!("exchange\0{vhost}\0{}", exchange.name),
-            Self::Queue(vhost, queue) => format!("queue\0{vhost}\0{}", queue.name),
+            Self::Queue(vhost, queue) => queue_key(vhost, &queue.name),
             Self::Policy(vhost, policy) => policy_key(vhost, policy.kind, &policy.name),
             Self::Binding(vhost, binding) => {
                 format!("binding\0{vhost}\0{}", serde_json::to_string(binding).unwrap_or_default())
@@ -108,6 +108,24 @@ impl Definition {
         Op::RemoveDefinition { key: policy_key(vhost, kind, name) }
     }
 
+    /// The store operation that forgets a queue.
+    #[must_use]
+    pub fn remove_queue(vhost: &str, name: &str) -> Op {
+        Op::RemoveDefinition { key: queue_key(vhost, name) }
+    }
+
+    /// The store operation that forgets a user.
+    #[must_use]
+    pub fn remove_user(name: &str) -> Op {
+        Op::RemoveDefinition { key: user_key(name) }
+    }
+
+    /// The store operation that forgets a permission.
+    #[must_use]
+    pub fn remove_permission(user: &str, vhost: &str) -> Op {
+        Op::RemoveDefinition { key: permission_key(user, vhost) }
+    }
+
     /// Reads the records of an earlier run.
     pub fn read_all(records: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Self>, DefinitionError> {
         records.iter().map(|(key, value)| Self::read(key, value)).collect()
@@ -121,6 +139,18 @@ impl Definition {
         }
         Ok(record.definition)
     }
+}
+
+fn queue_key(vhost: &str, name: &str) -> String {
+    format!("queue\0{vhost}\0{name}")
+}
+
+fn user_key(name: &str) -> String {
+    format!("user\0{name}")
+}
+
+fn permission_key(user: &str, vhost: &str) -> String {
+    format!("permission\0{vhost}\0{user}")
 }
 
 fn policy_key(vhost: &str, kind: PolicyKind, name: &str) -> String {

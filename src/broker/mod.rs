@@ -2,18 +2,26 @@
 //! share. It knows no socket and no frame. In `clock` is the only place that reads a clock.
 
 pub(crate) mod alarms;
+pub mod arguments_json;
 pub(crate) mod clock;
+pub(crate) mod connections;
+pub(crate) mod creation;
 mod dead_letters;
 pub(crate) mod definitions;
 mod departures;
+pub(crate) mod error;
+mod export;
 pub(crate) mod import;
 pub(crate) mod mailbox;
+pub mod operations;
+pub mod overview;
 mod pace;
 mod queue_task;
 pub(crate) mod recovery;
+pub(crate) mod removal;
 pub(crate) mod shared;
 pub(crate) mod vhost;
 
 pub use alarms::Readings;
 pub use clock::Clock;
-pub use import::ImportError;
+pub use error::{ImportError, Kind, OperationError};

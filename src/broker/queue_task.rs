@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::connections::{ConnectionHandle, Event};
 use super::dead_letters::Burial;
 use super::departures::Departure;
 use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::pace::Pace;
-use super::shared::{ConnectionHandle, Event, Given, Shared, count_reason};
+use super::removal::forget_queue;
+use super::shared::{Given, Shared, count_reason};
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{
     Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Page, Publish, Queue, Range,
@@ -370,7 +372,7 @@ impl QueueTask {
         }
         self.shared.store.forget_pages(self.record.id);
         if ended != Ended::Deleted {
-            self.vhost.forget_queue(&self.shared, &self.record).await;
+            forget_queue(&self.shared, &self.vhost, &self.record).await;
         }
     }
 

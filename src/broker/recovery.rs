@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::creation::{Leftovers, NewQueue, install, install_exchange};
 use super::definitions::{Definition, DefinitionError, QueueDefinition};
 use super::queue_task::QueueTask;
 use super::shared::Shared;
-use super::vhost::{Leftovers, NewQueue, Vhost};
+use super::vhost::Vhost;
 use crate::message::{Position, QueueId};
 use crate::queue::{Attempts, DedupState, QueueOptions};
 use crate::store::{Op, RecoveredQueue, Submission};
@@ -99,7 +100,7 @@ fn restore_queue(
         .map_err(|error| RecoveryError(error.to_string()))?;
     let (first_position, leftovers) = leftovers(shared, &thing, recovered)?;
     let new = NewQueue { name, owner: None, arguments, options };
-    let (_, task) = vhost.install(shared, QueueId(id), new, first_position, leftovers);
+    let (_, task) = install(shared, vhost, QueueId(id), new, first_position, leftovers);
     Ok(task)
 }
 
@@ -112,7 +113,7 @@ fn restore_exchange(
 ) -> Result<Option<QueueTask>, RecoveryError> {
     let thing = format!("exchange '{}' in vhost '{}'", exchange.name, vhost.name);
     let leftovers = leftovers(shared, &thing, recovered)?;
-    Ok(vhost.install_exchange(shared, exchange, Some(leftovers)))
+    Ok(install_exchange(shared, vhost, exchange, Some(leftovers)))
 }
 
 /// What an earlier run left of a queue, and where it goes on.

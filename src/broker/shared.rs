@@ -1,22 +1,21 @@
 //! What all tasks of a broker share.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, watch};
 
 use super::alarms::Alarms;
 use super::clock::Clock;
+use super::connections::ConnectionHandle;
 use super::vhost::Vhost;
 use crate::auth::{PatternError, Permission, Users};
 use crate::config::Config;
-use crate::message::{Message, Position};
+use crate::message::Position;
 use crate::queue::dead_letter::Reason;
-use crate::queue::{ConnectionId, Delivery, Window};
-use crate::session::Session;
-use crate::session::direct_reply::{Address, ReplyConsumers};
-use crate::store::{StoreHandle, Submission};
+use crate::queue::{ConnectionId, Window};
+use crate::store::{Op, StoreHandle, Submission};
 use crate::telemetry::{Counters, Reasons};
 use crate::topology::ExchangeSpec;
 
@@ -27,90 +26,6 @@ const STORE_HIGH_BYTES: usize = 8 * 1024 * 1024;
 /// Above this many bytes of pages on their way to the disk, queues wait, too: what is put out of memory must not pile up
 /// there.
 const PAGES_HIGH_BYTES: usize = 8 * 1024 * 1024;
-
-/// What a connection task is told.
-#[derive(Debug)]
-pub enum Event {
-    /// Deliveries for the consumer with this number.
-    Deliver(u32, Vec<Delivery>),
-    /// Publishes from `first` to `last` on a channel are safe in one of their queues, or refused by it.
-    Confirmed {
-        /// The channel.
-        channel: u16,
-        /// First sequence number.
-        first: u64,
-        /// Last sequence number.
-        last: u64,
-        /// Refused.
-        refused: bool,
-    },
-    /// The consumer with this number lost its queue.
-    Cancelled(u32),
-    /// A message was not acked in time: the channel has to be closed for it.
-    TimedOut {
-        /// The channel.
-        channel: u16,
-        /// How long the message could be unacked.
-        timeout_ms: u32,
-    },
-    /// A reply for the direct reply-to consumer with this number.
-    Direct(u32, Message),
-}
-
-/// The way to a connection.
-#[derive(Clone, Debug)]
-pub struct ConnectionHandle {
-    /// Its inbox. What queues put there is bounded by their consumers' windows.
-    pub events: mpsc::UnboundedSender<Event>,
-    /// What direct reply-to addresses of it have to carry.
-    pub secret: u64,
-    /// Its consumers that direct reply-to addresses name.
-    reply_consumers: ReplyConsumers,
-    /// Bytes of direct replies in the inbox.
-    direct_bytes: Arc<AtomicUsize>,
-}
-
-/// Direct replies have no queue to wait in. RabbitMQ gives no guarantee for them either: what a requester does not read is
-/// dropped above this many bytes.
-const DIRECT_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-impl ConnectionHandle {
-    /// The way to the connection of this session, with this inbox.
-    #[must_use]
-    pub fn new(events: mpsc::UnboundedSender<Event>, session: &Session) -> Self {
-        let (secret, reply_consumers) = (session.secret(), session.reply_consumers().clone());
-        Self { events, secret, reply_consumers, direct_bytes: Arc::default() }
-    }
-
-    /// Whether a direct reply-to address leads to a consumer that is there.
-    #[must_use]
-    pub fn answers_to(&self, address: Address) -> bool {
-        self.secret == address.secret && self.reply_consumers.has(address.consumer)
-    }
-
-    /// Sends a direct reply.
-    pub fn send_direct(&self, consumer: u32, message: Message) {
-        if self.direct_bytes.load(Ordering::Relaxed) > DIRECT_BYTES_MAX {
-            return;
-        }
-        self.direct_bytes.fetch_add(message.encoded_len(), Ordering::Relaxed);
-        // A connection that is gone waits for no reply.
-        let _ = self.events.send(Event::Direct(consumer, message));
-    }
-
-    /// A direct reply was taken out of the inbox.
-    pub fn took_direct(&self, message: &Message) {
-        self.direct_bytes.fetch_sub(message.encoded_len(), Ordering::Relaxed);
-    }
-}
-
-/// A confirm goes from the committer to the publisher's connection, past the queue.
-impl crate::store::ConfirmSink for ConnectionHandle {
-    fn confirmed(&self, channel: u16, first: u64, last: u64) {
-        // A connection that is gone needs no confirm.
-        let _ = self.events.send(Event::Confirmed { channel, first, last, refused: false });
-    }
-}
 
 /// Shared by all tasks.
 #[derive(Debug)]
@@ -133,8 +48,8 @@ pub struct Shared {
     pub alarms: watch::Sender<Alarms>,
     /// Set when the broker stops.
     pub stopping: watch::Sender<bool>,
-    /// Held by whoever imports definitions.
-    pub importing: tokio::sync::Mutex<()>,
+    /// Held by whoever makes or deletes vhosts or changes users: an import, which does both, sees them as they stay.
+    pub changes: tokio::sync::Mutex<()>,
     users: RwLock<Users>,
     next_connection: AtomicU64,
     next_queue: AtomicU64,
@@ -164,7 +79,7 @@ impl Shared {
             counters: Counters::default(),
             alarms: watch::Sender::default(),
             stopping: watch::Sender::new(false),
-            importing: tokio::sync::Mutex::default(),
+            changes: tokio::sync::Mutex::default(),
             users,
             // 0 stands for the broker itself.
             next_connection: AtomicU64::new(1),
@@ -213,10 +128,25 @@ impl Shared {
         permission: Permission,
     ) -> Result<(), PatternError> {
         self.change_users(|users| users.put_permission(user, vhost, permission))?;
+        self.forget_permitted(vhost);
+        Ok(())
+    }
+
+    /// What sessions remember to be permitted on a vhost holds no longer.
+    pub fn forget_permitted(&self, vhost: &str) {
         if let Some(vhost) = self.vhosts.get(vhost) {
             vhost.topology.touch();
         }
-        Ok(())
+    }
+
+    /// The vhost of this name.
+    pub fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
+        self.vhosts.get(name).map(|vhost| Arc::clone(&vhost))
+    }
+
+    /// The way to a connection.
+    pub fn connection(&self, id: ConnectionId) -> Option<ConnectionHandle> {
+        self.connections.get(&id).map(|handle| handle.clone())
     }
 
     /// Submits to the store and waits until it is durable.
@@ -230,6 +160,13 @@ impl Shared {
         // If the store failed, the answer never comes and the process ends: nobody is told of a success that is none.
         if receiver.await.is_err() {
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// Writes definitions and waits until they are durable.
+    pub async fn store_definitions(&self, ops: Vec<Op>) {
+        if !ops.is_empty() {
+            self.store_durably(Submission { ops, ..Submission::default() }).await;
         }
     }
 

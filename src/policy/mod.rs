@@ -75,6 +75,19 @@ impl ApplyTo {
         })
     }
 
+    /// RabbitMQ's word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Queues => "queues",
+            Self::ClassicQueues => "classic_queues",
+            Self::QuorumQueues => "quorum_queues",
+            Self::Streams => "streams",
+            Self::Exchanges => "exchanges",
+        }
+    }
+
     const fn covers_queue(self, is_quorum: bool) -> bool {
         match self {
             Self::All | Self::Queues => true,

@@ -200,7 +200,7 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), Sta
         None if defaults == Defaults::None => return Ok(()),
         None => NO_DEFINITIONS.to_owned(),
     };
-    let imported = import::import(shared, &text, defaults).await;
+    let imported = import::import(shared, &text, &shared.config.default_vhost, defaults).await;
     let summary = imported.map_err(|error| StartError::Import { path, error })?;
     if let Some(path) = &shared.config.definitions {
         summary.tell(&path.display().to_string());

@@ -7,13 +7,16 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::amqp::{self, Stream, listener};
-use crate::broker::definitions::Definition;
-use crate::broker::import::{self, Defaults, ImportError};
+use crate::amqp::{self, Ends, Stream, listener};
+use crate::auth::{Permission, User};
+use crate::broker::import::{self, Defaults};
+use crate::broker::operations::{self, Caller, Scope, Secret, UserPermission};
+use crate::broker::overview::ConnectionOverview;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
-use crate::policy::{Policy, PolicyError, PolicyKind};
-use crate::queue::{Command, Counts, Reply};
+use crate::broker::{ImportError, OperationError};
+use crate::policy::{Policy, PolicyKind};
+use crate::queue::{Command, ConnectionId, Counts, Reply};
 use crate::store::{self, Store};
 use crate::telemetry::Counters;
 
@@ -29,7 +32,7 @@ pub struct QueueHandle {
 impl QueueHandle {
     /// Numbers about it; `None` if it is gone.
     pub async fn counts(&self) -> Option<Counts> {
-        Vhost::counts(&self.record).await
+        self.record.counts().await
     }
 
     /// Makes all its parked messages ready; how many they were, `None` if it is gone.
@@ -84,17 +87,17 @@ impl BrokerHandle {
         vhost.queue_named(name).map(|record| QueueHandle { record })
     }
 
-    /// Open connections.
+    /// Open connections, by id, as they are now.
     #[must_use]
-    pub fn connections(&self) -> usize {
-        self.shared.connections.len()
+    pub fn connections(&self) -> Vec<Arc<ConnectionOverview>> {
+        operations::connections(&self.shared)
     }
 
     /// Serves a connection over any stream, as if its peer had connected over loopback.
     pub fn attach(&self, stream: impl Stream) -> JoinHandle<()> {
         let config = listener::session_config(&self.shared.config);
-        let peer = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
-        tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, peer, config))
+        let ends = Ends { peer: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0)), local: None };
+        tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, ends, config))
     }
 
     /// Imports definitions in RabbitMQ's JSON format (<https://www.rabbitmq.com/docs/definitions>). Users, permissions and
@@ -104,39 +107,151 @@ impl BrokerHandle {
     /// # Errors
     /// The first fault found: then nothing was changed.
     pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
-        import::import(&self.shared, json, Defaults::None).await?.tell("the embedding program");
+        let default_vhost = &self.shared.config.default_vhost;
+        import::import(&self.shared, json, default_vhost, Defaults::None)
+            .await?
+            .tell("the embedding program");
         Ok(())
+    }
+
+    /// All definitions in the same format, passwords as hashes: [`import_definitions`](Self::import_definitions) makes the same
+    /// of them. Exclusive queues are not among them.
+    ///
+    /// # Errors
+    /// None for the program that runs the broker.
+    pub async fn export_definitions(&self) -> Result<String, OperationError> {
+        Ok(operations::export(&self.shared, Caller::Operator).await?.to_string())
+    }
+
+    /// Makes a vhost; `false` if it is there already. Answers when it is durable. Nobody has a permission on it yet.
+    ///
+    /// # Errors
+    /// `InvalidName`.
+    pub async fn put_vhost(&self, name: &str) -> Result<bool, OperationError> {
+        operations::put_vhost(&self.shared, Caller::Operator, name).await
+    }
+
+    /// Deletes a vhost with everything in it. Its connections are closed with 320 `CONNECTION_FORCED`.
+    ///
+    /// # Errors
+    /// `NoVhost`.
+    pub async fn delete_vhost(&self, name: &str) -> Result<(), OperationError> {
+        operations::delete_vhost(&self.shared, Caller::Operator, name).await
+    }
+
+    /// The names of all vhosts, sorted.
+    #[must_use]
+    pub fn vhosts(&self) -> Vec<String> {
+        operations::vhosts(&self.shared).iter().map(|vhost| vhost.name.clone()).collect()
+    }
+
+    /// Adds or replaces a user with a password or its hash, and tags such as `administrator`. Permissions and connections
+    /// stay. Answers when it is durable.
+    ///
+    /// # Errors
+    /// `InvalidName`, `NoRandomness`.
+    pub async fn put_user(&self, name: &str, secret: Secret, tags: &[&str]) -> Result<(), OperationError> {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        operations::put_user(&self.shared, Caller::Operator, name, secret, tags).await
+    }
+
+    /// Deletes a user. The user's connections are closed with 320 `CONNECTION_FORCED`.
+    ///
+    /// # Errors
+    /// `NoUser`.
+    pub async fn delete_user(&self, name: &str) -> Result<(), OperationError> {
+        operations::delete_user(&self.shared, Caller::Operator, name).await
+    }
+
+    /// All users, by name.
+    ///
+    /// # Errors
+    /// None for the program that runs the broker.
+    pub fn users(&self) -> Result<Vec<User>, OperationError> {
+        operations::users(&self.shared, Caller::Operator)
+    }
+
+    /// Sets what a user may do on a vhost, at once also for connections that are open. Answers when it is durable.
+    ///
+    /// # Errors
+    /// `NoUser`, `NoVhost`, `Pattern`.
+    pub async fn put_permission(
+        &self,
+        user: &str,
+        vhost: &str,
+        permission: Permission,
+    ) -> Result<(), OperationError> {
+        operations::put_permission(&self.shared, Caller::Operator, user, vhost, permission).await
+    }
+
+    /// Takes a user's permission on a vhost away, at once also from connections that are open. They stay open.
+    ///
+    /// # Errors
+    /// `NoUser`, `NoVhost`, `NoPermission`.
+    pub async fn remove_permission(&self, user: &str, vhost: &str) -> Result<(), OperationError> {
+        operations::remove_permission(&self.shared, Caller::Operator, user, vhost).await
+    }
+
+    /// All permissions, by user and vhost.
+    ///
+    /// # Errors
+    /// None for the program that runs the broker.
+    pub fn permissions(&self) -> Result<Vec<UserPermission>, OperationError> {
+        operations::permissions(&self.shared, Caller::Operator)
     }
 
     /// Adds or replaces a policy (<https://www.rabbitmq.com/docs/policies>). Answers when it is durable and every queue
     /// and exchange has been told: what a client does from then on finds it in force.
     ///
     /// # Errors
-    /// No such vhost, or what [`Policy::check`] refuses: then nothing was changed.
-    pub async fn put_policy(&self, vhost: &str, policy: Policy) -> Result<(), PolicyError> {
-        let found = self.shared.vhosts.get(vhost).map(|vhost| Arc::clone(&vhost));
-        let Some(found) = found else { return Err(PolicyError::no_vhost(&policy.name, vhost)) };
-        let checked = policy.check(vhost)?;
-        let _lock = found.lock().await;
-        let definition = Definition::Policy(vhost.to_owned(), checked.policy.clone());
-        found.store(&self.shared, vec![definition.put()]).await;
-        found.put_policy(checked);
-        found.apply_policies();
-        Ok(())
+    /// `NoVhost`; `Policy` for what [`Policy::check`] refuses: then nothing was changed.
+    pub async fn put_policy(&self, vhost: &str, policy: Policy) -> Result<(), OperationError> {
+        operations::put_policy(self.scope(&self.vhost(vhost)?), policy).await
     }
 
-    /// Removes a policy; `false` if there is none such. Answers as [`put_policy`](Self::put_policy) does.
-    pub async fn remove_policy(&self, vhost: &str, kind: PolicyKind, name: &str) -> bool {
-        let found = self.shared.vhosts.get(vhost).map(|vhost| Arc::clone(&vhost));
-        let Some(found) = found else { return false };
-        let _lock = found.lock().await;
-        if !found.has_policy(kind, name) {
-            return false;
-        }
-        found.store(&self.shared, vec![Definition::remove_policy(vhost, kind, name)]).await;
-        found.remove_policy(kind, name);
-        found.apply_policies();
-        true
+    /// Removes a policy. Answers as [`put_policy`](Self::put_policy) does.
+    ///
+    /// # Errors
+    /// `NoVhost`, `NotFound`.
+    pub async fn remove_policy(
+        &self,
+        vhost: &str,
+        kind: PolicyKind,
+        name: &str,
+    ) -> Result<(), OperationError> {
+        operations::remove_policy(self.scope(&self.vhost(vhost)?), kind, name).await
+    }
+
+    /// All policies of a vhost, by kind and name.
+    ///
+    /// # Errors
+    /// `NoVhost`.
+    pub fn policies(&self, vhost: &str) -> Result<Vec<Policy>, OperationError> {
+        Ok(operations::policies(self.scope(&self.vhost(vhost)?)))
+    }
+
+    /// Closes a connection: its client sees 320 `CONNECTION_FORCED` with the reason. Does not wait for it.
+    ///
+    /// # Errors
+    /// `NoConnection`.
+    pub fn close_connection(&self, id: ConnectionId, reason: &str) -> Result<(), OperationError> {
+        operations::close_connection(&self.shared, Caller::Operator, id, reason)
+    }
+
+    /// Closes a channel: its client sees 406 `PRECONDITION_FAILED` with the reason. Does not wait for it.
+    ///
+    /// # Errors
+    /// `NoConnection`, `NoChannel`.
+    pub fn close_channel(&self, id: ConnectionId, channel: u16, reason: &str) -> Result<(), OperationError> {
+        operations::close_channel(&self.shared, Caller::Operator, id, channel, reason)
+    }
+
+    fn vhost(&self, name: &str) -> Result<Arc<Vhost>, OperationError> {
+        operations::vhost(&self.shared, name)
+    }
+
+    const fn scope<'a>(&'a self, vhost: &'a Arc<Vhost>) -> Scope<'a> {
+        Scope { shared: &self.shared, vhost, caller: Caller::Operator }
     }
 
     /// Stops taking publishes: publishers are told why (connection.blocked) and their sockets are not read until

@@ -111,6 +111,8 @@ pub(super) struct Channel {
     /// channel.close was sent; everything but its answer is ignored.
     pub(super) closing: bool,
     pub(super) incarnation: u64,
+    /// It is among those that are to be reported.
+    pub(super) is_noted: bool,
     pub(super) mode: Mode,
     pub(super) incoming: Incoming,
     pub(super) keys: Keys,
@@ -135,6 +137,7 @@ impl Channel {
             number,
             closing: false,
             incarnation,
+            is_noted: false,
             mode: Mode::Plain,
             incoming: Incoming::Idle,
             keys: Keys::default(),
@@ -153,6 +156,14 @@ impl Channel {
     pub(super) fn touch(&mut self, queue: QueueId) {
         if !self.queues.contains(&queue) {
             self.queues.push(queue);
+        }
+    }
+
+    /// Something is done on it: it is to be reported.
+    #[inline]
+    pub(super) fn note(&mut self, noted: &mut Vec<u16>) {
+        if !std::mem::replace(&mut self.is_noted, true) {
+            noted.push(self.number);
         }
     }
 

@@ -65,6 +65,7 @@ impl Session {
 
     /// The queue took the consumer: deliveries for it may come.
     pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, queue: Option<QueueId>, acks: AckPolicy) {
+        self.note_channel(key.channel);
         let Some(channel) = self.channel(key.channel) else { return };
         channel.consumers.insert(tag.to_owned(), ChannelConsumer { number: key.number, queue });
         if let Some(queue) = queue {
@@ -93,6 +94,7 @@ impl Session {
 
     /// The consumer is no more.
     pub fn remove_consumer(&mut self, channel: u16, tag: &str) {
+        self.note_channel(channel);
         let removed = self.channel(channel).and_then(|channel| channel.consumers.remove(tag));
         if let Some(consumer) = removed {
             self.forget_consumer(&consumer);
@@ -124,6 +126,7 @@ impl Session {
     /// (<https://www.rabbitmq.com/docs/consumer-cancel>).
     pub fn consumer_cancelled(&mut self, number: u32) {
         let Some(consumer) = self.consumers.remove(&number) else { return };
+        self.note_channel(consumer.channel);
         if let Some(channel) = self.channel(consumer.channel) {
             channel.consumers.remove(&consumer.tag);
         }
@@ -141,6 +144,7 @@ impl Session {
         else {
             return;
         };
+        channel.note(&mut self.noted_channels);
         let tag_bytes = consumer.tag.as_bytes();
         let mut bytes = 0;
         for delivery in deliveries {
@@ -172,6 +176,7 @@ impl Session {
 
     /// Writes basic.get-ok.
     pub fn got(&mut self, channel: u16, queue: QueueId, no_ack: bool, delivery: &Delivery, remaining: usize) {
+        self.note_channel(channel);
         let frame_bytes = self.link.limits.frame_bytes;
         let Some(channel) = self.channels.get_mut(usize::from(channel)).and_then(Option::as_mut) else {
             return;

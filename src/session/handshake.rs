@@ -19,6 +19,17 @@ use std::time::Duration;
 
 const LOCALES: &str = "en_US";
 
+/// What client and server agreed on in connection.tune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuned {
+    /// Heartbeat interval in seconds; 0: none.
+    pub heartbeat_s: u16,
+    /// Largest frame, in bytes.
+    pub frame_bytes_max: u32,
+    /// Channels that may be open at a time.
+    pub channels_max: u16,
+}
+
 impl Session {
     /// The first bytes: `AMQP 0 0 9 1`, or the client is told so and let go.
     pub(super) fn protocol_header(&mut self, now: Time, input: &[u8]) -> Option<usize> {
@@ -121,6 +132,18 @@ impl Session {
         self.enter(Phase::Open, now);
     }
 
+    /// What was agreed on in connection.tune.
+    #[must_use]
+    pub fn tuned(&self) -> Tuned {
+        Tuned {
+            heartbeat_s: self
+                .heartbeat
+                .map_or(0, |interval| u16::try_from(interval.as_secs()).unwrap_or(u16::MAX)),
+            frame_bytes_max: self.link.limits.frame_bytes,
+            channels_max: self.channels_max,
+        }
+    }
+
     /// The vhost is there and the user may enter it, with these rights. A change of them has to raise the topology's
     /// generation: what may be published where is checked again when that changes.
     pub fn opened(&mut self, now: Time, vhost: &str, topology: Arc<SharedTopology>, grant: Arc<Grant>) {
@@ -145,9 +168,14 @@ impl Session {
 
     /// Ends the connection because the broker goes: 320 CONNECTION_FORCED.
     pub fn close_for_shutdown(&mut self, now: Time) {
+        self.close_by_force(now, "broker forced connection closure with reason 'shutdown'");
+    }
+
+    /// Ends the connection because an operator says so: 320 CONNECTION_FORCED with the reason. A client that has not opened a
+    /// vhost yet is told nothing.
+    pub fn close_by_force(&mut self, now: Time, reason: &str) {
         if matches!(self.phase, Phase::Running) {
-            let text =
-                ReplyCode::ConnectionForced.text("broker forced connection closure with reason 'shutdown'");
+            let text = ReplyCode::ConnectionForced.text(reason);
             self.send_close(now, ReplyCode::ConnectionForced, &text, 0, 0);
         } else if !matches!(self.phase, Phase::Closing | Phase::Leaving) {
             self.enter(Phase::Closed, now);

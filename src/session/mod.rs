@@ -21,6 +21,7 @@ mod headers;
 mod link;
 mod methods;
 pub mod outgoing;
+mod overview;
 mod publish;
 mod request;
 mod running;
@@ -29,12 +30,13 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-pub use access::Operation;
 pub use channel::{TxPublish, TxWork};
-pub use consumers::AckPolicy;
+pub use consumers::{AckPolicy, NewConsumer};
 pub use exception::Exception;
+pub use handshake::Tuned;
 pub use headers::PropertySource;
 pub use link::{Limits, Link, SessionCounters};
+pub use overview::{ChannelMode, ChannelNumbers, ChannelReport};
 pub use publish::{DELAY, delay_ms};
 pub use request::{ChannelRequest, Request};
 
@@ -42,6 +44,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::auth::Grant;
 use crate::protocol::encode;
 use crate::queue::ConnectionId;
 use crate::time::Time;
@@ -102,6 +105,8 @@ pub struct Session {
     link: Link,
     channels: Vec<Option<Box<Channel>>>,
     channels_open: usize,
+    /// Channels on which something was done since they were last reported.
+    noted_channels: Vec<u16>,
     channels_max: u16,
     incarnations: u64,
     consumers: HashMap<u32, SessionConsumer>,
@@ -139,6 +144,7 @@ impl Session {
             link: Link::new(id, secret, limits),
             channels: Vec::new(),
             channels_open: 0,
+            noted_channels: Vec::new(),
             incarnations: 0,
             consumers: HashMap::new(),
             consumer_numbers: 0,
@@ -185,9 +191,10 @@ impl Session {
         &self.link.user
     }
 
-    /// Whether the client may do this on its vhost; 403 if not.
-    pub fn permit(&self, operation: Operation<'_>) -> Result<(), Exception> {
-        self.link.permit(operation)
+    /// What the user may do on the session's vhost.
+    #[must_use]
+    pub fn grant(&self) -> &Grant {
+        &self.link.access.grant
     }
 
     /// Bytes for the socket. Whoever writes them calls [`wrote`](Self::wrote), and [`drained`](Self::drained) when all
@@ -259,6 +266,7 @@ impl Session {
     /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on. In a
     /// transaction refusals count, until [`is_commit_whole`](Self::is_commit_whole) asks.
     pub fn confirmed(&mut self, channel: u16, first: u64, last: u64, refused: bool) {
+        self.note_channel(channel);
         let Some(channel) = self.channel(channel) else { return };
         let number = channel.number;
         match &mut channel.mode {

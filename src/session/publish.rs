@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::Operation;
 use crate::message::{Message, MessageBlock, Parts, QueueId};
 use crate::protocol::content::{self, HeadersEdit, Properties, PropertiesEdit};
 use crate::protocol::encode;
@@ -13,7 +14,6 @@ use crate::topology::{HeaderSource, RouteScratch};
 
 use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
 
-use super::access::Operation;
 use super::channel::{Body, Channel, Incoming, Keys, Mode, TxPublish};
 use super::direct_reply::{self, Address};
 use super::exception::Exception;

@@ -6,7 +6,7 @@ use super::channel::Channel;
 use super::methods::Handled;
 use super::outgoing::Errand;
 use super::publish::interrupted;
-use super::{Exception, Phase, Request, Session};
+use super::{Exception, Link, Phase, Request, Session};
 use crate::protocol::encode;
 use crate::protocol::frame::{Frame, FrameError, FrameKind, decode_frame};
 use crate::protocol::method::{self, Method, MethodId};
@@ -127,16 +127,10 @@ impl Session {
                 self.frame_while_closing(now, frame);
                 return None;
             }
-            Some(channel) => match frame.kind {
-                FrameKind::Body => {
-                    channel.content_body(&mut self.link, frame.payload).map(|()| Handled::Done)
-                }
-                FrameKind::Header => {
-                    channel.content_header(&mut self.link, frame.payload).map(|()| Handled::Done)
-                }
-                _ if !channel.is_idle() => Err(interrupted(&channel.incoming)),
-                _ => channel.method(&mut self.link, frame.payload),
-            },
+            Some(channel) => {
+                channel.note(&mut self.noted_channels);
+                channel.frame(&mut self.link, frame)
+            }
             None => self.frame_for_no_channel(frame),
         };
         match handled {
@@ -204,6 +198,7 @@ impl Session {
         if let Some(slot) = self.channels.get_mut(index) {
             *slot = Some(Box::new(Channel::new(number, self.incarnations)));
         }
+        self.note_channel(number);
         self.channels_open += 1;
         self.link.counters.channels_opened += 1;
         self.send_channel(number, channel::AMQPMethod::OpenOk(channel::OpenOk {}));
@@ -242,8 +237,13 @@ impl Session {
 
     /// A request or a method failed: closes the channel, or the connection if the code says so.
     pub fn fail(&mut self, now: Time, number: u16, exception: Exception) {
+        self.note_channel(number);
         if exception.code.closes_connection() {
             self.raise_on_connection(now, &exception);
+            return;
+        }
+        // One that is closing already is not closed twice.
+        if self.channel(number).is_none() {
             return;
         }
         self.tell_confirmed();
@@ -271,6 +271,17 @@ impl Session {
     pub fn declared(&mut self, channel: u16, queue: &str) {
         if let Some(channel) = self.channel(channel) {
             channel.last_queue = Some(queue.to_owned());
+        }
+    }
+}
+
+impl Channel {
+    fn frame(&mut self, link: &mut Link, frame: Frame<'_>) -> Result<Handled, Exception> {
+        match frame.kind {
+            FrameKind::Body => self.content_body(link, frame.payload).map(|()| Handled::Done),
+            FrameKind::Header => self.content_header(link, frame.payload).map(|()| Handled::Done),
+            _ if !self.is_idle() => Err(interrupted(&self.incoming)),
+            _ => self.method(link, frame.payload),
         }
     }
 }

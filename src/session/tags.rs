@@ -70,8 +70,9 @@ impl DeliveryTags {
         self.first + self.entries.len() as u64 - 1
     }
 
-    #[cfg(test)]
-    const fn open(&self) -> usize {
+    /// Messages that are not settled.
+    #[must_use]
+    pub const fn outstanding(&self) -> usize {
         self.open
     }
 
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(settle(&mut tags, 1, false), (true, vec![1]));
         assert_eq!(settle(&mut tags, 1, false), (false, vec![]));
         assert_eq!(settle(&mut tags, 4, false), (false, vec![]));
-        assert_eq!(tags.open(), 1);
+        assert_eq!(tags.outstanding(), 1);
     }
 
     #[test]
@@ -247,10 +248,10 @@ mod tests {
         assert!(tags.settle_in_transaction(1, Span::One, |_| ()));
         assert!(!tags.settle_in_transaction(1, Span::One, |_| ()));
         tags.rollback();
-        assert_eq!(tags.open(), 2);
+        assert_eq!(tags.outstanding(), 2);
         assert!(tags.settle_in_transaction(2, Span::UpTo, |_| ()));
         tags.commit();
         assert!(tags.entries.is_empty(), "a long transactional channel does not grow");
-        assert_eq!((tags.open(), settle(&mut tags, 1, false).0), (0, false));
+        assert_eq!((tags.outstanding(), settle(&mut tags, 1, false).0), (0, false));
     }
 }

@@ -70,6 +70,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "config",
             "message",
             "queue",
+            "auth",
             "policy",
             "store",
             "broker",
@@ -97,6 +98,11 @@ const SYNC: [&str; 11] = [
 ];
 const TOKIO: [&str; 6] = ["broker", "amqp", "management", "server", "main", "lib"];
 const CLOCK: &str = "src/broker/clock.rs";
+
+/// What clients and tools talk to.
+const FRONTS: [&str; 2] = ["amqp", "management"];
+/// Modules of the broker that change a virtual host without asking who wants it.
+const BELOW_OPERATIONS: [&str; 3] = ["creation", "definitions", "removal"];
 
 /// A broken rule.
 #[derive(Debug)]
@@ -130,7 +136,10 @@ pub(super) fn check(scan: &Scan) -> Vec<Finding> {
         known_layer(layer, &mut wrong);
         synchronous(scan, layer, &mut wrong);
         for path in scan.uses.iter().filter(|path| !scan.is_test(path.line)) {
-            let text = direction(scan, layer, path).or(crates(layer, path)).or(clock(scan, path));
+            let text = direction(scan, layer, path)
+                .or(crates(layer, path))
+                .or(clock(scan, path))
+                .or(past_operations(layer, path));
             wrong.extend(text.map(|text| (path.line, text)));
         }
     }
@@ -237,6 +246,15 @@ fn target(scan: &Scan, path: &PathUse) -> Option<String> {
         return None;
     }
     path.segments.get(ups).cloned()
+}
+
+fn past_operations(layer: &str, path: &PathUse) -> Option<String> {
+    let part = match path.segments.as_slice() {
+        [first, broker, part, ..] if first == "crate" && broker == "broker" => part.as_str(),
+        _ => return None,
+    };
+    let is_past = FRONTS.contains(&layer) && BELOW_OPERATIONS.contains(&part);
+    is_past.then(|| format!("{layer} changes a vhost by broker::operations, never by broker::{part}"))
 }
 
 fn crates(layer: &str, path: &PathUse) -> Option<String> {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ImportError;
 use super::check::{Plan, plan};
 use super::parse::{Definitions, NewPermission, NewUser, Secret, parse};
 use crate::auth::{ADMINISTRATOR, Permission};
+use crate::broker::creation::{Leftovers, add_exchange, install};
+use crate::broker::error::ImportError;
 use crate::broker::shared::Shared;
-use crate::broker::vhost::{Leftovers, Vhost};
+use crate::broker::vhost::Vhost;
 use crate::config::Config;
 use crate::store::Submission;
 
@@ -59,21 +60,22 @@ impl Summary {
     }
 }
 
-/// Imports definitions. Answers when they are durable, visible to routing, and policies have been applied.
+/// Imports definitions; objects without a vhost belong to `default_vhost`. Answers when they are durable, visible to routing, and policies have been applied.
 ///
 /// # Errors
 /// The first fault of the text; nothing was changed then.
 pub(crate) async fn import(
     shared: &Arc<Shared>,
     text: &str,
+    default_vhost: &str,
     defaults: Defaults,
 ) -> Result<Summary, ImportError> {
-    let mut definitions = parse(text, &shared.config.default_vhost)?;
+    let mut definitions = parse(text, default_vhost)?;
     if defaults == Defaults::Add {
         add_defaults(&mut definitions, &shared.config);
     }
-    // One import at a time: two could make the same vhost.
-    let _importing = shared.importing.lock().await;
+    // Vhosts and users stay as they are until this is done.
+    let _changes = shared.changes.lock().await;
     let mut vhosts: BTreeMap<String, Arc<Vhost>> =
         shared.vhosts.iter().map(|vhost| (vhost.key().clone(), Arc::clone(&vhost))).collect();
     let mut new = Vec::new();
@@ -136,10 +138,10 @@ fn carry_out(shared: &Arc<Shared>, plan: Plan) {
         configured.insert(vhost.name.clone(), vhost);
     }
     for (vhost, exchange) in plan.exchanges {
-        vhost.add_exchange(shared, exchange);
+        add_exchange(shared, &vhost, exchange);
     }
     for (vhost, id, queue) in plan.queues {
-        let (_, task) = vhost.install(shared, id, queue, shared.first_position(), Leftovers::default());
+        let (_, task) = install(shared, &vhost, id, queue, shared.first_position(), Leftovers::default());
         task.spawn();
     }
     for (vhost, binding) in plan.bindings {

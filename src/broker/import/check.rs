@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::ImportError;
 use super::fields::NAME_BYTES_MAX;
 use super::parse::{Definitions, NewPermission, NewUser, QueueSpec, Secret};
 use crate::auth::{PasswordHash, User};
+use crate::broker::creation::NewQueue;
 use crate::broker::definitions::{Definition, QueueDefinition};
+use crate::broker::error::ImportError;
 use crate::broker::shared::{Shared, random_bytes};
-use crate::broker::vhost::{NewQueue, QueueRecord, Vhost};
+use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::message::QueueId;
 use crate::policy::CheckedPolicy;
 use crate::queue::options;

@@ -3,7 +3,8 @@
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 use serde_json::{Map, Value};
 
-use super::ImportError;
+use crate::broker::arguments_json::{EXACT_ARGUMENTS, read_exact};
+use crate::broker::error::ImportError;
 
 /// Names travel as AMQP short strings.
 pub(super) const NAME_BYTES_MAX: usize = 255;
@@ -109,6 +110,13 @@ impl<'a> Object<'a> {
             other => Err(self.wrong_type(field, "a list of strings", other)),
         };
         self.list(field)?.iter().map(tag).collect()
+    }
+
+    /// A table under `arguments`, with the types that an export kept beside it.
+    pub(super) fn arguments(&self) -> Result<FieldTable, ImportError> {
+        let table = self.table("arguments")?;
+        let exact = self.value(EXACT_ARGUMENTS).zip(self.value("arguments"));
+        Ok(exact.and_then(|(exact, plain)| read_exact(exact, plain)).unwrap_or(table))
     }
 
     /// A table of AMQP values; an empty list stands for an empty table, and so does a list of pairs for one that is not

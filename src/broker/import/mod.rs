@@ -12,23 +12,3 @@ mod parse;
 mod tests;
 
 pub(crate) use apply::{Defaults, import};
-
-use crate::policy::PolicyError;
-
-/// Why definitions cannot be imported: one line that names the object and what is wrong with it. Nothing was changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{object}: {why}")]
-pub struct ImportError {
-    object: String,
-    why: String,
-}
-
-impl ImportError {
-    fn new(object: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { object: object.into(), why: why.into() }
-    }
-
-    fn from_policy(error: &PolicyError) -> Self {
-        Self::new(error.policy(), error.why())
-    }
-}

@@ -3,9 +3,9 @@
 use amq_protocol::types::FieldTable;
 use serde_json::Value;
 
-use super::ImportError;
 use super::fields::Object;
 use crate::auth::{HashAlgorithm, PasswordHash, Permission, Rights};
+use crate::broker::error::ImportError;
 use crate::policy::{ApplyTo, CheckedPolicy, Policy, PolicyKind};
 use crate::queue::QueueOptions;
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
@@ -247,7 +247,7 @@ impl Parser<'_> {
             durable: object.flag("durable", true)?,
             auto_delete: object.flag("auto_delete", false)?,
             internal: object.flag("internal", false)?,
-            arguments: object.table("arguments")?,
+            arguments: object.arguments()?,
             delay_queue: None,
         };
         self.definitions.exchanges.push((vhost, spec));
@@ -258,7 +258,7 @@ impl Parser<'_> {
         let vhost = self.vhost_of(&object)?;
         let name = object.full_name("name")?;
         let (durable, auto_delete) = (object.flag("durable", true)?, object.flag("auto_delete", false)?);
-        let arguments = object.table("arguments")?;
+        let arguments = object.arguments()?;
         let thing = format!("queue '{name}' in vhost '{vhost}'");
         let options = QueueOptions::parse(&thing, durable, false, auto_delete, &arguments)
             .map_err(|error| object.error("arguments", error))?;
@@ -281,7 +281,7 @@ impl Parser<'_> {
             source: object.name("source")?,
             destination,
             routing_key: object.name("routing_key")?,
-            arguments: object.table("arguments")?,
+            arguments: object.arguments()?,
         };
         self.definitions.bindings.push((vhost, binding));
         Ok(())

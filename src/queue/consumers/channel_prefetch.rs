@@ -18,6 +18,12 @@ impl ChannelPrefetch {
         self.limit.store(u32::from(limit), Ordering::Relaxed);
     }
 
+    /// The limit; 0: none.
+    #[must_use]
+    pub fn limit(&self) -> u16 {
+        u16::try_from(self.limit.load(Ordering::Relaxed)).unwrap_or(u16::MAX)
+    }
+
     /// Takes credit for one message, if there is any.
     #[must_use]
     pub fn try_take(&self) -> bool {

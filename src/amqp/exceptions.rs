@@ -1,0 +1,38 @@
+//! Errors of the broker's operations in AMQP's words: which reply code each one is.
+
+use crate::broker::OperationError;
+use crate::protocol::reply::ReplyCode;
+use crate::session::Exception;
+use crate::topology::TopologyError;
+
+impl From<OperationError> for Exception {
+    fn from(error: OperationError) -> Self {
+        Self::new(code(&error), error.to_string())
+    }
+}
+
+const fn code(error: &OperationError) -> ReplyCode {
+    match error {
+        OperationError::NotFound { .. }
+        | OperationError::NoUser(_)
+        | OperationError::NoPermission { .. }
+        | OperationError::NoConnection(_)
+        | OperationError::NoChannel { .. }
+        | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,
+        OperationError::NoVhost(_) | OperationError::VhostRefused { .. } => ReplyCode::NotAllowed,
+        OperationError::AccessRefused { .. }
+        | OperationError::NotTagged { .. }
+        | OperationError::ExclusiveUse { .. }
+        | OperationError::Reserved { .. }
+        | OperationError::Topology(TopologyError::AccessRefused(_)) => ReplyCode::AccessRefused,
+        OperationError::Locked { .. } => ReplyCode::ResourceLocked,
+        OperationError::InUse { .. }
+        | OperationError::NotEmpty { .. }
+        | OperationError::Options(_)
+        | OperationError::Policy(_)
+        | OperationError::Pattern(_)
+        | OperationError::InvalidName(_)
+        | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
+        OperationError::NoRandomness => ReplyCode::InternalError,
+    }
+}

@@ -1,0 +1,111 @@
+//! The way to a connection: its inbox, and what can be put there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::overview::ConnectionOverview;
+use crate::message::Message;
+use crate::queue::Delivery;
+use crate::session::direct_reply::{Address, ReplyConsumers};
+
+/// What a connection task is told.
+#[derive(Debug)]
+pub enum Event {
+    /// Deliveries for the consumer with this number.
+    Deliver(u32, Vec<Delivery>),
+    /// Publishes from `first` to `last` on a channel are safe in one of their queues, or refused by it.
+    Confirmed {
+        /// The channel.
+        channel: u16,
+        /// First sequence number.
+        first: u64,
+        /// Last sequence number.
+        last: u64,
+        /// Refused.
+        refused: bool,
+    },
+    /// The consumer with this number lost its queue.
+    Cancelled(u32),
+    /// A message was not acked in time: the channel has to be closed for it.
+    TimedOut {
+        /// The channel.
+        channel: u16,
+        /// How long the message could be unacked.
+        timeout_ms: u32,
+    },
+    /// Close the connection: an operator says so, for this reason.
+    Close(String),
+    /// Close a channel: an operator says so, for this reason.
+    CloseChannel(u16, String),
+    /// A reply for the direct reply-to consumer with this number.
+    Direct(u32, Message),
+}
+
+/// The way to a connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionHandle {
+    /// Its inbox. What queues put there is bounded by their consumers' windows.
+    pub events: mpsc::UnboundedSender<Event>,
+    /// What others can read of it.
+    pub overview: Arc<ConnectionOverview>,
+    /// What direct reply-to addresses of it have to carry.
+    pub secret: u64,
+    /// Its consumers that direct reply-to addresses name.
+    reply_consumers: ReplyConsumers,
+    /// Bytes of direct replies in the inbox.
+    direct_bytes: Arc<AtomicUsize>,
+}
+
+/// Direct replies have no queue to wait in. RabbitMQ gives no guarantee for them either: what a requester does not read is
+/// dropped above this many bytes.
+const DIRECT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+impl ConnectionHandle {
+    /// The way to a connection with this inbox. Direct reply-to addresses that carry `secret` lead to `reply_consumers`.
+    #[must_use]
+    pub fn new(
+        events: mpsc::UnboundedSender<Event>,
+        overview: Arc<ConnectionOverview>,
+        secret: u64,
+        reply_consumers: ReplyConsumers,
+    ) -> Self {
+        Self { events, overview, secret, reply_consumers, direct_bytes: Arc::default() }
+    }
+
+    /// Asks the connection to close.
+    pub fn close(&self, reason: &str) {
+        // One that is gone is closed.
+        let _ = self.events.send(Event::Close(reason.to_owned()));
+    }
+
+    /// Whether a direct reply-to address leads to a consumer that is there.
+    #[must_use]
+    pub fn answers_to(&self, address: Address) -> bool {
+        self.secret == address.secret && self.reply_consumers.has(address.consumer)
+    }
+
+    /// Sends a direct reply.
+    pub fn send_direct(&self, consumer: u32, message: Message) {
+        if self.direct_bytes.load(Ordering::Relaxed) > DIRECT_BYTES_MAX {
+            return;
+        }
+        self.direct_bytes.fetch_add(message.encoded_len(), Ordering::Relaxed);
+        // A connection that is gone waits for no reply.
+        let _ = self.events.send(Event::Direct(consumer, message));
+    }
+
+    /// A direct reply was taken out of the inbox.
+    pub fn took_direct(&self, message: &Message) {
+        self.direct_bytes.fetch_sub(message.encoded_len(), Ordering::Relaxed);
+    }
+}
+
+/// A confirm goes from the committer to the publisher's connection, past the queue.
+impl crate::store::ConfirmSink for ConnectionHandle {
+    fn confirmed(&self, channel: u16, first: u64, last: u64) {
+        // A connection that is gone needs no confirm.
+        let _ = self.events.send(Event::Confirmed { channel, first, last, refused: false });
+    }
+}

@@ -1,0 +1,127 @@
+//! Making queues and exchanges, and the tasks that they need.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use super::definitions::{Definition, QueueDefinition};
+use super::mailbox::Mailbox;
+use super::queue_task::QueueTask;
+use super::shared::Shared;
+use super::vhost::{QueueRecord, Vhost};
+use crate::message::{Position, QueueId};
+use crate::queue::{Attempts, ConnectionId, DedupState, Queue, QueueOptions, RecoveredSegment};
+use crate::statistics::Recorder;
+use crate::store;
+use crate::topology::ExchangeSpec;
+
+/// A queue to be made.
+#[derive(Debug)]
+pub struct NewQueue {
+    /// The name.
+    pub name: String,
+    /// The connection it belongs to, if it is exclusive.
+    pub owner: Option<ConnectionId>,
+    /// Declare arguments.
+    pub arguments: FieldTable,
+    /// The same, parsed, with the queue's other properties.
+    pub options: QueueOptions,
+}
+
+/// What an earlier run left of a queue.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Its messages.
+    pub stretches: Vec<store::Stretch>,
+    /// Everything at or below this may have been delivered before.
+    pub delivered: Position,
+    /// What was noted on those of them that had come back.
+    pub attempts: Vec<(Position, Attempts)>,
+    /// What it remembered of messages that came.
+    pub seen: DedupState,
+}
+
+/// Makes a queue. The caller holds the [lock](Vhost::lock) and has checked that the name is free.
+pub async fn create_queue(shared: &Arc<Shared>, vhost: &Arc<Vhost>, new: NewQueue) -> Arc<QueueRecord> {
+    let id = QueueId(shared.new_queue_id());
+    if new.options.durable {
+        let definition = QueueDefinition {
+            name: new.name.clone(),
+            id: id.0,
+            auto_delete: new.options.auto_delete,
+            arguments: new.arguments.clone(),
+        };
+        shared.store_definitions(vec![Definition::Queue(vhost.name.clone(), definition).put()]).await;
+    }
+    let (record, task) = install(shared, vhost, id, new, shared.first_position(), Leftovers::default());
+    task.spawn();
+    record
+}
+
+/// Lets routing see a queue whose task is about to be started.
+pub(super) fn install(
+    shared: &Arc<Shared>,
+    vhost: &Arc<Vhost>,
+    id: QueueId,
+    new: NewQueue,
+    first_position: Position,
+    leftovers: Leftovers,
+) -> (Arc<QueueRecord>, QueueTask) {
+    let (mailbox, receiver) = Mailbox::new();
+    let record = Arc::new(QueueRecord {
+        id,
+        name: new.name,
+        durable: new.options.durable,
+        auto_delete: new.options.auto_delete,
+        owner: new.owner,
+        arguments: new.arguments,
+        delays: new.options.delays,
+        mailbox,
+        statistics: Recorder::new(shared.clock.now()),
+    });
+    let mut options = vhost.effective_options(&record).unwrap_or(new.options);
+    options.window = shared.window;
+    let queue = Queue::new(options, first_position, shared.clock.now());
+    let mut queue = queue.with_epoch(shared.clock.epoch());
+    queue.restore(leftovers.stretches.into_iter().map(restored).collect(), leftovers.delivered);
+    queue.restore_attempts(leftovers.attempts);
+    queue.restore_dedup(leftovers.seen);
+    vhost.add_queue(Arc::clone(&record));
+    let task = QueueTask::new(Arc::clone(shared), Arc::clone(vhost), Arc::clone(&record), queue, receiver);
+    (record, task)
+}
+
+/// Lets routing see a new exchange, and starts what it needs.
+pub fn add_exchange(shared: &Arc<Shared>, vhost: &Arc<Vhost>, exchange: ExchangeSpec) {
+    let task = install_exchange(shared, vhost, exchange, None);
+    task.into_iter().for_each(QueueTask::spawn);
+}
+
+/// Lets routing see an exchange, with what policies add to it. If it delays messages, the task of the queue where they
+/// wait is about to be started; that has what an earlier run left, from the position given on.
+pub(super) fn install_exchange(
+    shared: &Arc<Shared>,
+    vhost: &Arc<Vhost>,
+    exchange: ExchangeSpec,
+    leftovers: Option<(Position, Leftovers)>,
+) -> Option<QueueTask> {
+    let task = exchange.delay_queue.map(|id| {
+        let (name, durable) = (exchange.name.clone(), exchange.durable);
+        let options = QueueOptions { durable, delays: true, ..QueueOptions::default() };
+        let new = NewQueue { name, owner: None, arguments: FieldTable::default(), options };
+        let (first, leftovers) = leftovers.unwrap_or_else(|| (shared.first_position(), Leftovers::default()));
+        install(shared, vhost, QueueId(id), new, first, leftovers).1
+    });
+    let alternate = vhost.policies().alternate_exchange(&exchange.name);
+    vhost.topology.change(|topology| {
+        let name = exchange.name.clone();
+        topology.declare_exchange(exchange);
+        topology.set_policy_alternate(&name, alternate);
+    });
+    task
+}
+
+fn restored(stretch: store::Stretch) -> RecoveredSegment {
+    let store::Stretch { level, positions, body_bytes, encoded_bytes, may_expire } = stretch;
+    RecoveredSegment { level, positions, body_bytes, encoded_bytes, may_expire }
+}

@@ -1,0 +1,180 @@
+//! Why the broker does not do what it was asked for. Texts are RabbitMQ's, which client libraries match on; each front adds
+//! what its protocol wants around them, and decides by the variant.
+
+use std::fmt;
+
+use crate::auth::{PatternError, Refusal};
+use crate::policy::PolicyError;
+use crate::queue::options::OptionsError;
+use crate::topology::TopologyError;
+
+/// What an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An exchange.
+    Exchange,
+    /// A queue.
+    Queue,
+    /// A policy of users.
+    Policy,
+    /// A policy of operators.
+    OperatorPolicy,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exchange => "exchange",
+            Self::Queue => "queue",
+            Self::Policy => "policy",
+            Self::OperatorPolicy => "operator policy",
+        })
+    }
+}
+
+/// Why an operation was not done; nothing has changed then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OperationError {
+    /// There is no such thing in the vhost.
+    #[error("no {kind} '{name}' in vhost '{vhost}'")]
+    NotFound {
+        /// What it would be.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// There is no such vhost, or none any more.
+    #[error("vhost '{0}' not found")]
+    NoVhost(String),
+    /// There is no such user.
+    #[error("user '{0}' not found")]
+    NoUser(String),
+    /// The user has no permission on the vhost that could be removed.
+    #[error("user '{user}' has no permission on vhost '{vhost}'")]
+    NoPermission {
+        /// The user.
+        user: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// The connection is not there any more, or never was.
+    #[error("no connection {0}")]
+    NoConnection(u64),
+    /// The connection has no such channel.
+    #[error("no channel {channel} on connection {connection}")]
+    NoChannel {
+        /// The connection's id.
+        connection: u64,
+        /// The channel's number.
+        channel: u16,
+    },
+    /// The user lacks the right on a queue or an exchange.
+    #[error("{}", refusal.text(vhost, user))]
+    AccessRefused {
+        /// Which right on what.
+        refusal: Refusal,
+        /// The vhost.
+        vhost: String,
+        /// The user.
+        user: String,
+    },
+    /// The user may not enter the vhost.
+    #[error("access to vhost '{vhost}' refused for user '{user}'")]
+    VhostRefused {
+        /// The vhost.
+        vhost: String,
+        /// The user.
+        user: String,
+    },
+    /// The operation is for users with another tag.
+    #[error("user '{user}' is not {tag}")]
+    NotTagged {
+        /// The user.
+        user: String,
+        /// The tag that is missing.
+        tag: &'static str,
+    },
+    /// The queue belongs to one connection, and that is not the one that asks; or exclusivity was asked for and it is not.
+    #[error(
+        "cannot obtain exclusive access to locked queue '{queue}' in vhost '{vhost}'. It could be originally declared on \
+         another connection or the exclusive property value does not match that of the original declaration."
+    )]
+    Locked {
+        /// The queue.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// The queue has an exclusive consumer, or exclusivity was asked for and there are consumers.
+    #[error("queue '{queue}' in vhost '{vhost}' in exclusive use")]
+    ExclusiveUse {
+        /// The queue.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// A name that only the broker may give.
+    #[error("{kind} name '{name}' contains reserved prefix 'amq.*'")]
+    Reserved {
+        /// What was to be made.
+        kind: Kind,
+        /// The name.
+        name: String,
+    },
+    /// It was to be deleted only if it is not used, and it is.
+    #[error("{kind} '{name}' in vhost '{vhost}' in use")]
+    InUse {
+        /// What was to be deleted.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// The queue was to be deleted only if it is empty, and it is not.
+    #[error("queue '{queue}' in vhost '{vhost}' not empty")]
+    NotEmpty {
+        /// The queue.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// The topology refuses: unknown, reserved, not equivalent, or arguments that make no sense.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// Arguments that no queue can have.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// Something is wrong with a policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A permission is no regular expression.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// A name is empty or too long.
+    #[error("{0}")]
+    InvalidName(String),
+    /// The operating system has no randomness for a name or a password's salt.
+    #[error("no randomness available")]
+    NoRandomness,
+}
+
+/// Why definitions cannot be imported: one line that names the object and what is wrong with it. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{object}: {why}")]
+pub struct ImportError {
+    object: String,
+    why: String,
+}
+
+impl ImportError {
+    pub(super) fn new(object: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { object: object.into(), why: why.into() }
+    }
+
+    pub(super) fn from_policy(error: &PolicyError) -> Self {
+        Self::new(error.policy(), error.why())
+    }
+}

@@ -1,0 +1,66 @@
+//! Bindings: bind, unbind, list.
+
+use super::scope::Scope;
+use crate::auth::{Operation, Resource};
+use crate::broker::definitions::Definition;
+use crate::broker::error::OperationError;
+use crate::topology::{Binding, Destination};
+
+/// Binds a queue or an exchange to an exchange; an equal binding that is there is enough. It is durable if both of its
+/// ends are, and routing sees it.
+///
+/// # Errors
+/// `AccessRefused`, `Locked`, `NoVhost`, and what the topology refuses: the default exchange, ends that are not there,
+/// arguments that make no sense to the exchange.
+pub async fn bind(scope: Scope<'_>, binding: Binding) -> Result<(), OperationError> {
+    let vhost = scope.vhost;
+    check(scope, &binding)?;
+    let _lock = scope.lock().await?;
+    let is_new = vhost.topology.read().check_bind(&binding, &vhost.name)?;
+    if !is_new {
+        return Ok(());
+    }
+    if vhost.is_durable(&binding) {
+        let definition = Definition::Binding(vhost.name.clone(), binding.clone());
+        scope.shared.store_definitions(vec![definition.put()]).await;
+    }
+    vhost.topology.change(|topology| topology.bind(binding));
+    Ok(())
+}
+
+/// Takes a binding away; one that is not there is no error, as in RabbitMQ since 3.2.
+///
+/// # Errors
+/// `AccessRefused`, `Locked`, `NoVhost`, and the default exchange.
+pub async fn unbind(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {
+    let vhost = scope.vhost;
+    check(scope, binding)?;
+    let _lock = scope.lock().await?;
+    vhost.topology.read().check_unbind(binding)?;
+    let removed = vhost.topology.change(|topology| topology.unbind(binding));
+    let ops = removed.map(|removed| vhost.forget(removed)).unwrap_or_default();
+    scope.shared.store_definitions(ops).await;
+    Ok(())
+}
+
+/// All bindings of the vhost, without those of the default exchange, which follow from the queues' names.
+#[must_use]
+pub fn bindings(scope: Scope<'_>) -> Vec<Binding> {
+    scope.vhost.topology.read().bindings().cloned().collect()
+}
+
+/// A queue of another connection is refused; one that is not there is another matter.
+fn check(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {
+    let destination = match &binding.destination {
+        Destination::Queue(name) => Resource::Queue(name),
+        Destination::Exchange(name) => Resource::Exchange(name),
+    };
+    scope.permit(Operation::Bind(&binding.source, destination))?;
+    match destination {
+        Resource::Queue(name) => match scope.vhost.queue_named(name) {
+            Some(record) => scope.check_owner(&record),
+            None => Ok(()),
+        },
+        Resource::Exchange(_) => Ok(()),
+    }
+}

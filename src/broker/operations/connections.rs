@@ -1,0 +1,89 @@
+//! Connections and channels, as operators see them: list, close.
+
+use std::sync::Arc;
+
+use super::scope::Caller;
+use crate::broker::connections::Event;
+use crate::broker::error::OperationError;
+use crate::broker::overview::{ConnectionOverview, Handshake};
+use crate::broker::shared::Shared;
+use crate::queue::ConnectionId;
+
+/// All open connections, by id. Their tasks are not asked.
+#[must_use]
+pub fn connections(shared: &Shared) -> Vec<Arc<ConnectionOverview>> {
+    let mut all: Vec<Arc<ConnectionOverview>> =
+        shared.connections.iter().map(|handle| Arc::clone(&handle.overview)).collect();
+    all.sort_by_key(|overview| overview.id);
+    all
+}
+
+/// Closes a connection: its client sees 320 `CONNECTION_FORCED` with the reason. Answers at once. For administrators, and
+/// for users who close a connection of their own.
+///
+/// # Errors
+/// `NoConnection`, `NotTagged`.
+pub fn close_connection(
+    shared: &Shared,
+    caller: Caller<'_>,
+    id: ConnectionId,
+    reason: &str,
+) -> Result<(), OperationError> {
+    let handle = shared.connection(id).ok_or(OperationError::NoConnection(id.0))?;
+    require_owner(shared, caller, &handle.overview.handshake())?;
+    handle.close(reason);
+    Ok(())
+}
+
+/// Closes a channel: its client sees 406 `PRECONDITION_FAILED` with the reason, as when a consumer takes too long to ack.
+/// As with [`close_connection`].
+///
+/// # Errors
+/// `NoConnection`, `NoChannel`, `NotTagged`.
+pub fn close_channel(
+    shared: &Shared,
+    caller: Caller<'_>,
+    id: ConnectionId,
+    channel: u16,
+    reason: &str,
+) -> Result<(), OperationError> {
+    let handle = shared.connection(id).ok_or(OperationError::NoConnection(id.0))?;
+    require_owner(shared, caller, &handle.overview.handshake())?;
+    if handle.overview.channel(channel).is_none() {
+        return Err(OperationError::NoChannel { connection: id.0, channel });
+    }
+    // One that is gone has no channel either.
+    let _ = handle.events.send(Event::CloseChannel(channel, reason.to_owned()));
+    Ok(())
+}
+
+/// Closes all connections of a user; how many they are. As with [`close_connection`].
+///
+/// # Errors
+/// `NotTagged`.
+pub fn close_connections_of_user(
+    shared: &Shared,
+    caller: Caller<'_>,
+    user: &str,
+    reason: &str,
+) -> Result<usize, OperationError> {
+    require_owner(shared, caller, &Handshake { user: user.to_owned(), ..Handshake::default() })?;
+    Ok(close_matching(shared, reason, |handshake| handshake.user == user))
+}
+
+fn require_owner(shared: &Shared, caller: Caller<'_>, handshake: &Handshake) -> Result<(), OperationError> {
+    match caller {
+        Caller::Connection { user, .. } | Caller::User(user) if user == handshake.user => Ok(()),
+        _ => caller.require_administrator(shared),
+    }
+}
+
+/// Closes all connections that match; how many they are.
+pub(super) fn close_matching(shared: &Shared, reason: &str, matches: impl Fn(&Handshake) -> bool) -> usize {
+    let mut count = 0;
+    for handle in shared.connections.iter().filter(|handle| matches(&handle.overview.handshake())) {
+        handle.close(reason);
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,72 @@
+//! Exchanges: declare, find, delete, list.
+
+use super::scope::Scope;
+use crate::auth::Operation;
+use crate::broker::creation::add_exchange;
+use crate::broker::definitions::Definition;
+use crate::broker::error::{Kind, OperationError};
+use crate::topology::{ExchangeSpec, TopologyError};
+
+/// Makes the exchange, or finds an equivalent one. It is durable, if it is to be, and routing sees it.
+///
+/// # Errors
+/// `AccessRefused`, `NoVhost`, and what the topology refuses: reserved names, bad arguments, an exchange that differs.
+pub async fn declare_exchange(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<(), OperationError> {
+    let vhost = scope.vhost;
+    scope.permit(Operation::ExchangeDeclare(&exchange.name))?;
+    let _lock = scope.lock().await?;
+    let is_new = vhost.topology.read().check_exchange_declare(&exchange, &vhost.name)?;
+    if is_new {
+        let exchange = scope.shared.with_delay_queue(exchange);
+        let alternate = exchange.alternate().map(String::from_utf8_lossy);
+        scope.permit(Operation::ExchangeCreate(&exchange.name, alternate.as_deref()))?;
+        if exchange.durable {
+            let definition = Definition::Exchange(vhost.name.clone(), exchange.clone());
+            scope.shared.store_definitions(vec![definition.put()]).await;
+        }
+        add_exchange(scope.shared, vhost, exchange);
+    }
+    Ok(())
+}
+
+/// Whether there is such an exchange: a passive declare.
+///
+/// # Errors
+/// The default exchange may not be looked at; `AccessRefused`; there is none.
+pub fn find_exchange(scope: Scope<'_>, name: &str) -> Result<(), OperationError> {
+    let found = scope.vhost.topology.read().check_exchange_passive(name, &scope.vhost.name).map(drop);
+    if !matches!(found, Err(TopologyError::AccessRefused(_))) {
+        scope.permit(Operation::ExchangeFind(name))?;
+    }
+    Ok(found?)
+}
+
+/// Deletes an exchange with its bindings. Deleting what is not there succeeds, as in RabbitMQ since 3.2.
+///
+/// # Errors
+/// `AccessRefused`, `NoVhost`; a name of the broker's own; with `if_unused` an exchange that has bindings.
+pub async fn delete_exchange(scope: Scope<'_>, name: &str, if_unused: bool) -> Result<(), OperationError> {
+    let vhost = scope.vhost;
+    vhost.topology.read().check_exchange_delete(name, false, &vhost.name)?;
+    scope.permit(Operation::ExchangeDelete(name))?;
+    let _lock = scope.lock().await?;
+    vhost.topology.read().check_exchange_delete(name, if_unused, &vhost.name)?;
+    let removed = vhost.topology.change(|topology| topology.delete_exchange(name));
+    scope.shared.store_definitions(vhost.forget(removed)).await;
+    Ok(())
+}
+
+/// The exchange of this name.
+///
+/// # Errors
+/// `NotFound`.
+pub fn exchange(scope: Scope<'_>, name: &str) -> Result<ExchangeSpec, OperationError> {
+    let found = scope.vhost.topology.read().exchange(name).cloned();
+    found.ok_or_else(|| scope.not_found(Kind::Exchange, name))
+}
+
+/// All exchanges of the vhost, the predeclared ones first.
+#[must_use]
+pub fn exchanges(scope: Scope<'_>) -> Vec<ExchangeSpec> {
+    scope.vhost.topology.read().exchanges().cloned().collect()
+}

@@ -1,0 +1,34 @@
+//! What can be done on the broker, one function an operation, whoever asks and by whatever protocol: it takes who asks,
+//! checks their rights at the point where RabbitMQ does, and answers with typed errors, which each front words for itself.
+//!
+//! Only what is here, and below, changes a virtual host.
+
+mod bindings;
+mod connections;
+mod consumers;
+mod definitions;
+mod exchanges;
+mod messages;
+mod policies;
+mod queues;
+mod scope;
+mod users;
+mod vhosts;
+
+pub use super::removal::DeleteIf;
+pub use bindings::{bind, bindings, unbind};
+pub use connections::{close_channel, close_connection, close_connections_of_user, connections};
+pub use consumers::{consume, queue_to_consume};
+pub use definitions::{ImportRefusal, export, export_vhost, import};
+pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
+pub use messages::{Getter, Got, drop_parked, get, purge, release_parked};
+pub use policies::{policies, put_policy, remove_policy};
+pub use queues::{
+    DeclareQueue, Declared, QueueState, declare_queue, delete_owned_queues, delete_queue, find_queue, queue,
+    queues,
+};
+pub use scope::{Caller, Scope};
+pub use users::{
+    Secret, UserPermission, delete_user, permissions, put_permission, put_user, remove_permission, users,
+};
+pub use vhosts::{delete_vhost, put_vhost, vhost, vhosts};

@@ -1,0 +1,193 @@
+//! Queues: declare, find, delete, list.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::scope::{Caller, Scope};
+use crate::auth::Operation;
+use crate::broker::creation::{NewQueue, create_queue};
+use crate::broker::error::{Kind, OperationError};
+use crate::broker::removal::{self, DeleteIf, forget_queue};
+use crate::broker::shared::{Shared, random_bytes};
+use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::queue::{Counts, QueueOptions, options};
+use crate::topology::equivalence;
+
+/// Names that begin so belong to the broker.
+const RESERVED_PREFIX: &str = "amq.";
+
+/// A queue as it is declared.
+#[derive(Clone, Debug, Default)]
+pub struct DeclareQueue {
+    /// The name; empty: the broker gives it one.
+    pub name: String,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Belongs to the connection that declares it, and ends with it. Without a connection there is nobody for it to
+    /// belong to: then it is refused.
+    pub exclusive: bool,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// Arguments.
+    pub arguments: FieldTable,
+}
+
+/// A queue that was declared.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The queue.
+    pub record: Arc<QueueRecord>,
+    /// Its numbers.
+    pub counts: Counts,
+    /// Made just now.
+    pub is_new: bool,
+}
+
+/// A queue with its numbers of this moment.
+#[derive(Clone, Debug)]
+pub struct QueueState {
+    /// The queue.
+    pub record: Arc<QueueRecord>,
+    /// Its numbers.
+    pub counts: Counts,
+}
+
+/// Makes the queue, or finds an equivalent one. It is durable, if it is to be, and routing sees it.
+///
+/// # Errors
+/// `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
+/// that differs), `NoRandomness` for a name.
+pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<Declared, OperationError> {
+    let declare = with_name(declare)?;
+    scope.permit(Operation::QueueDeclare(&declare.name))?;
+    let thing = format!("queue '{}' in vhost '{}'", declare.name, scope.vhost.name);
+    let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = declare;
+    let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, arguments)?;
+    loop {
+        let (record, is_new) = find_or_create(scope, &declare, options.clone()).await?;
+        if let Some(counts) = record.counts().await {
+            return Ok(Declared { record, counts, is_new });
+        }
+        // It came to its end by itself just now: as if it had never been.
+        forget_queue(scope.shared, scope.vhost, &record).await;
+    }
+}
+
+fn with_name(mut declare: DeclareQueue) -> Result<DeclareQueue, OperationError> {
+    if declare.name.starts_with(RESERVED_PREFIX) {
+        return Err(OperationError::Reserved { kind: Kind::Queue, name: declare.name });
+    }
+    if declare.name.is_empty() {
+        declare.name = server_name()?;
+    }
+    Ok(declare)
+}
+
+/// A name that nobody can guess: such queues are often used for replies.
+fn server_name() -> Result<String, OperationError> {
+    let bytes: [u8; 16] = random_bytes().map_err(|_| OperationError::NoRandomness)?;
+    Ok(format!("amq.gen-{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+async fn find_or_create(
+    scope: Scope<'_>,
+    declare: &DeclareQueue,
+    options: QueueOptions,
+) -> Result<(Arc<QueueRecord>, bool), OperationError> {
+    let _lock = scope.lock().await?;
+    if let Some(record) = scope.vhost.queue_named(&declare.name) {
+        check_equivalent(scope, &record, declare)?;
+        return Ok((record, false));
+    }
+    let owner = match (declare.exclusive, scope.caller) {
+        (false, _) => None,
+        (true, Caller::Connection { id, .. }) => Some(id),
+        (true, Caller::Operator | Caller::User(_)) => {
+            let (queue, vhost) = (declare.name.clone(), scope.vhost.name.clone());
+            return Err(OperationError::Locked { queue, vhost });
+        }
+    };
+    let dead_letter_exchange = options.dead_letter_exchange.as_deref();
+    scope.permit(Operation::QueueCreate(&declare.name, dead_letter_exchange))?;
+    let (name, arguments) = (declare.name.clone(), declare.arguments.clone());
+    let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options }).await;
+    Ok((record, true))
+}
+
+fn check_equivalent(
+    scope: Scope<'_>,
+    record: &QueueRecord,
+    declare: &DeclareQueue,
+) -> Result<(), OperationError> {
+    scope.check_owner(record)?;
+    if declare.exclusive != record.owner.is_some() {
+        return Err(scope.locked(record));
+    }
+    // An exclusive queue is not durable whatever was asked for.
+    let durable = declare.durable && !declare.exclusive;
+    let (name, vhost) = (&record.name, &scope.vhost.name);
+    equivalence::check_property("queue", name, vhost, "durable", record.durable, durable)?;
+    let (current, received) = (record.auto_delete, declare.auto_delete);
+    equivalence::check_property("queue", name, vhost, "auto_delete", current, received)?;
+    let (current, received) = (&record.arguments, &declare.arguments);
+    Ok(equivalence::check_arguments("queue", name, vhost, options::COMPARED, current, received)?)
+}
+
+/// The queue of this name with its numbers: a passive declare, which counts as a use of the queue.
+///
+/// # Errors
+/// `AccessRefused`, `NotFound`, `Locked`.
+pub async fn find_queue(scope: Scope<'_>, name: &str) -> Result<QueueState, OperationError> {
+    loop {
+        scope.permit(Operation::QueueFind(name))?;
+        let record = scope.open_queue(name)?;
+        if let Some(counts) = record.counts().await {
+            return Ok(QueueState { record, counts });
+        }
+        // It came to its end by itself just now: as if it had never been.
+        forget_queue(scope.shared, scope.vhost, &record).await;
+    }
+}
+
+/// Deletes a queue with its bindings; gives the ready messages that were in it. Deleting what is not there succeeds, as in
+/// RabbitMQ since 3.2.
+///
+/// # Errors
+/// `AccessRefused`, `Locked`, `NoVhost`, `InUse`, `NotEmpty`.
+pub async fn delete_queue(scope: Scope<'_>, name: &str, only: DeleteIf) -> Result<usize, OperationError> {
+    scope.permit(Operation::QueueDelete(name))?;
+    let _lock = scope.lock().await?;
+    let Some(record) = scope.vhost.queue_named(name) else { return Ok(0) };
+    scope.check_owner(&record)?;
+    removal::delete_queue(scope.shared, scope.vhost, &record, only).await
+}
+
+/// A connection ended: its exclusive queues go with it.
+pub async fn delete_owned_queues(shared: &Shared, vhost: &Vhost, owned: Vec<Arc<QueueRecord>>) {
+    for record in owned {
+        let _lock = vhost.lock().await;
+        if let Err(error) = removal::delete_queue(shared, vhost, &record, DeleteIf::default()).await {
+            tracing::error!(queue = record.name, %error, "an exclusive queue could not be deleted");
+        }
+    }
+}
+
+/// The queue of this name, whoever it belongs to.
+///
+/// # Errors
+/// `NotFound`.
+pub fn queue(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>, OperationError> {
+    scope.vhost.queue_named(name).ok_or_else(|| scope.no_queue(name))
+}
+
+/// All queues of the vhost, by name; those of delayed exchanges are not among them.
+#[must_use]
+pub fn queues(scope: Scope<'_>) -> Vec<Arc<QueueRecord>> {
+    let mut queues = scope.vhost.queues();
+    queues.retain(|record| !record.delays);
+    queues.sort_by(|one, other| one.name.cmp(&other.name));
+    queues
+}

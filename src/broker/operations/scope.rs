@@ -1,0 +1,150 @@
+//! Who asks, and where.
+
+use std::sync::Arc;
+
+use tokio::sync::MutexGuard;
+
+use crate::auth::{ADMINISTRATOR, Grant, MONITORING, Operation};
+use crate::broker::error::{Kind, OperationError};
+use crate::broker::shared::Shared;
+use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::queue::ConnectionId;
+
+/// Who asks for an operation.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller<'a> {
+    /// Whoever runs the broker: may do everything, also with exclusive queues.
+    Operator,
+    /// A user with these rights on the vhost, on a connection, which may own exclusive queues.
+    Connection {
+        /// The connection.
+        id: ConnectionId,
+        /// The user.
+        user: &'a str,
+        /// The user's rights on the connection's vhost.
+        grant: &'a Grant,
+    },
+    /// A user without a connection that would outlast the operation.
+    User(&'a str),
+}
+
+impl Caller<'_> {
+    /// Refuses users without the tag `administrator`. A user's rights on vhosts say nothing about this.
+    pub(super) fn require_administrator(self, shared: &Shared) -> Result<(), OperationError> {
+        self.require_tag(shared, &[ADMINISTRATOR])
+    }
+
+    /// Refuses users with none of these tags; the error names the first.
+    pub(super) fn require_tag(self, shared: &Shared, tags: &[&'static str]) -> Result<(), OperationError> {
+        let user = match self {
+            Self::Operator => return Ok(()),
+            Self::Connection { user, .. } | Self::User(user) => user,
+        };
+        let is_tagged =
+            |tag: &&'static str| shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(tag)));
+        if tags.iter().any(is_tagged) {
+            return Ok(());
+        }
+        Err(OperationError::NotTagged {
+            user: user.to_owned(),
+            tag: tags.first().copied().unwrap_or_default(),
+        })
+    }
+}
+
+/// An operation's surroundings: the broker, the vhost that it is about, and who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// The broker.
+    pub shared: &'a Arc<Shared>,
+    /// The vhost.
+    pub vhost: &'a Arc<Vhost>,
+    /// Who asks.
+    pub caller: Caller<'a>,
+}
+
+impl Scope<'_> {
+    /// Refuses what the caller's rights do not allow.
+    pub(super) fn permit(self, operation: Operation<'_>) -> Result<(), OperationError> {
+        let (user, refused) = match self.caller {
+            Caller::Operator => return Ok(()),
+            Caller::Connection { user, grant, .. } => (user, operation.check(&grant.rights())),
+            Caller::User(user) => {
+                let grant = self.shared.users(|users| users.grant(user, &self.vhost.name));
+                let grant = grant.ok_or_else(|| OperationError::VhostRefused {
+                    vhost: self.vhost.name.clone(),
+                    user: user.to_owned(),
+                })?;
+                (user, operation.check(&grant.rights()))
+            }
+        };
+        refused.map_err(|refusal| OperationError::AccessRefused {
+            refusal,
+            vhost: self.vhost.name.clone(),
+            user: user.to_owned(),
+        })
+    }
+
+    /// Refuses users who have no permission on the vhost at all, unless their tags let them see everything.
+    ///
+    /// # Errors
+    /// `VhostRefused`.
+    pub fn enter(self) -> Result<Self, OperationError> {
+        let vhost = &self.vhost.name;
+        let may_enter = |user: &str| {
+            self.shared.users(|users| {
+                let sees_all = |tag| users.user(user).is_some_and(|user| user.has_tag(tag));
+                users.permission(user, vhost).is_some() || sees_all(ADMINISTRATOR) || sees_all(MONITORING)
+            })
+        };
+        match self.caller {
+            Caller::User(user) if !may_enter(user) => {
+                Err(OperationError::VhostRefused { vhost: vhost.clone(), user: user.to_owned() })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// The vhost's lock, for changes: nothing is made in a vhost that was deleted meanwhile.
+    pub(super) async fn lock(&self) -> Result<MutexGuard<'_, ()>, OperationError> {
+        let guard = self.vhost.lock().await;
+        if self.vhost.is_deleted() {
+            return Err(OperationError::NoVhost(self.vhost.name.clone()));
+        }
+        Ok(guard)
+    }
+
+    /// The queue of this name, which must be open to the caller.
+    ///
+    /// # Errors
+    /// `NotFound`; `Locked` if it belongs to another connection.
+    pub(super) fn open_queue(self, name: &str) -> Result<Arc<QueueRecord>, OperationError> {
+        let record = self.vhost.queue_named(name).ok_or_else(|| self.no_queue(name))?;
+        self.check_owner(&record)?;
+        Ok(record)
+    }
+
+    /// Refuses what belongs to another connection.
+    pub(super) fn check_owner(self, record: &QueueRecord) -> Result<(), OperationError> {
+        let is_open = match (record.owner, self.caller) {
+            (None, _) | (_, Caller::Operator) => true,
+            (Some(owner), Caller::Connection { id, .. }) => owner == id,
+            (Some(_), Caller::User(_)) => false,
+        };
+        if is_open { Ok(()) } else { Err(self.locked(record)) }
+    }
+
+    pub(super) fn locked(self, record: &QueueRecord) -> OperationError {
+        OperationError::Locked { queue: record.name.clone(), vhost: self.vhost.name.clone() }
+    }
+
+    /// There is no such queue.
+    #[must_use]
+    pub fn no_queue(self, name: &str) -> OperationError {
+        self.not_found(Kind::Queue, name)
+    }
+
+    pub(super) fn not_found(self, kind: Kind, name: &str) -> OperationError {
+        OperationError::NotFound { kind, name: name.to_owned(), vhost: self.vhost.name.clone() }
+    }
+}

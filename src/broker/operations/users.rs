@@ -1,0 +1,164 @@
+//! Users and their permissions. All of it is for administrators.
+
+use std::sync::Arc;
+
+use super::connections::close_connections_of_user;
+use super::scope::Caller;
+use crate::auth::{PasswordHash, Permission, Rights, User};
+use crate::broker::definitions::Definition;
+use crate::broker::error::OperationError;
+use crate::broker::shared::{Shared, random_bytes};
+
+/// Longest name of a user or a vhost, in bytes: names travel as AMQP short strings.
+pub(super) const NAME_BYTES_MAX: usize = 255;
+
+/// How a user's password is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// As it is.
+    Plain(Vec<u8>),
+    /// As a hash.
+    Hash(PasswordHash),
+    /// There is none: the user cannot log in by password.
+    None,
+}
+
+/// A permission with whom it is for, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPermission {
+    /// The user.
+    pub user: String,
+    /// The vhost.
+    pub vhost: String,
+    /// What for.
+    pub permission: Permission,
+}
+
+/// Adds or replaces a user; permissions stay, and so do connections, as in RabbitMQ. It is durable.
+///
+/// # Errors
+/// `NotTagged`, `InvalidName`, `NoRandomness` for the password's salt.
+pub async fn put_user(
+    shared: &Shared,
+    caller: Caller<'_>,
+    name: &str,
+    secret: Secret,
+    tags: Vec<String>,
+) -> Result<(), OperationError> {
+    caller.require_administrator(shared)?;
+    check_name("user", name)?;
+    let password = match secret {
+        Secret::Plain(password) => {
+            let salt = random_bytes().map_err(|_| OperationError::NoRandomness)?;
+            Some(PasswordHash::new(&password, salt))
+        }
+        Secret::Hash(hash) => Some(hash),
+        Secret::None => None,
+    };
+    let user = User { name: name.to_owned(), password, tags };
+    let _changes = shared.changes.lock().await;
+    shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
+    shared.change_users(|users| users.put(user));
+    Ok(())
+}
+
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), OperationError> {
+    let why = match name.len() {
+        0 => "may not be empty".to_owned(),
+        1..=NAME_BYTES_MAX => return Ok(()),
+        _ => format!("is longer than {NAME_BYTES_MAX} bytes"),
+    };
+    Err(OperationError::InvalidName(format!("the name of a {what} {why}")))
+}
+
+/// Deletes a user with all permissions, durably, and closes the user's connections, as RabbitMQ does.
+///
+/// # Errors
+/// `NotTagged`, `NoUser`.
+pub async fn delete_user(shared: &Arc<Shared>, caller: Caller<'_>, name: &str) -> Result<(), OperationError> {
+    caller.require_administrator(shared)?;
+    let _changes = shared.changes.lock().await;
+    let removed = shared.change_users(|users| users.remove(name));
+    let vhosts = removed.ok_or_else(|| OperationError::NoUser(name.to_owned()))?;
+    vhosts.iter().for_each(|vhost| shared.forget_permitted(vhost));
+    let mut ops = vec![Definition::remove_user(name)];
+    ops.extend(vhosts.iter().map(|vhost| Definition::remove_permission(name, vhost)));
+    shared.store_definitions(ops).await;
+    close_connections_of_user(shared, Caller::Operator, name, &format!("user '{name}' is deleted"))?;
+    Ok(())
+}
+
+/// All users, by name.
+///
+/// # Errors
+/// `NotTagged`.
+pub fn users(shared: &Shared, caller: Caller<'_>) -> Result<Vec<User>, OperationError> {
+    caller.require_administrator(shared)?;
+    Ok(shared.users(crate::auth::Users::list))
+}
+
+/// Sets what a user may do on a vhost: durably, and at once also for connections that are open.
+///
+/// # Errors
+/// `NotTagged`, `NoUser`, `NoVhost`, `Pattern`.
+pub async fn put_permission(
+    shared: &Shared,
+    caller: Caller<'_>,
+    user: &str,
+    vhost: &str,
+    permission: Permission,
+) -> Result<(), OperationError> {
+    caller.require_administrator(shared)?;
+    Rights::parse(&permission)?;
+    let _changes = shared.changes.lock().await;
+    check_both(shared, user, vhost)?;
+    let definition = Definition::Permission {
+        user: user.to_owned(),
+        vhost: vhost.to_owned(),
+        permission: permission.clone(),
+    };
+    shared.store_definitions(vec![definition.put()]).await;
+    Ok(shared.put_permission(user, vhost, permission)?)
+}
+
+fn check_both(shared: &Shared, user: &str, vhost: &str) -> Result<(), OperationError> {
+    if shared.vhost(vhost).is_none() {
+        return Err(OperationError::NoVhost(vhost.to_owned()));
+    }
+    if shared.users(|users| users.user(user).is_none()) {
+        return Err(OperationError::NoUser(user.to_owned()));
+    }
+    Ok(())
+}
+
+/// Takes a user's permission on a vhost away: durably, and at once also from connections that are open. They stay open, as
+/// in RabbitMQ, and may do nothing more.
+///
+/// # Errors
+/// `NotTagged`, `NoUser`, `NoVhost`, `NoPermission`.
+pub async fn remove_permission(
+    shared: &Shared,
+    caller: Caller<'_>,
+    user: &str,
+    vhost: &str,
+) -> Result<(), OperationError> {
+    caller.require_administrator(shared)?;
+    let _changes = shared.changes.lock().await;
+    check_both(shared, user, vhost)?;
+    if !shared.change_users(|users| users.remove_permission(user, vhost)) {
+        return Err(OperationError::NoPermission { user: user.to_owned(), vhost: vhost.to_owned() });
+    }
+    shared.forget_permitted(vhost);
+    shared.store_definitions(vec![Definition::remove_permission(user, vhost)]).await;
+    Ok(())
+}
+
+/// All permissions, by user and vhost.
+///
+/// # Errors
+/// `NotTagged`.
+pub fn permissions(shared: &Shared, caller: Caller<'_>) -> Result<Vec<UserPermission>, OperationError> {
+    caller.require_administrator(shared)?;
+    let all = shared.users(crate::auth::Users::permissions).into_iter();
+    Ok(all.map(|(user, vhost, permission)| UserPermission { user, vhost, permission }).collect())
+}

@@ -1,0 +1,98 @@
+//! What others may know of a session's channels, without asking its task.
+//!
+//! A channel is noted when something is done on it; once per batch the session's owner takes the numbers of those that were.
+
+use super::Session;
+use super::channel::{Channel, Mode};
+
+/// How publishes on a channel are confirmed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ChannelMode {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// By publisher confirms (confirm.select).
+    Confirm,
+    /// In transactions (tx.select).
+    Transaction,
+}
+
+/// A channel's numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelNumbers {
+    /// How its publishes are confirmed.
+    pub mode: ChannelMode,
+    /// Unacked messages that each of its next consumers may have; 0: no limit.
+    pub prefetch: u16,
+    /// Unacked messages that the channel may have; 0: no limit.
+    pub global_prefetch: u16,
+    /// Consumers.
+    pub consumers: u32,
+    /// Messages delivered and not yet settled.
+    pub unacked: u32,
+    /// Publishes that wait for their confirm.
+    pub unconfirmed: u32,
+    /// Publishes that wait for a commit.
+    pub uncommitted_publishes: u32,
+    /// Settlements that wait for a commit.
+    pub uncommitted_acks: u32,
+}
+
+/// A channel on which something was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelReport {
+    /// Its number on the connection.
+    pub number: u16,
+    /// Tells it from earlier channels of that number.
+    pub incarnation: u64,
+    /// Its numbers; `None` once it is closed.
+    pub numbers: Option<ChannelNumbers>,
+}
+
+impl Session {
+    /// Something is done on this channel.
+    pub(super) fn note_channel(&mut self, number: u16) {
+        let channel = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut);
+        if let Some(channel) = channel {
+            channel.note(&mut self.noted_channels);
+        }
+    }
+
+    /// Reports the channels on which something was done since the last call, each as it is now.
+    pub fn report_channels(&mut self, mut report: impl FnMut(ChannelReport)) {
+        for number in self.noted_channels.drain(..) {
+            let channel = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut);
+            let open = channel.filter(|channel| !channel.closing).map(|channel| {
+                channel.is_noted = false;
+                (channel.incarnation, numbers(channel))
+            });
+            let incarnation = open.map_or(0, |(incarnation, _)| incarnation);
+            report(ChannelReport { number, incarnation, numbers: open.map(|(_, numbers)| numbers) });
+        }
+    }
+}
+
+fn numbers(channel: &Channel) -> ChannelNumbers {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let mut numbers = ChannelNumbers {
+        prefetch: channel.prefetch,
+        global_prefetch: channel.limit.as_ref().map_or(0, |limit| limit.limit()),
+        consumers: count(channel.consumers.len()),
+        unacked: count(channel.tags.outstanding()),
+        ..ChannelNumbers::default()
+    };
+    match &channel.mode {
+        Mode::Plain => {}
+        Mode::Confirm(confirms) => {
+            numbers.mode = ChannelMode::Confirm;
+            numbers.unconfirmed = count(confirms.outstanding());
+        }
+        Mode::Transaction(work) => {
+            numbers.mode = ChannelMode::Transaction;
+            numbers.uncommitted_publishes = count(work.publishes.len());
+            numbers.uncommitted_acks = count(work.settles.len());
+        }
+    }
+    numbers
+}

@@ -1,0 +1,237 @@
+//! What the program that runs a broker can do on it beside its clients: users, vhosts, permissions, definitions, closing.
+
+use std::time::Duration;
+
+use coney::auth::Permission;
+use coney::broker::overview::ConnectionState;
+use coney::{Broker, BrokerHandle, Secret};
+use futures_lite::StreamExt as _;
+use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Connection, ConnectionProperties, ExchangeKind};
+
+async fn start() -> BrokerHandle {
+    let builder = Broker::builder().ephemeral().listen("127.0.0.1:0".parse().unwrap());
+    builder.start().await.unwrap()
+}
+
+async fn connect(broker: &BrokerHandle, user: &str, vhost: &str) -> Result<Connection, lapin::Error> {
+    let uri = format!("amqp://{user}:pw@{}/{vhost}", broker.address().unwrap());
+    Connection::connect(&uri, ConnectionProperties::default()).await
+}
+
+/// A user `ann` who may do everything on a vhost `v`.
+async fn add_ann(broker: &BrokerHandle) {
+    broker.put_vhost("v").await.unwrap();
+    broker.put_user("ann", Secret::Plain(b"pw".to_vec()), &[]).await.unwrap();
+    broker.put_permission("ann", "v", Permission::all()).await.unwrap();
+}
+
+/// Waits until a condition holds that some task brings about.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// The text with which the broker closed the connection.
+fn closed_with(connection: &Connection) -> impl Future<Output = String> {
+    let mut events = connection.events_listener();
+    let wait = async move {
+        while let Some(event) = events.next().await {
+            if let lapin::Event::Error(error) = event {
+                return error.to_string();
+            }
+        }
+        "no error".to_owned()
+    };
+    async { tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the connection stays open") }
+}
+
+#[tokio::test]
+async fn a_user_made_at_run_time_may_what_the_permission_says() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    assert!(!broker.put_vhost("v").await.unwrap(), "it is there");
+    assert_eq!(broker.vhosts(), ["/", "v"]);
+    assert!(connect(&broker, "ann", "%2f").await.is_err(), "no permission there");
+    let connection = connect(&broker, "ann", "v").await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.queue_declare("q".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
+    broker.remove_permission("ann", "v").await.unwrap();
+    let refused =
+        channel.queue_declare("r".into(), QueueDeclareOptions::default(), FieldTable::default()).await;
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains("configure access to queue 'r' in vhost 'v' refused for user 'ann'"), "{text}");
+    broker.put_permission("ann", "v", Permission::all()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.queue_declare("r".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
+    let gone = broker.remove_permission("bob", "v").await.unwrap_err();
+    assert_eq!(gone.to_string(), "user 'bob' not found");
+}
+
+#[tokio::test]
+async fn deleting_a_user_closes_the_connections() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    let connection = connect(&broker, "ann", "v").await.unwrap();
+    let closed = closed_with(&connection);
+    broker.delete_user("ann").await.unwrap();
+    let text = closed.await;
+    assert!(text.contains("CONNECTION_FORCED - user 'ann' is deleted"), "{text}");
+    assert!(connect(&broker, "ann", "v").await.is_err());
+    assert_eq!(broker.permissions().unwrap().len(), 1, "only the default user's is left");
+    assert!(broker.delete_user("ann").await.is_err());
+}
+
+#[tokio::test]
+async fn deleting_a_vhost_takes_everything_in_it_along() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    let connection = connect(&broker, "ann", "v").await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("q".into(), durable, FieldTable::default()).await.unwrap();
+    let queue = broker.queue("v", "q").unwrap();
+    let closed = closed_with(&connection);
+    broker.delete_vhost("v").await.unwrap();
+    let text = closed.await;
+    assert!(text.contains("CONNECTION_FORCED - vhost 'v' is down"), "{text}");
+    assert!(queue.counts().await.is_none() && broker.queue("v", "q").is_none());
+    assert!(broker.put_vhost("v").await.unwrap());
+    assert!(connect(&broker, "ann", "v").await.is_err(), "the permission went, too");
+    broker.put_permission("ann", "v", Permission::all()).await.unwrap();
+    let channel = connect(&broker, "ann", "v").await.unwrap().create_channel().await.unwrap();
+    let passive = QueueDeclareOptions { passive: true, ..durable };
+    assert!(channel.queue_declare("q".into(), passive, FieldTable::default()).await.is_err());
+    until("the first connection ends", || broker.connections().len() == 1).await;
+}
+
+#[tokio::test]
+async fn a_deleted_vhost_is_gone_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = async || {
+        let builder = Broker::builder().data_dir(dir.path()).listen("127.0.0.1:0".parse().unwrap());
+        builder.start().await.unwrap()
+    };
+    let broker = start().await;
+    add_ann(&broker).await;
+    let definitions = r#"{
+        "vhosts": [{"name": "v"}],
+        "policies": [{"vhost": "v", "name": "p", "pattern": "q", "definition": {"max-length": 1}}],
+        "exchanges": [{"vhost": "v", "name": "x", "type": "fanout"},
+            {"vhost": "v", "name": "d", "type": "x-delayed-message", "arguments": {"x-delayed-type": "direct"}}],
+        "queues": [{"vhost": "v", "name": "q"}],
+        "bindings": [{"vhost": "v", "source": "x", "destination": "q", "destination_type": "queue", "routing_key": ""}]
+    }"#;
+    broker.import_definitions(definitions).await.unwrap();
+    broker.delete_vhost("v").await.unwrap();
+    let before = broker.export_definitions().await.unwrap();
+    broker.shutdown().await.unwrap();
+    let broker = start().await;
+    assert_eq!(broker.vhosts(), ["/"]);
+    assert_eq!(broker.export_definitions().await.unwrap(), before);
+    assert_eq!(broker.users().unwrap().len(), 2);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_export_is_what_its_import_makes() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    broker.put_user("cert", Secret::None, &["impersonator", "monitoring"]).await.unwrap();
+    let connection = connect(&broker, "ann", "v").await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::ShortInt(7));
+    channel.queue_declare("q".into(), QueueDeclareOptions::default(), arguments).await.unwrap();
+    let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("mine".into(), exclusive, FieldTable::default()).await.unwrap();
+    let mut headers = FieldTable::default();
+    headers.insert("at".into(), AMQPValue::Timestamp(5));
+    headers.insert("raw".into(), AMQPValue::LongString(b"\xff\x00"[..].into()));
+    channel
+        .exchange_declare("h".into(), ExchangeKind::Headers, Default::default(), FieldTable::default())
+        .await
+        .unwrap();
+    for queue in ["q", "mine"] {
+        let options = QueueBindOptions::default();
+        channel.queue_bind(queue.into(), "h".into(), "k".into(), options, headers.clone()).await.unwrap();
+    }
+    broker
+        .import_definitions(
+            r#"{"policies": [{"vhost": "v", "name": "p", "pattern": "^a", "apply-to": "queues", "priority": 3,
+                "definition": {"max-length": 5}}],
+            "parameters": [{"component": "operator_policy", "vhost": "v", "name": "o",
+                "value": {"pattern": "^b", "definition": {"max-length": 6}}}]}"#,
+        )
+        .await
+        .unwrap();
+    let exported = broker.export_definitions().await.unwrap();
+    assert!(!exported.contains("mine"), "an exclusive queue is its connection's: {exported}");
+    let other = start().await;
+    other.import_definitions(&exported).await.unwrap();
+    assert_eq!(other.export_definitions().await.unwrap(), exported);
+    // A second import finds all of it there, types included.
+    broker.import_definitions(&exported).await.unwrap();
+    assert_eq!(broker.export_definitions().await.unwrap(), exported);
+    connect(&other, "ann", "v").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_operator_closes_a_connection_or_a_channel_and_says_why() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    let connection = connect(&broker, "ann", "v").await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let id = broker.connections()[0].id;
+    until("the channel is seen", || broker.connections()[0].channel(channel.id()).is_some()).await;
+    broker.close_channel(id, channel.id(), "too slow").unwrap();
+    until("the channel is closed", || !channel.status().connected()).await;
+    until("the channel is gone", || broker.connections()[0].channels().is_empty()).await;
+    assert!(broker.close_channel(id, channel.id(), "again").is_err());
+    assert!(connection.create_channel().await.is_ok(), "the connection goes on");
+    let closed = closed_with(&connection);
+    broker.close_connection(id, "maintenance").unwrap();
+    let text = closed.await;
+    assert!(text.contains("CONNECTION_FORCED - maintenance"), "{text}");
+    until("the connection ends", || broker.connections().is_empty()).await;
+    assert!(broker.close_connection(id, "again").is_err());
+}
+
+#[tokio::test]
+async fn connections_and_channels_can_be_looked_at() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    let connection = connect(&broker, "ann", "v").await.unwrap();
+    let seen = broker.connections().remove(0);
+    let handshake = seen.handshake();
+    assert_eq!((&handshake.user[..], handshake.vhost.as_deref()), ("ann", Some("v")));
+    assert_eq!((seen.protocol, &handshake.auth_mechanism[..]), ("AMQP 0-9-1", "PLAIN"));
+    assert_eq!(seen.local, broker.address());
+    assert_eq!(handshake.frame_bytes_max, 128 * 1024);
+    assert!(handshake.client_properties.inner().contains_key("product"));
+    assert_eq!(seen.state(), ConnectionState::Running);
+    let channel = connection.create_channel().await.unwrap();
+    channel.queue_declare("q".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
+    channel.basic_qos(7, BasicQosOptions::default()).await.unwrap();
+    for _ in 0..3 {
+        channel
+            .basic_publish("".into(), "q".into(), Default::default(), b"m", Default::default())
+            .await
+            .unwrap();
+    }
+    let options = BasicConsumeOptions::default();
+    let mut consumer =
+        channel.basic_consume("q".into(), "c".into(), options, FieldTable::default()).await.unwrap();
+    let numbers = || seen.channel(channel.id()).map(|channel| channel.numbers()).unwrap_or_default();
+    until("three messages are out", || numbers().unacked == 3).await;
+    assert_eq!((numbers().prefetch, numbers().consumers, numbers().unconfirmed), (7, 1, 0));
+    consumer.next().await.unwrap().unwrap().ack(Default::default()).await.unwrap();
+    until("one is acked", || numbers().unacked == 2).await;
+    channel.close(200, "bye".into()).await.unwrap();
+    until("the channel is gone", || seen.channels().is_empty()).await;
+}
