@@ -88,6 +88,8 @@ pub struct Message {
     block: Arc<Block>,
     start: u32,
     len: u32,
+    /// Bytes before the body.
+    head: u32,
     persistent: bool,
     queues: u16,
 }
@@ -104,15 +106,7 @@ impl Message {
     /// A message from its [`encoded`](Self::encoded) form; `None` if those bytes are not one.
     #[must_use]
     pub fn from_encoded(encoded: &[u8], persistent: bool) -> Option<Self> {
-        let message = Self {
-            block: Block::shared(encoded.to_vec()),
-            start: 0,
-            len: u32::try_from(encoded.len()).ok()?,
-            persistent,
-            queues: 1,
-        };
-        message.split().map(|_| ())?;
-        Some(message)
+        FinishedBlock::of(encoded.to_vec()).encoded_message(0, encoded.len(), persistent)
     }
 
     /// All of it as one run of bytes: what the store writes.
@@ -158,7 +152,13 @@ impl Message {
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.parts().body
+        self.encoded().get(self.head as usize..).unwrap_or_default()
+    }
+
+    /// Length of the body in bytes, without a look at the message's bytes.
+    #[must_use]
+    pub const fn body_len(&self) -> usize {
+        (self.len - self.head) as usize
     }
 
     /// Length of the encoded form in bytes: what the message costs a buffer.
@@ -209,6 +209,7 @@ impl Message {
             block: Block::shared(self.encoded().to_vec()),
             start: 0,
             len: self.len,
+            head: self.head,
             persistent: self.persistent,
             queues: self.queues,
         }
@@ -228,7 +229,7 @@ impl fmt::Debug for Message {
         f.debug_struct("Message")
             .field("exchange", &String::from_utf8_lossy(self.exchange()))
             .field("routing_key", &String::from_utf8_lossy(self.routing_key()))
-            .field("body_bytes", &self.body().len())
+            .field("body_bytes", &self.body_len())
             .field("persistent", &self.persistent)
             .finish()
     }
@@ -257,6 +258,7 @@ fn split_short(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 pub struct Slot {
     start: u32,
     len: u32,
+    head: u32,
     persistent: bool,
     queues: u16,
 }
@@ -311,7 +313,8 @@ impl MessageBlock {
         }
         self.bytes.extend_from_slice(&(properties.len() as u32).to_be_bytes());
         self.bytes.extend_from_slice(properties);
-        Slot { start, len: 0, persistent, queues: 1 }
+        let head = self.bytes.len() as u32 - start;
+        Slot { start, len: head, head, persistent, queues: 1 }
     }
 
     /// Appends a piece of the body of the message begun last.
@@ -372,8 +375,9 @@ impl FinishedBlock {
     #[must_use]
     pub fn encoded_message(&self, start: usize, len: usize, persistent: bool) -> Option<Message> {
         let (start, len) = (u32::try_from(start).ok()?, u32::try_from(len).ok()?);
-        let message = self.message(Slot { start, len, persistent, queues: 1 });
-        message.split().map(|_| message.clone())
+        let message = self.message(Slot { start, len, head: 0, persistent, queues: 1 });
+        let body = message.split()?.body.len() as u32;
+        Some(Message { head: len - body, ..message })
     }
 
     /// The message in a slot of this block.
@@ -383,6 +387,7 @@ impl FinishedBlock {
             block: Arc::clone(&self.bytes),
             start: slot.start,
             len: slot.len,
+            head: slot.head,
             persistent: slot.persistent,
             queues: slot.queues,
         }

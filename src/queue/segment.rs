@@ -87,7 +87,7 @@ impl Segment {
         let mut segment = Self::at(id, &positions)?;
         segment.redelivered = redelivered.collect();
         for entry in entries {
-            segment.body_bytes += entry.message.body().len();
+            segment.body_bytes += entry.message.body_len();
             segment.cost += cost(entry);
             segment.stored |= entry.stored;
             segment.paged |= !entry.stored;

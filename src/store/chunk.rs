@@ -220,7 +220,7 @@ impl Summary {
 impl Stretch {
     fn add(&mut self, entry: &StoredMessage) {
         self.positions.push(entry.position);
-        self.body_bytes += entry.message.body().len() as u64;
+        self.body_bytes += entry.message.body_len() as u64;
         self.encoded_bytes += entry.message.encoded_len() as u64;
         self.may_expire |= entry.expires_at.is_some();
     }

@@ -86,7 +86,7 @@ impl Queue {
     fn hand_out(&mut self, now: Time, entry: Entry, to: Recipient, effects: &mut Effects) -> Delivery {
         let (message, redelivered) = (self.as_delivered(&entry), entry.redelivered);
         effects.counted.redelivered += u64::from(redelivered);
-        effects.counted.bytes_out += message.body().len() as u64;
+        effects.counted.bytes_out += message.body_len() as u64;
         if to.no_ack {
             self.forget_attempts(entry.position);
             if entry.stored {

@@ -68,7 +68,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         effects.counted.published += 1;
-        effects.counted.bytes_in += publish.message.body().len() as u64;
+        effects.counted.bytes_in += publish.message.body_len() as u64;
         let position = self.next_position;
         self.next_position = position.next();
         let expires = self.expiry(now, publish.ttl_ms);
@@ -98,7 +98,7 @@ impl Queue {
 
     /// Whether the queue would be within its limits with the message in it.
     fn has_room_for(&self, publish: &Publish) -> bool {
-        let bytes = (self.ready.bytes() + publish.message.body().len()) as u64;
+        let bytes = (self.ready.bytes() + publish.message.body_len()) as u64;
         let len = (self.ready.len() + self.spilled.returning()) as u64;
         let number_fits = self.options.length_max.is_none_or(|max| len < max);
         number_fits && self.options.length_bytes_max.is_none_or(|max| bytes <= max)

@@ -245,11 +245,11 @@ impl Ready {
 
     fn count_in(&mut self, entry: &Entry) {
         self.len += 1;
-        self.bytes += entry.message.body().len();
+        self.bytes += entry.message.body_len();
     }
 
     fn count_out(&mut self, entry: &Entry) {
-        let bytes = entry.message.body().len();
+        let bytes = entry.message.body_len();
         self.len -= 1;
         self.bytes -= bytes;
         self.taken += (bytes + ENTRY_BYTES) as u64;
