@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
-use super::known::KnownQueues;
+use super::mailbox_cache::MailboxCache;
 use crate::auth::{Credentials, IMPERSONATOR};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, Event};
@@ -61,7 +61,7 @@ pub struct Connection {
     alarms: watch::Receiver<Alarms>,
     stopping: watch::Receiver<bool>,
     /// Queues this connection has sent something to.
-    known: KnownQueues,
+    mailboxes: MailboxCache,
     has_published: bool,
     /// Queues that have too much of what it published: until they have less, nothing more is taken in.
     full: Vec<Mailbox>,
@@ -124,7 +124,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
         taken: Vec::new(),
         alarms: shared.alarms.subscribe(),
         stopping: shared.stopping.subscribe(),
-        known: KnownQueues::default(),
+        mailboxes: MailboxCache::default(),
         has_published: false,
         full: Vec::new(),
         stop_by: None,
@@ -422,7 +422,7 @@ impl Connection {
         let id = self.id();
         for (queue, errand) in self.session.outgoing().take() {
             let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
-            let Some(mailbox) = self.known.mailbox(queue, find) else {
+            let Some(mailbox) = self.mailboxes.mailbox(queue, find) else {
                 self.turn_back(errand);
                 continue;
             };
@@ -432,7 +432,7 @@ impl Connection {
                 self.announce_block();
             }
             if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command(id, errand))) {
-                self.known.remove(queue);
+                self.mailboxes.remove(queue);
                 self.turn_back_command(command);
             }
             if is_publish && mailbox.is_full() {
@@ -519,7 +519,7 @@ impl Connection {
                 let _ = record.mailbox.send(Mail::Tell(command(id, errand)));
             }
         }
-        for mailbox in self.known.take() {
+        for mailbox in self.mailboxes.take() {
             let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(id)));
         }
         delete_owned_queues(&self.shared, &vhost, std::mem::take(&mut self.owned)).await;

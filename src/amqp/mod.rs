@@ -2,8 +2,8 @@
 
 mod connection;
 mod exceptions;
-mod known;
 pub(crate) mod listener;
+mod mailbox_cache;
 mod requests;
 
 pub use connection::Stream;

@@ -6,17 +6,12 @@
 //! Invariant: an alarm ends at a lower mark than it began at, so that it does not flutter.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::shared::{Shared, stopped};
 use crate::config::{Config, MemoryLimit};
 use crate::message;
 
-/// How often the machine is looked at. A publisher on this machine sends some 100 MB meanwhile.
-const INTERVAL: Duration = Duration::from_millis(100);
 /// Of the memory limit, in percent: where the alarm ends.
 const MEMORY_CLEAR_PERCENT: u64 = 95;
 /// Of the memory limit, in percent: with less than this in messages there is no alarm, however much memory the process
@@ -88,7 +83,7 @@ impl Limits {
     }
 
     /// Which alarms there are after these readings, if there were `memory` and `disk` before.
-    fn judge(&self, memory: bool, disk: bool, readings: Readings) -> (bool, bool) {
+    pub(super) fn judge(&self, memory: bool, disk: bool, readings: Readings) -> (bool, bool) {
         let memory = self.memory.zip(readings.memory_used).is_some_and(|(limit, used)| {
             let mark = if memory { limit / 100 * MEMORY_CLEAR_PERCENT } else { limit };
             used > mark && readings.message_bytes > limit / 100 * MESSAGES_PERCENT_MIN
@@ -98,38 +93,6 @@ impl Limits {
             .zip(readings.disk_free)
             .is_some_and(|(limit, free)| free < if disk { limit / 100 * DISK_CLEAR_PERCENT } else { limit });
         (memory, disk)
-    }
-}
-
-/// Looks at the machine until the broker stops.
-pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
-    if limits == Limits::default() {
-        return;
-    }
-    let mut stopping = shared.stopping.subscribe();
-    loop {
-        look(&shared, limits, meter());
-        let next = shared.clock.now() + INTERVAL;
-        tokio::select! {
-            () = shared.clock.wait_for(Some(next)) => {}
-            () = stopped(&mut stopping) => return,
-        }
-    }
-}
-
-fn look(shared: &Shared, limits: Limits, readings: Readings) {
-    let changed = shared.alarms.send_if_modified(|alarms| {
-        let (memory, disk) = limits.judge(alarms.memory, alarms.disk, readings);
-        let changed = (memory, disk) != (alarms.memory, alarms.disk);
-        (alarms.memory, alarms.disk) = (memory, disk);
-        changed
-    });
-    if changed {
-        let reason = shared.alarms.borrow().reason();
-        match reason {
-            Some(reason) => tracing::warn!(?readings, ?limits, "{reason}: publishers are blocked"),
-            None => tracing::info!(?readings, "publishers are no longer blocked"),
-        }
     }
 }
 

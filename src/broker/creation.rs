@@ -30,7 +30,7 @@ pub struct NewQueue {
 
 /// What an earlier run left of a queue.
 #[derive(Debug, Default)]
-pub struct Leftovers {
+pub struct RecoveredState {
     /// Its messages.
     pub stretches: Vec<store::Stretch>,
     /// Everything at or below this may have been delivered before.
@@ -38,7 +38,7 @@ pub struct Leftovers {
     /// What was noted on those of them that had come back.
     pub attempts: Vec<(Position, Attempts)>,
     /// What it remembered of messages that came.
-    pub seen: DedupState,
+    pub dedup: DedupState,
 }
 
 /// Makes a queue. The caller holds the [lock](Vhost::lock) and has checked that the name is free.
@@ -53,7 +53,7 @@ pub async fn create_queue(shared: &Arc<Shared>, vhost: &Arc<Vhost>, new: NewQueu
         };
         shared.store_definitions(vec![Definition::Queue(vhost.name.clone(), definition).put()]).await;
     }
-    let (record, task) = install(shared, vhost, id, new, shared.first_position(), Leftovers::default());
+    let (record, task) = install(shared, vhost, id, new, shared.first_position(), RecoveredState::default());
     task.spawn();
     record
 }
@@ -65,7 +65,7 @@ pub(super) fn install(
     id: QueueId,
     new: NewQueue,
     first_position: Position,
-    leftovers: Leftovers,
+    recovered: RecoveredState,
 ) -> (Arc<QueueRecord>, QueueTask) {
     let (mailbox, receiver) = Mailbox::new();
     let record = Arc::new(QueueRecord {
@@ -83,9 +83,9 @@ pub(super) fn install(
     options.window = shared.window;
     let queue = Queue::new(options, first_position, shared.clock.now());
     let mut queue = queue.with_epoch(shared.clock.epoch());
-    queue.restore(leftovers.stretches.into_iter().map(restored).collect(), leftovers.delivered);
-    queue.restore_attempts(leftovers.attempts);
-    queue.restore_dedup(leftovers.seen);
+    queue.restore(recovered.stretches.into_iter().map(restored).collect(), recovered.delivered);
+    queue.restore_attempts(recovered.attempts);
+    queue.restore_dedup(recovered.dedup);
     vhost.add_queue(Arc::clone(&record));
     let task = QueueTask::new(Arc::clone(shared), Arc::clone(vhost), Arc::clone(&record), queue, receiver);
     (record, task)
@@ -103,14 +103,15 @@ pub(super) fn install_exchange(
     shared: &Arc<Shared>,
     vhost: &Arc<Vhost>,
     exchange: ExchangeSpec,
-    leftovers: Option<(Position, Leftovers)>,
+    recovered: Option<(Position, RecoveredState)>,
 ) -> Option<QueueTask> {
     let task = exchange.delay_queue.map(|id| {
         let (name, durable) = (exchange.name.clone(), exchange.durable);
         let options = QueueOptions { durable, delays: true, ..QueueOptions::default() };
         let new = NewQueue { name, owner: None, arguments: FieldTable::default(), options };
-        let (first, leftovers) = leftovers.unwrap_or_else(|| (shared.first_position(), Leftovers::default()));
-        install(shared, vhost, QueueId(id), new, first, leftovers).1
+        let (first, recovered) =
+            recovered.unwrap_or_else(|| (shared.first_position(), RecoveredState::default()));
+        install(shared, vhost, QueueId(id), new, first, recovered).1
     });
     let alternate = vhost.policies().alternate_exchange(&exchange.name);
     vhost.topology.change(|topology| {

@@ -1,25 +1,27 @@
 //! The running broker, whoever talks to it: virtual hosts, queue tasks, definitions, alarms, recovery, and the store they
 //! share. It knows no socket and no frame. In `clock` is the only place that reads a clock.
 
+pub(crate) mod alarm_watch;
 pub(crate) mod alarms;
 pub mod arguments_json;
 pub(crate) mod clock;
 pub(crate) mod connections;
 pub(crate) mod creation;
-mod dead_letters;
+mod dead_lettering;
 pub(crate) mod definitions;
-mod departures;
+mod delayed_exchange;
 pub(crate) mod error;
 mod export;
+mod flow_control;
 pub(crate) mod import;
 pub(crate) mod mailbox;
 pub mod operations;
 pub mod overview;
-mod pace;
 mod queue_task;
 pub(crate) mod recovery;
 pub(crate) mod removal;
 pub(crate) mod shared;
+mod transfer;
 pub(crate) mod vhost;
 
 pub use alarms::Readings;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::connections::{ConnectionHandle, Event};
-use super::dead_letters::Burial;
-use super::departures::Departure;
+use super::dead_lettering::DeadLettering;
+use super::delayed_exchange::DueMessages;
+use super::flow_control::FlowControl;
 use super::mailbox::{Mail, MailReceiver, Mailbox};
-use super::pace::Pace;
 use super::removal::forget_queue;
-use super::shared::{Given, Shared, count_reason};
+use super::shared::{Shared, Submitted, count_reason};
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{
     Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Page, Publish, Queue, Range,
@@ -41,9 +41,9 @@ pub(super) struct QueueTask {
     connections: HashMap<ConnectionId, ConnectionHandle>,
     /// Whoever waits for an answer that needs messages from the store.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
-    pace: Pace,
+    flow_control: FlowControl,
     /// Since it last waited for the store.
-    given: Given,
+    submitted: Submitted,
     /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
     full: Vec<Mailbox>,
 }
@@ -69,8 +69,8 @@ impl QueueTask {
             alarm: None,
             connections,
             waiting,
-            pace: Pace::default(),
-            given: Given::default(),
+            flow_control: FlowControl::default(),
+            submitted: Submitted::default(),
             full: Vec::new(),
         }
     }
@@ -91,7 +91,7 @@ impl QueueTask {
                 self.finish(ended).await;
                 return;
             }
-            self.shared.wait_for_store(std::mem::take(&mut self.given)).await;
+            self.shared.wait_for_store(std::mem::take(&mut self.submitted)).await;
             for mailbox in std::mem::take(&mut self.full) {
                 mailbox.wait_for_room().await;
             }
@@ -117,7 +117,7 @@ impl QueueTask {
     /// A queue with unacked messages always has something to be woken for, nearly always in half an hour, and each batch
     /// changes when: an alarm that rings too early is left as it is, because setting one costs more than waking up.
     fn set_alarm(&mut self) {
-        let times = [self.queue.poll_timeout(), self.pace.poll_timeout()];
+        let times = [self.queue.poll_timeout(), self.flow_control.poll_timeout()];
         let Some(time) = times.into_iter().flatten().min() else { return };
         if self.alarm.as_ref().is_none_or(|(rings_at, _)| *rings_at > time) {
             let clock = self.shared.clock;
@@ -136,13 +136,13 @@ impl QueueTask {
         self.carry_out(None);
         replies.extend(self.late_replies());
         send_replies(replies);
-        self.keep_pace(now);
+        self.control_flow(now);
         self.effects.ended.take()
     }
 
-    fn keep_pace(&mut self, now: Time) {
-        let was_held = self.pace.is_held();
-        let is_held = self.pace.look(now, self.queue.flow());
+    fn control_flow(&mut self, now: Time) {
+        let was_held = self.flow_control.is_held();
+        let is_held = self.flow_control.look(now, self.queue.flow());
         if is_held != was_held {
             self.mail.hold(is_held);
         }
@@ -150,7 +150,7 @@ impl QueueTask {
 
     fn take(&mut self, now: Time, mail: Mail, replies: &mut Vec<(oneshot::Sender<Reply>, Reply)>) {
         if self.effects.ended.is_some() {
-            self.turn_away(mail);
+            self.refuse(mail);
             return;
         }
         match mail {
@@ -234,8 +234,8 @@ impl QueueTask {
         self.submit(join);
         self.confirm_duplicates();
         self.page();
-        self.depart();
-        self.bury();
+        self.publish_due();
+        self.dead_letter();
     }
 
     /// Messages out of memory and back. The store has to know of all messages that came in before it is asked for them.
@@ -251,7 +251,7 @@ impl QueueTask {
             store.forget_page(queue, page);
         }
         if !self.effects.pages.is_empty() {
-            self.given.pages = true;
+            self.submitted.pages = true;
             let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
             for Page { id, entries } in self.effects.pages.drain(..) {
                 let entries = entries.into_iter().map(|append| stored(append, now, wall));
@@ -292,7 +292,7 @@ impl QueueTask {
         if ops.is_empty() && join.is_none() {
             return;
         }
-        self.given.records = true;
+        self.submitted.records = true;
         let ranges = std::mem::take(&mut self.effects.append_confirms);
         let confirms = ranges.into_iter().filter_map(|range| self.confirm(range)).collect();
         self.shared.store.submit(Submission { ops, join, confirms, ..Submission::default() });
@@ -341,21 +341,21 @@ impl QueueTask {
         ops
     }
 
-    fn depart(&mut self) {
+    fn publish_due(&mut self) {
         let due = std::mem::take(&mut self.effects.due);
         if !due.is_empty() {
-            self.given.records = true;
+            self.submitted.records = true;
             let (shared, vhost, record) = (&self.shared, &self.vhost, &self.record);
-            self.full.extend(Departure { shared, vhost, record }.carry_out(due));
+            self.full.extend(DueMessages { shared, vhost, record }.carry_out(due));
         }
     }
 
-    fn bury(&mut self) {
+    fn dead_letter(&mut self) {
         let letters = std::mem::take(&mut self.effects.dead_letters);
         if !letters.is_empty() {
-            self.given.records = true;
+            self.submitted.records = true;
             let options = self.queue.options();
-            Burial { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }
+            DeadLettering { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }
                 .carry_out(letters);
         }
     }
@@ -364,7 +364,7 @@ impl QueueTask {
     /// here.
     async fn finish(mut self, ended: Ended) {
         for mail in self.mail.close() {
-            self.turn_away(mail);
+            self.refuse(mail);
         }
         if self.record.durable {
             let ops = vec![Op::DeleteQueue { queue: self.record.id }];
@@ -378,7 +378,7 @@ impl QueueTask {
 
     /// Mail for a queue that is no more. Its publishes went nowhere, which is a confirm, as for any unroutable message; its
     /// part of a joined unit is empty.
-    fn turn_away(&mut self, mail: Mail) {
+    fn refuse(&mut self, mail: Mail) {
         match mail {
             Mail::Tell(Command::Publish(connection, publishes)) => {
                 self.confirm_lost(connection, publishes.iter());

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::creation::{Leftovers, NewQueue, install, install_exchange};
+use super::creation::{NewQueue, RecoveredState, install, install_exchange};
 use super::definitions::{Definition, DefinitionError, QueueDefinition};
 use super::queue_task::QueueTask;
 use super::shared::Shared;
@@ -98,9 +98,9 @@ fn restore_queue(
     let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
     let options = QueueOptions::parse(&thing, true, false, auto_delete, &arguments)
         .map_err(|error| RecoveryError(error.to_string()))?;
-    let (first_position, leftovers) = leftovers(shared, &thing, recovered)?;
+    let (first_position, state) = recovered_state(shared, &thing, recovered)?;
     let new = NewQueue { name, owner: None, arguments, options };
-    let (_, task) = install(shared, vhost, QueueId(id), new, first_position, leftovers);
+    let (_, task) = install(shared, vhost, QueueId(id), new, first_position, state);
     Ok(task)
 }
 
@@ -112,22 +112,23 @@ fn restore_exchange(
     recovered: Option<RecoveredQueue>,
 ) -> Result<Option<QueueTask>, RecoveryError> {
     let thing = format!("exchange '{}' in vhost '{}'", exchange.name, vhost.name);
-    let leftovers = leftovers(shared, &thing, recovered)?;
-    Ok(install_exchange(shared, vhost, exchange, Some(leftovers)))
+    let state = recovered_state(shared, &thing, recovered)?;
+    Ok(install_exchange(shared, vhost, exchange, Some(state)))
 }
 
 /// What an earlier run left of a queue, and where it goes on.
-fn leftovers(
+fn recovered_state(
     shared: &Shared,
     thing: &str,
     recovered: Option<RecoveredQueue>,
-) -> Result<(Position, Leftovers), RecoveryError> {
+) -> Result<(Position, RecoveredState), RecoveryError> {
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
     let RecoveredQueue { stretches, delivered, notes, records, .. } = recovered.unwrap_or_default();
-    let seen = DedupState::restored(&records)
+    let dedup = DedupState::restored(&records)
         .ok_or_else(|| RecoveryError(format!("what {thing} remembers of earlier messages is unreadable")))?;
-    let leftovers = Leftovers { stretches, delivered, attempts: attempts(thing, notes)?, seen };
-    Ok((first_position.max(Position(1)), leftovers))
+    let attempts = attempts(thing, notes)?;
+    let state = RecoveredState { stretches, delivered, attempts, dedup };
+    Ok((first_position.max(Position(1)), state))
 }
 
 fn attempts(

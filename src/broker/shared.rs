@@ -170,26 +170,26 @@ impl Shared {
         }
     }
 
-    /// Waits while the store has too much to do of what the caller has given it.
-    pub async fn wait_for_store(&self, given: Given) {
-        while self.store_is_behind(given) {
+    /// Waits while the store has too much to do of what the caller has submitted.
+    pub async fn wait_for_store(&self, submitted: Submitted) {
+        while self.store_is_behind(submitted) {
             let progress = self.store_progress.notified();
-            if !self.store_is_behind(given) {
+            if !self.store_is_behind(submitted) {
                 return;
             }
             progress.await;
         }
     }
 
-    fn store_is_behind(&self, given: Given) -> bool {
-        (given.records && self.store.pending_bytes() > STORE_HIGH_BYTES)
-            || (given.pages && self.store.pending_page_bytes() > PAGES_HIGH_BYTES)
+    fn store_is_behind(&self, submitted: Submitted) -> bool {
+        (submitted.records && self.store.pending_bytes() > STORE_HIGH_BYTES)
+            || (submitted.pages && self.store.pending_page_bytes() > PAGES_HIGH_BYTES)
     }
 }
 
-/// What a queue has given to the store. One that gives nothing does not wait for what others gave.
+/// What a queue has submitted to the store since it last waited. One that submits nothing does not wait for what others did.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Given {
+pub struct Submitted {
     /// Changes of what is stored.
     pub records: bool,
     /// Messages to be put out of memory.

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use super::error::StartError;
 use super::handle::BrokerHandle;
 use crate::amqp::listener;
+use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Limits, Meter, Readings};
 use crate::broker::clock::Clock;
 use crate::broker::definitions::Definition;
@@ -149,7 +150,7 @@ impl BrokerBuilder {
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let limits = Limits::of(&shared.config);
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
-        tokio::spawn(alarms::watch(Arc::clone(&shared), limits, meter));
+        tokio::spawn(alarm_watch::watch(Arc::clone(&shared), limits, meter));
         let run = |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener));
         let tasks = listeners.into_iter().map(run).collect();
         Ok(BrokerHandle { shared, addresses, tasks, store: opened.store, failed: Some(failed) })

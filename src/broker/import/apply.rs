@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::check::{Plan, plan};
 use super::parse::{Definitions, NewPermission, NewUser, Secret, parse};
 use crate::auth::{ADMINISTRATOR, Permission};
-use crate::broker::creation::{Leftovers, add_exchange, install};
+use crate::broker::creation::{RecoveredState, add_exchange, install};
 use crate::broker::error::ImportError;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
@@ -141,7 +141,8 @@ fn carry_out(shared: &Arc<Shared>, plan: Plan) {
         add_exchange(shared, &vhost, exchange);
     }
     for (vhost, id, queue) in plan.queues {
-        let (_, task) = install(shared, &vhost, id, queue, shared.first_position(), Leftovers::default());
+        let (_, task) =
+            install(shared, &vhost, id, queue, shared.first_position(), RecoveredState::default());
         task.spawn();
     }
     for (vhost, binding) in plan.bindings {

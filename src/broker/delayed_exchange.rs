@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::dead_letters::Move;
 use super::mailbox::Mailbox;
 use super::shared::Shared;
+use super::transfer::Transfer;
 use super::vhost::{QueueRecord, Vhost};
 use crate::message::{Message, Parts, QueueId};
 use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
@@ -17,13 +17,13 @@ use crate::session::{DELAY, PropertySource};
 use crate::topology::RouteScratch;
 
 /// Messages that leave a delayed exchange.
-pub(super) struct Departure<'a> {
+pub(super) struct DueMessages<'a> {
     pub(super) shared: &'a Shared,
     pub(super) vhost: &'a Vhost,
     pub(super) record: &'a QueueRecord,
 }
 
-impl Departure<'_> {
+impl DueMessages<'_> {
     /// Sends each to where it is routed to now. One that has nowhere to go is dropped, as any that is not mandatory. Gives
     /// the mailboxes that are too full for more.
     pub(super) fn carry_out(&self, due: Vec<Due>) -> Vec<Mailbox> {
@@ -34,7 +34,7 @@ impl Departure<'_> {
             stored.extend(position);
             let queues = self.targets(&message, &mut scratch);
             unroutable += u64::from(queues.is_empty());
-            let publish = publish(departed(&message).for_queues(queues.len()));
+            let publish = publish(undelayed(&message).for_queues(queues.len()));
             for queue in queues {
                 per_queue.entry(queue).or_default().push(publish.clone());
             }
@@ -42,7 +42,7 @@ impl Departure<'_> {
         self.shared.counters.dropped.unroutable.add(unroutable);
         let targets = per_queue.keys().filter_map(|queue| self.vhost.queue(*queue));
         let mailboxes: Vec<Mailbox> = targets.map(|record| record.mailbox.clone()).collect();
-        Move { shared: self.shared, vhost: self.vhost, from: self.record.id, as_new: true }
+        Transfer { shared: self.shared, vhost: self.vhost, from: self.record.id, as_new: true }
             .carry_out(per_queue, stored);
         mailboxes.into_iter().filter(Mailbox::is_full).collect()
     }
@@ -65,7 +65,7 @@ impl Departure<'_> {
 
 /// The message as it goes on: without its BCC, and with its delay negated, so that it is delayed once (as RabbitMQ's plugin
 /// does it).
-fn departed(message: &Message) -> Message {
+fn undelayed(message: &Message) -> Message {
     let Ok(properties) = Properties::parse(message.properties()) else { return message.clone() };
     let Some(headers) = properties.headers() else { return message.clone() };
     let mut table = Vec::with_capacity(headers.bytes().len());

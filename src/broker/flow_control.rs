@@ -26,9 +26,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// One look in this time costs a publisher half a percent.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// One queue's pace.
+/// Whether one queue's publishers have to wait.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct FlowControl {
     /// The smallest backlog since publishers last got ahead: a lead counts from there.
     lowest: usize,
     state: State,
@@ -43,13 +43,13 @@ enum State {
     Held { look_at: Time, taken: u64 },
 }
 
-impl Default for Pace {
+impl Default for FlowControl {
     fn default() -> Self {
         Self { lowest: 0, state: State::Open(Time::ZERO), pause: PAUSE }
     }
 }
 
-impl Pace {
+impl FlowControl {
     /// Whether publishers have to wait, seeing the queue as it is now.
     pub(super) fn look(&mut self, now: Time, flow: Flow) -> bool {
         match self.state {
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn publishers_wait_until_half_of_their_lead_is_used_up() {
-        let mut pace = Pace::default();
+        let mut pace = FlowControl::default();
         assert!(!pace.look(at(0), flow(2, 0)));
         assert!(pace.look(at(1), flow(3, 0)));
         assert!(pace.look(at(2), flow(2, 1)));
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn without_consumers_nobody_waits() {
-        let mut pace = Pace::default();
+        let mut pace = FlowControl::default();
         assert!(!pace.look(at(0), Flow { consumers: 0, ..flow(100, 0) }));
         // Nor for what came before the first consumer did.
         assert!(!pace.look(at(1), flow(102, 0)));
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn slow_consumers_hold_nobody_for_longer_than_a_look() {
-        let mut pace = Pace::default();
+        let mut pace = FlowControl::default();
         let mut taken = 0;
         let (mut held_ms, mut ms) = (0, 0);
         // A consumer that takes 10 MB/s of a queue that grows ten times as fast.
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn fast_consumers_of_a_backlog_let_publishers_go_nearly_as_fast_as_they_are() {
         const STEP: usize = 64 * 1024;
-        let mut pace = Pace::default();
+        let mut pace = FlowControl::default();
         let mut flow = flow(1000, 0);
         pace.look(at(0), Flow { consumers: 0, ..flow });
         for step in 1..16_000 {

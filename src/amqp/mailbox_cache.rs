@@ -13,21 +13,21 @@ const SWEEP_MIN: usize = 64;
 
 /// Mailboxes by queue.
 #[derive(Debug)]
-pub(super) struct KnownQueues {
+pub(super) struct MailboxCache {
     mailboxes: BTreeMap<QueueId, Mailbox>,
     /// With this many, those that have ended are looked for: twice what was left the last time, so that a look costs little
     /// per queue.
     sweep_at: usize,
 }
 
-impl Default for KnownQueues {
+impl Default for MailboxCache {
     fn default() -> Self {
         Self { mailboxes: BTreeMap::new(), sweep_at: SWEEP_MIN }
     }
 }
 
-impl KnownQueues {
-    /// The queue's mailbox; `find` looks it up if it is not known yet.
+impl MailboxCache {
+    /// The queue's mailbox; `find` looks it up if it is not cached yet.
     pub(super) fn mailbox(
         &mut self,
         queue: QueueId,
@@ -62,17 +62,17 @@ mod tests {
 
     #[test]
     fn queues_that_have_ended_are_forgotten_and_others_are_not() {
-        let mut known = KnownQueues::default();
+        let mut cached = MailboxCache::default();
         let mut alive = Vec::new();
         for id in 0..10_000 {
             let (mailbox, receiver) = Mailbox::new();
-            assert!(known.mailbox(QueueId(id), || Some(mailbox)).is_some());
+            assert!(cached.mailbox(QueueId(id), || Some(mailbox)).is_some());
             if id % 100 == 0 {
                 alive.push(receiver);
             }
         }
-        assert!(known.mailboxes.len() <= 3 * alive.len(), "{} are known", known.mailboxes.len());
-        let open = known.take().filter(|mailbox| !mailbox.is_closed()).count();
+        assert!(cached.mailboxes.len() <= 3 * alive.len(), "{} are cached", cached.mailboxes.len());
+        let open = cached.take().filter(|mailbox| !mailbox.is_closed()).count();
         assert_eq!(open, alive.len());
     }
 }
