@@ -9,6 +9,7 @@ pub mod cases;
 pub mod check;
 pub mod codec;
 pub mod deviations;
+pub mod differential;
 pub mod frames;
 pub mod methods;
 pub mod raw;

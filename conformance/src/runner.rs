@@ -110,7 +110,7 @@ fn now() -> Instant {
 /// Begins the names of a case. It differs from case to case and from run to run, so that runs against one broker at
 /// the same time do not meet.
 #[expect(clippy::disallowed_methods, reason = "only for a name")]
-fn unique_prefix() -> String {
+pub(crate) fn unique_prefix() -> String {
     static CASES: AtomicU64 = AtomicU64::new(0);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let number = CASES.fetch_add(1, Ordering::Relaxed);

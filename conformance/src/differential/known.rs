@@ -1,0 +1,164 @@
+//! Differences that are known, with their reasons.
+//!
+//! A file is JSON: `left` and `right`, who the brokers are (`product`, a beginning of `version`, `platform`; all optional), and
+//! `differences`, each with `operation` (a pattern of its line), `left` and `right` (patterns of the lines that only that side
+//! saw; every line needs one, and every pattern a line), `reason`, and `goes_on`: whether the brokers are in the same state
+//! afterwards, so that the rest of the program still counts. In a pattern `*` stands for anything.
+
+use serde::Deserialize;
+
+use super::comparison::Difference;
+use crate::deviations::Identity;
+
+/// The files that come with the suite.
+const FILES: &[&str] = &[];
+
+/// What is known about two brokers.
+#[derive(Clone, Debug, Default)]
+pub struct Known(Vec<Rule>);
+
+/// One known difference.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    operation: String,
+    left: Vec<String>,
+    right: Vec<String>,
+    /// Why they differ.
+    pub reason: String,
+    /// Whether the rest of the program can be compared.
+    #[serde(default)]
+    pub goes_on: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    left: Broker,
+    right: Broker,
+    differences: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Broker {
+    #[serde(default)]
+    product: String,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    platform: String,
+}
+
+impl Broker {
+    fn is(&self, broker: &Identity) -> bool {
+        broker.product.starts_with(&self.product)
+            && broker.version.starts_with(&self.version)
+            && broker.platform.starts_with(&self.platform)
+    }
+}
+
+impl Known {
+    /// What the suite's own files say about these two.
+    ///
+    /// # Errors
+    /// A file that is not what the module says.
+    pub fn listed(left: &Identity, right: &Identity) -> Result<Self, String> {
+        let mut known = Self::default();
+        for file in FILES {
+            known.add(file, left, right)?;
+        }
+        Ok(known)
+    }
+
+    /// Adds what a file's text says about these two, whichever stands on which side.
+    ///
+    /// # Errors
+    /// A text that is not what the module says.
+    pub fn add(&mut self, text: &str, left: &Identity, right: &Identity) -> Result<(), String> {
+        let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if file.left.is(left) && file.right.is(right) {
+            self.0.extend(file.differences.iter().cloned());
+        }
+        if file.left.is(right) && file.right.is(left) {
+            let turned = |rule: Rule| Rule { left: rule.right, right: rule.left, ..rule };
+            self.0.extend(file.differences.into_iter().map(turned));
+        }
+        Ok(())
+    }
+
+    /// The rule that explains a difference.
+    pub fn explains(&self, operation: &str, difference: &Difference) -> Option<&Rule> {
+        self.0.iter().find(|rule| {
+            fits(&rule.operation, operation)
+                && all_fit(&rule.left, &difference.left)
+                && all_fit(&rule.right, &difference.right)
+        })
+    }
+}
+
+/// Whether every line has a pattern and every pattern a line.
+fn all_fit(patterns: &[String], lines: &[String]) -> bool {
+    lines.iter().all(|line| patterns.iter().any(|pattern| fits(pattern, line)))
+        && patterns.iter().all(|pattern| lines.iter().any(|line| fits(pattern, line)))
+}
+
+/// Whether a text is what a pattern says.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((beginning, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(beginning) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        match text.split_once(part) {
+            Some((_, after)) => text = after,
+            None => return false,
+        }
+    }
+    text.ends_with(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"{"left": {"platform": "Rust"}, "right": {"version": "4.0"}, "differences": [
+        {"operation": "* queue.declare *", "left": ["* declared *"], "right": ["* closed: 406 *"], "reason": "why"}]}"#;
+
+    fn broker(version: &str, platform: &str) -> Identity {
+        Identity { product: "RabbitMQ".into(), version: version.into(), platform: platform.into() }
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, text) in
+            [("a", "a"), ("*", ""), ("a*c", "abc"), ("a*b*c", "axbyc"), ("*a", "ba"), ("a**", "a")]
+        {
+            assert!(fits(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a", "ab"), ("a*c", "ab"), ("a*a", "a"), ("*b*", "ac")] {
+            assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_for_its_brokers_either_way_round_and_for_its_lines() {
+        let (coney, rabbit) = (broker("4.0.5", "Rust"), broker("4.0.5", "Erlang/OTP"));
+        let (yes, no) = (vec!["A1 declared q1".to_owned()], vec!["A1 channel closed: 406 x".to_owned()]);
+        let difference = Difference { step: 0, left: yes.clone(), right: no.clone() };
+        let turned = Difference { step: 0, left: no.clone(), right: yes };
+        let known = |left: &Identity, right: &Identity| {
+            let mut known = Known::default();
+            known.add(FILE, left, right).unwrap();
+            known
+        };
+        let rule = "A1 queue.declare q1";
+        assert!(known(&coney, &rabbit).explains(rule, &difference).is_some());
+        assert!(known(&rabbit, &coney).explains(rule, &turned).is_some());
+        assert!(known(&rabbit, &coney).explains(rule, &difference).is_none());
+        assert!(known(&coney, &broker("3.10.8", "Erlang/OTP")).explains(rule, &difference).is_none());
+        assert!(known(&coney, &rabbit).explains("A1 queue.delete q1", &difference).is_none());
+        let more = Difference { step: 0, left: vec![], right: no };
+        assert!(known(&coney, &rabbit).explains(rule, &more).is_none());
+    }
+}
