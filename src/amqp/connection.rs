@@ -475,8 +475,10 @@ impl Connection {
 
     /// Lets others see what changed in this batch.
     fn report(&mut self) {
-        let (overview, now) = (&self.handle.overview, self.shared.clock.timestamp());
-        self.session.report_channels(|report| overview.update_channel(report, now));
+        let (overview, clock) = (&self.handle.overview, &self.shared.clock);
+        let (now, wall) = (clock.now(), clock.timestamp());
+        self.session.report_channels(|report| overview.update_channel(report, now, wall));
+        self.session.report_exchanges(now);
         let state = match () {
             () if self.session.is_closing() || self.session.is_closed() => ConnectionState::Closing,
             () if !self.session.is_running() => ConnectionState::Starting,

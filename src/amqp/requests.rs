@@ -260,7 +260,10 @@ impl Connection {
                 self.session.got(channel, got.queue, no_ack, &got.delivery, got.remaining);
                 Ok(None)
             }
-            None => Ok(Some(AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})))),
+            None => {
+                self.session.got_nothing(channel);
+                Ok(Some(AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {}))))
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
 use crate::message::{Position, QueueId};
 use crate::queue::{Attempts, ConnectionId, DedupState, Queue, QueueOptions, RecoveredSegment};
-use crate::statistics::Recorder;
+use crate::statistics::QueueStatistics;
 use crate::store;
 use crate::topology::ExchangeSpec;
 
@@ -77,7 +77,7 @@ pub(super) fn install(
         arguments: new.arguments,
         delays: new.options.delays,
         mailbox,
-        statistics: Recorder::new(shared.clock.now()),
+        statistics: QueueStatistics::new(shared.clock.now()),
     });
     let mut options = vhost.effective_options(&record).unwrap_or(new.options);
     options.window = shared.window;

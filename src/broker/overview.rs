@@ -1,7 +1,7 @@
 //! What others can read of connections and channels at any time, without waiting for their tasks.
 //!
 //! A connection's task writes here when something changes, at most once per batch; whoever reads gets what holds now.
-//! Statistics (messages, bytes, frames) belong beside these numbers, in the same two structures.
+//! Beside what holds now stand the statistics: what has happened so far.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,8 @@ use amq_protocol::types::FieldTable;
 
 use crate::queue::ConnectionId;
 use crate::session::{ChannelMode, ChannelNumbers, ChannelReport};
-use crate::time::Timestamp;
+use crate::statistics::ChannelStatistics;
+use crate::time::{Time, Timestamp};
 
 /// How a connection is; the names are RabbitMQ's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,20 +150,23 @@ impl ConnectionOverview {
     }
 
     /// Something was done on a channel. For the connection's own task.
-    pub(crate) fn update_channel(&self, report: ChannelReport, now: Timestamp) {
-        let ChannelReport { number, incarnation, numbers } = report;
+    pub(crate) fn update_channel(&self, report: ChannelReport, now: Time, wall: Timestamp) {
+        let ChannelReport { number, incarnation, numbers, counted } = report;
         let Some(numbers) = numbers else {
             self.channels.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
             return;
         };
         let known = self.channel(number).filter(|channel| channel.incarnation == incarnation);
         let channel = known.unwrap_or_else(|| {
-            let channel = Arc::new(ChannelOverview::new(number, incarnation, now));
+            let channel = Arc::new(ChannelOverview::new(number, incarnation, now, wall));
             let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
             channels.insert(number, Arc::clone(&channel));
             channel
         });
-        channel.set(numbers, now);
+        channel.set(numbers, wall);
+        if !counted.is_zero() {
+            channel.statistics.add(now, &counted);
+        }
     }
 }
 
@@ -173,6 +177,8 @@ pub struct ChannelOverview {
     pub number: u16,
     /// Since when it is open.
     pub opened_at: Timestamp,
+    /// What has happened on it.
+    pub statistics: ChannelStatistics,
     incarnation: u64,
     mode: AtomicU8,
     /// Consumer prefetch in the lower half, channel prefetch in the upper.
@@ -186,10 +192,11 @@ pub struct ChannelOverview {
 }
 
 impl ChannelOverview {
-    const fn new(number: u16, incarnation: u64, now: Timestamp) -> Self {
+    fn new(number: u16, incarnation: u64, now: Time, wall: Timestamp) -> Self {
         Self {
             number,
-            opened_at: now,
+            opened_at: wall,
+            statistics: ChannelStatistics::new(now),
             incarnation,
             mode: AtomicU8::new(0),
             prefetch: AtomicU32::new(0),
@@ -198,7 +205,7 @@ impl ChannelOverview {
             unconfirmed: AtomicU32::new(0),
             uncommitted_publishes: AtomicU32::new(0),
             uncommitted_acks: AtomicU32::new(0),
-            last_change_ms: AtomicU64::new(now.as_millis()),
+            last_change_ms: AtomicU64::new(wall.as_millis()),
         }
     }
 

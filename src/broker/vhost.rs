@@ -15,7 +15,7 @@ use super::mailbox::{Mail, Mailbox};
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::{Command, ConnectionId, Counts, QueueOptions, Reply};
-use crate::statistics::{QueueCounters, Recorder};
+use crate::statistics::QueueStatistics;
 use crate::store::Op;
 use crate::topology::{Binding, Destination, Removed, SharedTopology};
 
@@ -39,7 +39,7 @@ pub struct QueueRecord {
     /// Its mailbox.
     pub mailbox: Mailbox,
     /// What has happened in it since it was made or the broker started.
-    pub statistics: Recorder<QueueCounters, { QueueCounters::LEN }>,
+    pub statistics: QueueStatistics,
 }
 
 impl QueueRecord {

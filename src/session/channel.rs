@@ -15,6 +15,8 @@ use crate::dedup::{DedupKeys, ExchangeDedup};
 use crate::message::{Message, MessageBlock, QueueId, Slot};
 use crate::queue::{ChannelPrefetch, Handle, Settlement};
 
+use crate::statistics::{ChannelCounters, ExchangeCounters, ExchangeStatistics};
+
 use super::confirms::Confirms;
 use super::outgoing::Envelope;
 use super::tags::DeliveryTags;
@@ -55,6 +57,10 @@ pub(super) struct Keys {
     pub(super) scope: Option<Arc<ExchangeDedup>>,
     /// Where messages wait for their time, if the exchange delays any.
     pub(super) delay_queue: Option<QueueId>,
+    /// What passed through the exchange since the last report.
+    pub(super) counted: ExchangeCounters,
+    /// Where that is to be added.
+    pub(super) statistics: Option<Arc<ExchangeStatistics>>,
     /// The generation under which the client was found allowed to publish to this exchange.
     pub(super) permitted: Option<u64>,
 }
@@ -114,6 +120,8 @@ pub(super) struct Channel {
     /// It is among those that are to be reported.
     pub(super) is_noted: bool,
     pub(super) mode: Mode,
+    /// What happened on it since the last report.
+    pub(super) counted: ChannelCounters,
     pub(super) incoming: Incoming,
     pub(super) keys: Keys,
     pub(super) properties: Vec<u8>,
@@ -139,6 +147,7 @@ impl Channel {
             incarnation,
             is_noted: false,
             mode: Mode::Plain,
+            counted: ChannelCounters::default(),
             incoming: Incoming::Idle,
             keys: Keys::default(),
             properties: Vec::new(),

@@ -92,26 +92,28 @@ impl Confirms {
     }
 
     /// What to tell the publisher of all that was completed since the last call: one multiple ack for the unbroken run
-    /// at the front, single ones for what lies beyond.
-    pub fn tell(&mut self, mut say: impl FnMut(Tell)) {
+    /// at the front, single ones for what lies beyond. Gives how many publishes were acked.
+    pub fn tell(&mut self, mut say: impl FnMut(Tell)) -> u64 {
         if self.completed.is_empty() {
-            return;
+            return 0;
         }
-        let run_end = self.pop_run(&mut say);
+        let (run_end, mut acked) = self.pop_run(&mut say);
         for tag in std::mem::take(&mut self.completed) {
             if tag <= run_end {
                 continue;
             }
             let Some(waiting) = self.waiting.get_mut((tag - self.first) as usize) else { continue };
             waiting.told = true;
+            acked += u64::from(!waiting.refused);
             say(if waiting.refused { Tell::Nack { tag } } else { Tell::Ack { tag, multiple: false } });
         }
+        acked
     }
 
-    /// Takes the completed run off the front and tells of it; gives its last tag.
-    fn pop_run(&mut self, say: &mut impl FnMut(Tell)) -> u64 {
+    /// Takes the completed run off the front and tells of it; gives its last tag, and how many were acked.
+    fn pop_run(&mut self, say: &mut impl FnMut(Tell)) -> (u64, u64) {
         let mut acked = None;
-        let mut count = 0_u64;
+        let (mut count, mut sum) = (0_u64, 0);
         while let Some(waiting) = self.waiting.front().filter(|waiting| waiting.queues == 0) {
             let tag = self.first;
             if waiting.refused && !waiting.told {
@@ -120,12 +122,13 @@ impl Confirms {
             } else if !waiting.told {
                 acked = Some(tag);
                 count += 1;
+                sum += 1;
             }
             self.waiting.pop_front();
             self.first += 1;
         }
         flush(&mut acked, &mut count, say);
-        self.first - 1
+        (self.first - 1, sum)
     }
 }
 

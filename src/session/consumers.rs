@@ -147,6 +147,12 @@ impl Session {
         channel.note(&mut self.noted_channels);
         let tag_bytes = consumer.tag.as_bytes();
         let mut bytes = 0;
+        let count = deliveries.len() as u64;
+        *if consumer.no_ack {
+            &mut channel.counted.delivered_no_ack
+        } else {
+            &mut channel.counted.delivered
+        } += count;
         for delivery in deliveries {
             let tag = match consumer.queue {
                 Some(queue) if !consumer.no_ack => {
@@ -157,10 +163,11 @@ impl Session {
             };
             let (out, frame_bytes) = (&mut self.link.out, self.link.limits.frame_bytes);
             let (redelivered, message) = (delivery.redelivered, &delivery.message);
+            channel.counted.redelivered += u64::from(redelivered);
             encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
             bytes += delivery.cost();
         }
-        self.link.counters.delivered += deliveries.len() as u64;
+        self.link.counters.delivered += count;
         if consumer.queue.is_some() {
             self.unwritten.push((number, bytes));
         }
@@ -188,9 +195,19 @@ impl Session {
             channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: false, cumulative: 0 })
         };
         let count = u32::try_from(remaining).unwrap_or(u32::MAX);
+        *if no_ack { &mut channel.counted.got_no_ack } else { &mut channel.counted.got } += 1;
+        channel.counted.redelivered += u64::from(delivery.redelivered);
         let (out, message) = (&mut self.link.out, &delivery.message);
         encode::get_ok(out, frame_bytes, channel.number, tag, delivery.redelivered, count, message);
         self.link.counters.delivered += 1;
+    }
+
+    /// basic.get found nothing.
+    pub fn got_nothing(&mut self, channel: u16) {
+        self.note_channel(channel);
+        if let Some(channel) = self.channel(channel) {
+            channel.counted.got_empty += 1;
+        }
     }
 
     /// All output was written: credit for the deliveries in it goes back to their queues.

@@ -8,6 +8,7 @@ use super::outgoing::Outgoing;
 use super::publish::Scratch;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::ConnectionId;
+use crate::statistics::{ExchangeCounters, ExchangeStatistics};
 use crate::topology::SharedTopology;
 
 /// Limits that a session holds its client to.
@@ -65,6 +66,8 @@ pub struct Link {
     pub(super) outgoing: Outgoing,
     pub(super) scratch: Scratch,
     pub(super) counters: SessionCounters,
+    /// What passed through exchanges since the last report.
+    pub(super) exchanges_counted: Vec<(Arc<ExchangeStatistics>, ExchangeCounters)>,
     /// Channels that have something to tell their publisher.
     pub(super) confirmed_channels: Vec<u16>,
 }
@@ -83,6 +86,7 @@ impl Link {
             outgoing: Outgoing::default(),
             scratch: Scratch::default(),
             counters: SessionCounters::ZERO,
+            exchanges_counted: Vec::new(),
             confirmed_channels: Vec::new(),
         }
     }

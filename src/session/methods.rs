@@ -103,7 +103,8 @@ impl Channel {
     }
 
     pub(super) fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Settlement) -> Outcome {
-        let (tags, mode) = (&mut self.tags, &mut self.mode);
+        let (tags, mode, counted) = (&mut self.tags, &mut self.mode, &mut self.counted);
+        let sum = if verb == Settlement::Ack { &mut counted.acked } else { &mut counted.rejected };
         let span = match verb {
             Settlement::Ack => tags.span_of_ack(tag, multiple),
             _ if multiple => Span::UpTo,
@@ -112,6 +113,7 @@ impl Channel {
         let mut consumed = 0;
         let known = if let Mode::Transaction(work) = mode {
             tags.settle_in_transaction(tag, span, |tagged| {
+                *sum += 1;
                 work.consumed += u32::from(tagged.consumed);
                 work.settles.push((tagged.queue, verb, tagged.handle));
             })
@@ -119,6 +121,7 @@ impl Channel {
             tags.settle(tag, span, |tagged| {
                 consumed += u32::from(tagged.consumed);
                 link.counters.acked += u64::from(verb == Settlement::Ack);
+                *sum += 1;
                 link.outgoing.settle(tagged.queue, verb, tagged.handle);
             })
         };
@@ -315,10 +318,11 @@ impl Channel {
         }
     }
 
-    fn return_unroutable_of(&self, link: &mut Link, work: &TxWork) {
+    fn return_unroutable_of(&mut self, link: &mut Link, work: &TxWork) {
         for publish in work.publishes.iter().filter(|publish| publish.mandatory && publish.queues.is_empty())
         {
             return_unroutable(link, self.number, &publish.message);
+            self.counted.returned += 1;
         }
     }
 }

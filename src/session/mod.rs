@@ -294,10 +294,16 @@ impl Session {
             };
             let channel::Mode::Confirm(confirms) = &mut channel.mode else { continue };
             let out = &mut self.link.out;
-            confirms.tell(|tell| match tell {
+            let mut refused = 0;
+            let confirmed = confirms.tell(|tell| match tell {
                 confirms::Tell::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
-                confirms::Tell::Nack { tag } => encode::nack(out, number, tag, false, false),
+                confirms::Tell::Nack { tag } => {
+                    refused += 1;
+                    encode::nack(out, number, tag, false, false);
+                }
             });
+            channel.counted.confirmed += confirmed;
+            channel.counted.refused += refused;
         }
     }
 

@@ -4,6 +4,8 @@
 
 use super::Session;
 use super::channel::{Channel, Mode};
+use crate::statistics::ChannelCounters;
+use crate::time::Time;
 
 /// How publishes on a channel are confirmed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct ChannelReport {
     pub incarnation: u64,
     /// Its numbers; `None` once it is closed.
     pub numbers: Option<ChannelNumbers>,
+    /// What happened on it since the last report.
+    pub counted: ChannelCounters,
 }
 
 impl Session {
@@ -65,10 +69,25 @@ impl Session {
             let channel = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut);
             let open = channel.filter(|channel| !channel.closing).map(|channel| {
                 channel.is_noted = false;
-                (channel.incarnation, numbers(channel))
+                channel.keys.report(&mut self.link);
+                let counted = std::mem::take(&mut channel.counted);
+                ChannelReport {
+                    number,
+                    incarnation: channel.incarnation,
+                    numbers: Some(numbers(channel)),
+                    counted,
+                }
             });
-            let incarnation = open.map_or(0, |(incarnation, _)| incarnation);
-            report(ChannelReport { number, incarnation, numbers: open.map(|(_, numbers)| numbers) });
+            let closed =
+                ChannelReport { number, incarnation: 0, numbers: None, counted: ChannelCounters::default() };
+            report(open.unwrap_or(closed));
+        }
+    }
+
+    /// Adds what passed through exchanges to their statistics, after [`report_channels`](Self::report_channels).
+    pub fn report_exchanges(&mut self, now: Time) {
+        for (statistics, counted) in self.link.exchanges_counted.drain(..) {
+            statistics.add(now, &counted);
         }
     }
 }

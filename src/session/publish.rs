@@ -132,8 +132,10 @@ impl Channel {
     fn complete(&mut self, link: &mut Link, body: Completed<'_>) -> Result<(), Exception> {
         self.incoming = Incoming::Idle;
         let bytes = std::mem::take(&mut self.properties);
+        let returned = link.counters.returned;
         let outcome = self.publish(link, &bytes, body);
         self.properties = bytes;
+        self.counted.returned += link.counters.returned - returned;
         outcome.map_err(|exception| exception.caused_by(Some(PUBLISH)))
     }
 
@@ -142,6 +144,7 @@ impl Channel {
         let properties = Properties::parse(bytes)
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
         link.counters.published += 1;
+        self.counted.published += 1;
         let envelope = self.envelope(link, &properties)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
@@ -161,6 +164,7 @@ impl Channel {
             );
         }
         self.route(link, properties, headers)?;
+        self.keys.count();
         if headers.is_some() || self.keys.scope.is_some() || properties.reply_to().is_some() {
             return self.pass_on_special(link, bytes, &properties, &body, envelope);
         }
@@ -347,6 +351,8 @@ impl Channel {
             Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
         })?;
         if first_time {
+            keys.report(link);
+            keys.statistics = link.topology.read().statistics(&keys.exchange);
             check_not_internal(link, &keys.exchange)?;
             keys.scope = link.topology.read().scope(&keys.exchange);
             keys.delay_queue = link.topology.read().delay_queue(&keys.exchange);
@@ -358,6 +364,25 @@ impl Channel {
 }
 
 impl Keys {
+    /// Counts a routed message.
+    #[inline]
+    const fn count(&mut self) {
+        self.counted.published_in += 1;
+        self.counted.published_out += self.route.len() as u64;
+        self.counted.unroutable += self.route.is_empty() as u64;
+    }
+
+    /// Leaves what passed through the exchange with the session, for its next report.
+    pub(super) fn report(&mut self, link: &mut Link) {
+        let counted = std::mem::take(&mut self.counted);
+        let Some(statistics) = self.statistics.as_ref().filter(|_| !counted.is_zero()) else { return };
+        let reported = &mut link.exchanges_counted;
+        match reported.iter_mut().find(|(other, _)| Arc::ptr_eq(other, statistics)) {
+            Some((_, sum)) => sum.add(&counted),
+            None => reported.push((Arc::clone(statistics), counted)),
+        }
+    }
+
     /// Whether the client may publish to this exchange, which is asked once per exchange and generation: a change of
     /// permissions raises the generation. Tells whether it is the first time.
     fn check_permitted(&self, link: &Link, generation: u64) -> Result<bool, Exception> {

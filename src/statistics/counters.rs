@@ -124,7 +124,7 @@ counters! {
         got_no_ack,
         /// basic.get that found nothing.
         got_empty,
-        /// Messages acked.
+        /// Messages acked, in transactions when the ack comes, not when it is committed.
         acked,
         /// Messages nacked or rejected.
         rejected,

@@ -11,3 +11,14 @@ pub use counters::{
     BrokerCounters, ChannelCounters, ConnectionCounters, Counters, ExchangeCounters, QueueCounters,
 };
 pub use recorder::Recorder;
+
+/// Of one queue.
+pub type QueueStatistics = Recorder<QueueCounters, { QueueCounters::LEN }>;
+/// Of one exchange.
+pub type ExchangeStatistics = Recorder<ExchangeCounters, { ExchangeCounters::LEN }>;
+/// Of one channel.
+pub type ChannelStatistics = Recorder<ChannelCounters, { ChannelCounters::LEN }>;
+/// Of one connection.
+pub type ConnectionStatistics = Recorder<ConnectionCounters, { ConnectionCounters::LEN }>;
+/// Of the whole broker.
+pub type BrokerStatistics = Recorder<BrokerCounters, { BrokerCounters::LEN }>;

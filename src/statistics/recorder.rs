@@ -22,6 +22,13 @@ pub struct Recorder<C, const N: usize> {
     kind: PhantomData<C>,
 }
 
+/// Counters that have been 0 since the clock's origin.
+impl<C: Counters<N>, const N: usize> Default for Recorder<C, N> {
+    fn default() -> Self {
+        Self::new(Time::ZERO)
+    }
+}
+
 impl<C: Counters<N>, const N: usize> Recorder<C, N> {
     /// Counters that are all 0.
     #[must_use]
@@ -74,12 +81,12 @@ impl<C: Counters<N>, const N: usize> Recorder<C, N> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::counters::ExchangeCounters;
+    use super::super::{ExchangeCounters, ExchangeStatistics};
     use super::*;
 
     #[test]
     fn counts_are_exact_and_rates_follow_the_window() {
-        let recorder = Recorder::<ExchangeCounters, { ExchangeCounters::LEN }>::new(Time::ZERO);
+        let recorder = ExchangeStatistics::default();
         let one = ExchangeCounters { published_in: 1, published_out: 2, unroutable: 0 };
         for ms in 0..10_000 {
             recorder.add(Time::ZERO.plus_ms(ms), &one);

@@ -47,6 +47,7 @@ pub use self::spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, Exc
 use self::trie::TopicTrie;
 use crate::dedup::ExchangeDedup;
 use crate::message::QueueId;
+use crate::statistics::ExchangeStatistics;
 
 /// The default exchange is made first, and a slab's first key is 0.
 const DEFAULT: ExchangeIndex = 0;
@@ -143,6 +144,7 @@ struct ExchangeEntry {
     table: Table,
     /// What its duplicates are known by, if it lets none through.
     scope: Option<Arc<ExchangeDedup>>,
+    statistics: Arc<ExchangeStatistics>,
     /// Bindings with this exchange as their source.
     outgoing: VecSet<BindingIndex>,
     /// Bindings with this exchange as their destination.
@@ -230,6 +232,13 @@ impl Topology {
         self.exchanges.get(*index)?.scope.clone()
     }
 
+    /// What has passed through an exchange since it was made or the broker started. Whoever routes a message adds to it.
+    #[must_use]
+    pub fn statistics(&self, exchange: &[u8]) -> Option<Arc<ExchangeStatistics>> {
+        let index = self.exchange_indices.get(exchange)?;
+        Some(Arc::clone(&self.exchanges.get(*index)?.statistics))
+    }
+
     /// Where messages published to an exchange wait for their time, if it delays any.
     #[must_use]
     pub fn delay_queue(&self, exchange: &[u8]) -> Option<QueueId> {
@@ -253,6 +262,7 @@ impl Topology {
             scope: checks::scope(&spec).ok().flatten().map(Arc::new),
             spec,
             policy_alternate: None,
+            statistics: Arc::default(),
             outgoing: VecSet::default(),
             incoming: VecSet::default(),
         });

@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("message", &["time"]),
     ("protocol", &["time", "message"]),
     ("dedup", &["time", "message", "protocol"]),
-    ("topology", &["time", "message", "protocol", "dedup"]),
+    ("topology", &["time", "statistics", "message", "protocol", "dedup"]),
     ("queue", &["time", "statistics", "message", "protocol", "dedup"]),
     ("auth", &["time", "message", "protocol"]),
     ("policy", &["time", "message", "protocol", "topology", "queue"]),
