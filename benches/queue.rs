@@ -56,7 +56,7 @@ impl Driven {
                 exclusive: false,
                 prefetch: BATCH as u16,
                 priority: 0,
-                limit: None,
+                channel_prefetch: None,
                 ack_timeout: OwnTimeout::TheQueues,
                 name: ConsumerName::default(),
             };

@@ -315,6 +315,7 @@ impl Connection {
                     let now = self.shared.clock.now();
                     self.session.fail(now, channel, Exception::precondition_failed(reason));
                 }
+                Event::TurnPassedOn(channel) => self.session.turn_passed_on(channel),
                 Event::Direct(number, message) => {
                     self.handle.took_direct(&message);
                     self.session.deliver_direct(number, message);
@@ -555,7 +556,8 @@ fn command(id: ConnectionId, errand: Errand) -> Command {
         Errand::Settle(verb, handles) => Command::Settle(verb, handles),
         Errand::Dispose(handle, disposition, error) => Command::Dispose(handle, disposition, error),
         Errand::Written(key, bytes) => Command::Written(key, bytes),
-        Errand::ChannelPrefetch(channel, limit) => Command::ChannelPrefetch(id, channel, limit),
+        Errand::SetChannelPrefetch(channel, share) => Command::SetChannelPrefetch(id, channel, share),
+        Errand::TakeTurn(channel) => Command::TakeTurn(id, channel),
         Errand::ChannelGone(channel, ending) => Command::ChannelGone(id, channel, ending),
     }
 }

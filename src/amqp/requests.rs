@@ -13,7 +13,7 @@ use crate::broker::vhost::Vhost;
 use crate::message::QueueId;
 use crate::protocol::value::as_integer;
 use crate::queue::options::consumer_timeout;
-use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish};
+use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish, PrefetchShare};
 use crate::session::outgoing::Envelope;
 use crate::session::{AckPolicy, ChannelRequest, Exception, NewConsumer, TxWork, direct_reply};
 use crate::store::{Join, Submission};
@@ -212,7 +212,7 @@ impl Connection {
             exclusive: consume.exclusive,
             prefetch: new.prefetch,
             priority: i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }),
-            limit: new.limit,
+            channel_prefetch: new.channel_prefetch.map(|prefetch| PrefetchShare::new(prefetch, record.id)),
             ack_timeout,
             name: ConsumerName {
                 tag: consume.consumer_tag.as_str().into(),

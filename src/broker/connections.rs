@@ -39,6 +39,8 @@ pub enum Event {
     Close(String),
     /// Close a channel: an operator says so, for this reason.
     CloseChannel(u16, String),
+    /// A queue had no use for its turn to take of the channel's prefetch.
+    TurnPassedOn(u16),
     /// A reply for the direct reply-to consumer with this number.
     Direct(u32, Message),
 }

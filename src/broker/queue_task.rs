@@ -224,6 +224,9 @@ impl QueueTask {
         for TimedOut { connection, channel, timeout_ms } in std::mem::take(&mut self.effects.timed_out) {
             self.tell(connection, Event::TimedOut { channel, timeout_ms });
         }
+        for (connection, channel) in std::mem::take(&mut self.effects.turns_passed_on) {
+            self.tell(connection, Event::TurnPassedOn(channel));
+        }
         let dropped = &self.shared.counters.dropped;
         dropped.duplicate.add(std::mem::take(&mut self.effects.duplicates));
         dropped.out_of_turn.add(std::mem::take(&mut self.effects.out_of_turn));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::attempts::Ending;
-use super::consumers::ChannelPrefetch;
+use super::consumers::PrefetchShare;
 use super::ids::{ConnectionId, ConsumerKey, Handle};
 use super::options::{OwnTimeout, QueueOptions};
 use crate::dedup::DedupKeys;
@@ -32,8 +32,10 @@ pub enum Command {
     Consume(Consume),
     /// Removes a consumer; its unacked messages stay with its channel. Reply: `Done`.
     Cancel(ConsumerKey),
-    /// The channel's consumers share this limit from now on, or it has room again.
-    ChannelPrefetch(ConnectionId, u16, Arc<ChannelPrefetch>),
+    /// The channel's consumers share this prefetch from now on, or none.
+    SetChannelPrefetch(ConnectionId, u16, Option<PrefetchShare>),
+    /// It is the queue's turn to take of the channel's prefetch: see [`PrefetchShare`].
+    TakeTurn(ConnectionId, u16),
     /// A channel was closed: its consumers go, its unacked messages are requeued.
     ChannelGone(ConnectionId, u16, Ending),
     /// A connection was lost: as for each of its channels.
@@ -88,7 +90,8 @@ impl Command {
             | Self::Dispose(..)
             | Self::Written(..)
             | Self::Configure(_)
-            | Self::ChannelPrefetch(..)
+            | Self::SetChannelPrefetch(..)
+            | Self::TakeTurn(..)
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_)
             | Self::Loaded(..) => false,
@@ -159,8 +162,8 @@ pub struct Consume {
     pub prefetch: u16,
     /// `x-priority`: consumers with a higher one are served first.
     pub priority: i32,
-    /// The channel's shared limit (basic.qos with global = true).
-    pub limit: Option<Arc<ChannelPrefetch>>,
+    /// What its channel's consumers share (basic.qos with global = true).
+    pub channel_prefetch: Option<PrefetchShare>,
     /// How long it may keep a message.
     pub ack_timeout: OwnTimeout,
     /// Its consumer tag and where it is connected from: for whoever has to find out why a message failed.

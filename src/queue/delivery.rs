@@ -21,6 +21,8 @@ pub struct Delivery {
     pub message: Message,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
+    /// The id of the [`ChannelPrefetch`](crate::queue::ChannelPrefetch) that it was counted for; 0: none.
+    pub counted_by: u32,
 }
 
 impl Delivery {

@@ -67,6 +67,8 @@ pub struct Effects {
     pub timed_out_count: u64,
     /// What happened, in numbers.
     pub counted: QueueCounters,
+    /// Channels of whose prefetch another queue may take: they have to tell it.
+    pub turns_passed_on: Vec<(ConnectionId, u16)>,
     /// Consumers that lost their queue.
     pub cancelled: Vec<ConsumerKey>,
     /// The queue is no more.

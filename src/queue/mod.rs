@@ -45,7 +45,7 @@ pub use attempts::{Attempts, Ending, WaitKind};
 pub use command::{
     Command, Consume, ConsumerName, DedupPublish, Disposition, LoadedMessage, Publish, Settlement,
 };
-pub use consumers::{ChannelPrefetch, WINDOW_BYTES};
+pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
 pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Page, Range, StoreAppend, TimedOut};

@@ -12,6 +12,7 @@ use super::*;
 use crate::message::{Message, Parts, Position};
 use crate::time::Time;
 
+mod channel_prefetch;
 mod dead_letter;
 mod deduplicating;
 mod machine;
@@ -48,7 +49,7 @@ fn consume_as(key: ConsumerKey) -> Consume {
         exclusive: false,
         prefetch: 0,
         priority: 0,
-        limit: None,
+        channel_prefetch: None,
         ack_timeout: OwnTimeout::TheQueues,
         name: ConsumerName { tag: format!("consumer {}", key.number).into(), peer: "here".into() },
     }
@@ -219,22 +220,6 @@ fn a_window_of_bytes_bounds_what_is_on_its_way() {
     assert_eq!((bench.got.len(), bench.ready()), (2, 1));
     bench.command(Command::Written(key(1), WINDOW_BYTES / 2));
     assert_eq!((bench.got.len(), bench.ready()), (3, 0));
-}
-
-#[test]
-fn a_channels_consumers_share_its_limit() {
-    let mut bench = Bench::new(QueueOptions::default());
-    let limit = Arc::<ChannelPrefetch>::default();
-    limit.set(2);
-    for number in [1, 2] {
-        bench.consume_with(number, |consume| consume.limit = Some(Arc::clone(&limit)));
-    }
-    bench.publish(&["a", "b", "c"]);
-    assert_eq!(bench.got.len(), 2);
-    bench.settle(Settlement::Ack, 0);
-    limit.give_back(1);
-    bench.command(Command::ChannelPrefetch(CONSUMER, 1, Arc::clone(&limit)));
-    assert_eq!(bench.bodies(), ["a", "b", "c"]);
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub struct TxWork {
     /// Settled messages.
     pub settles: Vec<(QueueId, Settlement, Handle)>,
     /// How many of the settled ones count for the channel's shared prefetch.
-    pub consumed: u32,
+    pub consumed: usize,
     /// A queue refused a publish of the commit that is under way.
     pub refused: bool,
 }
@@ -134,7 +134,9 @@ pub(super) struct Channel {
     /// basic.qos for consumers to come.
     pub(super) prefetch: u16,
     /// basic.qos with global = true.
-    pub(super) limit: Option<Arc<ChannelPrefetch>>,
+    pub(super) channel_prefetch: Option<Arc<ChannelPrefetch>>,
+    /// Numbers those that were set on the channel.
+    pub(super) prefetches_made: u32,
     /// Numbers the consumer tags that the server makes.
     pub(super) tags_made: u64,
 }
@@ -156,7 +158,8 @@ impl Channel {
             queues: Vec::new(),
             last_queue: None,
             prefetch: 0,
-            limit: None,
+            channel_prefetch: None,
+            prefetches_made: 0,
             tags_made: 0,
         }
     }
@@ -178,10 +181,5 @@ impl Channel {
 
     pub(super) const fn is_idle(&self) -> bool {
         matches!(self.incoming, Incoming::Idle)
-    }
-
-    /// The channel's shared limit, made when it is first asked for.
-    pub(super) fn shared_limit(&mut self) -> &Arc<ChannelPrefetch> {
-        self.limit.get_or_insert_default()
     }
 }

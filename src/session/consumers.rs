@@ -37,8 +37,8 @@ pub struct NewConsumer {
     pub key: ConsumerKey,
     /// Its prefetch.
     pub prefetch: u16,
-    /// Its channel's shared limit.
-    pub limit: Option<Arc<ChannelPrefetch>>,
+    /// What it shares with its channel's other consumers.
+    pub channel_prefetch: Option<Arc<ChannelPrefetch>>,
 }
 
 /// How a consumer's deliveries are acked (`x-ack-policy`, after NATS).
@@ -58,9 +58,9 @@ impl Session {
         self.consumer_numbers += 1;
         let key = ConsumerKey { connection: self.link.id, channel, number: self.consumer_numbers };
         let channel = self.channel(channel);
-        let (prefetch, limit) =
-            channel.map_or((0, None), |channel| (channel.prefetch, channel.limit.clone()));
-        NewConsumer { key, prefetch, limit }
+        let (prefetch, channel_prefetch) =
+            channel.map_or((0, None), |channel| (channel.prefetch, channel.channel_prefetch.clone()));
+        NewConsumer { key, prefetch, channel_prefetch }
     }
 
     /// The queue took the consumer: deliveries for it may come.
@@ -168,6 +168,13 @@ impl Session {
             bytes += delivery.cost();
         }
         self.link.counters.delivered += count;
+        if let (Some(prefetch), false) = (&channel.channel_prefetch, consumer.no_ack) {
+            // Under way before the queue knew of this prefetch.
+            let uncounted = deliveries.iter().filter(|delivery| delivery.counted_by != prefetch.id()).count();
+            if uncounted > 0 {
+                prefetch.count(uncounted);
+            }
+        }
         if consumer.queue.is_some() {
             self.unwritten.push((number, bytes));
         }
@@ -177,7 +184,7 @@ impl Session {
     pub fn deliver_direct(&mut self, number: u32, message: Message) {
         if self.has_reply_consumer(number) {
             let handle = crate::queue::Handle { slot: 0, turn: 0, position: crate::message::Position(0) };
-            self.deliver(number, &[Delivery { handle, message, redelivered: false }]);
+            self.deliver(number, &[Delivery { handle, message, redelivered: false, counted_by: 0 }]);
         }
     }
 

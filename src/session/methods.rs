@@ -1,7 +1,5 @@
 //! Methods on an open channel.
 
-use std::sync::Arc;
-
 use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchange, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
@@ -10,7 +8,6 @@ use super::clean;
 use super::confirms::Confirms;
 use super::exception::Exception;
 use super::link::Link;
-use super::outgoing::Errand;
 use super::publish::{PublishMethod, return_unroutable};
 use super::request::ChannelRequest;
 use super::running::opened_twice;
@@ -88,7 +85,7 @@ impl Channel {
         }
     }
 
-    fn answer(&self, link: &mut Link, method: AMQPClass) -> Outcome {
+    pub(super) fn answer(&self, link: &mut Link, method: AMQPClass) -> Outcome {
         encode::method(&mut link.out, self.number, method);
         Ok(Handled::Done)
     }
@@ -114,12 +111,12 @@ impl Channel {
         let known = if let Mode::Transaction(work) = mode {
             tags.settle_in_transaction(tag, span, |tagged| {
                 *sum += 1;
-                work.consumed += u32::from(tagged.consumed);
+                work.consumed += usize::from(tagged.consumed);
                 work.settles.push((tagged.queue, verb, tagged.handle));
             })
         } else {
             tags.settle(tag, span, |tagged| {
-                consumed += u32::from(tagged.consumed);
+                consumed += usize::from(tagged.consumed);
                 link.counters.acked += u64::from(verb == Settlement::Ack);
                 *sum += 1;
                 link.outgoing.settle(tagged.queue, verb, tagged.handle);
@@ -130,34 +127,6 @@ impl Channel {
         }
         self.give_credit_back(link, consumed);
         Ok(Handled::Done)
-    }
-
-    /// The channel's shared limit has room for that many more.
-    pub(super) fn give_credit_back(&self, link: &mut Link, count: u32) {
-        if let (Some(limit), true) = (&self.limit, count > 0) {
-            limit.give_back(count);
-            self.announce_limit(link);
-        }
-    }
-
-    fn announce_limit(&self, link: &mut Link) {
-        let Some(limit) = &self.limit else { return };
-        for queue in self.consumers.values().filter_map(|consumer| consumer.queue) {
-            link.outgoing.late(queue, Errand::ChannelPrefetch(self.number, Arc::clone(limit)));
-        }
-    }
-
-    fn qos(&mut self, link: &mut Link, size: u32, count: u16, global: bool) -> Outcome {
-        if size != 0 {
-            return Err(Exception::not_implemented(format!("prefetch_size!=0 ({size})")));
-        }
-        if global {
-            self.shared_limit().set(count);
-            self.announce_limit(link);
-        } else {
-            self.prefetch = count;
-        }
-        self.answer(link, AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})))
     }
 
     fn basic(&mut self, link: &mut Link, method: basic::AMQPMethod) -> Outcome {
@@ -182,7 +151,7 @@ impl Channel {
         }
         let mut consumed = 0;
         self.tags.settle_all(|tagged| {
-            consumed += u32::from(tagged.consumed);
+            consumed += usize::from(tagged.consumed);
             link.outgoing.settle(tagged.queue, Settlement::Requeue, tagged.handle);
         });
         self.give_credit_back(link, consumed);

@@ -22,6 +22,7 @@ mod link;
 mod methods;
 pub mod outgoing;
 mod overview;
+mod prefetch;
 mod publish;
 mod request;
 mod running;

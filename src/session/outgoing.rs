@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::dedup::DedupKeys;
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
 use crate::queue::{
-    ChannelPrefetch, ConnectionId, ConsumerKey, DedupPublish, Disposition, Ending, Handle, Publish,
-    Settlement,
+    ConnectionId, ConsumerKey, DedupPublish, Disposition, Ending, Handle, PrefetchShare, Publish, Settlement,
 };
 
 /// A message that is routed but whose block is not closed yet.
@@ -65,8 +64,10 @@ pub enum Errand {
     Dispose(Handle, Disposition, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written.
     Written(ConsumerKey, usize),
-    /// A channel's consumers share a limit from now on, or its limit has room again.
-    ChannelPrefetch(u16, Arc<ChannelPrefetch>),
+    /// A channel's consumers share this prefetch from now on, or none.
+    SetChannelPrefetch(u16, Option<PrefetchShare>),
+    /// It is the queue's turn to take of the channel's prefetch.
+    TakeTurn(u16),
     /// A channel was closed; how the deliveries of its unacked messages ended by that.
     ChannelGone(u16, Ending),
 }

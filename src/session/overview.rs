@@ -96,7 +96,7 @@ fn numbers(channel: &Channel) -> ChannelNumbers {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let mut numbers = ChannelNumbers {
         prefetch: channel.prefetch,
-        global_prefetch: channel.limit.as_ref().map_or(0, |limit| limit.limit()),
+        global_prefetch: channel.channel_prefetch.as_ref().map_or(0, |prefetch| prefetch.limit()),
         consumers: count(channel.consumers.len()),
         unacked: count(channel.tags.outstanding()),
         ..ChannelNumbers::default()

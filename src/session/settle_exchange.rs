@@ -80,7 +80,7 @@ impl Channel {
         let unknown = || Exception::precondition_failed(format!("unknown delivery tag {tag}"));
         let tagged = found.ok_or_else(unknown)?;
         if disposition != Disposition::Progress {
-            self.give_credit_back(link, u32::from(tagged.consumed));
+            self.give_credit_back(link, usize::from(tagged.consumed));
         }
         link.outgoing.late(tagged.queue, Errand::Dispose(tagged.handle, disposition, error));
         Ok(super::methods::Handled::Done)

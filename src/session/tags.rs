@@ -70,6 +70,12 @@ impl DeliveryTags {
         self.first + self.entries.len() as u64 - 1
     }
 
+    /// Messages that the client has not settled, or only in a transaction that is not yet committed. Looks at all of them.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.entries.iter().flatten().filter(|(_, state)| *state != State::Settled).count()
+    }
+
     /// Messages that are not settled.
     #[must_use]
     pub const fn outstanding(&self) -> usize {

@@ -15,7 +15,7 @@ use super::*;
 use crate::auth::{Grant, Rights};
 use crate::message::{Message, Parts, Position, QueueId};
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{ConsumerKey, Delivery, Handle, Settlement, WINDOW_BYTES};
+use crate::queue::{ConsumerKey, Delivery, Handle, PrefetchShare, Settlement, WINDOW_BYTES};
 use crate::topology::{Binding, Destination, SharedTopology};
 
 const FRAME_MAX: u32 = 8192;
@@ -273,7 +273,7 @@ impl Client {
                 Errand::Settle(verb, handles) => {
                     settled.push((verb, handles.iter().map(|h| h.position.0).collect()))
                 }
-                Errand::ChannelPrefetch(..) => {}
+                Errand::SetChannelPrefetch(..) | Errand::TakeTurn(_) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -284,7 +284,7 @@ impl Client {
 fn delivery(position: u64, body: &[u8]) -> Delivery {
     let parts = Parts { routing_key: b"q", properties: &[0, 0], body, ..Parts::default() };
     let handle = Handle { slot: position as u32, turn: 0, position: Position(position) };
-    Delivery { handle, message: Message::new(parts), redelivered: false }
+    Delivery { handle, message: Message::new(parts), redelivered: false, counted_by: 0 }
 }
 
 /// Channel, consumer tag and delivery tag of each basic.deliver.

@@ -3,6 +3,6 @@
 mod channel_prefetch;
 mod rotation;
 
-pub use channel_prefetch::ChannelPrefetch;
+pub use channel_prefetch::{ChannelPrefetch, PrefetchShare};
 pub use rotation::WINDOW_BYTES;
 pub(super) use rotation::{Consumer, Consumers};

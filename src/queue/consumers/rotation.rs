@@ -2,13 +2,14 @@
 //!
 //! Consumers with credit stand in a rotation, highest priority first and round-robin within a priority; the others wait
 //! outside it until credit comes back, so that serving a message never looks at a consumer that can't take it.
+//! Those that only their channel's prefetch keeps from a message are held in the order in which that happened, and go on in
+//! that order when it is the queue's turn: so the consumers of one channel share its prefetch.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use slab::Slab;
 
-use super::channel_prefetch::ChannelPrefetch;
+use super::channel_prefetch::PrefetchShare;
 use crate::queue::command::{Consume, ConsumerName};
 use crate::queue::delivery::Delivery;
 use crate::queue::ids::{ConnectionId, ConsumerKey};
@@ -25,12 +26,12 @@ pub(in crate::queue) struct Consumer {
     pub(in crate::queue) exclusive: bool,
     prefetch: u32,
     priority: i32,
-    limit: Option<Arc<ChannelPrefetch>>,
+    share: Option<PrefetchShare>,
     pub(in crate::queue) timeout: TimeoutId,
     name: ConsumerName,
     unacked: u32,
     window_used: usize,
-    in_rotation: bool,
+    place: Place,
     /// Deliveries of this batch, not yet handed over.
     pub(in crate::queue) pending: Vec<Delivery>,
 }
@@ -42,8 +43,28 @@ impl Consumer {
     }
 
     fn takes_shared_credit(&self) -> bool {
-        self.no_ack || self.limit.as_ref().is_none_or(|limit| limit.try_take())
+        self.share.as_ref().is_none_or(|share| share.try_take(!self.no_ack))
     }
+
+    fn is_of(&self, connection: ConnectionId, channel: u16) -> bool {
+        (self.key.connection, self.key.channel) == (connection, channel)
+    }
+
+    /// The id of the channel's prefetch that its deliveries count for; 0: none.
+    pub(in crate::queue) fn counted_by(&self) -> u32 {
+        self.share.as_ref().filter(|_| !self.no_ack).map_or(0, PrefetchShare::id)
+    }
+}
+
+/// Where a consumer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the rotation.
+    Rotation,
+    /// Held by its channel's prefetch.
+    Held,
+    /// Outside, until it has credit of its own again or is the active one.
+    Outside,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +76,12 @@ pub(in crate::queue) struct Consumers {
     order: Vec<usize>,
     /// Slots whose consumers have pending deliveries.
     touched: Vec<usize>,
+    /// Slots of the consumers that only their channel's prefetch holds, in the order in which it stopped them.
+    held: VecDeque<usize>,
+    /// Channels whose turn it is in this batch.
+    turns: Vec<(ConnectionId, u16, PrefetchShare)>,
+    /// Channels that have to tell another queue that it is its turn.
+    passed_on: Vec<(ConnectionId, u16)>,
     single_active: bool,
 }
 
@@ -82,12 +109,12 @@ impl Consumers {
             exclusive: consume.exclusive,
             prefetch: u32::from(consume.prefetch),
             priority: consume.priority,
-            limit: consume.limit,
+            share: consume.channel_prefetch,
             timeout,
             name: consume.name,
             unacked: 0,
             window_used: 0,
-            in_rotation: false,
+            place: Place::Outside,
             pending: Vec::new(),
         });
         self.order.push(slot);
@@ -99,7 +126,11 @@ impl Consumers {
         self.rotation.retain(|other| *other != slot);
         self.order.retain(|other| *other != slot);
         self.touched.retain(|other| *other != slot);
+        self.held.retain(|other| *other != slot);
         let removed = self.slots.try_remove(slot);
+        if let Some(share) = removed.as_ref().and_then(|consumer| consumer.share.as_ref()) {
+            self.leave_if_last(key.connection, key.channel, share);
+        }
         self.activate_first();
         removed
     }
@@ -128,8 +159,10 @@ impl Consumers {
             if consumer.has_own_credit() && consumer.takes_shared_credit() {
                 return self.slots.get_mut(slot);
             }
-            consumer.in_rotation = false;
+            let is_held = consumer.has_own_credit();
+            consumer.place = if is_held { Place::Held } else { Place::Outside };
             self.rotation.pop_front();
+            self.held.extend(is_held.then_some(slot));
         }
         None
     }
@@ -137,8 +170,19 @@ impl Consumers {
     /// There is no message for the consumer that [`next`](Self::next) named after all: shared credit goes back.
     pub(in crate::queue) fn not_needed(&mut self) {
         let Some(consumer) = self.rotation.front().and_then(|slot| self.slots.get(*slot)) else { return };
-        if let (Some(limit), false) = (&consumer.limit, consumer.no_ack) {
-            limit.give_back(1);
+        if let (Some(share), false) = (&consumer.share, consumer.no_ack)
+            && share.return_unused(1)
+        {
+            self.passed_on.push((consumer.key.connection, consumer.key.channel));
+        }
+    }
+
+    /// A consumer went whose deliveries of this batch come back: they never were on their channel.
+    pub(in crate::queue) fn not_delivered(&mut self, consumer: &Consumer) {
+        let Some(share) = &consumer.share else { return };
+        let counted = consumer.pending.iter().filter(|delivery| delivery.counted_by == share.id()).count();
+        if counted > 0 && share.return_unused(counted) {
+            self.passed_on.push((consumer.key.connection, consumer.key.channel));
         }
     }
 
@@ -157,7 +201,7 @@ impl Consumers {
             self.touched.push(slot);
         }
         consumer.pending.push(delivery);
-        consumer.in_rotation = false;
+        consumer.place = Place::Outside;
         if consumer.has_own_credit() {
             self.enter_rotation(slot);
         }
@@ -182,15 +226,68 @@ impl Consumers {
         self.with(key, |consumer| consumer.unacked = consumer.unacked.saturating_sub(1));
     }
 
-    /// A channel's consumers share a limit, and it has room.
-    pub(in crate::queue) fn limit(
+    /// From now on the channel's consumers share this prefetch, or none.
+    pub(in crate::queue) fn set_channel_prefetch(
         &mut self,
         connection: ConnectionId,
         channel: u16,
-        limit: &Arc<ChannelPrefetch>,
+        share: Option<&PrefetchShare>,
     ) {
-        for key in self.keys_of(connection, Some(channel)) {
-            self.with(key, |consumer| consumer.limit = Some(Arc::clone(limit)));
+        for (_, consumer) in self.slots.iter_mut().filter(|(_, consumer)| consumer.is_of(connection, channel))
+        {
+            consumer.share = share.cloned();
+        }
+        self.turns.retain(|(of, number, _)| (*of, *number) != (connection, channel));
+        self.release_held(connection, channel);
+    }
+
+    /// It is this queue's turn to take of the channel's prefetch.
+    pub(in crate::queue) fn take_turn(&mut self, connection: ConnectionId, channel: u16) {
+        let mut consumers = self.slots.iter().map(|(_, consumer)| consumer);
+        let of_channel = consumers.find(|consumer| consumer.is_of(connection, channel));
+        // Without one the queue has left the line, and the turn with it.
+        let Some(share) = of_channel.and_then(|consumer| consumer.share.clone()) else { return };
+        self.turns.push((connection, channel, share));
+        self.release_held(connection, channel);
+    }
+
+    /// The batch is over: what was not needed of its turns is for others. Gives the channels that have to tell them.
+    pub(in crate::queue) fn end_turns(&mut self) -> Vec<(ConnectionId, u16)> {
+        for (connection, channel, share) in self.turns.drain(..) {
+            if share.end_turn() {
+                self.passed_on.push((connection, channel));
+            }
+        }
+        std::mem::take(&mut self.passed_on)
+    }
+
+    fn release_held(&mut self, connection: ConnectionId, channel: u16) {
+        for slot in std::mem::take(&mut self.held) {
+            let Some(consumer) = self.slots.get_mut(slot) else { continue };
+            if !consumer.is_of(connection, channel) {
+                self.held.push_back(slot);
+                continue;
+            }
+            consumer.place = Place::Outside;
+            if consumer.has_own_credit() {
+                self.enter_rotation(slot);
+            }
+        }
+    }
+
+    /// The queue is no more: others take its place in line.
+    pub(in crate::queue) fn leave_all(&mut self) {
+        for (_, consumer) in &self.slots {
+            if consumer.share.as_ref().is_some_and(PrefetchShare::leave) {
+                self.passed_on.push((consumer.key.connection, consumer.key.channel));
+            }
+        }
+    }
+
+    fn leave_if_last(&mut self, connection: ConnectionId, channel: u16, share: &PrefetchShare) {
+        let is_last = !self.slots.iter().any(|(_, consumer)| consumer.is_of(connection, channel));
+        if is_last && share.leave() {
+            self.passed_on.push((connection, channel));
         }
     }
 
@@ -203,7 +300,7 @@ impl Consumers {
         let Some(slot) = self.slot_of(key) else { return };
         let Some(consumer) = self.slots.get_mut(slot) else { return };
         change(consumer);
-        if !consumer.in_rotation && consumer.has_own_credit() {
+        if consumer.place == Place::Outside && consumer.has_own_credit() {
             self.enter_rotation(slot);
         }
     }
@@ -218,7 +315,7 @@ impl Consumers {
             return;
         }
         let Some(consumer) = self.slots.get_mut(slot) else { return };
-        consumer.in_rotation = true;
+        consumer.place = Place::Rotation;
         let priority = consumer.priority;
         let behind = |other: &usize| self.slots.get(*other).is_some_and(|other| other.priority >= priority);
         // Nearly always all priorities are the same, and the place is the end.
@@ -234,7 +331,7 @@ impl Consumers {
     /// With a single active consumer, the next in line takes over when the first has gone.
     fn activate_first(&mut self) {
         if let (true, Some(&first)) = (self.single_active, self.order.first())
-            && self.slots.get(first).is_some_and(|consumer| !consumer.in_rotation)
+            && self.slots.get(first).is_some_and(|consumer| consumer.place == Place::Outside)
         {
             self.enter_rotation(first);
         }

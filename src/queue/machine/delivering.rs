@@ -49,7 +49,14 @@ impl Queue {
         let Some(entry) = self.next_ready(now, effects) else { return Reply::Empty };
         let counted = &mut effects.counted;
         *if no_ack { &mut counted.got_no_ack } else { &mut counted.got } += 1;
-        let to = Recipient { connection, channel, consumer: None, no_ack, timeout: TimeoutId::default() };
+        let to = Recipient {
+            connection,
+            channel,
+            consumer: None,
+            no_ack,
+            counted_by: 0,
+            timeout: TimeoutId::default(),
+        };
         let delivery = self.hand_out(now, entry, to, effects);
         Reply::Got { delivery, remaining: self.ready.len() }
     }
@@ -93,14 +100,14 @@ impl Queue {
                 effects.removed.push(entry.position);
             }
             let handle = Handle { slot: u32::MAX, turn: 0, position: entry.position };
-            return Delivery { handle, message, redelivered };
+            return Delivery { handle, message, redelivered, counted_by: 0 };
         }
         if entry.stored {
             effects.delivered_up_to = effects.delivered_up_to.max(Some(entry.position));
         }
-        let Recipient { connection, channel, consumer, timeout, .. } = to;
+        let Recipient { connection, channel, consumer, timeout, counted_by, .. } = to;
         let handle = self.unacked.insert(Unacked { entry, connection, channel, consumer }, now, timeout);
-        Delivery { handle, message, redelivered }
+        Delivery { handle, message, redelivered, counted_by }
     }
 
     /// The message as its consumer gets it.
@@ -114,6 +121,7 @@ impl Queue {
         self.consumers.drain_pending(|consumer, deliveries| {
             effects.deliveries.push(Deliveries { consumer, deliveries })
         });
+        effects.turns_passed_on.extend(self.consumers.end_turns());
     }
 }
 
@@ -125,13 +133,21 @@ struct Recipient {
     /// `None` for basic.get.
     consumer: Option<u32>,
     no_ack: bool,
+    counted_by: u32,
     timeout: TimeoutId,
 }
 
 impl Recipient {
-    const fn of(consumer: &Consumer) -> Self {
+    fn of(consumer: &Consumer) -> Self {
         let ConsumerKey { connection, channel, number } = consumer.key;
         let (no_ack, timeout) = (consumer.no_ack, consumer.timeout);
-        Self { connection, channel, consumer: Some(number), no_ack, timeout }
+        Self {
+            connection,
+            channel,
+            consumer: Some(number),
+            no_ack,
+            counted_by: consumer.counted_by(),
+            timeout,
+        }
     }
 }

@@ -57,6 +57,7 @@ impl Queue {
     pub(super) fn end(&mut self, ended: Ended, effects: &mut Effects) {
         self.ended = true;
         effects.ended = Some(ended);
+        self.consumers.leave_all();
         self.hand_over(effects);
         effects.cancelled.extend(self.consumers.keys());
         effects.all_pages_forgotten |= self.ready.has_segments() || self.spilled.has_pages();

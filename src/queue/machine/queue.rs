@@ -126,9 +126,10 @@ impl Queue {
             Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
             Command::Consume(consume) => return self.consume(now, consume),
             Command::Cancel(consumer) => self.cancel(now, consumer, effects),
-            Command::ChannelPrefetch(connection, channel, limit) => {
-                self.consumers.limit(connection, channel, &limit)
+            Command::SetChannelPrefetch(connection, channel, share) => {
+                self.consumers.set_channel_prefetch(connection, channel, share.as_ref());
             }
+            Command::TakeTurn(connection, channel) => self.consumers.take_turn(connection, channel),
             Command::ChannelGone(connection, channel, ending) => {
                 self.gone(now, connection, Some(channel), ending, effects);
             }

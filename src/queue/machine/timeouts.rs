@@ -26,7 +26,8 @@ impl Queue {
                 (TimeoutAction::Cancel, Some(key)) => {
                     let rest = self.unacked.remove_of_consumer(key);
                     self.return_to_queue(now, rest, Ending::Returned, effects);
-                    if self.consumers.remove(key).is_some() {
+                    if let Some(consumer) = self.consumers.remove(key) {
+                        self.consumers.not_delivered(&consumer);
                         effects.cancelled.push(key);
                         self.consumer_left(now, effects);
                     }

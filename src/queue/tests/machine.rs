@@ -1,6 +1,7 @@
 //! The queue machine, one behaviour a test: credit, order, limits, ends, and what the store is told.
 
 use super::*;
+use crate::message::QueueId;
 
 fn priority_queue(max: u8) -> Bench {
     Bench::new(QueueOptions { priority_max: Some(max), ..QueueOptions::default() })
@@ -192,48 +193,73 @@ fn acks_give_no_window_back() {
     assert_eq!(bench.got.len(), 1);
 }
 
+fn share(limit: u16, queue: u64) -> (Arc<ChannelPrefetch>, PrefetchShare) {
+    let prefetch = Arc::new(ChannelPrefetch::new(1, limit, 0));
+    (Arc::clone(&prefetch), PrefetchShare::new(prefetch, QueueId(queue)))
+}
+
 #[test]
-fn a_shared_limit_counts_over_queues_but_not_without_acks() {
+fn a_channels_prefetch_counts_over_queues_and_holds_consumers_without_acks() {
     let (mut one, mut two) = (Bench::new(QueueOptions::default()), Bench::new(QueueOptions::default()));
-    let limit = Arc::<ChannelPrefetch>::default();
-    limit.set(3);
-    for bench in [&mut one, &mut two] {
-        bench.consume_with(1, |consume| consume.limit = Some(Arc::clone(&limit)));
-    }
+    let (prefetch, first) = share(3, 1);
+    let second = PrefetchShare::new(Arc::clone(&prefetch), QueueId(2));
+    one.consume_with(1, |consume| consume.channel_prefetch = Some(first));
+    two.consume_with(1, |consume| consume.channel_prefetch = Some(second.clone()));
     one.publish(&["a", "b"]);
-    two.publish(&["c", "d"]);
+    two.publish(&["c", "d", "e"]);
     assert_eq!((one.got.len(), two.got.len()), (2, 1));
-    two.consume_with(2, |consume| (consume.no_ack, consume.limit) = (true, Some(Arc::clone(&limit))));
+    two.consume_with(2, |consume| (consume.no_ack, consume.channel_prefetch) = (true, Some(second)));
+    assert_eq!(two.bodies(), ["c"]);
+    assert_eq!(prefetch.give_back(1), [QueueId(2)]);
+    two.command(Command::TakeTurn(CONSUMER, 1));
     assert_eq!(two.bodies(), ["c", "d"]);
+    assert_eq!(prefetch.give_back(2), [QueueId(2)]);
+    two.command(Command::TakeTurn(CONSUMER, 1));
+    assert_eq!(two.takers(), [1, 1, 2]);
 }
 
 #[test]
-fn a_limit_that_is_raised_or_comes_later_counts_at_once() {
+fn a_channels_prefetch_that_is_raised_or_comes_later_counts_at_once() {
     let mut bench = Bench::new(QueueOptions::default());
-    let limit = Arc::<ChannelPrefetch>::default();
-    limit.set(1);
+    let (prefetch, share) = share(1, 1);
     bench.consume(1, 0);
-    bench.command(Command::ChannelPrefetch(CONSUMER, 1, Arc::clone(&limit)));
-    bench.publish(&["a", "b", "c", "d"]);
+    bench.command(Command::SetChannelPrefetch(CONSUMER, 1, Some(share)));
+    bench.publish(&["a", "b", "c", "d", "e"]);
     assert_eq!(bench.got.len(), 1);
-    limit.set(3);
-    bench.command(Command::ChannelPrefetch(CONSUMER, 2, Arc::clone(&limit)));
+    assert_eq!(prefetch.set(3), [QueueId(1)]);
+    bench.command(Command::TakeTurn(CONSUMER, 2));
     assert_eq!(bench.got.len(), 1, "that is another channel's");
-    bench.command(Command::ChannelPrefetch(CONSUMER, 1, limit));
-    assert_eq!((bench.got.len(), bench.ready()), (3, 1));
+    bench.command(Command::TakeTurn(CONSUMER, 1));
+    assert_eq!((bench.got.len(), bench.ready()), (3, 2));
+    bench.command(Command::SetChannelPrefetch(CONSUMER, 1, None));
+    assert_eq!((bench.got.len(), bench.ready()), (5, 0));
 }
 
 #[test]
-fn own_prefetch_and_shared_limit_both_hold() {
+fn own_prefetch_and_the_channels_both_hold() {
     let mut bench = Bench::new(QueueOptions::default());
-    let limit = Arc::<ChannelPrefetch>::default();
-    limit.set(3);
+    let (_, share) = share(3, 1);
     for number in [1, 2] {
-        let limit = Some(Arc::clone(&limit));
-        bench.consume_with(number, |consume| (consume.prefetch, consume.limit) = (2, limit));
+        let share = Some(share.clone());
+        bench.consume_with(number, |consume| (consume.prefetch, consume.channel_prefetch) = (2, share));
     }
     bench.publish(&["a", "b", "c", "d", "e"]);
     assert_eq!(bench.takers(), [1, 2, 1]);
+}
+
+#[test]
+fn a_consumer_that_leaves_its_channels_line_lets_others_go_first() {
+    let mut bench = Bench::new(QueueOptions::default());
+    let (prefetch, own) = share(1, 1);
+    let other = PrefetchShare::new(Arc::clone(&prefetch), QueueId(2));
+    bench.consume_with(1, |consume| consume.channel_prefetch = Some(own));
+    bench.publish(&["a", "b"]);
+    assert!(!other.try_take(true));
+    assert_eq!(prefetch.give_back(1), [QueueId(1)]);
+    bench.command(Command::Cancel(key(1)));
+    assert_eq!(bench.effects.turns_passed_on, [(CONSUMER, 1)]);
+    assert_eq!(prefetch.next_turns(), [QueueId(2)]);
+    assert!(other.try_take(true));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! who has credit, what the store holds. After each batch nothing may be missing, doubled, out of order or held back.
 
 use super::*;
+use crate::message::QueueId;
 
 const OTHER: ConnectionId = ConnectionId(3);
 /// The channels that consume: two of one connection, one of another.
@@ -124,8 +125,7 @@ impl World {
 
     /// The first channel has a shared limit.
     fn open(&mut self, channel: usize) {
-        let limit = Arc::<ChannelPrefetch>::default();
-        limit.set(self.limit);
+        let limit = Arc::new(ChannelPrefetch::new(1, self.limit, 0));
         self.limits[channel] = (channel == 0 && self.limit > 0).then_some(limit);
     }
 
@@ -238,7 +238,11 @@ impl World {
         let key = ConsumerKey { connection, channel: number, number: self.numbers };
         let own = usize::from(prefetch);
         self.consumers.push(Consumer { key, channel, no_ack, prefetch: own, window: 0, void: false });
-        Consume { no_ack, prefetch, priority, limit: self.limits[channel].clone(), ..consume_as(key) }
+        Consume { no_ack, prefetch, priority, channel_prefetch: self.share(channel), ..consume_as(key) }
+    }
+
+    fn share(&self, channel: usize) -> Option<PrefetchShare> {
+        self.limits[channel].clone().map(|limit| PrefetchShare::new(limit, QueueId(1)))
     }
 
     fn cancel(&mut self, which: usize) -> Option<Command> {
@@ -251,7 +255,7 @@ impl World {
 
     /// As a session does it: the shared limit gets back what went to consumers, and the queue hears of it.
     fn settle(&mut self, settlement: Settlement, which: &[usize]) -> Vec<Command> {
-        let mut handles = Vec::new();
+        let (mut handles, mut turns) = (Vec::new(), Vec::new());
         for which in which {
             let is_unacked = |known: &&mut Known| matches!(known.place, Place::Unacked { .. });
             let mut unacked: Vec<_> = self.known.values_mut().filter(is_unacked).collect();
@@ -262,12 +266,11 @@ impl World {
             known.redelivered = Some(true);
             handles.push(handle);
             if let (Some(limit), true) = (&self.limits[channel], consumer.is_some()) {
-                limit.give_back(1);
+                turns.extend(limit.give_back(1));
             }
         }
-        let limit =
-            self.limits[0].clone().map(|limit| Command::ChannelPrefetch(CHANNELS[0].0, CHANNELS[0].1, limit));
-        std::iter::once(Command::Settle(settlement, handles)).chain(limit).collect()
+        let turns = turns.into_iter().map(|_| Command::TakeTurn(CHANNELS[0].0, CHANNELS[0].1));
+        std::iter::once(Command::Settle(settlement, handles)).chain(turns).collect()
     }
 
     fn written(&mut self, which: usize, quarters: usize) -> Option<Command> {
@@ -291,10 +294,10 @@ impl World {
 
     fn gone(&mut self, channel: usize) {
         self.open(channel);
-        let is_in_memory = |consumer: &Consumer| consumer.channel == channel;
-        self.leaving.extend(self.consumers.extract_if(.., |consumer| is_in_memory(consumer)));
+        let is_its = |consumer: &Consumer| consumer.channel == channel;
+        self.leaving.extend(self.consumers.extract_if(.., |consumer| is_its(consumer)));
         // Also those that were cancelled in this batch: what they were given comes back too.
-        for consumer in self.leaving.iter_mut().filter(|consumer| is_in_memory(consumer)) {
+        for consumer in self.leaving.iter_mut().filter(|consumer| is_its(consumer)) {
             (consumer.void, self.lost_sight) = (true, true);
         }
         for known in self.known.values_mut() {
@@ -330,6 +333,7 @@ impl World {
     }
 
     fn take(&mut self, bench: &mut Bench) {
+        assert!(bench.effects.turns_passed_on.is_empty(), "there is no other queue");
         self.accept(bench);
         self.take_store(bench);
         self.take_answers(bench);
@@ -501,7 +505,7 @@ impl World {
             let own = self.unacked(|_, number| number == consumer.key.number);
             assert!(consumer.no_ack || consumer.prefetch == 0 || own <= consumer.prefetch);
             let has_own = consumer.no_ack || consumer.prefetch == 0 || own < consumer.prefetch;
-            let has_shared = consumer.no_ack || consumer.channel != 0 || limit == 0 || shared < limit;
+            let has_shared = consumer.channel != 0 || limit == 0 || shared < limit;
             let has_room = consumer.window < WINDOW_BYTES;
             let starves = !self.ready().is_empty() && has_own && has_shared && has_room;
             assert!(!starves, "messages wait, and so does {consumer:?}");

@@ -180,41 +180,69 @@ fn prefetch_is_for_consumers_to_come() {
     let ok = basic::AMQPMethod::QosOk(basic::QosOk {});
     assert_eq!(client.methods(), [(1, AMQPClass::Basic(ok))]);
     let consumer = client.session.new_consumer(1);
-    assert!((consumer.prefetch, consumer.limit.is_none()) == (7, true));
+    assert!((consumer.prefetch, consumer.channel_prefetch.is_none()) == (7, true));
     assert_eq!(client.session.new_consumer(2).prefetch, 0, "another channel's is its own");
     assert!(client.errands().is_empty());
 }
 
 #[test]
-fn a_shared_limit_has_room_again_when_a_consumers_message_is_settled() {
+fn a_channels_prefetch_has_room_again_when_a_consumers_message_is_settled() {
     let mut client = Client::running(&[], 0);
     let key = client.consumer(1, "c", false);
     client.basic(1, qos(1, true));
     let errands = client.errands();
-    let [(Q, Errand::ChannelPrefetch(1, limit))] = &errands[..] else { panic!("{errands:?}") };
-    assert!(limit.try_take() && !limit.try_take());
+    let [(Q, Errand::SetChannelPrefetch(1, Some(share)))] = &errands[..] else { panic!("{errands:?}") };
     client.deliver(key, &[1]);
+    assert!(!share.try_take(true));
     client.session.got(1, Q, false, &delivery(2, b"got"), 0);
     client.ack(1, 2, false);
-    assert!(!limit.try_take(), "what was got never took of it");
+    assert!(!share.try_take(true), "what was got never took of it");
     let errands = client.errands();
     assert!(matches!(errands[..], [(Q, Errand::Settle(..))]), "{errands:?}");
     client.ack(1, 1, false);
     let errands = client.errands();
-    assert!(
-        matches!(errands[..], [(Q, Errand::Settle(..)), (Q, Errand::ChannelPrefetch(1, _))]),
-        "{errands:?}"
-    );
-    assert!(limit.try_take());
+    assert!(matches!(errands[..], [(Q, Errand::Settle(..)), (Q, Errand::TakeTurn(1))]), "{errands:?}");
+    assert!(share.try_take(true));
 }
 
 #[test]
-fn a_new_consumer_shares_its_channels_limit() {
+fn a_new_consumer_shares_its_channels_prefetch() {
     let mut client = Client::running(&[], 0);
     client.basic(1, qos(2, true));
-    let limit = client.session.new_consumer(1).limit.unwrap();
-    assert!(limit.try_take() && limit.try_take() && !limit.try_take());
-    assert!(client.session.new_consumer(2).limit.is_none());
+    let share = PrefetchShare::new(client.session.new_consumer(1).channel_prefetch.unwrap(), Q);
+    assert!(share.try_take(true) && share.try_take(true) && !share.try_take(true));
+    assert!(client.session.new_consumer(2).channel_prefetch.is_none());
+}
+
+#[test]
+fn what_is_unacked_counts_when_the_prefetch_is_set() {
+    let mut client = Client::running(&[], 0);
+    let key = client.consumer(1, "c", false);
+    client.deliver(key, &[1, 2]);
+    client.session.got(1, Q, false, &delivery(3, b"got"), 0);
+    client.basic(1, qos(4, true));
+    let share = PrefetchShare::new(client.session.new_consumer(1).channel_prefetch.unwrap(), Q);
+    assert!(share.try_take(true) && !share.try_take(true));
+    // One that was under way uncounted.
+    client.deliver(key, &[4]);
+    client.ack(1, 1, false);
+    assert!(!share.try_take(true));
+    client.ack(1, 2, false);
+    assert!(share.try_take(true) && !share.try_take(true));
+}
+
+#[test]
+fn the_prefetch_of_a_channel_ends_with_0_and_with_one_for_consumers() {
+    for lift in [qos(0, true), qos(7, false), qos(0, false)] {
+        let mut client = Client::running(&[], 0);
+        client.consumer(1, "c", false);
+        client.basic(1, qos(1, true));
+        client.errands();
+        client.basic(1, lift);
+        let errands = client.errands();
+        assert!(matches!(errands[..], [(Q, Errand::SetChannelPrefetch(1, None))]), "{errands:?}");
+        assert!(client.session.new_consumer(1).channel_prefetch.is_none());
+    }
 }
 
 // ---- Consumers ----

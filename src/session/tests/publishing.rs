@@ -346,14 +346,13 @@ fn a_committed_ack_is_done_with_and_gives_credit_back() {
     let mut client = Client::running(&[], 0);
     let key = client.consumer(1, "c", false);
     client.basic(1, basic::AMQPMethod::Qos(basic::Qos { prefetch_count: 1, global: true }));
-    let limit = client.session.new_consumer(1).limit.unwrap();
-    assert!(limit.try_take());
+    let limit = PrefetchShare::new(client.session.new_consumer(1).channel_prefetch.unwrap(), Q);
     client.deliver(key, &[1]);
     client.send(1, transaction(tx::AMQPMethod::Select(tx::Select {})));
     client.ack(1, 1, false);
-    assert!(!limit.try_take(), "not before the commit");
+    assert!(!limit.try_take(true), "not before the commit");
     client.send(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
-    assert!(limit.try_take());
+    assert!(limit.try_take(true));
     client.frames();
     client.send(1, transaction(tx::AMQPMethod::Rollback(tx::Rollback {})));
     client.frames();

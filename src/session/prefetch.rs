@@ -1,0 +1,82 @@
+//! basic.qos: the prefetch of consumers to come, and the one that all consumers of a channel share
+//! ([`ChannelPrefetch`]).
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+
+use super::Session;
+use super::channel::Channel;
+use super::exception::Exception;
+use super::link::Link;
+use super::methods::Outcome;
+use super::outgoing::Errand;
+use crate::message::QueueId;
+use crate::queue::{ChannelPrefetch, PrefetchShare};
+
+impl Channel {
+    /// As RabbitMQ has it: without `global` the prefetch of consumers to come, and the end of the channel's own.
+    pub(super) fn qos(&mut self, link: &mut Link, size: u32, count: u16, global: bool) -> Outcome {
+        if size != 0 {
+            return Err(Exception::not_implemented(format!("prefetch_size!=0 ({size})")));
+        }
+        if !global {
+            self.prefetch = count;
+        }
+        match &self.channel_prefetch {
+            _ if !global || count == 0 => self.lift_channel_prefetch(link),
+            Some(prefetch) => self.tell_turns(link, prefetch.set(count)),
+            None => self.set_channel_prefetch(link, count),
+        }
+        self.answer(link, AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})))
+    }
+
+    fn set_channel_prefetch(&mut self, link: &mut Link, count: u16) {
+        self.prefetches_made += 1;
+        let prefetch = ChannelPrefetch::new(self.prefetches_made, count, self.tags.held());
+        self.channel_prefetch = Some(Arc::new(prefetch));
+        self.announce_channel_prefetch(link);
+    }
+
+    fn lift_channel_prefetch(&mut self, link: &mut Link) {
+        if self.channel_prefetch.take().is_some() {
+            self.announce_channel_prefetch(link);
+        }
+    }
+
+    fn announce_channel_prefetch(&self, link: &mut Link) {
+        let mut queues: Vec<QueueId> =
+            self.consumers.values().filter_map(|consumer| consumer.queue).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        for queue in queues {
+            let prefetch = self.channel_prefetch.clone();
+            let share = prefetch.map(|prefetch| PrefetchShare::new(prefetch, queue));
+            link.outgoing.late(queue, Errand::SetChannelPrefetch(self.number, share));
+        }
+    }
+
+    /// The client settled so many deliveries: the channel's consumers may have as many more.
+    pub(super) fn give_credit_back(&self, link: &mut Link, count: usize) {
+        if let (Some(prefetch), true) = (&self.channel_prefetch, count > 0) {
+            self.tell_turns(link, prefetch.give_back(count));
+        }
+    }
+
+    fn tell_turns(&self, link: &mut Link, queues: Vec<QueueId>) {
+        for queue in queues {
+            link.outgoing.late(queue, Errand::TakeTurn(self.number));
+        }
+    }
+}
+
+impl Session {
+    /// A queue had no use for its turn to take of the channel's prefetch.
+    pub fn turn_passed_on(&mut self, channel: u16) {
+        let slot = self.channels.get(usize::from(channel)).and_then(Option::as_deref);
+        let Some(channel) = slot.filter(|channel| !channel.closing) else { return };
+        if let Some(prefetch) = &channel.channel_prefetch {
+            channel.tell_turns(&mut self.link, prefetch.next_turns());
+        }
+    }
+}
