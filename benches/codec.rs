@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use coney::message::{Message, Parts};
+use coney::protocol::Output;
 use coney::protocol::content::{Properties, decode_content_header};
 use coney::protocol::encode;
 use coney::protocol::frame::{FrameKind, decode_frame};
@@ -102,7 +103,7 @@ fn encode_deliveries(name: &str, properties: &[u8], body: &[u8]) {
     let parts =
         Parts { exchange: b"exchange", routing_key: b"routing.key", properties, body, persistent: true };
     let message = Message::new(parts);
-    let mut out = Vec::new();
+    let mut out = Output::default();
     measure(&format!("encode deliver, {} B, properties {name}", body.len()), || {
         out.clear();
         for tag in 0..MESSAGES as u64 {
@@ -135,7 +136,7 @@ fn acks() {
             black_box(tag);
         }
     });
-    let mut out = Vec::new();
+    let mut out = Output::default();
     measure("encode ack", || {
         out.clear();
         for tag in 0..MESSAGES as u64 {

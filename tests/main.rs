@@ -28,6 +28,7 @@ mod protocol_errors;
 mod publishing;
 mod routing;
 mod simulation;
+mod statistics;
 mod support;
 mod tidy;
 mod transactions;

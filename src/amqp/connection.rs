@@ -22,6 +22,7 @@ use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::{DirectReply, Errand};
 use crate::session::{Exception, Request, Session, SessionConfig};
+use crate::statistics::ConnectionCounters;
 use crate::time::Time;
 
 /// Read at a time by a connection that says little: thousands of them may be idle.
@@ -78,6 +79,10 @@ struct Wire<S> {
     /// Bytes of `input` that are filled.
     filled: usize,
     written: usize,
+    /// Read since the last report.
+    bytes_in: u64,
+    /// Written since the last report.
+    bytes_out: u64,
     /// Room for the next read: doubled by a read that fills it.
     read_bytes: usize,
     eof: bool,
@@ -136,6 +141,8 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
         taken: 0,
         filled: 0,
         written: 0,
+        bytes_in: 0,
+        bytes_out: 0,
         read_bytes: READ_BYTES_MIN,
         eof: false,
     };
@@ -181,7 +188,7 @@ impl Connection {
             self.give_back(ending).await;
         }
         self.count();
-        self.report();
+        self.report(wire);
     }
 
     fn is_output_full(&mut self) -> bool {
@@ -475,11 +482,17 @@ impl Connection {
     }
 
     /// Lets others see what changed in this batch.
-    fn report(&mut self) {
+    fn report<S>(&mut self, wire: &mut Wire<S>) {
         let (overview, clock) = (&self.handle.overview, &self.shared.clock);
         let (now, wall) = (clock.now(), clock.timestamp());
         self.session.report_channels(|report| overview.update_channel(report, now, wall));
         self.session.report_exchanges(now);
+        let (frames_in, frames_out) = self.session.take_frames();
+        let (bytes_in, bytes_out) = (std::mem::take(&mut wire.bytes_in), std::mem::take(&mut wire.bytes_out));
+        let counted = ConnectionCounters { frames_in, frames_out, bytes_in, bytes_out };
+        if !counted.is_zero() {
+            overview.statistics.add(now, &counted);
+        }
         let state = match () {
             () if self.session.is_closing() || self.session.is_closed() => ConnectionState::Closing,
             () if !self.session.is_running() => ConnectionState::Starting,
@@ -603,7 +616,10 @@ impl<S: Stream> Wire<S> {
         while let Some(rest) = out.get(self.written..).filter(|rest| !rest.is_empty()) {
             match Pin::new(&mut self.stream).poll_write(cx, rest)? {
                 Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
-                Poll::Ready(count) => self.written += count,
+                Poll::Ready(count) => {
+                    self.written += count;
+                    self.bytes_out += count as u64;
+                }
                 Poll::Pending => return Ok(Poll::Pending),
             }
         }
@@ -623,6 +639,7 @@ impl<S: Stream> Wire<S> {
             Poll::Ready(()) => {
                 let count = buffer.filled().len();
                 self.filled += count;
+                self.bytes_in += count as u64;
                 self.eof = count == 0;
                 if self.filled == self.input.len() {
                     self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);

@@ -13,6 +13,7 @@ use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
 use crate::queue::{DeadLetter, Publish, QueueOptions};
 use crate::session::{PropertySource, delay_ms};
+use crate::statistics::ExchangeCounters;
 use crate::topology::{HeaderSource, RouteScratch};
 
 /// Dead letters of one queue.
@@ -84,6 +85,9 @@ impl DeadLettering<'_> {
         queues.retain(|queue| {
             self.vhost.queue(*queue).is_some_and(|record| !dead_letter::is_cycle(message, &record.name))
         });
+        if let Some(statistics) = self.vhost.topology.read().statistics(message.exchange()) {
+            statistics.add(self.shared.clock.now(), &ExchangeCounters::routed(queues.len()));
+        }
         queues
     }
 }

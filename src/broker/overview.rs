@@ -12,7 +12,7 @@ use amq_protocol::types::FieldTable;
 
 use crate::queue::ConnectionId;
 use crate::session::{ChannelMode, ChannelNumbers, ChannelReport};
-use crate::statistics::ChannelStatistics;
+use crate::statistics::{ChannelStatistics, ConnectionStatistics};
 use crate::time::{Time, Timestamp};
 
 /// How a connection is; the names are RabbitMQ's.
@@ -80,6 +80,8 @@ pub struct ConnectionOverview {
     pub protocol: &'static str,
     /// Since when it is there.
     pub connected_at: Timestamp,
+    /// What has passed over its socket. Bytes count when they are read or written, frames when they are taken or made.
+    pub statistics: ConnectionStatistics,
     state: AtomicU8,
     handshake: RwLock<Arc<Handshake>>,
     channels: RwLock<BTreeMap<u16, Arc<ChannelOverview>>>,
@@ -101,6 +103,7 @@ impl ConnectionOverview {
             local,
             protocol,
             connected_at: now,
+            statistics: ConnectionStatistics::default(),
             state: AtomicU8::default(),
             handshake: RwLock::default(),
             channels: RwLock::default(),

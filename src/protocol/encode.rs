@@ -7,6 +7,7 @@ use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame};
 use amq_protocol::protocol::AMQPClass;
 
 use super::frame::{FRAME_END, FRAME_OVERHEAD, FrameKind};
+use super::output::Output;
 use super::reply::ReplyCode;
 use crate::message::Message;
 
@@ -57,7 +58,7 @@ impl<'a> Wire<'a> {
 /// Here and below `frame_max` is the largest frame in bytes, overhead included; 0 is no limit. It bounds body frames:
 /// AMQP cannot split the others.
 pub fn deliver(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     frame_max: u32,
     channel: u16,
     consumer_tag: &[u8],
@@ -79,7 +80,7 @@ pub fn deliver(
 
 /// Appends basic.get-ok with its content; `message_count` is how many are left in the queue.
 pub fn get_ok(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     frame_max: u32,
     channel: u16,
     delivery_tag: u64,
@@ -99,7 +100,7 @@ pub fn get_ok(
 
 /// Appends basic.return with its content. The text goes out as it is, cut to 255 bytes.
 pub fn basic_return(
-    out: &mut Vec<u8>,
+    out: &mut Output,
     frame_max: u32,
     channel: u16,
     code: ReplyCode,
@@ -119,23 +120,25 @@ pub fn basic_return(
 }
 
 /// Appends basic.ack: a publisher confirm.
-pub fn ack(out: &mut Vec<u8>, channel: u16, delivery_tag: u64, multiple: bool) {
+pub fn ack(out: &mut Output, channel: u16, delivery_tag: u64, multiple: bool) {
     settle(out, channel, ACK, delivery_tag, u8::from(multiple));
 }
 
 /// Appends basic.nack: a publisher confirm in the negative, where `requeue` means nothing and is false.
-pub fn nack(out: &mut Vec<u8>, channel: u16, delivery_tag: u64, multiple: bool, requeue: bool) {
+pub fn nack(out: &mut Output, channel: u16, delivery_tag: u64, multiple: bool, requeue: bool) {
     settle(out, channel, NACK, delivery_tag, u8::from(multiple) | u8::from(requeue) << 1);
 }
 
 /// Appends a heartbeat.
-pub fn heartbeat(out: &mut Vec<u8>) {
+pub fn heartbeat(out: &mut Output) {
     let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Heartbeat, 0, 0);
     out.extend_from_slice(&[k, c1, c0, s3, s2, s1, s0, FRAME_END]);
+    out.frames += 1;
 }
 
 /// Appends a method that comes too seldom to be written by hand.
-pub fn method(out: &mut Vec<u8>, channel: u16, method: AMQPClass) {
+pub fn method(out: &mut Output, channel: u16, method: AMQPClass) {
+    out.frames += 1;
     let frame = AMQPFrame::Method(channel, method);
     let buffer = WriteContext::from(Vec::with_capacity(COLD_METHOD_BYTES));
     match gen_frame(&frame)(buffer) {
@@ -144,8 +147,9 @@ pub fn method(out: &mut Vec<u8>, channel: u16, method: AMQPClass) {
     }
 }
 
-fn settle(out: &mut Vec<u8>, channel: u16, method: u8, delivery_tag: u64, bits: u8) {
+fn settle(out: &mut Output, channel: u16, method: u8, delivery_tag: u64, bits: u8) {
     let method_bytes = METHOD_ID + 9;
+    out.frames += 1;
     out.reserve(method_bytes + FRAME_OVERHEAD);
     method_head(out, channel, method, method_bytes);
     out.extend_from_slice(&tag_and_bits(delivery_tag, bits));
@@ -154,20 +158,23 @@ fn settle(out: &mut Vec<u8>, channel: u16, method: u8, delivery_tag: u64, bits: 
 
 /// Makes room for a method with its content; a body in several frames may need a little more.
 #[inline]
-fn reserve(out: &mut Vec<u8>, method_bytes: usize, wire: &Wire<'_>) {
+fn reserve(out: &mut Output, method_bytes: usize, wire: &Wire<'_>) {
     let content_bytes = CONTENT_HEAD + wire.properties.len() + wire.body.len();
     out.reserve(method_bytes + content_bytes + 3 * FRAME_OVERHEAD);
 }
 
 /// Appends what ends a method frame, the content's header and its body.
 #[inline]
-fn content(out: &mut Vec<u8>, frame_max: u32, channel: u16, wire: &Wire<'_>) {
+fn content(out: &mut Output, frame_max: u32, channel: u16, wire: &Wire<'_>) {
     let header_bytes = CONTENT_HEAD + wire.properties.len();
     let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Header, channel, header_bytes);
     out.extend_from_slice(&[FRAME_END, k, c1, c0, s3, s2, s1, s0, 0, BASIC, 0, 0]);
     out.extend_from_slice(&(wire.body.len() as u64).to_be_bytes());
     out.extend_from_slice(wire.properties);
+    // The method's and this one.
+    out.frames += 2;
     for piece in wire.body.chunks(body_bytes_max(frame_max)) {
+        out.frames += 1;
         let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Body, channel, piece.len());
         out.extend_from_slice(&[FRAME_END, k, c1, c0, s3, s2, s1, s0]);
         out.extend_from_slice(piece);
@@ -193,7 +200,7 @@ const fn frame_head(kind: FrameKind, channel: u16, payload_bytes: usize) -> [u8;
 }
 
 #[inline]
-fn method_head(out: &mut Vec<u8>, channel: u16, method: u8, payload_bytes: usize) {
+fn method_head(out: &mut Output, channel: u16, method: u8, payload_bytes: usize) {
     let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Method, channel, payload_bytes);
     out.extend_from_slice(&[k, c1, c0, s3, s2, s1, s0, 0, BASIC, 0, method]);
 }

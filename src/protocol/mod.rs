@@ -10,6 +10,7 @@ pub mod frame;
 mod layout;
 pub mod method;
 mod octets;
+mod output;
 pub mod reply;
 pub mod table;
 #[cfg(test)]
@@ -17,3 +18,4 @@ mod tests;
 pub mod value;
 
 pub use octets::Octets;
+pub use output::Output;

@@ -17,8 +17,10 @@ use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::{ImportError, OperationError};
 use crate::policy::{Policy, PolicyKind};
 use crate::queue::{Command, ConnectionId, Counts, Reply};
+use crate::statistics::{ExchangeStatistics, QueueStatistics};
 use crate::store::{self, Store};
 use crate::telemetry::Counters;
+use crate::time::Time;
 
 /// How long connections have to say goodbye when the broker stops.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -33,6 +35,12 @@ impl QueueHandle {
     /// Numbers about it; `None` if it is gone.
     pub async fn counts(&self) -> Option<Counts> {
         self.record.counts().await
+    }
+
+    /// What has happened in it since it was made or the broker started.
+    #[must_use]
+    pub fn statistics(&self) -> &QueueStatistics {
+        &self.record.statistics
     }
 
     /// Makes all its parked messages ready; how many they were, `None` if it is gone.
@@ -85,6 +93,19 @@ impl BrokerHandle {
     pub fn queue(&self, vhost: &str, name: &str) -> Option<QueueHandle> {
         let vhost = self.shared.vhosts.get(vhost)?;
         vhost.queue_named(name).map(|record| QueueHandle { record })
+    }
+
+    /// What has passed through an exchange since it was made or the broker started; `""` is the default exchange. `None` if
+    /// there is none of this name.
+    #[must_use]
+    pub fn exchange_statistics(&self, vhost: &str, exchange: &str) -> Option<Arc<ExchangeStatistics>> {
+        self.shared.vhosts.get(vhost)?.topology.read().statistics(exchange.as_bytes())
+    }
+
+    /// The broker's time, for rates: see [`Recorder::read_before`](crate::statistics::Recorder::read_before).
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.shared.clock.now()
     }
 
     /// Open connections, by id, as they are now.

@@ -6,6 +6,7 @@ use super::access::Access;
 use super::exception::Exception;
 use super::outgoing::Outgoing;
 use super::publish::Scratch;
+use crate::protocol::Output;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::ConnectionId;
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
@@ -62,7 +63,7 @@ pub struct Link {
     pub(super) vhost: String,
     pub(super) topology: Arc<SharedTopology>,
     pub(super) limits: Limits,
-    pub(super) out: Vec<u8>,
+    pub(super) out: Output,
     pub(super) outgoing: Outgoing,
     pub(super) scratch: Scratch,
     pub(super) counters: SessionCounters,
@@ -82,7 +83,7 @@ impl Link {
             vhost: String::new(),
             topology: Arc::default(),
             limits,
-            out: Vec::new(),
+            out: Output::default(),
             outgoing: Outgoing::default(),
             scratch: Scratch::default(),
             counters: SessionCounters::ZERO,

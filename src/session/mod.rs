@@ -46,7 +46,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::auth::Grant;
-use crate::protocol::encode;
+use crate::protocol::{Output, encode};
 use crate::queue::ConnectionId;
 use crate::time::Time;
 use amq_protocol::types::FieldTable;
@@ -123,6 +123,9 @@ pub struct Session {
     phase_since: Time,
     last_read: Time,
     last_write: Time,
+    frames_in: u64,
+    /// Frames that went out up to the last report.
+    frames_reported: u64,
 }
 
 /// What the client said it can take.
@@ -159,6 +162,8 @@ impl Session {
             phase_since: now,
             last_read: now,
             last_write: now,
+            frames_in: 0,
+            frames_reported: 0,
         }
     }
 
@@ -200,7 +205,7 @@ impl Session {
 
     /// Bytes for the socket. Whoever writes them calls [`wrote`](Self::wrote), and [`drained`](Self::drained) when all
     /// are written.
-    pub const fn out(&mut self) -> &mut Vec<u8> {
+    pub const fn out(&mut self) -> &mut Output {
         &mut self.link.out
     }
 

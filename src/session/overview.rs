@@ -84,6 +84,13 @@ impl Session {
         }
     }
 
+    /// Frames that came in and went out since the last call.
+    pub const fn take_frames(&mut self) -> (u64, u64) {
+        let sent = self.link.out.frames - self.frames_reported;
+        self.frames_reported = self.link.out.frames;
+        (std::mem::replace(&mut self.frames_in, 0), sent)
+    }
+
     /// Adds what passed through exchanges to their statistics, after [`report_channels`](Self::report_channels).
     pub fn report_exchanges(&mut self, now: Time) {
         for (statistics, counted) in self.link.exchanges_counted.drain(..) {

@@ -10,6 +10,7 @@ use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
+use crate::statistics::ExchangeCounters;
 use crate::topology::{HeaderSource, RouteScratch};
 
 use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
@@ -367,9 +368,7 @@ impl Keys {
     /// Counts a routed message.
     #[inline]
     const fn count(&mut self) {
-        self.counted.published_in += 1;
-        self.counted.published_out += self.route.len() as u64;
-        self.counted.unroutable += self.route.is_empty() as u64;
+        self.counted.add(&ExchangeCounters::routed(self.route.len()));
     }
 
     /// Leaves what passed through the exchange with the session, for its next report.

@@ -21,7 +21,10 @@ impl Session {
     pub(super) fn frame(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
         match decode_frame(input, self.link.limits.frame_bytes) {
             Ok(None) => None,
-            Ok(Some((frame, used))) => Some((used, self.whole_frame(now, frame))),
+            Ok(Some((frame, used))) => {
+                self.frames_in += 1;
+                Some((used, self.whole_frame(now, frame)))
+            }
             Err(error) => {
                 self.broken_frame(now, &error);
                 Some((input.len(), None))

@@ -57,9 +57,9 @@ fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 fn encoded(channel: u16, method: AMQPClass) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode::method(&mut bytes, channel, method);
-    bytes
+    let mut out = crate::protocol::Output::default();
+    encode::method(&mut out, channel, method);
+    out.to_vec()
 }
 
 fn header(channel: u16, properties: &[u8], body_bytes: usize) -> Vec<u8> {
@@ -207,7 +207,7 @@ impl Client {
 
     /// All frames written since the last look.
     fn frames(&mut self) -> Vec<AMQPFrame> {
-        let bytes = std::mem::take(self.session.out());
+        let bytes = std::mem::take(&mut **self.session.out());
         let mut rest = &bytes[..];
         let mut frames = Vec::new();
         while !rest.is_empty() {

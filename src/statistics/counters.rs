@@ -103,6 +103,14 @@ counters! {
     }
 }
 
+impl ExchangeCounters {
+    /// A message that went to this many queues.
+    #[must_use]
+    pub const fn routed(queues: usize) -> Self {
+        Self { published_in: 1, published_out: queues as u64, unroutable: (queues == 0) as u64 }
+    }
+}
+
 counters! {
     /// Of one channel.
     ChannelCounters[12] {
