@@ -88,6 +88,7 @@ fn undelayed(message: &Message) -> Message {
         body: message.body(),
         persistent: message.is_persistent(),
     })
+    .with_dead_lettered(message.is_dead_lettered())
 }
 
 fn negate_delay(headers: Table<'_>, delay_ms: Option<i64>, writer: &mut TableWriter<'_>) {
