@@ -53,7 +53,7 @@ impl Deduplication {
     /// # Errors
     /// A value that is not allowed.
     pub fn parse(arguments: &FieldTable, is_on: bool) -> Result<Option<Self>, SettingError> {
-        let value = |key| arguments.inner().get(key).filter(|value| **value != AMQPValue::Void);
+        let value = |key| arguments.inner().get(key);
         let is_on = match value(ON) {
             None => is_on,
             Some(AMQPValue::Boolean(on)) => *on,

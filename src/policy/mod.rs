@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::value::as_integer;
 use crate::queue::QueueOptions;
-use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS};
+use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS, is_quorum};
 use crate::topology::ALTERNATE_EXCHANGE;
 
 /// Settings of RabbitMQ's that say where and how it keeps a queue. Coney has one way of its own, so they are taken and
@@ -255,6 +255,7 @@ fn parse(mut table: FieldTable) -> Result<(), (&'static str, String)> {
     match QueueOptions::parse("policy", true, false, false, &table) {
         Ok(_) => Ok(()),
         Err(OptionsError::Invalid { key, why, .. }) => Err((key, format!("is not valid: {why}"))),
+        Err(OptionsError::Type { key, found, .. }) => Err((key, format!("has the wrong type {found}"))),
         Err(OptionsError::Property { property, .. }) => Err((property, "is not valid".to_owned())),
     }
 }
@@ -323,10 +324,7 @@ impl Policies {
     /// The policy of this kind that applies to a queue.
     #[must_use]
     pub fn for_queue(&self, kind: PolicyKind, name: &str, arguments: &FieldTable) -> Option<&Policy> {
-        let is_quorum = match arguments.inner().get("x-queue-type") {
-            Some(AMQPValue::LongString(kind)) => kind.as_bytes() == b"quorum",
-            _ => false,
-        };
+        let is_quorum = is_quorum(arguments);
         self.highest(kind, name, |apply_to| apply_to.covers_queue(is_quorum))
     }
 

@@ -18,7 +18,8 @@ use crate::message::QueueId;
 use crate::policy::CheckedPolicy;
 use crate::queue::options;
 use crate::store::Op;
-use crate::topology::{Binding, Destination, ExchangeSpec, Topology, equivalence};
+use crate::topology::equivalence::{self, QueueForm};
+use crate::topology::{Binding, Destination, ExchangeSpec, Topology};
 
 /// What an import is going to do.
 #[derive(Default)]
@@ -253,15 +254,22 @@ const _: () = assert!(4 * NAME_BYTES_MAX < DEFINITION_KEY_BYTES_MAX, "names alwa
 
 /// Why a queue that is there is not the one that the file describes.
 fn difference(vhost: &str, record: &QueueRecord, spec: &QueueSpec) -> Option<String> {
-    let property = |name, current: bool, received: bool| {
-        equivalence::check_property("queue", &record.name, vhost, name, current, received)
+    let received = QueueForm {
+        durable: spec.options.durable,
+        auto_delete: spec.options.auto_delete,
+        arguments: &spec.arguments,
     };
-    let (now, new) = (&record.arguments, &spec.arguments);
-    let checked = property("durable", record.durable, spec.options.durable)
-        .and_then(|()| property("auto_delete", record.auto_delete, spec.options.auto_delete))
-        .and_then(|()| property("exclusive", record.owner.is_some(), false))
-        .and_then(|()| {
-            equivalence::check_arguments("queue", &record.name, vhost, options::COMPARED, now, new)
+    let keys = options::compared(&record.arguments);
+    let checked =
+        equivalence::check_queue(&record.name, vhost, &keys, record.form(), received).and_then(|()| {
+            equivalence::check_property(
+                "queue",
+                &record.name,
+                vhost,
+                "exclusive",
+                record.owner.is_some(),
+                false,
+            )
         });
     checked.err().map(|error| error.to_string())
 }
