@@ -15,6 +15,14 @@ async fn mortal<const N: usize>(raw: &mut Raw, queue: &str, dead: &str, more: [(
     raw.declare(queue, methods::q::EXCLUSIVE, args).await.map(|_| ())
 }
 
+/// Two queues, each of which dead-letters to the other; the first has these arguments as well.
+async fn pair<const N: usize>(raw: &mut Raw, one: &str, other: &str, more: [(&str, Value); N]) -> Check {
+    let leading =
+        |to: &str| table([("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", to.into())]);
+    raw.declare(one, methods::q::EXCLUSIVE, [leading(other), table(more)].concat()).await?;
+    raw.declare(other, methods::q::EXCLUSIVE, leading(one)).await.map(|_| ())
+}
+
 /// The entries of x-death, newest first.
 fn deaths(message: &Message) -> Check<Vec<Table>> {
     let Some(Value::Array(entries)) = message.props.header("x-death") else {
@@ -156,8 +164,7 @@ crate::cases! {
     "one entry with a count of 2", |ctx| {
         let (q, back) = (ctx.name("q"), ctx.name("back"));
         let mut raw = ctx.raw().await?;
-        mortal(&mut raw, &q, &back, []).await?;
-        mortal(&mut raw, &back, &q, []).await?;
+        pair(&mut raw, &q, &back, []).await?;
         raw.publish("", &q, "m").await;
         for queue in [&q, &back, &q] {
             raw.until_ready(queue, 1).await?;
@@ -170,8 +177,7 @@ crate::cases! {
     "an entry for each, the newest first", |ctx| {
         let (q, back) = (ctx.name("q"), ctx.name("back"));
         let mut raw = ctx.raw().await?;
-        mortal(&mut raw, &q, &back, [("x-max-length", 1.into())]).await?;
-        mortal(&mut raw, &back, &q, []).await?;
+        pair(&mut raw, &q, &back, [("x-max-length", 1.into())]).await?;
         raw.publish("", &q, "m").await;
         for queue in [&q, &back] {
             raw.until_ready(queue, 1).await?;

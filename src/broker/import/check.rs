@@ -3,7 +3,7 @@
 //! Exchanges, queues and bindings are tried on copies of the topologies, so that what a file refers to may be in the
 //! broker or in the file, and the rules are those of a declare.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::fields::NAME_BYTES_MAX;
@@ -76,7 +76,15 @@ pub(super) fn plan(
     new: Vec<Arc<Vhost>>,
     definitions: Definitions,
 ) -> Result<Plan, ImportError> {
-    let mut checker = Checker { shared, vhosts, trials: BTreeMap::new(), plan: Plan::default() };
+    let skipped = definitions.skipped;
+    let mut checker = Checker {
+        shared,
+        vhosts,
+        trials: BTreeMap::new(),
+        skipped,
+        skipped_bindings: 0,
+        plan: Plan::default(),
+    };
     checker.plan.notes = definitions.notes;
     for vhost in &new {
         checker.plan.ops.push(Definition::Vhost(vhost.name.clone()).put());
@@ -88,6 +96,10 @@ pub(super) fn plan(
     definitions.exchanges.into_iter().try_for_each(|(vhost, exchange)| checker.exchange(&vhost, exchange))?;
     definitions.queues.into_iter().try_for_each(|(vhost, queue)| checker.queue(&vhost, queue))?;
     definitions.bindings.into_iter().try_for_each(|(vhost, binding)| checker.binding(&vhost, binding))?;
+    if checker.skipped_bindings > 0 {
+        let count = checker.skipped_bindings;
+        checker.plan.notes.push(format!("{count} bindings skipped with their queues and exchanges"));
+    }
     Ok(checker.plan)
 }
 
@@ -95,6 +107,10 @@ struct Checker<'a> {
     shared: &'a Shared,
     vhosts: &'a BTreeMap<String, Arc<Vhost>>,
     trials: BTreeMap<String, Trial>,
+    /// Queues and exchanges of the file that are not made, with their vhosts.
+    skipped: HashSet<(String, Destination)>,
+    /// Bindings that are not made because of them.
+    skipped_bindings: usize,
     plan: Plan,
 }
 
@@ -219,16 +235,36 @@ impl Checker<'_> {
         Ok(())
     }
 
+    /// Whether a queue or an exchange was skipped, or is one of RabbitMQ's own that is not here, such as
+    /// `amq.rabbitmq.event`: exports have the bindings of those, but not them.
+    fn is_skipped(&self, vhost: &str, end: &Destination) -> bool {
+        let is_there = |trial: &Trial| match end {
+            Destination::Queue(name) => trial.topology.queue(name).is_some(),
+            Destination::Exchange(name) => trial.topology.exchange(name).is_some(),
+        };
+        if self.trials.get(vhost).is_some_and(is_there) {
+            return false;
+        }
+        end.name().starts_with("amq.") || self.skipped.contains(&(vhost.to_owned(), end.clone()))
+    }
+
     fn binding(&mut self, vhost: &str, binding: Binding) -> Done {
         let label = || {
             let (source, destination) = (&binding.source, binding.destination.name());
             format!("binding from '{source}' to '{destination}' in vhost '{vhost}'")
         };
-        let trial = self.trial(vhost, label)?;
+        self.trial(vhost, label)?;
         if binding.source.is_empty() {
             // Those of the default exchange are implied by the queues' names.
             return Ok(());
         }
+        if self.is_skipped(vhost, &Destination::Exchange(binding.source.clone()))
+            || self.is_skipped(vhost, &binding.destination)
+        {
+            self.skipped_bindings += 1;
+            return Ok(());
+        }
+        let trial = self.trial(vhost, label)?;
         let is_new = trial.topology.check_bind(&binding, vhost);
         let is_new = is_new.map_err(|error| ImportError::new(label(), error.to_string()))?;
         if !is_new || trial.vhost.topology.read().is_bound(&binding) {
