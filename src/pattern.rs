@@ -194,13 +194,13 @@ impl Translation {
 fn quantifier(rest: impl Iterator<Item = char>) -> Option<String> {
     let mut text = String::new();
     for next in rest {
-        text.push(next);
         match next {
             '0'..='9' => {}
-            ',' if text.len() > 1 && !text[..text.len() - 1].contains(',') => {}
-            '}' if text.starts_with(|first: char| first.is_ascii_digit()) => return Some(text),
+            ',' if !text.is_empty() && !text.contains(',') => {}
+            '}' if !text.is_empty() => return Some(text + "}"),
             _ => return None,
         }
+        text.push(next);
     }
     None
 }
