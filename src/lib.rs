@@ -8,6 +8,7 @@ pub mod broker;
 pub mod config;
 pub mod dedup;
 pub mod message;
+mod pattern;
 pub mod policy;
 pub mod protocol;
 pub mod queue;

@@ -91,6 +91,7 @@ pub struct Message {
     /// Bytes before the body.
     head: u32,
     persistent: bool,
+    dead_lettered: bool,
     queues: u16,
 }
 
@@ -199,6 +200,20 @@ impl Message {
         self
     }
 
+    /// Whether a queue of this broker dead-lettered it: only then do its headers tell of that. Others may have such headers
+    /// from their publisher.
+    #[must_use]
+    pub const fn is_dead_lettered(&self) -> bool {
+        self.dead_lettered
+    }
+
+    /// The same message with that said anew.
+    #[must_use]
+    pub const fn with_dead_lettered(mut self, dead_lettered: bool) -> Self {
+        self.dead_lettered = dead_lettered;
+        self
+    }
+
     /// A copy that shares no block with other messages, for one that stays behind while they go.
     #[must_use]
     pub fn detached(&self) -> Self {
@@ -211,6 +226,7 @@ impl Message {
             len: self.len,
             head: self.head,
             persistent: self.persistent,
+            dead_lettered: self.dead_lettered,
             queues: self.queues,
         }
     }
@@ -237,7 +253,8 @@ impl fmt::Debug for Message {
 
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
-        self.persistent == other.persistent && self.encoded() == other.encoded()
+        (self.persistent, self.dead_lettered) == (other.persistent, other.dead_lettered)
+            && self.encoded() == other.encoded()
     }
 }
 
@@ -389,6 +406,7 @@ impl FinishedBlock {
             len: slot.len,
             head: slot.head,
             persistent: slot.persistent,
+            dead_lettered: false,
             queues: slot.queues,
         }
     }

@@ -104,6 +104,53 @@ async fn an_export_of_rabbitmq_is_imported_on_every_start() {
     }
 }
 
+/// Exports of two RabbitMQs with all that one can have: plugins' exchanges and parameters, streams, users of every hash,
+/// patterns that look around, queues with generated names.
+const RICH: [(&str, &str); 2] = [
+    ("3.10.8", include_str!("data/definitions-3.10.8.json")),
+    ("4.0.5", include_str!("data/definitions-4.0.5.json")),
+];
+
+fn names(json: &serde_json::Value, section: &str) -> Vec<String> {
+    let mut names: Vec<String> = json[section]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|object| object["name"].as_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn whatever_rabbitmq_exports_is_imported() {
+    for (version, export) in RICH {
+        let dir = tempfile::tempdir().unwrap();
+        let original: serde_json::Value = serde_json::from_str(export).unwrap();
+        for round in 0..2 {
+            let broker = start(dir.path(), export).await.unwrap_or_else(|error| panic!("{version}: {error}"));
+            let again: serde_json::Value =
+                serde_json::from_str(&broker.export_definitions().await.unwrap()).unwrap();
+            assert_eq!(names(&again, "users"), names(&original, "users"), "{version} round {round}");
+            assert_eq!(names(&again, "vhosts"), names(&original, "vhosts"));
+            assert_eq!(names(&again, "policies"), names(&original, "policies"));
+            for policy in original["policies"].as_array().unwrap() {
+                let kept =
+                    again["policies"].as_array().unwrap().iter().find(|kept| kept["name"] == policy["name"]);
+                assert_eq!(kept, Some(policy), "every key of it, known or not");
+            }
+            let made = |name: &str| !name.starts_with("amq.") && name != "q.stream";
+            let expected: Vec<_> = names(&original, "queues").into_iter().filter(|name| made(name)).collect();
+            assert_eq!(names(&again, "queues"), expected);
+            for (user, works) in [("u256", true), ("u512", true), ("umd5", false), ("unone", false)] {
+                assert_eq!(connect(&broker, &format!("{user}:pw"), "rich").await.is_ok(), works, "{user}");
+            }
+            assert!(connect(&broker, "unone:", "rich").await.is_err());
+            broker.shutdown().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn messages_of_an_imported_queue_survive_the_next_import() {
     let dir = tempfile::tempdir().unwrap();

@@ -12,9 +12,9 @@ use crate::message::{Message, Position, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
 use crate::queue::{DeadLetter, Publish, QueueOptions};
-use crate::session::{PropertySource, delay_ms};
+use crate::session::PropertySource;
 use crate::statistics::ExchangeCounters;
-use crate::topology::{HeaderSource, RouteScratch};
+use crate::topology::{HeaderSource, RouteError, RouteScratch, Undelayed};
 
 /// Dead letters of one queue.
 pub(super) struct DeadLettering<'a> {
@@ -29,18 +29,21 @@ impl DeadLettering<'_> {
     pub(super) fn carry_out(&self, letters: Vec<DeadLetter>) {
         let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
         let mut stored: Vec<Position> = Vec::new();
+        let mut scratch = RouteScratch::default();
         for letter in letters {
             stored.extend(letter.stored);
             let message = self.dead_letter(&letter);
             count_reason(&self.shared.counters.dead_lettered, letter.reason, 1);
-            let (targets, delay_ms) = match self.delay(&message) {
-                Some((queue, ms)) => (vec![queue], Some(ms)),
-                None => (self.targets(&message), None),
-            };
-            let message = message.for_queues(targets.len());
+            let targets = self.targets(&message, &mut scratch);
+            let (delay_queues, delay_ms) = scratch.delayed().unzip();
+            let delay_queues = delay_queues.unwrap_or_default();
+            let message = message.for_queues(targets.len() + delay_queues.len());
             for queue in targets {
+                per_queue.entry(queue).or_default().push(publish(message.clone()));
+            }
+            for queue in delay_queues {
                 let publish = Publish { ttl_ms: delay_ms, ..publish(message.clone()) };
-                per_queue.entry(queue).or_default().push(publish);
+                per_queue.entry(*queue).or_default().push(publish);
             }
         }
         Transfer { shared: self.shared, vhost: self.vhost, from: self.record.id, as_new: false }
@@ -59,26 +62,23 @@ impl DeadLettering<'_> {
         dead_letter::with_death(&letter.message, &death)
     }
 
-    /// Where it has to wait, and how long, if its exchange delays it.
-    fn delay(&self, message: &Message) -> Option<(QueueId, u64)> {
-        let queue = self.vhost.topology.read().delay_queue(message.exchange())?;
-        let headers = Properties::parse(message.properties()).ok()?.headers()?;
-        Some((queue, delay_ms(headers)?))
-    }
-
-    fn targets(&self, message: &Message) -> Vec<QueueId> {
+    /// Where it goes now; where it has to wait before is in `scratch` afterwards.
+    fn targets(&self, message: &Message, scratch: &mut RouteScratch) -> Vec<QueueId> {
         let keys = dead_letter::routing_keys(message);
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let properties = Properties::parse(message.properties()).ok().map(PropertySource);
-        let source = properties.as_ref().map(|properties| properties as &dyn HeaderSource);
         let mut queues = Vec::new();
-        let routed = self.vhost.topology.route(
-            message.exchange(),
-            &keys,
-            source,
-            &mut queues,
-            &mut RouteScratch::default(),
-        );
+        let mut route = |source: Option<&dyn HeaderSource>| {
+            self.vhost.topology.route(message.exchange(), &keys, source, &mut queues, scratch)
+        };
+        let routed = match route(properties.as_ref().map(|source| source as &dyn HeaderSource)) {
+            Err(RouteError::InvalidDelay(error)) => {
+                // Its publisher cannot be told any more.
+                tracing::warn!(queue = self.record.name, %error, "a dead letter is routed without delay");
+                route(properties.map(Undelayed).as_ref().map(|source| source as &dyn HeaderSource))
+            }
+            routed => routed,
+        };
         if routed.is_err() {
             tracing::debug!(queue = self.record.name, "the dead-letter exchange does not exist");
         }

@@ -13,8 +13,8 @@ use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_pro
 use crate::protocol::table::{FieldValue, Table, TableWriter};
 use crate::queue::dead_letter::extra_keys;
 use crate::queue::{Due, Publish};
-use crate::session::{DELAY, PropertySource};
-use crate::topology::RouteScratch;
+use crate::session::PropertySource;
+use crate::topology::{DELAY, HeaderSource, RouteScratch, Undelayed};
 
 /// Messages that leave a delayed exchange.
 pub(super) struct DueMessages<'a> {
@@ -54,9 +54,10 @@ impl DueMessages<'_> {
         if let Some(headers) = properties.headers() {
             keys.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
         }
-        let source = PropertySource(properties);
-        let topology = &self.vhost.topology;
-        if topology.route(message.exchange(), &keys, Some(&source), &mut queues, scratch).is_err() {
+        // It may have come by a binding from the exchange that it names. It waits nowhere else: its delay is negated.
+        let exchange = self.record.name.as_bytes();
+        let source = Undelayed(PropertySource(properties));
+        if self.vhost.topology.route(exchange, &keys, Some(&source), &mut queues, scratch).is_err() {
             tracing::debug!(exchange = self.record.name, "the delayed exchange is gone");
         }
         queues
@@ -68,8 +69,9 @@ impl DueMessages<'_> {
 fn undelayed(message: &Message) -> Message {
     let Ok(properties) = Properties::parse(message.properties()) else { return message.clone() };
     let Some(headers) = properties.headers() else { return message.clone() };
+    let delay_ms = PropertySource(properties).delay_ms().ok().flatten().and_then(|ms| i64::try_from(ms).ok());
     let mut table = Vec::with_capacity(headers.bytes().len());
-    negate_delay(headers, &mut TableWriter::new(&mut table));
+    negate_delay(headers, delay_ms, &mut TableWriter::new(&mut table));
     let edit = PropertiesEdit {
         headers: Some(HeadersEdit::Replace(&table)),
         drop_expiration: false,
@@ -86,13 +88,14 @@ fn undelayed(message: &Message) -> Message {
         body: message.body(),
         persistent: message.is_persistent(),
     })
+    .with_dead_lettered(message.is_dead_lettered())
 }
 
-fn negate_delay(headers: Table<'_>, writer: &mut TableWriter<'_>) {
-    for ((key, value), (_, raw)) in headers.iter().zip(headers.iter_raw()) {
-        match value.as_i64() {
+fn negate_delay(headers: Table<'_>, delay_ms: Option<i64>, writer: &mut TableWriter<'_>) {
+    for (key, raw) in headers.iter_raw() {
+        match delay_ms {
             _ if key == b"BCC" => {}
-            Some(delay) if key == DELAY => writer.entry(key, FieldValue::I64(-delay)),
+            Some(delay_ms) if key == DELAY => writer.entry(key, FieldValue::I64(-delay_ms)),
             _ => writer.entry_raw(key, raw),
         }
     }

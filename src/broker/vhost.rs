@@ -17,6 +17,7 @@ use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::{Command, ConnectionId, Counts, QueueOptions, Reply};
 use crate::statistics::QueueStatistics;
 use crate::store::Op;
+use crate::topology::equivalence::QueueForm;
 use crate::topology::{Binding, Destination, Removed, SharedTopology};
 
 /// What the broker knows of a queue beside its messages.
@@ -49,6 +50,12 @@ impl QueueRecord {
             Some(Reply::Counts(counts)) => Some(counts),
             _ => None,
         }
+    }
+
+    /// It as its declare described it.
+    #[must_use]
+    pub const fn form(&self) -> QueueForm<'_> {
+        QueueForm { durable: self.durable, auto_delete: self.auto_delete, arguments: &self.arguments }
     }
 
     /// The options that follow from its declare arguments alone.

@@ -3,7 +3,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use crate::protocol::value::type_name;
+use crate::protocol::value::{as_integer, type_name};
 
 /// Arguments that are compared when a queue or an exchange is declared again.
 pub const COMPARED: [&str; 4] = [ON, SIZE, TTL, HEADER];
@@ -53,7 +53,7 @@ impl Deduplication {
     /// # Errors
     /// A value that is not allowed.
     pub fn parse(arguments: &FieldTable, is_on: bool) -> Result<Option<Self>, SettingError> {
-        let value = |key| arguments.inner().get(key).filter(|value| **value != AMQPValue::Void);
+        let value = |key| arguments.inner().get(key);
         let is_on = match value(ON) {
             None => is_on,
             Some(AMQPValue::Boolean(on)) => *on,
@@ -75,10 +75,14 @@ fn wrong_type(key: &'static str, expected: &str, value: &AMQPValue) -> SettingEr
     SettingError { key, why: format!("\"expected {expected}, got {}\"", type_name(value)) }
 }
 
+/// A number, also as text: the plugin takes both.
 fn number(key: &'static str, value: &AMQPValue, most: u32) -> Result<u32, SettingError> {
-    let Some(number) = crate::protocol::value::as_integer(value) else {
-        return Err(wrong_type(key, "integer", value));
+    let text = match value {
+        AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+        _ => None,
     };
+    let number = text.map_or_else(|| as_integer(value), |text| text.parse().ok());
+    let Some(number) = number else { return Err(wrong_type(key, "integer", value)) };
     let fits = u32::try_from(number).ok().filter(|number| (1..=most).contains(number));
     fits.ok_or_else(|| SettingError { key, why: format!("{number} is not a number from 1 to {most}") })
 }

@@ -13,18 +13,21 @@ mod tests;
 use std::collections::BTreeMap;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
+use crate::pattern::NamePattern;
 use crate::protocol::value::as_integer;
 use crate::queue::QueueOptions;
-use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS};
+use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS, is_quorum};
 use crate::topology::ALTERNATE_EXCHANGE;
 
-/// Settings of RabbitMQ's that say where and how it keeps a queue. Coney has one way of its own, so they are taken and
-/// have no effect.
+/// Settings of RabbitMQ's and its plugins' that are kept and have no effect: where and how it stores a queue (Coney has one
+/// way of its own), streams, and what plugins do that are not here.
 const INERT: &[&str] = &[
     "dead-letter-strategy",
+    "federation-upstream",
+    "federation-upstream-pattern",
+    "federation-upstream-set",
     "ha-mode",
     "ha-params",
     "ha-promote-on-failure",
@@ -32,13 +35,22 @@ const INERT: &[&str] = &[
     "ha-sync-batch-size",
     "ha-sync-mode",
     "initial-cluster-size",
+    "max-age",
     "max-in-memory-bytes",
     "max-in-memory-length",
     "queue-leader-locator",
     "queue-master-locator",
     "queue-mode",
     "queue-version",
+    "routing-key",
+    "shards-per-node",
+    "stream-filter-size-bytes",
+    "stream-max-segment-size-bytes",
     "target-group-size",
+    "x-cache-persistence",
+    "x-cache-size",
+    "x-cache-ttl",
+    "x-message-deduplication",
 ];
 
 /// What a policy applies to (`apply-to`).
@@ -175,11 +187,9 @@ impl Policy {
         if self.name.is_empty() {
             return fail("the name may not be empty".to_owned());
         }
-        let pattern = match Regex::new(&self.pattern) {
+        let pattern = match NamePattern::parse(&self.pattern) {
             Ok(pattern) => pattern,
-            Err(error) => {
-                let error = error.to_string();
-                let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            Err(why) => {
                 return fail(format!("pattern: \"{}\" is not a regular expression: {why}", self.pattern));
             }
         };
@@ -255,6 +265,7 @@ fn parse(mut table: FieldTable) -> Result<(), (&'static str, String)> {
     match QueueOptions::parse("policy", true, false, false, &table) {
         Ok(_) => Ok(()),
         Err(OptionsError::Invalid { key, why, .. }) => Err((key, format!("is not valid: {why}"))),
+        Err(OptionsError::Type { key, found, .. }) => Err((key, format!("has the wrong type {found}"))),
         Err(OptionsError::Property { property, .. }) => Err((property, "is not valid".to_owned())),
     }
 }
@@ -295,7 +306,7 @@ pub struct CheckedPolicy {
     pub policy: Policy,
     /// Keys of it that have no effect here.
     pub inert: Vec<String>,
-    pattern: Regex,
+    pattern: NamePattern,
 }
 
 /// The policies of one vhost.
@@ -323,10 +334,7 @@ impl Policies {
     /// The policy of this kind that applies to a queue.
     #[must_use]
     pub fn for_queue(&self, kind: PolicyKind, name: &str, arguments: &FieldTable) -> Option<&Policy> {
-        let is_quorum = match arguments.inner().get("x-queue-type") {
-            Some(AMQPValue::LongString(kind)) => kind.as_bytes() == b"quorum",
-            _ => false,
-        };
+        let is_quorum = is_quorum(arguments);
         self.highest(kind, name, |apply_to| apply_to.covers_queue(is_quorum))
     }
 

@@ -190,13 +190,29 @@ fn every_policy_argument_is_an_argument() {
         assert!(argument.starts_with("x-"), "{argument}");
         // A wrong type reaches the argument's own parser.
         let error = check_argument(argument, &AMQPValue::FieldTable(FieldTable::default())).unwrap_err();
-        assert!(error.contains("expected"), "{argument} {merge:?}: {error}");
+        let refused =
+            ["expected", "unacceptable_type", "wrong type"].iter().any(|words| error.contains(words));
+        assert!(refused, "{argument} {merge:?}: {error}");
     }
 }
 
 #[test]
-fn settings_of_rabbitmqs_own_storage_are_taken_without_effect() {
+fn settings_that_are_not_served_are_kept_without_effect() {
     let checked =
         Policy::new("p", "", "ha-mode", string("all")).with("max-length", number(1)).check("/").unwrap();
     assert_eq!(checked.inert, ["ha-mode"]);
+    for key in INERT {
+        let checked = Policy::new("p", "", key, string("whatever")).check("/").unwrap();
+        assert_eq!(checked.inert, [*key]);
+        assert!(checked.policy.definition.inner().contains_key(*key), "it can be exported again");
+        let policies = policies(vec![checked.policy]);
+        assert!(policies.queue_arguments("q", &FieldTable::default()).unwrap().inner().is_empty());
+    }
+}
+
+#[test]
+fn a_pattern_may_look_around() {
+    let policies = policies(vec![Policy::new("p", "^(?!amq\\.)", "max-length", number(1))]);
+    assert!(policies.queue_arguments("orders", &FieldTable::default()).is_some());
+    assert!(policies.queue_arguments("amq.gen-x", &FieldTable::default()).is_none());
 }

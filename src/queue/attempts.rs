@@ -139,5 +139,5 @@ fn with_headers(message: &Message, replaced: &[&[u8]], write: impl FnOnce(&mut T
         // They were checked when they came in; a message is worth more than its counts.
         return message.clone();
     }
-    Message::new(Parts { properties: &edited, ..parts })
+    Message::new(Parts { properties: &edited, ..parts }).with_dead_lettered(message.is_dead_lettered())
 }

@@ -1,5 +1,9 @@
 //! Dead letters: the history they carry, and when they stop going round
 //! (<https://www.rabbitmq.com/docs/dlx#effects>).
+//!
+//! The history is the broker's own. As in RabbitMQ since 4.0, what a publisher puts into these headers is no history: it
+//! comes to consumers as it was sent, and is gone with the first death. So a client that publishes a dead letter again
+//! starts a new history, and its message is not taken for one that goes round by itself.
 
 use super::attempts::{Attempts, DESCRIBED};
 use crate::message::{Message, Parts};
@@ -54,6 +58,9 @@ pub struct Death<'a> {
 const REWRITTEN: &[&[u8]] =
     &[b"x-death", b"x-last-death-exchange", b"x-last-death-queue", b"x-last-death-reason"];
 
+/// Headers that are made with the first death.
+const OF_FIRST: &[&[u8]] = &[b"x-first-death-exchange", b"x-first-death-queue", b"x-first-death-reason"];
+
 /// The message as its dead-letter exchange gets it.
 #[must_use]
 pub fn with_death(message: &Message, death: &Death<'_>) -> Message {
@@ -61,7 +68,8 @@ pub fn with_death(message: &Message, death: &Death<'_>) -> Message {
     let properties = Properties::parse(parts.properties).ok();
     let headers = properties.as_ref().and_then(Properties::headers);
     let expiration = properties.as_ref().and_then(Properties::expiration);
-    let table = new_headers(&parts, headers, expiration, death);
+    let former = if message.is_dead_lettered() { history(headers) } else { Vec::new() };
+    let table = new_headers(&parts, headers, &former, expiration, death);
     let edit =
         PropertiesEdit { headers: Some(HeadersEdit::Replace(&table)), drop_expiration: true, reply_to: None };
     let mut edited = Vec::with_capacity(parts.properties.len() + table.len() + 8);
@@ -71,33 +79,36 @@ pub fn with_death(message: &Message, death: &Death<'_>) -> Message {
     }
     let routing_key = death.routing_key.map_or(parts.routing_key, str::as_bytes);
     Message::new(Parts { exchange: death.exchange.as_bytes(), routing_key, properties: &edited, ..parts })
+        .with_dead_lettered(true)
 }
 
 fn new_headers(
     parts: &Parts<'_>,
     headers: Option<Table<'_>>,
+    former: &[Table<'_>],
     expiration: Option<&[u8]>,
     death: &Death<'_>,
 ) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = TableWriter::new(&mut bytes);
-    let mut had_first = false;
+    let is_first = former.is_empty();
     for (key, raw) in headers.iter().flat_map(Table::iter_raw) {
-        had_first |= key == b"x-first-death-reason";
         // With a routing key of the queue's own, the keys in CC no longer count.
-        let dropped = REWRITTEN.contains(&key) || (key == b"CC" && death.routing_key.is_some());
+        let dropped = REWRITTEN.contains(&key)
+            || (is_first && OF_FIRST.contains(&key))
+            || (key == b"CC" && death.routing_key.is_some());
         if !dropped {
             writer.entry_raw(key, raw);
         }
     }
-    writer.entry_raw(b"x-death", &deaths(parts, headers, expiration, death));
+    writer.entry_raw(b"x-death", &deaths(parts, headers, former, expiration, death));
     let mut stamp = |prefix: &str| {
         let pairs = [("exchange", parts.exchange), ("queue", death.queue.as_bytes())];
         for (name, value) in pairs.into_iter().chain([("reason", death.reason.name().as_bytes())]) {
             writer.entry(format!("{prefix}-{name}").as_bytes(), FieldValue::LongString(value));
         }
     };
-    if !had_first {
+    if is_first {
         stamp("x-first-death");
     }
     stamp("x-last-death");
@@ -109,6 +120,7 @@ fn new_headers(
 fn deaths(
     parts: &Parts<'_>,
     headers: Option<Table<'_>>,
+    former: &[Table<'_>],
     expiration: Option<&[u8]>,
     death: &Death<'_>,
 ) -> Vec<u8> {
@@ -116,7 +128,6 @@ fn deaths(
         bytes_of(table, b"queue") == death.queue.as_bytes()
             && bytes_of(table, b"reason") == death.reason.name().as_bytes()
     };
-    let former = history(headers);
     let first = match former.iter().find(|table| same(table)) {
         Some(again) => counted_once_more(again, death),
         None => first_death(parts, headers, expiration, death),
@@ -144,6 +155,9 @@ fn push_table(items: &mut Vec<u8>, table: &[u8]) {
 fn counted_once_more(table: &Table<'_>, death: &Death<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = TableWriter::new(&mut bytes);
+    if table.get(b"count").is_none() {
+        writer.entry(b"count", FieldValue::I64(1));
+    }
     for (key, raw) in table.iter_raw() {
         if death.attempts.is_some() && DESCRIBED.contains(&key) {
             continue;

@@ -55,8 +55,10 @@ pub(super) struct Keys {
     pub(super) generation: Option<u64>,
     /// What duplicates are known by, if the exchange lets none through.
     pub(super) scope: Option<Arc<ExchangeDedup>>,
-    /// Where messages wait for their time, if the exchange delays any.
-    pub(super) delay_queue: Option<QueueId>,
+    /// Delayed exchanges on the way where the message has to wait, as their queues; such a route is never kept.
+    pub(super) delay_queues: Vec<QueueId>,
+    /// How long it has to wait there.
+    pub(super) delay_ms: Option<u64>,
     /// What passed through the exchange since the last report.
     pub(super) counted: ExchangeCounters,
     /// Where that is to be added.

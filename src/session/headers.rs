@@ -5,7 +5,7 @@ use crate::protocol::table::FieldValue;
 use crate::topology::{HashProperty, HeaderSource, HeaderValue};
 
 /// Lets exchanges look into a message's headers and properties.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct PropertySource<'a>(pub Properties<'a>);
 
 impl HeaderSource for PropertySource<'_> {

@@ -38,7 +38,6 @@ pub use handshake::Tuned;
 pub use headers::PropertySource;
 pub use link::{Limits, Link, SessionCounters};
 pub use overview::{ChannelMode, ChannelNumbers, ChannelReport};
-pub use publish::{DELAY, delay_ms};
 pub use request::{ChannelRequest, Request};
 
 use std::borrow::Cow;

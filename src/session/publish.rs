@@ -10,8 +10,7 @@ use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
-use crate::statistics::ExchangeCounters;
-use crate::topology::{HeaderSource, RouteScratch};
+use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
 use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
 
@@ -25,8 +24,6 @@ use super::{Link, clean_bytes, settle_exchange};
 /// basic.publish, for the close method's fields.
 pub(super) const PUBLISH: MethodId = MethodId { class: 60, method: 40 };
 const BASIC: u16 = 60;
-/// The header that says how long a message waits in a delayed exchange, in ms.
-pub const DELAY: &[u8] = b"x-delay";
 /// delivery-mode 2 (spec section 1.8.1).
 const PERSISTENT: u8 = 2;
 /// Where room for a body is made at once; a client that announces more has to send it first.
@@ -192,34 +189,31 @@ impl Channel {
         bytes: &[u8],
         properties: &Properties<'_>,
         body: &Completed<'_>,
-        mut envelope: Envelope,
+        envelope: Envelope,
     ) -> Result<(), Exception> {
         let headers = properties.headers();
         let mark = self.mark(properties, headers)?;
-        let delay = self.keys.delay_queue.zip(headers.and_then(delay_ms));
-        // A message that waits keeps its BCC, which it is routed by then.
-        let seen = if delay.is_some() { None } else { headers };
-        let rewritten = self.rewritten(link, bytes, properties, seen)?;
-        let waits = delay.map(|(queue, ms)| {
-            envelope.ttl_ms = Some(ms);
-            [queue]
-        });
-        let route = waits.as_ref().map_or(&self.keys.route[..], |queue| &queue[..]);
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
-        let parts = Parts {
-            exchange: &self.keys.exchange,
-            routing_key: &self.keys.routing_key,
-            properties: rewritten.as_deref().unwrap_or(bytes),
-            body: body.bytes(),
-            persistent,
+        let rewritten = self.rewritten(link, bytes, properties, headers)?;
+        let content = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
+        let Keys { route, delay_queues, mandatory, .. } = &self.keys;
+        let Some(delay_ms) = self.keys.delay_ms else {
+            return pass_on(&mut self.mode, route, *mandatory, link, content, envelope, mark);
         };
-        let content = match body {
-            Completed::Assembled(message) if rewritten.is_none() => {
-                Content::Owned(message.clone().with_persistent(persistent))
-            }
-            _ => Content::Borrowed(parts),
-        };
-        pass_on(&mut self.mode, route, self.keys.mandatory, link, content, envelope, mark)
+        // A message that waits keeps its BCC, which it is routed by then.
+        let rewritten = self.rewritten(link, bytes, properties, None)?;
+        let delayed = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
+        let later = Envelope { ttl_ms: Some(delay_ms), ..envelope };
+        if route.is_empty() {
+            return pass_on(&mut self.mode, delay_queues, *mandatory, link, delayed, later, mark);
+        }
+        pass_on_both(
+            &mut self.mode,
+            link,
+            [(route, content, envelope), (delay_queues, delayed, later)],
+            mark,
+        );
+        Ok(())
     }
 
     /// What queues need to know of the message, with its properties checked on the way.
@@ -347,16 +341,19 @@ impl Channel {
         let source: &dyn HeaderSource = &PropertySource(properties);
         let outcome =
             link.topology.route(&keys.exchange, &all, Some(source), &mut keys.route, &mut link.scratch);
-        let cacheable = outcome.map_err(|_| {
-            let name = String::from_utf8_lossy(&keys.exchange);
-            Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
+        let cacheable = outcome.map_err(|error| match error {
+            RouteError::NoSuchExchange => {
+                let name = String::from_utf8_lossy(&keys.exchange);
+                Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
+            }
+            RouteError::InvalidDelay(error) => Exception::precondition_failed(error.to_string()),
         })?;
+        keys.note_delay(&link.scratch);
         if first_time {
             keys.report(link);
             keys.statistics = link.topology.read().statistics(&keys.exchange);
             check_not_internal(link, &keys.exchange)?;
             keys.scope = link.topology.read().scope(&keys.exchange);
-            keys.delay_queue = link.topology.read().delay_queue(&keys.exchange);
             keys.permitted = Some(generation);
         }
         keys.generation = (cacheable && !has_extra).then_some(generation);
@@ -368,7 +365,9 @@ impl Keys {
     /// Counts a routed message.
     #[inline]
     const fn count(&mut self) {
-        self.counted.add(&ExchangeCounters::routed(self.route.len()));
+        self.counted.published_in += 1;
+        self.counted.published_out += self.route.len() as u64;
+        self.counted.unroutable += (self.route.is_empty() && self.delay_ms.is_none()) as u64;
     }
 
     /// Leaves what passed through the exchange with the session, for its next report.
@@ -380,6 +379,14 @@ impl Keys {
             Some((_, sum)) => sum.add(&counted),
             None => reported.push((Arc::clone(statistics), counted)),
         }
+    }
+
+    fn note_delay(&mut self, scratch: &RouteScratch) {
+        self.delay_queues.clear();
+        self.delay_ms = scratch.delayed().map(|(queues, ms)| {
+            self.delay_queues.extend_from_slice(queues);
+            ms
+        });
     }
 
     /// Whether the client may publish to this exchange, which is asked once per exchange and generation: a change of
@@ -417,6 +424,56 @@ impl Completed<'_> {
         match self {
             Self::Whole(bytes) => bytes,
             Self::Assembled(message) => message.body(),
+        }
+    }
+}
+
+/// A message's content for its queues: as it came, or with properties that were rewritten.
+fn content_of<'a>(
+    keys: &'a Keys,
+    properties: &'a [u8],
+    rewritten: Option<&'a [u8]>,
+    body: &'a Completed<'_>,
+    persistent: bool,
+) -> Content<'a> {
+    match body {
+        Completed::Assembled(message) if rewritten.is_none() => {
+            Content::Owned(message.clone().with_persistent(persistent))
+        }
+        _ => Content::Borrowed(Parts {
+            exchange: &keys.exchange,
+            routing_key: &keys.routing_key,
+            properties: rewritten.unwrap_or(properties),
+            body: body.bytes(),
+            persistent,
+        }),
+    }
+}
+
+/// Hands a message both to the queues that it goes to now and to those where it waits: it is confirmed when all have it.
+fn pass_on_both(
+    mode: &mut Mode,
+    link: &mut Link,
+    copies: [(&[QueueId], Content<'_>, Envelope); 2],
+    mark: Option<Arc<DedupKeys>>,
+) {
+    let queues_count = copies.iter().map(|(queues, ..)| queues.len()).sum();
+    let sequence = match mode {
+        Mode::Confirm(confirms) => confirms.publish(queues_count),
+        _ => 0,
+    };
+    for (queues, content, envelope) in copies {
+        let envelope = Envelope { sequence, ..envelope };
+        match (&mut *mode, &mark) {
+            (Mode::Transaction(work), _) => work.publishes.push(TxPublish {
+                queues: queues.to_vec(),
+                message: owned(content).for_queues(queues.len()),
+                envelope,
+                mark: mark.clone(),
+                mandatory: false,
+            }),
+            (_, None) => link.outgoing.publish(queues, content, envelope),
+            (_, Some(mark)) => link.outgoing.publish_marked(queues, content, envelope, mark),
         }
     }
 }
@@ -479,13 +536,6 @@ fn owned_ref(content: &Content<'_>) -> Message {
         Content::Borrowed(parts) => Message::new(*parts),
         Content::Owned(message) => message.clone(),
     }
-}
-
-/// How long a message has to wait, in ms; one that does not wait has none, or, when it did, a negative one.
-#[must_use]
-pub fn delay_ms(headers: Table<'_>) -> Option<u64> {
-    let delay = headers.get(DELAY).and_then(|value| value.as_i64());
-    delay.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0)
 }
 
 /// `CC` and `BCC` are arrays, or not there (<https://www.rabbitmq.com/docs/sender-selected>).

@@ -50,6 +50,7 @@ const EXPIRES: u8 = 2;
 const REDELIVERED: u8 = 4;
 const LEVEL: u8 = 8;
 const SHARED: u8 = 16;
+const DEAD_LETTERED: u8 = 32;
 
 /// The key of a chunk.
 pub(super) fn chunk_key(queue: QueueId, first: Position) -> Vec<u8> {
@@ -305,6 +306,7 @@ pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64,
         (REDELIVERED, entry.redelivered),
         (LEVEL, entry.level != 0),
         (SHARED, shared.is_some()),
+        (DEAD_LETTERED, entry.message.is_dead_lettered()),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -404,7 +406,7 @@ impl Header {
     /// Takes an entry off the reader, which ends where the block does, at `end`.
     fn decode(reader: &mut Reader<'_>, last: Position, end: usize) -> Option<(Self, Place)> {
         let flags = reader.u8()?;
-        if flags & !(PERSISTENT | EXPIRES | REDELIVERED | LEVEL | SHARED) != 0 {
+        if flags & !(PERSISTENT | EXPIRES | REDELIVERED | LEVEL | SHARED | DEAD_LETTERED) != 0 {
             return None;
         }
         let position = Position(last.0.checked_add(reader.varint()?)?);
@@ -429,6 +431,7 @@ impl Header {
 
     fn with_message(self, message: Message) -> StoredMessage {
         let Self { flags, position, level, expires_at } = self;
+        let message = message.with_dead_lettered(flags & DEAD_LETTERED != 0);
         StoredMessage { position, message, level, expires_at, redelivered: flags & REDELIVERED != 0 }
     }
 }

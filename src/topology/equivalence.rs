@@ -1,12 +1,45 @@
 //! Whether a redeclaration means the same thing, and how RabbitMQ says that it does not. Serves exchanges and queues.
-//! Values are compared without their type (a byte 5 equals a long 5), but 5 is not 5.0.
+//! Values are compared without their type (a byte 5 equals a long 5), but 5 is not 5.0. A queue without a type is classic.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::TopologyError;
 use crate::protocol::value::type_name;
+
+const QUEUE_TYPE: &str = "x-queue-type";
+
+/// The type of a queue that does not say one.
+static CLASSIC: LazyLock<AMQPValue> = LazyLock::new(|| AMQPValue::LongString("classic".into()));
+
+/// A queue as a declare describes it, but for its exclusivity.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueForm<'a> {
+    /// Whether it survives a restart.
+    pub durable: bool,
+    /// Whether it goes with its last consumer.
+    pub auto_delete: bool,
+    /// The declare's arguments.
+    pub arguments: &'a FieldTable,
+}
+
+/// Checks that a queue's redeclare means the queue that is there; of the arguments, the `keys` count.
+///
+/// # Errors
+/// 406 with RabbitMQ's text for the first difference, in its order: durable, auto_delete, arguments.
+pub fn check_queue(
+    name: &str,
+    vhost: &str,
+    keys: &[&str],
+    current: QueueForm<'_>,
+    received: QueueForm<'_>,
+) -> Result<(), TopologyError> {
+    check_property("queue", name, vhost, "durable", current.durable, received.durable)?;
+    check_property("queue", name, vhost, "auto_delete", current.auto_delete, received.auto_delete)?;
+    check_arguments("queue", name, vhost, keys, current.arguments, received.arguments)
+}
 
 /// Checks that the `keys` of a redeclare's arguments equal the current ones. Other keys may differ.
 ///
@@ -21,7 +54,7 @@ pub fn check_arguments(
     received: &FieldTable,
 ) -> Result<(), TopologyError> {
     for key in keys {
-        let (now, new) = (current.inner().get(*key), received.inner().get(*key));
+        let (now, new) = (argument(current, key), argument(received, key));
         if !same(now, new) {
             let (now, new) = describe(now, new);
             let place = format!("for {kind_of_thing} '{name}' in vhost '{vhost}'");
@@ -29,6 +62,11 @@ pub fn check_arguments(
         }
     }
     Ok(())
+}
+
+fn argument<'a>(table: &'a FieldTable, key: &str) -> Option<&'a AMQPValue> {
+    let default: Option<&AMQPValue> = if key == QUEUE_TYPE { Some(&CLASSIC) } else { None };
+    table.inner().get(key).or(default)
 }
 
 /// Checks a property that is not an argument, such as `durable`.
@@ -266,6 +304,32 @@ mod tests {
         assert_eq!(text(Some(AMQPValue::LongInt(5)), Some(AMQPValue::Timestamp(5))), "ok");
         assert_eq!(text(Some(long_string("a")), Some(AMQPValue::ByteArray(b"a"[..].into()))), "ok");
         assert_eq!(text(None, None), "ok");
+    }
+
+    /// As RabbitMQ 4.0.5, whose texts these are.
+    #[test]
+    fn a_queue_without_a_type_is_classic() {
+        let typed = |kind: AMQPValue| {
+            let mut table = FieldTable::default();
+            table.insert(QUEUE_TYPE.into(), kind);
+            table
+        };
+        let check = |current: &FieldTable, received: &FieldTable| {
+            let form = |arguments| QueueForm { durable: true, auto_delete: false, arguments };
+            let checked = check_queue("Q", "V", &[QUEUE_TYPE], form(current), form(received));
+            checked.map_err(|error| error.to_string().rsplit_once(": ").unwrap().1.to_owned())
+        };
+        let (none, classic, quorum) =
+            (FieldTable::default(), typed(long_string("classic")), typed(long_string("quorum")));
+        for (current, received) in [(&none, &classic), (&classic, &none), (&classic, &classic)] {
+            assert_eq!(check(current, received), Ok(()));
+        }
+        let differs =
+            |received: &str, current: &str| Err(format!("received {received} but current is '{current}'"));
+        assert_eq!(check(&none, &quorum), differs("'quorum'", "classic"));
+        assert_eq!(check(&quorum, &none), differs("'classic'", "quorum"));
+        assert_eq!(check(&none, &typed(AMQPValue::Void)), differs("none", "classic"));
+        assert_eq!(check(&none, &typed(AMQPValue::LongInt(5))), differs("'5'", "classic"));
     }
 
     #[test]

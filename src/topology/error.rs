@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::delay::InvalidDelay;
+
 /// A refused topology operation; a channel exception of the given reply code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopologyError {
@@ -45,7 +47,13 @@ impl TopologyError {
     }
 }
 
-/// The exchange of a publish does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no such exchange")]
-pub struct NoSuchExchange;
+/// Why a message cannot be routed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// The exchange that it was published to does not exist.
+    #[error("no such exchange")]
+    NoSuchExchange,
+    /// It came to a delayed exchange, and says in no way that can be understood how long it has to wait.
+    #[error(transparent)]
+    InvalidDelay(#[from] InvalidDelay),
+}

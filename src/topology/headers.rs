@@ -11,6 +11,7 @@ use slab::Slab;
 
 use crate::protocol::value::type_name;
 
+use super::delay::{self, DELAY, InvalidDelay};
 use super::edges::{BindingIndex, Edge, Map, Marks, Matches, VecSet};
 use super::{HashProperty, TopologyError, equivalence, nested};
 
@@ -27,6 +28,41 @@ pub trait HeaderSource {
     fn property(&self, property: HashProperty) -> Option<HeaderValue<'_>> {
         let _ = property;
         None
+    }
+
+    /// How long the message has to wait in a delayed exchange, in ms, if at all: its header `x-delay`.
+    ///
+    /// # Errors
+    /// The header is no number.
+    fn delay_ms(&self) -> Result<Option<u64>, InvalidDelay> {
+        let mut delay = Ok(None);
+        self.visit(&mut |name, value| {
+            let found = name == DELAY;
+            if found {
+                delay = delay::delay_ms(value);
+            }
+            !found
+        });
+        delay
+    }
+}
+
+/// A message that does not wait, whatever its `x-delay` says: because it has waited, or because nobody can be told that
+/// the header is no number.
+#[derive(Clone, Copy, Debug)]
+pub struct Undelayed<T>(pub T);
+
+impl<T: HeaderSource> HeaderSource for Undelayed<T> {
+    fn visit(&self, f: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool) {
+        self.0.visit(f);
+    }
+
+    fn property(&self, property: HashProperty) -> Option<HeaderValue<'_>> {
+        self.0.property(property)
+    }
+
+    fn delay_ms(&self) -> Result<Option<u64>, InvalidDelay> {
+        Ok(None)
     }
 }
 

@@ -11,6 +11,9 @@
 
 mod checks;
 mod choice;
+mod delay;
+#[cfg(test)]
+mod delay_tests;
 mod edges;
 pub mod equivalence;
 mod error;
@@ -33,12 +36,13 @@ use std::sync::Arc;
 use slab::Slab;
 
 use self::choice::{ModulusTable, RandomTable};
+pub use self::delay::{DELAY, InvalidDelay};
 use self::edges::{BindingIndex, Edge, ExchangeIndex, Map, Target, VecSet};
-pub use self::error::{NoSuchExchange, TopologyError};
+pub use self::error::{RouteError, TopologyError};
 use self::hash::HashOn;
 pub use self::hash::HashProperty;
 use self::headers::HeadersTable;
-pub use self::headers::{HeaderSource, HeaderValue};
+pub use self::headers::{HeaderSource, HeaderValue, Undelayed};
 use self::identity::identity;
 use self::ring::HashRing;
 pub use self::route::RouteScratch;
@@ -82,10 +86,8 @@ enum Table {
 impl Table {
     fn new(spec: &ExchangeSpec) -> Self {
         match spec.routes_as().unwrap_or(ExchangeKind::Direct) {
-            ExchangeKind::Direct | ExchangeKind::Deduplication | ExchangeKind::Delayed => {
-                Self::Direct(Map::default())
-            }
-            ExchangeKind::Fanout => Self::Fanout(VecSet::default()),
+            ExchangeKind::Direct | ExchangeKind::Delayed => Self::Direct(Map::default()),
+            ExchangeKind::Fanout | ExchangeKind::Deduplication => Self::Fanout(VecSet::default()),
             ExchangeKind::Topic => Self::Topic(TopicTrie::default()),
             ExchangeKind::Headers => Self::Headers(HeadersTable::default()),
             ExchangeKind::ConsistentHash => Self::ConsistentHash(HashRing::new(HashOn::of(&spec.arguments))),
@@ -237,12 +239,6 @@ impl Topology {
     pub fn statistics(&self, exchange: &[u8]) -> Option<Arc<ExchangeStatistics>> {
         let index = self.exchange_indices.get(exchange)?;
         Some(Arc::clone(&self.exchanges.get(*index)?.statistics))
-    }
-
-    /// Where messages published to an exchange wait for their time, if it delays any.
-    #[must_use]
-    pub fn delay_queue(&self, exchange: &[u8]) -> Option<QueueId> {
-        self.exchange_by_bytes(exchange)?.delay_queue.map(QueueId)
     }
 
     /// All exchanges, the predeclared ones first.

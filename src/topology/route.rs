@@ -1,10 +1,11 @@
 //! Which queues get a message: a walk from the exchange through bindings between exchanges and alternate exchanges.
-//! Every exchange is visited once, so cycles end.
+//! Every exchange is visited once, so cycles end. A delayed exchange keeps a message that has to wait: the walk goes on
+//! from there when the delay is over.
 
 use super::edges::{ExchangeIndex, Marks, Matches};
 use super::headers::{HeaderSource, HeadersScratch};
 use super::trie::TrieScratch;
-use super::{DEFAULT, ExchangeEntry, NoSuchExchange, Table, Topology};
+use super::{DEFAULT, ExchangeEntry, RouteError, Table, Topology};
 use crate::message::QueueId;
 
 /// Working memory of [`Topology::route`]: kept by the caller, so that routing does not allocate.
@@ -14,6 +15,8 @@ pub struct RouteScratch {
     visited: Marks,
     trie: TrieScratch,
     headers: HeadersScratch,
+    delay_queues: Vec<QueueId>,
+    delay_ms: Option<u64>,
 }
 
 impl RouteScratch {
@@ -21,6 +24,13 @@ impl RouteScratch {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Where the message of the last route has to wait, and for how many ms: in the queues of the delayed exchanges that it
+    /// met. It goes there beside the queues of its route.
+    #[must_use]
+    pub fn delayed(&self) -> Option<(&[QueueId], u64)> {
+        self.delay_ms.map(|ms| (&*self.delay_queues, ms))
     }
 }
 
@@ -30,12 +40,14 @@ impl Topology {
     /// keys. An exchange none of whose bindings matches hands over to its alternate exchange, also when it was reached by
     /// a binding.
     ///
+    /// Where it has to wait for its delay is in [`RouteScratch::delayed`] afterwards.
+    ///
     /// True if the keys alone decided, so that the route may be kept for other messages with the same keys until the
     /// [generation](Self::generation) changes: which exchanges a message meets depends on those it met before, so it is
     /// enough that none of these looked further.
     ///
     /// # Errors
-    /// The exchange does not exist.
+    /// The exchange does not exist, or a delayed exchange on the way cannot read the message's delay.
     pub fn route(
         &self,
         exchange: &[u8],
@@ -43,14 +55,16 @@ impl Topology {
         headers: Option<&dyn HeaderSource>,
         out: &mut Vec<QueueId>,
         scratch: &mut RouteScratch,
-    ) -> Result<bool, NoSuchExchange> {
+    ) -> Result<bool, RouteError> {
         out.clear();
-        let first = *self.exchange_indices.get(exchange).ok_or(NoSuchExchange)?;
+        scratch.delay_queues.clear();
+        scratch.delay_ms = None;
+        let first = *self.exchange_indices.get(exchange).ok_or(RouteError::NoSuchExchange)?;
         let is_keyed = if first == DEFAULT {
             self.route_by_queue_name(routing_keys, out);
             true
         } else {
-            self.walk(first, routing_keys, headers, out, scratch)
+            self.walk(first, routing_keys, headers, out, scratch)?
         };
         if out.len() > 1 {
             out.sort_unstable();
@@ -70,18 +84,22 @@ impl Topology {
         headers: Option<&dyn HeaderSource>,
         out: &mut Vec<QueueId>,
         scratch: &mut RouteScratch,
-    ) -> bool {
+    ) -> Result<bool, RouteError> {
         let mut is_keyed = true;
+        // A walk that failed may have left some.
+        scratch.visited.clear();
         scratch.pending.clear();
         scratch.pending.push(first);
         while let Some(index) = scratch.pending.pop() {
-            if let Some(entry) = self.exchanges.get(index).filter(|_| scratch.visited.mark(index)) {
-                is_keyed &= entry.table.is_keyed();
+            let Some(entry) = self.exchanges.get(index).filter(|_| scratch.visited.mark(index)) else {
+                continue;
+            };
+            is_keyed &= entry.table.is_keyed() && entry.spec.delay_queue.is_none();
+            if !delay(entry, headers, scratch)? {
                 self.visit(entry, routing_keys, headers, out, scratch);
             }
         }
-        scratch.visited.clear();
-        is_keyed
+        Ok(is_keyed)
     }
 
     fn visit(
@@ -120,4 +138,17 @@ impl Topology {
         let index = self.exchange_indices.get(entry.spec.alternate().or_else(by_policy)?)?;
         Some(*index).filter(|index| *index != DEFAULT)
     }
+}
+
+/// Whether the exchange delays the message.
+fn delay(
+    entry: &ExchangeEntry,
+    headers: Option<&dyn HeaderSource>,
+    scratch: &mut RouteScratch,
+) -> Result<bool, RouteError> {
+    let (Some(queue), Some(headers)) = (entry.spec.delay_queue, headers) else { return Ok(false) };
+    let Some(ms) = headers.delay_ms()? else { return Ok(false) };
+    scratch.delay_queues.push(QueueId(queue));
+    scratch.delay_ms = Some(ms);
+    Ok(true)
 }

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use super::{HeaderSource, NoSuchExchange, RouteScratch, Topology};
+use super::{HeaderSource, RouteError, RouteScratch, Topology};
 use crate::message::QueueId;
 
 /// A [`Topology`] shared between sessions.
@@ -43,7 +43,7 @@ impl SharedTopology {
     }
 
     /// Fills `queues` with the route; says whether it holds for every message with the same keys until the generation
-    /// changes.
+    /// changes. See [`Topology::route`].
     pub fn route(
         &self,
         exchange: &[u8],
@@ -51,7 +51,7 @@ impl SharedTopology {
         headers: Option<&dyn HeaderSource>,
         queues: &mut Vec<QueueId>,
         scratch: &mut RouteScratch,
-    ) -> Result<bool, NoSuchExchange> {
+    ) -> Result<bool, RouteError> {
         queues.clear();
         self.read().route(exchange, routing_keys, headers, queues, scratch)
     }

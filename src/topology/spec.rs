@@ -38,7 +38,7 @@ pub enum ExchangeKind {
     /// The same: of one node every queue is local.
     #[serde(rename = "x-local-random")]
     LocalRandom,
-    /// As direct, without duplicates: the type of RabbitMQ's message deduplication plugin.
+    /// As fanout, without duplicates: the type of RabbitMQ's message deduplication plugin.
     #[serde(rename = "x-message-deduplication")]
     Deduplication,
     /// As the type that its argument names, when a message's delay is over.

@@ -110,7 +110,7 @@ fn the_default_exchange_routes_by_queue_name() {
 fn an_unknown_exchange_is_an_error() {
     let mut out = Vec::new();
     let result = Topology::new().route(b"nope", &[b"k"], None, &mut out, &mut RouteScratch::new());
-    assert_eq!(result, Err(NoSuchExchange));
+    assert_eq!(result, Err(RouteError::NoSuchExchange));
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn alternates_serve_the_exchange_that_matched_nothing_and_no_other() {
     assert!(route(&topology, "middle", "k").is_empty(), "a binding matched, though it leads nowhere");
 }
 
-struct Headers<'a>(&'a [(&'a str, HeaderValue<'a>)]);
+pub(super) struct Headers<'a>(pub &'a [(&'a str, HeaderValue<'a>)]);
 
 impl HeaderSource for Headers<'_> {
     fn visit(&self, f: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool) {

@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
@@ -21,8 +21,9 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("dedup", &["time", "message", "protocol"]),
     ("topology", &["time", "statistics", "message", "protocol", "dedup"]),
     ("queue", &["time", "statistics", "message", "protocol", "dedup"]),
-    ("auth", &["time", "message", "protocol"]),
-    ("policy", &["time", "message", "protocol", "topology", "queue"]),
+    ("pattern", &[]),
+    ("auth", &["time", "message", "protocol", "pattern"]),
+    ("policy", &["time", "message", "protocol", "topology", "queue", "pattern"]),
     ("session", &["time", "statistics", "message", "protocol", "dedup", "topology", "queue", "auth"]),
     ("store", &["time", "message"]),
     (
@@ -83,7 +84,8 @@ const LAYERS: [(&str, &[&str]); 17] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "args"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 11] = [
+const SYNC: [&str; 12] = [
+    "pattern",
     "time",
     "statistics",
     "message",

@@ -6,6 +6,7 @@ use crate::methods::{self, c, q};
 use crate::raw::{Message, Raw};
 
 const REF: &str = "RabbitMQ: Dead Letter Exchanges, Dead-Lettered Effects on Messages";
+const OWN: &str = "RabbitMQ 4.0: release notes, x-death is the broker's own";
 const CYCLE: &str = "RabbitMQ: Dead Letter Exchanges, Automatically Dead-Lettered Messages in Cycles";
 
 /// A queue whose dead letters go straight to another one.
@@ -96,8 +97,8 @@ crate::cases! {
         same("story", story(&letter)?, [death(&wait, "expired", 3), death(&work, "rejected", 3)])?;
         same("body", letter.text(), "m")?;
     }
-    "dead-letter.history.kept-by-a-republish", "A client that publishes a letter again goes on with its history", REF,
-    "the new death stands before the old ones", |ctx| {
+    "dead-letter.history.republished", "A client that publishes a letter again starts a new history", OWN,
+    "the new death stands alone, in all headers", |ctx| {
         let (a, b, dead) = (ctx.name("a"), ctx.name("b"), ctx.name("dead"));
         let mut raw = ctx.raw().await?;
         raw.queue(&dead).await?;
@@ -108,23 +109,84 @@ crate::cases! {
         let letter = raw.arrival(&dead).await?;
         raw.publish_with("", &b, 0, &letter.props, b"m").await;
         reject(&mut raw, &b).await?;
-        let wanted = [death(&b, "rejected", 1), death(&a, "rejected", 1)];
-        same("story", story(&raw.arrival(&dead).await?)?, wanted)?;
+        let letter = raw.arrival(&dead).await?;
+        same("story", story(&letter)?, [death(&b, "rejected", 1)])?;
+        same("first death", letter.props.header("x-first-death-queue").and_then(Value::text), Some(b.clone()))?;
+        same("last death", letter.props.header("x-last-death-queue").and_then(Value::text), Some(b))?;
+    }
+    "dead-letter.history.publishers-own", "What a publisher puts into x-death comes to consumers as it is", OWN,
+    "a message that did not die keeps it, whatever it is", |ctx| {
+        let queue = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue(&queue).await?;
+        let count = table([("count", Value::I64(7)), ("queue", queue.as_str().into()), ("reason", "expired".into())]);
+        for value in [Value::Array(vec![Value::Table(count)]), "x".into(), Value::Void, strings(&["x"])] {
+            let mine = [("x-death", value), ("x-first-death-queue", "mine".into()), ("x-last-death-reason", "mine".into())];
+            let props = Props::headers(mine);
+            raw.publish_with("", &queue, 0, &props, b"m").await;
+            same("headers", raw.arrival(&queue).await?.props.headers, props.headers)?;
+        }
+    }
+    "dead-letter.history.publishers-own-forgotten", "What a publisher puts into x-death is no history", OWN,
+    "at the first death it is gone, and nothing counts on from it", |ctx| {
+        let (from, dead) = (ctx.name("from"), ctx.name("dead"));
+        let mut raw = ctx.raw().await?;
+        raw.queue(&dead).await?;
+        leading(&mut raw, &from, &dead, []).await?;
+        let entry = |queue: &str, reason: &str| {
+            let fields = [("count", Value::I64(7)), ("queue", queue.into()), ("reason", reason.into())];
+            Value::Table(table(fields))
+        };
+        let own = vec![entry(&from, "rejected"), entry("elsewhere", "expired"), entry(&dead, "expired")];
+        let without_count = Value::Table(table([("queue", from.as_str().into()), ("reason", "rejected".into())]));
+        for value in [Value::Array(own), Value::Array(vec![without_count]), "x".into(), Value::Void, strings(&["x"])] {
+            let firsts = ["queue", "reason", "exchange"].map(|part| (format!("x-first-death-{part}"), "mine".into()));
+            let lasts = ["queue", "reason", "exchange"].map(|part| (format!("x-last-death-{part}"), "mine".into()));
+            let headers = [vec![("x-death".to_owned(), value)], firsts.to_vec(), lasts.to_vec()].concat();
+            let props = Props { headers: Some(headers), ..Props::default() };
+            raw.publish_with("", &from, 0, &props, b"m").await;
+            reject(&mut raw, &from).await?;
+            let letter = raw.arrival(&dead).await?;
+            same("story", story(&letter)?, [death(&from, "rejected", 1)])?;
+            for prefix in ["x-first-death", "x-last-death"] {
+                let part = |part: &str| letter.props.header(&format!("{prefix}-{part}")).and_then(Value::text);
+                let found = [part("queue"), part("reason"), part("exchange")];
+                same(prefix, found, [&*from, "rejected", ""].map(|text| Some(text.to_owned())))?;
+            }
+        }
+    }
+    "dead-letter.history.delayed-retries", "A task that is published to a waiting queue again and again", OWN,
+    "each time it comes back by expiry; its history of earlier times does not make that a cycle", |ctx| {
+        let (wait, work) = (ctx.name("wait"), ctx.name("work"));
+        let mut raw = ctx.raw().await?;
+        raw.queue(&work).await?;
+        leading(&mut raw, &wait, &work, [("x-message-ttl", 10.into())]).await?;
+        raw.publish("", &wait, "m").await;
+        for _ in 0..3 {
+            let letter = raw.arrival(&work).await?;
+            same("story", story(&letter)?, [death(&wait, "expired", 1)])?;
+            // As a worker does that puts the headers it got, and its own history, into the retry.
+            let mut props = letter.props.clone();
+            let past = table([("queue", work.as_str().into()), ("reason", "expired".into()), ("count", Value::I64(1))]);
+            let headers = props.headers.get_or_insert_default();
+            headers.retain(|(key, _)| key != "x-death");
+            headers.push(("x-death".to_owned(), Value::Array(vec![Value::Table(past)])));
+            raw.publish_with("", &wait, 0, &props, b"m").await;
+        }
     }
     "dead-letter.history.first-of-each", "The first exchange and key of a death stay with its entry", REF,
     "a second death by another way raises only the count", |ctx| {
-        let (a, dead) = (ctx.name("a"), ctx.name("dead"));
+        let (a, back) = (ctx.name("a"), ctx.name("back"));
         let mut raw = ctx.raw().await?;
-        raw.queue(&dead).await?;
-        leading(&mut raw, &a, &dead, []).await?;
+        leading(&mut raw, &back, &a, []).await?;
+        leading(&mut raw, &a, &back, []).await?;
         raw.bind(&a, "amq.topic", &format!("{a}.*")).await?;
         raw.publish("amq.topic", &format!("{a}.first"), "m").await;
-        reject(&mut raw, &a).await?;
-        let letter = raw.arrival(&dead).await?;
-        raw.publish_with("", &a, 0, &letter.props, b"m").await;
-        reject(&mut raw, &a).await?;
-        let again = raw.arrival(&dead).await?;
-        same("story", story(&again)?, [death(&a, "rejected", 2)])?;
+        for queue in [&a, &back, &a] {
+            reject(&mut raw, queue).await?;
+        }
+        let again = raw.arrival(&back).await?;
+        same("story", story(&again)?, [death(&a, "rejected", 2), death(&back, "rejected", 1)])?;
         let entry = newest(&again)?;
         same("exchange", lookup(&entry, "exchange").and_then(Value::text), Some("amq.topic".to_owned()))?;
         let first_key = format!("{a}.first");

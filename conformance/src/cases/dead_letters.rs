@@ -15,6 +15,14 @@ async fn mortal<const N: usize>(raw: &mut Raw, queue: &str, dead: &str, more: [(
     raw.declare(queue, methods::q::EXCLUSIVE, args).await.map(|_| ())
 }
 
+/// Two queues, each of which dead-letters to the other; the first has these arguments as well.
+async fn pair<const N: usize>(raw: &mut Raw, one: &str, other: &str, more: [(&str, Value); N]) -> Check {
+    let leading =
+        |to: &str| table([("x-dead-letter-exchange", "".into()), ("x-dead-letter-routing-key", to.into())]);
+    raw.declare(one, methods::q::EXCLUSIVE, [leading(other), table(more)].concat()).await?;
+    raw.declare(other, methods::q::EXCLUSIVE, leading(one)).await.map(|_| ())
+}
+
 /// The entries of x-death, newest first.
 fn deaths(message: &Message) -> Check<Vec<Table>> {
     let Some(Value::Array(entries)) = message.props.header("x-death") else {
@@ -154,29 +162,33 @@ crate::cases! {
     }
     "dead-letter.headers.counted", "A second death of the same kind in the same queue raises the count", REF,
     "one entry with a count of 2", |ctx| {
-        let (q, dead) = (ctx.name("q"), ctx.name("dead"));
+        let (q, back) = (ctx.name("q"), ctx.name("back"));
         let mut raw = ctx.raw().await?;
-        mortal(&mut raw, &q, &dead, []).await?;
+        pair(&mut raw, &q, &back, []).await?;
         raw.publish("", &q, "m").await;
-        reject(&mut raw, &q).await?;
-        let letter = raw.arrival(&dead).await?;
-        raw.publish_with("", &q, 0, &letter.props, &letter.body).await;
-        raw.until_ready(&q, 1).await?;
-        reject(&mut raw, &q).await?;
-        same("story", story(&raw.arrival(&dead).await?)?, [(q, "rejected".to_owned(), 2_i64)])?;
+        for queue in [&q, &back, &q] {
+            raw.until_ready(queue, 1).await?;
+            reject(&mut raw, queue).await?;
+        }
+        let wanted = [(q, "rejected".to_owned(), 2_i64), (back.clone(), "rejected".to_owned(), 1)];
+        same("story", story(&raw.arrival(&back).await?)?, wanted)?;
     }
     "dead-letter.headers.reasons-apart", "Deaths of different kinds in one queue are told apart", REF,
-    "two entries, the newest first", |ctx| {
-        let (q, dead) = (ctx.name("q"), ctx.name("dead"));
+    "an entry for each, the newest first", |ctx| {
+        let (q, back) = (ctx.name("q"), ctx.name("back"));
         let mut raw = ctx.raw().await?;
-        mortal(&mut raw, &q, &dead, []).await?;
+        pair(&mut raw, &q, &back, [("x-max-length", 1.into())]).await?;
         raw.publish("", &q, "m").await;
-        reject(&mut raw, &q).await?;
-        let letter = raw.arrival(&dead).await?;
-        let props = Props { expiration: Some("20".into()), ..letter.props };
-        raw.publish_with("", &q, 0, &props, b"m").await;
-        let wanted = [(q.clone(), "expired".to_owned(), 1_i64), (q, "rejected".to_owned(), 1_i64)];
-        same("story", story(&raw.arrival(&dead).await?)?, wanted)?;
+        for queue in [&q, &back] {
+            raw.until_ready(queue, 1).await?;
+            reject(&mut raw, queue).await?;
+        }
+        raw.until_ready(&q, 1).await?;
+        raw.publish("", &q, "takes its place").await;
+        let story = story(&raw.arrival(&back).await?)?;
+        let of_q: Vec<_> = story.iter().filter(|(queue, ..)| *queue == q).cloned().collect();
+        same("story", of_q, [(q.clone(), "maxlen".to_owned(), 1_i64), (q, "rejected".to_owned(), 1)])?;
+        same("deaths", story.len(), 3)?;
     }
     "dead-letter.headers.others-kept", "Everything else of a message is as it was", REF,
     "properties, other headers and body", |ctx| {

@@ -34,6 +34,31 @@ fn delayed(ms: i32) -> Props {
     Props::headers([("x-delay", Value::I32(ms))])
 }
 
+/// Publishes with this delay and says whether the message came late enough, and with which header.
+async fn waits(ctx: &Ctx, delay: Value, ms: i64) -> Check {
+    let (mut raw, exchange, queue) = delaying(ctx, "direct").await?;
+    let watch = Stopwatch::start();
+    raw.publish_with(&exchange, "k", 0, &Props::headers([("x-delay", delay)]), b"m").await;
+    raw.confirm().await?;
+    let message = raw.arrival(&queue).await?;
+    ensure(watch.elapsed() >= Duration::from_millis(ms.unsigned_abs()), "it is early")?;
+    same("x-delay", message.props.header("x-delay").and_then(Value::number), Some(-ms))
+}
+
+/// The broker closes something rather than let the message come early.
+async fn unreadable(ctx: &Ctx, delay: Value) -> Check {
+    let (mut raw, exchange, queue) = delaying(ctx, "direct").await?;
+    raw.publish_with(&exchange, "k", 0, &Props::headers([("x-delay", delay)]), b"m").await;
+    let scope = raw.closed().await?;
+    ensure(
+        matches!(scope, Scope::channel(406, ..)) && format!("{scope:?}").contains("x-delay"),
+        format!("{scope:?}"),
+    )?;
+    raw.open_channel(2).await?;
+    raw.channel = 2;
+    same("messages", raw.drain(&queue).await?, Vec::<String>::new())
+}
+
 crate::cases! {
     "delayed.due", "delayed messages: when they are due", DELAYED,
     "each comes when its delay is over, not before, and a shorter delay overtakes a longer one", |ctx| {
@@ -60,6 +85,95 @@ crate::cases! {
     "the delay is negated, so that the message is delayed once", |ctx| {
         let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
         raw.publish_with(&exchange, "k", 0, &delayed(50), b"m").await;
+        raw.confirm().await?;
+        let message = raw.arrival(&queue).await?;
+        same("x-delay", message.props.header("x-delay").and_then(Value::number), Some(-50))?;
+    }
+    "delayed.text", "delayed messages: a delay as text", DELAYED,
+    "digits delay as the number does, and the header is a negative number afterwards", |ctx| {
+        waits(&ctx, "120".into(), 120).await?;
+    }
+    "delayed.float", "delayed messages: a delay with a fraction", DELAYED,
+    "the fraction does not count", |ctx| {
+        waits(&ctx, Value::F64(120.9), 120).await?;
+    }
+    "delayed.widths", "delayed messages: integers of every width", DELAYED,
+    "each delays", |ctx| {
+        for value in [Value::U8(30), Value::I16(30), Value::U16(30), Value::U32(30), Value::I64(30)] {
+            waits(&ctx, value, 30).await?;
+        }
+    }
+    "delayed.negative-text", "delayed messages: negative text", DELAYED,
+    "a negative delay is none, as text as well", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        for value in [Value::I32(-60_000), "-60000".into(), Value::F64(-60_000.0), "0".into()] {
+            raw.publish_with(&exchange, "k", 0, &Props::headers([("x-delay", value)]), b"m").await;
+        }
+        raw.confirms(4).await?;
+        same("messages", raw.drain(&queue).await?.len(), 4)?;
+    }
+    "delayed.unreadable.text", "delayed messages: text that is no number", DELAYED,
+    "the message is refused", |ctx| {
+        for text in ["soon", "", "1.5", " 5"] {
+            unreadable(&ctx, text.into()).await?;
+        }
+    }
+    "delayed.unreadable.void", "delayed messages: a delay without a value", DELAYED,
+    "the message is refused", |ctx| {
+        unreadable(&ctx, Value::Void).await?;
+    }
+    "delayed.unreadable.type", "delayed messages: a delay of another type", DELAYED,
+    "the message is refused: it does not come early without a word", |ctx| {
+        for value in [Value::Bool(true), Value::Time(60_000), strings(&["60000"]), Value::Table(vec![])] {
+            unreadable(&ctx, value).await?;
+        }
+    }
+    "delayed.by-binding", "delayed messages: by a binding from another exchange", DELAYED,
+    "what comes from another exchange waits, too, and is routed by the delayed exchange; what goes elsewhere does not wait", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        let (source, direct) = (ctx.name("source"), ctx.name("direct"));
+        raw.exchange(&source, "fanout").await?;
+        raw.queue(&direct).await?;
+        raw.bind(&direct, &source, "").await?;
+        raw.call(methods::exchange_bind(&exchange, &source, "", vec![])).await?;
+        let watch = Stopwatch::start();
+        let props = Props::headers([("x-delay", Value::I32(200)), ("BCC", strings(&["other"]))]);
+        raw.publish_with(&source, "k", 1, &props, b"m").await;
+        raw.confirm().await?;
+        let at_once = raw.arrival(&direct).await?;
+        same("x-delay at once", at_once.props.header("x-delay").and_then(Value::number), Some(200))?;
+        let later = raw.arrival(&queue).await?;
+        ensure(watch.elapsed() >= Duration::from_millis(200), "it is early")?;
+        same("x-delay later", later.props.header("x-delay").and_then(Value::number), Some(-200))?;
+        same("exchange", later.exchange, source)?;
+        ensure(at_once.props.header("BCC").is_none() && later.props.header("BCC").is_none(), "BCC is told")?;
+    }
+    "delayed.by-binding.tx", "delayed messages: by a binding, in a transaction", DELAYED,
+    "the commit takes both the message that goes on and the one that waits", |ctx| {
+        let (mut tx, exchange, queue) = delaying(&ctx, "direct").await?;
+        let (source, direct) = (ctx.name("source"), ctx.name("direct"));
+        tx.open_channel(2).await?;
+        tx.channel = 2;
+        tx.exchange(&source, "fanout").await?;
+        tx.queue(&direct).await?;
+        tx.bind(&direct, &source, "").await?;
+        tx.call(methods::exchange_bind(&exchange, &source, "", vec![])).await?;
+        tx.call(methods::tx_select()).await?;
+        tx.publish_with(&source, "k", 0, &delayed(30), b"m").await;
+        same("before the commit", tx.counts(&direct).await?.0, 0)?;
+        tx.call(methods::tx_commit()).await?;
+        for queue in [&direct, &queue] {
+            same("text", tx.arrival(queue).await?.text(), "m")?;
+        }
+    }
+    "delayed.chain", "delayed messages: two delayed exchanges in a row", DELAYED,
+    "a message waits once", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
+        let first = ctx.name("first");
+        let args = table([("x-delayed-type", "fanout".into())]);
+        raw.call(methods::exchange_declare(&first, "x-delayed-message", methods::x::AUTO_DELETE, args)).await?;
+        raw.call(methods::exchange_bind(&exchange, &first, "", vec![])).await?;
+        raw.publish_with(&first, "k", 0, &delayed(50), b"m").await;
         raw.confirm().await?;
         let message = raw.arrival(&queue).await?;
         same("x-delay", message.props.header("x-delay").and_then(Value::number), Some(-50))?;

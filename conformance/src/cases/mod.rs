@@ -34,6 +34,7 @@ mod prefetch;
 mod priorities;
 mod priority_queues;
 mod publishing;
+mod redeclaring;
 mod reply_to;
 mod requeue;
 mod routing;
@@ -53,6 +54,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         declaring::CASES,
         routing::CASES,
         publishing::CASES,
+        redeclaring::CASES,
         contents::CASES,
         fields::CASES,
         confirms::CASES,

@@ -209,15 +209,38 @@ crate::cases! {
         same("messages of b", raw.drain(&ctx.name("b")).await?, ["1", "2"].map(String::from).to_vec())?;
     }
     "once.exchange.type", "deduplication by exchange: the plugin's type", EXCHANGES,
-    "it routes by key, without duplicates", |ctx| {
+    "it routes to every binding whatever the keys, without duplicates", |ctx| {
         let mut raw = deduplicating(&ctx).await?;
         let (exchange, queue) = (ctx.name("x"), ctx.name("q"));
         let args = table([("x-cache-size", Value::I32(10))]);
         let declare = methods::exchange_declare(&exchange, "x-message-deduplication", methods::x::AUTO_DELETE, args);
         raw.call(declare).await?;
         raw.queue(&queue).await?;
-        raw.bind(&queue, &exchange, &queue).await?;
+        raw.bind(&queue, &exchange, "another key").await?;
+        let other = ctx.name("other");
+        raw.queue(&other).await?;
+        raw.bind(&other, &exchange, "").await?;
         only(&mut raw, &exchange, &queue, &[("1", keyed("a")), ("x", keyed("a"))], &["1"]).await?;
+        same("messages of the other", raw.drain(&other).await?, vec!["1".to_owned()])?;
+    }
+    "once.exchange.text-arguments", "deduplication by exchange: arguments as text", EXCHANGES,
+    "x-cache-size and x-cache-ttl may be numbers or text with one", |ctx| {
+        let mut raw = deduplicating(&ctx).await?;
+        let (exchange, queue) = (ctx.name("x"), ctx.name("q"));
+        let args = table([("x-cache-size", "1".into()), ("x-cache-ttl", "60000".into())]);
+        let declare = methods::exchange_declare(&exchange, "x-message-deduplication", methods::x::AUTO_DELETE, args);
+        raw.call(declare).await?;
+        raw.queue(&queue).await?;
+        raw.bind(&queue, &exchange, "").await?;
+        let messages = ["1", "1", "2", "1"].map(|key| (key, keyed(key)));
+        only(&mut raw, &exchange, &queue, &messages, &["1", "2", "1"]).await?;
+        for wrong in ["soon", ""] {
+            let mut raw = ctx.raw().await?;
+            let args = table([("x-cache-size", wrong.into())]);
+            raw.send(methods::exchange_declare(&ctx.name("y"), "x-message-deduplication", 0, args)).await;
+            let scope = raw.closed().await?;
+            ensure(format!("{scope:?}").contains("x-cache-size"), format!("{scope:?}"))?;
+        }
     }
     "once.publisher.resend", "numbered publishers: a resend", NUMBERED,
     "a number that came before is confirmed and does not come in, over a reconnect as well", |ctx| {

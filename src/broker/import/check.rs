@@ -3,7 +3,7 @@
 //! Exchanges, queues and bindings are tried on copies of the topologies, so that what a file refers to may be in the
 //! broker or in the file, and the rules are those of a declare.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::fields::NAME_BYTES_MAX;
@@ -18,7 +18,8 @@ use crate::message::QueueId;
 use crate::policy::CheckedPolicy;
 use crate::queue::options;
 use crate::store::Op;
-use crate::topology::{Binding, Destination, ExchangeSpec, Topology, equivalence};
+use crate::topology::equivalence::{self, QueueForm};
+use crate::topology::{Binding, Destination, ExchangeSpec, Topology};
 
 /// What an import is going to do.
 #[derive(Default)]
@@ -75,7 +76,15 @@ pub(super) fn plan(
     new: Vec<Arc<Vhost>>,
     definitions: Definitions,
 ) -> Result<Plan, ImportError> {
-    let mut checker = Checker { shared, vhosts, trials: BTreeMap::new(), plan: Plan::default() };
+    let skipped = definitions.skipped;
+    let mut checker = Checker {
+        shared,
+        vhosts,
+        trials: BTreeMap::new(),
+        skipped,
+        skipped_bindings: 0,
+        plan: Plan::default(),
+    };
     checker.plan.notes = definitions.notes;
     for vhost in &new {
         checker.plan.ops.push(Definition::Vhost(vhost.name.clone()).put());
@@ -87,6 +96,10 @@ pub(super) fn plan(
     definitions.exchanges.into_iter().try_for_each(|(vhost, exchange)| checker.exchange(&vhost, exchange))?;
     definitions.queues.into_iter().try_for_each(|(vhost, queue)| checker.queue(&vhost, queue))?;
     definitions.bindings.into_iter().try_for_each(|(vhost, binding)| checker.binding(&vhost, binding))?;
+    if checker.skipped_bindings > 0 {
+        let count = checker.skipped_bindings;
+        checker.plan.notes.push(format!("{count} bindings skipped with their queues and exchanges"));
+    }
     Ok(checker.plan)
 }
 
@@ -94,6 +107,10 @@ struct Checker<'a> {
     shared: &'a Shared,
     vhosts: &'a BTreeMap<String, Arc<Vhost>>,
     trials: BTreeMap<String, Trial>,
+    /// Queues and exchanges of the file that are not made, with their vhosts.
+    skipped: HashSet<(String, Destination)>,
+    /// Bindings that are not made because of them.
+    skipped_bindings: usize,
     plan: Plan,
 }
 
@@ -218,16 +235,36 @@ impl Checker<'_> {
         Ok(())
     }
 
+    /// Whether a queue or an exchange was skipped, or is one of RabbitMQ's own that is not here, such as
+    /// `amq.rabbitmq.event`: exports have the bindings of those, but not them.
+    fn is_skipped(&self, vhost: &str, end: &Destination) -> bool {
+        let is_there = |trial: &Trial| match end {
+            Destination::Queue(name) => trial.topology.queue(name).is_some(),
+            Destination::Exchange(name) => trial.topology.exchange(name).is_some(),
+        };
+        if self.trials.get(vhost).is_some_and(is_there) {
+            return false;
+        }
+        end.name().starts_with("amq.") || self.skipped.contains(&(vhost.to_owned(), end.clone()))
+    }
+
     fn binding(&mut self, vhost: &str, binding: Binding) -> Done {
         let label = || {
             let (source, destination) = (&binding.source, binding.destination.name());
             format!("binding from '{source}' to '{destination}' in vhost '{vhost}'")
         };
-        let trial = self.trial(vhost, label)?;
+        self.trial(vhost, label)?;
         if binding.source.is_empty() {
             // Those of the default exchange are implied by the queues' names.
             return Ok(());
         }
+        if self.is_skipped(vhost, &Destination::Exchange(binding.source.clone()))
+            || self.is_skipped(vhost, &binding.destination)
+        {
+            self.skipped_bindings += 1;
+            return Ok(());
+        }
+        let trial = self.trial(vhost, label)?;
         let is_new = trial.topology.check_bind(&binding, vhost);
         let is_new = is_new.map_err(|error| ImportError::new(label(), error.to_string()))?;
         if !is_new || trial.vhost.topology.read().is_bound(&binding) {
@@ -253,15 +290,22 @@ const _: () = assert!(4 * NAME_BYTES_MAX < DEFINITION_KEY_BYTES_MAX, "names alwa
 
 /// Why a queue that is there is not the one that the file describes.
 fn difference(vhost: &str, record: &QueueRecord, spec: &QueueSpec) -> Option<String> {
-    let property = |name, current: bool, received: bool| {
-        equivalence::check_property("queue", &record.name, vhost, name, current, received)
+    let received = QueueForm {
+        durable: spec.options.durable,
+        auto_delete: spec.options.auto_delete,
+        arguments: &spec.arguments,
     };
-    let (now, new) = (&record.arguments, &spec.arguments);
-    let checked = property("durable", record.durable, spec.options.durable)
-        .and_then(|()| property("auto_delete", record.auto_delete, spec.options.auto_delete))
-        .and_then(|()| property("exclusive", record.owner.is_some(), false))
-        .and_then(|()| {
-            equivalence::check_arguments("queue", &record.name, vhost, options::COMPARED, now, new)
+    let keys = options::compared(&record.arguments);
+    let checked =
+        equivalence::check_queue(&record.name, vhost, &keys, record.form(), received).and_then(|()| {
+            equivalence::check_property(
+                "queue",
+                &record.name,
+                vhost,
+                "exclusive",
+                record.owner.is_some(),
+                false,
+            )
         });
     checked.err().map(|error| error.to_string())
 }

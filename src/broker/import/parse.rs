@@ -1,6 +1,8 @@
 //! From the file's text to typed definitions. What can be checked without knowing the broker's state is checked here.
 
-use amq_protocol::types::FieldTable;
+use std::collections::HashSet;
+
+use amq_protocol::types::{AMQPValue, FieldTable};
 use serde_json::Value;
 
 use super::fields::Object;
@@ -13,6 +15,8 @@ use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
 /// Top-level keys that say something about the file and need no import.
 const ABOUT: &[&str] = &[
     "cluster_name",
+    "default_queue_type",
+    "description",
     "explanation",
     "metadata",
     "original_cluster_name",
@@ -29,6 +33,11 @@ const IGNORED: &[(&str, &str)] = &[
     ("topic_permissions", "they do not restrict anything here: permissions on the exchange alone decide"),
     ("global_parameters", "there are none here"),
 ];
+
+/// Types of exchanges that begin so come from plugins.
+const PLUGIN_PREFIX: &str = "x-";
+
+const MD5: &str = "rabbit_password_hashing_md5";
 
 /// How a user's password is given.
 #[derive(Debug)]
@@ -71,6 +80,8 @@ pub(super) struct Definitions {
     pub(super) exchanges: Vec<(String, ExchangeSpec)>,
     pub(super) queues: Vec<(String, QueueSpec)>,
     pub(super) bindings: Vec<(String, Binding)>,
+    /// Queues and exchanges that cannot be made here: their bindings are skipped with them.
+    pub(super) skipped: HashSet<(String, Destination)>,
     /// What the log has to say about what has no effect.
     pub(super) notes: Vec<String>,
 }
@@ -175,7 +186,10 @@ impl Parser<'_> {
             NewUser { name: object.full_name("name")?, secret: secret(&object)?, tags: object.tags("tags")? };
         self.note_limits(&object);
         if matches!(user.secret, Secret::Hash(None)) {
-            self.note(format!("{}: without a password_hash, so nobody can log in as it", object.label));
+            self.note(format!(
+                "{}: without a password that can be used here, so nobody can log in by one",
+                object.label
+            ));
         }
         self.definitions.users.push(user);
         Ok(())
@@ -240,9 +254,14 @@ impl Parser<'_> {
 
     fn exchange(&mut self, object: Object<'_>) -> Done {
         let vhost = self.vhost_of(&object)?;
-        let kind = object.text("type")?;
+        let (name, kind) = (object.name("name")?, object.text("type")?);
+        if ExchangeKind::from_name(kind).is_none() && kind.starts_with(PLUGIN_PREFIX) {
+            self.note(format!("{} skipped: there are no exchanges of type {kind} here", object.label));
+            self.definitions.skipped.insert((vhost, Destination::Exchange(name)));
+            return Ok(());
+        }
         let spec = ExchangeSpec {
-            name: object.name("name")?,
+            name,
             kind: ExchangeKind::parse(kind).map_err(|error| object.error("type", error))?,
             durable: object.flag("durable", true)?,
             auto_delete: object.flag("auto_delete", false)?,
@@ -259,6 +278,11 @@ impl Parser<'_> {
         let name = object.full_name("name")?;
         let (durable, auto_delete) = (object.flag("durable", true)?, object.flag("auto_delete", false)?);
         let arguments = object.arguments()?;
+        if let Some(kind) = foreign_type(&arguments) {
+            self.note(format!("{} skipped: there are no queues of type {kind} here", object.label));
+            self.definitions.skipped.insert((vhost, Destination::Queue(name)));
+            return Ok(());
+        }
         let thing = format!("queue '{name}' in vhost '{vhost}'");
         let options = QueueOptions::parse(&thing, durable, false, auto_delete, &arguments)
             .map_err(|error| object.error("arguments", error))?;
@@ -288,14 +312,30 @@ impl Parser<'_> {
     }
 }
 
-/// A hash, or the password itself, which RabbitMQ takes as well.
+/// A queue type of RabbitMQ's that is not served here.
+fn foreign_type(arguments: &FieldTable) -> Option<String> {
+    match arguments.inner().get("x-queue-type")? {
+        AMQPValue::LongString(kind) => {
+            let kind = String::from_utf8_lossy(kind.as_bytes()).into_owned();
+            Some(kind).filter(|kind| kind != "classic" && kind != "quorum")
+        }
+        _ => None,
+    }
+}
+
+/// A hash, or the password itself, which RabbitMQ takes as well. A user with neither cannot log in by a password, and nor
+/// can one whose hash is MD5: RabbitMQ makes none of those since 3.6.
 fn secret(object: &Object<'_>) -> Result<Secret, ImportError> {
     if let Some(password) = object.optional_text("password")? {
         return Ok(Secret::Plain(password.as_bytes().to_vec()));
     }
+    let Some(hash) = object.optional_text("password_hash")? else { return Ok(Secret::Hash(None)) };
+    if object.optional_text("hashing_algorithm")? == Some(MD5) {
+        return Ok(Secret::Hash(None));
+    }
     let algorithm = object.optional_text("hashing_algorithm")?;
     let algorithm = algorithm.map_or(Ok(HashAlgorithm::default()), HashAlgorithm::from_name);
     let algorithm = algorithm.map_err(|why| object.error("hashing_algorithm", why))?;
-    let hash = PasswordHash::from_base64(object.text("password_hash")?, algorithm);
+    let hash = PasswordHash::from_base64(hash, algorithm);
     hash.map(Secret::Hash).map_err(|why| object.error("password_hash", why))
 }

@@ -32,7 +32,8 @@ fn users_come_with_hashes_or_passwords_and_tags_in_two_forms() {
     assert!(matches!(&c.secret, Secret::Hash(Some(hash)) if hash.matches(b"pw")) && c.tags.is_empty());
     let notes = definitions.notes.join("; ");
     assert!(
-        notes.contains("user 'a': without a password_hash") && notes.contains("user 'c': limits ignored")
+        notes.contains("user 'a': without a password that can be used here")
+            && notes.contains("user 'c': limits ignored")
     );
 }
 
@@ -99,8 +100,11 @@ fn an_error_names_object_and_field() {
         (r#"{"users": {}}"#, "the file: users: expected a list, got an object"),
         (r#"{"users": [1]}"#, "users[0]: expected an object, got 1"),
         (r#"{"users": [{"password_hash": ""}]}"#, "users[0]: name: is missing"),
-        ("{\"users\": [{\"name\": \"a\\nb\"}]}", "user 'ab': password_hash: is missing"),
-        (r#"{"users": [{"name": "a"}]}"#, "user 'a': password_hash: is missing"),
+        ("{\"users\": [{\"name\": \"a\\nb\", \"tags\": 1}]}", "user 'ab': tags: expected a list, got 1"),
+        (
+            r#"{"users": [{"name": "a", "password_hash": "x"}]}"#,
+            "user 'a': password_hash: is not base64 of 4 bytes of salt and 32 of a digest",
+        ),
         (r#"{"users": [{"name": "a", "password": 5}]}"#, "user 'a': password: expected a string, got 5"),
         (
             r#"{"users": [{"name": "a", "password": "", "tags": [1]}]}"#,
@@ -150,4 +154,47 @@ fn no_password_is_in_an_error() {
     for text in secrets {
         assert!(!error(text).contains("hunter2"), "{text}");
     }
+}
+
+#[test]
+fn a_user_without_a_usable_password_is_one_all_the_same() {
+    let definitions = read(
+        r#"{"users": [
+            {"name": "none"},
+            {"name": "empty", "password_hash": ""},
+            {"name": "md5", "password_hash": "YWJjZODzy6NRiTHUYpNJdsHFvNQ=",
+             "hashing_algorithm": "rabbit_password_hashing_md5", "tags": ["management"]}
+        ]}"#,
+    );
+    let [none, empty, md5] = &definitions.users[..] else { panic!("{definitions:?}") };
+    assert!([none, empty, md5].iter().all(|user| matches!(user.secret, Secret::Hash(None))));
+    assert_eq!(md5.tags, ["management"]);
+    assert_eq!(definitions.notes.len(), 3, "{:?}", definitions.notes);
+}
+
+#[test]
+fn what_only_rabbitmq_has_is_skipped_by_name() {
+    let definitions = read(
+        r#"{
+            "exchanges": [{"name": "e", "type": "x-recent-history"}, {"name": "d", "type": "direct"}],
+            "queues": [{"name": "s", "arguments": {"x-queue-type": "stream"}},
+                       {"name": "q", "arguments": {"x-queue-type": "quorum"}}]
+        }"#,
+    );
+    let skipped = |end: Destination| definitions.skipped.contains(&("home".to_owned(), end));
+    assert!(skipped(Destination::Exchange("e".to_owned())) && skipped(Destination::Queue("s".to_owned())));
+    assert_eq!((definitions.skipped.len(), definitions.exchanges.len(), definitions.queues.len()), (2, 1, 1));
+    let notes = definitions.notes.join("; ");
+    assert!(notes.contains("x-recent-history") && notes.contains("stream"), "{notes}");
+}
+
+#[test]
+fn policy_keys_of_plugins_are_kept() {
+    let definitions = read(
+        r#"{"policies": [{"name": "p", "pattern": "^(?!amq\\.)", "definition":
+            {"federation-upstream-set": "all", "shards-per-node": 2, "max-length": 1}}]}"#,
+    );
+    let policy = &definitions.policies[0].1.policy;
+    assert_eq!(policy.definition.inner().len(), 3);
+    assert_eq!(definitions.notes.len(), 2, "{:?}", definitions.notes);
 }

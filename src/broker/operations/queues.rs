@@ -14,7 +14,7 @@ use crate::broker::removal::{self, DeleteIf, forget_queue};
 use crate::broker::shared::{Shared, random_bytes};
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::queue::{Counts, QueueOptions, options};
-use crate::topology::equivalence;
+use crate::topology::equivalence::{self, QueueForm};
 
 /// Names that begin so belong to the broker.
 const RESERVED_PREFIX: &str = "amq.";
@@ -63,11 +63,8 @@ pub struct QueueState {
 pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<Declared, OperationError> {
     let declare = with_name(declare)?;
     scope.permit(Operation::QueueDeclare(&declare.name))?;
-    let thing = format!("queue '{}' in vhost '{}'", declare.name, scope.vhost.name);
-    let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = declare;
-    let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, arguments)?;
     loop {
-        let (record, is_new) = find_or_create(scope, &declare, options.clone()).await?;
+        let (record, is_new) = find_or_create(scope, &declare).await?;
         if let Some(counts) = record.counts().await {
             return Ok(Declared { record, counts, is_new });
         }
@@ -95,13 +92,16 @@ fn server_name() -> Result<String, OperationError> {
 async fn find_or_create(
     scope: Scope<'_>,
     declare: &DeclareQueue,
-    options: QueueOptions,
 ) -> Result<(Arc<QueueRecord>, bool), OperationError> {
     let _lock = scope.lock().await?;
     if let Some(record) = scope.vhost.queue_named(&declare.name) {
+        // What differs from the queue that is there differs, whether or not a new queue could have it.
         check_equivalent(scope, &record, declare)?;
         return Ok((record, false));
     }
+    let thing = format!("queue '{}' in vhost '{}'", declare.name, scope.vhost.name);
+    let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = *declare;
+    let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, arguments)?;
     let owner = match (declare.exclusive, scope.caller) {
         (false, _) => None,
         (true, Caller::Connection { id, .. }) => Some(id),
@@ -128,12 +128,9 @@ fn check_equivalent(
     }
     // An exclusive queue is not durable whatever was asked for.
     let durable = declare.durable && !declare.exclusive;
-    let (name, vhost) = (&record.name, &scope.vhost.name);
-    equivalence::check_property("queue", name, vhost, "durable", record.durable, durable)?;
-    let (current, received) = (record.auto_delete, declare.auto_delete);
-    equivalence::check_property("queue", name, vhost, "auto_delete", current, received)?;
-    let (current, received) = (&record.arguments, &declare.arguments);
-    Ok(equivalence::check_arguments("queue", name, vhost, options::COMPARED, current, received)?)
+    let received = QueueForm { durable, auto_delete: declare.auto_delete, arguments: &declare.arguments };
+    let keys = options::compared(&record.arguments);
+    Ok(equivalence::check_queue(&record.name, &scope.vhost.name, &keys, record.form(), received)?)
 }
 
 /// The queue of this name with its numbers: a passive declare, which counts as a use of the queue.

@@ -17,6 +17,16 @@ pub enum OptionsError {
         /// What is wrong with its value.
         why: String,
     },
+    /// A value has a type that is not allowed, of the one argument where RabbitMQ words that so. Reply code 406.
+    #[error("invalid type '{found}' for arg '{key}' in {thing}")]
+    Type {
+        /// The argument.
+        key: &'static str,
+        /// The queue, as error texts name it.
+        thing: String,
+        /// The type of its value.
+        found: &'static str,
+    },
     /// A property does not go with the queue type. Reply code 406.
     #[error("invalid property '{property}' for {thing}")]
     Property {
@@ -34,21 +44,23 @@ pub(in crate::queue) struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
+    /// Void is a value like any other, and no argument allows it.
     pub(in crate::queue) fn value(&self, key: &str) -> Option<&AMQPValue> {
-        self.table.inner().get(key).filter(|value| **value != AMQPValue::Void)
+        self.table.inner().get(key)
     }
 
     pub(in crate::queue) fn invalid(&self, key: &'static str, why: impl Into<String>) -> OptionsError {
         OptionsError::Invalid { key, thing: self.thing.to_owned(), why: why.into() }
     }
 
-    fn wrong_type(&self, key: &'static str, expected: &str, value: &AMQPValue) -> OptionsError {
-        self.invalid(key, format!("\"expected {expected}, got {}\"", type_name(value)))
+    fn unacceptable(&self, key: &'static str, value: &AMQPValue) -> OptionsError {
+        self.invalid(key, format!("{{unacceptable_type,{}}}", type_name(value)))
     }
 
     pub(in crate::queue) fn integer(&self, key: &'static str) -> Result<Option<i64>, OptionsError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        as_integer(value).map(Some).ok_or_else(|| self.wrong_type(key, "integer", value))
+        let wrong = || self.invalid(key, format!("\"expected integer, got {}\"", type_name(value)));
+        as_integer(value).map(Some).ok_or_else(wrong)
     }
 
     pub(super) fn non_negative(&self, key: &'static str) -> Result<Option<u64>, OptionsError> {
@@ -56,13 +68,11 @@ impl Arguments<'_> {
         u64::try_from(number).map(Some).map_err(|_| self.invalid(key, format!("{{value_negative,{number}}}")))
     }
 
-    /// Milliseconds from `least` to 2^32-1, RabbitMQ's limit for timers.
-    pub(super) fn milliseconds(&self, key: &'static str, least: u64) -> Result<Option<u64>, OptionsError> {
-        let Some(number) = self.non_negative(key)? else { return Ok(None) };
-        if number < least {
-            return Err(self.invalid(key, format!("{{value_zero,{number}}}")));
+    pub(super) fn positive_number(&self, key: &'static str) -> Result<Option<u64>, OptionsError> {
+        match self.non_negative(key)? {
+            Some(0) => Err(self.invalid(key, "{value_zero,0}")),
+            number => Ok(number),
         }
-        Ok(Some(number))
     }
 
     pub(in crate::queue) fn string(&self, key: &'static str) -> Result<Option<String>, OptionsError> {
@@ -70,7 +80,7 @@ impl Arguments<'_> {
         match value {
             AMQPValue::LongString(text) => Ok(Some(String::from_utf8_lossy(text.as_bytes()).into_owned())),
             AMQPValue::ShortString(text) => Ok(Some(text.as_str().to_owned())),
-            other => Err(self.wrong_type(key, "longstr", other)),
+            other => Err(self.unacceptable(key, other)),
         }
     }
 
@@ -78,7 +88,7 @@ impl Arguments<'_> {
         match self.value(key) {
             None => Ok(false),
             Some(AMQPValue::Boolean(value)) => Ok(*value),
-            Some(other) => Err(self.wrong_type(key, "boolean", other)),
+            Some(other) => Err(self.unacceptable(key, other)),
         }
     }
 }

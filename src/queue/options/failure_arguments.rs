@@ -5,6 +5,7 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::arguments::{Arguments, OptionsError};
+use super::policy_arguments::is_quorum;
 use crate::protocol::value::as_integer;
 use crate::queue::failure_policy::{
     CountMode, FailurePolicy, PARKING_TTL_MS, Parking, RetryPolicy, RetryType,
@@ -98,7 +99,7 @@ impl Arguments<'_> {
     /// `x-delivery-limit`; -1 is none.
     fn delivery_limit(&self) -> Result<Option<u32>, OptionsError> {
         const KEY: &str = "x-delivery-limit";
-        let is_quorum = self.string("x-queue-type")?.as_deref() == Some("quorum");
+        let is_quorum = is_quorum(self.table);
         match self.integer(KEY)? {
             None => Ok(is_quorum.then_some(QUORUM_DELIVERY_LIMIT)),
             Some(-1) => Ok(None),

@@ -1,17 +1,47 @@
 //! Which arguments are compared when a queue is declared again, and which ones policies can set.
 
-/// Arguments that RabbitMQ compares when a queue is declared again.
-pub const COMPARED: &[&str] = &[
+use amq_protocol::types::{AMQPValue, FieldTable};
+
+/// Arguments that RabbitMQ 4.0 compares when a classic queue is declared again, in its order, which decides which one the
+/// error names.
+const COMPARED_CLASSIC: &[&str] = &[
     "x-expires",
     "x-message-ttl",
     "x-dead-letter-exchange",
     "x-dead-letter-routing-key",
     "x-max-length",
     "x-max-length-bytes",
-    "x-overflow",
     "x-max-priority",
+    "x-overflow",
+    "x-queue-mode",
+    "x-queue-version",
     "x-single-active-consumer",
     "x-queue-type",
+    "x-queue-master-locator",
+    "x-queue-leader-locator",
+];
+
+/// The same of a quorum queue.
+const COMPARED_QUORUM: &[&str] = &[
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-dead-letter-strategy",
+    "x-expires",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-in-memory-length",
+    "x-max-in-memory-bytes",
+    "x-overflow",
+    "x-single-active-consumer",
+    "x-queue-type",
+    "x-quorum-initial-group-size",
+    "x-delivery-limit",
+    "x-message-ttl",
+    "x-queue-leader-locator",
+];
+
+/// What no queue, or no queue of that type, can have in RabbitMQ. `x-consumer-timeout` is not compared, as there.
+const COMPARED_HERE: &[&str] = &[
     "x-delivery-limit",
     "x-delivery-count-mode",
     "x-delayed-retry-type",
@@ -23,13 +53,27 @@ pub const COMPARED: &[&str] = &[
     "x-parking-after",
     "x-parking-ttl",
     "x-parking-limit",
-    "x-consumer-timeout",
-    "x-consumer-timeout-action",
     "x-message-deduplication",
     "x-cache-size",
     "x-cache-ttl",
     "x-deduplication-header",
 ];
+
+/// The arguments that are compared when the queue with these declare arguments is declared again.
+#[must_use]
+pub fn compared(declared: &FieldTable) -> Vec<&'static str> {
+    let of_type = if is_quorum(declared) { COMPARED_QUORUM } else { COMPARED_CLASSIC };
+    [of_type, COMPARED_HERE].concat()
+}
+
+/// Whether these are the declare arguments of a quorum queue.
+#[must_use]
+pub fn is_quorum(declared: &FieldTable) -> bool {
+    match declared.inner().get("x-queue-type") {
+        Some(AMQPValue::LongString(kind)) => kind.as_bytes() == b"quorum",
+        _ => false,
+    }
+}
 
 /// How a policy's value and a queue's own argument for the same setting combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

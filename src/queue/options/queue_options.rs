@@ -1,11 +1,12 @@
 //! A queue's settings, parsed once from its declare arguments
 //! (<https://www.rabbitmq.com/docs/queues#optional-arguments>).
 
-use amq_protocol::types::FieldTable;
+use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::arguments::{Arguments, OptionsError};
 use super::failure_arguments::AckTimeout;
 use crate::dedup::Deduplication;
+use crate::protocol::value::type_name;
 use crate::queue::failure_policy::FailurePolicy;
 use crate::queue::window::Window;
 
@@ -69,16 +70,16 @@ impl QueueOptions {
         arguments: &FieldTable,
     ) -> Result<Self, OptionsError> {
         let args = Arguments { thing, table: arguments };
-        args.check_queue_type(durable, exclusive)?;
+        args.check_inert()?;
         let options = Self {
             durable: durable && !exclusive,
             auto_delete,
-            message_ttl_ms: args.milliseconds("x-message-ttl", 0)?,
-            expires_ms: args.milliseconds("x-expires", 1)?,
+            message_ttl_ms: args.non_negative("x-message-ttl")?,
+            expires_ms: args.positive_number("x-expires")?,
             length_max: args.non_negative("x-max-length")?,
             length_bytes_max: args.non_negative("x-max-length-bytes")?,
             overflow: args.overflow()?,
-            dead_letter_exchange: args.string("x-dead-letter-exchange")?,
+            dead_letter_exchange: args.dead_letter_exchange()?,
             dead_letter_routing_key: args.string("x-dead-letter-routing-key")?,
             priority_max: args.priority_max()?,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
@@ -91,11 +92,65 @@ impl QueueOptions {
         if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
             return Err(args.invalid("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));
         }
+        args.check_queue_type(durable, exclusive)?;
         Ok(options)
     }
 }
 
+/// Arguments that say where and how RabbitMQ keeps a queue, with the values that are allowed. They have no effect here.
+const INERT: &[(&str, Allowed, &str)] = &[
+    ("x-dead-letter-strategy", Allowed::Texts(&["at-most-once", "at-least-once"]), "invalid_dlx_strategy"),
+    ("x-queue-mode", Allowed::Texts(&["default", "lazy"]), "\"unsupported queue mode '{}'\""),
+    ("x-queue-version", Allowed::Numbers(&[1, 2]), "\"unsupported queue version '{}'\""),
+    ("x-queue-leader-locator", Allowed::Texts(&["client-local", "balanced"]), "invalid_queue_locator_arg"),
+    ("x-queue-master-locator", Allowed::AnyText, ""),
+    ("x-max-in-memory-length", Allowed::AnyNumber, ""),
+    ("x-max-in-memory-bytes", Allowed::AnyNumber, ""),
+    ("x-quorum-initial-group-size", Allowed::Positive, ""),
+];
+
+/// Values that an argument may have.
+#[derive(Clone, Copy, Debug)]
+enum Allowed {
+    Texts(&'static [&'static str]),
+    AnyText,
+    Numbers(&'static [u64]),
+    AnyNumber,
+    Positive,
+}
+
 impl Arguments<'_> {
+    fn check_inert(&self) -> Result<(), OptionsError> {
+        for (key, allowed, why) in INERT {
+            let wrong =
+                |found: &dyn std::fmt::Display| Err(self.invalid(key, why.replace("{}", &found.to_string())));
+            match allowed {
+                Allowed::AnyText => drop(self.string(key)?),
+                Allowed::AnyNumber => drop(self.non_negative(key)?),
+                Allowed::Positive => drop(self.positive_number(key)?),
+                Allowed::Texts(texts) => match self.string(key)? {
+                    Some(text) if !texts.contains(&text.as_str()) => return wrong(&text),
+                    _ => {}
+                },
+                Allowed::Numbers(numbers) => match self.non_negative(key)? {
+                    Some(number) if !numbers.contains(&number) => return wrong(&number),
+                    _ => {}
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn dead_letter_exchange(&self) -> Result<Option<String>, OptionsError> {
+        const KEY: &str = "x-dead-letter-exchange";
+        match self.value(KEY) {
+            None | Some(AMQPValue::LongString(_) | AMQPValue::ShortString(_)) => self.string(KEY),
+            Some(other) => {
+                Err(OptionsError::Type { key: KEY, thing: self.thing.to_owned(), found: type_name(other) })
+            }
+        }
+    }
+
     fn overflow(&self) -> Result<Overflow, OptionsError> {
         match self.string("x-overflow")?.as_deref() {
             None | Some("drop-head") => Ok(Overflow::DropHead),
@@ -119,8 +174,8 @@ impl Arguments<'_> {
         let property = |property| OptionsError::Property { property, thing: self.thing.to_owned() };
         match self.string("x-queue-type")?.as_deref() {
             None | Some("classic") => Ok(()),
-            Some("quorum") if !durable => Err(property("non-durable")),
             Some("quorum") if exclusive => Err(property("exclusive-owner")),
+            Some("quorum") if !durable => Err(property("non-durable")),
             Some("quorum") => Ok(()),
             Some(other) => Err(self.invalid("x-queue-type", format!("\"unsupported queue type '{other}'\""))),
         }

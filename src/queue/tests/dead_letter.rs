@@ -239,12 +239,52 @@ fn a_history_that_is_none_is_replaced() {
     let odd = [FieldValue::LongString(b"x"), FieldValue::Void];
     for value in odd {
         let made_up = table(|made_up| made_up.entry(b"x-death", value));
-        let message = letter(Some(&made_up), None);
+        let message = letter(Some(&made_up), None).with_dead_lettered(true);
         assert_eq!(history(&with_death(&message, &DEATH)), [("q", "rejected", 1)]);
         assert!(!is_cycle(&message, "q"));
     }
     let mixed = table(|mixed| mixed.array(b"x-death", |deaths| deaths.value(FieldValue::I32(1))));
-    assert_eq!(history(&with_death(&letter(Some(&mixed), None), &DEATH)), [("q", "rejected", 1)]);
+    let mixed = letter(Some(&mixed), None).with_dead_lettered(true);
+    assert_eq!(history(&with_death(&mixed, &DEATH)), [("q", "rejected", 1)]);
+}
+
+/// As RabbitMQ since 4.0.
+#[test]
+fn a_publishers_history_is_none() {
+    let made_up = table(|made_up| {
+        made_up.array(b"x-death", |deaths| {
+            deaths.table(|death| {
+                death.entry(b"count", FieldValue::I64(7));
+                death.entry(b"queue", FieldValue::LongString(b"q"));
+                death.entry(b"reason", FieldValue::LongString(b"rejected"));
+            });
+        });
+        for name in [b"x-first-death-exchange", &b"x-first-death-queue"[..], b"x-first-death-reason"] {
+            made_up.entry(name, FieldValue::LongString(b"mine"));
+        }
+        made_up.entry(b"x-last-death-queue", FieldValue::LongString(b"mine"));
+    });
+    let first = with_death(&letter(Some(&made_up), None), &DEATH);
+    assert_eq!(history(&first), [("q", "rejected", 1)]);
+    for key in ["x-first-death-queue", "x-last-death-queue"] {
+        assert_eq!(text(headers(&first), key), "q");
+        assert_eq!(headers(&first).iter().filter(|(name, _)| *name == key.as_bytes()).count(), 1);
+    }
+    assert_eq!(history(&with_death(&first, &DEATH)), [("q", "rejected", 2)], "the broker's own counts on");
+}
+
+#[test]
+fn an_entry_without_a_count_gets_one() {
+    let made_up = table(|made_up| {
+        made_up.array(b"x-death", |deaths| {
+            deaths.table(|death| {
+                death.entry(b"queue", FieldValue::LongString(b"q"));
+                death.entry(b"reason", FieldValue::LongString(b"rejected"));
+            });
+        });
+    });
+    let buried = with_death(&letter(Some(&made_up), None).with_dead_lettered(true), &DEATH);
+    assert_eq!(history(&buried), [("q", "rejected", 1)]);
 }
 
 #[test]
@@ -298,6 +338,6 @@ fn the_largest_count_stays() {
             });
         });
     });
-    let letter = with_death(&letter(Some(&made_up), None), &DEATH);
-    assert_eq!(history(&letter), [("q", "rejected", i64::MAX)]);
+    let buried = with_death(&letter(Some(&made_up), None).with_dead_lettered(true), &DEATH);
+    assert_eq!(history(&buried), [("q", "rejected", i64::MAX)]);
 }
