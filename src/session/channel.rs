@@ -127,8 +127,6 @@ pub(super) struct Channel {
     pub(super) prefetch: u16,
     /// basic.qos with global = true.
     pub(super) limit: Option<Arc<ChannelPrefetch>>,
-    /// Numbers the consumer tags that the server makes.
-    pub(super) tags_made: u64,
 }
 
 impl Channel {
@@ -148,7 +146,6 @@ impl Channel {
             last_queue: None,
             prefetch: 0,
             limit: None,
-            tags_made: 0,
         }
     }
 
