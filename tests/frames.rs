@@ -237,8 +237,11 @@ async fn a_payload_of_exactly_frame_max_is_taken_and_one_byte_more_is_not() {
         let input =
             [hello(frame_max), declared("q"), published(1, "q", &sent, payload + 1), get("q")].concat();
         let frames = answers(&broker, &input).await;
-        let text =
-            format!("FRAME_ERROR - type 3, all octets = <<>>: {{frame_too_large,{},{}}}", payload + 1, payload - 8);
+        let text = format!(
+            "FRAME_ERROR - type 3, all octets = <<>>: {{frame_too_large,{},{}}}",
+            payload + 1,
+            payload - 8
+        );
         assert_eq!(refusal(&frames), Some((501, text, (0, 0))), "frame_max {frame_max}");
         assert_eq!(contents(&frames, 1), []);
     }

@@ -54,7 +54,8 @@ fn w() -> Writer {
 
 /// Whether a frame with so many bytes of payload is refused: with 501, and the size that the specification allows.
 async fn expect_too_large(raw: &mut Raw, kind: u8, frame_max: u32, size: usize) -> Check {
-    let text = format!("FRAME_ERROR - type {kind}, all octets = <<>>: {{frame_too_large,{size},{}}}", frame_max - 8);
+    let text =
+        format!("FRAME_ERROR - type {kind}, all octets = <<>>: {{frame_too_large,{size},{}}}", frame_max - 8);
     raw.expect_closed(&Scope::connection(501, text, (0, 0))).await
 }
 
