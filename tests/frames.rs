@@ -224,10 +224,10 @@ async fn a_thousand_methods_may_come_in_one_write() {
 }
 
 #[tokio::test]
-async fn a_frame_of_exactly_frame_max_is_taken_and_one_byte_more_is_not() {
+async fn a_payload_of_exactly_frame_max_is_taken_and_one_byte_more_is_not() {
     let broker = broker().await;
     for frame_max in [4096_u32, 8192, 131_072] {
-        let payload = frame_max as usize - OVERHEAD;
+        let payload = frame_max as usize;
         let sent = body(payload, 9);
         let fits = [hello(frame_max), declared("q"), published(1, "q", &sent, payload), get("q"), goodbye()]
             .concat();
@@ -237,8 +237,11 @@ async fn a_frame_of_exactly_frame_max_is_taken_and_one_byte_more_is_not() {
         let input =
             [hello(frame_max), declared("q"), published(1, "q", &sent, payload + 1), get("q")].concat();
         let frames = answers(&broker, &input).await;
-        let text =
-            format!("FRAME_ERROR - type 3, all octets = <<>>: {{frame_too_large,{},{payload}}}", payload + 1);
+        let text = format!(
+            "FRAME_ERROR - type 3, all octets = <<>>: {{frame_too_large,{},{}}}",
+            payload + 1,
+            payload - 8
+        );
         assert_eq!(refusal(&frames), Some((501, text, (0, 0))), "frame_max {frame_max}");
         assert_eq!(contents(&frames, 1), []);
     }
@@ -250,7 +253,7 @@ async fn frame_max_counts_for_methods_and_headers_too() {
     let broker = broker().await;
     for (excess, expected) in [(0_usize, None), (1, Some(501))] {
         // Class, weight, size, flags, and headers with one long string that fills the rest.
-        let filler = 4096 - OVERHEAD - (12 + 2 + 4 + 2 + 1 + 4) + excess;
+        let filler = 4096 - (12 + 2 + 4 + 2 + 1 + 4) + excess;
         let headers = [&b"\x01kS"[..], &(filler as u32).to_be_bytes(), &vec![b'x'; filler]].concat();
         let head = [&[0, 60, 0, 0][..], &[0; 8], &[0x20, 0], &(headers.len() as u32).to_be_bytes(), &headers];
         let frame = raw_frame(2, 1, &head.concat());

@@ -141,15 +141,16 @@ async fn a_commit_that_a_queue_refuses_in_part_fails() {
     assert_eq!(bench.bodies("limited").await, ["b"]);
 }
 
+/// RabbitMQ 4.0's answer; what the other queues took stays there.
 #[tokio::test]
-async fn a_commit_to_a_queue_that_went_succeeds() {
+async fn a_commit_of_a_publish_to_a_queue_that_went_fails() {
     let bench = with_messages(&[]).await;
     bench.declare("stays", FieldTable::default()).await;
     let channel = transaction(&bench).await;
     send(&channel, "q", "a").await;
     send(&channel, "stays", "b").await;
     bench.channel.queue_delete("q".into(), QueueDeleteOptions::default()).await.unwrap();
-    channel.tx_commit().await.unwrap();
+    assert_eq!(code(&channel.tx_commit().await.unwrap_err()), 406);
     assert_eq!(bench.bodies("stays").await, ["b"]);
 }
 
@@ -198,7 +199,7 @@ fn mandatory_messages_that_went_nowhere_return_before_commit_ok() {
 
 /// The queue ends between the publish and the commit, and nobody has said so yet.
 #[test]
-fn a_commit_does_not_wait_for_a_queue_that_ends_before_it() {
+fn a_commit_does_not_wait_for_a_queue_that_ends_before_it_but_fails() {
     let broker = Embedded::start();
     let mut raw = Raw::with_channel(broker.address());
     raw.open_channel(2);
@@ -220,9 +221,13 @@ fn a_commit_does_not_wait_for_a_queue_that_ends_before_it() {
     raw.send(&[select, empty("q", false), close, commit].concat());
     let mut frames = std::iter::from_fn(|| raw.next()).skip(2);
     let answer = frames.next();
-    assert!(is_commit_ok(answer.as_ref()), "{answer:?}");
+    let Some(AMQPFrame::Method(1, AMQPClass::Channel(channel::AMQPMethod::Close(close)))) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((close.reply_code, close.class_id, close.method_id), (406, 90, 20));
+    raw.open_channel(3);
     let passive = queue::Declare { passive: true, ..declare("q") };
-    raw.method(1, AMQPClass::Queue(queue::AMQPMethod::Declare(passive)));
+    raw.method(3, AMQPClass::Queue(queue::AMQPMethod::Declare(passive)));
     let answer = raw.closed();
     assert!(matches!(answer, Closed::Channel(404, ..)), "{answer:?}");
 }

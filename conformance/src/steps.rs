@@ -13,6 +13,12 @@ pub fn all_seen(texts: &[&str], redelivered: bool) -> Vec<Seen> {
     texts.iter().map(|&text| (text.to_owned(), redelivered)).collect()
 }
 
+/// Whether a broker made this name as RabbitMQ does: the prefix and 16 random bytes in URL-safe base64 without padding.
+pub fn is_generated(prefix: &str, name: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    name.strip_prefix(prefix).is_some_and(|random| random.len() == 22 && random.chars().all(is_base64))
+}
+
 /// The numbers of a range as texts.
 pub fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()

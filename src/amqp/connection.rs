@@ -344,7 +344,6 @@ impl Connection {
         match request {
             Request::Authenticate(credentials) => self.authenticate(now, &credentials),
             Request::OpenVhost(name) => self.open_vhost(now, &name),
-            Request::UpdateSecret(secret) => self.update_secret(now, &secret),
             Request::Close => {
                 self.give_back(Ending::Returned).await;
                 self.session.closed(now);
@@ -411,17 +410,6 @@ impl Connection {
             (None, _) => format!("vhost {name} not found"),
         };
         self.session.open_refused(now, Exception::new(ReplyCode::NotAllowed, text));
-    }
-
-    fn update_secret(&mut self, now: Time, secret: &[u8]) {
-        let user = self.session.user().to_owned();
-        let credentials = Credentials { mechanism: "PLAIN", user, password: secret.to_vec() };
-        if self.admits(&credentials) {
-            self.session.secret_updated();
-        } else {
-            let exception = Exception::access_refused("connection.update-secret: the new secret was refused");
-            self.session.close_connection(now, &exception);
-        }
     }
 
     /// Hands the session's work to the queues, and notes those that have too much already.

@@ -8,6 +8,7 @@ use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use super::connection::Connection;
 use crate::broker::OperationError;
 use crate::broker::mailbox::Mail;
+use crate::broker::names::generated;
 use crate::broker::operations::{self, Caller, DeclareQueue, DeleteIf, Getter, Scope};
 use crate::broker::vhost::Vhost;
 use crate::message::QueueId;
@@ -177,7 +178,11 @@ impl Connection {
         Ok((!delete.nowait).then_some(AMQPClass::Queue(queue::AMQPMethod::DeleteOk(ok))))
     }
 
-    async fn consume(&mut self, vhost: &Arc<Vhost>, channel: u16, consume: basic::Consume) -> Answer {
+    async fn consume(&mut self, vhost: &Arc<Vhost>, channel: u16, mut consume: basic::Consume) -> Answer {
+        if consume.consumer_tag.as_str().is_empty() {
+            let tag = generated("amq.ctag-").map_err(|_| OperationError::NoRandomness)?;
+            consume.consumer_tag = tag.into();
+        }
         let new = self.session.new_consumer(channel);
         let key = new.key;
         let (queue, acks) = if consume.queue.as_str() == direct_reply::NAME {
@@ -268,18 +273,19 @@ impl Connection {
     }
 
     async fn commit(&mut self, vhost: &Vhost, channel: u16, work: TxWork) -> Answer {
-        self.carry_out(vhost, work).await;
+        let all_there = self.carry_out(vhost, work).await;
         // Refusals were in the inbox before the unit was complete.
         self.take_deliveries();
-        if self.session.is_commit_whole(channel) {
+        if self.session.is_commit_whole(channel) && all_there {
             Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
         } else {
             Err(Exception::precondition_failed("partial tx completion"))
         }
     }
 
-    /// All that a transaction holds becomes one unit in the store: after a crash all of it is there, or nothing.
-    async fn carry_out(&self, vhost: &Vhost, work: TxWork) {
+    /// All that a transaction holds becomes one unit in the store: after a crash all of it is there, or nothing. `false` if a
+    /// queue that a publish was routed to is gone; one that ends now refuses its publishes itself.
+    async fn carry_out(&self, vhost: &Vhost, work: TxWork) -> bool {
         let mut per_queue: Vec<(QueueId, Vec<Command>)> = Vec::new();
         for (publish, sequence) in work.publishes.into_iter().zip(1..) {
             // Numbered, so that a queue that refuses one says so.
@@ -300,14 +306,18 @@ impl Connection {
         }
         let parts = u32::try_from(per_queue.len() + 1).unwrap_or(u32::MAX);
         let join = Join { id: self.shared.store.next_join_id(), parts };
+        let mut all_there = true;
         for (queue, commands) in per_queue {
+            let publishes = commands.iter().any(|command| !matches!(command, Command::Settle(..)));
             let mail = Mail::Joined(join, commands);
             let taken = vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
             if !taken {
+                all_there &= !publishes;
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
         }
         self.shared.store_durably(Submission { join: Some(join), ..Submission::default() }).await;
+        all_there
     }
 }
 

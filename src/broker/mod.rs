@@ -15,6 +15,7 @@ mod export;
 mod flow_control;
 pub(crate) mod import;
 pub(crate) mod mailbox;
+pub(crate) mod names;
 pub mod operations;
 pub mod overview;
 mod queue_task;

@@ -379,27 +379,30 @@ impl QueueTask {
         }
     }
 
-    /// Mail for a queue that is no more. Its publishes went nowhere, which is a confirm, as for any unroutable message; its
-    /// part of a joined unit is empty.
+    /// Mail for a queue that is no more. Its publishes went nowhere, which is a confirm, as for any unroutable message, but not
+    /// what a transaction was promised: there they are refused. Its part of a joined unit is empty.
     fn refuse(&mut self, mail: Mail) {
         match mail {
-            Mail::Tell(Command::Publish(connection, publishes)) => {
-                self.confirm_lost(connection, publishes.iter());
-            }
-            Mail::Tell(Command::PublishDedup(connection, marked)) => {
-                self.confirm_lost(connection, marked.iter().map(|marked| &marked.publish));
-            }
-            Mail::Joined(join, _) => {
+            Mail::Tell(command) => self.settle_lost(&command, false),
+            Mail::Joined(join, commands) => {
+                commands.iter().for_each(|command| self.settle_lost(command, true));
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
-            Mail::Ask(..) | Mail::Tell(_) | Mail::Loaded(..) => {}
+            Mail::Ask(..) | Mail::Loaded(..) => {}
         }
     }
 
-    fn confirm_lost<'a>(&mut self, connection: ConnectionId, publishes: impl Iterator<Item = &'a Publish>) {
-        for publish in publishes.filter(|publish| publish.sequence != 0) {
+    fn settle_lost(&mut self, command: &Command, refused: bool) {
+        let (connection, publishes): (_, Vec<&Publish>) = match command {
+            Command::Publish(connection, publishes) => (*connection, publishes.iter().collect()),
+            Command::PublishDedup(connection, marked) => {
+                (*connection, marked.iter().map(|marked| &marked.publish).collect())
+            }
+            _ => return,
+        };
+        for publish in publishes.into_iter().filter(|publish| publish.sequence != 0) {
             let (channel, sequence) = (publish.channel, publish.sequence);
-            let event = Event::Confirmed { channel, first: sequence, last: sequence, refused: false };
+            let event = Event::Confirmed { channel, first: sequence, last: sequence, refused };
             self.tell(connection, event);
         }
     }

@@ -75,14 +75,14 @@ pub enum FrameError {
         /// The payload.
         octets: Octets,
     },
-    /// The frame is larger than was negotiated.
+    /// The frame is larger than was negotiated. The text names the limit that the specification has.
     #[error("type {kind}, all octets = <<>>: {{frame_too_large,{payload_bytes},{payload_bytes_max}}}")]
     TooLarge {
         /// The frame's type.
         kind: u8,
         /// The payload's length.
         payload_bytes: u32,
-        /// The most it may be.
+        /// The most it should be.
         payload_bytes_max: u32,
     },
     /// A heartbeat on a channel other than 0.
@@ -105,7 +105,9 @@ impl FrameError {
 /// Takes a frame off the front of `buffer`, with the number of bytes it used; `None` if it is not all there
 /// ([`frame_bytes`] then says how much it will be).
 ///
-/// `frame_max` counts the whole frame in bytes, [`FRAME_OVERHEAD`] included; 0 is no limit.
+/// `frame_max` is in bytes; 0 is no limit. By the specification it counts the whole frame, but some clients count only the
+/// payload. So, as in RabbitMQ, a payload may have up to `frame_max` bytes, and what is written here always keeps the whole
+/// frame within it ([`encode`](super::encode)).
 ///
 /// # Errors
 /// [`FrameError`]: nothing that follows in the buffer can be trusted to be a frame.
@@ -113,7 +115,7 @@ impl FrameError {
 #[inline(always)]
 pub fn decode_frame(buffer: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, usize)>, FrameError> {
     let Some((kind, channel, size, rest)) = split_head(buffer) else { return Ok(None) };
-    if frame_max != 0 && size > payload_bytes_max(frame_max) {
+    if frame_max != 0 && size > frame_max {
         return Err(too_large(kind, size, frame_max));
     }
     let Some((payload, [end, ..])) = rest.split_at_checked(size as usize) else {
@@ -135,8 +137,7 @@ fn split_head(buffer: &[u8]) -> Option<(u8, u16, u32, &[u8])> {
     Some((*kind, u16::from_be_bytes(*channel), u32::from_be_bytes(*size), rest))
 }
 
-/// The most bytes of payload in a frame of `frame_max` bytes.
-#[inline]
+/// The most bytes of payload in a frame of `frame_max` bytes, as the specification counts.
 const fn payload_bytes_max(frame_max: u32) -> u32 {
     frame_max.saturating_sub(FRAME_OVERHEAD as u32)
 }

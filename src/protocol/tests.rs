@@ -640,10 +640,10 @@ fn texts_too_long_for_the_wire_are_cut() {
 }
 
 #[test]
-fn frame_max_counts_the_whole_frame() {
-    let largest = frame(3, 1, &[0; 4096 - 8]);
-    assert_eq!(decode_frame(&largest, 4096).unwrap().unwrap().1, 4096);
-    let too_large = frame(3, 1, &[0; 4096 - 7]);
+fn a_payload_may_have_frame_max_bytes() {
+    let largest = frame(3, 1, &[0; 4096]);
+    assert_eq!(decode_frame(&largest, 4096).unwrap().unwrap().1, 4096 + 8);
+    let too_large = frame(3, 1, &[0; 4097]);
     assert!(matches!(decode_frame(&too_large[..7], 4096), Err(FrameError::TooLarge { .. })));
     assert!(decode_frame(&too_large, 0).unwrap().is_some());
 }

@@ -139,8 +139,6 @@ pub(super) struct Channel {
     pub(super) channel_prefetch: Option<Arc<ChannelPrefetch>>,
     /// Numbers those that were set on the channel.
     pub(super) prefetches_made: u32,
-    /// Numbers the consumer tags that the server makes.
-    pub(super) tags_made: u64,
 }
 
 impl Channel {
@@ -162,7 +160,6 @@ impl Channel {
             prefetch: 0,
             channel_prefetch: None,
             prefetches_made: 0,
-            tags_made: 0,
         }
     }
 

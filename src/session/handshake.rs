@@ -195,8 +195,9 @@ impl Session {
         self.enter(Phase::Closed, now);
     }
 
-    /// connection.update-secret was accepted.
-    pub fn secret_updated(&mut self) {
+    /// connection.update-secret. A new secret matters to users whose tokens expire, and there are none: whatever it is, the
+    /// client stays logged in, as with RabbitMQ's own users.
+    pub(super) fn update_secret(&mut self) {
         self.send_connection(connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {}));
     }
 

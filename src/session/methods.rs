@@ -158,15 +158,11 @@ impl Channel {
         Ok(())
     }
 
-    fn consume(&mut self, link: &Link, mut consume: basic::Consume) -> Outcome {
+    fn consume(&self, link: &Link, mut consume: basic::Consume) -> Outcome {
         let queue = self.queue_name(consume.queue.as_str())?;
         check_consumer_priority(&queue, &link.vhost, &consume.arguments)?;
         consume.queue = short(&queue);
-        if consume.consumer_tag.as_str().is_empty() {
-            self.tags_made += 1;
-            let (incarnation, made) = (self.incarnation, self.tags_made);
-            consume.consumer_tag = short(&format!("amq.ctag-{incarnation:x}.{made:x}"));
-        }
+        // An empty tag is made up by the server, which has random numbers.
         let tag = consume.consumer_tag.as_str();
         if self.consumers.contains_key(tag) {
             let text = format!("attempt to reuse consumer tag '{tag}'");

@@ -56,6 +56,9 @@ use direct_reply::ReplyConsumers;
 
 /// From connect to connection.open, as RabbitMQ's handshake_timeout.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Largest payload of a frame from a client that has yet to log in and to answer connection.tune: a stranger's start-ok gets no
+/// more memory. RabbitMQ takes 4,096 bytes up to 4.0, and since 4.1 8,192, for the sake of large tokens.
+const FRAME_BYTES_BEFORE_TUNE: u32 = 8192;
 /// How long the client has to answer connection.close before the socket is closed anyway.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -139,7 +142,7 @@ impl Session {
     /// A session for a connection that was just accepted. `secret` goes into direct reply-to addresses.
     #[must_use]
     pub fn new(id: ConnectionId, secret: u64, config: SessionConfig, now: Time) -> Self {
-        let limits = Limits { frame_bytes: config.frame_bytes_max, body_bytes: config.message_bytes_max };
+        let limits = Limits { frame_bytes: FRAME_BYTES_BEFORE_TUNE, body_bytes: config.message_bytes_max };
         Self {
             channels_max: config.channels_max,
             config,

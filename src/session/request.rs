@@ -14,8 +14,6 @@ pub enum Request {
     Authenticate(Credentials),
     /// connection.open; answer with [`opened`](super::Session::opened) or a failure.
     OpenVhost(String),
-    /// connection.update-secret with these credentials.
-    UpdateSecret(Vec<u8>),
     /// The connection ends: give back all it holds, then [`closed`](super::Session::closed).
     Close,
     /// A method on a channel.
@@ -43,7 +41,7 @@ pub enum ChannelRequest {
     QueuePurge(queue::Purge),
     /// queue.delete
     QueueDelete(queue::Delete),
-    /// basic.consume
+    /// basic.consume; the server makes up a consumer tag that is empty.
     Consume(basic::Consume),
     /// basic.cancel
     Cancel(basic::Cancel),

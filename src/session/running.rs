@@ -113,8 +113,9 @@ impl Session {
                 self.enter(Phase::Closed, now);
                 None
             }
-            connection::AMQPMethod::UpdateSecret(update) if self.phase == Phase::Running => {
-                Some(Request::UpdateSecret(update.new_secret.as_bytes().to_vec()))
+            connection::AMQPMethod::UpdateSecret(_) if self.phase == Phase::Running => {
+                self.update_secret();
+                None
             }
             _ => {
                 self.raise_on_connection(now, &out_of_place().caused_by(id));

@@ -82,12 +82,18 @@ impl DeliveryTags {
         self.open
     }
 
-    /// The message of a tag that is not settled.
+    /// The message of a tag that is outstanding.
     #[must_use]
     pub fn open_one(&self, tag: u64) -> Option<Tagged> {
+        let (tagged, _) = self.entries.get(self.open_index(tag)?).copied().flatten()?;
+        Some(tagged)
+    }
+
+    /// Where the tag's entry is, if the tag is outstanding.
+    fn open_index(&self, tag: u64) -> Option<usize> {
         let index = usize::try_from(tag.checked_sub(self.first)?).ok()?;
-        let entry = self.entries.get(index).copied().flatten();
-        entry.filter(|(_, state)| *state == State::Open).map(|(tagged, _)| tagged)
+        let entry = self.entries.get(index)?.as_ref()?;
+        (entry.1 == State::Open).then_some(index)
     }
 
     /// Which tags an ack of this one is about.
@@ -102,8 +108,9 @@ impl DeliveryTags {
         }
     }
 
-    /// Settles one tag, or all up to it; hands each message over. `false` if the tag is unknown or settled; with
-    /// [`Span::UpTo`], tag 0 means all, and an unknown tag is one that was never given out.
+    /// Settles one tag, or all up to it; hands each message over. `false`, and nothing is settled, if the tag itself is not
+    /// outstanding: never given out, settled before, or of a delivery that needs no ack. Tag 0 with [`Span::UpTo`] means all
+    /// that is outstanding, even if nothing is.
     pub fn settle(&mut self, tag: u64, span: Span, hand_over: impl FnMut(Tagged)) -> bool {
         self.mark(tag, span, State::Settled, hand_over)
     }
@@ -132,28 +139,24 @@ impl DeliveryTags {
     }
 
     fn mark(&mut self, tag: u64, span: Span, state: State, mut hand_over: impl FnMut(Tagged)) -> bool {
-        let multiple = span == Span::UpTo;
-        let last = self.first + self.entries.len() as u64;
-        let tag = if tag == 0 && multiple { last.saturating_sub(1) } else { tag };
-        if tag >= last || tag == 0 && !multiple {
-            return false;
-        }
-        let Some(index) = tag.checked_sub(self.first).map(|index| index as usize) else { return multiple };
-        let range = if span == Span::One { index..=index } else { 0..=index };
+        let range = match self.open_index(tag) {
+            Some(index) if span == Span::One => index..index + 1,
+            Some(index) => 0..index + 1,
+            None if tag == 0 && span == Span::UpTo => 0..self.entries.len(),
+            None => return false,
+        };
         let is_meant = |tagged: &Tagged| match span {
             Span::UpToOf(consumer) => tagged.cumulative == consumer,
             Span::One | Span::UpTo => true,
         };
-        let mut found = false;
         let open = self.entries.range_mut(range).flatten().filter(|(_, state)| *state == State::Open);
         for (tagged, current) in open.filter(|(tagged, _)| is_meant(tagged)) {
             *current = state;
             self.open -= 1;
-            found = true;
             hand_over(*tagged);
         }
         self.trim();
-        found || multiple
+        true
     }
 
     fn end_transaction(&mut self, state: State) -> usize {
@@ -212,7 +215,11 @@ mod tests {
     fn multiple_settles_all_up_to_the_tag() {
         let mut tags = tags(4);
         settle(&mut tags, 2, false);
+        assert_eq!(settle(&mut tags, 2, true), (false, vec![]), "1 is outstanding, 2 is not");
         assert_eq!(settle(&mut tags, 3, true), (true, vec![1, 3]));
+        for settled in 1..=3 {
+            assert_eq!(settle(&mut tags, settled, true), (false, vec![]));
+        }
         assert_eq!(settle(&mut tags, 9, true), (false, vec![]));
         assert_eq!(settle(&mut tags, 0, true), (true, vec![4]));
         assert_eq!(settle(&mut tags, 0, true), (true, vec![]));
@@ -225,8 +232,11 @@ mod tests {
         assert_eq!(tags.next_without_ack(), 1);
         assert_eq!(tags.next(tagged(1)), 2);
         assert_eq!(tags.next_without_ack(), 3);
-        assert_eq!(settle(&mut tags, 3, false), (false, vec![]));
-        assert_eq!(settle(&mut tags, 2, false), (true, vec![1]));
+        for multiple in [false, true] {
+            assert_eq!(settle(&mut tags, 1, multiple), (false, vec![]));
+            assert_eq!(settle(&mut tags, 3, multiple), (false, vec![]));
+        }
+        assert_eq!(settle(&mut tags, 2, true), (true, vec![1]));
         assert_eq!(tags.next_without_ack(), 4);
     }
 
@@ -252,7 +262,9 @@ mod tests {
     fn a_rollback_reopens_and_a_commit_settles() {
         let mut tags = tags(2);
         assert!(tags.settle_in_transaction(1, Span::One, |_| ()));
-        assert!(!tags.settle_in_transaction(1, Span::One, |_| ()));
+        for span in [Span::One, Span::UpTo] {
+            assert!(!tags.settle_in_transaction(1, span, |_| ()));
+        }
         tags.rollback();
         assert_eq!(tags.outstanding(), 2);
         assert!(tags.settle_in_transaction(2, Span::UpTo, |_| ()));

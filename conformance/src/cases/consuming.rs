@@ -4,6 +4,7 @@ use crate::case::{Check, ensure, fail, same};
 use crate::codec::{Reader, Table, table};
 use crate::methods::{self, c, q};
 use crate::raw::{Event, Raw};
+use crate::steps::is_generated;
 
 const CONSUME: &str = "AMQP 0-9-1, 1.8.3.3 (basic.consume)";
 const DELIVER: &str = "AMQP 0-9-1, 1.8.3.9 (basic.deliver)";
@@ -37,12 +38,24 @@ crate::cases! {
         same("tag of the delivery", raw.delivery().await?.consumer, "my tag")?;
     }
     "basic.consume.tag-generated", "A consumer without a tag gets one of the broker's", CONSUME,
-    "two consumers have different tags", |ctx| {
+    "amq.ctag- and 22 characters of URL-safe base64, unique on the broker", |ctx| {
         let q = ctx.name("q");
-        let mut raw = ctx.raw().await?;
-        raw.queue(&q).await?;
-        let (a, b) = (raw.consume(&q, "", 0).await?, raw.consume(&q, "", 0).await?);
-        ensure(!a.is_empty() && a != b, format!("tags {a:?} and {b:?}"))?;
+        let mut tags = std::collections::BTreeSet::new();
+        let mut connections = [ctx.raw().await?, ctx.raw().await?];
+        connections[0].declare(&q, q::NONE, Table::new()).await?;
+        for raw in &mut connections {
+            for channel in [1, 2] {
+                if channel == 2 {
+                    raw.switch(channel).await?;
+                }
+                for _ in 0..2 {
+                    let tag = raw.consume(&q, "", c::NO_ACK).await?;
+                    ensure(is_generated("amq.ctag-", &tag), format!("tag {tag}"))?;
+                    tags.insert(tag);
+                }
+            }
+        }
+        same("different tags", tags.len(), 8_usize)?;
     }
     "basic.consume.tag-of-each-channel", "A tag is a channel's own", CONSUME,
     "another channel may use the same", |ctx| {

@@ -4,6 +4,7 @@ use crate::case::{Check, Ctx, ensure, same};
 use crate::codec::{Reader, Table, Value, table};
 use crate::methods::{self, Method, c, q, x};
 use crate::raw::{Confirm, Raw, Scope};
+use crate::steps::is_generated;
 
 const QUEUE: &str = "AMQP 0-9-1, 1.7.2.1 (queue.declare)";
 const DELETE: &str = "AMQP 0-9-1, 1.7.2.9 (queue.delete)";
@@ -67,11 +68,12 @@ crate::cases! {
         same("again", raw.declare(&name, q::EXCLUSIVE, Table::new()).await?, (name, 1, 1))?;
     }
     "queue.declare.server-named", "A queue without a name gets one", QUEUE,
-    "beginning with amq.gen-, another each time, and usable", |ctx| {
+    "amq.gen- and 22 characters of URL-safe base64, another each time, and usable", |ctx| {
         let mut raw = ctx.raw().await?;
         let (a, ..) = raw.declare("", q::EXCLUSIVE, Table::new()).await?;
         let (b, ..) = raw.declare("", q::EXCLUSIVE, Table::new()).await?;
-        ensure(a.starts_with("amq.gen-") && b.starts_with("amq.gen-") && a != b, format!("names {a} and {b}"))?;
+        let are_generated = [&a, &b].iter().all(|name| is_generated("amq.gen-", name));
+        ensure(are_generated && a != b, format!("names {a} and {b}"))?;
         raw.publish("", &a, "m").await;
         same("message", raw.take(&a).await?.text(), "m")?;
     }

@@ -188,6 +188,24 @@ crate::error_cases! { REF;
     "exchange.delete.reserved-name", "A name beginning with amq.", channel 403 "ACCESS_REFUSED - deletion of system exchange 'amq.direct' in vhost '/' not allowed" (40, 20), |ctx, raw| {
         raw.send(methods::exchange_delete("amq.direct", 0)).await;
     }
+    "exchange.passive.default", "A passive declaration of the default exchange", channel 403 "ACCESS_REFUSED - operation not permitted on the default exchange" (40, 10), |ctx, raw| {
+        raw.send(methods::exchange_declare("", "direct", x::PASSIVE, table([]))).await;
+    }
+    "exchange.passive.default-after-cleaning", "A name of line breaks is the default exchange's", channel 403 "ACCESS_REFUSED - operation not permitted on the default exchange" (40, 10), |ctx, raw| {
+        raw.send(methods::exchange_declare("\r\n", "", x::PASSIVE, table([]))).await;
+    }
+    "exchange.delete.default-after-cleaning", "Deleting by a name of line breaks", channel 403 "ACCESS_REFUSED - operation not permitted on the default exchange" (40, 20), |ctx, raw| {
+        raw.send(methods::exchange_delete("\n", 0)).await;
+    }
+    "exchange.unbind.from-default", "Unbinding an exchange from the default exchange", channel 403 "ACCESS_REFUSED - operation not permitted on the default exchange" (40, 40), |ctx, raw| {
+        raw.send(methods::exchange_unbind("amq.direct", "", "k", table([]))).await;
+    }
+    "exchange.unbind.to-default", "Unbinding the default exchange from one that is not there", channel 403 "ACCESS_REFUSED - operation not permitted on the default exchange" (40, 40), |ctx, raw| {
+        raw.send(methods::exchange_unbind("", &ctx.name("x"), "k", table([]))).await;
+    }
+    "exchange.delete.reserved", "Deleting an amq. exchange that is not there", channel 403 "ACCESS_REFUSED - deletion of system exchange 'amq.default' in vhost '/' not allowed" (40, 20), |ctx, raw| {
+        raw.send(methods::exchange_delete("amq.default", 0)).await;
+    }
     "exchange.delete.default", "Deleting the default exchange", channel 403 "ACCESS_REFUSED - operation not permitted on the default exchange" (40, 20), |ctx, raw| {
         raw.send(methods::exchange_delete("", 0)).await;
     }

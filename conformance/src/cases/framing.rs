@@ -1,7 +1,7 @@
 //! Frames at the edges of what is allowed, and broken ones that a broker may answer in more than one way.
 
-use crate::case::{Check, Ctx, ensure, same};
-use crate::codec::{Props, Table, Writer};
+use crate::case::{Check, Ctx, ensure, fail, same};
+use crate::codec::{Props, Table, Writer, table};
 use crate::frames::{connection_close, method_frame, negotiated, publish_bytes, started, still_serves};
 use crate::methods::{self, basic_publish, method, queue_declare};
 use crate::raw::{FRAME_MAX, PROTOCOL, Raw, Scope, frame, header, open, plain, start_ok, tune_ok};
@@ -50,6 +50,67 @@ async fn cut_off(ctx: &Ctx, id: (u16, u16), args: Writer) -> Check {
 
 fn w() -> Writer {
     Writer::default()
+}
+
+/// Whether a frame with so many bytes of payload is refused: with 501, and the size that the specification allows.
+async fn expect_too_large(raw: &mut Raw, kind: u8, frame_max: u32, size: usize) -> Check {
+    let text =
+        format!("FRAME_ERROR - type {kind}, all octets = <<>>: {{frame_too_large,{size},{}}}", frame_max - 8);
+    raw.expect_closed(&Scope::connection(501, text, (0, 0))).await
+}
+
+async fn body_frame_of(ctx: &Ctx, frame_max: u32, size: usize) -> Check {
+    let q = ctx.name(&format!("body{size}"));
+    let mut raw = negotiated(ctx, 100, frame_max, 0).await?;
+    raw.queue(&q).await?;
+    raw.publish_parts(&q, size as u64, &[&vec![b'x'; size]]).await;
+    if size > frame_max as usize {
+        return expect_too_large(&mut raw, 3, frame_max, size).await;
+    }
+    raw.until_ready(&q, 1).await?;
+    raw.send(methods::basic_get(&q, true)).await;
+    // What the broker sends keeps within frame_max, its overhead included.
+    let mut frames = Vec::new();
+    while frames.iter().filter(|(kind, _)| *kind == 3).map(|(_, length)| length).sum::<usize>() < size {
+        let Some(frame) = raw.next_frame().await? else { return fail("closed in mid-body") };
+        frames.push((frame.kind, frame.payload.len()));
+    }
+    same("body frames", frames.get(2..), Some(&[(3, frame_max as usize - 8), (3, 8)][..]))?;
+    raw.close().await;
+    Ok(())
+}
+
+async fn header_frame_of(ctx: &Ctx, frame_max: u32, size: usize) -> Check {
+    let q = ctx.name(&format!("header{size}"));
+    let mut raw = negotiated(ctx, 100, frame_max, 0).await?;
+    raw.queue(&q).await?;
+    // Class, weight, size and flags take 14 bytes, the table's length 4, the key, type and length of its value 7.
+    let props = Props::headers([("k", "x".repeat(size - 14 - 4 - 7).into())]);
+    same("size of the header", header(60, 0, 0, &props.encode()).len(), size)?;
+    raw.publish_with("", &q, 0, &props, b"").await;
+    if size > frame_max as usize {
+        return expect_too_large(&mut raw, 2, frame_max, size).await;
+    }
+    same("headers", raw.take(&q).await?.props, props)?;
+    raw.close().await;
+    Ok(())
+}
+
+async fn method_frame_of(ctx: &Ctx, frame_max: u32, size: usize) -> Check {
+    let q = ctx.name(&format!("method{size}"));
+    let mut raw = negotiated(ctx, 100, frame_max, 0).await?;
+    let declare = |filler: usize| {
+        let args = table([("k", "x".repeat(filler).into())]);
+        queue_declare(&q, methods::q::EXCLUSIVE, args)
+    };
+    let empty = declare(0).args.len() + 4;
+    raw.send(declare(size - empty)).await;
+    if size > frame_max as usize {
+        return expect_too_large(&mut raw, 1, frame_max, size).await;
+    }
+    raw.expect_on(1, (50, 11)).await?;
+    raw.close().await;
+    Ok(())
 }
 
 crate::cases! {
@@ -148,6 +209,17 @@ crate::cases! {
         same("size of the frame", 8 + header(60, 0, 0, &props.encode()).len(), 4096_usize)?;
         raw.publish_with("", &q, 0, &props, b"").await;
         same("headers", raw.take(&q).await?.props, props)?;
+    }
+    "frame.size.payload-of-frame-max", "A payload of frame_max bytes is taken, as clients send it that count only payloads", FRAMES,
+    "method, header and body frames of 4096, 8192 and 131072 bytes beside their overhead; one byte more is 501", |ctx| {
+        for frame_max in [4096, 8192, FRAME_MAX] {
+            for excess in [0, 1] {
+                let size = frame_max as usize + excess;
+                body_frame_of(&ctx, frame_max, size).await?;
+                header_frame_of(&ctx, frame_max, size).await?;
+                method_frame_of(&ctx, frame_max, size).await?;
+            }
+        }
     }
     "frame.size.refused-before-it-came", "A frame's size is looked at before its content came", FRAMES,
     "501 for a size of 4 GiB of which nothing follows", |ctx| {

@@ -66,6 +66,27 @@ crate::cases! {
         input.long()?;
         same("octets left", input.0.len(), 0_usize)?;
     }
+    "connection.login.frame-before-tune-limited", "Before connection.tune a frame is small", LOGIN,
+    "a start-ok of 4096 bytes is taken; one of more than 8192 ends the socket, and so does the mere size of one, twice", |ctx| {
+        let login = plain(&ctx.target.user, &ctx.target.password);
+        let start_ok_of = |size: usize| {
+            let method = |filler: usize| start_ok(&table([("filler", "x".repeat(filler).into())]), "PLAIN", &login);
+            method(size - 4 - method(0).args.len())
+        };
+        let (mut raw, _) = started(&ctx).await?;
+        raw.send_on(0, start_ok_of(4096)).await;
+        raw.wait_for((10, 30)).await?;
+        raw.bytes(&[1, 0, 0, 0, 0, 0x20, 1]).await;
+        same("end after 8193 bytes in place of tune-ok", raw.closed().await?, Scope::socket)?;
+        for size in [8193, FRAME_MAX as usize] {
+            let (mut raw, _) = started(&ctx).await?;
+            raw.send_on(0, start_ok_of(size)).await;
+            same("end after a large start-ok", raw.closed().await?, Scope::socket)?;
+        }
+        let (mut raw, _) = started(&ctx).await?;
+        raw.bytes(&[1, 0, 0, 0, 0, 0x20, 1]).await;
+        same("end after the size of a large start-ok", raw.closed().await?, Scope::socket)?;
+    }
     "connection.login.any-client-properties", "A client may tell anything about itself", LOGIN,
     "connection.tune after properties of all types", |ctx| {
         let (mut raw, _) = started(&ctx).await?;

@@ -40,6 +40,7 @@ mod requeue;
 mod routing;
 mod settling;
 mod transactions;
+mod unknown_tags;
 
 /// All of them, in the order in which they are listed and run.
 pub fn all() -> impl Iterator<Item = Case> {
@@ -82,6 +83,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         failing::CASES,
         once::CASES,
         delays::CASES,
+        unknown_tags::CASES,
     ];
     all.into_iter().flatten().copied()
 }

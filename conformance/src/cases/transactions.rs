@@ -1,9 +1,9 @@
 //! Transactions: what is visible when, acks and nacks that wait for the commit, and what undoes them.
 
 use crate::case::{Check, Ctx, fail, same};
-use crate::codec::{Props, Table};
+use crate::codec::{Props, Table, Writer};
 use crate::methods::{self, c, q};
-use crate::raw::{Event, Raw};
+use crate::raw::{Raw, Scope};
 
 const TX: &str = "AMQP 0-9-1, 1.9 (tx); RabbitMQ: Broker Semantics";
 
@@ -36,6 +36,40 @@ async fn left(ctx: &Ctx, raw: &mut Raw, count: u32) -> Check<Vec<String>> {
     raw.open_channel(raw.channel).await?;
     raw.until_ready(&ctx.name("q"), count).await?;
     raw.drain(&ctx.name("q")).await
+}
+
+/// The bit of basic.publish.
+const MANDATORY: u8 = 1;
+
+/// A transaction with a message for `q`, which is there, and one for a queue of which the name is returned.
+async fn publish_to_two(ctx: &Ctx, bits: u8) -> Check<(Raw, String)> {
+    let gone = ctx.name(&format!("gone{bits}"));
+    let mut raw = ctx.raw().await?;
+    raw.declare(&ctx.name("q"), 0, Table::new()).await?;
+    raw.declare(&gone, 0, Table::new()).await?;
+    raw.call(methods::tx_select()).await?;
+    raw.publish_with("", &gone, bits, &Props::default(), b"lost").await;
+    raw.publish_with("", &ctx.name("q"), bits, &Props::default(), b"kept").await;
+    Ok((raw, gone))
+}
+
+/// A commit that not all queues took part in. The channel is opened again after it.
+async fn partial(raw: &mut Raw) -> Check {
+    raw.send(methods::tx_commit()).await;
+    let text = "PRECONDITION_FAILED - partial tx completion".to_owned();
+    same("answer to the commit", raw.closed().await?, Scope::channel(406, text, (90, 20)))?;
+    raw.send(methods::method(20, 41, Writer::default())).await;
+    raw.open_channel(raw.channel).await
+}
+
+impl Raw {
+    /// What was sent before has been looked at; then another connection deletes the queue.
+    async fn delete_elsewhere(&mut self, ctx: &Ctx, queue: &str) -> Check {
+        self.round_trip().await?;
+        let mut other = ctx.raw().await?;
+        other.call(methods::queue_delete(queue, 0)).await?;
+        Ok(())
+    }
 }
 
 crate::cases! {
@@ -320,18 +354,104 @@ crate::cases! {
         same("messages", raw.drain(&q).await?, Vec::<String>::new())?;
     }
     "tx.commit.queue-gone", "A queue that is gone at the commit", TX,
-    "commit-ok, and the other queue has its message", |ctx| {
-        let (q, gone) = (ctx.name("q"), ctx.name("gone"));
-        let mut raw = in_transaction(&ctx).await?;
-        raw.queue(&gone).await?;
-        raw.publish("", &gone, "lost").await;
-        raw.publish("", &q, "kept").await;
-        raw.call(methods::queue_delete(&gone, 0)).await?;
-        raw.send(methods::tx_commit()).await;
-        match raw.event().await? {
-            Event::Method(1, (90, 21), _) => same("messages", raw.drain(&q).await?, ["kept"])?,
-            other => return fail(format!("{other:?}, expected commit-ok")),
+    "406 partial tx completion, mandatory or not; the other queue has its message", |ctx| {
+        for bits in [0, MANDATORY] {
+            let (mut raw, gone) = publish_to_two(&ctx, bits).await?;
+            raw.delete_elsewhere(&ctx, &gone).await?;
+            partial(&mut raw).await?;
+            same("messages of the queue that is there", raw.drain(&ctx.name("q")).await?, ["kept"])?;
         }
+    }
+    "tx.commit.queue-made-again", "A queue that was deleted and made again before the commit", TX,
+    "it is another queue: 406 partial tx completion, and it is empty", |ctx| {
+        let (mut raw, gone) = publish_to_two(&ctx, 0).await?;
+        raw.delete_elsewhere(&ctx, &gone).await?;
+        let mut other = ctx.raw().await?;
+        other.queue(&gone).await?;
+        partial(&mut raw).await?;
+        same("messages of the new queue", other.counts(&gone).await?.0, 0_u32)?;
+    }
+    "tx.commit.queue-of-several-gone", "One of a message's queues is gone at the commit", TX,
+    "406 partial tx completion, and the other has it", |ctx| {
+        let (x, gone) = (ctx.name("x"), ctx.name("gone"));
+        let mut raw = in_transaction(&ctx).await?;
+        raw.declare(&gone, 0, Table::new()).await?;
+        raw.exchange(&x, "fanout").await?;
+        raw.bind(&ctx.name("q"), &x, "").await?;
+        raw.bind(&gone, &x, "").await?;
+        raw.publish_with(&x, "", MANDATORY, &Props::default(), b"m").await;
+        raw.delete_elsewhere(&ctx, &gone).await?;
+        partial(&mut raw).await?;
+        same("messages", raw.drain(&ctx.name("q")).await?, ["m"])?;
+    }
+    "tx.commit.gone-with-its-connection", "A queue that went with the connection that owned it", TX,
+    "406 partial tx completion", |ctx| {
+        let mut owner = ctx.raw().await?;
+        owner.queue(&ctx.name("owned")).await?;
+        let mut raw = in_transaction(&ctx).await?;
+        raw.publish_with("", &ctx.name("owned"), MANDATORY, &Props::default(), b"m").await;
+        raw.round_trip().await?;
+        owner.close().await;
+        ctx.open().await?.until_gone(&ctx.name("owned")).await?;
+        partial(&mut raw).await?;
+    }
+    "tx.commit.gone-and-acked", "An ack in a transaction that a queue makes partial", TX,
+    "the ack counts all the same", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = holding(&ctx, &["m"]).await?;
+        raw.declare(&ctx.name("gone"), 0, Table::new()).await?;
+        raw.publish("", &ctx.name("gone"), "lost").await;
+        raw.send(methods::basic_ack(1, false)).await;
+        raw.delete_elsewhere(&ctx, &ctx.name("gone")).await?;
+        partial(&mut raw).await?;
+        same("messages", raw.counts(&q).await?.0, 0_u32)?;
+    }
+    "tx.commit.exchange-gone", "An exchange that is deleted, or unbound, before the commit", TX,
+    "messages were routed when they were published: they arrive, mandatory or not", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = in_transaction(&ctx).await?;
+        let mut other = ctx.raw().await?;
+        for (number, bits) in [(1, 0), (2, MANDATORY)] {
+            let x = ctx.name(&format!("x{number}"));
+            raw.exchange(&x, "fanout").await?;
+            raw.bind(&q, &x, "").await?;
+            raw.publish_with(&x, "", bits, &Props::default(), b"m").await;
+            raw.round_trip().await?;
+            other.call(methods::exchange_delete(&x, 0)).await?;
+            raw.call(methods::tx_commit()).await?;
+            same("messages", raw.drain(&q).await?, ["m"])?;
+        }
+    }
+    "tx.commit.queue-made-later", "A queue that is made between publish and commit", TX,
+    "messages were routed when they were published: it is empty, and a mandatory one returns before commit-ok", |ctx| {
+        let later = ctx.name("later");
+        let mut raw = in_transaction(&ctx).await?;
+        raw.publish_with("", &later, MANDATORY, &Props::default(), b"early").await;
+        raw.round_trip().await?;
+        raw.queue(&later).await?;
+        raw.call(methods::tx_commit()).await?;
+        let returned = raw.returned().await?;
+        same("returned", (returned.code, returned.text().as_str()), (312, "early"))?;
+        same("messages", raw.counts(&later).await?.0, 0_u32)?;
+    }
+    "tx.rollback.queue-gone", "A rollback after a queue of a publish is gone", TX,
+    "rollback-ok, and the next commit is whole", |ctx| {
+        let (mut raw, gone) = publish_to_two(&ctx, MANDATORY).await?;
+        raw.delete_elsewhere(&ctx, &gone).await?;
+        raw.call(methods::tx_rollback()).await?;
+        raw.call(methods::tx_commit()).await?;
+        same("messages", raw.counts(&ctx.name("q")).await?.0, 0_u32)?;
+    }
+    "tx.commit.acked-queue-gone", "A queue whose message was acked is gone at the commit", TX,
+    "commit-ok: there is nothing left to ack", |ctx| {
+        let mut raw = ctx.raw().await?;
+        raw.declare(&ctx.name("gone"), 0, Table::new()).await?;
+        raw.publish("", &ctx.name("gone"), "m").await;
+        raw.call(methods::tx_select()).await?;
+        raw.hold(&ctx.name("gone"), 1).await?;
+        raw.send(methods::basic_ack(1, false)).await;
+        raw.delete_elsewhere(&ctx, &ctx.name("gone")).await?;
+        raw.call(methods::tx_commit()).await?;
     }
     "tx.select.topology-at-once", "Queues and bindings are not part of a transaction", TX,
     "what was declared is there after a rollback", |ctx| {

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::scope::{Caller, Scope};
 use crate::auth::Operation;
 use crate::broker::creation::{NewQueue, create_queue};
 use crate::broker::error::{Kind, OperationError};
+use crate::broker::names::generated;
 use crate::broker::removal::{self, DeleteIf, forget_queue};
-use crate::broker::shared::{Shared, random_bytes};
+use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::queue::{Counts, QueueOptions, options};
 use crate::topology::equivalence::{self, QueueForm};
@@ -78,15 +77,9 @@ fn with_name(mut declare: DeclareQueue) -> Result<DeclareQueue, OperationError> 
         return Err(OperationError::Reserved { kind: Kind::Queue, name: declare.name });
     }
     if declare.name.is_empty() {
-        declare.name = server_name()?;
+        declare.name = generated("amq.gen-").map_err(|_| OperationError::NoRandomness)?;
     }
     Ok(declare)
-}
-
-/// A name that nobody can guess: such queues are often used for replies.
-fn server_name() -> Result<String, OperationError> {
-    let bytes: [u8; 16] = random_bytes().map_err(|_| OperationError::NoRandomness)?;
-    Ok(format!("amq.gen-{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 async fn find_or_create(

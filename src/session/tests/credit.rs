@@ -260,28 +260,3 @@ fn a_lost_queue_is_told_to_those_who_can_take_it() {
         assert!(client.session.consumer(1, "c").is_none());
     }
 }
-
-#[test]
-fn a_consumer_without_a_tag_gets_one_of_its_own() {
-    let mut client = Client::running(&[], 0);
-    let mut tags = Vec::new();
-    for channel in [1, 1, 2] {
-        let consume = basic::Consume {
-            queue: "q".into(),
-            consumer_tag: "".into(),
-            no_local: false,
-            no_ack: false,
-            exclusive: false,
-            nowait: false,
-            arguments: FieldTable::default(),
-        };
-        let request = client.send(channel, AMQPClass::Basic(basic::AMQPMethod::Consume(consume)));
-        let Some(Request::Channel(_, ChannelRequest::Consume(consume))) = request else {
-            panic!("{request:?}")
-        };
-        client.consumer(channel, consume.consumer_tag.as_str(), false);
-        tags.push(consume.consumer_tag.to_string());
-    }
-    assert!(tags.iter().all(|tag| tag.starts_with("amq.ctag-")), "{tags:?}");
-    assert_eq!(tags.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
-}

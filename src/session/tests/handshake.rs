@@ -330,12 +330,11 @@ fn a_close_is_waited_for_five_seconds() {
 }
 
 #[test]
-fn a_new_secret_is_asked_about() {
+fn any_new_secret_is_accepted() {
     let mut client = Client::running(&[], 0);
     let (new_secret, reason) = ("pw2".into(), "rotated".into());
     let update = connection::AMQPMethod::UpdateSecret(connection::UpdateSecret { new_secret, reason });
     let request = client.connection(update);
-    assert!(matches!(&request, Some(Request::UpdateSecret(secret)) if secret == b"pw2"), "{request:?}");
-    client.session.secret_updated();
+    assert!(request.is_none() && client.session.is_running(), "{request:?}");
     assert_eq!(names(&client.methods()), ["update-secret-ok"]);
 }
