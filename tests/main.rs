@@ -13,6 +13,7 @@ mod consuming;
 mod crash;
 mod definitions;
 mod delaying;
+mod differential;
 mod durability;
 mod failure_policies;
 mod flow;

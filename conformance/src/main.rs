@@ -194,16 +194,19 @@ async fn one_program(
         print(&operation.to_string())?;
         let nothing = Vec::new();
         let (a, b) = (left.get(step).unwrap_or(&nothing), right.get(step).unwrap_or(&nothing));
-        for line in a {
-            print(&format!("  {}{line}", if b.contains(line) { "" } else { "left: " }))?;
-        }
-        for line in b.iter().filter(|line| !a.contains(line)) {
-            print(&format!("  right: {line}"))?;
+        if a == b {
+            print(&lines("  ", a))?;
+        } else {
+            print(&(lines("  left: ", a) + &lines("  right: ", b)))?;
         }
     }
     let verdict = pair.judge(program).await;
     print(&differences::summary(&[(0, verdict.clone())], &names.0, &names.1))?;
     Ok(!matches!(verdict, Judgement::Different(_)))
+}
+
+fn lines(beginning: &str, lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{beginning}{line}\n")).collect()
 }
 
 async fn identify(target: &Target) -> Result<deviations::Identity, String> {

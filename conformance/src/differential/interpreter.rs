@@ -31,6 +31,8 @@ pub struct Interpreter<'a> {
     pub(super) outlive_ms: Option<i32>,
     /// Whether something was closed in this step, whose effects no broker announces.
     pub(super) closing: bool,
+    /// Whether this step was done when it was answered.
+    pub(super) answered: bool,
 }
 
 /// A queue that is looked at.
@@ -56,6 +58,7 @@ pub async fn run(target: &Target, program: &Program, prefix: String) -> Vec<Obse
         step: 0,
         outlive_ms: program.outlive_ms,
         closing: false,
+        answered: true,
     };
     let mut observations = Vec::new();
     for (step, operation) in program.operations.iter().enumerate() {
@@ -78,6 +81,7 @@ pub async fn run(target: &Target, program: &Program, prefix: String) -> Vec<Obse
 impl Interpreter<'_> {
     async fn operate(&mut self, operation: &Operation) -> Check {
         self.ready(operation.actor).await?;
+        self.answered &= operation.action.is_done_when_answered();
         match &operation.action {
             Action::Shares(shares) => self.shares(operation.actor, shares).await?,
             action => self.act(operation.actor, action.clone()).await?,

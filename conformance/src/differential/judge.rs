@@ -171,6 +171,7 @@ impl Pair {
 
     /// The reasons of the differences that are known, or the first that is not.
     fn compare(&self, program: &Program, left: &Run, right: &Run) -> Result<Vec<String>, Difference> {
+        let (left, right) = (&self.comparable(left), &self.comparable(right));
         let (mut reasons, mut start) = (Vec::new(), 0);
         while let Some(difference) = comparison::first(left, right, start) {
             let operation =
@@ -183,6 +184,10 @@ impl Pair {
             start = difference.step + 1;
         }
         Ok(reasons)
+    }
+
+    fn comparable(&self, run: &Run) -> Run {
+        run.iter().map(|lines| lines.iter().map(|line| self.known.comparable(line)).collect()).collect()
     }
 }
 

@@ -192,6 +192,24 @@ impl Program {
     }
 }
 
+impl Action {
+    /// Whether a broker has done all of it when it answers, unless it closes something.
+    pub fn is_done_when_answered(&self) -> bool {
+        matches!(
+            self,
+            Self::DeclareQueue { .. }
+                | Self::ProbeQueue { .. }
+                | Self::DeclareExchange { .. }
+                | Self::DeleteExchange { .. }
+                | Self::Bind { .. }
+                | Self::Unbind { .. }
+                | Self::SelectConfirm
+                | Self::SelectTx
+                | Self::Flow { .. }
+        )
+    }
+}
+
 impl Way {
     /// Where it ends.
     pub fn destination(&self) -> &str {

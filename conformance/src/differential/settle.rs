@@ -14,8 +14,10 @@ use crate::codec::{Table, table};
 use crate::methods::{self, q};
 use crate::support::pause;
 
-/// Passes that have to bring nothing new.
+/// Passes that have to bring nothing new after what sends messages on their way.
 const QUIET_PASSES: usize = 2;
+/// The same after what is done when it is answered.
+const QUIET_PASSES_IF_ANSWERED: usize = 1;
 /// The same after something was closed: what it held comes back without a word.
 const QUIET_PASSES_AFTER_CLOSE: usize = 5;
 /// Looks, with a pause after each, at something that should come but need not: a broker that never does it is what we look for.
@@ -35,7 +37,7 @@ impl Interpreter<'_> {
             self.outlive(milliseconds + MARGIN_MS).await?;
             self.until_quiet().await?;
         }
-        self.closing = false;
+        (self.closing, self.answered) = (false, true);
         for connection in self.connections.values_mut() {
             connection.log_confirms(&mut self.log);
         }
@@ -45,7 +47,11 @@ impl Interpreter<'_> {
 
     /// Waits until everything has come in.
     pub(super) async fn until_quiet(&mut self) -> Check {
-        let wanted = if self.closing { QUIET_PASSES_AFTER_CLOSE } else { QUIET_PASSES };
+        let wanted = match (self.closing, self.answered) {
+            (true, _) => QUIET_PASSES_AFTER_CLOSE,
+            (false, true) => QUIET_PASSES_IF_ANSWERED,
+            (false, false) => QUIET_PASSES,
+        };
         let (mut quiet, mut looks) = (0, 0);
         while quiet < wanted {
             quiet = if self.pass().await? { 0 } else { quiet + 1 };

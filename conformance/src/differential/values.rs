@@ -59,6 +59,11 @@ impl<'a> Scanner<'a> {
         self.rest.is_empty()
     }
 
+    /// What is left.
+    pub fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     /// Takes this if it comes next, and the spaces after it.
     pub fn accept(&mut self, text: &str) -> bool {
         match self.rest.strip_prefix(text) {

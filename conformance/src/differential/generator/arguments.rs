@@ -39,7 +39,8 @@ pub(super) const PATTERNS: &[&str] =
     &["#", "*", "a.*", "*.b", "a.#", "#.b.#", "*.*.c", "a.b", "", "a..b", "#.#"];
 const LONG_TTL_MS: i32 = 3_600_000;
 
-/// Arguments of a queue that a program goes on with. `dead_letters` says whether it may have a dead-letter exchange.
+/// Arguments of a queue that a program goes on with. `dead_letters` says whether it may have a dead-letter exchange. None has
+/// both priorities and a limit: which message makes room is then a choice that brokers make differently (a case has it).
 pub(super) fn queue(random: &mut Random, subject: Subject, dead_letters: bool) -> Table {
     let mut table = Table::new();
     let often = if matches!(subject, Subject::Limits | Subject::Expiry) { 60 } else { 12 };
@@ -48,16 +49,18 @@ pub(super) fn queue(random: &mut Random, subject: Subject, dead_letters: bool) -
             table.push((key.to_owned(), value));
         }
     };
-    let length = integer(random, 0, 4);
-    add(random, "x-max-length", length, often / 2);
-    let bytes = integer(random, 0, 30);
-    add(random, "x-max-length-bytes", bytes, often / 4);
+    let (length, bytes) = (integer(random, 0, 4), integer(random, 0, 30));
+    if random.percent(if subject == Subject::Limits { 25 } else { 8 }) {
+        let priorities = integer(random, 1, 6);
+        add(random, "x-max-priority", priorities, 100);
+    } else {
+        add(random, "x-max-length", length, often / 2);
+        add(random, "x-max-length-bytes", bytes, often / 4);
+    }
     let overflow = random.word(OVERFLOWS);
     add(random, "x-overflow", overflow.into(), often / 2);
     let ttl = ttl(random, subject);
     add(random, "x-message-ttl", ttl, often / 2);
-    let priorities = integer(random, 1, 6);
-    add(random, "x-max-priority", priorities, if subject == Subject::Limits { 25 } else { 8 });
     let active = random.percent(90);
     add(
         random,

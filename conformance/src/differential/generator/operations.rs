@@ -1,5 +1,7 @@
 //! The operations of a program, one after the other.
 
+use std::collections::BTreeSet;
+
 use super::arguments::{self, KEYS, PATTERNS};
 use super::model::{BindingModel, Model};
 use super::subject::Subject;
@@ -14,6 +16,9 @@ const KINDS: &[&str] = &["direct", "fanout", "topic", "headers"];
 /// More often the first ones: most of what happens between channels happens between two.
 const ACTORS: &[(char, u16)] =
     &[('A', 1), ('A', 1), ('A', 1), ('A', 2), ('A', 2), ('B', 1), ('B', 1), ('B', 2)];
+
+/// Who tries what a broker may refuse: nothing else is lost with this channel, so that the program can go on if only one does.
+const BYSTANDER: Actor = Actor { connection: 'C', channel: 1 };
 
 /// What can be done, as the weights below name it.
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +97,7 @@ impl Maker {
     pub(super) fn beginning(&mut self) -> Vec<Operation> {
         let mut operations = Vec::new();
         for queue in QUEUES.iter().take(self.random.between(1, 3)) {
-            let actor = self.actor();
-            let action = self.declare_queue(actor, queue.to_string());
-            operations.push(Operation { actor, action, awaited: true });
+            operations.push(self.declare_queue(queue.to_string()));
         }
         for _ in 0..self.random.below(4) {
             let actor = self.actor();
@@ -113,9 +116,17 @@ impl Maker {
         let weights = WEIGHTS.map(|(_, weights)| weights.get(column).copied().unwrap_or(0));
         let chosen = self.random.weighted(&weights);
         let kind = WEIGHTS.get(chosen).map_or(Kind::Publish, |(kind, _)| *kind);
-        let actor = self.actor();
-        let action = self.action(kind, actor);
-        Operation { actor, action, awaited: true }
+        match kind {
+            Kind::DeclareQueue => {
+                let queue = if self.random.percent(8) { "s1".into() } else { self.random.word(QUEUES) };
+                self.declare_queue(queue)
+            }
+            Kind::TryQueue => self.try_queue(),
+            kind => {
+                let actor = self.actor();
+                Operation { actor, action: self.action(kind, actor), awaited: true }
+            }
+        }
     }
 
     fn actor(&mut self) -> Actor {
@@ -125,15 +136,6 @@ impl Maker {
 
     fn action(&mut self, kind: Kind, actor: Actor) -> Action {
         match kind {
-            Kind::DeclareQueue => {
-                let queue = if self.random.percent(8) { "s1".into() } else { self.random.word(QUEUES) };
-                self.declare_queue(actor, queue)
-            }
-            Kind::TryQueue => Action::ProbeQueue {
-                queue: "q8".into(),
-                bits: self.random.word(&["2", "2", "0", "4", "8", "6"]).parse().unwrap_or(0),
-                arguments: arguments::tried(&mut self.random),
-            },
             Kind::DeleteQueue => self.delete_queue(),
             Kind::Purge => Action::PurgeQueue { queue: self.queue() },
             Kind::DeclareExchange => self.declare_exchange(),
@@ -152,6 +154,7 @@ impl Maker {
             Kind::Flow => Action::Flow { active: !self.random.percent(5) },
             Kind::Passive => self.passive(),
             Kind::Shares => self.shares(),
+            Kind::DeclareQueue | Kind::TryQueue => self.publish(),
         }
     }
 
@@ -177,29 +180,40 @@ impl Maker {
         }
     }
 
-    fn declare_queue(&mut self, actor: Actor, queue: String) -> Action {
-        if let Some((bits, arguments)) = self.model.queues.get(&queue).cloned()
-            && self.random.percent(60)
-        {
-            return self.redeclare_queue(queue, bits, arguments);
+    fn declare_queue(&mut self, queue: String) -> Operation {
+        let actor = self.actor();
+        if let Some((bits, arguments)) = self.model.queues.get(&queue).cloned() {
+            return self.redeclare_queue(actor, queue, bits, arguments);
         }
         let mut bits =
             self.random.pick(&[q::NONE, q::NONE, q::DURABLE, q::DURABLE, q::AUTO_DELETE]).unwrap_or(0);
         if actor.connection == 'A' && self.random.percent(8) {
             bits |= q::EXCLUSIVE;
         }
+        let arguments = self.queue_arguments();
+        self.model.queues.insert(queue.clone(), (bits, arguments.clone()));
+        Operation { actor, action: Action::DeclareQueue { queue, bits, arguments }, awaited: true }
+    }
+
+    fn queue_arguments(&mut self) -> Table {
         let with_dead_letters =
             self.model.queues.values().filter(|(_, arguments)| has_dead_letters(arguments)).count();
         let chance = if self.subject == Subject::Limits { 60 } else { 25 };
         let dead_letters = with_dead_letters < self.dead_letters && self.random.percent(chance);
-        let arguments = arguments::queue(&mut self.random, self.subject, dead_letters);
-        self.model.queues.entry(queue.clone()).or_insert_with(|| (bits, arguments.clone()));
-        Action::DeclareQueue { queue, bits, arguments }
+        arguments::queue(&mut self.random, self.subject, dead_letters)
     }
 
-    /// The same again, or nearly.
-    fn redeclare_queue(&mut self, queue: String, mut bits: u8, mut arguments: Table) -> Action {
-        match self.random.below(10) {
+    /// The same again, or nearly, or otherwise.
+    fn redeclare_queue(
+        &mut self,
+        actor: Actor,
+        queue: String,
+        mut bits: u8,
+        mut arguments: Table,
+    ) -> Operation {
+        // Each declare of a queue that the broker names makes another one.
+        let way = if queue.starts_with('s') { 9 } else { self.random.below(10) };
+        match way {
             0 => bits ^= self.random.pick(&[q::DURABLE, q::EXCLUSIVE, q::AUTO_DELETE]).unwrap_or(0),
             1 => arguments.extend(arguments::tried(&mut self.random)),
             2 if !arguments.is_empty() => drop(arguments.remove(self.random.below(arguments.len()))),
@@ -209,11 +223,27 @@ impl Maker {
                     *value = tried;
                 }
             }
+            4 => arguments = self.queue_arguments(),
             _ => {}
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         arguments.retain(|(key, _)| seen.insert(key.clone()));
-        Action::DeclareQueue { queue, bits, arguments }
+        let actor = if way < 5 { BYSTANDER } else { actor };
+        Operation { actor, action: Action::DeclareQueue { queue, bits, arguments }, awaited: true }
+    }
+
+    /// A queue that is not used.
+    fn try_queue(&mut self) -> Operation {
+        let bits = self
+            .random
+            .pick(&[q::NONE, q::DURABLE, q::DURABLE, q::EXCLUSIVE, q::AUTO_DELETE, 6])
+            .unwrap_or(0);
+        let arguments = arguments::tried(&mut self.random);
+        Operation {
+            actor: BYSTANDER,
+            action: Action::ProbeQueue { queue: "q8".into(), bits, arguments },
+            awaited: true,
+        }
     }
 
     fn delete_queue(&mut self) -> Action {
