@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use coney::auth::Permission;
 use coney::broker::overview::ConnectionState;
-use coney::{Broker, BrokerHandle, Secret};
+use coney::{Afterwards, Broker, BrokerHandle, GotMessage, NewMessage, Published, Secret};
 use futures_lite::StreamExt as _;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 
 async fn start() -> BrokerHandle {
     let builder = Broker::builder().ephemeral().listen("127.0.0.1:0".parse().unwrap());
@@ -234,4 +234,64 @@ async fn connections_and_channels_can_be_looked_at() {
     until("one is acked", || numbers().unacked == 2).await;
     channel.close(200, "bye".into()).await.unwrap();
     until("the channel is gone", || seen.channels().is_empty()).await;
+}
+
+fn message<'a>(exchange: &'a str, routing_key: &'a str, body: &'a str) -> NewMessage<'a> {
+    NewMessage { exchange, routing_key, body: body.as_bytes(), ..NewMessage::default() }
+}
+
+#[tokio::test]
+async fn a_message_is_published_and_got_without_a_connection() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    let channel = connect(&broker, "ann", "v").await.unwrap().create_channel().await.unwrap();
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(3));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    channel.queue_declare("q".into(), QueueDeclareOptions::default(), arguments).await.unwrap();
+    let mut headers = FieldTable::default();
+    headers.insert("CC".into(), AMQPValue::FieldArray(vec![AMQPValue::LongString("q".into())].into()));
+    let properties = BasicProperties::default().with_headers(headers).with_priority(3);
+    let carbon_copy = NewMessage { properties, ..message("", "nowhere", "1") };
+    assert_eq!(broker.publish("v", carbon_copy).await.unwrap(), Published::Routed);
+    assert_eq!(broker.publish("v", message("", "q", "2")).await.unwrap(), Published::Routed);
+    assert_eq!(broker.publish("v", message("", "q", "3")).await.unwrap(), Published::Routed);
+    assert_eq!(broker.publish("v", message("", "q", "4")).await.unwrap(), Published::Refused);
+    assert_eq!(broker.publish("v", message("", "nowhere", "5")).await.unwrap(), Published::Unroutable);
+    let error = broker.publish("v", message("none", "q", "6")).await.unwrap_err();
+    assert_eq!(error.to_string(), "no exchange 'none' in vhost 'v'");
+
+    let bodies = |got: &[GotMessage]| got.iter().map(|got| got.message.body().to_vec()).collect::<Vec<_>>();
+    let got = broker.get("v", "q", 2, Afterwards::Requeue).await.unwrap();
+    assert_eq!(bodies(&got), [b"1", b"2"]);
+    assert_eq!(
+        got.iter().map(|got| (got.redelivered, got.remaining)).collect::<Vec<_>>(),
+        [(false, 2), (false, 1)]
+    );
+    let got = broker.get("v", "q", 1, Afterwards::Ack).await.unwrap();
+    assert_eq!((bodies(&got), got[0].redelivered), (vec![b"1".to_vec()], true));
+    let got = broker.get("v", "q", 9, Afterwards::Reject).await.unwrap();
+    assert_eq!(bodies(&got), [b"2", b"3"]);
+    assert!(broker.get("v", "q", 1, Afterwards::Ack).await.unwrap().is_empty());
+    let counts = broker.queue("v", "q").unwrap().counts().await.unwrap();
+    assert_eq!((counts.ready, counts.unacked), (0, 0));
+    assert_eq!(broker.connections().len(), 1, "only the client's own is seen");
+}
+
+#[tokio::test]
+async fn a_get_that_is_abandoned_leaves_nothing_unacked() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    let channel = connect(&broker, "ann", "v").await.unwrap().create_channel().await.unwrap();
+    channel.queue_declare("q".into(), QueueDeclareOptions::default(), FieldTable::default()).await.unwrap();
+    for body in ["1", "2"] {
+        broker.publish("v", message("", "q", body)).await.unwrap();
+    }
+    {
+        let get = std::pin::pin!(broker.get("v", "q", 2, Afterwards::Reject));
+        // Polled once it has asked for the first message.
+        assert!(futures_lite::future::poll_once(get).await.is_none());
+    }
+    let got = broker.get("v", "q", 2, Afterwards::Ack).await.unwrap();
+    assert_eq!(got.iter().map(|got| got.message.body()).collect::<Vec<_>>(), [b"1", b"2"]);
 }

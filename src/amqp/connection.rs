@@ -54,6 +54,8 @@ pub struct Connection {
     /// Exclusive queues: they go with the connection.
     pub(super) owned: Vec<Arc<QueueRecord>>,
     pub(super) peer: SocketAddr,
+    /// What others can read of it.
+    overview: Arc<ConnectionOverview>,
     /// Its own handle: what others reach it by.
     handle: ConnectionHandle,
     vhost: Option<Arc<Vhost>>,
@@ -116,13 +118,15 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
     let session = Session::new(id, secret, config, shared.clock.now());
     let overview =
         Arc::new(ConnectionOverview::new(id, PROTOCOL, ends.peer, ends.local, shared.clock.timestamp()));
-    let handle = ConnectionHandle::new(events, overview, secret, session.reply_consumers().clone());
+    let handle =
+        ConnectionHandle::new(events, Some(Arc::clone(&overview)), secret, session.reply_consumers().clone());
     shared.connections.insert(id, handle.clone());
     shared.counters.connections_opened.add(1);
     let mut connection = Connection {
         session,
         owned: Vec::new(),
         peer: ends.peer,
+        overview,
         handle,
         vhost: None,
         events: receiver,
@@ -368,7 +372,7 @@ impl Connection {
     /// the connection or its login refused.
     fn authenticate(&mut self, now: Time, credentials: &Credentials) {
         let client_properties = self.session.client_properties().clone();
-        self.handle.overview.change_handshake(|handshake| {
+        self.overview.change_handshake(|handshake| {
             handshake.user.clone_from(&credentials.user);
             handshake.auth_mechanism = credentials.mechanism.to_owned();
             handshake.client_properties = client_properties;
@@ -391,7 +395,7 @@ impl Connection {
     /// As with the user, whoever deletes the vhost meanwhile finds the connection or has the vhost gone here.
     fn open_vhost(&mut self, now: Time, name: &str) {
         let tuned = self.session.tuned();
-        self.handle.overview.change_handshake(|handshake| {
+        self.overview.change_handshake(|handshake| {
             handshake.vhost = Some(name.to_owned());
             handshake.heartbeat_s = tuned.heartbeat_s;
             handshake.frame_bytes_max = tuned.frame_bytes_max;
@@ -471,7 +475,7 @@ impl Connection {
 
     /// Lets others see what changed in this batch.
     fn report<S>(&mut self, wire: &mut Wire<S>) {
-        let (overview, clock) = (&self.handle.overview, &self.shared.clock);
+        let (overview, clock) = (&self.overview, &self.shared.clock);
         let (now, wall) = (clock.now(), clock.timestamp());
         self.session.report_channels(|report| overview.update_channel(report, now, wall));
         self.session.report_exchanges(now);

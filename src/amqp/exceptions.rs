@@ -33,6 +33,8 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::Pattern(_)
         | OperationError::InvalidName(_)
         | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
+        OperationError::Publish(exception) => exception.code,
+        OperationError::Blocked(_) => ReplyCode::ResourceError,
         OperationError::NoRandomness => ReplyCode::InternalError,
     }
 }

@@ -50,8 +50,8 @@ pub enum Event {
 pub struct ConnectionHandle {
     /// Its inbox. What queues put there is bounded by their consumers' windows.
     pub events: mpsc::UnboundedSender<Event>,
-    /// What others can read of it.
-    pub overview: Arc<ConnectionOverview>,
+    /// What others can read of it; `None` for the broker's own.
+    pub overview: Option<Arc<ConnectionOverview>>,
     /// What direct reply-to addresses of it have to carry.
     pub secret: u64,
     /// Its consumers that direct reply-to addresses name.
@@ -69,7 +69,7 @@ impl ConnectionHandle {
     #[must_use]
     pub fn new(
         events: mpsc::UnboundedSender<Event>,
-        overview: Arc<ConnectionOverview>,
+        overview: Option<Arc<ConnectionOverview>>,
         secret: u64,
         reply_consumers: ReplyConsumers,
     ) -> Self {

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::auth::{PatternError, Refusal};
 use crate::policy::PolicyError;
 use crate::queue::options::OptionsError;
+use crate::session::Exception;
 use crate::topology::TopologyError;
 
 /// What an operation is about.
@@ -153,12 +154,24 @@ pub enum OperationError {
     /// A permission is no regular expression.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    /// A message that cannot be published; the reply code says of what kind the fault is.
+    #[error("{}", .0.text)]
+    Publish(Exception),
+    /// The broker is short of memory or disk, and takes no messages.
+    #[error("publishers are blocked: {0}")]
+    Blocked(String),
     /// A name is empty or too long.
     #[error("{0}")]
     InvalidName(String),
     /// The operating system has no randomness for a name or a password's salt.
     #[error("no randomness available")]
     NoRandomness,
+}
+
+impl From<Exception> for OperationError {
+    fn from(exception: Exception) -> Self {
+        Self::Publish(exception)
+    }
 }
 
 /// Why definitions cannot be imported: one line that names the object and what is wrong with it. Nothing was changed.

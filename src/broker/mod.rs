@@ -24,6 +24,7 @@ pub(crate) mod removal;
 pub(crate) mod shared;
 mod transfer;
 pub(crate) mod vhost;
+mod visitor;
 
 pub use alarms::Readings;
 pub use clock::Clock;

@@ -5,6 +5,7 @@
 
 use amq_protocol::frame::{AMQPFrame, WriteContext, gen_frame};
 use amq_protocol::protocol::AMQPClass;
+use amq_protocol::protocol::basic::{AMQPProperties, gen_properties};
 
 use super::frame::{FRAME_END, FRAME_OVERHEAD, FrameKind};
 use super::output::Output;
@@ -144,6 +145,18 @@ pub fn method(out: &mut Output, channel: u16, method: AMQPClass) {
     match gen_frame(&frame)(buffer) {
         Ok(written) => out.extend_from_slice(&written.into_inner().0),
         Err(error) => debug_assert!(false, "writing to memory fails: {error:?}"),
+    }
+}
+
+/// Properties as a content header has them: flags and values.
+#[must_use]
+pub fn properties(properties: &AMQPProperties) -> Vec<u8> {
+    match gen_properties(properties)(WriteContext::from(Vec::with_capacity(COLD_METHOD_BYTES))) {
+        Ok(written) => written.into_inner().0,
+        Err(error) => {
+            debug_assert!(false, "writing to memory fails: {error:?}");
+            Vec::new()
+        }
     }
 }
 

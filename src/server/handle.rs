@@ -10,7 +10,9 @@ use tokio::task::JoinHandle;
 use crate::amqp::{self, Ends, Stream, listener};
 use crate::auth::{Permission, User};
 use crate::broker::import::{self, Defaults};
-use crate::broker::operations::{self, Caller, Scope, Secret, UserPermission};
+use crate::broker::operations::{
+    self, Afterwards, Caller, GotMessage, NewMessage, Published, Scope, Secret, UserPermission,
+};
 use crate::broker::overview::ConnectionOverview;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -249,6 +251,36 @@ impl BrokerHandle {
     /// `NoVhost`.
     pub fn policies(&self, vhost: &str) -> Result<Vec<Policy>, OperationError> {
         Ok(operations::policies(self.scope(&self.vhost(vhost)?)))
+    }
+
+    /// Publishes a message as a client in confirm mode does, and waits for its queues.
+    ///
+    /// # Errors
+    /// `NoVhost`; `Publish`: no such exchange, or properties that make no sense; `Blocked`.
+    pub async fn publish(&self, vhost: &str, message: NewMessage<'_>) -> Result<Published, OperationError> {
+        operations::publish(self.scope(&self.vhost(vhost)?), message).await
+    }
+
+    /// Gets up to `count` messages of a queue, in their order, and settles them.
+    ///
+    /// # Errors
+    /// `NoVhost`, `NotFound`.
+    pub async fn get(
+        &self,
+        vhost: &str,
+        queue: &str,
+        count: usize,
+        afterwards: Afterwards,
+    ) -> Result<Vec<GotMessage>, OperationError> {
+        operations::get_and_settle(self.scope(&self.vhost(vhost)?), queue, count, afterwards).await
+    }
+
+    /// Drops all ready and waiting messages of a queue; how many they were.
+    ///
+    /// # Errors
+    /// `NoVhost`, `NotFound`.
+    pub async fn purge(&self, vhost: &str, queue: &str) -> Result<usize, OperationError> {
+        operations::purge(self.scope(&self.vhost(vhost)?), queue).await
     }
 
     /// Closes a connection: its client sees 320 `CONNECTION_FORCED` with the reason. Does not wait for it.

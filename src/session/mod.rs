@@ -23,6 +23,7 @@ mod methods;
 pub mod outgoing;
 mod overview;
 mod prefetch;
+pub mod publication;
 mod publish;
 mod request;
 mod running;

@@ -126,6 +126,18 @@ impl Channel {
         self.complete(link, Completed::Assembled(message))
     }
 
+    /// Publishes a message that is all there.
+    pub(super) fn publish_whole(
+        &mut self,
+        link: &mut Link,
+        properties: &[u8],
+        body: &[u8],
+    ) -> Result<(), Exception> {
+        link.limits.check_body(body.len() as u64)?;
+        self.properties = properties.to_vec();
+        self.complete(link, Completed::Whole(body))
+    }
+
     /// All of the message is there: check it, route it, pass it on.
     fn complete(&mut self, link: &mut Link, body: Completed<'_>) -> Result<(), Exception> {
         self.incoming = Incoming::Idle;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::scope::Caller;
-use crate::broker::connections::Event;
+use crate::broker::connections::{ConnectionHandle, Event};
 use crate::broker::error::OperationError;
 use crate::broker::overview::{ConnectionOverview, Handshake};
 use crate::broker::shared::Shared;
@@ -13,7 +13,7 @@ use crate::queue::ConnectionId;
 #[must_use]
 pub fn connections(shared: &Shared) -> Vec<Arc<ConnectionOverview>> {
     let mut all: Vec<Arc<ConnectionOverview>> =
-        shared.connections.iter().map(|handle| Arc::clone(&handle.overview)).collect();
+        shared.connections.iter().filter_map(|handle| handle.overview.clone()).collect();
     all.sort_by_key(|overview| overview.id);
     all
 }
@@ -29,8 +29,8 @@ pub fn close_connection(
     id: ConnectionId,
     reason: &str,
 ) -> Result<(), OperationError> {
-    let handle = shared.connection(id).ok_or(OperationError::NoConnection(id.0))?;
-    require_owner(shared, caller, &handle.overview.handshake())?;
+    let (handle, overview) = find(shared, id)?;
+    require_owner(shared, caller, &overview.handshake())?;
     handle.close(reason);
     Ok(())
 }
@@ -47,9 +47,9 @@ pub fn close_channel(
     channel: u16,
     reason: &str,
 ) -> Result<(), OperationError> {
-    let handle = shared.connection(id).ok_or(OperationError::NoConnection(id.0))?;
-    require_owner(shared, caller, &handle.overview.handshake())?;
-    if handle.overview.channel(channel).is_none() {
+    let (handle, overview) = find(shared, id)?;
+    require_owner(shared, caller, &overview.handshake())?;
+    if overview.channel(channel).is_none() {
         return Err(OperationError::NoChannel { connection: id.0, channel });
     }
     // One that is gone has no channel either.
@@ -71,6 +71,15 @@ pub fn close_connections_of_user(
     Ok(close_matching(shared, reason, |handshake| handshake.user == user))
 }
 
+fn find(
+    shared: &Shared,
+    id: ConnectionId,
+) -> Result<(ConnectionHandle, Arc<ConnectionOverview>), OperationError> {
+    let handle = shared.connection(id);
+    let found = handle.and_then(|handle| Some((handle.clone(), handle.overview?)));
+    found.ok_or(OperationError::NoConnection(id.0))
+}
+
 fn require_owner(shared: &Shared, caller: Caller<'_>, handshake: &Handshake) -> Result<(), OperationError> {
     match caller {
         Caller::Connection { user, .. } | Caller::User(user) if user == handshake.user => Ok(()),
@@ -81,9 +90,11 @@ fn require_owner(shared: &Shared, caller: Caller<'_>, handshake: &Handshake) -> 
 /// Closes all connections that match; how many they are.
 pub(super) fn close_matching(shared: &Shared, reason: &str, matches: impl Fn(&Handshake) -> bool) -> usize {
     let mut count = 0;
-    for handle in shared.connections.iter().filter(|handle| matches(&handle.overview.handshake())) {
-        handle.close(reason);
-        count += 1;
+    for handle in &shared.connections {
+        if handle.overview.as_ref().is_some_and(|overview| matches(&overview.handshake())) {
+            handle.close(reason);
+            count += 1;
+        }
     }
     count
 }

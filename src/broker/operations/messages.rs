@@ -3,8 +3,11 @@
 use super::scope::Scope;
 use crate::auth::Operation;
 use crate::broker::error::OperationError;
-use crate::message::QueueId;
-use crate::queue::{Command, ConnectionId, Delivery, Reply};
+use crate::broker::mailbox::Mail;
+use crate::broker::visitor::Visitor;
+use crate::message::{Message, QueueId};
+use crate::queue::{Command, ConnectionId, Delivery, Reply, Settlement};
+use crate::session::publication::CHANNEL;
 
 /// A message that was got.
 #[derive(Debug)]
@@ -41,6 +44,64 @@ pub async fn get(scope: Scope<'_>, name: &str, getter: Getter) -> Result<Option<
         Some(_) => Ok(None),
         None => Err(scope.no_queue(name)),
     }
+}
+
+/// What becomes of messages that were got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// They are gone.
+    Ack,
+    /// They go back to their positions; those who get them next see them as redelivered.
+    Requeue,
+    /// The same, and it counts as a failed attempt.
+    Fail,
+    /// They are dead-lettered, or dropped.
+    Reject,
+}
+
+/// A message that was got and settled.
+#[derive(Clone, Debug)]
+pub struct GotMessage {
+    /// The message.
+    pub message: Message,
+    /// It was delivered before.
+    pub redelivered: bool,
+    /// Ready messages that were left when it was got.
+    pub remaining: usize,
+}
+
+/// Gets up to `count` messages, in their order, and settles them all, for whoever has no connection of its own.
+///
+/// # Errors
+/// `AccessRefused`, `NotFound`, `Locked`.
+pub async fn get_and_settle(
+    scope: Scope<'_>,
+    name: &str,
+    count: usize,
+    afterwards: Afterwards,
+) -> Result<Vec<GotMessage>, OperationError> {
+    scope.permit(Operation::Get(name))?;
+    let record = scope.open_queue(name)?;
+    let mut visitor = Visitor::new(scope.shared);
+    visitor.visit(&record.mailbox);
+    let no_ack = afterwards == Afterwards::Ack;
+    let getter = Getter { connection: visitor.id(), channel: CHANNEL, no_ack };
+    let (mut messages, mut handles) = (Vec::new(), Vec::new());
+    while messages.len() < count {
+        let Some(got) = get(scope, name, getter).await? else { break };
+        let Delivery { handle, message, redelivered, .. } = got.delivery;
+        handles.push(handle);
+        messages.push(GotMessage { message, redelivered, remaining: got.remaining });
+    }
+    let settlement = match afterwards {
+        Afterwards::Ack => return Ok(messages),
+        Afterwards::Requeue => Settlement::Requeue,
+        Afterwards::Fail => Settlement::Fail,
+        Afterwards::Reject => Settlement::Reject,
+    };
+    // A queue that went took them along.
+    let _ = record.mailbox.send(Mail::Tell(Command::Settle(settlement, handles)));
+    Ok(messages)
 }
 
 /// Drops all ready and waiting messages of a queue; how many they were.

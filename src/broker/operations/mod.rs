@@ -10,6 +10,7 @@ mod definitions;
 mod exchanges;
 mod messages;
 mod policies;
+mod publishing;
 mod queues;
 mod scope;
 mod users;
@@ -21,8 +22,11 @@ pub use connections::{close_channel, close_connection, close_connections_of_user
 pub use consumers::{consume, queue_to_consume};
 pub use definitions::{ImportRefusal, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
-pub use messages::{Getter, Got, drop_parked, get, purge, release_parked};
+pub use messages::{
+    Afterwards, Getter, Got, GotMessage, drop_parked, get, get_and_settle, purge, release_parked,
+};
 pub use policies::{policies, put_policy, remove_policy};
+pub use publishing::{NewMessage, Published, publish};
 pub use queues::{
     DeclareQueue, Declared, QueueState, declare_queue, delete_owned_queues, delete_queue, find_queue, queue,
     queues,

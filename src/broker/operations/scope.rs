@@ -71,10 +71,7 @@ impl Scope<'_> {
             Caller::Connection { user, grant, .. } => (user, operation.check(&grant.rights())),
             Caller::User(user) => {
                 let grant = self.shared.users(|users| users.grant(user, &self.vhost.name));
-                let grant = grant.ok_or_else(|| OperationError::VhostRefused {
-                    vhost: self.vhost.name.clone(),
-                    user: user.to_owned(),
-                })?;
+                let grant = grant.ok_or_else(|| self.vhost_refused(user))?;
                 (user, operation.check(&grant.rights()))
             }
         };
@@ -98,9 +95,7 @@ impl Scope<'_> {
             })
         };
         match self.caller {
-            Caller::User(user) if !may_enter(user) => {
-                Err(OperationError::VhostRefused { vhost: vhost.clone(), user: user.to_owned() })
-            }
+            Caller::User(user) if !may_enter(user) => Err(self.vhost_refused(user)),
             _ => Ok(self),
         }
     }
@@ -132,6 +127,10 @@ impl Scope<'_> {
             (Some(_), Caller::User(_)) => false,
         };
         if is_open { Ok(()) } else { Err(self.locked(record)) }
+    }
+
+    pub(super) fn vhost_refused(self, user: &str) -> OperationError {
+        OperationError::VhostRefused { vhost: self.vhost.name.clone(), user: user.to_owned() }
     }
 
     pub(super) fn locked(self, record: &QueueRecord) -> OperationError {

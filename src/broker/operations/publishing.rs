@@ -1,0 +1,118 @@
+//! Publishing one message and waiting for what became of it, for whoever has no connection of its own.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::basic::AMQPProperties;
+
+use super::scope::{Caller, Scope};
+use crate::auth::{Grant, IMPERSONATOR, Rights};
+use crate::broker::error::OperationError;
+use crate::broker::mailbox::Mail;
+use crate::broker::visitor::Visitor;
+use crate::message::QueueId;
+use crate::protocol::encode;
+use crate::queue::Command;
+use crate::session::Limits;
+use crate::session::outgoing::{DirectReply, Errand};
+use crate::session::publication::{Publication, Publisher};
+
+/// A message to be published.
+#[derive(Clone, Debug, Default)]
+pub struct NewMessage<'a> {
+    /// The exchange; empty: the default one.
+    pub exchange: &'a str,
+    /// The routing key.
+    pub routing_key: &'a str,
+    /// Properties and headers.
+    pub properties: AMQPProperties,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// What became of a published message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// All its queues have it, safely if it is persistent and they are durable.
+    Routed,
+    /// It matched no queue.
+    Unroutable,
+    /// A queue refused it: it is full, and its overflow policy is to reject.
+    Refused,
+}
+
+/// Publishes a message, as a client in confirm mode does, and waits for its queues.
+///
+/// # Errors
+/// `Publish`: no such exchange, no right to write to it, properties that make no sense, a body that is too large. `Blocked`
+/// while the broker is short of memory or disk.
+pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Published, OperationError> {
+    if let Some(reason) = scope.shared.alarms.borrow().reason() {
+        return Err(OperationError::Blocked(reason));
+    }
+    let shared = scope.shared;
+    let mut visitor = Visitor::new(shared);
+    let properties = encode::properties(&message.properties);
+    let publication = Publication {
+        exchange: message.exchange,
+        routing_key: message.routing_key,
+        properties: &properties,
+        body: message.body,
+    };
+    let limits = Limits { frame_bytes: u32::MAX, body_bytes: shared.config.message_bytes_max };
+    let routed = publisher(scope, &visitor)?.route(limits, publication, shared.clock.now())?;
+    shared.counters.published.add(1);
+    let is_routed = !routed.errands.is_empty() || !routed.direct.is_empty();
+    routed.direct.iter().for_each(|reply| send_direct(scope, reply));
+    let sent = send(scope, &mut visitor, routed.errands).await;
+    Ok(match visitor.confirmed(sent).await {
+        true if is_routed => Published::Routed,
+        true => Published::Unroutable,
+        false => Published::Refused,
+    })
+}
+
+fn publisher<'a>(scope: Scope<'a>, visitor: &Visitor<'_>) -> Result<Publisher<'a>, OperationError> {
+    let vhost = scope.vhost;
+    let (user, grant) = match scope.caller {
+        Caller::Operator => ("", Some(Arc::new(Grant::new(Rights::ALL)))),
+        Caller::Connection { user, .. } | Caller::User(user) => {
+            (user, scope.shared.users(|users| users.grant(user, &vhost.name)))
+        }
+    };
+    let is_impersonator = |user: &str| {
+        scope.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)))
+    };
+    Ok(Publisher {
+        connection: visitor.id(),
+        user,
+        impersonator: matches!(scope.caller, Caller::Operator) || is_impersonator(user),
+        grant: grant.ok_or_else(|| scope.vhost_refused(user))?,
+        vhost: &vhost.name,
+        topology: Arc::clone(&vhost.topology),
+    })
+}
+
+/// Gives the message to its queues, when they have room for it; how many of them will confirm it. One that went just now
+/// is as one that was never there.
+async fn send(scope: Scope<'_>, visitor: &mut Visitor<'_>, errands: Vec<(QueueId, Errand)>) -> usize {
+    let mut sent = 0;
+    for (queue, errand) in errands {
+        let Some(record) = scope.vhost.queue(queue) else { continue };
+        let command = match errand {
+            Errand::Publish(publishes) => Command::Publish(visitor.id(), publishes),
+            Errand::PublishDedup(publishes) => Command::PublishDedup(visitor.id(), publishes),
+            _ => continue,
+        };
+        record.mailbox.wait_for_room().await;
+        visitor.visit(&record.mailbox);
+        sent += usize::from(record.mailbox.send(Mail::Tell(command)).is_ok());
+    }
+    sent
+}
+
+fn send_direct(scope: Scope<'_>, reply: &DirectReply) {
+    let target = scope.shared.connection(reply.connection);
+    if let Some(target) = target.filter(|target| target.secret == reply.secret) {
+        target.send_direct(reply.consumer, reply.message.clone());
+    }
+}

@@ -1,0 +1,64 @@
+//! A connection of the broker's own, for one operation of somebody who has none: queues confirm to it, and messages that were got
+//! are its until they are settled.
+
+use tokio::sync::mpsc;
+
+use super::connections::{ConnectionHandle, Event};
+use super::mailbox::{Mail, Mailbox};
+use super::shared::Shared;
+use crate::queue::{Command, ConnectionId};
+use crate::session::direct_reply::ReplyConsumers;
+
+/// Such a connection. When it is dropped, also half-way through, its queues take back what it had.
+#[derive(Debug)]
+pub struct Visitor<'a> {
+    shared: &'a Shared,
+    id: ConnectionId,
+    events: mpsc::UnboundedReceiver<Event>,
+    visited: Vec<Mailbox>,
+}
+
+impl<'a> Visitor<'a> {
+    /// Lets queues find it.
+    #[must_use]
+    pub fn new(shared: &'a Shared) -> Self {
+        let id = shared.new_connection_id();
+        let (sender, events) = mpsc::unbounded_channel();
+        shared.connections.insert(id, ConnectionHandle::new(sender, None, 0, ReplyConsumers::default()));
+        Self { shared, id, events, visited: Vec::new() }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Notes a queue that learns of it.
+    pub fn visit(&mut self, mailbox: &Mailbox) {
+        self.visited.push(mailbox.clone());
+    }
+
+    /// Waits for that many confirms; whether none of them was a refusal.
+    pub async fn confirmed(&mut self, mut count: usize) -> bool {
+        let mut is_accepted = true;
+        while count > 0 {
+            let Some(event) = self.events.recv().await else { return false };
+            if let Event::Confirmed { refused, .. } = event {
+                is_accepted &= !refused;
+                count -= 1;
+            }
+        }
+        is_accepted
+    }
+}
+
+impl Drop for Visitor<'_> {
+    fn drop(&mut self) {
+        self.shared.connections.remove(&self.id);
+        for mailbox in self.visited.drain(..) {
+            // A queue that is gone has nothing of it.
+            let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(self.id)));
+        }
+    }
+}
