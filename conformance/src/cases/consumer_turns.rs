@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::case::{ensure, same};
+use crate::check::{Check, ensure, same};
 use crate::codec::{Table, Value, table};
 use crate::methods::{self, c, q};
+use crate::raw::Raw;
 use crate::steps::{all_seen, numbered};
 
 const TURNS: &str = "RabbitMQ: Consumers";
@@ -23,6 +24,25 @@ fn shares(turns: &[String]) -> Vec<(&str, usize)> {
         *shares.entry(tag.as_str()).or_insert(0) += 1;
     }
     shares.into_iter().collect()
+}
+
+async fn quorum_single_active(raw: &mut Raw, queue: &str) -> Check {
+    let arguments = table([("x-single-active-consumer", true.into()), ("x-queue-type", "quorum".into())]);
+    raw.declare(queue, q::DURABLE, arguments).await?;
+    Ok(())
+}
+
+/// Who is active, one after the other, of five consumers of which each is cancelled when it was.
+async fn succession(raw: &mut Raw, queue: &str, wanted: &[&str]) -> Check {
+    for (tag, priority) in [("first", 0), ("low", -1), ("old high", 5), ("young high", 5), ("middle", 1)] {
+        raw.consume_with(queue, tag, c::NO_ACK, table([("x-priority", priority.into())])).await?;
+    }
+    for tag in wanted {
+        raw.publish("", queue, "m").await;
+        same("active", raw.turns(1).await?, [*tag])?;
+        raw.call(methods::basic_cancel(tag)).await?;
+    }
+    Ok(())
 }
 
 crate::cases! {
@@ -302,5 +322,33 @@ crate::cases! {
         raw.send(methods::basic_consume(&q, "t", c::EXCLUSIVE, Table::new())).await;
         let text = ctx.expand("ACCESS_REFUSED - queue '{q}' in vhost '/' in exclusive use");
         raw.expect_closed(&crate::raw::Scope::channel(403, text, (60, 20))).await?;
+    }
+    "consumer.single-active.next-by-priority", "After the active consumer the next is the one with the highest priority, then the oldest",
+    SINGLE, "whatever the order in which they came, and not before the active one goes", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue_with(&q, [("x-single-active-consumer", true.into())]).await?;
+        succession(&mut raw, &q, &["first", "old high", "young high", "middle", "low"]).await?;
+    }
+    "consumer.single-active.quorum-priority", "In a quorum queue the next active consumer is chosen in the same way",
+    SINGLE, "a higher priority takes over at once from one that holds nothing", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        quorum_single_active(&mut raw, &q).await?;
+        succession(&mut raw, &q, &["old high", "young high", "middle", "first", "low"]).await?;
+    }
+    "consumer.single-active.quorum-takeover", "In a quorum queue a consumer of higher priority takes over when the active one has settled all",
+    SINGLE, "the next message is for it", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        quorum_single_active(&mut raw, &q).await?;
+        raw.call(methods::basic_qos(0, 1, false)).await?;
+        raw.fill_queue(&q, &["a", "b"]).await;
+        raw.consume(&q, "low", 0).await?;
+        same("low", raw.turns(1).await?, ["low"])?;
+        raw.consume_with(&q, "high", 0, table([("x-priority", 5.into())])).await?;
+        raw.quiet(&q).await?;
+        raw.send(methods::basic_ack(1, false)).await;
+        same("high", raw.turns(1).await?, ["high"])?;
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::case::same;
 use crate::codec::Table;
-use crate::methods::{self, c, q};
+use crate::methods::{self, q};
 use crate::steps::{all_seen, numbered};
 
 const EACH: &str = "RabbitMQ: Consumer Prefetch";
@@ -212,21 +212,6 @@ crate::cases! {
         raw.quiet(&q).await?;
         raw.send(methods::basic_ack(3, false)).await;
         same("delivered", raw.texts(1).await?, ["b"])?;
-    }
-    "prefetch.channel.no-ack-does-not-count", "Consumers without acks are outside a global prefetch", GLOBAL,
-    "one gets everything while the other is full", |ctx| {
-        let (p, q) = (ctx.name("p"), ctx.name("q"));
-        let mut raw = ctx.raw().await?;
-        raw.queue(&p).await?;
-        raw.queue(&q).await?;
-        raw.call(methods::basic_qos(0, 1, true)).await?;
-        raw.consume(&p, "acks", 0).await?;
-        raw.consume(&q, "does not", c::NO_ACK).await?;
-        raw.fill_numbers(&p, 0..3).await;
-        same("first", raw.turns(1).await?, ["acks"])?;
-        raw.fill_numbers(&q, 0..5).await;
-        same("all", raw.turns(5).await?, ["does not"; 5])?;
-        raw.quiet(&q).await?;
     }
     "prefetch.channel.cancelled-still-counts", "What a cancelled consumer has unacked counts against a global prefetch",
     GLOBAL, "the next consumer gets something only after an ack", |ctx| {

@@ -176,4 +176,20 @@ crate::cases! {
         let got = raw.take(&q).await?;
         same("got", (got.text().as_str(), got.remaining), ("live", 0))?;
     }
+    "ttl.message.get-counts-what-lives", "Get counts what has expired only where something live stands before it", TTL,
+    "what has expired right behind the message is not counted", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue(&q).await?;
+        for (body, expiring) in [("a", false), ("b", true), ("c", true), ("d", false), ("e", false), ("f", true)] {
+            let props = if expiring { Props::expiring("20") } else { Props::default() };
+            raw.publish_with("", &q, 0, &props, body.as_bytes()).await;
+        }
+        raw.outlive(&ctx.name("clock"), 50).await?;
+        same("declared", raw.counts(&q).await?.0, 6_u32)?;
+        for wanted in [("a", 3), ("d", 2), ("e", 0)] {
+            let got = raw.take(&q).await?;
+            same("got", (got.text().as_str(), got.remaining), wanted)?;
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 
+mod channel_prefetch;
 mod channels;
 mod client;
 mod client_consuming;
@@ -62,6 +63,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         transactions::CASES,
         consuming::CASES,
         prefetch::CASES,
+        channel_prefetch::CASES,
         settling::CASES,
         limits::CASES,
         dead_letters::CASES,

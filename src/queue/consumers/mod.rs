@@ -5,4 +5,4 @@ mod rotation;
 
 pub use channel_prefetch::{ChannelPrefetch, PrefetchShare};
 pub use rotation::WINDOW_BYTES;
-pub(super) use rotation::{Consumer, Consumers};
+pub(super) use rotation::{Consumer, Consumers, Takeover};

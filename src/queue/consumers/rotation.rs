@@ -72,7 +72,7 @@ pub(in crate::queue) struct Consumers {
     slots: Slab<Consumer>,
     /// Slots of the consumers that may have credit.
     rotation: VecDeque<usize>,
-    /// Slots in the order in which consumers came: with a single active consumer the first is the active one.
+    /// Slots in the order in which consumers came.
     order: Vec<usize>,
     /// Slots whose consumers have pending deliveries.
     touched: Vec<usize>,
@@ -82,11 +82,22 @@ pub(in crate::queue) struct Consumers {
     turns: Vec<(ConnectionId, u16, PrefetchShare)>,
     /// Channels that have to tell another queue that it is its turn.
     passed_on: Vec<(ConnectionId, u16)>,
-    single_active: bool,
+    single_active: Option<Takeover>,
+    /// The single active consumer.
+    active: Option<usize>,
+}
+
+/// Whether a consumer with a higher priority takes over from the single active one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::queue) enum Takeover {
+    /// Not before that one goes: RabbitMQ's classic queues.
+    Never,
+    /// As soon as that one has settled what it has; it gets nothing more. RabbitMQ's quorum queues from 4.0.
+    WhenSettled,
 }
 
 impl Consumers {
-    pub(in crate::queue) fn new(single_active: bool) -> Self {
+    pub(in crate::queue) fn new(single_active: Option<Takeover>) -> Self {
         Self { single_active, ..Self::default() }
     }
 
@@ -118,7 +129,11 @@ impl Consumers {
             pending: Vec::new(),
         });
         self.order.push(slot);
-        self.enter_rotation(slot);
+        if self.single_active.is_some() {
+            self.choose_active();
+        } else {
+            self.enter_rotation(slot);
+        }
     }
 
     pub(in crate::queue) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
@@ -131,7 +146,10 @@ impl Consumers {
         if let Some(share) = removed.as_ref().and_then(|consumer| consumer.share.as_ref()) {
             self.leave_if_last(key.connection, key.channel, share);
         }
-        self.activate_first();
+        if self.active == Some(slot) {
+            self.active = None;
+        }
+        self.choose_active();
         removed
     }
 
@@ -224,6 +242,9 @@ impl Consumers {
     /// A message that went to the consumer was settled.
     pub(in crate::queue) fn settled(&mut self, key: ConsumerKey) {
         self.with(key, |consumer| consumer.unacked = consumer.unacked.saturating_sub(1));
+        if self.single_active == Some(Takeover::WhenSettled) {
+            self.choose_active();
+        }
     }
 
     /// From now on the channel's consumers share this prefetch, or none.
@@ -311,7 +332,7 @@ impl Consumers {
     }
 
     fn enter_rotation(&mut self, slot: usize) {
-        if self.single_active && self.order.first() != Some(&slot) {
+        if self.single_active.is_some() && (self.active != Some(slot) || self.successor().is_some()) {
             return;
         }
         let Some(consumer) = self.slots.get_mut(slot) else { return };
@@ -328,12 +349,39 @@ impl Consumers {
         }
     }
 
-    /// With a single active consumer, the next in line takes over when the first has gone.
-    fn activate_first(&mut self) {
-        if let (true, Some(&first)) = (self.single_active, self.order.first())
-            && self.slots.get(first).is_some_and(|consumer| consumer.place == Place::Outside)
-        {
-            self.enter_rotation(first);
+    /// With a single active consumer, the one with the highest priority, then the oldest, follows one that has gone or gives
+    /// way.
+    fn choose_active(&mut self) {
+        if self.single_active.is_none() {
+            return;
         }
+        if let (Some(active), Some(successor)) = (self.active, self.successor()) {
+            self.rotation.retain(|slot| *slot != active);
+            self.held.retain(|slot| *slot != active);
+            let Some(consumer) = self.slots.get_mut(active) else { return };
+            consumer.place = Place::Outside;
+            if consumer.unacked == 0 {
+                self.active = Some(successor);
+            }
+        }
+        self.active = self.active.or_else(|| self.first_by_priority());
+        if let Some(active) = self.active
+            && self.slots.get(active).is_some_and(|c| c.place == Place::Outside && c.has_own_credit())
+        {
+            self.enter_rotation(active);
+        }
+    }
+
+    /// Who takes over from the active consumer although that one is still there.
+    fn successor(&self) -> Option<usize> {
+        let first = self.first_by_priority().filter(|_| self.single_active == Some(Takeover::WhenSettled))?;
+        let priority = |slot: usize| self.slots.get(slot).map(|consumer| consumer.priority);
+        (priority(first) > priority(self.active?)).then_some(first)
+    }
+
+    fn first_by_priority(&self) -> Option<usize> {
+        let priority =
+            |slot: &&usize| self.slots.get(**slot).map(|consumer| std::cmp::Reverse(consumer.priority));
+        self.order.iter().min_by_key(priority).copied()
     }
 }

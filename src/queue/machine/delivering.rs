@@ -58,7 +58,9 @@ impl Queue {
             timeout: TimeoutId::default(),
         };
         let delivery = self.hand_out(now, entry, to, effects);
-        Reply::Got { delivery, remaining: self.ready.len() }
+        // What stood behind it and has expired is not counted.
+        self.expire(|expires| expires <= now, effects);
+        Reply::Got { delivery, remaining: self.ready.len() + self.spilled.returning() }
     }
 
     /// The next message to deliver. After a restart those that were waiting stand among the ready ones, and wait on when

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::message::Position;
 use crate::queue::attempts::{Attempts, Ending};
 use crate::queue::command::Command;
-use crate::queue::consumers::Consumers;
+use crate::queue::consumers::{Consumers, Takeover};
 use crate::queue::dedup::DedupState;
 use crate::queue::deferred::{DeferredRequests, Request};
 use crate::queue::effects::Effects;
@@ -56,7 +56,7 @@ impl Queue {
             ready: Ready::new(options.priority_max.unwrap_or(0), options.window),
             unacked: UnackedSet::new(options.ack_timeout),
             spilled: Spilled::default(),
-            consumers: Consumers::new(options.single_active_consumer),
+            consumers: Consumers::new(takeover(&options)),
             schedule: Schedule::new(options.window),
             waiting: WaitingSet::default(),
             attempts: BTreeMap::new(),
@@ -230,4 +230,9 @@ impl Queue {
     pub(super) fn on_the_clock(&self, at: Timestamp) -> Time {
         Time::ZERO.plus_ms(at.as_millis().saturating_sub(self.epoch.as_millis()))
     }
+}
+
+fn takeover(options: &QueueOptions) -> Option<Takeover> {
+    let takeover = if options.is_quorum { Takeover::WhenSettled } else { Takeover::Never };
+    options.single_active_consumer.then_some(takeover)
 }

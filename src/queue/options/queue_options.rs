@@ -45,6 +45,8 @@ pub struct QueueOptions {
     pub dead_letter_routing_key: Option<String>,
     /// `x-max-priority`.
     pub priority_max: Option<u8>,
+    /// `x-queue-type` is `quorum`: what differs is said where it does.
+    pub is_quorum: bool,
     /// `x-single-active-consumer`.
     pub single_active_consumer: bool,
     /// What becomes of messages that come back.
@@ -82,6 +84,7 @@ impl QueueOptions {
             dead_letter_exchange: args.dead_letter_exchange()?,
             dead_letter_routing_key: args.string("x-dead-letter-routing-key")?,
             priority_max: args.priority_max()?,
+            is_quorum: args.is_quorum()?,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,
@@ -168,6 +171,10 @@ impl Arguments<'_> {
 
     fn deduplication(&self) -> Result<Option<Deduplication>, OptionsError> {
         Deduplication::parse(self.table, false).map_err(|error| self.invalid(error.key, error.why))
+    }
+
+    fn is_quorum(&self) -> Result<bool, OptionsError> {
+        Ok(self.string("x-queue-type")?.as_deref() == Some("quorum"))
     }
 
     fn check_queue_type(&self, durable: bool, exclusive: bool) -> Result<(), OptionsError> {

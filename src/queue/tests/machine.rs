@@ -776,3 +776,55 @@ fn reject_publish_counts_the_new_body() {
     assert_eq!((bench.ready(), bench.queue.counts().ready_bytes), (3, 5));
     assert_eq!(bench.effects.refusals, [range(1, 2, 2)]);
 }
+
+/// One message after the other, each acked; who gets it.
+fn next_taker(bench: &mut Bench) -> u32 {
+    bench.publish(&["m"]);
+    let taker = bench.takers().last().copied().unwrap();
+    bench.settle(Settlement::Ack, bench.got.len() - 1);
+    taker
+}
+
+#[test]
+fn after_the_active_consumer_the_oldest_of_the_highest_priority_follows() {
+    for is_quorum in [false, true] {
+        let options = QueueOptions { single_active_consumer: true, is_quorum, ..QueueOptions::default() };
+        let mut bench = Bench::new(options);
+        for (number, priority) in [(1, 5), (2, -1), (3, 5), (4, 1), (5, 5)] {
+            bench.consume_with(number, |consume| consume.priority = priority);
+        }
+        for number in [1, 3, 5, 4, 2] {
+            assert_eq!(next_taker(&mut bench), number);
+            bench.command(Command::Cancel(key(number)));
+        }
+    }
+}
+
+#[test]
+fn in_a_quorum_queue_a_higher_priority_takes_over_when_the_active_one_has_settled_all() {
+    for (is_quorum, takers) in [(false, [1, 1, 1]), (true, [1, 2, 2])] {
+        let options = QueueOptions { single_active_consumer: true, is_quorum, ..QueueOptions::default() };
+        let mut bench = Bench::new(options);
+        bench.consume_with(1, |consume| consume.prefetch = 1);
+        bench.publish(&["a", "b", "c"]);
+        bench.consume_with(2, |consume| (consume.priority, consume.prefetch) = (5, 1));
+        assert_eq!(bench.takers(), [1]);
+        bench.settle(Settlement::Ack, 0);
+        bench.settle(Settlement::Ack, 1);
+        assert_eq!(bench.takers(), takers);
+    }
+}
+
+#[test]
+fn a_get_does_not_count_what_has_expired_behind_it() {
+    let mut bench = Bench::new(QueueOptions::default());
+    for (body, ttl_ms) in [("a", None), ("b", Some(5)), ("c", Some(5)), ("d", None), ("e", Some(5))] {
+        let publish = Publish { message: message(body), channel: 1, sequence: 0, ttl_ms, priority: 0 };
+        bench.command(Command::Publish(PUBLISHER, vec![publish]));
+    }
+    bench.now = bench.now.plus_ms(10);
+    let get = || Command::Get { connection: CONSUMER, channel: 1, no_ack: true };
+    assert!(matches!(bench.command(get()), Reply::Got { remaining: 2, .. }));
+    assert!(matches!(bench.command(get()), Reply::Got { remaining: 0, .. }));
+    assert!(matches!(bench.command(get()), Reply::Empty));
+}

@@ -79,6 +79,7 @@ struct Consumer {
     channel: usize,
     no_ack: bool,
     prefetch: usize,
+    priority: i32,
     /// Bytes delivered and not yet written.
     window: usize,
     /// Its channel went in this batch: what it was given went back.
@@ -99,6 +100,8 @@ struct World {
     consumers: Vec<Consumer>,
     /// Those that went in this batch, and may have been given something before.
     leaving: Vec<Consumer>,
+    /// The single active consumer, while it is there.
+    active: Option<ConsumerKey>,
     limits: [Option<Arc<ChannelPrefetch>>; 3],
     limit: u16,
     numbers: u32,
@@ -150,6 +153,17 @@ impl World {
     // ---- What the clients do ----
 
     fn step(&mut self, bench: &mut Bench, step: Step) -> Vec<Command> {
+        let commands = self.commands(bench, step);
+        let is_there = self.consumers.iter().any(|consumer| self.active == Some(consumer.key));
+        if !is_there {
+            // The oldest of the highest priority.
+            let next = self.consumers.iter().min_by_key(|consumer| std::cmp::Reverse(consumer.priority));
+            self.active = next.map(|consumer| consumer.key);
+        }
+        commands
+    }
+
+    fn commands(&mut self, bench: &mut Bench, step: Step) -> Vec<Command> {
         match step {
             Step::Publish { count, ttl_ms, priority, persistent, confirm, bulky } => {
                 let kind = (persistent, confirm, bulky);
@@ -237,7 +251,15 @@ impl World {
         let (connection, number) = CHANNELS[channel];
         let key = ConsumerKey { connection, channel: number, number: self.numbers };
         let own = usize::from(prefetch);
-        self.consumers.push(Consumer { key, channel, no_ack, prefetch: own, window: 0, void: false });
+        self.consumers.push(Consumer {
+            key,
+            channel,
+            no_ack,
+            prefetch: own,
+            priority,
+            window: 0,
+            void: false,
+        });
         Consume { no_ack, prefetch, priority, channel_prefetch: self.share(channel), ..consume_as(key) }
     }
 
@@ -501,7 +523,7 @@ impl World {
         let limit = usize::from(self.limit);
         assert!(limit == 0 || shared <= limit, "{shared} unacked on a channel with a limit of {limit}");
         let single = bench.queue.options().single_active_consumer;
-        for consumer in self.consumers.iter().take(if single { 1 } else { usize::MAX }) {
+        for consumer in self.consumers.iter().filter(|c| !single || self.active == Some(c.key)) {
             let own = self.unacked(|_, number| number == consumer.key.number);
             assert!(consumer.no_ack || consumer.prefetch == 0 || own <= consumer.prefetch);
             let has_own = consumer.no_ack || consumer.prefetch == 0 || own < consumer.prefetch;
