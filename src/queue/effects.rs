@@ -16,7 +16,8 @@ use crate::time::Time;
 /// What a batch of commands asks the outside to do. Reused from batch to batch.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Deliveries, at most one entry a consumer.
+    /// Deliveries, in the order in which each channel is to see them: one entry a consumer, more only where consumers share a
+    /// channel.
     pub deliveries: Vec<Deliveries>,
     /// Confirms that wait for nothing.
     pub confirms: Vec<Range>,

@@ -462,6 +462,20 @@ fn the_store_hears_of_every_begin_and_end() {
 }
 
 #[test]
+fn consumers_of_one_channel_get_their_deliveries_in_the_order_of_the_queue() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.consume(1, 0);
+    bench.publish(&["a"]);
+    bench.consume(2, 0);
+    bench.publish(&["b", "c", "d", "e"]);
+    assert_eq!(bench.bodies(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(bench.takers(), [1, 1, 2, 1, 2]);
+    bench.command(Command::Cancel(key(1)));
+    bench.publish(&["f", "g"]);
+    assert_eq!(bench.got.len(), 7);
+}
+
+#[test]
 fn get_takes_the_head_and_counts_what_is_left() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.publish(&["a", "b"]);

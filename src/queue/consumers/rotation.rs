@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use foldhash::HashMap;
 use slab::Slab;
 
 use super::channel_prefetch::PrefetchShare;
@@ -76,6 +77,12 @@ pub(in crate::queue) struct Consumers {
     order: Vec<usize>,
     /// Slots whose consumers have pending deliveries.
     touched: Vec<usize>,
+    /// How many consumers each channel has here.
+    channels: HashMap<(ConnectionId, u16), u32>,
+    /// How many channels have more than one, and see the order of all their deliveries (spec section 4.7).
+    shared_channels: usize,
+    /// Slots in the order of the pending deliveries, while there are such channels.
+    given: Vec<usize>,
     /// Slots of the consumers that only their channel's prefetch holds, in the order in which it stopped them.
     held: VecDeque<usize>,
     /// Channels whose turn it is in this batch.
@@ -114,8 +121,9 @@ impl Consumers {
     }
 
     pub(in crate::queue) fn add(&mut self, consume: Consume, timeout: TimeoutId) {
+        let key = consume.key;
         let slot = self.slots.insert(Consumer {
-            key: consume.key,
+            key,
             no_ack: consume.no_ack,
             exclusive: consume.exclusive,
             prefetch: u32::from(consume.prefetch),
@@ -129,6 +137,7 @@ impl Consumers {
             pending: Vec::new(),
         });
         self.order.push(slot);
+        self.note_channel(key);
         if self.single_active.is_some() {
             self.choose_active();
         } else {
@@ -142,7 +151,9 @@ impl Consumers {
         self.order.retain(|other| *other != slot);
         self.touched.retain(|other| *other != slot);
         self.held.retain(|other| *other != slot);
+        self.given.retain(|other| *other != slot);
         let removed = self.slots.try_remove(slot);
+        self.forget_channel(key);
         if let Some(share) = removed.as_ref().and_then(|consumer| consumer.share.as_ref()) {
             self.leave_if_last(key.connection, key.channel, share);
         }
@@ -219,18 +230,69 @@ impl Consumers {
             self.touched.push(slot);
         }
         consumer.pending.push(delivery);
+        if self.shared_channels > 0 {
+            self.given.push(slot);
+        }
         consumer.place = Place::Outside;
         if consumer.has_own_credit() {
             self.enter_rotation(slot);
         }
     }
 
-    /// Hands over what the batch gave to each consumer.
+    /// Hands over what the batch gave to each consumer, as one piece; to consumers of one channel in pieces, so that the
+    /// channel sees the deliveries in their order.
     pub(in crate::queue) fn drain_pending(&mut self, mut hand_over: impl FnMut(ConsumerKey, Vec<Delivery>)) {
+        if !self.given.is_empty() {
+            return self.drain_in_order(hand_over);
+        }
         for slot in std::mem::take(&mut self.touched) {
             if let Some(consumer) = self.slots.get_mut(slot) {
                 hand_over(consumer.key, std::mem::take(&mut consumer.pending));
             }
+        }
+    }
+
+    fn drain_in_order(&mut self, mut hand_over: impl FnMut(ConsumerKey, Vec<Delivery>)) {
+        let given = std::mem::take(&mut self.given);
+        let mut counts: HashMap<usize, usize> = HashMap::default();
+        given.iter().for_each(|slot| *counts.entry(*slot).or_default() += 1);
+        let mut pending: HashMap<usize, (ConsumerKey, std::vec::IntoIter<Delivery>)> = HashMap::default();
+        for slot in std::mem::take(&mut self.touched) {
+            let Some(consumer) = self.slots.get_mut(slot) else { continue };
+            let mut deliveries = std::mem::take(&mut consumer.pending);
+            let ordered = counts.get(&slot).copied().unwrap_or(0);
+            // Those before the first consumer that shares a channel came are not in `given`.
+            let after = deliveries.split_off(deliveries.len().saturating_sub(ordered));
+            if !deliveries.is_empty() {
+                hand_over(consumer.key, deliveries);
+            }
+            pending.insert(slot, (consumer.key, after.into_iter()));
+        }
+        for run in given.chunk_by(|one, next| one == next) {
+            let Some((key, left)) = run.first().and_then(|slot| pending.get_mut(slot)) else { continue };
+            hand_over(*key, left.by_ref().take(run.len()).collect());
+        }
+    }
+
+    /// Whether the order of deliveries to different consumers can be seen.
+    pub(in crate::queue) const fn share_channels(&self) -> bool {
+        self.shared_channels > 0
+    }
+
+    fn note_channel(&mut self, key: ConsumerKey) {
+        let consumers = self.channels.entry((key.connection, key.channel)).or_default();
+        *consumers += 1;
+        self.shared_channels += usize::from(*consumers == 2);
+    }
+
+    fn forget_channel(&mut self, key: ConsumerKey) {
+        let channel = (key.connection, key.channel);
+        let Some(consumers) = self.channels.get_mut(&channel) else { return };
+        *consumers -= 1;
+        match *consumers {
+            0 => drop(self.channels.remove(&channel)),
+            1 => self.shared_channels -= 1,
+            _ => {}
         }
     }
 

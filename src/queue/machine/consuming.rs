@@ -25,6 +25,10 @@ impl Queue {
     }
 
     pub(super) fn cancel(&mut self, now: Time, key: ConsumerKey, effects: &mut Effects) {
+        if self.consumers.share_channels() {
+            // What the others got before it comes before it.
+            self.hand_over(effects);
+        }
         let Some(mut consumer) = self.consumers.remove(key) else { return };
         let deliveries = std::mem::take(&mut consumer.pending);
         if !deliveries.is_empty() {

@@ -655,7 +655,7 @@ fn an_auto_delete_queue_ends_with_the_connection_of_its_last_consumer() {
 fn a_batch_makes_one_run_of_deliveries_a_consumer() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.consume(1, 0);
-    bench.consume(2, 0);
+    bench.consume_with(2, |consume| consume.key.channel = 2);
     let publishes = (1..=5).map(|sequence| publish(sequence, 1, true)).collect();
     bench.queue.apply(bench.now, Command::Publish(PUBLISHER, publishes), &mut bench.effects);
     assert!(bench.effects.deliveries.is_empty(), "they leave with the batch");
