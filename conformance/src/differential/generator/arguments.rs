@@ -41,7 +41,7 @@ const LONG_TTL_MS: i32 = 3_600_000;
 
 /// Arguments of a queue that a program goes on with. `dead_letters` says whether it may have a dead-letter exchange. None has
 /// both priorities and a limit: which message makes room is then a choice that brokers make differently (a case has it).
-pub(super) fn queue(random: &mut Random, subject: Subject, dead_letters: bool) -> Table {
+pub(super) fn queue(random: &mut Random, subject: Subject, dead_letters: bool, priorities: bool) -> Table {
     let mut table = Table::new();
     let often = if matches!(subject, Subject::Limits | Subject::Expiry) { 60 } else { 12 };
     let mut add = |random: &mut Random, key: &str, value: Value, chance| {
@@ -50,7 +50,7 @@ pub(super) fn queue(random: &mut Random, subject: Subject, dead_letters: bool) -
         }
     };
     let (length, bytes) = (integer(random, 0, 4), integer(random, 0, 30));
-    if random.percent(if subject == Subject::Limits { 25 } else { 8 }) {
+    if priorities && random.percent(50) {
         let priorities = integer(random, 1, 6);
         add(random, "x-max-priority", priorities, 100);
     } else {
@@ -234,7 +234,7 @@ pub(super) fn consumer(random: &mut Random, subject: Subject) -> Table {
 }
 
 /// Properties of a message.
-pub(super) fn props(random: &mut Random, subject: Subject) -> Props {
+pub(super) fn props(random: &mut Random, subject: Subject, at_once: bool) -> Props {
     let mut props = Props::default();
     if random.percent(40) {
         props.delivery_mode = Some(random.between(1, 2) as u8);
@@ -243,7 +243,7 @@ pub(super) fn props(random: &mut Random, subject: Subject) -> Props {
         props.priority = Some(random.below(9) as u8);
     }
     if random.percent(if subject == Subject::Expiry { 50 } else { 8 }) {
-        props.expiration = Some(expiration(random, subject));
+        props.expiration = Some(expiration(random, subject, at_once));
     }
     if random.percent(25) {
         props.headers = Some(message_headers(random));
@@ -263,15 +263,15 @@ pub(super) fn props(random: &mut Random, subject: Subject) -> Props {
     props
 }
 
-fn expiration(random: &mut Random, subject: Subject) -> String {
+fn expiration(random: &mut Random, subject: Subject, at_once: bool) -> String {
     if random.percent(4) {
-        return random.word(&["", "-1", "x", "1.5", "00", " 5", "99999999999999999999"]);
+        return random.word(&["", "-1", "x", "1.5", " 5", "99999999999999999999"]);
     }
     match subject {
-        Subject::Expiry if random.percent(70) => {
+        Subject::Expiry if at_once && random.percent(70) => {
             random.between(SHORT_TTL_MS as usize / 2, SHORT_TTL_MS as usize).to_string()
         }
-        _ if random.percent(40) => "0".into(),
+        _ if at_once && random.percent(40) => "0".into(),
         _ => LONG_TTL_MS.to_string(),
     }
 }

@@ -84,13 +84,17 @@ pub(super) struct Maker {
     model: Model,
     /// How many queues may have a dead-letter exchange: what comes from two at once comes in any order.
     dead_letters: usize,
+    /// Whether queues may have priorities. Then no message expires at once: RabbitMQ sees that only at the head of the queue,
+    /// and so not behind messages of lower priority.
+    priorities: bool,
     number: usize,
 }
 
 impl Maker {
     pub(super) fn new(mut random: Random, subject: Subject) -> Self {
         let dead_letters = if random.percent(80) { 1 } else { 2 };
-        Self { random, subject, model: Model::default(), dead_letters, number: 0 }
+        let priorities = random.percent(if subject == Subject::Limits { 40 } else { 15 });
+        Self { random, subject, model: Model::default(), dead_letters, priorities, number: 0 }
     }
 
     /// What most programs begin with: queues, exchanges, bindings.
@@ -200,7 +204,7 @@ impl Maker {
             self.model.queues.values().filter(|(_, arguments)| has_dead_letters(arguments)).count();
         let chance = if self.subject == Subject::Limits { 60 } else { 25 };
         let dead_letters = with_dead_letters < self.dead_letters && self.random.percent(chance);
-        arguments::queue(&mut self.random, self.subject, dead_letters)
+        arguments::queue(&mut self.random, self.subject, dead_letters, self.priorities)
     }
 
     /// The same again, or nearly, or otherwise.
@@ -322,7 +326,7 @@ impl Maker {
         let immediate = self.random.below(400) == 0;
         let bits = u8::from(mandatory) | (u8::from(immediate) << 1);
         let count = if self.random.percent(70) { 1 } else { self.random.between(2, 5) };
-        let props = arguments::props(&mut self.random, self.subject);
+        let props = arguments::props(&mut self.random, self.subject, !self.priorities);
         Action::Publish(Box::new(Publish {
             exchange,
             key,
