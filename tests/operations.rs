@@ -234,6 +234,14 @@ async fn connections_and_channels_can_be_looked_at() {
     until("one is acked", || numbers().unacked == 2).await;
     channel.close(200, "bye".into()).await.unwrap();
     until("the channel is gone", || seen.channels().is_empty()).await;
+    connection.create_channel().await.unwrap();
+    connection.close(200, "bye".into()).await.unwrap();
+    until("the connection is counted", || broker.totals().connections_closed == 1).await;
+    let totals = broker.totals();
+    assert_eq!((totals.connections_opened, totals.channels_opened, totals.channels_closed), (1, 2, 2));
+    assert_eq!((totals.queues_declared, totals.queues_created, totals.queues_deleted), (1, 1, 0));
+    broker.delete_vhost("v").await.unwrap();
+    assert_eq!(broker.totals().queues_deleted, 1);
 }
 
 fn message<'a>(exchange: &'a str, routing_key: &'a str, body: &'a str) -> NewMessage<'a> {

@@ -22,7 +22,7 @@ use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::{DirectReply, Errand};
 use crate::session::{Exception, Request, Session, SessionConfig};
-use crate::statistics::ConnectionCounters;
+use crate::statistics::{BrokerCounters, ConnectionCounters};
 use crate::time::Time;
 
 /// Read at a time by a connection that says little: thousands of them may be idle.
@@ -122,6 +122,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
         ConnectionHandle::new(events, Some(Arc::clone(&overview)), secret, session.reply_consumers().clone());
     shared.connections.insert(id, handle.clone());
     shared.counters.connections_opened.add(1);
+    shared.count(BrokerCounters { connections_opened: 1, ..BrokerCounters::default() });
     let mut connection = Connection {
         session,
         owned: Vec::new(),
@@ -155,6 +156,11 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
     }
     connection.give_back(Ending::Failed).await;
     connection.shared.connections.remove(&id);
+    connection.shared.count(BrokerCounters {
+        connections_closed: 1,
+        channels_closed: connection.session.channels_open() as u64,
+        ..BrokerCounters::default()
+    });
 }
 
 impl Connection {
@@ -497,6 +503,14 @@ impl Connection {
 
     fn count(&mut self) {
         let counted = self.session.take_counters();
+        let (channels_opened, channels_closed) = (counted.channels_opened, counted.channels_closed);
+        if channels_opened + channels_closed > 0 {
+            self.shared.count(BrokerCounters {
+                channels_opened,
+                channels_closed,
+                ..BrokerCounters::default()
+            });
+        }
         let counters = &self.shared.counters;
         let all = [
             (&counters.published, counted.published),

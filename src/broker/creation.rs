@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
 use crate::message::{Position, QueueId};
 use crate::queue::{Attempts, ConnectionId, DedupState, Queue, QueueOptions, RecoveredSegment};
-use crate::statistics::QueueStatistics;
+use crate::statistics::{BrokerCounters, QueueStatistics};
 use crate::store;
 use crate::topology::ExchangeSpec;
 
@@ -55,6 +55,7 @@ pub async fn create_queue(shared: &Arc<Shared>, vhost: &Arc<Vhost>, new: NewQueu
     }
     let (record, task) = install(shared, vhost, id, new, shared.first_position(), RecoveredState::default());
     task.spawn();
+    shared.count(BrokerCounters { queues_created: 1, ..BrokerCounters::default() });
     record
 }
 

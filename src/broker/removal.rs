@@ -5,6 +5,7 @@ use super::error::{Kind, OperationError};
 use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{Command, Reply};
+use crate::statistics::BrokerCounters;
 
 /// Conditions of a delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,5 +55,6 @@ async fn remove(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {
     if record.durable {
         ops.push(Definition::remove_queue(&vhost.name, &record.name));
     }
+    shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
     shared.store_definitions(ops).await;
 }

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::message::Position;
 use crate::queue::dead_letter::Reason;
 use crate::queue::{ConnectionId, Window};
+use crate::statistics::{BrokerCounters, BrokerStatistics};
 use crate::store::{Op, StoreHandle, Submission};
 use crate::telemetry::{Counters, Reasons};
 use crate::topology::ExchangeSpec;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub connections: DashMap<ConnectionId, ConnectionHandle>,
     /// Counters.
     pub counters: Counters,
+    /// What was opened, closed, made and deleted.
+    pub totals: BrokerStatistics,
     /// Why publishers are blocked, while they are.
     pub alarms: watch::Sender<Alarms>,
     /// Set when the broker stops.
@@ -77,6 +80,7 @@ impl Shared {
             vhosts: DashMap::new(),
             connections: DashMap::new(),
             counters: Counters::default(),
+            totals: BrokerStatistics::new(clock.now()),
             alarms: watch::Sender::default(),
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
@@ -137,6 +141,11 @@ impl Shared {
         if let Some(vhost) = self.vhosts.get(vhost) {
             vhost.topology.touch();
         }
+    }
+
+    /// Adds to the totals.
+    pub fn count(&self, counted: BrokerCounters) {
+        self.totals.add(self.clock.now(), &counted);
     }
 
     /// The vhost of this name.

@@ -19,7 +19,7 @@ use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::{ImportError, OperationError};
 use crate::policy::{Policy, PolicyKind};
 use crate::queue::{Command, ConnectionId, Counts, Reply};
-use crate::statistics::{ExchangeStatistics, QueueStatistics};
+use crate::statistics::{BrokerCounters, ExchangeStatistics, QueueStatistics};
 use crate::store::{self, Store};
 use crate::telemetry::Counters;
 use crate::time::Time;
@@ -88,6 +88,12 @@ impl BrokerHandle {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// What was opened, closed, made and deleted since the start.
+    #[must_use]
+    pub fn totals(&self) -> BrokerCounters {
+        self.shared.totals.read()
     }
 
     /// The queue of that name in a vhost, if it is there.

@@ -46,11 +46,14 @@ pub struct SessionCounters {
     pub returned: u64,
     /// Channels opened.
     pub channels_opened: u64,
+    /// Channels closed.
+    pub channels_closed: u64,
 }
 
 impl SessionCounters {
     /// Nothing counted.
-    pub const ZERO: Self = Self { published: 0, delivered: 0, acked: 0, returned: 0, channels_opened: 0 };
+    pub const ZERO: Self =
+        Self { published: 0, delivered: 0, acked: 0, returned: 0, channels_opened: 0, channels_closed: 0 };
 }
 
 /// What all channels of a session share.

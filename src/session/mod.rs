@@ -240,6 +240,12 @@ impl Session {
         self.phase == Phase::Running
     }
 
+    /// Channels that are open, or being closed.
+    #[must_use]
+    pub const fn channels_open(&self) -> usize {
+        self.channels_open
+    }
+
     /// Whether publishes wait for their confirms.
     #[must_use]
     pub fn has_unconfirmed(&self) -> bool {

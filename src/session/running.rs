@@ -174,6 +174,7 @@ impl Session {
             && slot.take().is_some()
         {
             self.channels_open -= 1;
+            self.link.counters.channels_closed += 1;
         }
     }
 

@@ -11,6 +11,7 @@ use crate::broker::error::ImportError;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
 use crate::config::Config;
+use crate::statistics::BrokerCounters;
 use crate::store::Submission;
 
 /// What a new data directory gets where the definitions leave it open.
@@ -144,6 +145,7 @@ fn carry_out(shared: &Arc<Shared>, plan: Plan) {
         let (_, task) =
             install(shared, &vhost, id, queue, shared.first_position(), RecoveredState::default());
         task.spawn();
+        shared.count(BrokerCounters { queues_created: 1, ..BrokerCounters::default() });
     }
     for (vhost, binding) in plan.bindings {
         vhost.topology.change(|topology| topology.bind(binding));

@@ -13,6 +13,7 @@ use crate::broker::removal::{self, DeleteIf, forget_queue};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::queue::{Counts, QueueOptions, options};
+use crate::statistics::BrokerCounters;
 use crate::topology::equivalence::{self, QueueForm};
 
 /// Names that begin so belong to the broker.
@@ -65,6 +66,7 @@ pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<De
     loop {
         let (record, is_new) = find_or_create(scope, &declare).await?;
         if let Some(counts) = record.counts().await {
+            scope.shared.count(BrokerCounters { queues_declared: 1, ..BrokerCounters::default() });
             return Ok(Declared { record, counts, is_new });
         }
         // It came to its end by itself just now: as if it had never been.
@@ -135,6 +137,7 @@ pub async fn find_queue(scope: Scope<'_>, name: &str) -> Result<QueueState, Oper
         scope.permit(Operation::QueueFind(name))?;
         let record = scope.open_queue(name)?;
         if let Some(counts) = record.counts().await {
+            scope.shared.count(BrokerCounters { queues_declared: 1, ..BrokerCounters::default() });
             return Ok(QueueState { record, counts });
         }
         // It came to its end by itself just now: as if it had never been.

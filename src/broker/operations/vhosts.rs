@@ -11,6 +11,7 @@ use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
 use crate::queue::Command;
+use crate::statistics::BrokerCounters;
 use crate::store::Op;
 
 /// The vhost of this name.
@@ -76,7 +77,9 @@ pub async fn delete_vhost(
         drop(vhost.forget(removed));
     }
     for record in vhost.queues() {
-        drop(vhost.remove_queue(&record));
+        if vhost.remove_queue(&record).is_some() && !record.delays {
+            shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
+        }
         // One that has ended by itself is as good.
         let _ = record.mailbox.send(Mail::Tell(Command::Delete { if_unused: false, if_empty: false }));
     }
