@@ -169,6 +169,29 @@ crate::cases! {
     "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, methods::queue_purge).await?; }
     "queue.exclusive.locked-bind", "Another connection may not bind an exclusive queue", QUEUE,
     "405 RESOURCE_LOCKED, and the owner is not disturbed", |ctx| { locked(&ctx, |q| methods::queue_bind(q, "amq.direct", "k", Table::new())).await?; }
+    "queue.exclusive.locked-unbind", "Another connection may not take a binding from an exclusive queue; one that is not there is no matter", QUEUE,
+    "unbind-ok without the binding, 405 RESOURCE_LOCKED with it", |ctx| {
+        let name = ctx.name("q");
+        let mut owner = ctx.raw().await?;
+        owner.queue(&name).await?;
+        let mut raw = ctx.raw().await?;
+        let unbind = || methods::queue_unbind(&name, "amq.direct", "k", Table::new());
+        raw.call(unbind()).await?;
+        owner.call(methods::queue_bind(&name, "amq.direct", "k", Table::new())).await?;
+        raw.send(unbind()).await;
+        raw.expect_closed(&Scope::channel(405, "RESOURCE_LOCKED".to_owned(), unbind().id)).await?;
+    }
+    "queue.exclusive.bind-to-no-exchange", "Binding another connection's exclusive queue to an exchange that is not there", QUEUE,
+    "404 NOT_FOUND for the exchange comes first", |ctx| {
+        let name = ctx.name("q");
+        let mut owner = ctx.raw().await?;
+        owner.queue(&name).await?;
+        let mut raw = ctx.raw().await?;
+        let bind = methods::queue_bind(&name, &ctx.name("x"), "k", Table::new());
+        let id = bind.id;
+        raw.send(bind).await;
+        raw.expect_closed(&Scope::channel(404, "NOT_FOUND - no exchange".to_owned(), id)).await?;
+    }
     "queue.auto-delete.after-last-consumer", "An auto-delete queue goes with its last consumer", QUEUE,
     "not with the first of two", |ctx| {
         let name = ctx.name("q");

@@ -14,9 +14,10 @@ use crate::topology::{Binding, Destination};
 /// arguments that make no sense to the exchange.
 pub async fn bind(scope: Scope<'_>, binding: Binding) -> Result<(), OperationError> {
     let vhost = scope.vhost;
-    check(scope, &binding)?;
+    permit(scope, &binding)?;
     let _lock = scope.lock().await?;
     let is_new = vhost.topology.read().check_bind(&binding, &vhost.name)?;
+    check_owner(scope, &binding)?;
     if !is_new {
         return Ok(());
     }
@@ -34,9 +35,13 @@ pub async fn bind(scope: Scope<'_>, binding: Binding) -> Result<(), OperationErr
 /// `AccessRefused`, `Locked`, `NoVhost`, and the default exchange.
 pub async fn unbind(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {
     let vhost = scope.vhost;
-    check(scope, binding)?;
+    permit(scope, binding)?;
     let _lock = scope.lock().await?;
     vhost.topology.read().check_unbind(binding)?;
+    if !vhost.topology.read().is_bound(binding) {
+        return Ok(());
+    }
+    check_owner(scope, binding)?;
     let removed = vhost.topology.change(|topology| topology.unbind(binding));
     let ops = removed.map(|removed| vhost.forget(removed)).unwrap_or_default();
     scope.shared.store_definitions(ops).await;
@@ -49,18 +54,16 @@ pub fn bindings(scope: Scope<'_>) -> Vec<Binding> {
     scope.vhost.topology.read().bindings().cloned().collect()
 }
 
-/// A queue of another connection is refused; one that is not there is another matter.
-fn check(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {
+fn permit(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {
     let destination = match &binding.destination {
         Destination::Queue(name) => Resource::Queue(name),
         Destination::Exchange(name) => Resource::Exchange(name),
     };
-    scope.permit(Operation::Bind(&binding.source, destination))?;
-    match destination {
-        Resource::Queue(name) => match scope.vhost.queue_named(name) {
-            Some(record) => scope.check_owner(&record),
-            None => Ok(()),
-        },
-        Resource::Exchange(_) => Ok(()),
-    }
+    scope.permit(Operation::Bind(&binding.source, destination))
+}
+
+/// A queue of another connection is refused, after all that is refused to its owner, too, as in RabbitMQ.
+fn check_owner(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {
+    let Destination::Queue(name) = &binding.destination else { return Ok(()) };
+    scope.vhost.queue_named(name).map_or(Ok(()), |record| scope.check_owner(&record))
 }

@@ -72,6 +72,8 @@ impl QueueOptions {
         arguments: &FieldTable,
     ) -> Result<Self, OptionsError> {
         let args = Arguments { thing, table: arguments };
+        // RabbitMQ looks at the type first: it decides what the other arguments may be.
+        let is_quorum = args.is_quorum()?;
         args.check_inert()?;
         let options = Self {
             durable: durable && !exclusive,
@@ -84,7 +86,7 @@ impl QueueOptions {
             dead_letter_exchange: args.dead_letter_exchange()?,
             dead_letter_routing_key: args.string("x-dead-letter-routing-key")?,
             priority_max: args.priority_max()?,
-            is_quorum: args.is_quorum()?,
+            is_quorum,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,
@@ -174,17 +176,19 @@ impl Arguments<'_> {
     }
 
     fn is_quorum(&self) -> Result<bool, OptionsError> {
-        Ok(self.string("x-queue-type")?.as_deref() == Some("quorum"))
+        match self.string("x-queue-type")?.as_deref() {
+            None | Some("classic") => Ok(false),
+            Some("quorum") => Ok(true),
+            Some(other) => Err(self.invalid("x-queue-type", format!("\"unsupported queue type '{other}'\""))),
+        }
     }
 
     fn check_queue_type(&self, durable: bool, exclusive: bool) -> Result<(), OptionsError> {
         let property = |property| OptionsError::Property { property, thing: self.thing.to_owned() };
-        match self.string("x-queue-type")?.as_deref() {
-            None | Some("classic") => Ok(()),
-            Some("quorum") if exclusive => Err(property("exclusive-owner")),
-            Some("quorum") if !durable => Err(property("non-durable")),
-            Some("quorum") => Ok(()),
-            Some(other) => Err(self.invalid("x-queue-type", format!("\"unsupported queue type '{other}'\""))),
+        match self.is_quorum()? {
+            true if exclusive => Err(property("exclusive-owner")),
+            true if !durable => Err(property("non-durable")),
+            _ => Ok(()),
         }
     }
 }
