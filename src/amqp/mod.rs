@@ -1,6 +1,7 @@
 //! AMQP over sockets: listeners, the task of each connection, and what it asks the broker for.
 
 mod connection;
+mod consumer_arguments;
 mod exceptions;
 pub(crate) mod listener;
 mod mailbox_cache;

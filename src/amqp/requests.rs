@@ -6,13 +6,13 @@ use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::connection::Connection;
+use super::consumer_arguments::consumer_priority;
 use crate::broker::OperationError;
 use crate::broker::mailbox::Mail;
 use crate::broker::names::generated;
 use crate::broker::operations::{self, Caller, DeclareQueue, DeleteIf, Getter, Scope};
 use crate::broker::vhost::Vhost;
 use crate::message::QueueId;
-use crate::protocol::value::as_integer;
 use crate::queue::options::consumer_timeout;
 use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish, PrefetchShare};
 use crate::session::outgoing::Envelope;
@@ -207,16 +207,16 @@ impl Connection {
         let scope = self.scope(vhost);
         let record = operations::queue_to_consume(scope, name)?;
         let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
+        let priority = consumer_priority(&thing, &consume.arguments)?;
         let acks = ack_policy(&thing, consume)?;
         let ack_timeout = consumer_timeout(&thing, &consume.arguments)
             .map_err(|error| Exception::precondition_failed(error.to_string()))?;
-        let priority = consume.arguments.inner().get("x-priority").and_then(as_integer).unwrap_or(0);
         let consumer = Consume {
             key: new.key,
             no_ack: consume.no_ack,
             exclusive: consume.exclusive,
             prefetch: new.prefetch,
-            priority: i32::try_from(priority).unwrap_or(if priority < 0 { i32::MIN } else { i32::MAX }),
+            priority,
             channel_prefetch: new.channel_prefetch.map(|prefetch| PrefetchShare::new(prefetch, record.id)),
             ack_timeout,
             name: ConsumerName {

@@ -1,7 +1,7 @@
 //! Methods on an open channel.
 
 use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchange, queue, tx};
-use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
+use amq_protocol::types::ShortString;
 
 use super::channel::{Channel, Mode, TxWork};
 use super::clean;
@@ -15,8 +15,6 @@ use super::tags::Span;
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
-use crate::protocol::value::as_integer;
-use crate::protocol::value::type_name;
 use crate::queue::Settlement;
 
 /// What became of a method.
@@ -131,7 +129,7 @@ impl Channel {
 
     fn basic(&mut self, link: &mut Link, method: basic::AMQPMethod) -> Outcome {
         match method {
-            basic::AMQPMethod::Consume(consume) => self.consume(link, consume),
+            basic::AMQPMethod::Consume(consume) => self.consume(consume),
             basic::AMQPMethod::Cancel(cancel) => self.cancel(link, cancel),
             basic::AMQPMethod::Recover(recover) => {
                 self.recover(link, recover.requeue)?;
@@ -158,9 +156,8 @@ impl Channel {
         Ok(())
     }
 
-    fn consume(&self, link: &Link, mut consume: basic::Consume) -> Outcome {
+    fn consume(&self, mut consume: basic::Consume) -> Outcome {
         let queue = self.queue_name(consume.queue.as_str())?;
-        check_consumer_priority(&queue, &link.vhost, &consume.arguments)?;
         consume.queue = short(&queue);
         // An empty tag is made up by the server, which has random numbers.
         let tag = consume.consumer_tag.as_str();
@@ -325,15 +322,4 @@ fn invalid() -> Exception {
 /// Names come from short strings and only ever get shorter.
 fn short(name: &str) -> ShortString {
     ShortString::try_new(name).unwrap_or_default()
-}
-
-fn check_consumer_priority(queue: &str, vhost: &str, arguments: &FieldTable) -> Result<(), Exception> {
-    let Some(value) = arguments.inner().get("x-priority") else { return Ok(()) };
-    if as_integer(value).is_some() || *value == AMQPValue::Void {
-        return Ok(());
-    }
-    let got = type_name(value);
-    let why = format!("\"expected integer, got {got}\"");
-    let text = format!("invalid arg 'x-priority' for queue '{queue}' in vhost '{vhost}': {why}");
-    Err(Exception::precondition_failed(text))
 }

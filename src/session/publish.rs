@@ -155,7 +155,10 @@ impl Channel {
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
         link.counters.published += 1;
         self.counted.published += 1;
-        let envelope = self.envelope(link, &properties)?;
+        let envelope = match self.envelope(link, &properties) {
+            Ok(envelope) => envelope,
+            Err(wrong) => return Err(self.first_fault(link, properties, wrong)),
+        };
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
         if self.keys.settles {
@@ -242,6 +245,15 @@ impl Channel {
         let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
         let priority = properties.priority().unwrap_or(0);
         Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority })
+    }
+
+    /// Of a message with a wrong property, RabbitMQ blames the exchange first.
+    #[cold]
+    fn first_fault(&mut self, link: &mut Link, properties: Properties<'_>, wrong: Exception) -> Exception {
+        if self.keys.settles || self.direct_address().is_some() {
+            return wrong;
+        }
+        self.route(link, properties, properties.headers()).err().unwrap_or(wrong)
     }
 
     /// What the message is known again by, if its publisher or its exchange wants that.

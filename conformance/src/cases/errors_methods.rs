@@ -1,6 +1,6 @@
 //! What a client asks of messages and consumers and must not: each closes the channel, and only that.
 
-use crate::codec::{Props, table};
+use crate::codec::{Props, Value, table};
 use crate::methods::{self, c};
 
 const REF: &str = "AMQP 0-9-1, 1.8 (basic), 1.2 (reply codes)";
@@ -12,6 +12,20 @@ crate::error_cases! { REF;
     "basic.publish.internal-exchange", "Publishing to an internal exchange", channel 403 "ACCESS_REFUSED - cannot publish to internal exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
         raw.call(methods::exchange_declare(&ctx.name("x"), "fanout", methods::x::INTERNAL, vec![])).await?;
         raw.publish(&ctx.name("x"), "k", "m").await;
+    }
+    "basic.publish.unknown-exchange-first.expiration", "A wrong expiration to an exchange that is not there", channel 404 "NOT_FOUND - no exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
+        raw.publish_with(&ctx.name("x"), "k", 0, &Props::expiring("abc"), b"").await;
+    }
+    "basic.publish.unknown-exchange-first.user-id", "Another user's user-id to an exchange that is not there", channel 404 "NOT_FOUND - no exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
+        let props = Props { user_id: Some("bob".into()), ..Props::default() };
+        raw.publish_with(&ctx.name("x"), "k", 0, &props, b"").await;
+    }
+    "basic.publish.unknown-exchange-first.cc", "A CC header that is no array to an exchange that is not there", channel 404 "NOT_FOUND - no exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
+        raw.publish_with(&ctx.name("x"), "k", 0, &Props::headers([("CC", 5.into())]), b"").await;
+    }
+    "basic.publish.internal-exchange-first", "A wrong expiration to an internal exchange", channel 403 "ACCESS_REFUSED - cannot publish to internal exchange '{x}' in vhost '/'" (60, 40), |ctx, raw| {
+        raw.call(methods::exchange_declare(&ctx.name("x"), "fanout", methods::x::INTERNAL, vec![])).await?;
+        raw.publish_with(&ctx.name("x"), "k", 0, &Props::expiring("abc"), b"").await;
     }
     "basic.publish.expiration-not-a-number", "An expiration that is no number", channel 406 "PRECONDITION_FAILED - invalid expiration 'abc'" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::expiring("abc"), b"").await;
@@ -38,6 +52,17 @@ crate::error_cases! { REF;
     }
     "basic.publish.bcc-not-an-array", "A BCC header that is no array", channel 406 "PRECONDITION_FAILED - invalid message" (60, 40), |ctx, raw| {
         raw.publish_with("", &ctx.name("q"), 0, &Props::headers([("BCC", 5.into())]), b"").await;
+    }
+    "basic.consume.unknown-queue-first", "A wrong priority for a queue that is not there", channel 404 "NOT_FOUND - no queue '{q}' in vhost '/'" (60, 20), |ctx, raw| {
+        raw.send(methods::basic_consume(&ctx.name("q"), "t", c::NONE, table([("x-priority", "1".into())]))).await;
+    }
+    "basic.consume.priority-void", "A void priority", channel 406 "PRECONDITION_FAILED - invalid arg 'x-priority' for queue '{q}' in vhost '/': \"expected integer, got void\"" (60, 20), |ctx, raw| {
+        raw.queue(&ctx.name("q")).await?;
+        raw.send(methods::basic_consume(&ctx.name("q"), "t", c::NONE, table([("x-priority", Value::Void)]))).await;
+    }
+    "basic.consume.stream-offset", "A stream's offset for a queue that is none", channel 406 "PRECONDITION_FAILED - invalid arg 'x-stream-offset' for queue '{q}' in vhost '/' of queue type rabbit_classic_queue" (60, 20), |ctx, raw| {
+        raw.queue(&ctx.name("q")).await?;
+        raw.send(methods::basic_consume(&ctx.name("q"), "t", c::NONE, table([("x-stream-offset", "first".into())]))).await;
     }
     "basic.ack.unknown-tag", "An ack of a tag that was never given out", channel 406 "PRECONDITION_FAILED - unknown delivery tag 99" (60, 80), |ctx, raw| {
         raw.send(methods::basic_ack(99, false)).await;
