@@ -136,7 +136,7 @@ async fn a_client_that_never_answers_a_close_is_closed() {
     stream.read_to_end(&mut said).await.unwrap();
     assert!(said.windows(4).any(|ids| ids == [0, 10, 0, 50]), "{said:?}");
     let passed = begun.now().as_micros() / 1_000_000;
-    assert!((4..=6).contains(&passed), "closed after {passed} s");
+    assert!((29..=31).contains(&passed), "closed after {passed} s");
     drop(stream);
     tokio::time::timeout(Duration::from_secs(10), async {
         while !broker.connections().is_empty() {

@@ -210,6 +210,11 @@ impl Raw {
         let _ = self.stream.write_all(bytes).await;
     }
 
+    /// Ends the sending side of the socket.
+    pub async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+
     /// Sends a frame.
     pub async fn frame(&mut self, kind: u8, channel: u16, payload: &[u8]) {
         self.bytes(&frame(kind, channel, payload)).await;
@@ -374,6 +379,21 @@ impl Raw {
                 Some(Event::Method(_, (20, 40), args)) => {
                     let (code, text, id) = close(&args)?;
                     return Ok(Scope::channel(code, text, id));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Waits for this method, and gives `None`, or until something is closed; passes over everything else.
+    pub async fn refused_before(&mut self, wanted: (u16, u16)) -> Check<Option<Scope>> {
+        loop {
+            match self.incoming().await? {
+                None => return Ok(Some(Scope::socket)),
+                Some(Event::Method(_, id, _)) if id == wanted => return Ok(None),
+                Some(event @ Event::Method(_, (10, 50) | (20, 40), _)) => {
+                    self.stash.push_front(event);
+                    return self.closed().await.map(Some);
                 }
                 Some(_) => {}
             }

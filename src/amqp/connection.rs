@@ -171,7 +171,8 @@ impl Connection {
     async fn talk<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         loop {
             self.digest(wire).await;
-            if self.session.is_closed() {
+            let is_left = self.session.is_answered() && (wire.eof || self.stop_by.is_some());
+            if self.session.is_closed() || is_left {
                 return self.say_goodbye(wire).await;
             }
             if wire.eof {
@@ -214,9 +215,11 @@ impl Connection {
         }
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
-        self.look_up(deadline);
+        if self.look_up(deadline) {
+            return Ok(());
+        }
         let is_full = self.is_output_full();
-        let is_blocked = self.has_published && self.alarms.borrow().is_raised();
+        let is_blocked = self.session.is_running() && self.has_published && self.alarms.borrow().is_raised();
         let waits = !self.full.is_empty();
         let paused = stop_by.is_some() || is_blocked || is_full || waits;
         let written = wire.written;
@@ -246,15 +249,17 @@ impl Connection {
     }
 
     /// A busy connection's socket is ready whenever it is asked, so what is behind it in [`wait`](Self::wait) would never
-    /// have its turn: heartbeats, the alarm, the end.
-    fn look_up(&mut self, deadline: Option<Time>) {
+    /// have its turn: heartbeats, the alarm, the end. Tells whether it is the end.
+    fn look_up(&mut self, deadline: Option<Time>) -> bool {
         let now = self.shared.clock.now();
         if deadline.is_some_and(|deadline| deadline <= now) || self.alarms.has_changed().unwrap_or(false) {
             self.tick(now);
         }
-        if self.stop_by.is_none() && *self.stopping.borrow() {
+        let stops = self.stop_by.is_none() && *self.stopping.borrow();
+        if stops {
             self.stop();
         }
+        stops
     }
 
     async fn note(&mut self, now: Time, ready: &Ready) {
@@ -356,6 +361,8 @@ impl Connection {
             Request::OpenVhost(name) => self.open_vhost(now, &name),
             Request::Close => {
                 self.give_back(Ending::Returned).await;
+                // The socket may stay open for a while, but there is no connection any more.
+                self.shared.connections.remove(&self.id());
                 self.session.closed(now);
             }
             Request::Channel(channel, request) => {
@@ -492,7 +499,7 @@ impl Connection {
             overview.statistics.add(now, &counted);
         }
         let state = match () {
-            () if self.session.is_closing() || self.session.is_closed() => ConnectionState::Closing,
+            () if self.session.is_ending() => ConnectionState::Closing,
             () if !self.session.is_running() => ConnectionState::Starting,
             () if self.has_published && self.alarms.borrow().is_raised() => ConnectionState::Blocked,
             () if !self.full.is_empty() => ConnectionState::Flow,
@@ -523,10 +530,15 @@ impl Connection {
     }
 
     /// Writes what is left, tells the peer that there is no more, and reads until it agrees, so that nothing written is
-    /// lost to a reset.
+    /// lost to a reset. A client whose close was answered need not agree: it is done.
     async fn say_goodbye<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         let clock = self.shared.clock;
-        let goodbye = wire.say_goodbye(self.session.out());
+        let is_answered = self.session.is_answered();
+        let out = self.session.out();
+        let goodbye = async {
+            wire.finish(out).await?;
+            if is_answered { Ok(()) } else { wire.read_to_end().await }
+        };
         clock.within(GOODBYE, goodbye).await.unwrap_or(Ok(()))
     }
 
@@ -668,14 +680,18 @@ impl<S: Stream> Wire<S> {
         }
     }
 
-    async fn say_goodbye(&mut self, out: &mut Vec<u8>) -> std::io::Result<()> {
+    /// Writes what is left, and that there is no more.
+    async fn finish(&mut self, out: &mut Vec<u8>) -> std::io::Result<()> {
         std::future::poll_fn(|cx| match self.poll_write(cx, out) {
             Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
             Ok(Poll::Pending) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error)),
         })
         .await?;
-        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?;
+        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+
+    async fn read_to_end(&mut self) -> std::io::Result<()> {
         std::future::poll_fn(|cx| self.poll_eof(cx)).await
     }
 

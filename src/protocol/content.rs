@@ -68,6 +68,17 @@ const USER_ID: u16 = 1 << 4;
 const APP_ID: u16 = 1 << 3;
 const CLUSTER_ID: u16 = 1 << 2;
 
+/// The flag that class basic has left free, in the second byte.
+const RESERVED: u8 = 1 << 1;
+
+/// Takes back the reserved flag, which RabbitMQ ignores and does not pass on.
+#[inline]
+pub fn clear_reserved_flag(properties: &mut [u8]) {
+    if let [_, flags, ..] = properties {
+        *flags &= !RESERVED;
+    }
+}
+
 /// Flags of no property.
 const UNKNOWN: u16 = 0b11;
 

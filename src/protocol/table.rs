@@ -228,6 +228,30 @@ pub enum FieldValue<'a> {
 }
 
 impl<'a> FieldValue<'a> {
+    /// RabbitMQ's name for the type.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "bool",
+            Self::I8(_) => "byte",
+            Self::U8(_) => "unsignedbyte",
+            Self::I16(_) => "short",
+            Self::U16(_) => "unsignedshort",
+            Self::I32(_) => "signedint",
+            Self::U32(_) => "unsignedint",
+            Self::I64(_) => "long",
+            Self::F32(_) => "float",
+            Self::F64(_) => "double",
+            Self::Decimal { .. } => "decimal",
+            Self::LongString(_) => "longstr",
+            Self::Array(_) => "array",
+            Self::Timestamp(_) => "timestamp",
+            Self::Table(_) => "table",
+            Self::Bytes(_) => "binary",
+            Self::Void => "void",
+        }
+    }
+
     /// Reads a value from its tag and bytes, which are validated.
     fn from_raw(raw: &'a [u8]) -> Option<Self> {
         let (tag, bytes) = raw.split_first()?;

@@ -6,7 +6,7 @@
 use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::{Capabilities, Exception, Phase, Request, Session};
+use super::{CLOSING_BY_FORCE, Capabilities, Exception, Phase, Request, Session};
 use crate::auth::{Credentials, Grant, MECHANISMS};
 use crate::protocol::encode;
 use crate::protocol::frame::{FRAME_MIN_SIZE, PROTOCOL_HEADER};
@@ -75,7 +75,7 @@ impl Session {
                 Some(Request::OpenVhost(open.virtual_host.as_str().to_owned()))
             }
             (_, connection::AMQPMethod::Close(_)) => {
-                self.send_connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
+                self.send_close_ok();
                 self.enter(Phase::Closed, now);
                 None
             }
@@ -177,9 +177,10 @@ impl Session {
         if matches!(self.phase, Phase::Running) {
             let text = ReplyCode::ConnectionForced.text(reason);
             self.send_close(now, ReplyCode::ConnectionForced, &text, 0, 0);
-        } else if !matches!(self.phase, Phase::Closing | Phase::Leaving) {
+        } else if !matches!(self.phase, Phase::Closing | Phase::Leaving | Phase::Answered) {
             self.enter(Phase::Closed, now);
         }
+        self.ends = self.ends.min(now + CLOSING_BY_FORCE);
     }
 
     fn send_close(&mut self, now: Time, code: ReplyCode, text: &str, class_id: u16, method_id: u16) {
@@ -191,8 +192,12 @@ impl Session {
 
     /// All that the connection held was given back: connection.close-ok to a client that asked for the close.
     pub fn closed(&mut self, now: Time) {
+        self.send_close_ok();
+        self.enter(Phase::Answered, now);
+    }
+
+    pub(super) fn send_close_ok(&mut self) {
         self.send_connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
-        self.enter(Phase::Closed, now);
     }
 
     /// connection.update-secret. A new secret matters to users whose tokens expire, and there are none: whatever it is, the

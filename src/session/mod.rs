@@ -4,8 +4,9 @@
 //! [`Session::outgoing`] to the queues, and serves its [`Request`]s. Time is an argument.
 //!
 //! ```text
-//! Header -> Start -> Tune -> Open -> Running -> Closing (we sent close) -> Closed
-//!                                      \------> Leaving (client sent close) -^
+//! Header -> Start -> Tune -> Open -> Running -> Closing (we sent close) -----------------> Closed
+//!                                      |             \ (the client's close crossed ours)    ^
+//!                                      \-> Leaving (client sent close) -> Answered --------/
 //! ```
 //! Invariants: a channel exception closes one channel, a connection exception this connection; input never panics and
 //! never makes the session hold more than its [`Limits`] allow; delivery tags are given out in wire order.
@@ -60,8 +61,11 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Largest payload of a frame from a client that has yet to log in and to answer connection.tune: a stranger's start-ok gets no
 /// more memory. RabbitMQ takes 4,096 bytes up to 4.0, and since 4.1 8,192, for the sake of large tokens.
 const FRAME_BYTES_BEFORE_TUNE: u32 = 8192;
-/// How long the client has to answer connection.close before the socket is closed anyway.
-const CLOSING: Duration = Duration::from_secs(5);
+/// How long the client has to answer connection.close, or to close the socket when its own was answered, before the socket is
+/// closed anyway: as long as RabbitMQ waits.
+const CLOSING: Duration = Duration::from_secs(30);
+/// The same when the broker stops, or an operator closes the connection.
+const CLOSING_BY_FORCE: Duration = Duration::from_secs(5);
 
 /// What a session is told about its broker.
 #[derive(Clone, Debug)]
@@ -89,6 +93,9 @@ enum Phase {
     Closing,
     /// The client said connection.close; what it holds is being given back.
     Leaving,
+    /// The client's connection.close was answered. It is the one to close the socket: an end that comes before it expects one
+    /// would look like a failure.
+    Answered,
     Closed,
 }
 
@@ -123,7 +130,8 @@ pub struct Session {
     heartbeat: Option<Duration>,
     blocked: bool,
     accepted: Time,
-    phase_since: Time,
+    /// When a connection that is being closed ends in any case.
+    ends: Time,
     last_read: Time,
     last_write: Time,
     frames_in: u64,
@@ -162,7 +170,7 @@ impl Session {
             heartbeat: None,
             blocked: false,
             accepted: now,
-            phase_since: now,
+            ends: now + CLOSING,
             last_read: now,
             last_write: now,
             frames_in: 0,
@@ -232,6 +240,18 @@ impl Session {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.phase == Phase::Closing
+    }
+
+    /// Whether a connection.close was sent or came, or the connection has ended.
+    #[must_use]
+    pub const fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Closing | Phase::Leaving | Phase::Answered | Phase::Closed)
+    }
+
+    /// Whether the client's connection.close was answered: the socket is the client's to close.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.phase == Phase::Answered
     }
 
     /// Whether it is open, and not yet closing.
@@ -342,7 +362,7 @@ impl Session {
                 let send = self.last_write + interval / 2;
                 Some(if self.blocked { send } else { send.min(self.last_read + interval * 2) })
             }
-            Phase::Closing | Phase::Leaving => Some(self.phase_since + CLOSING),
+            Phase::Closing | Phase::Leaving | Phase::Answered => Some(self.ends),
             // The steps share the time: a client that takes one at a time gains none.
             _ => Some(self.accepted + HANDSHAKE),
         }
@@ -365,9 +385,9 @@ impl Session {
         }
     }
 
-    const fn enter(&mut self, phase: Phase, now: Time) {
+    fn enter(&mut self, phase: Phase, now: Time) {
         self.phase = phase;
-        self.phase_since = now;
+        self.ends = now + CLOSING;
     }
 
     fn channel(&mut self, number: u16) -> Option<&mut Channel> {

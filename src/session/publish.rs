@@ -10,6 +10,7 @@ use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
+use crate::queue::options::EXPIRY_MS_MAX;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
 use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
@@ -80,6 +81,7 @@ impl Channel {
         link.limits.check_body(header.body_size)?;
         self.properties.clear();
         self.properties.extend_from_slice(header.properties);
+        content::clear_reserved_flag(&mut self.properties);
         self.incoming = Incoming::Body(Body { expected: header.body_size, ..Body::default() });
         if header.body_size == 0 { self.complete(link, Completed::Whole(&[])) } else { Ok(()) }
     }
@@ -566,20 +568,33 @@ fn owned_ref(content: &Content<'_>) -> Message {
 fn check_extra_keys(headers: Option<Table<'_>>) -> Result<(), Exception> {
     let Some(headers) = headers else { return Ok(()) };
     for name in ["CC", "BCC"] {
-        if !matches!(headers.get(name.as_bytes()), None | Some(FieldValue::Array(_))) {
-            let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\"}}");
-            return Err(Exception::precondition_failed(text));
+        match headers.get(name.as_bytes()) {
+            None | Some(FieldValue::Array(_)) => {}
+            Some(other) => {
+                let got = other.type_name();
+                let text = format!("invalid message: {{unacceptable_type_in_header,\"{name}\",{got}}}");
+                return Err(Exception::precondition_failed(text));
+            }
         }
     }
     Ok(())
 }
 
-/// A TTL is a string of decimal digits: milliseconds.
+/// A TTL is a string of decimal digits, which may have a sign: milliseconds, at most [`EXPIRY_MS_MAX`].
 fn parse_expiration(bytes: &[u8]) -> Result<u64, Exception> {
     let text = String::from_utf8_lossy(bytes);
-    let invalid = |why: String| Exception::precondition_failed(format!("invalid expiration '{text}': {why}"));
-    let number: i64 = text.parse().map_err(|_| invalid("no_integer".to_owned()))?;
-    u64::try_from(number).map_err(|_| invalid(format!("{{value_negative,{number}}}")))
+    let number = text.strip_prefix(['-', '+']).unwrap_or(&text);
+    let (digits, rest) = number.split_at(number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len()));
+    let value = digits.trim_start_matches('0');
+    let why = match value.parse() {
+        _ if digits.is_empty() => "no_integer".to_owned(),
+        _ if !rest.is_empty() => format!("{{leftover_string,\"{rest}\"}}"),
+        _ if value.is_empty() => return Ok(0),
+        _ if text.starts_with('-') => format!("{{value_negative,-{value}}}"),
+        Ok(ms) if ms <= EXPIRY_MS_MAX => return Ok(ms),
+        _ => format!("{{value_too_large,{value}}}"),
+    };
+    Err(Exception::precondition_failed(format!("invalid expiration '{text}': {why}")))
 }
 
 fn no_method() -> Exception {

@@ -54,12 +54,28 @@ impl Session {
                 self.close_connection(now, &Exception::unexpected_frame(text));
                 None
             }
+            (Phase::Answered, _) => {
+                self.frame_after_close(now, frame);
+                None
+            }
             (Phase::Closing, _) => None,
             (_, FrameKind::Method) if frame.channel == 0 => self.handshake_frame(now, frame.payload),
             _ => {
                 self.enter(Phase::Closed, now);
                 None
             }
+        }
+    }
+
+    /// The client sent its close and goes on sending: that is ignored, as RabbitMQ does. Another close has an answer, too.
+    fn frame_after_close(&mut self, now: Time, frame: Frame<'_>) {
+        if frame.channel != 0 || !matches!(frame.kind, FrameKind::Method) {
+            return;
+        }
+        match method::decode_method(frame.payload) {
+            Ok(Method::Connection(connection::AMQPMethod::Close(_))) => self.send_close_ok(),
+            Ok(Method::Connection(connection::AMQPMethod::CloseOk(_))) => self.enter(Phase::Closed, now),
+            _ => {}
         }
     }
 
@@ -233,11 +249,13 @@ impl Session {
         }
     }
 
-    /// The connection ends: gives back what all of its channels hold.
+    /// The connection ends: gives back what all of its channels hold. There are none after it.
     pub fn release_all(&mut self, ending: Ending) {
         for number in 0..self.channels.len() {
             self.release(u16::try_from(number).unwrap_or(u16::MAX), ending);
         }
+        self.channels = Vec::new();
+        self.channels_open = 0;
     }
 
     /// A request or a method failed: closes the channel, or the connection if the code says so.

@@ -328,6 +328,42 @@ crate::cases! {
         other.send(queue_declare(&q, q::PASSIVE, Table::new())).await;
         other.expect_channel_code(404, (50, 10)).await?;
     }
+    "connection.close.socket-left-to-client", "After close-ok the client is the one to end the socket", CLOSE,
+    "the broker goes on reading: it ignores what comes but another close, and nothing of the connection is left", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue(&q).await?;
+        raw.consume(&q, "t", 0).await?;
+        for _ in 0..3 {
+            raw.bytes(&connection_close()).await;
+            raw.expect_on(0, (10, 51)).await?;
+            raw.publish("", &q, "ignored").await;
+            raw.send(queue_declare(&q, q::EXCLUSIVE, Table::new())).await;
+            raw.frame(8, 0, b"").await;
+        }
+        ctx.open().await?.until_gone(&q).await?;
+        raw.finish().await;
+        same("octets after the last close-ok", raw.rest().await?, Vec::<u8>::new())?;
+    }
+    "connection.close.half-closed", "A client that closes and at once ends its side of the socket", CLOSE,
+    "close-ok, and then the end", |ctx| {
+        let mut raw = ctx.raw().await?;
+        raw.bytes(&connection_close()).await;
+        raw.expect_on(0, (10, 51)).await?;
+        raw.finish().await;
+        same("octets after close-ok", raw.rest().await?, Vec::<u8>::new())?;
+    }
+    "connection.close.crossed", "A client's close that crosses the broker's", CLOSE,
+    "it is answered; the client's close-ok ends the socket", |ctx| {
+        let mut raw = ctx.raw().await?;
+        raw.send(methods::basic_qos(9, 1, false)).await;
+        let closed = raw.closed().await?;
+        ensure(matches!(closed, Scope::connection(540, ..)), format!("{closed:?}"))?;
+        raw.bytes(&connection_close()).await;
+        raw.expect_on(0, (10, 51)).await?;
+        raw.send_on(0, method(10, 51, Writer::default())).await;
+        same("octets after close-ok", raw.rest().await?, Vec::<u8>::new())?;
+    }
     "connection.close.publishes-before", "What was published before connection.close counts", CLOSE,
     "a hundred messages, all there", |ctx| {
         let q = ctx.name("q");
@@ -420,6 +456,16 @@ crate::cases! {
             }
         }
         raw.quiet(&q).await?;
+    }
+    "connection.secret.any", "Any secret will do for a user with a password", "RabbitMQ: connection.update-secret",
+    "update-secret-ok for the right one, a wrong one, none and a long one; the connection goes on", |ctx| {
+        let mut raw = ctx.raw().await?;
+        for secret in [ctx.target.password.clone(), "wrong".to_owned(), String::new(), "x".repeat(100_000)] {
+            let args = Writer::default().long(secret.as_bytes()).short("renewed");
+            raw.send_on(0, method(10, 70, args)).await;
+            raw.expect_on(0, (10, 71)).await?;
+            raw.round_trip().await?;
+        }
     }
     "connection.secret.twice", "A secret can be updated again", "RabbitMQ: connection.update-secret",
     "update-secret-ok each time, on channel 0", |ctx| {

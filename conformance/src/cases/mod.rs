@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 
+mod argument_types;
 mod channel_prefetch;
 mod channels;
 mod client;
@@ -86,6 +87,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         once::CASES,
         delays::CASES,
         unknown_tags::CASES,
+        argument_types::CASES,
     ];
     all.into_iter().flatten().copied()
 }

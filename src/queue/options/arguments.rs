@@ -37,6 +37,9 @@ pub enum OptionsError {
     },
 }
 
+/// The longest time that a timer is set for, in ms: ten years, RabbitMQ's limit for expiry and TTLs.
+pub const EXPIRY_MS_MAX: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
+
 /// A queue's or a consumer's arguments, with the queue's name for error texts.
 pub(in crate::queue) struct Arguments<'a> {
     pub(in crate::queue) thing: &'a str,
@@ -66,6 +69,14 @@ impl Arguments<'_> {
     pub(super) fn non_negative(&self, key: &'static str) -> Result<Option<u64>, OptionsError> {
         let Some(number) = self.integer(key)? else { return Ok(None) };
         u64::try_from(number).map(Some).map_err(|_| self.invalid(key, format!("{{value_negative,{number}}}")))
+    }
+
+    /// A time in ms, at most [`EXPIRY_MS_MAX`].
+    pub(super) fn milliseconds(&self, key: &'static str) -> Result<Option<u64>, OptionsError> {
+        match self.non_negative(key)? {
+            Some(ms) if ms > EXPIRY_MS_MAX => Err(self.invalid(key, format!("{{value_too_large,{ms}}}"))),
+            ms => Ok(ms),
+        }
     }
 
     pub(super) fn positive_number(&self, key: &'static str) -> Result<Option<u64>, OptionsError> {

@@ -78,8 +78,8 @@ impl QueueOptions {
         let options = Self {
             durable: durable && !exclusive,
             auto_delete,
-            message_ttl_ms: args.non_negative("x-message-ttl")?,
-            expires_ms: args.positive_number("x-expires")?,
+            message_ttl_ms: args.milliseconds("x-message-ttl")?,
+            expires_ms: args.positive_number("x-expires").and(args.milliseconds("x-expires"))?,
             length_max: args.non_negative("x-max-length")?,
             length_bytes_max: args.non_negative("x-max-length-bytes")?,
             overflow: args.overflow()?,
@@ -107,18 +107,19 @@ const INERT: &[(&str, Allowed, &str)] = &[
     ("x-dead-letter-strategy", Allowed::Texts(&["at-most-once", "at-least-once"]), "invalid_dlx_strategy"),
     ("x-queue-mode", Allowed::Texts(&["default", "lazy"]), "\"unsupported queue mode '{}'\""),
     ("x-queue-version", Allowed::Numbers(&[1, 2]), "\"unsupported queue version '{}'\""),
-    ("x-queue-leader-locator", Allowed::Texts(&["client-local", "balanced"]), "invalid_queue_locator_arg"),
-    ("x-queue-master-locator", Allowed::AnyText, ""),
+    ("x-queue-leader-locator", Allowed::Texts(LEADER_LOCATORS), "invalid_queue_locator_arg"),
     ("x-max-in-memory-length", Allowed::AnyNumber, ""),
     ("x-max-in-memory-bytes", Allowed::AnyNumber, ""),
     ("x-quorum-initial-group-size", Allowed::Positive, ""),
 ];
 
+/// RabbitMQ 4.0 still knows the old names, too.
+const LEADER_LOCATORS: &[&str] = &["client-local", "balanced", "random", "least-leaders", "min-masters"];
+
 /// Values that an argument may have.
 #[derive(Clone, Copy, Debug)]
 enum Allowed {
     Texts(&'static [&'static str]),
-    AnyText,
     Numbers(&'static [u64]),
     AnyNumber,
     Positive,
@@ -130,7 +131,6 @@ impl Arguments<'_> {
             let wrong =
                 |found: &dyn std::fmt::Display| Err(self.invalid(key, why.replace("{}", &found.to_string())));
             match allowed {
-                Allowed::AnyText => drop(self.string(key)?),
                 Allowed::AnyNumber => drop(self.non_negative(key)?),
                 Allowed::Positive => drop(self.positive_number(key)?),
                 Allowed::Texts(texts) => match self.string(key)? {

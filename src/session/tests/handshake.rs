@@ -302,7 +302,7 @@ fn a_client_that_leaves_gives_everything_back_first() {
     client.session.release_all(crate::queue::Ending::Failed);
     assert!(matches!(client.errands()[..], [(Q, Errand::ChannelGone(2, crate::queue::Ending::Failed))]));
     client.session.closed(client.now);
-    assert_eq!((names(&client.methods()), client.session.is_closed()), (vec!["close-ok"], true));
+    assert_eq!((names(&client.methods()), client.session.is_answered()), (vec!["close-ok"], true));
 }
 
 #[test]
@@ -315,11 +315,57 @@ fn a_close_that_crosses_ours_is_answered() {
     assert!(client.errands().is_empty());
     let close = connection::Close { reply_code: 200, reply_text: "".into(), class_id: 0, method_id: 0 };
     assert!(client.connection(connection::AMQPMethod::Close(close)).is_none());
-    assert_eq!((names(&client.methods()), client.session.is_closed()), (vec!["close-ok"], true));
+    assert_eq!((names(&client.methods()), client.session.is_answered()), (vec!["close-ok"], true));
+    client.connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
+    assert!(client.session.is_closed());
+}
+
+/// The client asked for the close, all is given back, and it was answered at the third second.
+fn answered() -> Client {
+    let mut client = Client::running(&[], 10);
+    let close = connection::Close { reply_code: 200, reply_text: "".into(), class_id: 0, method_id: 0 };
+    client.connection(connection::AMQPMethod::Close(close));
+    client.session.release_all(crate::queue::Ending::Returned);
+    client.errands();
+    client.session.closed(seconds(3));
+    client.frames();
+    client
 }
 
 #[test]
-fn a_close_is_waited_for_five_seconds() {
+fn a_client_whose_close_was_answered_has_thirty_seconds_to_go() {
+    let mut client = answered();
+    assert_eq!(client.session.poll_timeout(), Some(seconds(33)));
+    client.session.handle_timeout(seconds(32));
+    assert!(client.session.is_answered());
+    client.session.handle_timeout(seconds(33));
+    assert!(client.session.is_closed());
+}
+
+#[test]
+fn what_follows_a_close_is_ignored_but_another_close() {
+    let mut client = answered();
+    client.publish(1, "q", "ignored");
+    client.bytes(&frame(8, 0, &[]));
+    client.bytes(&encoded(3, AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}))));
+    assert!(client.errands().is_empty() && client.frames().is_empty());
+    let close = connection::Close { reply_code: 200, reply_text: "".into(), class_id: 0, method_id: 0 };
+    client.connection(connection::AMQPMethod::Close(close));
+    assert_eq!((names(&client.methods()), client.session.is_answered()), (vec!["close-ok"], true));
+    client.bytes(b"no frame at all");
+    assert!(client.session.is_closed());
+}
+
+#[test]
+fn a_stop_of_the_broker_shortens_the_wait_for_the_end() {
+    let mut client = answered();
+    client.session.close_for_shutdown(seconds(4));
+    assert!(client.frames().is_empty());
+    assert_eq!(client.session.poll_timeout(), Some(seconds(9)));
+}
+
+#[test]
+fn a_close_at_shutdown_is_waited_for_five_seconds() {
     let mut client = Client::running(&[], 10);
     client.session.close_for_shutdown(seconds(3));
     assert_eq!(client.session.poll_timeout(), Some(seconds(8)));
