@@ -164,7 +164,8 @@ fn the_negotiated_frame_max_counts_for_both_sides() {
         }
     }
     assert_eq!(sizes, [4088, 4088, 1824]);
-    raw.send(&[3, 0, 1, 0, 0, 0x0F, 0xF9]);
+    // A payload of 4096 bytes would still be taken, but not one of 4097.
+    raw.send(&[3, 0, 1, 0, 0, 0x10, 0x01]);
     assert!(matches!(raw.closed(), Closed::Connection(501, _, _)));
 }
 
@@ -205,6 +206,7 @@ fn the_client_may_close_and_is_answered() {
     raw.method(0, AMQPClass::Connection(connection::AMQPMethod::Close(close)));
     let ok = AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
     assert_eq!(raw.next(), Some(AMQPFrame::Method(0, ok)));
+    raw.finish();
     assert_eq!(raw.next(), None);
 }
 
@@ -465,6 +467,7 @@ fn what_follows_the_clients_close_is_ignored() {
     raw.send(&all.concat());
     let ok = AMQPClass::Connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
     assert_eq!(raw.next(), Some(AMQPFrame::Method(0, ok)));
+    raw.finish();
     assert_eq!(raw.next(), None);
     assert_eq!(ready_in(&mut other, "gone"), 0);
 }

@@ -88,6 +88,11 @@ impl Raw {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Ends this side of the socket.
+    pub fn finish(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     pub fn method(&mut self, channel: u16, method: AMQPClass) {
         self.send(&encode(&AMQPFrame::Method(channel, method)));
     }
