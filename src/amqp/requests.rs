@@ -344,23 +344,6 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// A consumer that names a place in a stream has to be told that this is none.
-fn check_no_stream_offset(
-    thing: &str,
-    queue_arguments: &FieldTable,
-    consume: &basic::Consume,
-) -> Result<(), Exception> {
-    if !consume.arguments.inner().contains_key("x-stream-offset") {
-        return Ok(());
-    }
-    let kind = match queue_arguments.inner().get("x-queue-type") {
-        Some(AMQPValue::LongString(kind)) if kind.as_bytes() == b"quorum" => "rabbit_quorum_queue",
-        _ => "rabbit_classic_queue",
-    };
-    let text = format!("invalid arg 'x-stream-offset' for {thing} of queue type {kind}");
-    Err(Exception::precondition_failed(text))
-}
-
 /// `x-ack-policy` of a consumer: `explicit`, or `all`.
 fn ack_policy(thing: &str, consume: &basic::Consume) -> Result<AckPolicy, Exception> {
     let usual = if consume.no_ack { AckPolicy::None } else { AckPolicy::Explicit };
