@@ -21,7 +21,9 @@ pub mod time;
 pub mod topology;
 
 pub use amqp::Stream;
-pub use broker::operations::{Afterwards, GotMessage, NewMessage, Published, Secret};
+pub use broker::operations::{
+    Afterwards, GotMessage, MessageHolder, NewMessage, PeekedMessage, Published, Secret,
+};
 pub use broker::{Clock, ImportError, OperationError, Readings};
-pub use queue::Window;
+pub use queue::{PeekState, Window};
 pub use server::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError};

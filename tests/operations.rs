@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use coney::auth::Permission;
 use coney::broker::overview::ConnectionState;
-use coney::{Afterwards, Broker, BrokerHandle, GotMessage, NewMessage, Published, Secret};
+use coney::{
+    Afterwards, Broker, BrokerHandle, GotMessage, NewMessage, PeekState, PeekedMessage, Published, Secret,
+};
 use futures_lite::StreamExt as _;
-use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicConsumeOptions, BasicQosOptions, BasicRejectOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 
@@ -302,4 +306,59 @@ async fn a_get_that_is_abandoned_leaves_nothing_unacked() {
     }
     let got = broker.get("v", "q", 2, Afterwards::Ack).await.unwrap();
     assert_eq!(got.iter().map(|got| got.message.body()).collect::<Vec<_>>(), [b"1", b"2"]);
+}
+
+fn bodies(found: &[PeekedMessage]) -> Vec<&[u8]> {
+    found.iter().flat_map(|peeked| &peeked.message).map(coney::message::Message::body).collect()
+}
+
+#[tokio::test]
+async fn a_peek_shows_where_messages_are_and_leaves_them_there() {
+    let broker = start().await;
+    add_ann(&broker).await;
+    let connection = connect(&broker, "ann", "v").await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-delayed-retry-type".into(), AMQPValue::LongString("failed".into()));
+    arguments.insert("x-delayed-retry-min".into(), AMQPValue::LongInt(60_000));
+    let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("q".into(), exclusive, arguments).await.unwrap();
+    for body in ["1", "2", "3", "4"] {
+        broker.publish("v", message("", "q", body)).await.unwrap();
+    }
+    let queue = broker.queue("v", "q").unwrap();
+    assert_eq!(bodies(&queue.peek(PeekState::Ready, 1, 2).await.unwrap()), [b"2", b"3"]);
+
+    channel.basic_qos(2, BasicQosOptions::default()).await.unwrap();
+    let options = BasicConsumeOptions::default();
+    let mut consumer =
+        channel.basic_consume("q".into(), "c".into(), options, FieldTable::default()).await.unwrap();
+    let first = consumer.next().await.unwrap().unwrap();
+    assert!(!first.redelivered, "a peek is no delivery");
+    first.reject(BasicRejectOptions { requeue: true }).await.unwrap();
+    for _ in 0..2 {
+        consumer.next().await.unwrap().unwrap();
+    }
+
+    let unacked = broker.peek("v", "q", PeekState::Unacked, 0, 10).await.unwrap();
+    assert_eq!(bodies(&unacked), [b"2", b"3"]);
+    let holder = unacked[0].holder.as_ref().unwrap();
+    let seen = broker.connections().remove(0);
+    assert_eq!((holder.connection, holder.connection_name.as_ref()), (seen.id, Some(&seen.name())));
+    assert_eq!((holder.channel, holder.consumer_tag.as_deref()), (channel.id(), Some("c")));
+    assert!(holder.since >= seen.connected_at, "{:?} is a time of the wall clock", holder.since);
+    let delayed = broker.peek("v", "q", PeekState::Delayed, 0, 10).await.unwrap();
+    assert_eq!((bodies(&delayed), delayed[0].redelivered), (vec![&b"1"[..]], true));
+    let attempts = delayed[0].attempts.as_ref().unwrap();
+    assert_eq!((attempts.acquired, attempts.consumer.as_deref()), (1, Some("c")));
+    assert_eq!(delayed[0].due, Some(attempts.last.plus_ms(60_000)));
+    let ready = broker.peek("v", "q", PeekState::Ready, 0, 10).await.unwrap();
+    assert_eq!((bodies(&ready), ready[0].redelivered), (vec![&b"4"[..]], false));
+    assert!(ready[0].holder.is_none() && ready[0].due.is_none() && ready[0].expires.is_none());
+    assert!(broker.peek("v", "q", PeekState::Parked, 0, 10).await.unwrap().is_empty());
+
+    let error = broker.peek("v", "none", PeekState::Ready, 0, 10).await.unwrap_err();
+    assert_eq!(error.to_string(), "no queue 'none' in vhost 'v'");
+    broker.delete_vhost("v").await.unwrap();
+    assert!(queue.peek(PeekState::Ready, 0, 10).await.is_none());
 }

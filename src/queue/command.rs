@@ -6,6 +6,7 @@ use super::attempts::Ending;
 use super::consumers::PrefetchShare;
 use super::ids::{ConnectionId, ConsumerKey, Handle};
 use super::options::{OwnTimeout, QueueOptions};
+use super::peek::Peek;
 use crate::dedup::DedupKeys;
 use crate::message::{Message, Position};
 use crate::time::Time;
@@ -66,12 +67,16 @@ pub enum Command {
     },
     /// Asks for counts; counts as a use of the queue. Reply: `Counts`.
     Inspect,
+    /// Looks at messages; changes nothing, and is no use of the queue. It shows what the batch led to, so the reply comes
+    /// when the batch ends. Reply: `Peeked`.
+    Peek(Peek),
     /// Messages that were asked for with a [`Load`] of this id, ascending.
     Loaded(u64, Vec<LoadedMessage>),
 }
 
 impl Command {
-    /// Whether somebody waits for the answer.
+    /// Whether somebody waits for an answer that depends on what the commands before it led to. A peek is answered when the
+    /// batch has ended anyway.
     pub(super) const fn has_reply(&self) -> bool {
         match self {
             Self::Consume(_)
@@ -94,6 +99,7 @@ impl Command {
             | Self::TakeTurn(..)
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_)
+            | Self::Peek(_)
             | Self::Loaded(..) => false,
         }
     }

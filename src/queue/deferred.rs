@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ids::ConnectionId;
+use super::peek::Peek;
 use super::reply::Reply;
 
 /// A command that may have to wait for its answer.
@@ -12,10 +13,10 @@ pub(super) enum Request {
     Purge,
     Delete { if_unused: bool, if_empty: bool },
     Inspect,
+    Peek(Peek),
 }
 
-/// Requests that wait, oldest first. Each has a channel that waits for the reply, so there are never more of them than
-/// channels.
+/// Requests that wait, oldest first. Each has somebody who waits for the reply and asks nothing more before.
 #[derive(Debug, Default)]
 pub(super) struct DeferredRequests {
     requests: VecDeque<(u64, Request)>,

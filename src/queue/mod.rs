@@ -30,7 +30,9 @@ mod entry;
 pub mod failure_policy;
 mod ids;
 mod machine;
+mod merge;
 pub mod options;
+mod peek;
 mod ready;
 mod reply;
 mod segment;
@@ -52,6 +54,7 @@ pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Page, Ran
 pub use ids::{ConnectionId, ConsumerKey, Handle};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};
+pub use peek::{Holder, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
 pub use reply::{Counts, Flow, Reply};
 pub use segment::RecoveredSegment;
 pub use window::Window;

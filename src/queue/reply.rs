@@ -1,13 +1,15 @@
 //! What a queue answers, and numbers about it.
 
 use super::delivery::Delivery;
+use super::peek::Peeked;
 
 /// The answer to a command that has one.
 #[derive(Debug)]
 pub enum Reply {
     /// Nothing to say.
     Done,
-    /// The answer comes with [`Effects::deferred_replies`], under this ticket: messages have to come back to memory first.
+    /// The answer comes with [`Effects::deferred_replies`](super::Effects::deferred_replies), under this ticket: messages have
+    /// to come back to memory first, or the batch has to end.
     Deferred(u64),
     /// The consumer was added.
     Consuming,
@@ -34,6 +36,8 @@ pub enum Reply {
     InUse,
     /// Not deleted: it has ready messages.
     NotEmpty,
+    /// Messages that were looked at.
+    Peeked(Vec<Peeked>),
     /// Numbers about the queue.
     Counts(Counts),
 }

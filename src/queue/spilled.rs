@@ -94,6 +94,17 @@ impl Spilled {
         self.wanted.values().chain(&self.loading).flatten()
     }
 
+    /// Those that will be ready, in the order in which they would be delivered: their levels, positions and bundles.
+    pub(super) fn returning_turns(&self) -> impl Iterator<Item = (u8, Position, u32)> {
+        self.returning.iter().map(|((Reverse(level), position), bundle)| (*level, *position, *bundle))
+    }
+
+    /// One that waits for its message.
+    pub(super) fn waiting_entry(&self, bundle: u32, position: Position) -> Option<&Entry> {
+        let of_bundle = self.wanted.get(&bundle).into_iter().chain(&self.loading).flatten();
+        of_bundle.map(|(entry, _)| entry).find(|entry| entry.position == position)
+    }
+
     /// Those that will be ready, and those that are dead.
     #[cfg(test)]
     pub(super) fn positions(&self) -> (Vec<(u8, Position)>, Vec<Position>) {

@@ -18,6 +18,7 @@ mod deduplicating;
 mod machine;
 mod model;
 mod paging;
+mod peeking;
 mod schedule;
 mod spilled;
 
@@ -63,13 +64,15 @@ struct Bench {
     effects: Effects,
     got: Vec<(u32, Delivery)>,
     store: paging::Shelf,
+    onlooker: peeking::Onlooker,
 }
 
 impl Bench {
     fn new(options: QueueOptions) -> Self {
         let queue = Queue::new(options, Position(1), Time::ZERO);
         let (now, effects, store) = (Time::ZERO, Effects::default(), paging::Shelf::default());
-        Self { queue, now, sequence: 0, effects, got: Vec::new(), store }
+        let onlooker = peeking::Onlooker::default();
+        Self { queue, now, sequence: 0, effects, got: Vec::new(), store, onlooker }
     }
 
     fn durable(change: impl FnOnce(&mut QueueOptions)) -> Self {
@@ -79,6 +82,7 @@ impl Bench {
     }
 
     fn command(&mut self, command: Command) -> Reply {
+        self.look();
         let reply = self.queue.apply(self.now, command, &mut self.effects);
         self.settle_batch();
         match reply {
@@ -107,7 +111,9 @@ impl Bench {
     }
 
     fn settle_once(&mut self) {
+        self.look();
         self.queue.settle_batch(self.now, &mut self.effects);
+        self.take_seen();
         self.queue.check_window();
         self.shelve();
         self.collect();

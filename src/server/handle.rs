@@ -11,14 +11,14 @@ use crate::amqp::{self, Ends, Stream, listener};
 use crate::auth::{Permission, User};
 use crate::broker::import::{self, Defaults};
 use crate::broker::operations::{
-    self, Afterwards, Caller, GotMessage, NewMessage, Published, Scope, Secret, UserPermission,
+    self, Afterwards, Caller, GotMessage, NewMessage, PeekedMessage, Published, Scope, Secret, UserPermission,
 };
 use crate::broker::overview::ConnectionOverview;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::{ImportError, OperationError};
 use crate::policy::{Policy, PolicyKind};
-use crate::queue::{Command, ConnectionId, Counts, Reply};
+use crate::queue::{Command, ConnectionId, Counts, Peek, PeekState, Reply};
 use crate::statistics::{BrokerCounters, ExchangeStatistics, QueueStatistics};
 use crate::store::{self, Store};
 use crate::telemetry::Counters;
@@ -30,6 +30,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// A queue of a running broker, for the program that runs it.
 #[derive(Clone, Debug)]
 pub struct QueueHandle {
+    shared: Arc<Shared>,
     record: Arc<QueueRecord>,
 }
 
@@ -43,6 +44,12 @@ impl QueueHandle {
     #[must_use]
     pub fn statistics(&self) -> &QueueStatistics {
         &self.record.statistics
+    }
+
+    /// Shows up to `limit` messages in a state, at most [`PEEK_MAX`](crate::queue::PEEK_MAX), after the first `offset`, and
+    /// changes nothing; `None` if the queue is gone. Messages that are not in memory are shown without their content.
+    pub async fn peek(&self, state: PeekState, offset: usize, limit: usize) -> Option<Vec<PeekedMessage>> {
+        operations::peek_in(&self.shared, &self.record, Peek { state, offset, limit }).await
     }
 
     /// Makes all its parked messages ready; how many they were, `None` if it is gone.
@@ -100,7 +107,8 @@ impl BrokerHandle {
     #[must_use]
     pub fn queue(&self, vhost: &str, name: &str) -> Option<QueueHandle> {
         let vhost = self.shared.vhosts.get(vhost)?;
-        vhost.queue_named(name).map(|record| QueueHandle { record })
+        let record = vhost.queue_named(name)?;
+        Some(QueueHandle { shared: Arc::clone(&self.shared), record })
     }
 
     /// What has passed through an exchange since it was made or the broker started; `""` is the default exchange. `None` if
@@ -279,6 +287,21 @@ impl BrokerHandle {
         afterwards: Afterwards,
     ) -> Result<Vec<GotMessage>, OperationError> {
         operations::get_and_settle(self.scope(&self.vhost(vhost)?), queue, count, afterwards).await
+    }
+
+    /// Shows messages of a queue and changes nothing: see [`QueueHandle::peek`].
+    ///
+    /// # Errors
+    /// `NoVhost`, `NotFound`.
+    pub async fn peek(
+        &self,
+        vhost: &str,
+        queue: &str,
+        state: PeekState,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<PeekedMessage>, OperationError> {
+        operations::peek(self.scope(&self.vhost(vhost)?), queue, state, offset, limit).await
     }
 
     /// Drops all ready and waiting messages of a queue; how many they were.

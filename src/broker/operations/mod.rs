@@ -9,6 +9,7 @@ mod consumers;
 mod definitions;
 mod exchanges;
 mod messages;
+mod peeking;
 mod policies;
 mod publishing;
 mod queues;
@@ -25,6 +26,7 @@ pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find
 pub use messages::{
     Afterwards, Getter, Got, GotMessage, drop_parked, get, get_and_settle, purge, release_parked,
 };
+pub use peeking::{MessageHolder, PeekedMessage, peek, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
 pub use publishing::{NewMessage, Published, publish};
 pub use queues::{

@@ -10,6 +10,7 @@ mod memory;
 #[cfg(test)]
 mod observing;
 mod overflow;
+mod peeking;
 mod publishing;
 mod queue;
 mod requests;

@@ -19,9 +19,10 @@ impl Queue {
     }
 
     /// `None`: not yet. Messages that should be gone already, because they have expired or there are too many, may not be
-    /// counted, and nothing can be got before they are gone.
+    /// counted, and nothing can be got before they are gone. A peek shows what is there.
     fn answer(&mut self, now: Time, request: Request, effects: &mut Effects) -> Option<Reply> {
-        if self.ready.may_expire_unseen() || self.overflow_waits {
+        let awaits_end = self.ready.may_expire_unseen() || self.overflow_waits;
+        if awaits_end && !matches!(request, Request::Peek(_)) {
             return None;
         }
         Some(match request {
@@ -38,6 +39,7 @@ impl Queue {
             Request::Purge => self.purge(effects),
             Request::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects),
             Request::Inspect => Reply::Counts(self.counts()),
+            Request::Peek(peek) => self.peek(peek),
         })
     }
 

@@ -8,8 +8,10 @@
 
 use std::collections::VecDeque;
 
+use super::sighting::Sighting;
 use crate::message::Position;
 use crate::queue::entry::{Entry, cost};
+use crate::queue::merge::merge_by_key;
 use crate::queue::segment::{Segment, State};
 use crate::queue::window::Window;
 
@@ -239,6 +241,13 @@ impl Level {
         }
         page_all(rest, &mut segments);
         self.segments = segments;
+    }
+
+    /// All messages, in order of position.
+    pub(in crate::queue) fn sightings(&self) -> impl Iterator<Item = Sighting<'_>> {
+        let front = self.front.iter().map(Sighting::Here);
+        let out = self.segments.iter().flat_map(Sighting::all_of);
+        merge_by_key(front, out, Sighting::position).chain(self.back.iter().map(Sighting::Here))
     }
 
     /// When the next message expires.

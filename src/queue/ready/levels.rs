@@ -1,6 +1,7 @@
 //! Ready messages, in order of position within each priority, and what of them is in memory.
 
 use super::level::{Gap, Level};
+use super::sighting::Sighting;
 use crate::message::Position;
 use crate::queue::effects::{Load, Page};
 use crate::queue::entry::{ENTRY_BYTES, Entry};
@@ -121,6 +122,12 @@ impl Ready {
     /// Whether there may be expired messages at a head that is not in memory.
     pub(in crate::queue) fn may_expire_unseen(&self) -> bool {
         self.levels.iter().any(Level::may_expire_unseen)
+    }
+
+    /// All messages with their levels, in the order in which they would be delivered.
+    pub(in crate::queue) fn sightings(&self) -> impl Iterator<Item = (u8, Sighting<'_>)> {
+        let levels = (0..=u8::MAX).zip(&self.levels).collect::<Vec<_>>().into_iter().rev();
+        levels.flat_map(|(number, level)| level.sightings().map(move |seen| (number, seen)))
     }
 
     /// The pages of all segments.

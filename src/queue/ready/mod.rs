@@ -2,5 +2,7 @@
 
 mod level;
 mod levels;
+mod sighting;
 
 pub(super) use levels::Ready;
+pub(super) use sighting::Sighting;

@@ -3,6 +3,8 @@
 //! Each stands in a list of those with the same ack timeout, oldest delivery first, so that finding the ones that are
 //! overdue looks at no other, however many there are.
 
+use std::iter;
+
 use slab::Slab;
 
 use crate::queue::entry::{Entry, cost};
@@ -197,6 +199,18 @@ impl UnackedSet {
 
     pub(in crate::queue) fn iter(&self) -> impl Iterator<Item = &Unacked> {
         self.slots.iter().map(|(_, slot)| &slot.unacked)
+    }
+
+    /// All, those that are held longest first, with the time since when.
+    pub(in crate::queue) fn by_age(&self) -> impl Iterator<Item = (Time, &Unacked)> {
+        let mut heads: Vec<u32> = self.lists.iter().map(|list| list.first).collect();
+        iter::from_fn(move || {
+            let slot_at = |head: &mut u32| self.slots.get(*head as usize);
+            let slots = heads.iter_mut().filter_map(|head| slot_at(head).map(|slot| (head, slot)));
+            let (head, oldest) = slots.min_by_key(|(_, slot)| slot.delivered)?;
+            *head = oldest.after;
+            Some((oldest.delivered, &oldest.unacked))
+        })
     }
 
     /// Takes about a segment's worth of messages out of memory, with the bundle that they are in from now on, if there are

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::message::Position;
 use crate::queue::attempts::WaitKind;
 use crate::queue::entry::{Entry, cost};
+use crate::queue::merge::merge_by_key;
 use crate::queue::window::Window;
 use crate::time::Time;
 
@@ -90,6 +91,12 @@ impl WaitingSet {
             self.parked = 0;
         }
         taken
+    }
+
+    /// Those that wait for this, with the time until when, in order of it.
+    pub(in crate::queue) fn of(&self, wanted: WaitKind) -> impl Iterator<Item = (Time, &Entry)> {
+        let all = merge_by_key(self.here.iter(), self.out.iter(), |(key, _)| **key);
+        all.filter_map(move |((due, _), (wait, entry))| (*wait == wanted).then_some((*due, entry)))
     }
 
     pub(in crate::queue) fn len(&self) -> usize {

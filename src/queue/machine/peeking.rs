@@ -1,0 +1,87 @@
+//! Looking at messages: nothing here changes the queue, and nothing is loaded.
+
+use std::cmp::Reverse;
+
+use super::queue::Queue;
+use crate::message::Position;
+use crate::queue::attempts::WaitKind;
+use crate::queue::entry::Entry;
+use crate::queue::merge::merge_by_key;
+use crate::queue::peek::{Holder, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
+use crate::queue::ready::Sighting;
+use crate::queue::reply::Reply;
+use crate::queue::unacked::Unacked;
+use crate::time::Time;
+
+impl Queue {
+    /// What waits in a delayed exchange's own queue is not shown.
+    pub(super) fn peek(&self, Peek { state, offset, limit }: Peek) -> Reply {
+        let limit = limit.min(PEEK_MAX);
+        Reply::Peeked(match state {
+            PeekState::Ready => self.peek_ready(offset, limit),
+            PeekState::Unacked => self.peek_unacked(offset, limit),
+            PeekState::Delayed => self.peek_waiting(WaitKind::Delayed, offset, limit),
+            PeekState::Parked => self.peek_waiting(WaitKind::Parked, offset, limit),
+        })
+    }
+
+    /// Those that return and wait for their messages stand where they will be delivered.
+    fn peek_ready(&self, offset: usize, limit: usize) -> Vec<Peeked> {
+        let returning = self.spilled.returning_turns();
+        let returning = returning
+            .map(|(level, position, bundle)| (level, position, Sighting::Returning { position, bundle }));
+        let ready = self.ready.sightings().map(|(level, seen)| (level, seen.position(), seen));
+        let turn = |(level, position, _): &(u8, Position, Sighting<'_>)| (Reverse(*level), *position);
+        let all = merge_by_key(ready, returning, turn).skip(offset).take(limit);
+        all.filter_map(|(level, _, seen)| self.peeked_ready(level, seen)).collect()
+    }
+
+    fn peeked_ready(&self, level: u8, seen: Sighting<'_>) -> Option<Peeked> {
+        match seen {
+            Sighting::Here(entry) => Some(self.peeked(entry, PeekedPlace::Ready)),
+            Sighting::Returning { position, bundle } => {
+                let entry = self.spilled.waiting_entry(bundle, position)?;
+                Some(self.peeked(entry, PeekedPlace::Ready))
+            }
+            Sighting::Out { position, redelivered, may_expire } => Some(Peeked {
+                position,
+                message: None,
+                redelivered,
+                expires: (!may_expire).then_some(Time::NEVER),
+                priority: level,
+                place: PeekedPlace::Ready,
+                attempts: self.attempts.get(&position).cloned(),
+            }),
+        }
+    }
+
+    fn peek_unacked(&self, offset: usize, limit: usize) -> Vec<Peeked> {
+        let held = self.unacked.by_age().skip(offset).take(limit);
+        held.map(|(since, unacked)| {
+            self.peeked(&unacked.entry, PeekedPlace::Unacked(self.holder(unacked, since)))
+        })
+        .collect()
+    }
+
+    fn holder(&self, unacked: &Unacked, since: Time) -> Holder {
+        let consumer = unacked.key().and_then(|key| self.consumers.name(key)).cloned();
+        Holder { connection: unacked.connection, channel: unacked.channel, consumer, since }
+    }
+
+    fn peek_waiting(&self, kind: WaitKind, offset: usize, limit: usize) -> Vec<Peeked> {
+        let waiting = self.waiting.of(kind).skip(offset).take(limit);
+        waiting.map(|(due, entry)| self.peeked(entry, PeekedPlace::Waiting { kind, due })).collect()
+    }
+
+    fn peeked(&self, entry: &Entry, place: PeekedPlace) -> Peeked {
+        Peeked {
+            position: entry.position,
+            message: entry.is_in_memory().then(|| self.as_delivered(entry)),
+            redelivered: entry.redelivered,
+            expires: Some(entry.expires),
+            priority: self.ready.level_of(entry.priority),
+            place,
+            attempts: self.attempts.get(&entry.position).cloned(),
+        }
+    }
+}
