@@ -24,7 +24,7 @@ const DISK_CLEAR_PERCENT: u64 = 105;
 /// Why publishers are blocked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alarms {
-    /// What whoever embeds the broker said.
+    /// The embedding program's own reason.
     pub by_hand: Option<String>,
     /// The process uses more memory than its limit.
     pub memory: bool,

@@ -59,7 +59,7 @@ fn is_plain(value: &AMQPValue) -> bool {
     }
 }
 
-/// Reads the second form, which counts only as long as the first beside it says the same: an edit of that one wins.
+/// Reads the second form. It counts only while the first form beside it says the same: if somebody edited that one, it wins.
 #[must_use]
 pub fn read_exact(exact: &Value, plain: &Value) -> Option<FieldTable> {
     let table: FieldTable = serde_json::from_value(exact.clone()).ok()?;

@@ -45,14 +45,14 @@ pub enum Event {
     Direct(u32, Message),
 }
 
-/// The way to a connection.
+/// How the rest of the broker reaches a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionHandle {
     /// Its inbox. What queues put there is bounded by their consumers' windows.
     pub events: mpsc::UnboundedSender<Event>,
     /// What others can read of it; `None` for the broker's own.
     pub overview: Option<Arc<ConnectionOverview>>,
-    /// What direct reply-to addresses of it have to carry.
+    /// The secret that its direct reply-to addresses carry.
     pub secret: u64,
     /// Its consumers that direct reply-to addresses name.
     reply_consumers: ReplyConsumers,

@@ -62,7 +62,7 @@ impl DeadLettering<'_> {
         dead_letter::with_death(&letter.message, &death)
     }
 
-    /// Where it goes now; where it has to wait before is in `scratch` afterwards.
+    /// Routes a dead letter. Delayed exchanges where it has to wait first are in `scratch` afterwards.
     fn targets(&self, message: &Message, scratch: &mut RouteScratch) -> Vec<QueueId> {
         let keys = dead_letter::routing_keys(message);
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();

@@ -97,7 +97,7 @@ pub enum OperationError {
         /// The tag that is missing.
         tag: &'static str,
     },
-    /// The queue belongs to one connection, and that is not the one that asks; or exclusivity was asked for and it is not.
+    /// The queue is exclusive to another connection; or an exclusive one was declared, and the queue of this name is not.
     #[error(
         "cannot obtain exclusive access to locked queue '{queue}' in vhost '{vhost}'. It could be originally declared on \
          another connection or the exclusive property value does not match that of the original declaration."

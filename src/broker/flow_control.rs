@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(5);
 const TAKEN_BYTES_MIN: u64 = 160 * 1024;
 /// How long nobody waits after consumers turned out to be slow; doubled each time, up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(20);
-/// One look in this time costs a publisher half a percent.
+/// The longest such time. One look per second costs a publisher half a percent.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Whether one queue's publishers have to wait.
@@ -37,7 +37,7 @@ pub(super) struct FlowControl {
 
 #[derive(Debug)]
 enum State {
-    /// Publishers may send, and have the lead counted from this time on.
+    /// Publishers may send. Their lead is counted from this time on.
     Open(Time),
     /// Publishers wait, and are let go at this time unless consumers have taken enough by then.
     Held { look_at: Time, taken: u64 },

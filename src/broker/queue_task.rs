@@ -24,7 +24,7 @@ use crate::time::{Time, Timestamp};
 /// Mail taken at a time: enough to pay for a wake-up many times over, little enough that deliveries don't wait long.
 const BATCH_MAX: usize = 64;
 
-/// Rings once.
+/// Completes once, at its time.
 type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A queue's task.
@@ -39,10 +39,10 @@ pub(super) struct QueueTask {
     alarm: Option<(Time, Alarm)>,
     /// Ways to the connections this queue has to do with.
     connections: HashMap<ConnectionId, ConnectionHandle>,
-    /// Whoever waits for an answer that needs messages from the store.
+    /// Those who wait for an answer that needs messages from the store, by ticket.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
     flow_control: FlowControl,
-    /// Since it last waited for the store.
+    /// What it has given to the store since it last waited for it.
     submitted: Submitted,
     /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
     full: Vec<Mailbox>,

@@ -136,7 +136,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What sessions remember to be permitted on a vhost holds no longer.
+    /// Makes sessions check again what they may do on a vhost.
     pub fn forget_permitted(&self, vhost: &str) {
         if let Some(vhost) = self.vhosts.get(vhost) {
             vhost.topology.touch();

@@ -15,7 +15,7 @@ pub(super) struct Transfer<'a> {
     pub(super) shared: &'a Shared,
     pub(super) vhost: &'a Vhost,
     pub(super) from: QueueId,
-    /// They come to their first queue.
+    /// They were in no other queue before, apart from that of a delayed exchange.
     pub(super) as_new: bool,
 }
 
@@ -33,11 +33,11 @@ impl Transfer<'_> {
         if self.as_new { Command::PublishDue(publishes) } else { Command::PublishDeadLettered(publishes) }
     }
 
-    /// What the store never had needs no unit there: only its targets' records, if they keep any.
+    /// Messages that were never stored need no atomic unit: each target queue stores what it keeps.
     fn send_unstored(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>) {
         for (queue, publishes) in per_queue {
             if let Some(record) = self.vhost.queue(queue) {
-                // A target that went just now is as one that was never there.
+                // A target that ended meanwhile counts as one that was never there.
                 let _ = record.mailbox.send(Mail::Tell(self.command(publishes)));
             }
         }

@@ -1,5 +1,5 @@
-//! A connection of the broker's own, for one operation of somebody who has none: queues confirm to it, and messages that were got
-//! are its until they are settled.
+//! A connection of the broker's own, for one operation of a caller that has no connection. Queues send it their confirms, and it
+//! holds messages that were got until they are settled.
 
 use tokio::sync::mpsc;
 

@@ -1,9 +1,8 @@
 //! Policies: settings for queues and exchanges by name (<https://www.rabbitmq.com/docs/policies>).
 //!
-//! One user policy and one operator policy apply to a queue at most: of those that match, the one with the highest
-//! priority. What they say becomes arguments: a queue with policies is configured by the same parser from the table
-//! that [`Policies::queue_arguments`] makes, so nothing can be set by policy that cannot be set by argument, nor in
-//! another way.
+//! At most one user policy and one operator policy apply to a queue: of those that match, the one with the highest priority.
+//! Their settings become arguments: [`Policies::queue_arguments`] adds them to those of the declare, and the parser of declares
+//! reads the result. So a policy can set nothing that an argument cannot, and means the same by it.
 //!
 //! Invariant: a [`CheckedPolicy`] has only keys that are known, with values that the parser takes.
 
@@ -73,7 +72,7 @@ pub enum ApplyTo {
 }
 
 impl ApplyTo {
-    /// What that word of RabbitMQ's means.
+    /// From RabbitMQ's name for it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
@@ -87,7 +86,7 @@ impl ApplyTo {
         })
     }
 
-    /// RabbitMQ's word for it.
+    /// RabbitMQ's name for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -177,8 +176,8 @@ impl Policy {
     /// Checks everything about the policy. `vhost` is for the error's text.
     ///
     /// # Errors
-    /// A pattern that is no regular expression, no setting at all, a key that is not known (in an operator policy:
-    /// that is not a number to be kept low), a value that its argument could not have.
+    /// A pattern that is no regular expression, no setting at all, an unknown key (in an operator policy: any that is not a
+    /// numeric limit), a value that its argument could not have.
     pub fn check(self, vhost: &str) -> Result<CheckedPolicy, PolicyError> {
         let fail = |why: String| {
             let kind = if self.kind == PolicyKind::Operator { "operator policy" } else { "policy" };

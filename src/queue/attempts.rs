@@ -59,9 +59,9 @@ pub struct Attempts {
     pub consumer: Option<Arc<str>>,
     /// Where the last consumer was connected from.
     pub peer: Option<Arc<str>>,
-    /// What the last consumer that said so found wrong with it.
+    /// The error text of the last consumer that gave one.
     pub error: Option<Arc<str>>,
-    /// What it waits for, and until when.
+    /// Why it waits, and until when.
     #[serde(rename = "pause")]
     pub wait: Option<(WaitKind, Timestamp)>,
 }

@@ -16,16 +16,16 @@ use crate::time::Time;
 pub enum Command {
     /// Messages of one connection, in order.
     Publish(ConnectionId, Vec<Publish>),
-    /// Messages of one connection, in order, each to come in once.
+    /// Messages of one connection, in order, that carry deduplication keys.
     PublishDedup(ConnectionId, Vec<DedupPublish>),
     /// Messages that were delayed before they came to any queue; otherwise as `PublishDeadLettered`.
     PublishDue(Vec<Publish>),
-    /// Messages dead-lettered to this queue: taken whatever its overflow policy, for nobody could be told. They may well
-    /// have been here before.
+    /// Messages dead-lettered to this queue. They are taken whatever its overflow policy says, because there is no publisher to
+    /// tell. They may have been in this queue before, and are no duplicates for that.
     PublishDeadLettered(Vec<Publish>),
     /// Settles unacked messages of a connection.
     Settle(Settlement, Vec<Handle>),
-    /// What a consumer asks for a message it has beyond ack and nack, and what it found wrong with it.
+    /// A consumer's wish for an unacked message that ack and nack cannot express, with the consumer's error text.
     Dispose(Handle, Disposition, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written to its socket.
     Written(ConsumerKey, usize),
@@ -120,12 +120,13 @@ pub struct Publish {
     pub priority: u8,
 }
 
-/// A message with what its queues know it again by. Apart from others, because few messages have it and it would cost all.
+/// A message with its deduplication keys. It is a type of its own because few messages have keys, and optional keys in every
+/// [`Publish`] would slow down all of them.
 #[derive(Clone, Debug)]
 pub struct DedupPublish {
     /// The message.
     pub publish: Publish,
-    /// What it is known by.
+    /// Its deduplication keys.
     pub keys: Arc<DedupKeys>,
 }
 
@@ -142,7 +143,7 @@ pub enum Settlement {
     Reject,
 }
 
-/// What a consumer asks for a message that it has, beyond what basic.ack and basic.nack can say.
+/// What a consumer can ask for an unacked message by the settle exchange, beyond basic.ack and basic.nack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// Its time for the ack begins anew.
@@ -172,7 +173,7 @@ pub struct Consume {
     pub channel_prefetch: Option<PrefetchShare>,
     /// How long it may keep a message.
     pub ack_timeout: OwnTimeout,
-    /// Its consumer tag and where it is connected from: for whoever has to find out why a message failed.
+    /// Its consumer tag and its client's address. Dead letters carry them, to help find out why a message failed.
     pub name: ConsumerName,
 }
 

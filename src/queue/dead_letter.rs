@@ -1,9 +1,9 @@
 //! Dead letters: the history they carry, and when they stop going round
 //! (<https://www.rabbitmq.com/docs/dlx#effects>).
 //!
-//! The history is the broker's own. As in RabbitMQ since 4.0, what a publisher puts into these headers is no history: it
-//! comes to consumers as it was sent, and is gone with the first death. So a client that publishes a dead letter again
-//! starts a new history, and its message is not taken for one that goes round by itself.
+//! Only the broker writes the history. As in RabbitMQ since 4.0, headers of these names that a publisher set do not count:
+//! consumers get them as they were sent, and the first death replaces them. So a client that publishes a dead letter again
+//! starts a new history, and the broker does not take that for a cycle.
 
 use super::attempts::{Attempts, DESCRIBED};
 use crate::message::{Message, Parts};
@@ -228,8 +228,8 @@ fn bytes_of<'a>(table: &Table<'a>, key: &[u8]) -> &'a [u8] {
     }
 }
 
-/// Whether a dead letter would go round for ever in this queue: it died there before, and since then nobody rejected
-/// it: all its deaths were the brokers' own doing.
+/// Whether a dead letter would go round for ever by this queue: it died there before, and no consumer has rejected it since,
+/// so that all its deaths were the broker's own doing.
 #[must_use]
 pub fn is_cycle(letter: &Message, queue: &str) -> bool {
     let Ok(properties) = Properties::parse(letter.properties()) else { return false };

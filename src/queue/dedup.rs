@@ -1,11 +1,11 @@
-//! What a queue remembers of messages that came, to know them again: fingerprints within a window, and how far each numbered
-//! publisher got.
+//! What a queue remembers of its messages, to recognise duplicates: the newest fingerprints, and the last number of each
+//! numbered publisher.
 //!
-//! All of a durable queue's is kept in records of its own, written in the same batch as the messages: after a crash either
-//! both are there or neither is. Fingerprints of transient messages are kept in memory only, as their messages are.
+//! A durable queue keeps this in records of its own, which are written in the same batch as the messages: after a crash either
+//! both are there or neither is. Fingerprints of transient messages are in memory only, as their messages are.
 //!
-//! Invariants: a window never holds more than its size, nor a queue more than [`PUBLISHERS_MAX`] publishers, the oldest go
-//! first; what is forgotten may come in twice, what is remembered never is lost for it.
+//! Invariants: a window never holds more than its size, and a queue never more than [`PUBLISHERS_MAX`] publishers; the oldest go
+//! first. A message whose key was forgotten may come in twice; a new message is never refused as a duplicate.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -20,16 +20,16 @@ pub(super) const PUBLISHERS_MAX: usize = 10_000;
 const WINDOW: u8 = b'd';
 const PUBLISHER: u8 = b'p';
 
-/// What a message is, by what is remembered.
+/// Whether a message may come in, judged by what is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing speaks against it.
+    /// It is new.
     New,
-    /// It is here, or was.
+    /// A duplicate: a message with the same key came before.
     Duplicate,
-    /// Its publisher's message before it is missing.
+    /// A gap: its publisher's message before it did not come.
     Gap,
-    /// Its publisher has begun to count anew since.
+    /// It has an epoch of its publisher that is over.
     OldEpoch,
 }
 

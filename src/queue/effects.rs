@@ -27,13 +27,13 @@ pub struct Effects {
     pub appended: Vec<StoreAppend>,
     /// Confirms that wait for `appended` to be durable.
     pub append_confirms: Vec<Range>,
-    /// Confirms of duplicates, which wait for the first of each to be durable: it came before.
+    /// Confirms of duplicates. Each waits until the first message with its keys, which came earlier, is durable.
     pub duplicate_confirms: Vec<Range>,
-    /// What the queue remembers of messages that came: with `appended`, in the same batch.
+    /// Changes of the queue's deduplication records, to be written in the same batch as `appended`.
     pub records: DedupRecords,
     /// How many duplicates did not come in.
     pub duplicates: u64,
-    /// How many messages were refused because a numbered publisher's message before is missing, or it counts anew.
+    /// How many messages of numbered publishers were refused: after a gap in the numbers, or with an epoch that is over.
     pub out_of_turn: u64,
     /// Stored messages that are done with.
     pub removed: Vec<Position>,
@@ -49,7 +49,7 @@ pub struct Effects {
     pub pages_forgotten: Vec<u64>,
     /// No page that was made before this batch will be asked for.
     pub all_pages_forgotten: bool,
-    /// Messages that did not come back although they should have: the store is not to be trusted.
+    /// How many messages the store should have given back and did not. It cannot be trusted then.
     pub missing: usize,
     /// Answers to commands that had to wait for messages to come back, by the ticket of their
     /// [`Reply::Deferred`].
@@ -60,7 +60,7 @@ pub struct Effects {
     pub dead_letters: Vec<DeadLetter>,
     /// Messages dropped, with the reason, because the queue has no dead-letter exchange.
     pub dropped: Vec<(Reason, usize)>,
-    /// Stored messages that came back, with what is known of their deliveries.
+    /// Attempts to be noted in the store, for stored messages that came back.
     pub attempts: Vec<(Position, Attempts)>,
     /// Channels to be closed because of a message that was not acked in time.
     pub timed_out: Vec<TimedOut>,
@@ -68,7 +68,7 @@ pub struct Effects {
     pub timed_out_count: u64,
     /// What happened, in numbers.
     pub counted: QueueCounters,
-    /// Channels of whose prefetch another queue may take: they have to tell it.
+    /// Channels whose prefetch has credit for another queue now. Their sessions have to tell that queue.
     pub turns_passed_on: Vec<(ConnectionId, u16)>,
     /// Consumers that lost their queue.
     pub cancelled: Vec<ConsumerKey>,

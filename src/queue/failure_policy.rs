@@ -39,7 +39,8 @@ pub struct RetryPolicy {
     /// `x-delayed-retry-multiplier`, in hundredths: each delay is so many times the one before. Without it delays grow
     /// by `min_ms` each, as RabbitMQ's do.
     pub multiplier_percent: Option<u32>,
-    /// `x-delayed-retry-steps`, in ms: these delays one after the other, then the last again and again. Above the others.
+    /// `x-delayed-retry-steps`, in ms: these delays one after the other, then the last again and again. With steps, the
+    /// minimum, the maximum and the multiplier do not count.
     pub steps_ms: Vec<u32>,
     /// `x-delayed-retry-jitter`, in percent: each delay is shortened by up to that much, so that messages that failed
     /// together don't come back together.

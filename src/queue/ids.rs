@@ -22,7 +22,7 @@ pub struct ConsumerKey {
 pub struct Handle {
     /// Index into the queue's unacked messages.
     pub slot: u32,
-    /// Guards against a slot that was reused for the same message: a late settlement is not one of its next delivery.
+    /// Grows with each delivery, so that a late settlement is not taken for one of the same message's next delivery.
     pub turn: u32,
     /// Guards against a slot that was reused for another message.
     pub position: Position,

@@ -8,15 +8,16 @@
 //! - a message is in exactly one place: ready, unacked, waiting (delayed or parked), or handed out in an effect (delivered without ack, dropped,
 //!   dead-lettered);
 //! - a [position](crate::message::Position) is never reused, and a requeued message returns to its position;
-//! - what is unacked or waits, and is not in memory, has its message again before it goes anywhere, and nothing behind it overtakes it;
+//! - an unacked or waiting message that is not in memory is read back before it goes anywhere, and nothing that stands behind it
+//!   is delivered first;
 //! - what is ready but not in memory ([`Window`]) is known by segments; a segment comes back before anything behind it is
 //!   touched, and a command that needs it waits;
 //! - a consumer never has more unacked messages than its prefetch, nor more bytes on their way than its window;
-//! - same commands and times in, same effects out.
-
+//! - the same commands at the same times have the same effects.
 //!
-//! Below are the words that all of it speaks (`command`, `reply`, `effects`, `entry`, `ids`, `options`), then the parts, each with
-//! a small state of its own, and above them `machine`, which alone knows them all.
+//! The lowest files are the vocabulary: `command`, `reply`, `effects`, `entry`, `ids`, `options`. Above it are the parts, each with
+//! a small state of its own: `ready`, `unacked`, `consumers`, `waiting` and so on. On top is `machine`, the only one that knows
+//! them all.
 
 pub mod attempts;
 mod command;

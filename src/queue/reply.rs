@@ -59,7 +59,7 @@ pub struct Counts {
     pub parked: usize,
 }
 
-/// How much waits in a queue, and how fast it goes: what publishers are held back by.
+/// A queue's backlog and how fast it is consumed. Flow control decides by these whether publishers wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     /// What its ready messages cost in memory, or would if they were there, in bytes.

@@ -1,7 +1,7 @@
 //! A run of ready messages that are not in memory.
 //!
-//! A segment knows its messages exactly, but in a byte or two each at worst and a few bytes in all at best: nothing else
-//! about a single message is needed until it comes near the head.
+//! A segment knows the position of each of its messages, in one or two bytes a message at worst and a few bytes in all at best.
+//! Nothing else about a single message is needed until it comes near the head of the queue.
 
 use std::collections::VecDeque;
 
@@ -29,7 +29,7 @@ pub(super) struct Segment {
     pub(super) last: Position,
     /// [`Runs`], encoded.
     positions: Box<[u8]>,
-    /// Those that may have been delivered before; may have others besides.
+    /// Positions that may have been delivered before. Positions of other segments may be among them.
     redelivered: Runs,
     pub(super) count: usize,
     /// Bytes of bodies.

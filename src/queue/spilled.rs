@@ -1,13 +1,14 @@
 //! Messages that are neither ready nor in memory, and their way back.
 //!
-//! An unacked message is needed again only if it comes back, one that waits for another attempt only when its time has come.
-//! Beyond the queue's window they let go of their messages, in bundles: the oldest deliveries, and what waits longest. Stored
-//! messages are in their chunks anyway, others go to a page.
-//! What is decided about such an entry is decided without its message. One that returns, or that is dead and has somewhere
-//! to go, then waits here until its message is read, one bundle at a time, so that memory stays bounded whatever returns.
+//! An unacked message is needed again only if it comes back. One that waits for another attempt is needed only when its time has
+//! come. When there are more of them than fit the queue's window, the oldest deliveries and the longest waits let go of their
+//! messages, in bundles. Stored messages are in their chunks anyway; others are written to a page.
 //!
-//! Invariants: what waits here is in no other place; nothing of the queue that stands behind one that returns is delivered
-//! before it.
+//! The queue decides what becomes of such an entry without its message. If the entry returns, or is to be dead-lettered, it then
+//! waits here until its message is read. One bundle is read at a time, so that memory stays bounded however many return.
+//!
+//! Invariants: an entry that waits here is in no other place; while one returns, nothing that stands behind it in the queue is
+//! delivered.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,7 +20,7 @@ use super::entry::Entry;
 use crate::message::Position;
 use crate::message::runs::Runs;
 
-/// Marks the ids of loads and pages of bundles: those of segments do not get there.
+/// This bit marks ids of bundles, in loads and pages. Ids of segments are counted from 0 and never reach it.
 const IDS: u64 = 1 << 63;
 
 /// Where an entry goes when its message is here.
@@ -53,9 +54,9 @@ pub(super) struct Spilled {
     bundles: HashMap<u32, Bundle>,
     last_bundle: u32,
     wanted: BTreeMap<u32, Vec<(Entry, Destination)>>,
-    /// Asked for.
+    /// Entries whose bundle was asked for.
     loading: Option<Vec<(Entry, Destination)>>,
-    /// Of those that become ready: whose turn is when, and in which bundle they are.
+    /// Entries that will be ready, in the order of their delivery, with their bundles.
     returning: BTreeMap<Turn, u32>,
 }
 

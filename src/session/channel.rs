@@ -53,7 +53,7 @@ pub(super) struct Keys {
     /// Queues for these keys, if [`Keys::generation`] is still the topology's.
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
-    /// What duplicates are known by, if the exchange lets none through.
+    /// How duplicates are recognised, if the exchange has deduplication.
     pub(super) scope: Option<Arc<ExchangeDedup>>,
     /// Delayed exchanges on the way where the message has to wait, as their queues; such a route is never kept.
     pub(super) delay_queues: Vec<QueueId>,
@@ -97,7 +97,7 @@ pub struct TxPublish {
     pub message: Message,
     /// What its queues need to know.
     pub envelope: Envelope,
-    /// What its queues know it again by, if they have to.
+    /// Its deduplication keys, if it has any.
     pub mark: Option<Arc<DedupKeys>>,
     /// Whether it is to be returned if it goes nowhere.
     pub mandatory: bool,
@@ -137,7 +137,7 @@ pub(super) struct Channel {
     pub(super) prefetch: u16,
     /// basic.qos with global = true.
     pub(super) channel_prefetch: Option<Arc<ChannelPrefetch>>,
-    /// Numbers those that were set on the channel.
+    /// How many channel prefetches were set so far; it gives the next one its id.
     pub(super) prefetches_made: u32,
 }
 

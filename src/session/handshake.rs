@@ -31,7 +31,7 @@ pub struct Tuned {
 }
 
 impl Session {
-    /// The first bytes: `AMQP 0 0 9 1`, or the client is told so and let go.
+    /// Reads the protocol header. Any but `AMQP 0 0 9 1` is answered with that one, and the socket is closed.
     pub(super) fn protocol_header(&mut self, now: Time, input: &[u8]) -> Option<usize> {
         let matching =
             input.iter().zip(PROTOCOL_HEADER).take_while(|(ours, theirs)| **ours == *theirs).count();
@@ -109,8 +109,8 @@ impl Session {
         self.enter(Phase::Tune, now);
     }
 
-    /// The client is not who it says: 403 if it can take it (the capability authentication_failure_close), else just the
-    /// end.
+    /// The login failed: 403 if the client can take it (the capability authentication_failure_close), else the socket is just
+    /// closed.
     pub fn refused(&mut self, now: Time, exception: &Exception) {
         if self.capabilities.authentication_failure_close {
             self.close_connection(now, exception);

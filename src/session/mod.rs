@@ -184,7 +184,7 @@ impl Session {
         self.link.id
     }
 
-    /// What direct reply-to addresses of this connection prove themselves with.
+    /// The secret that direct reply-to addresses of this connection carry.
     #[must_use]
     pub const fn secret(&self) -> u64 {
         self.link.secret

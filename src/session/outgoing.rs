@@ -56,11 +56,11 @@ pub enum Content<'a> {
 pub enum Errand {
     /// New messages.
     Publish(Vec<Publish>),
-    /// New messages, each to come in once.
+    /// New messages with deduplication keys.
     PublishDedup(Vec<DedupPublish>),
     /// Unacked messages settled.
     Settle(Settlement, Vec<Handle>),
-    /// What a consumer asks for a message it has beyond ack and nack, and what it found wrong with it.
+    /// A consumer's wish for an unacked message that ack and nack cannot express, with the consumer's error text.
     Dispose(Handle, Disposition, Option<Arc<str>>),
     /// That many bytes of a consumer's deliveries were written.
     Written(ConsumerKey, usize),
@@ -79,7 +79,7 @@ pub struct DirectReply {
     pub connection: ConnectionId,
     /// The number of its consumer there.
     pub consumer: u32,
-    /// What the address has to prove it was given out by that connection.
+    /// The secret in the address: it proves that the connection gave the address out.
     pub secret: u64,
     /// The reply.
     pub message: Message,
@@ -89,7 +89,7 @@ pub struct DirectReply {
 struct QueueBatch {
     queue: QueueId,
     publishes: Vec<(Pending, Envelope)>,
-    /// Those of the publishes, if they have any: all have, or none.
+    /// The deduplication keys of the publishes: one for each, or none at all.
     marks: Vec<Arc<DedupKeys>>,
     settles: Vec<(Settlement, Vec<Handle>)>,
 }
@@ -105,7 +105,7 @@ impl QueueBatch {
 pub struct Outgoing {
     block: MessageBlock,
     batches: Vec<QueueBatch>,
-    /// The other errands come after what the channel did before.
+    /// Errands that come after all publishes and settlements.
     late: Vec<(QueueId, Errand)>,
     direct: Vec<DirectReply>,
     /// Where the last message went: nearly always where the next one goes.
@@ -129,7 +129,7 @@ impl Outgoing {
         self.unmarked_batch(*last).publishes.push((pending, envelope));
     }
 
-    /// Adds a message for each of its queues, which are to take it once.
+    /// Adds a message with deduplication keys for each of its queues.
     pub fn publish_marked(
         &mut self,
         queues: &[QueueId],
@@ -201,7 +201,7 @@ impl Outgoing {
         errands
     }
 
-    /// The queue's batch, or a new one behind it if that is of marked messages: the queue gets them in their order.
+    /// The queue's batch of messages without keys; a new one if its last batch has keys, so that messages keep their order.
     #[inline]
     fn unmarked_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
         if !self.batch(queue).marks.is_empty() {
@@ -210,7 +210,7 @@ impl Outgoing {
         self.last_batch()
     }
 
-    /// The queue's batch of marked messages, behind the one of others if it has such a one.
+    /// The queue's batch of messages with keys; a new one if its last batch has none, so that messages keep their order.
     fn marked_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
         let batch = self.batch(queue);
         if batch.marks.len() < batch.publishes.len() {

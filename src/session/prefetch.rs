@@ -15,7 +15,7 @@ use crate::message::QueueId;
 use crate::queue::{ChannelPrefetch, PrefetchShare};
 
 impl Channel {
-    /// As RabbitMQ has it: without `global` the prefetch of consumers to come, and the end of the channel's own.
+    /// As in RabbitMQ, without `global` it sets the prefetch of consumers to come and lifts the channel's own.
     pub(super) fn qos(&mut self, link: &mut Link, size: u32, count: u16, global: bool) -> Outcome {
         if size != 0 {
             return Err(Exception::not_implemented(format!("prefetch_size!=0 ({size})")));

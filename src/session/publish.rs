@@ -197,8 +197,8 @@ impl Channel {
         pass_on(&mut self.mode, &self.keys.route, self.keys.mandatory, link, content, envelope, None)
     }
 
-    /// What has headers, or comes to an exchange that looks at each message, may have to be rewritten, to be marked, or to
-    /// wait. Apart from the rest, which is most.
+    /// The slower way, for messages with headers and for exchanges that look at each message: such a message may have to be
+    /// rewritten, to get deduplication keys, or to be delayed. Most messages do not come here.
     #[inline(never)]
     fn pass_on_special(
         &mut self,
@@ -258,7 +258,7 @@ impl Channel {
         self.route(link, properties, properties.headers()).err().unwrap_or(wrong)
     }
 
-    /// What the message is known again by, if its publisher or its exchange wants that.
+    /// The message's deduplication keys, if its publisher or its exchange asks for deduplication.
     fn mark(
         &self,
         properties: &Properties<'_>,
@@ -611,7 +611,7 @@ fn expected_body() -> Exception {
         .caused_by(Some(PUBLISH))
 }
 
-/// What a method frame in the middle of a content is.
+/// The exception for a method frame in the middle of a content.
 pub(super) fn interrupted(incoming: &Incoming) -> Exception {
     if matches!(incoming, Incoming::Header) { expected_header() } else { expected_body() }
 }

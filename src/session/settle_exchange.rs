@@ -1,4 +1,4 @@
-//! The settle exchange: for what a consumer wants to say of a delivery and basic.ack and basic.nack have no words for.
+//! The settle exchange, by which a consumer says about a delivery what basic.ack and basic.nack cannot say.
 //!
 //! A consumer publishes to `amq.settle` on the channel that the delivery came on. The routing key and the body mean
 //! nothing; the headers say it all:

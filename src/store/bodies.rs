@@ -1,5 +1,5 @@
 //! Messages that several queues share: each is stored once, as a record of its own, and the entries of the queues
-//! refer to it. DESIGN section 4.
+//! refer to it.
 //!
 //! Invariants:
 //! - A record is put in the batch of the first chunk that refers to it, and removed, once, in the batch in which the last

@@ -130,7 +130,7 @@ fn check_equivalence(
     equivalence::check_arguments("exchange", name, vhost, &[DELAYED_TYPE, DELAYED_EXCHANGE], now, new)
 }
 
-/// What its duplicates are known by, if an exchange is to let none through.
+/// How an exchange's duplicates are recognised, if it is to have deduplication.
 pub(super) fn scope(spec: &ExchangeSpec) -> Result<Option<ExchangeDedup>, SettingError> {
     let settings = Deduplication::parse(&spec.arguments, spec.kind == ExchangeKind::Deduplication)?;
     Ok(settings.map(|settings| ExchangeDedup { exchange: spec.name.as_str().into(), settings }))

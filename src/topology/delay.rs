@@ -1,8 +1,8 @@
 //! The header `x-delay`: how long a message waits in a delayed exchange, in milliseconds.
 //!
-//! It is read as RabbitMQ's plugin reads it: any integer, text with an integer, a float without its fraction. The plugin
-//! routes some values that it cannot read at once, and crashes the channel by others; here they are an error, so that
-//! no message comes early without a word.
+//! It is read as RabbitMQ's plugin reads it: any integer, text with an integer, a float without its fraction. Of the values that
+//! the plugin cannot read, some are routed at once and some end the connection with an internal error. Here all of them are an
+//! error of the publisher's, so that no message comes early unnoticed.
 
 use super::headers::HeaderValue;
 

@@ -141,10 +141,10 @@ impl Table {
 #[derive(Debug)]
 struct ExchangeEntry {
     spec: ExchangeSpec,
-    /// Where what it cannot route goes by policy, if its own arguments do not say.
+    /// The alternate exchange that a policy gives it. One in its own arguments wins.
     policy_alternate: Option<String>,
     table: Table,
-    /// What its duplicates are known by, if it lets none through.
+    /// How duplicates are recognised, if it has deduplication.
     scope: Option<Arc<ExchangeDedup>>,
     statistics: Arc<ExchangeStatistics>,
     /// Bindings with this exchange as their source.
@@ -227,7 +227,7 @@ impl Topology {
         self.exchanges.get(*index).map(|entry| &entry.spec)
     }
 
-    /// What duplicates published to an exchange are known by, if it lets none through.
+    /// How duplicates published to an exchange are recognised, if it has deduplication.
     #[must_use]
     pub fn scope(&self, exchange: &[u8]) -> Option<Arc<ExchangeDedup>> {
         let index = self.exchange_indices.get(exchange)?;
@@ -286,7 +286,7 @@ impl Topology {
         removed
     }
 
-    /// Whether the exchange has bindings as a source; being a destination is no use.
+    /// Whether the exchange is the source of a binding. Being a destination does not count as use.
     #[must_use]
     pub fn is_used(&self, exchange: &str) -> bool {
         let index = self.exchange_indices.get(exchange.as_bytes());

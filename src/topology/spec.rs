@@ -35,7 +35,7 @@ pub enum ExchangeKind {
     /// One binding, by chance.
     #[serde(rename = "x-random")]
     Random,
-    /// The same: of one node every queue is local.
+    /// The same as `Random`, because on a single node every queue is local.
     #[serde(rename = "x-local-random")]
     LocalRandom,
     /// As fanout, without duplicates: the type of RabbitMQ's message deduplication plugin.

@@ -92,8 +92,8 @@ fn publisher<'a>(scope: Scope<'a>, visitor: &Visitor<'_>) -> Result<Publisher<'a
     })
 }
 
-/// Gives the message to its queues, when they have room for it; how many of them will confirm it. One that went just now
-/// is as one that was never there.
+/// Gives the message to its queues, once they have room for it, and returns how many of them will confirm it. A queue that
+/// ended meanwhile counts as one that was never there.
 async fn send(scope: Scope<'_>, visitor: &mut Visitor<'_>, errands: Vec<(QueueId, Errand)>) -> usize {
     let mut sent = 0;
     for (queue, errand) in errands {

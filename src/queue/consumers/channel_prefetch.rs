@@ -6,7 +6,8 @@
 //! Free credit is kept for those who wait longest, one for each, and the session tells them that it is their turn. So
 //! queues take turns, however their tasks are scheduled. A queue that has no use for its turn passes it on.
 //!
-//! Invariant: while there is free credit and a line, somebody is about to be told. Each call that may bring this about says so.
+//! Invariant: while there is free credit and a queue in line, some queue is about to be told. Each call that may make this so returns
+//! which queues to tell, or whether there is one.
 //!
 //! What counts is what RabbitMQ's limiter counts: deliveries that wait for an ack, and whatever else was unacked when the limit
 //! was set, so also what basic.get had by then (and that credit does not come back before the limit is lifted).
@@ -49,7 +50,7 @@ impl State {
         next
     }
 
-    /// Credit became less: turns without any are to wait on.
+    /// After credit became less: queues whose kept credit is gone go back to the head of the line.
     fn revoke(&mut self) {
         while self.used + self.turns.len() > self.limit
             && let Some(queue) = self.turns.pop()
@@ -60,7 +61,8 @@ impl State {
 }
 
 impl ChannelPrefetch {
-    /// A limit of so many messages, of which `used` are out already. `id` is not 0 and tells it from the channel's former ones.
+    /// A limit of so many messages, of which `used` are unacked already. `id` is not 0 and differs from those of the channel's
+    /// former limits.
     #[must_use]
     pub fn new(id: u32, limit: u16, used: usize) -> Self {
         let state = State { limit: usize::from(limit), used, ..State::default() };
@@ -79,7 +81,7 @@ impl ChannelPrefetch {
         u16::try_from(self.lock().limit).unwrap_or(u16::MAX)
     }
 
-    /// Changes the limit. Gives the queues whose turn it is by that.
+    /// Changes the limit. Returns the queues whose turn it is now.
     #[must_use]
     pub fn set(&self, limit: u16) -> Vec<QueueId> {
         let mut state = self.lock();
@@ -95,7 +97,7 @@ impl ChannelPrefetch {
         state.revoke();
     }
 
-    /// So many deliveries were settled. Gives the queues whose turn it is by that.
+    /// Gives credit for settled deliveries back. Returns the queues whose turn it is now.
     #[must_use]
     pub fn give_back(&self, count: usize) -> Vec<QueueId> {
         let mut state = self.lock();
@@ -103,7 +105,7 @@ impl ChannelPrefetch {
         state.next_turns()
     }
 
-    /// Gives the queues whose turn it is because another one passed its turn on.
+    /// Returns the queues whose turn it is because another one passed its turn on.
     #[must_use]
     pub fn next_turns(&self) -> Vec<QueueId> {
         self.lock().next_turns()

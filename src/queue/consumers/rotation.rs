@@ -206,7 +206,7 @@ impl Consumers {
         }
     }
 
-    /// A consumer went whose deliveries of this batch come back: they never were on their channel.
+    /// A consumer goes whose deliveries of this batch never reached their channel: the shared credit they took goes back.
     pub(in crate::queue) fn not_delivered(&mut self, consumer: &Consumer) {
         let Some(share) = &consumer.share else { return };
         let counted = consumer.pending.iter().filter(|delivery| delivery.counted_by == share.id()).count();
@@ -334,7 +334,8 @@ impl Consumers {
         self.release_held(connection, channel);
     }
 
-    /// The batch is over: what was not needed of its turns is for others. Gives the channels that have to tell them.
+    /// Ends the batch: credit that this queue's turns did not use goes to other queues. Returns the channels that have to tell
+    /// them.
     pub(in crate::queue) fn end_turns(&mut self) -> Vec<(ConnectionId, u16)> {
         for (connection, channel, share) in self.turns.drain(..) {
             if share.end_turn() {

@@ -1,4 +1,4 @@
-//! Messages that must come in once: what the machine does about duplicates, gaps and leftovers of numbered publishers.
+//! Deduplication: what the machine does about duplicates, gaps in a publisher's numbers, and messages of an epoch that is over.
 
 use super::queue::Queue;
 use crate::dedup::{DedupKeys, Fingerprint};
@@ -22,7 +22,7 @@ pub(super) struct NewMessage {
 }
 
 impl Queue {
-    /// Messages of a queue that wants each once.
+    /// Publishes without keys to a queue that has deduplication itself.
     #[cold]
     pub(super) fn publish_once(
         &mut self,
@@ -64,7 +64,8 @@ impl Queue {
         }
     }
 
-    /// A queue that wants each once has never seen them, unless their publisher repeated itself.
+    /// Delayed messages whose time has come. They have not been in this queue before, so only a publisher that repeated itself
+    /// makes one a duplicate.
     pub(super) fn publish_due(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
         for publish in publishes {
             let nobody = ConnectionId(0);
@@ -109,7 +110,7 @@ impl Queue {
         None
     }
 
-    /// A message comes in: whoever brings it again finds it known.
+    /// Remembers the keys of a message that comes in.
     fn remember(
         &mut self,
         now: Time,

@@ -14,8 +14,8 @@ impl Queue {
         }
     }
 
-    /// Messages that return, and those that are too many, have to be here first: which of them dies of what must not depend
-    /// on where they were.
+    /// Nothing expires while messages that return, or that are above the length limit, are being read: whether a message dies
+    /// of its TTL or of the limit must not depend on whether it was in memory.
     pub(super) fn is_expiry_held(&self) -> bool {
         self.overflow_waits || self.spilled.returning() > 0
     }

@@ -24,12 +24,12 @@ pub struct Queue {
     pub(super) options: QueueOptions,
     pub(super) ready: Ready,
     pub(super) unacked: UnackedSet,
-    /// Messages of those that are not in memory.
+    /// Unacked and waiting messages that are not in memory.
     pub(super) spilled: Spilled,
     pub(super) consumers: Consumers,
     /// Messages that came back and wait.
     pub(super) waiting: WaitingSet,
-    /// Of messages that came back: see [`returning`](super::returning).
+    /// Earlier deliveries of messages that came back: see [`returning`](super::returning).
     pub(super) attempts: BTreeMap<Position, Attempts>,
     pub(super) epoch: Timestamp,
     pub(super) next_position: Position,
@@ -40,11 +40,11 @@ pub struct Queue {
     pub(super) ended: bool,
     /// Commands that wait for messages to come back.
     pub(super) deferred: DeferredRequests,
-    /// Messages that wait for their time.
+    /// Messages of a delayed exchange that wait for their time.
     pub(super) schedule: Schedule,
-    /// What it remembers of messages that came.
+    /// What it remembers of earlier messages, to recognise duplicates.
     pub(super) dedup: DedupState,
-    /// There are too many messages, but the one to be dropped has to come back first.
+    /// The queue is above its length limit, but the message to be dropped has to be read first.
     pub(super) overflow_waits: bool,
 }
 

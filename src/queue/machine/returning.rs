@@ -102,7 +102,7 @@ impl Queue {
         }
     }
 
-    /// Nothing more has to be known of it.
+    /// Forgets the attempts of a message that is done with.
     pub(super) fn forget_attempts(&mut self, position: Position) -> Option<Attempts> {
         if self.attempts.is_empty() { None } else { self.attempts.remove(&position) }
     }

@@ -40,7 +40,7 @@ const COMPARED_QUORUM: &[&str] = &[
     "x-queue-leader-locator",
 ];
 
-/// What no queue, or no queue of that type, can have in RabbitMQ. `x-consumer-timeout` is not compared, as there.
+/// Arguments that RabbitMQ has not, or has not for queues of that type. `x-consumer-timeout` is not compared, as in RabbitMQ.
 const COMPARED_HERE: &[&str] = &[
     "x-delivery-limit",
     "x-delivery-count-mode",
@@ -86,7 +86,7 @@ pub enum Merge {
 }
 
 /// Arguments that policies can set as well, by the same name without its `x-`
-/// (<https://www.rabbitmq.com/docs/policies>). A row here is all that it takes.
+/// (<https://www.rabbitmq.com/docs/policies>). A row here is all that a new one needs.
 pub const POLICY_ARGUMENTS: &[(&str, Merge)] = &[
     ("x-message-ttl", Merge::Lower(None)),
     ("x-expires", Merge::Lower(None)),

@@ -3,8 +3,8 @@
 //! Invariants:
 //! - `front` and `back` are sorted by position, and so are `segments`, whose spans are disjoint;
 //! - everything in `back` lies behind all segments and all of `front`; without segments it is empty;
-//! - `front` may have messages that lie within or behind segments, because they were requeued: they are not next before
-//!   those segments have come.
+//! - `front` may hold requeued messages whose positions lie within or behind a segment: those are delivered only after the
+//!   segment has come back.
 
 use std::collections::VecDeque;
 
@@ -91,12 +91,12 @@ impl Level {
         Some(entry)
     }
 
-    /// Whether the next message is not here and may be due.
+    /// Whether the next message is not in memory and may have expired.
     pub(in crate::queue) fn may_expire_unseen(&self) -> bool {
         self.is_waiting() && self.segments.front().is_some_and(|segment| segment.may_expire)
     }
 
-    /// Takes the next segment whole if it is next, is out, and has no more than so many messages.
+    /// Takes the first segment as a whole, if its messages are next, none of them is in memory, and they are at most so many.
     pub(in crate::queue) fn take_segment(&mut self, count_max: usize) -> Option<Segment> {
         let next = self.segments.front()?;
         // Requeued messages within its span have their turn among its own.
@@ -114,8 +114,8 @@ impl Level {
         self.segments.push_back(segment);
     }
 
-    /// Marks segments to be loaded until the head is as large as it should be, and shows each; without `prefetch` the
-    /// first, if nothing else is here.
+    /// Marks segments to be loaded until the head is as large as it should be, and hands each to `show`. Without `prefetch` it
+    /// marks the first segment only, and only if the next message is in it.
     pub(in crate::queue) fn load(&mut self, window: &Window, prefetch: bool, mut show: impl FnMut(&Segment)) {
         let nothing_here = self.is_waiting();
         for (index, segment) in self.segments.iter_mut().enumerate() {

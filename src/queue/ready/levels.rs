@@ -49,7 +49,7 @@ impl Ready {
         self.bytes + self.len * ENTRY_BYTES
     }
 
-    /// What all messages that were ever taken out one by one cost.
+    /// What all messages that were ever taken out one by one cost in memory: it only grows.
     pub(in crate::queue) const fn taken(&self) -> u64 {
         self.taken
     }

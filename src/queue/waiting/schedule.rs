@@ -1,8 +1,8 @@
 //! Messages that wait for their time: those of a delayed exchange, in the order in which they are due.
 //!
-//! What is due first is in memory; beyond the window the rest is out, in pages that know the time of their first message.
-//! A page comes back a little before that time. Pages may overlap: what comes in with it and is due later than all that has
-//! room goes out again, so each pass leaves them narrower, and memory never holds much more than the window.
+//! What is due first is in memory. What does not fit the window is in pages, each with the time of its first message. A page is
+//! read a little before that time. Pages may overlap in time: messages that come in with a page but are due too late to have room
+//! go out again, in a page that spans less time. So memory never holds much more than the window.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ impl Schedule {
         self.len
     }
 
-    /// Takes over what an earlier run left: when it is due is known when it was read.
+    /// Takes over the messages that an earlier run left. When each is due is known only once it is read.
     pub(in crate::queue) fn restore(&mut self, segments: Vec<RecoveredSegment>) {
         let mut merged: Vec<RecoveredSegment> = Vec::new();
         for recovered in segments {
@@ -127,7 +127,7 @@ impl Schedule {
         self.cost
     }
 
-    /// What is due later than the page can make room for it.
+    /// Whether a page may come in: it fits, or messages that are due later can go out for it.
     fn has_room_for(&self, due: Time, segment: &Segment) -> bool {
         let fits = self.cost + segment.cost <= self.window.start_bytes;
         fits || self.near.last_key_value().is_none_or(|((last, _), _)| *last > due)
