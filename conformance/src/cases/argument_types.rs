@@ -190,6 +190,17 @@ impl Of {
         }
     }
 
+    /// The answer to it, or to what follows it if it has none.
+    const fn answer(self) -> (u16, u16) {
+        match self {
+            Self::QueueDeclare => (50, 11),
+            Self::ExchangeDeclare => (40, 11),
+            Self::Consume => (60, 21),
+            Self::Bind(_) => (50, 21),
+            Self::Publish => (20, 21),
+        }
+    }
+
     /// Sends the method with this value, for a queue or exchange of this name.
     async fn send(self, raw: &mut Raw, name: &str, key: &str, value: Value) -> Check {
         let mut args = table([(key, value)]);
@@ -212,6 +223,7 @@ impl Of {
                 raw.queue(name).await?;
                 let props = Props { headers: Some(args), ..Props::default() };
                 raw.publish_with("", name, 0, &props, b"m").await;
+                raw.send(methods::channel_flow(true)).await;
             }
         }
         Ok(())
@@ -223,10 +235,10 @@ async fn each_value(ctx: &Ctx, of: Of, key: &str, rule: Rule) -> Check {
     let mut raw = ctx.open().await?;
     for (value, channel) in values().into_iter().zip(1..) {
         raw.switch(channel).await?;
-        let name = ctx.name(&format!("{key}{channel}"));
+        let kind = if let Of::Bind(kind) = of { kind } else { "" };
+        let name = ctx.name(&format!("{key}{kind}{channel}"));
         of.send(&mut raw, &name, key, value.clone()).await?;
-        raw.send(methods::channel_flow(true)).await;
-        let found = raw.refused_before((20, 21)).await?;
+        let found = raw.refused_before(of.answer()).await?;
         let refusal = rule.refusal(key, &value);
         let wanted =
             refusal.map(|text| ctx.expand(&format!("PRECONDITION_FAILED - {}", text.replace("{q}", &name))));
