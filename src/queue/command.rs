@@ -70,7 +70,7 @@ pub enum Command {
     /// Looks at messages; changes nothing, and is no use of the queue. It shows what the batch led to, so the reply comes
     /// when the batch ends. Reply: `Peeked`.
     Peek(Peek),
-    /// Messages that were asked for with a [`Load`] of this id, ascending.
+    /// Messages that were asked for with a [`Load`](super::Load) of this id, ascending.
     Loaded(u64, Vec<LoadedMessage>),
 }
 

@@ -18,7 +18,7 @@ use crate::queue::unacked::UnackedSet;
 use crate::queue::waiting::{Schedule, WaitingSet};
 use crate::time::{Time, Timestamp};
 
-/// One queue. See the [module](super) for its invariants.
+/// One queue. See the [module](crate::queue) for its invariants.
 #[derive(Debug)]
 pub struct Queue {
     pub(super) options: QueueOptions,
