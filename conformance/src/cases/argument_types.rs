@@ -236,7 +236,7 @@ async fn each_value(ctx: &Ctx, of: Of, key: &str, rule: Rule) -> Check {
     for (value, channel) in values().into_iter().zip(1..) {
         raw.switch(channel).await?;
         let kind = if let Of::Bind(kind) = of { kind } else { "" };
-        let name = ctx.name(&format!("{key}{kind}{channel}"));
+        let name = ctx.name(&format!("{kind}thing"));
         of.send(&mut raw, &name, key, value.clone()).await?;
         let found = raw.refused_before(of.answer()).await?;
         let refusal = rule.refusal(key, &value);
