@@ -54,10 +54,6 @@ impl Counter {
 /// Everything counted for the whole broker.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections that reached `connection.open-ok`.
-    pub connections_opened: Counter,
-    /// Channels that were opened.
-    pub channels_opened: Counter,
     /// Messages accepted from publishers, routed or not.
     pub published: Counter,
     /// Messages sent to consumers, by `basic.deliver` and `basic.get-ok`; a redelivery counts again.

@@ -121,7 +121,6 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
     let handle =
         ConnectionHandle::new(events, Some(Arc::clone(&overview)), secret, session.reply_consumers().clone());
     shared.connections.insert(id, handle.clone());
-    shared.counters.connections_opened.add(1);
     shared.count(BrokerCounters { connections_opened: 1, ..BrokerCounters::default() });
     let mut connection = Connection {
         session,
@@ -155,12 +154,9 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
     connection.give_back(Ending::Failed).await;
+    connection.count();
     connection.shared.connections.remove(&id);
-    connection.shared.count(BrokerCounters {
-        connections_closed: 1,
-        channels_closed: connection.session.channels_open() as u64,
-        ..BrokerCounters::default()
-    });
+    connection.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
 }
 
 impl Connection {
@@ -198,8 +194,8 @@ impl Connection {
             let ending = if self.stop_by.is_some() { Ending::Returned } else { Ending::Failed };
             self.give_back(ending).await;
         }
-        self.count();
         self.report(wire);
+        self.count();
     }
 
     fn is_output_full(&mut self) -> bool {
@@ -491,7 +487,6 @@ impl Connection {
         let (overview, clock) = (&self.overview, &self.shared.clock);
         let (now, wall) = (clock.now(), clock.timestamp());
         self.session.report_channels(|report| overview.update_channel(report, now, wall));
-        self.session.report_exchanges(now);
         let (frames_in, frames_out) = self.session.take_frames();
         let (bytes_in, bytes_out) = (std::mem::take(&mut wire.bytes_in), std::mem::take(&mut wire.bytes_out));
         let counted = ConnectionCounters { frames_in, frames_out, bytes_in, bytes_out };
@@ -508,7 +503,9 @@ impl Connection {
         overview.set_state(state);
     }
 
+    /// Adds what was reported, and what channels that are gone left, to the statistics of others.
     fn count(&mut self) {
+        self.session.report_exchanges(self.shared.clock.now());
         let counted = self.session.take_counters();
         let (channels_opened, channels_closed) = (counted.channels_opened, counted.channels_closed);
         if channels_opened + channels_closed > 0 {
@@ -524,7 +521,6 @@ impl Connection {
             (&counters.delivered, counted.delivered),
             (&counters.acked, counted.acked),
             (&counters.returned, counted.returned),
-            (&counters.channels_opened, counted.channels_opened),
         ];
         all.into_iter().filter(|(_, count)| *count > 0).for_each(|(counter, count)| counter.add(count));
     }

@@ -147,12 +147,11 @@ impl Session {
         channel.note(&mut self.noted_channels);
         let tag_bytes = consumer.tag.as_bytes();
         let mut bytes = 0;
-        let count = deliveries.len() as u64;
         *if consumer.no_ack {
             &mut channel.counted.delivered_no_ack
         } else {
             &mut channel.counted.delivered
-        } += count;
+        } += deliveries.len() as u64;
         for delivery in deliveries {
             let tag = match consumer.queue {
                 Some(queue) if !consumer.no_ack => {
@@ -167,7 +166,6 @@ impl Session {
             encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
             bytes += delivery.cost();
         }
-        self.link.counters.delivered += count;
         if let (Some(prefetch), false) = (&channel.channel_prefetch, consumer.no_ack) {
             // Under way before the queue knew of this prefetch.
             let uncounted = deliveries.iter().filter(|delivery| delivery.counted_by != prefetch.id()).count();
@@ -206,7 +204,6 @@ impl Session {
         channel.counted.redelivered += u64::from(delivery.redelivered);
         let (out, message) = (&mut self.link.out, &delivery.message);
         encode::get_ok(out, frame_bytes, channel.number, tag, delivery.redelivered, count, message);
-        self.link.counters.delivered += 1;
     }
 
     /// basic.get found nothing.

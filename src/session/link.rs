@@ -9,7 +9,7 @@ use super::publish::Scratch;
 use crate::protocol::Output;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::ConnectionId;
-use crate::statistics::{ExchangeCounters, ExchangeStatistics};
+use crate::statistics::{ChannelCounters, ExchangeCounters, ExchangeStatistics};
 use crate::topology::SharedTopology;
 
 /// Limits that a session holds its client to.
@@ -33,7 +33,7 @@ impl Limits {
     }
 }
 
-/// What a session counts.
+/// What a session counts: of its channels' counters what the broker's totals need, and its channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionCounters {
     /// Messages published.
@@ -46,14 +46,17 @@ pub struct SessionCounters {
     pub returned: u64,
     /// Channels opened.
     pub channels_opened: u64,
-    /// Channels closed.
+    /// Channels closed, also by the connection's end.
     pub channels_closed: u64,
 }
 
 impl SessionCounters {
-    /// Nothing counted.
-    pub const ZERO: Self =
-        Self { published: 0, delivered: 0, acked: 0, returned: 0, channels_opened: 0, channels_closed: 0 };
+    pub(super) const fn add(&mut self, counted: &ChannelCounters) {
+        self.published += counted.published;
+        self.delivered += counted.delivered + counted.delivered_no_ack + counted.got + counted.got_no_ack;
+        self.acked += counted.acked;
+        self.returned += counted.returned;
+    }
 }
 
 /// What all channels of a session share.
@@ -89,7 +92,7 @@ impl Link {
             out: Output::default(),
             outgoing: Outgoing::default(),
             scratch: Scratch::default(),
-            counters: SessionCounters::ZERO,
+            counters: SessionCounters::default(),
             exchanges_counted: Vec::new(),
             confirmed_channels: Vec::new(),
         }

@@ -115,7 +115,6 @@ impl Channel {
         } else {
             tags.settle(tag, span, |tagged| {
                 consumed += usize::from(tagged.consumed);
-                link.counters.acked += u64::from(verb == Settlement::Ack);
                 *sum += 1;
                 link.outgoing.settle(tagged.queue, verb, tagged.handle);
             })

@@ -225,9 +225,9 @@ impl Session {
         &mut self.link.outgoing
     }
 
-    /// Takes what was counted since the last call.
-    pub const fn take_counters(&mut self) -> SessionCounters {
-        std::mem::replace(&mut self.link.counters, SessionCounters::ZERO)
+    /// Takes what was counted since the last call, up to the last report of each channel, and of channels that are gone.
+    pub fn take_counters(&mut self) -> SessionCounters {
+        std::mem::take(&mut self.link.counters)
     }
 
     /// Whether the socket is to be closed once the output is written.
@@ -258,12 +258,6 @@ impl Session {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
-    }
-
-    /// Channels that are open, or being closed.
-    #[must_use]
-    pub const fn channels_open(&self) -> usize {
-        self.channels_open
     }
 
     /// Whether publishes wait for their confirms.

@@ -4,6 +4,7 @@
 
 use super::Session;
 use super::channel::{Channel, Mode};
+use super::link::Link;
 use crate::statistics::ChannelCounters;
 use crate::time::Time;
 
@@ -69,8 +70,7 @@ impl Session {
             let channel = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut);
             let open = channel.filter(|channel| !channel.closing).map(|channel| {
                 channel.is_noted = false;
-                channel.keys.report(&mut self.link);
-                let counted = std::mem::take(&mut channel.counted);
+                let counted = channel.take_counted(&mut self.link);
                 ChannelReport {
                     number,
                     incarnation: channel.incarnation,
@@ -96,6 +96,16 @@ impl Session {
         for (statistics, counted) in self.link.exchanges_counted.drain(..) {
             statistics.add(now, &counted);
         }
+    }
+}
+
+impl Channel {
+    /// Takes what was counted since the last call, and leaves with the session what belongs there.
+    pub(super) fn take_counted(&mut self, link: &mut Link) -> ChannelCounters {
+        self.keys.report(link);
+        let counted = std::mem::take(&mut self.counted);
+        link.counters.add(&counted);
+        counted
     }
 }
 

@@ -82,7 +82,7 @@ impl Publisher<'_> {
             immediate: false,
         })?;
         channel.publish_whole(&mut link, message.properties, message.body)?;
-        channel.keys.report(&mut link);
+        channel.take_counted(&mut link);
         for (statistics, counted) in link.exchanges_counted.drain(..) {
             statistics.add(now, &counted);
         }

@@ -144,10 +144,8 @@ impl Channel {
     fn complete(&mut self, link: &mut Link, body: Completed<'_>) -> Result<(), Exception> {
         self.incoming = Incoming::Idle;
         let bytes = std::mem::take(&mut self.properties);
-        let returned = link.counters.returned;
         let outcome = self.publish(link, &bytes, body);
         self.properties = bytes;
-        self.counted.returned += link.counters.returned - returned;
         outcome.map_err(|exception| exception.caused_by(Some(PUBLISH)))
     }
 
@@ -155,7 +153,6 @@ impl Channel {
     fn publish(&mut self, link: &mut Link, bytes: &[u8], body: Completed<'_>) -> Result<(), Exception> {
         let properties = Properties::parse(bytes)
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
-        link.counters.published += 1;
         self.counted.published += 1;
         let envelope = match self.envelope(link, &properties) {
             Ok(envelope) => envelope,
@@ -194,7 +191,10 @@ impl Channel {
             Completed::Assembled(message) => Content::Owned(message.with_persistent(persistent)),
             Completed::Whole(_) => Content::Borrowed(parts),
         };
-        pass_on(&mut self.mode, &self.keys.route, self.keys.mandatory, link, content, envelope, None)
+        let (route, mandatory) = (&self.keys.route, self.keys.mandatory);
+        let returned = pass_on(&mut self.mode, route, mandatory, link, content, envelope, None);
+        self.counted.returned += u64::from(returned);
+        Ok(())
     }
 
     /// The slower way, for messages with headers and for exchanges that look at each message: such a message may have to be
@@ -215,21 +215,21 @@ impl Channel {
         let content = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
         let Keys { route, delay_queues, mandatory, .. } = &self.keys;
         let Some(delay_ms) = self.keys.delay_ms else {
-            return pass_on(&mut self.mode, route, *mandatory, link, content, envelope, mark);
+            let returned = pass_on(&mut self.mode, route, *mandatory, link, content, envelope, mark);
+            self.counted.returned += u64::from(returned);
+            return Ok(());
         };
         // A message that waits keeps its BCC, which it is routed by then.
         let rewritten = self.rewritten(link, bytes, properties, None)?;
         let delayed = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
         let later = Envelope { ttl_ms: Some(delay_ms), ..envelope };
         if route.is_empty() {
-            return pass_on(&mut self.mode, delay_queues, *mandatory, link, delayed, later, mark);
+            let returned = pass_on(&mut self.mode, delay_queues, *mandatory, link, delayed, later, mark);
+            self.counted.returned += u64::from(returned);
+        } else {
+            let copies = [(&route[..], content, envelope), (&delay_queues[..], delayed, later)];
+            pass_on_both(&mut self.mode, link, copies, mark);
         }
-        pass_on_both(
-            &mut self.mode,
-            link,
-            [(route, content, envelope), (delay_queues, delayed, later)],
-            mark,
-        );
         Ok(())
     }
 
@@ -334,6 +334,7 @@ impl Channel {
         // The address is no queue: a mandatory reply returns though somebody may get it, as RabbitMQ's does.
         if self.keys.mandatory {
             return_unroutable(link, self.number, &message);
+            self.counted.returned += 1;
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.publish(0);
@@ -504,7 +505,8 @@ fn pass_on_both(
     }
 }
 
-/// Hands a routed message to its queues, or to its transaction; returns and confirms it if it goes nowhere.
+/// Hands a routed message to its queues, or to its transaction; confirms it if it goes nowhere, and returns it if it is
+/// mandatory, too. Tells whether it was returned.
 #[inline]
 fn pass_on(
     mode: &mut Mode,
@@ -514,13 +516,14 @@ fn pass_on(
     content: Content<'_>,
     mut envelope: Envelope,
     mark: Option<Arc<DedupKeys>>,
-) -> Result<(), Exception> {
+) -> bool {
     if let Mode::Transaction(work) = mode {
         let message = owned(content).for_queues(route.len());
         work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, mark, mandatory });
-        return Ok(());
+        return false;
     }
-    if route.is_empty() && mandatory {
+    let returns = route.is_empty() && mandatory;
+    if returns {
         return_unroutable(link, envelope.channel, &owned_ref(&content));
     }
     if let Mode::Confirm(confirms) = mode {
@@ -534,12 +537,11 @@ fn pass_on(
         None => link.outgoing.publish(route, content, envelope),
         Some(mark) => link.outgoing.publish_marked(route, content, envelope, &mark),
     }
-    Ok(())
+    returns
 }
 
 /// basic.return with 312 NO_ROUTE: the text is the bare name, which clients compare.
 pub(super) fn return_unroutable(link: &mut Link, channel: u16, message: &Message) {
-    link.counters.returned += 1;
     encode::basic_return(
         &mut link.out,
         link.limits.frame_bytes,

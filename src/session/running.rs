@@ -241,6 +241,7 @@ impl Session {
         let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut) else {
             return;
         };
+        channel.take_counted(&mut self.link);
         for queue in std::mem::take(&mut channel.queues) {
             self.link.outgoing.late(queue, Errand::ChannelGone(number, ending));
         }
@@ -255,7 +256,7 @@ impl Session {
             self.release(u16::try_from(number).unwrap_or(u16::MAX), ending);
         }
         self.channels = Vec::new();
-        self.channels_open = 0;
+        self.link.counters.channels_closed += std::mem::take(&mut self.channels_open) as u64;
     }
 
     /// A request or a method failed: closes the channel, or the connection if the code says so.

@@ -205,6 +205,12 @@ impl Client {
         self.basic(channel, basic::AMQPMethod::Ack(basic::Ack { delivery_tag, multiple }));
     }
 
+    /// What was counted since the last look.
+    fn counted(&mut self) -> SessionCounters {
+        self.session.report_channels(|_| ());
+        self.session.take_counters()
+    }
+
     /// All frames written since the last look.
     fn frames(&mut self) -> Vec<AMQPFrame> {
         let bytes = std::mem::take(&mut **self.session.out());
