@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use amq_protocol::frame::AMQPFrame;
+use amq_protocol::protocol::{AMQPClass, channel as channel_class};
 use coney::statistics::{ChannelCounters, ExchangeCounters, QueueCounters};
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicPublishOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Confirmation};
 
 use crate::support::client::{Bench, string, table};
+use crate::support::raw::{self, Raw};
 
 fn queue(bench: &Bench, name: &str) -> QueueCounters {
     bench.broker.queue("/", name).unwrap().statistics().read()
@@ -128,4 +131,29 @@ async fn a_connection_counts_frames_and_bytes_and_rates_are_told_for_a_window() 
     let minute_ago = queue.statistics().read_before(bench.broker.now(), Duration::from_secs(60));
     assert_eq!(minute_ago, QueueCounters::default());
     assert_eq!(queue.statistics().read().published - minute_ago.published, 1);
+}
+
+#[tokio::test]
+async fn what_a_channel_did_before_it_went_is_counted() {
+    let bench = Bench::start().await;
+    bench.declare("q", FieldTable::default()).await;
+    let address = bench.broker.address().unwrap();
+    let closed = tokio::task::spawn_blocking(move || {
+        // In one write, so that the broker has all of it in one batch: the channel is gone before anybody could look.
+        let header = [&[0, 60, 0, 0][..], &1_u64.to_be_bytes(), &[0, 0]].concat();
+        let publish = raw::encode(&AMQPFrame::Method(1, raw::publish("", "q")));
+        let message = [publish, raw::raw_frame(2, 1, &header), raw::raw_frame(3, 1, b"m")].concat();
+        let close = channel_class::AMQPMethod::Close(channel_class::Close::default());
+        let close = raw::encode(&AMQPFrame::Method(1, AMQPClass::Channel(close)));
+        let mut raw = Raw::with_channel(address);
+        raw.send(&[message.repeat(3), close].concat());
+        raw.next()
+    });
+    let close_ok = closed.await.unwrap();
+    assert!(matches!(
+        close_ok,
+        Some(AMQPFrame::Method(1, AMQPClass::Channel(channel_class::AMQPMethod::CloseOk(_))))
+    ));
+    assert_eq!(exchange(&bench, "").published_in, 3);
+    assert_eq!(bench.broker.counters().published.value(), 3);
 }
