@@ -117,13 +117,19 @@ impl Translation {
             Some('E') => {}
             Some('h') => self.pattern.push_str("[ \\t]"),
             Some('H') => self.pattern.push_str("[^ \\t]"),
+            other => self.escape_anywhere(other),
+        }
+    }
+
+    /// What follows a backslash where that means the same within a class and outside.
+    fn escape_anywhere(&mut self, next: Option<char>) {
+        match next {
             Some('e') => self.pattern.push_str("\\x1B"),
             Some(literal @ ('<' | '>')) => self.pattern.push(literal),
-            Some(other) => {
+            other => {
                 self.pattern.push('\\');
-                self.pattern.push(other);
+                self.pattern.extend(other);
             }
-            None => self.pattern.push('\\'),
         }
     }
 
@@ -178,13 +184,7 @@ impl Translation {
         match rest.next() {
             Some('h') => self.pattern.push_str(" \\t"),
             Some('b') => self.pattern.push_str("\\x08"),
-            Some('e') => self.pattern.push_str("\\x1B"),
-            Some(literal @ ('<' | '>')) => self.pattern.push(literal),
-            Some(other) => {
-                self.pattern.push('\\');
-                self.pattern.push(other);
-            }
-            None => self.pattern.push('\\'),
+            other => self.escape_anywhere(other),
         }
     }
 }

@@ -32,8 +32,8 @@ fn the_tree_is_tidy() -> io::Result<()> {
     Ok(())
 }
 
-/// Checks files given as (path from the root with `/`, text).
-fn check(sources: &[(String, String)]) -> Vec<Finding> {
+/// Parses files given as (path from the root with `/`, text); those that cannot be parsed are findings.
+fn parse(sources: &[(String, String)]) -> (Vec<Scan>, Vec<Finding>) {
     let mut scans = Vec::new();
     let mut findings = Vec::new();
     for (path, text) in sources {
@@ -46,6 +46,12 @@ fn check(sources: &[(String, String)]) -> Vec<Finding> {
     for scan in &mut scans {
         scan.mark_test_file(&test_modules);
     }
+    (scans, findings)
+}
+
+/// What the rules about single files find.
+fn check(sources: &[(String, String)]) -> Vec<Finding> {
+    let (scans, mut findings) = parse(sources);
     findings.extend(scans.iter().flat_map(rules::check));
     findings
 }
@@ -61,10 +67,7 @@ fn no_circles_are_left() -> io::Result<()> {
 }
 
 fn circles_of(sources: &[(String, String)]) -> Vec<Finding> {
-    let mut scans: Vec<Scan> = sources.iter().filter_map(|(path, text)| Scan::new(path, text).ok()).collect();
-    let test_modules: BTreeSet<Vec<String>> = scans.iter().flat_map(Scan::declared_test_modules).collect();
-    scans.iter_mut().for_each(|scan| scan.mark_test_file(&test_modules));
-    circles::check(&scans)
+    circles::check(&parse(sources).0)
 }
 
 fn read_tree(root: &Path) -> io::Result<Vec<(String, String)>> {

@@ -4,23 +4,18 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 use serde_json::{Map, Number, Value};
 
+use crate::protocol::value::as_integer;
+
 /// A table as a JSON object.
 #[must_use]
 pub fn plain(table: &FieldTable) -> Value {
     Value::Object(table.inner().iter().map(|(key, value)| (key.to_string(), plain_value(value))).collect())
 }
 
-/// The recursion is as deep as the value, whose depth was limited when it was decoded.
+/// Integers of each width are numbers, void is null. The recursion is as deep as the value, whose depth was limited when it was decoded.
 fn plain_value(value: &AMQPValue) -> Value {
     match value {
         AMQPValue::Boolean(value) => (*value).into(),
-        AMQPValue::ShortShortInt(value) => (*value).into(),
-        AMQPValue::ShortShortUInt(value) => (*value).into(),
-        AMQPValue::ShortInt(value) => (*value).into(),
-        AMQPValue::ShortUInt(value) => (*value).into(),
-        AMQPValue::LongInt(value) => (*value).into(),
-        AMQPValue::LongUInt(value) => (*value).into(),
-        AMQPValue::LongLongInt(value) => (*value).into(),
         AMQPValue::Timestamp(value) => (*value).into(),
         AMQPValue::Float(value) => number(f64::from(*value)),
         AMQPValue::Double(value) => number(*value),
@@ -32,7 +27,7 @@ fn plain_value(value: &AMQPValue) -> Value {
         AMQPValue::ByteArray(value) => String::from_utf8_lossy(value.as_slice()).into(),
         AMQPValue::FieldArray(items) => items.as_slice().iter().map(plain_value).collect(),
         AMQPValue::FieldTable(table) => plain(table),
-        AMQPValue::Void => Value::Null,
+        value => as_integer(value).map_or(Value::Null, Value::from),
     }
 }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 mod returning;
 
 use super::dead_letter::Reason;
+use super::failure_policy::{RetryPolicy, RetryType};
 use super::*;
 use crate::message::{Message, Parts, Position};
 use crate::time::Time;
@@ -513,6 +514,18 @@ fn a_settled_handle_means_nothing() {
     bench.settle(Settlement::Ack, 0);
     bench.settle(Settlement::Requeue, 0);
     assert_eq!((bench.bodies(), bench.ready()), (vec!["a".to_owned(), "b".to_owned()], 0));
+}
+
+/// Every message that comes back waits so long.
+fn retry(ms: u32) -> RetryPolicy {
+    RetryPolicy {
+        on: RetryType::All,
+        min_ms: ms,
+        max_ms: ms,
+        multiplier_percent: None,
+        steps_ms: Vec::new(),
+        jitter_percent: 0,
+    }
 }
 
 /// A random command.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::TopologyError;
-use crate::protocol::value::type_name;
+use crate::protocol::value::{as_integer, type_name};
 
 const QUEUE_TYPE: &str = "x-queue-type";
 
@@ -120,17 +120,10 @@ pub fn term(value: &AMQPValue) -> String {
 
 /// Integers and timestamps, whatever their width.
 pub(super) fn whole(value: &AMQPValue) -> Option<i128> {
-    Some(match value {
-        AMQPValue::ShortShortInt(value) => (*value).into(),
-        AMQPValue::ShortShortUInt(value) => (*value).into(),
-        AMQPValue::ShortInt(value) => (*value).into(),
-        AMQPValue::ShortUInt(value) => (*value).into(),
-        AMQPValue::LongInt(value) => (*value).into(),
-        AMQPValue::LongUInt(value) => (*value).into(),
-        AMQPValue::LongLongInt(value) => (*value).into(),
-        AMQPValue::Timestamp(value) => (*value).into(),
-        _ => return None,
-    })
+    match value {
+        AMQPValue::Timestamp(value) => Some((*value).into()),
+        value => as_integer(value).map(i128::from),
+    }
 }
 
 /// Strings and byte arrays.

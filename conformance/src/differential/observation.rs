@@ -58,29 +58,10 @@ pub fn message(message: &Message) -> String {
 }
 
 fn props(props: &Props) -> String {
-    let texts = [
-        ("content-type", &props.content_type),
-        ("content-encoding", &props.content_encoding),
-        ("correlation-id", &props.correlation_id),
-        ("reply-to", &props.reply_to),
-        ("expiration", &props.expiration),
-        ("message-id", &props.message_id),
-        ("type", &props.kind),
-        ("user-id", &props.user_id),
-        ("app-id", &props.app_id),
-        ("cluster-id", &props.cluster_id),
-    ];
-    let numbers = [
-        ("delivery-mode", props.delivery_mode.map(u64::from)),
-        ("priority", props.priority.map(u64::from)),
-        ("timestamp", props.timestamp),
-    ];
-    let texts =
-        texts.iter().filter_map(|(key, text)| Some(format!(" {key}={}", values::word(text.as_ref()?))));
-    let numbers = numbers.iter().filter_map(|(key, number)| Some(format!(" {key}={}", (*number)?)));
+    let plain = values::properties(props).into_iter().map(|(key, value)| format!(" {key}={value}"));
     let headers =
         props.headers.iter().map(|headers| format!(" headers={}", values::write_table(&sorted(headers))));
-    texts.chain(numbers).chain(headers).collect()
+    plain.chain(headers).collect()
 }
 
 /// A table has no order; and when a message died differs from run to run.

@@ -149,34 +149,10 @@ fn write_delivery(method: &str, delivery: &Delivery) -> Line {
 
 fn write_publish(publish: &Publish) -> Line {
     let props = &publish.props;
-    let texts = [
-        ("content-type", &props.content_type),
-        ("content-encoding", &props.content_encoding),
-        ("correlation-id", &props.correlation_id),
-        ("reply-to", &props.reply_to),
-        ("expiration", &props.expiration),
-        ("message-id", &props.message_id),
-        ("type", &props.kind),
-        ("user-id", &props.user_id),
-        ("app-id", &props.app_id),
-        ("cluster-id", &props.cluster_id),
-    ];
-    let numbers = [
-        ("delivery-mode", props.delivery_mode.map(u64::from)),
-        ("priority", props.priority.map(u64::from)),
-        ("timestamp", props.timestamp),
-    ];
     let mut line = Line::new("basic.publish").word(&publish.exchange).word(&publish.key);
     line = line.bits(publish.bits, PUBLISH).pair("body", &word(&publish.body));
     line = if publish.count == 1 { line } else { line.pair("count", &publish.count.to_string()) };
-    line = texts
-        .iter()
-        .filter_map(|(key, text)| Some((key, text.as_ref()?)))
-        .fold(line, |line, (key, text)| line.pair(key, &word(text)));
-    line = numbers
-        .iter()
-        .filter_map(|(key, number)| Some((key, (*number)?)))
-        .fold(line, |line, (key, number)| line.pair(key, &number.to_string()));
+    line = values::properties(props).into_iter().fold(line, |line, (key, value)| line.pair(key, &value));
     match &props.headers {
         Some(headers) => line.pair("headers", &values::write_table(headers)),
         None => line,

@@ -1,7 +1,7 @@
 //! Field values as text: the wire's type letter, a colon, the value. `I:5`, `S:"text"`, `t:true`, `V:`, `A:[I:1, I:2]`,
 //! `F:{key=I:1}`, `D:2/314`, `x:00ff`.
 
-use crate::codec::{Table, Value};
+use crate::codec::{Props, Table, Value};
 
 /// Writes a value.
 pub fn write(value: &Value) -> String {
@@ -30,6 +30,30 @@ pub fn write(value: &Value) -> String {
 pub fn write_table(table: &Table) -> String {
     let entry = |(key, value): &(String, Value)| format!("{}={}", word(key), write(value));
     format!("{{{}}}", table.iter().map(entry).collect::<Vec<_>>().join(", "))
+}
+
+/// A message's properties but its headers: each that is there, with its value as a word.
+pub fn properties(props: &Props) -> Vec<(&'static str, String)> {
+    let texts = [
+        ("content-type", &props.content_type),
+        ("content-encoding", &props.content_encoding),
+        ("correlation-id", &props.correlation_id),
+        ("reply-to", &props.reply_to),
+        ("expiration", &props.expiration),
+        ("message-id", &props.message_id),
+        ("type", &props.kind),
+        ("user-id", &props.user_id),
+        ("app-id", &props.app_id),
+        ("cluster-id", &props.cluster_id),
+    ];
+    let numbers = [
+        ("delivery-mode", props.delivery_mode.map(u64::from)),
+        ("priority", props.priority.map(u64::from)),
+        ("timestamp", props.timestamp),
+    ];
+    let texts = texts.into_iter().filter_map(|(key, text)| Some((key, word(text.as_ref()?))));
+    let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, number?.to_string())));
+    texts.chain(numbers).collect()
 }
 
 /// A text, in quotes if it needs them.

@@ -1,7 +1,7 @@
 //! Looking at messages, and that it changes nothing.
 
 use super::super::attempts::WaitKind;
-use super::super::failure_policy::{FailurePolicy, Parking, RetryPolicy, RetryType};
+use super::super::failure_policy::{FailurePolicy, Parking};
 use super::*;
 
 const STATES: [PeekState; 4] = [PeekState::Ready, PeekState::Unacked, PeekState::Delayed, PeekState::Parked];
@@ -67,17 +67,6 @@ fn holder(peeked: &Peeked) -> &Holder {
 
 fn failing(failure: FailurePolicy) -> Bench {
     Bench::durable(|options| options.failure = failure)
-}
-
-fn retry(ms: u32) -> Option<RetryPolicy> {
-    Some(RetryPolicy {
-        on: RetryType::All,
-        min_ms: ms,
-        max_ms: ms,
-        multiplier_percent: None,
-        steps_ms: Vec::new(),
-        jitter_percent: 0,
-    })
 }
 
 #[test]
@@ -213,7 +202,7 @@ fn unacked_ones_of_several_timeouts_are_shown_by_age() {
 #[test]
 fn delayed_and_parked_ones_tell_until_when_and_why() {
     let parking = Some(Parking { after: 3, ttl_ms: 9000, limit: None });
-    let mut bench = failing(FailurePolicy { retry: retry(100), parking, ..FailurePolicy::default() });
+    let mut bench = failing(FailurePolicy { retry: Some(retry(100)), parking, ..FailurePolicy::default() });
     bench.consume(1, 0);
     bench.publish(&["a", "b"]);
     let broken = || Some("broken".into());
@@ -238,7 +227,7 @@ fn delayed_and_parked_ones_tell_until_when_and_why() {
 
 #[test]
 fn what_waits_out_of_memory_is_shown_by_when_it_is_due() {
-    let mut bench = failing(FailurePolicy { retry: retry(5000), ..FailurePolicy::default() });
+    let mut bench = failing(FailurePolicy { retry: Some(retry(5000)), ..FailurePolicy::default() });
     bench.queue =
         Queue::new(QueueOptions { window: TINY, ..bench.queue.options().clone() }, Position(1), Time::ZERO);
     bench.consume(1, 0);
@@ -275,7 +264,7 @@ fn story(bench: &mut Bench) -> impl PartialEq + std::fmt::Debug + use<> {
 
 fn any_failure_policy() -> impl Strategy<Value = FailurePolicy> {
     (proptest::option::of(1..20_u32), proptest::option::of(1..3_u32)).prop_map(|(ms, after)| FailurePolicy {
-        retry: ms.and_then(retry),
+        retry: ms.map(retry),
         parking: after.map(|after| Parking { after, ttl_ms: 30, limit: None }),
         ..FailurePolicy::default()
     })

@@ -1,6 +1,6 @@
 //! Messages that are unacked, or wait for another attempt, and are not in memory.
 
-use super::super::failure_policy::{FailurePolicy, Parking, RetryPolicy, RetryType};
+use super::super::failure_policy::{FailurePolicy, Parking};
 use super::*;
 
 /// Some eight messages unacked in memory, two in a bundle.
@@ -12,17 +12,6 @@ fn bench(change: impl FnOnce(&mut QueueOptions)) -> Bench {
     let mut options = QueueOptions { durable: true, window: TINY, ..QueueOptions::default() };
     change(&mut options);
     Bench::new(options)
-}
-
-fn retry(ms: u32) -> RetryPolicy {
-    RetryPolicy {
-        on: RetryType::All,
-        min_ms: ms,
-        max_ms: ms,
-        multiplier_percent: None,
-        steps_ms: Vec::new(),
-        jitter_percent: 0,
-    }
 }
 
 /// A consumer that has so many messages.
