@@ -5,7 +5,9 @@
 //! ```sh
 //! cargo bench --bench instructions -- [--rows a,b,d,f] [--messages N] BINARY [OTHER BINARY]
 //! ```
-//! With two binaries (before and after a change) it prints both and their ratio. Needs valgrind.
+//! With two binaries (before and after a change) it prints both and their ratio, of all instructions and of those in Coney's
+//! own functions: in row d the store engine's threads wait for each other in a loop, so that all of them vary by far. Needs
+//! valgrind.
 
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 #![allow(clippy::disallowed_methods, reason = "a bench has deadlines of its own")]
@@ -95,26 +97,36 @@ impl Options {
 
 fn compare(options: Options) -> Result<()> {
     for row in options.rows {
-        let mut counts = Vec::new();
-        for binary in &options.binaries {
-            counts.push(per_message(binary, row, options.messages)?);
+        let counts: Vec<[f64; 2]> = options
+            .binaries
+            .iter()
+            .map(|binary| per_message(binary, row, options.messages))
+            .collect::<Result<_>>()?;
+        for (index, what) in ["all", "Coney's own"].into_iter().enumerate() {
+            let counts: Vec<f64> = counts.iter().map(|count| count[index]).collect();
+            println!("row {}: instructions per message, {what}: {}", row.name, described(&counts));
         }
-        let figures: Vec<String> = counts.iter().map(|count| format!("{count:.0}")).collect();
-        let ratio =
-            if let [before, after] = counts[..] { format!("  {:.3}", after / before) } else { String::new() };
-        println!("row {}: {} instructions per message{ratio}", row.name, figures.join(" -> "));
     }
     Ok(())
 }
 
-fn per_message(binary: &Path, row: Row, messages: u64) -> Result<f64> {
-    let short = instructions(binary, row, WARM_UP)?;
-    let long = instructions(binary, row, WARM_UP + messages)?;
-    Ok((long as f64 - short as f64) / messages as f64)
+fn described(counts: &[f64]) -> String {
+    let figures: Vec<String> = counts.iter().map(|count| format!("{count:.0}")).collect();
+    match counts {
+        [before, after] => format!("{}  {:.3}", figures.join(" -> "), after / before),
+        _ => figures.join(" -> "),
+    }
 }
 
-/// Instructions of the broker's whole life with so many messages in it.
-fn instructions(binary: &Path, row: Row, messages: u64) -> Result<u64> {
+/// All instructions, and those in Coney's own functions.
+fn per_message(binary: &Path, row: Row, messages: u64) -> Result<[f64; 2]> {
+    let short = instructions(binary, row, WARM_UP)?;
+    let long = instructions(binary, row, WARM_UP + messages)?;
+    Ok([0, 1].map(|index| (long[index] as f64 - short[index] as f64) / messages as f64))
+}
+
+/// Instructions of the broker's whole life with so many messages in it: all, and those in Coney's own functions.
+fn instructions(binary: &Path, row: Row, messages: u64) -> Result<[u64; 2]> {
     let folder = std::env::temp_dir().join(format!("coney-instructions-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let counted = Broker::start(binary, &folder).and_then(|mut broker| {
@@ -130,13 +142,15 @@ struct Broker {
     child: Child,
     uri: Uri,
     log: PathBuf,
+    profile: PathBuf,
 }
 
 impl Broker {
     fn start(binary: &Path, folder: &Path) -> Result<Self> {
-        let log = folder.join("valgrind.log");
+        let (log, profile) = (folder.join("valgrind.log"), folder.join("callgrind.out"));
         let mut child = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg("--tool=callgrind")
+            .arg(format!("--callgrind-out-file={}", profile.display()))
             .arg(format!("--log-file={}", log.display()))
             .arg(binary)
             .args(["--amqp", "127.0.0.1:0", "--data-dir"])
@@ -151,19 +165,28 @@ impl Broker {
         let at = line.find("amqp://").ok_or_else(|| format!("no address in `{line}`"))?;
         let end = |character: char| character.is_whitespace() || ",;".contains(character);
         let address = line[at..].split(end).next().unwrap_or_default().trim_end_matches(':');
-        Ok(Self { child, uri: Uri::parse(address)?, log })
+        Ok(Self { child, uri: Uri::parse(address)?, log, profile })
     }
 
     /// Ends it in order, because callgrind reports at the end.
-    fn stop(&mut self) -> Result<u64> {
+    fn stop(&mut self) -> Result<[u64; 2]> {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status()?;
         self.child.wait()?;
         let log = std::fs::read_to_string(&self.log)?;
         let collected = log.lines().find_map(|line| line.split("Collected :").nth(1));
         let count = collected.ok_or_else(|| format!("callgrind counted nothing: {log}"))?;
-        Ok(count.trim().parse()?)
+        Ok([count.trim().parse()?, own(&self.profile)?])
     }
+}
+
+/// What callgrind's report has under names of this crate.
+fn own(profile: &Path) -> Result<u64> {
+    let report = Command::new("callgrind_annotate").arg("--threshold=100").arg(profile).output()?;
+    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    let first = |line: &str| line.split_whitespace().next().map(|count| count.replace(',', ""));
+    let counts = report.lines().filter(|line| line.contains("coney::")).filter_map(first);
+    counts.map(|count| Ok(count.parse::<u64>()?)).sum()
 }
 
 impl Drop for Broker {
