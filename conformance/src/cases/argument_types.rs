@@ -258,7 +258,47 @@ async fn each_value(ctx: &Ctx, of: Of, key: &str, rule: Rule) -> Check {
     Ok(())
 }
 
+/// Arguments of a classic queue in the order in which RabbitMQ 4.0 checks them, each with a value that none takes.
+const IN_ORDER: &[&str] = &[
+    "x-dead-letter-exchange",
+    "x-queue-type",
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-routing-key",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-overflow",
+    "x-queue-mode",
+    "x-queue-version",
+    "x-single-active-consumer",
+    "x-queue-leader-locator",
+];
+
+/// Of two wrong arguments the error names the one that is checked first.
+async fn first_of_two(raw: &mut Raw, ctx: &Ctx, first: &str, second: &str) -> Check {
+    let wrong = table([(second, Value::Void), (first, Value::Void)]);
+    raw.send(methods::queue_declare(&ctx.name("two"), q::EXCLUSIVE, wrong)).await;
+    match raw.refused_before((50, 11)).await? {
+        Some(Scope::channel(406, text, _)) if text.contains(&format!("arg '{first}'")) => Ok(()),
+        found => fail(format!("{first} and {second} are wrong: {found:?}, expected one that names {first}")),
+    }
+}
+
 crate::cases! {
+    "queue.declare.argument-order", "Two wrong arguments of queue.declare", REF,
+    "406 that names the one that RabbitMQ 4.0 checks first", |ctx| {
+        let mut raw = ctx.open().await?;
+        let mut channel = 0;
+        for (at, first) in IN_ORDER.iter().enumerate() {
+            for second in IN_ORDER.iter().skip(at + 1) {
+                channel += 1;
+                raw.switch(channel).await?;
+                first_of_two(&mut raw, &ctx, first, second).await?;
+            }
+        }
+        raw.close().await;
+    }
     "queue.declare.argument-types", "Each argument of queue.declare with each type of value", REF,
     "406 for what is of the wrong type or out of range, void included, and for nothing else", |ctx| {
         for (key, rule) in QUEUE {

@@ -174,9 +174,9 @@ impl Pair {
         let (left, right) = (&self.comparable(left), &self.comparable(right));
         let (mut reasons, mut start) = (Vec::new(), 0);
         while let Some(difference) = comparison::first(left, right, start) {
-            let operation =
-                program.operations.get(difference.step).map(ToString::to_string).unwrap_or_default();
-            let Some(rule) = self.known.explains(&operation, &difference) else { return Err(difference) };
+            let operations: Vec<String> =
+                program.operations.iter().take(difference.step + 1).map(ToString::to_string).collect();
+            let Some(rule) = self.known.explains(&operations, &difference) else { return Err(difference) };
             reasons.push(rule.reason.clone());
             if !rule.goes_on {
                 break;

@@ -3,10 +3,12 @@
 //! A file is JSON: `left` and `right`, who the brokers are (`product`, a beginning of `version`, `platform`; all optional), and
 //! `differences`, each with `operation` (a pattern of its line), `left` and `right` (patterns of the lines that only that side
 //! saw; every line needs one, and every pattern a line), `reason`, and `goes_on`: whether the brokers are in the same state
-//! afterwards, so that the rest of the program still counts. In a pattern `*` stands for anything. `headers` has names of
-//! message headers that only one of the two sets, each with the reason: they are not compared.
+//! afterwards, so that the rest of the program still counts. `given`, if there, is a pattern that this operation or an earlier
+//! one has to fit, and `may` has patterns of lines that either side may have seen besides. In a pattern `*` stands for anything,
+//! and `$q` for a name that is the same in all patterns of the rule. `headers` has names of message headers that only one of the
+//! two sets, each with the reason: they are not compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -32,8 +34,11 @@ pub struct Known {
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     operation: String,
+    given: Option<String>,
     left: Vec<String>,
     right: Vec<String>,
+    #[serde(default)]
+    may: Vec<String>,
     /// Why they differ.
     pub reason: String,
     /// Whether the rest of the program can be compared.
@@ -109,13 +114,30 @@ impl Known {
         self.headers.iter().fold(line.to_owned(), |line, name| without_header(&line, name))
     }
 
-    /// The rule that explains a difference.
-    pub fn explains(&self, operation: &str, difference: &Difference) -> Option<&Rule> {
-        self.rules.iter().find(|rule| {
-            fits(&rule.operation, operation)
-                && all_fit(&rule.left, &difference.left)
-                && all_fit(&rule.right, &difference.right)
-        })
+    /// The rule that explains a difference, which came after the last of these operations.
+    pub fn explains(&self, operations: &[String], difference: &Difference) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.explains(operations, difference))
+    }
+}
+
+impl Rule {
+    fn explains(&self, operations: &[String], difference: &Difference) -> bool {
+        let names: BTreeSet<&str> = match self.given {
+            Some(_) => operations.iter().flat_map(|operation| operation.split(' ')).collect(),
+            None => BTreeSet::from([""]),
+        };
+        names.into_iter().any(|name| self.explains_with(name, operations, difference))
+    }
+
+    fn explains_with(&self, name: &str, operations: &[String], difference: &Difference) -> bool {
+        let named = |pattern: &str| pattern.replace("$q", name);
+        let all_named =
+            |patterns: &[String]| patterns.iter().map(|pattern| named(pattern)).collect::<Vec<_>>();
+        let may = all_named(&self.may);
+        operations.last().is_some_and(|operation| fits(&named(&self.operation), operation))
+            && self.given.as_ref().is_none_or(|given| operations.iter().any(|line| fits(&named(given), line)))
+            && all_fit(&all_named(&self.left), &may, &difference.left)
+            && all_fit(&all_named(&self.right), &may, &difference.right)
     }
 }
 
@@ -133,9 +155,9 @@ fn without_header(line: &str, name: &str) -> String {
     format!("{before}{space}{rest}")
 }
 
-/// Whether every line has a pattern and every pattern a line.
-fn all_fit(patterns: &[String], lines: &[String]) -> bool {
-    lines.iter().all(|line| patterns.iter().any(|pattern| fits(pattern, line)))
+/// Whether every line has a pattern and every pattern a line, but those that only may be there.
+fn all_fit(patterns: &[String], may: &[String], lines: &[String]) -> bool {
+    lines.iter().all(|line| patterns.iter().chain(may).any(|pattern| fits(pattern, line)))
         && patterns.iter().all(|pattern| lines.iter().any(|line| fits(pattern, line)))
 }
 
@@ -211,13 +233,34 @@ mod tests {
             known.add(FILE, left, right).unwrap();
             known
         };
-        let rule = "A1 queue.declare q1";
+        let rule = &["A1 queue.declare q1".to_owned()];
         assert!(known(&coney, &rabbit).explains(rule, &difference).is_some());
         assert!(known(&rabbit, &coney).explains(rule, &turned).is_some());
         assert!(known(&rabbit, &coney).explains(rule, &difference).is_none());
         assert!(known(&coney, &broker("3.10.8", "Erlang/OTP")).explains(rule, &difference).is_none());
-        assert!(known(&coney, &rabbit).explains("A1 queue.delete q1", &difference).is_none());
+        assert!(known(&coney, &rabbit).explains(&["A1 queue.delete q1".to_owned()], &difference).is_none());
         let more = Difference { step: 0, left: vec![], right: no };
         assert!(known(&coney, &rabbit).explains(rule, &more).is_none());
+    }
+    #[test]
+    fn a_rule_can_ask_for_what_came_before_and_binds_its_name() {
+        const FILE: &str = r#"{"left": {}, "right": {}, "differences": [{"operation": "* basic.nack *", "given": "* queue.declare $q *x-max-length=*",
+            "left": ["* < $q: *"], "right": [], "may": ["~$q *"], "reason": "why"}]}"#;
+        let either = broker("4.0.5", "Rust");
+        let mut known = Known::default();
+        known.add(FILE, &either, &either).unwrap();
+        let explains = |operations: &[&str], left: &[&str], right: &[&str]| {
+            let texts = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+            let difference = Difference { step: 0, left: texts(left), right: texts(right) };
+            known.explains(&texts(operations), &difference).is_some()
+        };
+        let program = ["A1 queue.declare q1 x-max-length=I:1", "A1 queue.declare q2", "A1 basic.nack q1 0"];
+        assert!(explains(&program, &["A1 t < q1: m0"], &[]));
+        assert!(explains(&program, &["A1 t < q1: m0", "~q1 0 ready"], &["~q1 1 ready"]));
+        assert!(!explains(&program, &["A1 t < q1: m0"], &["~q2 1 ready"]));
+        assert!(!explains(&program, &["A1 t < q2: m0"], &[]));
+        assert!(!explains(&program, &["~q1 0 ready"], &["~q1 1 ready"]));
+        assert!(!explains(&program[1..], &["A1 t < q1: m0"], &[]));
+        assert!(!explains(&program[..2], &["A1 t < q1: m0"], &[]));
     }
 }

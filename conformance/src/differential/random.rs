@@ -7,15 +7,14 @@ pub struct Random(u64);
 impl Random {
     /// The numbers of a seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        // Seeds are neighbours. Their numbers would be each other's, only later, if the state were not mixed first.
+        Self(mixed(seed.wrapping_add(GAMMA)))
     }
 
     /// Any number.
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        self.0 = self.0.wrapping_add(GAMMA);
+        mixed(self.0)
     }
 
     /// A number below `limit`; 0 if that is 0.
@@ -56,22 +55,29 @@ impl Random {
     }
 }
 
+/// What SplitMix64 adds to its state at each step.
+const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+
+const fn mixed(state: u64) -> u64 {
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn a_seed_has_its_numbers() {
+    fn a_seed_has_its_numbers_and_shares_none_with_its_neighbours() {
         let numbers = |seed| {
-            (0..5)
-                .map({
-                    let mut random = Random::new(seed);
-                    move |_| random.next()
-                })
-                .collect::<Vec<_>>()
+            let mut random = Random::new(seed);
+            (0..100).map(|_| random.next()).collect::<BTreeSet<_>>()
         };
         assert_eq!(numbers(7), numbers(7));
-        assert_ne!(numbers(7), numbers(8));
+        assert!((8..20).all(|seed| numbers(7).is_disjoint(&numbers(seed))));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A queue's settings, and the arguments that they come from.
 
 mod arguments;
+mod checking;
 mod failure_arguments;
 mod policy_arguments;
 mod queue_options;

@@ -72,21 +72,19 @@ impl QueueOptions {
         arguments: &FieldTable,
     ) -> Result<Self, OptionsError> {
         let args = Arguments { thing, table: arguments };
-        // RabbitMQ looks at the type first: it decides what the other arguments may be.
-        let is_quorum = args.is_quorum()?;
-        args.check_inert()?;
+        args.check_known()?;
         let options = Self {
             durable: durable && !exclusive,
             auto_delete,
             message_ttl_ms: args.milliseconds("x-message-ttl")?,
-            expires_ms: args.positive_number("x-expires").and(args.milliseconds("x-expires"))?,
+            expires_ms: args.expires()?,
             length_max: args.non_negative("x-max-length")?,
             length_bytes_max: args.non_negative("x-max-length-bytes")?,
             overflow: args.overflow()?,
             dead_letter_exchange: args.dead_letter_exchange()?,
-            dead_letter_routing_key: args.string("x-dead-letter-routing-key")?,
+            dead_letter_routing_key: args.dead_letter_routing_key()?,
             priority_max: args.priority_max()?,
-            is_quorum,
+            is_quorum: args.is_quorum()?,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,
@@ -94,59 +92,17 @@ impl QueueOptions {
             delays: false,
             window: Window::default(),
         };
-        if options.dead_letter_routing_key.is_some() && options.dead_letter_exchange.is_none() {
-            return Err(args.invalid("x-dead-letter-routing-key", "routing_key_but_no_dlx_defined"));
-        }
         args.check_queue_type(durable, exclusive)?;
         Ok(options)
     }
 }
 
-/// Arguments that say where and how RabbitMQ keeps a queue, with the values that are allowed. They have no effect here.
-const INERT: &[(&str, Allowed, &str)] = &[
-    ("x-dead-letter-strategy", Allowed::Texts(&["at-most-once", "at-least-once"]), "invalid_dlx_strategy"),
-    ("x-queue-mode", Allowed::Texts(&["default", "lazy"]), "\"unsupported queue mode '{}'\""),
-    ("x-queue-version", Allowed::Numbers(&[1, 2]), "\"unsupported queue version '{}'\""),
-    ("x-queue-leader-locator", Allowed::Texts(LEADER_LOCATORS), "invalid_queue_locator_arg"),
-    ("x-max-in-memory-length", Allowed::AnyNumber, ""),
-    ("x-max-in-memory-bytes", Allowed::AnyNumber, ""),
-    ("x-quorum-initial-group-size", Allowed::Positive, ""),
-];
-
-/// RabbitMQ 4.0 still knows the old names, too.
-const LEADER_LOCATORS: &[&str] = &["client-local", "balanced", "random", "least-leaders", "min-masters"];
-
-/// Values that an argument may have.
-#[derive(Clone, Copy, Debug)]
-enum Allowed {
-    Texts(&'static [&'static str]),
-    Numbers(&'static [u64]),
-    AnyNumber,
-    Positive,
-}
-
 impl Arguments<'_> {
-    fn check_inert(&self) -> Result<(), OptionsError> {
-        for (key, allowed, why) in INERT {
-            let wrong =
-                |found: &dyn std::fmt::Display| Err(self.invalid(key, why.replace("{}", &found.to_string())));
-            match allowed {
-                Allowed::AnyNumber => drop(self.non_negative(key)?),
-                Allowed::Positive => drop(self.positive_number(key)?),
-                Allowed::Texts(texts) => match self.string(key)? {
-                    Some(text) if !texts.contains(&text.as_str()) => return wrong(&text),
-                    _ => {}
-                },
-                Allowed::Numbers(numbers) => match self.non_negative(key)? {
-                    Some(number) if !numbers.contains(&number) => return wrong(&number),
-                    _ => {}
-                },
-            }
-        }
-        Ok(())
+    pub(super) fn expires(&self) -> Result<Option<u64>, OptionsError> {
+        self.positive_number("x-expires").and(self.milliseconds("x-expires"))
     }
 
-    fn dead_letter_exchange(&self) -> Result<Option<String>, OptionsError> {
+    pub(super) fn dead_letter_exchange(&self) -> Result<Option<String>, OptionsError> {
         const KEY: &str = "x-dead-letter-exchange";
         match self.value(KEY) {
             None | Some(AMQPValue::LongString(_) | AMQPValue::ShortString(_)) => self.string(KEY),
@@ -156,7 +112,16 @@ impl Arguments<'_> {
         }
     }
 
-    fn overflow(&self) -> Result<Overflow, OptionsError> {
+    pub(super) fn dead_letter_routing_key(&self) -> Result<Option<String>, OptionsError> {
+        const KEY: &str = "x-dead-letter-routing-key";
+        let routing_key = self.string(KEY)?;
+        if routing_key.is_some() && self.value("x-dead-letter-exchange").is_none() {
+            return Err(self.invalid(KEY, "routing_key_but_no_dlx_defined"));
+        }
+        Ok(routing_key)
+    }
+
+    pub(super) fn overflow(&self) -> Result<Overflow, OptionsError> {
         match self.string("x-overflow")?.as_deref() {
             None | Some("drop-head") => Ok(Overflow::DropHead),
             Some("reject-publish") => Ok(Overflow::RejectPublish),
@@ -165,7 +130,7 @@ impl Arguments<'_> {
         }
     }
 
-    fn priority_max(&self) -> Result<Option<u8>, OptionsError> {
+    pub(super) fn priority_max(&self) -> Result<Option<u8>, OptionsError> {
         let Some(number) = self.non_negative("x-max-priority")? else { return Ok(None) };
         let too_big = || self.invalid("x-max-priority", format!("{{max_value_exceeded,{number}}}"));
         u8::try_from(number).map(Some).map_err(|_| too_big())
@@ -175,7 +140,7 @@ impl Arguments<'_> {
         Deduplication::parse(self.table, false).map_err(|error| self.invalid(error.key, error.why))
     }
 
-    fn is_quorum(&self) -> Result<bool, OptionsError> {
+    pub(super) fn is_quorum(&self) -> Result<bool, OptionsError> {
         match self.string("x-queue-type")?.as_deref() {
             None | Some("classic") => Ok(false),
             Some("quorum") => Ok(true),
