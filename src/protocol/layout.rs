@@ -4,7 +4,7 @@
 //! walked here first: what passes has every field in place, tables that are well formed and not too deep, and nothing
 //! behind the last field.
 
-use super::method::MethodId;
+use super::method_id::MethodId;
 use super::table::{self, TableError};
 
 /// A method's argument; bits share an octet (spec section 4.2.5.2).

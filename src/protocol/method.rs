@@ -9,23 +9,9 @@ use amq_protocol::protocol::{
 
 use super::Octets;
 use super::layout::{self, Fault};
+pub use super::method_id::MethodId;
 use super::reply::ReplyCode;
 use super::table::TableError;
-
-/// Names a method.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct MethodId {
-    /// Its class.
-    pub class: u16,
-    /// Its number in the class.
-    pub method: u16,
-}
-
-impl std::fmt::Display for MethodId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.class, self.method)
-    }
-}
 
 /// A decoded method. Those that only a server sends decode as well: it is for the session to refuse them.
 #[derive(Clone, Debug, PartialEq)]

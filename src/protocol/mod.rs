@@ -9,6 +9,7 @@ pub mod encode;
 pub mod frame;
 mod layout;
 pub mod method;
+mod method_id;
 mod octets;
 mod output;
 pub mod reply;

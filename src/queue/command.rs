@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attempts::Ending;
 use super::consumers::PrefetchShare;
-use super::ids::{ConnectionId, ConsumerKey, Handle};
+use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 use super::options::{OwnTimeout, QueueOptions};
 use super::peek::Peek;
 use crate::dedup::DedupKeys;
@@ -175,15 +175,6 @@ pub struct Consume {
     pub ack_timeout: OwnTimeout,
     /// Its consumer tag and its client's address. Dead letters carry them, to help find out why a message failed.
     pub name: ConsumerName,
-}
-
-/// What people know a consumer by.
-#[derive(Clone, Debug, Default)]
-pub struct ConsumerName {
-    /// Its tag.
-    pub tag: Arc<str>,
-    /// Its connection's address.
-    pub peer: Arc<str>,
 }
 
 /// A message that comes back to memory.

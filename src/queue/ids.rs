@@ -1,5 +1,7 @@
 //! Names: of connections, of consumers, of deliveries.
 
+use std::sync::Arc;
+
 use crate::message::Position;
 
 /// Names a connection within one run of the broker.
@@ -15,6 +17,15 @@ pub struct ConsumerKey {
     pub channel: u16,
     /// Unique within the connection.
     pub number: u32,
+}
+
+/// What people know a consumer by.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerName {
+    /// Its tag.
+    pub tag: Arc<str>,
+    /// Its connection's address.
+    pub peer: Arc<str>,
 }
 
 /// Where an unacked message stands: given out with each delivery, handed back to settle it.

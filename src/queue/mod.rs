@@ -45,14 +45,12 @@ mod waiting;
 mod window;
 
 pub use attempts::{Attempts, Ending, WaitKind};
-pub use command::{
-    Command, Consume, ConsumerName, DedupPublish, Disposition, LoadedMessage, Publish, Settlement,
-};
+pub use command::{Command, Consume, DedupPublish, Disposition, LoadedMessage, Publish, Settlement};
 pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
 pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Page, Range, StoreAppend, TimedOut};
-pub use ids::{ConnectionId, ConsumerKey, Handle};
+pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};
 pub use peek::{Holder, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};

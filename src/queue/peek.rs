@@ -1,8 +1,7 @@
 //! Looking at messages without touching them.
 
 use super::attempts::{Attempts, WaitKind};
-use super::command::ConsumerName;
-use super::ids::ConnectionId;
+use super::ids::{ConnectionId, ConsumerName};
 use crate::message::{Message, Position};
 use crate::time::Time;
 

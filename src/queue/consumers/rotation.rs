@@ -11,9 +11,9 @@ use foldhash::HashMap;
 use slab::Slab;
 
 use super::channel_prefetch::PrefetchShare;
-use crate::queue::command::{Consume, ConsumerName};
+use crate::queue::command::Consume;
 use crate::queue::delivery::Delivery;
-use crate::queue::ids::{ConnectionId, ConsumerKey};
+use crate::queue::ids::{ConnectionId, ConsumerKey, ConsumerName};
 use crate::queue::unacked::TimeoutId;
 
 /// Bytes of deliveries on their way to one consumer's socket: enough to keep it busy between two wake-ups, little enough
