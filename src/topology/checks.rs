@@ -2,11 +2,13 @@
 
 use crate::protocol::value::type_name;
 
+use super::error::TopologyError;
+use super::graph::Topology;
 use super::spec::{
     ALTERNATE_EXCHANGE, Binding, DELAYED_EXCHANGE, DELAYED_TYPE, Destination, ExchangeKind, ExchangeSpec,
 };
-use super::{Topology, TopologyError, equivalence, hash, headers, ring};
-use crate::dedup::{self, Deduplication, ExchangeDedup, SettingError};
+use super::{equivalence, hash, headers, ring};
+use crate::dedup;
 use amq_protocol::types::AMQPValue;
 
 /// Names that begin so belong to the broker.
@@ -130,18 +132,12 @@ fn check_equivalence(
     equivalence::check_arguments("exchange", name, vhost, &[DELAYED_TYPE, DELAYED_EXCHANGE], now, new)
 }
 
-/// How an exchange's duplicates are recognised, if it is to have deduplication.
-pub(super) fn scope(spec: &ExchangeSpec) -> Result<Option<ExchangeDedup>, SettingError> {
-    let settings = Deduplication::parse(&spec.arguments, spec.kind == ExchangeKind::Deduplication)?;
-    Ok(settings.map(|settings| ExchangeDedup { exchange: spec.name.as_str().into(), settings }))
-}
-
 fn check_deduplication(spec: &ExchangeSpec, vhost: &str) -> Result<(), TopologyError> {
     let invalid = |key: &str, why: &str| {
         let text = format!("invalid arg '{key}' for exchange '{}' in vhost '{vhost}': {why}", spec.name);
         TopologyError::PreconditionFailed(text)
     };
-    let scope = scope(spec).map_err(|error| invalid(error.key, &error.why))?;
+    let scope = spec.dedup().map_err(|error| invalid(error.key, &error.why))?;
     // Duplicates are known by the queue that had the first, and chance would take them to another.
     let kind = spec.routes_as().unwrap_or(spec.kind);
     if scope.is_some() && matches!(kind, ExchangeKind::Random | ExchangeKind::LocalRandom) {

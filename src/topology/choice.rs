@@ -6,10 +6,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Binding;
 use super::edges::{Edge, Target, VecSet};
 use super::hash::{hash_bytes, mix, one_of};
 use super::identity::identity;
+use super::spec::Binding;
 
 /// The bindings of an `x-modulus-hash` exchange, sorted by their identity.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@
 //! the plugin cannot read, some are routed at once and some end the connection with an internal error. Here all of them are an
 //! error of the publisher's, so that no message comes early unnoticed.
 
-use super::headers::HeaderValue;
+use super::header_value::HeaderValue;
 
 /// The header's name.
 pub const DELAY: &[u8] = b"x-delay";

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::TopologyError;
+use super::error::TopologyError;
 use crate::protocol::value::{as_integer, type_name};
 
 const QUEUE_TYPE: &str = "x-queue-type";

@@ -6,8 +6,10 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::headers::{HeaderSource, HeaderValue};
-use super::{ExchangeSpec, TopologyError};
+use super::error::TopologyError;
+use super::header_source::{HashProperty, HeaderSource};
+use super::header_value::HeaderValue;
+use super::spec::ExchangeSpec;
 use crate::protocol::value::type_name;
 
 /// The exchange argument that names the header to hash.
@@ -16,28 +18,6 @@ const HASH_HEADER: &str = "hash-header";
 const HASH_PROPERTY: &str = "hash-property";
 /// `hash-header` as LavinMQ calls it. Its `x-algorithm` (`ring`, `jump`) changes nothing here: both promise the same.
 const X_HASH_ON: &str = "x-hash-on";
-
-/// A property that an exchange can hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HashProperty {
-    /// `message_id`
-    MessageId,
-    /// `correlation_id`
-    CorrelationId,
-    /// `timestamp`
-    Timestamp,
-}
-
-impl HashProperty {
-    fn from_name(name: &[u8]) -> Option<Self> {
-        match name {
-            b"message_id" => Some(Self::MessageId),
-            b"correlation_id" => Some(Self::CorrelationId),
-            b"timestamp" => Some(Self::Timestamp),
-            _ => None,
-        }
-    }
-}
 
 /// What an exchange hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,93 +11,14 @@ use slab::Slab;
 
 use crate::protocol::value::type_name;
 
-use super::delay::{self, DELAY, InvalidDelay};
 use super::edges::{BindingIndex, Edge, Map, Marks, Matches, VecSet};
-use super::{HashProperty, TopologyError, equivalence, nested};
+use super::error::TopologyError;
+use super::header_source::HeaderSource;
+use super::header_value::HeaderValue;
+use super::{equivalence, nested};
 
 /// The binding argument that says how to combine the others.
 const X_MATCH: &str = "x-match";
-
-/// What exchanges may look at besides the routing key: a message's headers and some of its properties.
-pub trait HeaderSource {
-    /// Visits each top-level header in order; stops when `f` returns false. Of a name that comes twice, the first
-    /// counts.
-    fn visit(&self, f: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool);
-
-    /// A property, if the message has it.
-    fn property(&self, property: HashProperty) -> Option<HeaderValue<'_>> {
-        let _ = property;
-        None
-    }
-
-    /// How long the message has to wait in a delayed exchange, in ms, if at all: its header `x-delay`.
-    ///
-    /// # Errors
-    /// The header is no number.
-    fn delay_ms(&self) -> Result<Option<u64>, InvalidDelay> {
-        let mut delay = Ok(None);
-        self.visit(&mut |name, value| {
-            let found = name == DELAY;
-            if found {
-                delay = delay::delay_ms(value);
-            }
-            !found
-        });
-        delay
-    }
-}
-
-/// A message that does not wait, whatever its `x-delay` says: because it has waited, or because nobody can be told that
-/// the header is no number.
-#[derive(Clone, Copy, Debug)]
-pub struct Undelayed<T>(pub T);
-
-impl<T: HeaderSource> HeaderSource for Undelayed<T> {
-    fn visit(&self, f: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool) {
-        self.0.visit(f);
-    }
-
-    fn property(&self, property: HashProperty) -> Option<HeaderValue<'_>> {
-        self.0.property(property)
-    }
-
-    fn delay_ms(&self) -> Result<Option<u64>, InvalidDelay> {
-        Ok(None)
-    }
-}
-
-/// The value of a header.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum HeaderValue<'a> {
-    /// `t`
-    Bool(bool),
-    /// `b`, `s`, `U`, `I`, `l`, `L`
-    Int(i64),
-    /// `B`, `u`, `i`
-    Uint(u64),
-    /// `f`, `d`
-    Float(f64),
-    /// `D`
-    Decimal {
-        /// Digits after the point.
-        scale: u8,
-        /// All digits.
-        value: u32,
-    },
-    /// `S`, `x`
-    Bytes(&'a [u8]),
-    /// `T`, in seconds
-    Timestamp(u64),
-    /// `V`
-    Void,
-    /// `A` and `F`
-    Other {
-        /// The type tag.
-        tag: u8,
-        /// The encoded value after its type tag, beginning with its length (u32).
-        raw: &'a [u8],
-    },
-}
 
 /// Values that equal each other in RabbitMQ are the same scalar: 1, 1.0 and timestamp 1, but not true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::Binding;
-use super::spec::Destination;
+use super::spec::{Binding, Destination};
 
 /// The identity of a binding.
 pub(super) fn identity(binding: &Binding) -> Box<[u8]> {

@@ -13,8 +13,11 @@
 use std::collections::BTreeMap;
 
 use super::edges::{Edge, Map, Target};
+use super::equivalence;
+use super::error::TopologyError;
 use super::hash::{HashOn, hash_bytes, mix};
-use super::{Binding, Destination, HeaderSource, TopologyError, equivalence};
+use super::header_source::HeaderSource;
+use super::spec::{Binding, Destination};
 use amq_protocol::types::AMQPValue;
 
 /// Points for a weight of 1: shares are off by some 4 % (one in the square root of this).

@@ -3,9 +3,12 @@
 //! from there when the delay is over.
 
 use super::edges::{ExchangeIndex, Marks, Matches};
-use super::headers::{HeaderSource, HeadersScratch};
+use super::error::RouteError;
+use super::graph::{DEFAULT, ExchangeEntry, Topology};
+use super::header_source::HeaderSource;
+use super::headers::HeadersScratch;
+use super::table::Table;
 use super::trie::TrieScratch;
-use super::{DEFAULT, ExchangeEntry, RouteError, Table, Topology};
 use crate::message::QueueId;
 
 /// Working memory of [`Topology::route`]: kept by the caller, so that routing does not allocate.

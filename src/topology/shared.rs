@@ -7,7 +7,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use super::{HeaderSource, RouteError, RouteScratch, Topology};
+use super::error::RouteError;
+use super::graph::Topology;
+use super::header_source::HeaderSource;
+use super::route::RouteScratch;
 use crate::message::QueueId;
 
 /// A [`Topology`] shared between sessions.

@@ -3,7 +3,8 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 use serde::{Deserialize, Serialize};
 
-use super::TopologyError;
+use super::error::TopologyError;
+use crate::dedup::{Deduplication, ExchangeDedup, SettingError};
 
 /// The exchange argument that names where unroutable messages go.
 pub const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
@@ -151,6 +152,15 @@ impl ExchangeSpec {
     pub fn delays(&self) -> bool {
         let by_argument = self.arguments.inner().get(DELAYED_EXCHANGE);
         self.kind == ExchangeKind::Delayed || by_argument == Some(&AMQPValue::Boolean(true))
+    }
+
+    /// How its duplicates are recognised, if it is to have deduplication.
+    ///
+    /// # Errors
+    /// An argument for it that makes no sense.
+    pub(super) fn dedup(&self) -> Result<Option<ExchangeDedup>, SettingError> {
+        let settings = Deduplication::parse(&self.arguments, self.kind == ExchangeKind::Deduplication)?;
+        Ok(settings.map(|settings| ExchangeDedup { exchange: self.name.as_str().into(), settings }))
     }
 
     /// The exchange that gets what this one cannot route, if its arguments name one.

@@ -1,17 +1,22 @@
 //! The semantics of the whole topology. Where a test says "as RabbitMQ", the expectation was read off RabbitMQ 3.10.8.
 
+mod delay;
+mod hash;
+
 use amq_protocol::types::{AMQPValue, DecimalValue, FieldArray, FieldTable, LongString};
 use proptest::prelude::*;
 
+use super::table::Table;
 use super::*;
+use crate::message::QueueId;
 
-pub(super) const VHOST: &str = "/";
+const VHOST: &str = "/";
 
-pub(super) fn string(text: &str) -> AMQPValue {
+fn string(text: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(text))
 }
 
-pub(super) fn table(fields: &[(&str, AMQPValue)]) -> FieldTable {
+fn table(fields: &[(&str, AMQPValue)]) -> FieldTable {
     let mut table = FieldTable::default();
     for (key, value) in fields {
         table.insert((*key).into(), value.clone());
@@ -19,7 +24,7 @@ pub(super) fn table(fields: &[(&str, AMQPValue)]) -> FieldTable {
     table
 }
 
-pub(super) fn exchange(name: &str, kind: ExchangeKind) -> ExchangeSpec {
+fn exchange(name: &str, kind: ExchangeKind) -> ExchangeSpec {
     ExchangeSpec { durable: false, ..ExchangeSpec::new(name, kind) }
 }
 
@@ -27,11 +32,11 @@ fn auto_delete(name: &str) -> ExchangeSpec {
     ExchangeSpec { auto_delete: true, ..exchange(name, ExchangeKind::Fanout) }
 }
 
-pub(super) fn with_alternate(name: &str, kind: ExchangeKind, alternate: &str) -> ExchangeSpec {
+fn with_alternate(name: &str, kind: ExchangeKind, alternate: &str) -> ExchangeSpec {
     ExchangeSpec { arguments: table(&[(ALTERNATE_EXCHANGE, string(alternate))]), ..exchange(name, kind) }
 }
 
-pub(super) fn to_queue(source: &str, key: &str, queue: &str) -> Binding {
+fn to_queue(source: &str, key: &str, queue: &str) -> Binding {
     with_arguments(source, key, queue, &[])
 }
 
@@ -44,11 +49,11 @@ fn with_arguments(source: &str, key: &str, queue: &str, arguments: &[(&str, AMQP
     }
 }
 
-pub(super) fn to_exchange(source: &str, key: &str, destination: &str) -> Binding {
+fn to_exchange(source: &str, key: &str, destination: &str) -> Binding {
     Binding { destination: Destination::Exchange(destination.to_owned()), ..to_queue(source, key, "") }
 }
 
-pub(super) fn topology(exchanges: &[ExchangeSpec], queues: u64, bindings: &[Binding]) -> Topology {
+fn topology(exchanges: &[ExchangeSpec], queues: u64, bindings: &[Binding]) -> Topology {
     let mut topology = Topology::new();
     for spec in exchanges {
         assert_eq!(topology.check_exchange_declare(spec, VHOST), Ok(true));
@@ -64,11 +69,11 @@ pub(super) fn topology(exchanges: &[ExchangeSpec], queues: u64, bindings: &[Bind
     topology
 }
 
-pub(super) fn route(topology: &Topology, exchange: &str, key: &str) -> Vec<u64> {
+fn route(topology: &Topology, exchange: &str, key: &str) -> Vec<u64> {
     route_with(topology, exchange, key, None)
 }
 
-pub(super) fn route_with(
+fn route_with(
     topology: &Topology,
     exchange: &str,
     key: &str,
@@ -90,7 +95,7 @@ fn names(removed: &Removed) -> Vec<&str> {
     names
 }
 
-pub(super) fn refusal<T: std::fmt::Debug>(result: Result<T, TopologyError>) -> (u16, String) {
+fn refusal<T: std::fmt::Debug>(result: Result<T, TopologyError>) -> (u16, String) {
     let error = result.expect_err("a refusal");
     (error.code(), error.to_string())
 }
@@ -258,7 +263,7 @@ fn alternates_serve_the_exchange_that_matched_nothing_and_no_other() {
     assert!(route(&topology, "middle", "k").is_empty(), "a binding matched, though it leads nowhere");
 }
 
-pub(super) struct Headers<'a>(pub &'a [(&'a str, HeaderValue<'a>)]);
+struct Headers<'a>(pub &'a [(&'a str, HeaderValue<'a>)]);
 
 impl HeaderSource for Headers<'_> {
     fn visit(&self, f: &mut dyn FnMut(&[u8], HeaderValue<'_>) -> bool) {

@@ -4,7 +4,6 @@
 use amq_protocol::types::AMQPValue;
 use proptest::prelude::*;
 
-use super::tests::*;
 use super::*;
 
 const KEYS: usize = 100_000;

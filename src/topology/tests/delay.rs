@@ -1,6 +1,5 @@
 //! Delayed exchanges: where a message has to wait, and what stops it.
 
-use super::tests::*;
 use super::*;
 
 fn delayed(name: &str, queue: u64) -> ExchangeSpec {
