@@ -2,7 +2,7 @@
 
 use amq_protocol::protocol::{basic, exchange, queue};
 
-use super::channel::TxWork;
+use super::transaction::TxWork;
 use crate::auth::Credentials;
 use crate::protocol::method::MethodId;
 

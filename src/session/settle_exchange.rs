@@ -12,14 +12,9 @@
 
 use std::sync::Arc;
 
-use super::Link;
-use super::channel::{Channel, Mode};
 use super::exception::Exception;
-use super::methods::Outcome;
-use super::outgoing::Errand;
-use super::tags::Span;
 use crate::protocol::table::{FieldValue, Table};
-use crate::queue::{Disposition, Settlement};
+use crate::queue::Disposition;
 
 /// Its name.
 pub const NAME: &str = "amq.settle";
@@ -28,66 +23,20 @@ const ERROR_BYTES_MAX: usize = 1024;
 
 /// What a message to the exchange says.
 #[derive(Debug, PartialEq, Eq)]
-struct SettleMessage {
-    tag: u64,
-    verb: Word,
-    error: Option<Arc<str>>,
+pub(super) struct SettleMessage {
+    pub(super) tag: u64,
+    pub(super) verb: Verb,
+    pub(super) error: Option<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Word {
+pub(super) enum Verb {
     Ack,
     Disposition(Disposition),
 }
 
-impl Channel {
-    /// Does what a message to the settle exchange says.
-    pub(super) fn publish_settlement(
-        &mut self,
-        link: &mut Link,
-        headers: Option<Table<'_>>,
-    ) -> Result<(), Exception> {
-        let SettleMessage { tag, verb, error } = parse(headers)?;
-        if matches!(self.mode, Mode::Transaction(_)) {
-            return Err(Exception::precondition_failed(format!("{NAME} cannot be used in a transaction")));
-        }
-        match verb {
-            Word::Ack => self.settle(link, tag, false, Settlement::Ack).map(|_| ())?,
-            Word::Disposition(disposition) => self.dispose(link, tag, disposition, error).map(|_| ())?,
-        }
-        if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.publish(0);
-            link.note_confirmed(self.number);
-        }
-        Ok(())
-    }
-
-    fn dispose(
-        &mut self,
-        link: &mut Link,
-        tag: u64,
-        disposition: Disposition,
-        error: Option<Arc<str>>,
-    ) -> Outcome {
-        let found = match disposition {
-            Disposition::Progress => self.tags.open_one(tag),
-            _ => {
-                let mut found = None;
-                self.tags.settle(tag, Span::One, |tagged| found = Some(tagged));
-                found
-            }
-        };
-        let unknown = || Exception::precondition_failed(format!("unknown delivery tag {tag}"));
-        let tagged = found.ok_or_else(unknown)?;
-        if disposition != Disposition::Progress {
-            self.give_credit_back(link, usize::from(tagged.consumed));
-        }
-        link.outgoing.late(tagged.queue, Errand::Dispose(tagged.handle, disposition, error));
-        Ok(super::methods::Handled::Done)
-    }
-}
-
-fn parse(headers: Option<Table<'_>>) -> Result<SettleMessage, Exception> {
+/// Reads a message's headers.
+pub(super) fn parse(headers: Option<Table<'_>>) -> Result<SettleMessage, Exception> {
     let value = |key: &[u8]| headers.and_then(|headers| headers.get(key));
     let number = |key: &[u8]| value(key).and_then(|value| value.as_i64()).and_then(|n| u64::try_from(n).ok());
     let tag = number(b"delivery-tag")
@@ -100,11 +49,11 @@ fn parse(headers: Option<Table<'_>>) -> Result<SettleMessage, Exception> {
         }
     };
     let verb = match value(b"verb") {
-        Some(FieldValue::LongString(b"ack")) => Word::Ack,
-        Some(FieldValue::LongString(b"nack")) => Word::Disposition(Disposition::Retry(delay)),
-        Some(FieldValue::LongString(b"term")) => Word::Disposition(Disposition::Terminate),
-        Some(FieldValue::LongString(b"park")) => Word::Disposition(Disposition::Park),
-        Some(FieldValue::LongString(b"progress")) => Word::Disposition(Disposition::Progress),
+        Some(FieldValue::LongString(b"ack")) => Verb::Ack,
+        Some(FieldValue::LongString(b"nack")) => Verb::Disposition(Disposition::Retry(delay)),
+        Some(FieldValue::LongString(b"term")) => Verb::Disposition(Disposition::Terminate),
+        Some(FieldValue::LongString(b"park")) => Verb::Disposition(Disposition::Park),
+        Some(FieldValue::LongString(b"progress")) => Verb::Disposition(Disposition::Progress),
         _ => return Err(wrong("verb", "ack, nack, term, park or progress")),
     };
     let error = match value(b"error") {
@@ -144,12 +93,12 @@ mod tests {
         let tag = ("delivery-tag", FieldValue::I64(7));
         let text = |text: &'static str| FieldValue::LongString(text.as_bytes());
         let rows = [
-            ("ack", None, Word::Ack),
-            ("nack", None, Word::Disposition(Disposition::Retry(None))),
-            ("nack", Some(250), Word::Disposition(Disposition::Retry(Some(250)))),
-            ("term", None, Word::Disposition(Disposition::Terminate)),
-            ("park", None, Word::Disposition(Disposition::Park)),
-            ("progress", None, Word::Disposition(Disposition::Progress)),
+            ("ack", None, Verb::Ack),
+            ("nack", None, Verb::Disposition(Disposition::Retry(None))),
+            ("nack", Some(250), Verb::Disposition(Disposition::Retry(Some(250)))),
+            ("term", None, Verb::Disposition(Disposition::Terminate)),
+            ("park", None, Verb::Disposition(Disposition::Park)),
+            ("progress", None, Verb::Disposition(Disposition::Progress)),
         ];
         for (word, delay, verb) in rows {
             let mut entries = vec![tag, ("verb", text(word)), ("error", text("why"))];

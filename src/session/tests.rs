@@ -14,8 +14,10 @@ use super::outgoing::Errand;
 use super::*;
 use crate::auth::{Grant, Rights};
 use crate::message::{Message, Parts, Position, QueueId};
+use crate::protocol::encode;
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{ConsumerKey, Delivery, Handle, PrefetchShare, Settlement, WINDOW_BYTES};
+use crate::queue::{ConnectionId, ConsumerKey, Delivery, Handle, PrefetchShare, Settlement, WINDOW_BYTES};
+use crate::time::Time;
 use crate::topology::{Binding, Destination, SharedTopology};
 
 const FRAME_MAX: u32 = 8192;

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::access::Access;
 use super::channel::{Channel, Mode};
-use super::confirms::Confirms;
-use super::exception::Exception;
-use super::link::{Limits, Link};
-use super::outgoing::{DirectReply, Errand};
-use super::publish::PublishMethod;
+use super::link::Link;
+use super::publishing::PublishMethod;
 use crate::auth::Grant;
 use crate::message::QueueId;
 use crate::queue::ConnectionId;
+use crate::session::access::Access;
+use crate::session::config::Limits;
+use crate::session::confirms::Confirms;
+use crate::session::exception::Exception;
+use crate::session::outgoing::{DirectReply, Errand};
 use crate::time::Time;
 use crate::topology::SharedTopology;
 

@@ -3,18 +3,19 @@
 use amq_protocol::protocol::{AMQPClass, channel, connection};
 
 use super::channel::Channel;
-use super::methods::Handled;
-use super::outgoing::Errand;
-use super::publish::interrupted;
-use super::{Exception, Link, Phase, Request, Session};
+use super::link::Link;
+use super::methods::{Handled, opened_twice};
+use super::publishing::interrupted;
+use super::session::{Phase, Session};
 use crate::protocol::encode;
 use crate::protocol::frame::{Frame, FrameError, FrameKind, decode_frame};
 use crate::protocol::method::{self, Method, MethodId};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::Ending;
+use crate::session::exception::Exception;
+use crate::session::outgoing::Errand;
+use crate::session::request::Request;
 use crate::time::Time;
-
-const CHANNEL_OPEN: MethodId = MethodId { class: 20, method: 10 };
 
 impl Session {
     /// Takes one frame off the input; `None` if it is not all there.
@@ -179,7 +180,7 @@ impl Session {
             }
             Ok(Method::Channel(channel::AMQPMethod::CloseOk(_))) => self.forget(frame.channel),
             Ok(Method::Channel(channel::AMQPMethod::Open(_))) => {
-                self.raise_on_connection(now, &opened_twice().caused_by(Some(CHANNEL_OPEN)));
+                self.raise_on_connection(now, &opened_twice().caused_by(Some(MethodId::CHANNEL_OPEN)));
             }
             _ => {}
         }
@@ -197,7 +198,7 @@ impl Session {
     fn frame_for_no_channel(&mut self, frame: Frame<'_>) -> Result<Handled, Exception> {
         let id = method::method_id(frame.payload).filter(|_| matches!(frame.kind, FrameKind::Method));
         let not_open = || Exception::new(ReplyCode::ChannelError, "expected 'channel.open'").caused_by(id);
-        if id != Some(CHANNEL_OPEN) {
+        if id != Some(MethodId::CHANNEL_OPEN) {
             return Err(not_open());
         }
         if self.channels_open >= usize::from(self.channels_max) {
@@ -313,9 +314,4 @@ impl Channel {
 /// A method on channel 0 that has no place on an open connection.
 fn out_of_place() -> Exception {
     Exception::new(ReplyCode::ChannelError, "unexpected method in connection state running")
-}
-
-/// channel.open for a number that is in use, or whose close the client has yet to answer.
-pub(super) fn opened_twice() -> Exception {
-    Exception::new(ReplyCode::ChannelError, "second 'channel.open' seen")
 }

@@ -3,19 +3,18 @@
 use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchange, queue, tx};
 use amq_protocol::types::ShortString;
 
-use super::channel::{Channel, Mode, TxWork};
-use super::clean;
-use super::confirms::Confirms;
-use super::exception::Exception;
+use super::channel::{Channel, Mode};
 use super::link::Link;
-use super::publish::{PublishMethod, return_unroutable};
-use super::request::ChannelRequest;
-use super::running::opened_twice;
-use super::tags::Span;
+use super::publishing::{PublishMethod, return_unroutable};
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::Settlement;
+use crate::session::confirms::Confirms;
+use crate::session::exception::Exception;
+use crate::session::names::clean;
+use crate::session::request::ChannelRequest;
+use crate::session::transaction::TxWork;
 
 /// What became of a method.
 #[derive(Debug)]
@@ -48,20 +47,16 @@ impl Channel {
                 Ok(Handled::Done)
             }
             Method::Ack { delivery_tag, multiple } => {
-                self.settle(link, delivery_tag, multiple, Settlement::Ack)
+                self.settle(link, delivery_tag, multiple, Settlement::Ack).map(|()| Handled::Done)
             }
-            Method::Nack { delivery_tag, multiple, requeue } => self.settle(
-                link,
-                delivery_tag,
-                multiple,
-                if requeue { Settlement::Requeue } else { Settlement::Reject },
-            ),
-            Method::Reject { delivery_tag, requeue } => self.settle(
-                link,
-                delivery_tag,
-                false,
-                if requeue { Settlement::Fail } else { Settlement::Reject },
-            ),
+            Method::Nack { delivery_tag, multiple, requeue } => {
+                let verb = if requeue { Settlement::Requeue } else { Settlement::Reject };
+                self.settle(link, delivery_tag, multiple, verb).map(|()| Handled::Done)
+            }
+            Method::Reject { delivery_tag, requeue } => {
+                let verb = if requeue { Settlement::Fail } else { Settlement::Reject };
+                self.settle(link, delivery_tag, false, verb).map(|()| Handled::Done)
+            }
             Method::Get { queue, no_ack } => {
                 let queue = self.queue_name(queue)?;
                 Ok(Handled::Request(ChannelRequest::Get { queue, no_ack }))
@@ -97,35 +92,6 @@ impl Channel {
         self.last_queue.clone().ok_or_else(|| Exception::not_found("no previously declared queue"))
     }
 
-    pub(super) fn settle(&mut self, link: &mut Link, tag: u64, multiple: bool, verb: Settlement) -> Outcome {
-        let (tags, mode, counted) = (&mut self.tags, &mut self.mode, &mut self.counted);
-        let sum = if verb == Settlement::Ack { &mut counted.acked } else { &mut counted.rejected };
-        let span = match verb {
-            Settlement::Ack => tags.span_of_ack(tag, multiple),
-            _ if multiple => Span::UpTo,
-            _ => Span::One,
-        };
-        let mut consumed = 0;
-        let known = if let Mode::Transaction(work) = mode {
-            tags.settle_in_transaction(tag, span, |tagged| {
-                *sum += 1;
-                work.consumed += usize::from(tagged.consumed);
-                work.settles.push((tagged.queue, verb, tagged.handle));
-            })
-        } else {
-            tags.settle(tag, span, |tagged| {
-                consumed += usize::from(tagged.consumed);
-                *sum += 1;
-                link.outgoing.settle(tagged.queue, verb, tagged.handle);
-            })
-        };
-        if !known {
-            return Err(Exception::precondition_failed(format!("unknown delivery tag {tag}")));
-        }
-        self.give_credit_back(link, consumed);
-        Ok(Handled::Done)
-    }
-
     fn basic(&mut self, link: &mut Link, method: basic::AMQPMethod) -> Outcome {
         match method {
             basic::AMQPMethod::Consume(consume) => self.consume(consume),
@@ -140,19 +106,6 @@ impl Channel {
             }
             _ => Err(invalid()),
         }
-    }
-
-    fn recover(&mut self, link: &mut Link, requeue: bool) -> Result<(), Exception> {
-        if !requeue {
-            return Err(Exception::not_implemented("requeue=false"));
-        }
-        let mut consumed = 0;
-        self.tags.settle_all(|tagged| {
-            consumed += usize::from(tagged.consumed);
-            link.outgoing.settle(tagged.queue, Settlement::Requeue, tagged.handle);
-        });
-        self.give_credit_back(link, consumed);
-        Ok(())
     }
 
     fn consume(&self, mut consume: basic::Consume) -> Outcome {
@@ -321,4 +274,9 @@ fn invalid() -> Exception {
 /// Names come from short strings and only ever get shorter.
 fn short(name: &str) -> ShortString {
     ShortString::try_new(name).unwrap_or_default()
+}
+
+/// channel.open for a number that is in use, or whose close the client has yet to answer.
+pub(super) fn opened_twice() -> Exception {
+    Exception::new(ReplyCode::ChannelError, "second 'channel.open' seen")
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::Operation;
+use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
 use crate::message::{Message, MessageBlock, Parts, QueueId};
 use crate::protocol::content::{self, HeadersEdit, Properties, PropertiesEdit};
 use crate::protocol::encode;
@@ -11,19 +12,18 @@ use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::dead_letter::{extra_keys, without_header};
 use crate::queue::options::EXPIRY_MS_MAX;
+use crate::session::direct_reply::{self, Address};
+use crate::session::exception::Exception;
+use crate::session::headers::PropertySource;
+use crate::session::names::clean_bytes;
+use crate::session::outgoing::{Content, DirectReply, Envelope};
+use crate::session::settle_exchange;
+use crate::session::transaction::TxPublish;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
-use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
+use super::channel::{Body, Channel, Incoming, Keys, Mode};
+use super::link::Link;
 
-use super::channel::{Body, Channel, Incoming, Keys, Mode, TxPublish};
-use super::direct_reply::{self, Address};
-use super::exception::Exception;
-use super::headers::PropertySource;
-use super::outgoing::{Content, DirectReply, Envelope};
-use super::{Link, clean_bytes, settle_exchange};
-
-/// basic.publish, for the close method's fields.
-pub(super) const PUBLISH: MethodId = MethodId { class: 60, method: 40 };
 const BASIC: u16 = 60;
 /// delivery-mode 2 (spec section 1.8.1).
 const PERSISTENT: u8 = 2;
@@ -73,7 +73,7 @@ impl Channel {
         if header.class != BASIC {
             let class = header.class;
             let text = format!("expected content header for class 60, got one for class {class} instead");
-            return Err(Exception::unexpected_frame(text).caused_by(Some(PUBLISH)));
+            return Err(Exception::unexpected_frame(text).caused_by(Some(MethodId::BASIC_PUBLISH)));
         }
         if header.weight != 0 {
             return Err(expected_header());
@@ -95,7 +95,7 @@ impl Channel {
         let received = body.received + payload.len() as u64;
         if received > body.expected {
             let text = format!("body of {received} bytes where {} were announced", body.expected);
-            return Err(Exception::new(ReplyCode::FrameError, text).caused_by(Some(PUBLISH)));
+            return Err(Exception::new(ReplyCode::FrameError, text).caused_by(Some(MethodId::BASIC_PUBLISH)));
         }
         if body.received == 0 && received == body.expected {
             return self.complete(link, Completed::Whole(payload));
@@ -146,7 +146,7 @@ impl Channel {
         let bytes = std::mem::take(&mut self.properties);
         let outcome = self.publish(link, &bytes, body);
         self.properties = bytes;
-        outcome.map_err(|exception| exception.caused_by(Some(PUBLISH)))
+        outcome.map_err(|exception| exception.caused_by(Some(MethodId::BASIC_PUBLISH)))
     }
 
     #[inline]
@@ -605,18 +605,15 @@ fn no_method() -> Exception {
 
 fn expected_header() -> Exception {
     let text = "expected content header for class 60, got non content header frame instead";
-    Exception::unexpected_frame(text).caused_by(Some(PUBLISH))
+    Exception::unexpected_frame(text).caused_by(Some(MethodId::BASIC_PUBLISH))
 }
 
 fn expected_body() -> Exception {
     Exception::unexpected_frame("expected content body, got non content body frame instead")
-        .caused_by(Some(PUBLISH))
+        .caused_by(Some(MethodId::BASIC_PUBLISH))
 }
 
 /// The exception for a method frame in the middle of a content.
 pub(super) fn interrupted(incoming: &Incoming) -> Exception {
     if matches!(incoming, Incoming::Header) { expected_header() } else { expected_body() }
 }
-
-/// Room for routing to work in; kept from message to message.
-pub(super) type Scratch = RouteScratch;

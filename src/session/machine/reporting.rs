@@ -1,59 +1,13 @@
-//! What others may know of a session's channels, without asking its task.
+//! Reports, by which others know a session's channels without asking its task.
 //!
 //! A channel is noted when something is done on it; once per batch the session's owner takes the numbers of those that were.
 
-use super::Session;
 use super::channel::{Channel, Mode};
 use super::link::Link;
+use super::session::Session;
+use crate::session::report::{ChannelMode, ChannelNumbers, ChannelReport};
 use crate::statistics::ChannelCounters;
 use crate::time::Time;
-
-/// How publishes on a channel are confirmed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ChannelMode {
-    /// Not at all.
-    #[default]
-    Plain,
-    /// By publisher confirms (confirm.select).
-    Confirm,
-    /// In transactions (tx.select).
-    Transaction,
-}
-
-/// A channel's numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ChannelNumbers {
-    /// How its publishes are confirmed.
-    pub mode: ChannelMode,
-    /// Unacked messages that each of its next consumers may have; 0: no limit.
-    pub prefetch: u16,
-    /// Unacked messages that the channel may have; 0: no limit.
-    pub global_prefetch: u16,
-    /// Consumers.
-    pub consumers: u32,
-    /// Messages delivered and not yet settled.
-    pub unacked: u32,
-    /// Publishes that wait for their confirm.
-    pub unconfirmed: u32,
-    /// Publishes that wait for a commit.
-    pub uncommitted_publishes: u32,
-    /// Settlements that wait for a commit.
-    pub uncommitted_acks: u32,
-}
-
-/// A channel on which something was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChannelReport {
-    /// Its number on the connection.
-    pub number: u16,
-    /// Tells it from earlier channels of that number.
-    pub incarnation: u64,
-    /// Its numbers; `None` once it is closed.
-    pub numbers: Option<ChannelNumbers>,
-    /// What happened on it since the last report.
-    pub counted: ChannelCounters,
-}
 
 impl Session {
     /// Something is done on this channel.

@@ -6,29 +6,23 @@
 use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::{CLOSING_BY_FORCE, Capabilities, Exception, Phase, Request, Session};
+use super::session::{Capabilities, Phase, Session};
 use crate::auth::{Credentials, Grant, MECHANISMS};
 use crate::protocol::encode;
 use crate::protocol::frame::{FRAME_MIN_SIZE, PROTOCOL_HEADER};
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
+use crate::session::config::Tuned;
+use crate::session::exception::Exception;
+use crate::session::request::Request;
 use crate::time::Time;
 use crate::topology::SharedTopology;
 use std::sync::Arc;
 use std::time::Duration;
 
 const LOCALES: &str = "en_US";
-
-/// What client and server agreed on in connection.tune.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tuned {
-    /// Heartbeat interval in seconds; 0: none.
-    pub heartbeat_s: u16,
-    /// Largest frame, in bytes.
-    pub frame_bytes_max: u32,
-    /// Channels that may be open at a time.
-    pub channels_max: u16,
-}
+/// How long the client has to answer connection.close when the broker stops, or an operator closes the connection.
+const CLOSING_BY_FORCE: Duration = Duration::from_secs(5);
 
 impl Session {
     /// Reads the protocol header. Any but `AMQP 0 0 9 1` is answered with that one, and the socket is closed.
@@ -156,8 +150,7 @@ impl Session {
 
     /// The vhost is not there, or not for this user: connection.close in answer to connection.open.
     pub fn open_refused(&mut self, now: Time, exception: Exception) {
-        let open = MethodId { class: 10, method: 40 };
-        self.close_connection(now, &exception.caused_by(Some(open)));
+        self.close_connection(now, &exception.caused_by(Some(MethodId::CONNECTION_OPEN)));
     }
 
     /// Ends the connection with connection.close; the client has a while to answer it.

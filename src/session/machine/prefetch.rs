@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic};
 
-use super::Session;
 use super::channel::Channel;
-use super::exception::Exception;
 use super::link::Link;
 use super::methods::Outcome;
-use super::outgoing::Errand;
+use super::session::Session;
 use crate::message::QueueId;
 use crate::queue::{ChannelPrefetch, PrefetchShare};
+use crate::session::exception::Exception;
+use crate::session::outgoing::Errand;
 
 impl Channel {
     /// As in RabbitMQ, without `global` it sets the prefetch of consumers to come and lifts the channel's own.

@@ -1,56 +1,19 @@
-//! Deliveries to the client: tags, and the credit that goes back when they are written.
-
-use std::sync::Arc;
+//! Consumers and deliveries to them: tags, and the credit that goes back when they are written.
 
 use amq_protocol::protocol::{AMQPClass, basic};
 
-use super::Session;
 use super::channel::{Channel, ChannelConsumer};
-use super::outgoing::Errand;
-use super::tags::Tagged;
+use super::session::Session;
 use crate::message::{Message, QueueId};
 use crate::protocol::encode;
-use crate::queue::{ChannelPrefetch, ConsumerKey, Delivery, WINDOW_BYTES};
+use crate::queue::{ConsumerKey, Delivery, WINDOW_BYTES};
+use crate::session::consumer::{AckPolicy, NewConsumer, SessionConsumer};
+use crate::session::outgoing::Errand;
+use crate::session::tags::Tagged;
 
 /// Credit goes back in pieces of this size: often enough that a reading consumer never runs dry, seldom enough that it costs
 /// nothing per message.
 const CREDIT_BYTES: usize = WINDOW_BYTES / 4;
-
-/// A consumer as its connection knows it.
-#[derive(Debug)]
-pub(super) struct SessionConsumer {
-    pub(super) channel: u16,
-    pub(super) tag: String,
-    pub(super) no_ack: bool,
-    /// `None` for a direct reply-to consumer.
-    pub(super) queue: Option<QueueId>,
-    /// Its number if its acks settle all that it got before, else 0.
-    pub(super) cumulative: u32,
-    /// Bytes written and not yet given back as credit.
-    owed: usize,
-}
-
-/// What a queue needs to know of a new consumer.
-#[derive(Clone, Debug)]
-pub struct NewConsumer {
-    /// Its name for the queue.
-    pub key: ConsumerKey,
-    /// Its prefetch.
-    pub prefetch: u16,
-    /// What it shares with its channel's other consumers.
-    pub channel_prefetch: Option<Arc<ChannelPrefetch>>,
-}
-
-/// How a consumer's deliveries are acked (`x-ack-policy`, after NATS).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AckPolicy {
-    /// Not at all: no_ack.
-    None,
-    /// Each by its own ack, or many by one with `multiple`.
-    Explicit,
-    /// An ack settles all that the consumer got before, too.
-    All,
-}
 
 impl Session {
     /// Names a consumer to be.

@@ -11,15 +11,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::dedup::{DedupKeys, ExchangeDedup};
-use crate::message::{Message, MessageBlock, QueueId, Slot};
-use crate::queue::{ChannelPrefetch, Handle, Settlement};
-
+use crate::dedup::ExchangeDedup;
+use crate::message::{MessageBlock, QueueId, Slot};
+use crate::queue::ChannelPrefetch;
+use crate::session::confirms::Confirms;
+use crate::session::tags::DeliveryTags;
+use crate::session::transaction::TxWork;
 use crate::statistics::{ChannelCounters, ExchangeCounters, ExchangeStatistics};
-
-use super::confirms::Confirms;
-use super::outgoing::Envelope;
-use super::tags::DeliveryTags;
 
 /// How far the content of a publish has come in.
 #[derive(Debug, Default)]
@@ -73,34 +71,6 @@ pub(super) struct ChannelConsumer {
     pub(super) number: u32,
     /// `None` for a direct reply-to consumer.
     pub(super) queue: Option<QueueId>,
-}
-
-/// What a transaction holds back until its commit.
-#[derive(Debug, Default)]
-pub struct TxWork {
-    /// Routed publishes.
-    pub publishes: Vec<TxPublish>,
-    /// Settled messages.
-    pub settles: Vec<(QueueId, Settlement, Handle)>,
-    /// How many of the settled ones count for the channel's shared prefetch.
-    pub consumed: usize,
-    /// A queue refused a publish of the commit that is under way.
-    pub refused: bool,
-}
-
-/// A publish within a transaction.
-#[derive(Debug)]
-pub struct TxPublish {
-    /// Where it goes; nowhere, and it is returned at commit.
-    pub queues: Vec<QueueId>,
-    /// The message.
-    pub message: Message,
-    /// What its queues need to know.
-    pub envelope: Envelope,
-    /// Its deduplication keys, if it has any.
-    pub mark: Option<Arc<DedupKeys>>,
-    /// Whether it is to be returned if it goes nowhere.
-    pub mandatory: bool,
 }
 
 /// What publishes on the channel are part of.

@@ -1,0 +1,61 @@
+//! Confirms of publishes, on their way from queues to the client.
+
+use super::channel::Mode;
+use super::session::Session;
+use crate::protocol::encode;
+use crate::session::confirms::Tell;
+
+impl Session {
+    /// Whether publishes wait for their confirms.
+    #[must_use]
+    pub fn has_unconfirmed(&self) -> bool {
+        self.channels.iter().flatten().any(|channel| match &channel.mode {
+            Mode::Confirm(confirms) => confirms.outstanding() > 0,
+            _ => false,
+        })
+    }
+
+    /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on. In a
+    /// transaction refusals count, until [`is_commit_whole`](Self::is_commit_whole) asks.
+    pub fn confirmed(&mut self, channel: u16, first: u64, last: u64, refused: bool) {
+        self.note_channel(channel);
+        let Some(channel) = self.channel(channel) else { return };
+        let number = channel.number;
+        match &mut channel.mode {
+            Mode::Plain => return,
+            Mode::Transaction(work) => return work.refused |= refused,
+            Mode::Confirm(confirms) if refused => confirms.refused(first, last),
+            Mode::Confirm(confirms) => confirms.confirmed(first, last),
+        }
+        self.link.note_confirmed(number);
+    }
+
+    /// Whether no queue refused a publish of the channel's last commit.
+    pub fn is_commit_whole(&mut self, channel: u16) -> bool {
+        match self.channel(channel).map(|channel| &mut channel.mode) {
+            Some(Mode::Transaction(work)) => !std::mem::take(&mut work.refused),
+            _ => true,
+        }
+    }
+
+    /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
+    pub fn tell_confirmed(&mut self) {
+        for number in std::mem::take(&mut self.link.confirmed_channels) {
+            let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else {
+                continue;
+            };
+            let Mode::Confirm(confirms) = &mut channel.mode else { continue };
+            let out = &mut self.link.out;
+            let mut refused = 0;
+            let confirmed = confirms.tell(|tell| match tell {
+                Tell::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
+                Tell::Nack { tag } => {
+                    refused += 1;
+                    encode::nack(out, number, tag, false, false);
+                }
+            });
+            channel.counted.confirmed += confirmed;
+            channel.counted.refused += refused;
+        }
+    }
+}

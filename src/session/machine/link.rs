@@ -1,0 +1,69 @@
+//! What all channels of a session share: its output, its work for queues, its limits.
+
+use std::sync::Arc;
+
+use crate::auth::Operation;
+use crate::protocol::Output;
+use crate::queue::ConnectionId;
+use crate::session::access::Access;
+use crate::session::config::Limits;
+use crate::session::exception::Exception;
+use crate::session::outgoing::Outgoing;
+use crate::session::report::SessionCounters;
+use crate::statistics::{ExchangeCounters, ExchangeStatistics};
+use crate::topology::{RouteScratch, SharedTopology};
+
+/// What all channels of a session share.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    pub(super) secret: u64,
+    pub(super) user: String,
+    pub(super) access: Access,
+    pub(super) vhost: String,
+    pub(super) topology: Arc<SharedTopology>,
+    pub(super) limits: Limits,
+    pub(super) out: Output,
+    pub(super) outgoing: Outgoing,
+    pub(super) scratch: RouteScratch,
+    pub(super) counters: SessionCounters,
+    /// What passed through exchanges since the last report.
+    pub(super) exchanges_counted: Vec<(Arc<ExchangeStatistics>, ExchangeCounters)>,
+    /// Channels that have something to tell their publisher.
+    pub(super) confirmed_channels: Vec<u16>,
+}
+
+impl Link {
+    pub(super) fn new(id: ConnectionId, secret: u64, limits: Limits) -> Self {
+        Self {
+            id,
+            secret,
+            user: String::new(),
+            access: Access::default(),
+            vhost: String::new(),
+            topology: Arc::default(),
+            limits,
+            out: Output::default(),
+            outgoing: Outgoing::default(),
+            scratch: RouteScratch::default(),
+            counters: SessionCounters::default(),
+            exchanges_counted: Vec::new(),
+            confirmed_channels: Vec::new(),
+        }
+    }
+
+    pub(super) fn note_confirmed(&mut self, channel: u16) {
+        if !self.confirmed_channels.contains(&channel) {
+            self.confirmed_channels.push(channel);
+        }
+    }
+
+    /// Whether the client may do this.
+    pub(super) fn permit(&self, operation: Operation<'_>) -> Result<(), Exception> {
+        let refused = operation.check(&self.access.grant.rights()).err();
+        match refused.map(|refusal| refusal.text(&self.vhost, &self.user)) {
+            Some(text) => Err(Exception::access_refused(text)),
+            None => Ok(()),
+        }
+    }
+}

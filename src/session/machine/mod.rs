@@ -1,0 +1,19 @@
+//! The session itself: its state and its channels', and each other file one subject of what they do. The vocabulary and the small
+//! parts that the state is made of are beside this folder.
+
+mod channel;
+mod confirming;
+mod consuming;
+mod frames;
+mod handshake;
+mod link;
+mod methods;
+mod prefetch;
+pub mod publication;
+mod publishing;
+mod reporting;
+mod session;
+mod settling;
+mod timeouts;
+
+pub use session::{Received, Session};
