@@ -22,7 +22,7 @@ pub enum ImportRefusal {
     Definitions(#[from] ImportError),
 }
 
-/// All definitions of the broker, passwords as hashes. [`import`] makes the same of them, but for queues with names of
+/// All definitions of the broker, passwords as hashes. [`import()`] makes the same of them, but for queues with names of
 /// the broker's own (`amq.gen-`), which RabbitMQ's imports skip as well. For administrators.
 ///
 /// # Errors
