@@ -275,6 +275,34 @@ const IN_ORDER: &[&str] = &[
     "x-queue-leader-locator",
 ];
 
+/// What can be wrong with a publish, in the order in which RabbitMQ 4.0 checks it, with a word of the error's text.
+const PUBLISH_FAULTS: &[(&str, &str)] = &[
+    ("exchange", "no exchange"),
+    ("expiration", "invalid expiration"),
+    ("CC", "\"CC\""),
+    ("BCC", "\"BCC\""),
+    ("user-id", "user_id property"),
+];
+
+/// Of two faults of a publish the error names the one that is checked first.
+async fn first_of_two_faults(raw: &mut Raw, ctx: &Ctx, first: (&str, &str), second: (&str, &str)) -> Check {
+    let has = |fault: &str| first.0 == fault || second.0 == fault;
+    let headers = ["CC", "BCC"].into_iter().filter(|key| has(key)).map(|key| (key, Value::Void));
+    let props = Props {
+        headers: Some(headers.map(|(key, value)| (key.to_owned(), value)).collect()),
+        expiration: has("expiration").then(|| "x".to_owned()),
+        user_id: has("user-id").then(|| "bob".to_owned()),
+        ..Props::default()
+    };
+    let exchange = if has("exchange") { ctx.name("nowhere") } else { "amq.fanout".to_owned() };
+    raw.publish_with(&exchange, "", 0, &props, b"m").await;
+    raw.send(methods::channel_flow(true)).await;
+    match raw.refused_before((20, 21)).await? {
+        Some(Scope::channel(_, text, (60, 40))) if text.contains(first.1) => Ok(()),
+        found => fail(format!("{first:?} and {second:?} are wrong: {found:?}, expected the first")),
+    }
+}
+
 /// Of two wrong arguments the error names the one that is checked first.
 async fn first_of_two(raw: &mut Raw, ctx: &Ctx, first: &str, second: &str) -> Check {
     let wrong = table([(second, Value::Void), (first, Value::Void)]);
@@ -295,6 +323,19 @@ crate::cases! {
                 channel += 1;
                 raw.switch(channel).await?;
                 first_of_two(&mut raw, &ctx, first, second).await?;
+            }
+        }
+        raw.close().await;
+    }
+    "basic.publish.fault-order", "Two faults of one publish", REF,
+    "the error names the one that RabbitMQ 4.0 checks first", |ctx| {
+        let mut raw = ctx.open().await?;
+        let mut channel = 0;
+        for (at, first) in PUBLISH_FAULTS.iter().enumerate() {
+            for second in PUBLISH_FAULTS.iter().skip(at + 1) {
+                channel += 1;
+                raw.switch(channel).await?;
+                first_of_two_faults(&mut raw, &ctx, *first, *second).await?;
             }
         }
         raw.close().await;

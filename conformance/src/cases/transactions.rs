@@ -224,6 +224,21 @@ crate::cases! {
         raw.until_ready(&q, 3).await?;
         same("messages", raw.drain(&q).await?, ["a", "b", "c"])?;
     }
+    "tx.commit.publishes-first", "A commit of a publish and a nack for one queue", TX,
+    "a consumer gets what was published before what was requeued, whichever came first in the transaction", |ctx| {
+        let q = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue(&q).await?;
+        raw.consume(&q, "t", 0).await?;
+        raw.publish("", &q, "old").await;
+        let old = raw.delivery().await?;
+        raw.call(methods::tx_select()).await?;
+        raw.send(methods::basic_nack(old.tag, false, true)).await;
+        raw.publish("", &q, "new").await;
+        raw.call(methods::tx_commit()).await?;
+        let texts = [raw.delivery().await?.text(), raw.delivery().await?.text()];
+        same("deliveries", texts, ["new", "old"].map(String::from))?;
+    }
     "tx.commit.prefetch", "Acks make room for more at the commit", TX,
     "with a prefetch of 1 the second message comes after commit-ok, not after the ack", |ctx| {
         let q = ctx.name("q");

@@ -5,7 +5,8 @@
 //! saw; every line needs one, and every pattern a line), `reason`, and `goes_on`: whether the brokers are in the same state
 //! afterwards, so that the rest of the program still counts. `given`, if there, is a pattern that this operation or an earlier
 //! one has to fit, and `may` has patterns of lines that either side may have seen besides. In a pattern `*` stands for anything,
-//! and `$q` for a name that is the same in all patterns of the rule. `headers` has names of message headers that only one of the
+//! and `$q` for a name that is the same in all patterns of the rule. With `other_consumers` the same messages have to have come on
+//! the same channels, but to other consumers of them. `headers` has names of message headers that only one of the
 //! two sets, each with the reason: they are not compared.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,10 +36,14 @@ pub struct Known {
 pub struct Rule {
     operation: String,
     given: Option<String>,
+    #[serde(default)]
     left: Vec<String>,
+    #[serde(default)]
     right: Vec<String>,
     #[serde(default)]
     may: Vec<String>,
+    #[serde(default)]
+    other_consumers: bool,
     /// Why they differ.
     pub reason: String,
     /// Whether the rest of the program can be compared.
@@ -136,8 +141,13 @@ impl Rule {
         let may = all_named(&self.may);
         operations.last().is_some_and(|operation| fits(&named(&self.operation), operation))
             && self.given.as_ref().is_none_or(|given| operations.iter().any(|line| fits(&named(given), line)))
-            && all_fit(&all_named(&self.left), &may, &difference.left)
-            && all_fit(&all_named(&self.right), &may, &difference.right)
+            && if self.other_consumers {
+                !difference.left.is_empty()
+                    && without_tags(&difference.left) == without_tags(&difference.right)
+            } else {
+                all_fit(&all_named(&self.left), &may, &difference.left)
+                    && all_fit(&all_named(&self.right), &may, &difference.right)
+            }
     }
 }
 
@@ -153,6 +163,21 @@ fn without_header(line: &str, name: &str) -> String {
     let before = if rest.starts_with('}') { before.trim_end_matches(',') } else { before };
     let space = if before.ends_with(',') { " " } else { "" };
     format!("{before}{space}{rest}")
+}
+
+/// Deliveries without the consumers that got them, sorted.
+fn without_tags(lines: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = lines.iter().map(|line| without_tag(line)).collect();
+    lines.sort();
+    lines
+}
+
+/// `A1 t7 < q1: m` without `t7`.
+fn without_tag(line: &str) -> String {
+    match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+        [channel, _, "<", rest] => format!("{channel} < {rest}"),
+        _ => line.to_owned(),
+    }
 }
 
 /// Whether every line has a pattern and every pattern a line, but those that only may be there.
@@ -262,5 +287,24 @@ mod tests {
         assert!(!explains(&program, &["~q1 0 ready"], &["~q1 1 ready"]));
         assert!(!explains(&program[1..], &["A1 t < q1: m0"], &[]));
         assert!(!explains(&program[..2], &["A1 t < q1: m0"], &[]));
+    }
+
+    #[test]
+    fn other_consumers_of_the_same_channel() {
+        const FILE: &str = r#"{"left": {}, "right": {}, "differences": [
+            {"operation": "* basic.recover *", "other_consumers": true, "reason": "why"}]}"#;
+        let either = broker("4.0.5", "Rust");
+        let mut known = Known::default();
+        known.add(FILE, &either, &either).unwrap();
+        let explains = |left: &[&str], right: &[&str]| {
+            let texts = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+            let difference = Difference { step: 0, left: texts(left), right: texts(right) };
+            known.explains(&["A1 basic.recover requeue".to_owned()], &difference).is_some()
+        };
+        assert!(explains(&["A1 t1 < q1: a", "A1 t2 < q1: b"], &["A1 t1 < q1: b", "A1 t2 < q1: a"]));
+        assert!(!explains(&["A1 t1 < q1: a", "A1 t2 < q1: b"], &["A1 t1 < q1: a"]));
+        assert!(!explains(&["A1 t1 < q1: a"], &["A2 t1 < q1: a"]));
+        assert!(!explains(&["~q1 1 ready"], &["~q1 2 ready"]));
+        assert!(!explains(&[], &[]));
     }
 }

@@ -18,6 +18,10 @@ impl Queue {
         handles: Vec<Handle>,
         effects: &mut Effects,
     ) {
+        if settlement != Settlement::Ack {
+            // What came before this goes out before what comes back.
+            self.dispatch(now, effects);
+        }
         let mut back = Vec::new();
         for handle in handles {
             let Some(unacked) = self.unacked.remove(handle) else { continue };

@@ -233,8 +233,10 @@ impl Channel {
         Ok(())
     }
 
-    /// What queues need to know of the message, with its properties checked on the way.
+    /// What queues need to know of the message, with its properties checked on the way, in the order of RabbitMQ 4.0.
     fn envelope(&self, link: &Link, properties: &Properties<'_>) -> Result<Envelope, Exception> {
+        let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
+        check_extra_keys(properties.headers())?;
         if let Some(user) = properties.user_id()
             && user != link.user.as_bytes()
             && !link.access.impersonator
@@ -243,8 +245,6 @@ impl Channel {
             let text = format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(Exception::precondition_failed(text));
         }
-        check_extra_keys(properties.headers())?;
-        let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
         let priority = properties.priority().unwrap_or(0);
         Ok(Envelope { channel: self.number, sequence: 0, ttl_ms, priority })
     }

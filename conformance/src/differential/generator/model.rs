@@ -68,8 +68,12 @@ impl ChannelModel {
         !self.limited || self.consumers.iter().all(|(_, other)| other == queue)
     }
 
-    /// Whether a prefetch of the channel may be set here, for the same reason.
+    /// Whether a prefetch of the channel may be set here, for the same reason. Not in a transaction: RabbitMQ does not count
+    /// what was settled there and not committed, and gets its credit back all the same.
     pub(super) fn may_limit(&self) -> bool {
+        if self.transactional {
+            return false;
+        }
         let mut queues = self.consumers.iter().map(|(_, queue)| queue);
         let first = queues.next();
         queues.all(|queue| Some(queue) == first)
