@@ -20,7 +20,7 @@ use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
-use crate::session::outgoing::{DirectReply, Errand};
+use crate::session::outgoing::DirectReply;
 use crate::session::{Exception, Request, Session, SessionConfig};
 use crate::statistics::{BrokerCounters, ConnectionCounters};
 use crate::time::Time;
@@ -429,20 +429,20 @@ impl Connection {
     fn flush(&mut self) {
         let Some(vhost) = self.vhost.clone() else { return };
         let id = self.id();
-        for (queue, errand) in self.session.outgoing().take() {
+        for (queue, command) in self.session.outgoing().take(id) {
             let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
             let Some(mailbox) = self.mailboxes.mailbox(queue, find) else {
-                self.turn_back(errand);
+                self.confirm_undeliverable(command);
                 continue;
             };
-            let is_publish = matches!(errand, Errand::Publish(_) | Errand::PublishDedup(_));
+            let is_publish = matches!(command, Command::Publish(..) | Command::PublishDedup(..));
             if is_publish && !self.has_published {
                 self.has_published = true;
                 self.announce_block();
             }
-            if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command(id, errand))) {
+            if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command)) {
                 self.mailboxes.remove(queue);
-                self.turn_back_command(command);
+                self.confirm_undeliverable(command);
             }
             if is_publish && mailbox.is_full() {
                 self.full.push(mailbox);
@@ -454,24 +454,16 @@ impl Connection {
     }
 
     /// Publishes to a queue that just went are confirmed: they went nowhere, as unroutable messages do.
-    fn turn_back(&mut self, errand: Errand) {
-        let publishes = match errand {
-            Errand::Publish(publishes) => publishes,
-            Errand::PublishDedup(marked) => marked.into_iter().map(|marked| marked.publish).collect(),
+    fn confirm_undeliverable(&mut self, command: Command) {
+        let publishes = match command {
+            Command::Publish(_, publishes) => publishes,
+            Command::PublishDedup(_, publishes) => publishes.into_iter().map(|dedup| dedup.publish).collect(),
             _ => return,
         };
         for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
             self.session.confirmed(publish.channel, publish.sequence, publish.sequence, false);
         }
         self.session.tell_confirmed();
-    }
-
-    fn turn_back_command(&mut self, command: Command) {
-        match command {
-            Command::Publish(_, publishes) => self.turn_back(Errand::Publish(publishes)),
-            Command::PublishDedup(_, marked) => self.turn_back(Errand::PublishDedup(marked)),
-            _ => {}
-        }
     }
 
     /// Nobody may be there to get it: there is no queue for it to wait in.
@@ -543,10 +535,10 @@ impl Connection {
         let Some(vhost) = self.vhost.take() else { return };
         self.session.release_all(ending);
         let id = self.id();
-        for (queue, errand) in self.session.outgoing().take() {
+        for (queue, command) in self.session.outgoing().take(id) {
             if let Some(record) = vhost.queue(queue) {
                 // A queue that went has nothing of ours.
-                let _ = record.mailbox.send(Mail::Tell(command(id, errand)));
+                let _ = record.mailbox.send(Mail::Tell(command));
             }
         }
         for mailbox in self.mailboxes.take() {
@@ -575,19 +567,6 @@ async fn room(full: &mut Vec<Mailbox>) {
 
 /// How long a peer has to read our last words.
 const GOODBYE: Duration = Duration::from_secs(2);
-
-fn command(id: ConnectionId, errand: Errand) -> Command {
-    match errand {
-        Errand::Publish(publishes) => Command::Publish(id, publishes),
-        Errand::PublishDedup(marked) => Command::PublishDedup(id, marked),
-        Errand::Settle(verb, handles) => Command::Settle(verb, handles),
-        Errand::Dispose(handle, disposition, error) => Command::Dispose(handle, disposition, error),
-        Errand::Written(key, bytes) => Command::Written(key, bytes),
-        Errand::SetChannelPrefetch(channel, share) => Command::SetChannelPrefetch(id, channel, share),
-        Errand::TakeTurn(channel) => Command::TakeTurn(id, channel),
-        Errand::ChannelGone(channel, ending) => Command::ChannelGone(id, channel, ending),
-    }
-}
 
 impl<S: Stream> Wire<S> {
     fn unread(&self) -> &[u8] {

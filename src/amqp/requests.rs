@@ -292,10 +292,10 @@ impl Connection {
             let envelope = Envelope { sequence, ..publish.envelope };
             for queue in &publish.queues {
                 let message = envelope.publish(publish.message.clone());
-                let command = match publish.mark.clone() {
+                let command = match publish.dedup_keys.clone() {
                     None => Command::Publish(self.id(), vec![message]),
-                    Some(mark) => {
-                        Command::PublishDedup(self.id(), vec![DedupPublish { publish: message, keys: mark }])
+                    Some(keys) => {
+                        Command::PublishDedup(self.id(), vec![DedupPublish { publish: message, keys }])
                     }
                 };
                 commands_for(&mut per_queue, *queue).push(command);

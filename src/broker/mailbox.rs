@@ -182,8 +182,8 @@ fn command_cost(command: &Command) -> usize {
         Command::Publish(_, publishes)
         | Command::PublishDeadLettered(publishes)
         | Command::PublishDue(publishes) => publishes.iter().map(of).sum::<usize>() + COMMAND_BYTES,
-        Command::PublishDedup(_, marked) => {
-            marked.iter().map(|marked| of(&marked.publish) + COMMAND_BYTES).sum::<usize>() + COMMAND_BYTES
+        Command::PublishDedup(_, publishes) => {
+            publishes.iter().map(|dedup| of(&dedup.publish) + COMMAND_BYTES).sum::<usize>() + COMMAND_BYTES
         }
         _ => COMMAND_BYTES,
     }

@@ -395,8 +395,8 @@ impl QueueTask {
     fn settle_lost(&mut self, command: &Command, refused: bool) {
         let (connection, publishes): (_, Vec<&Publish>) = match command {
             Command::Publish(connection, publishes) => (*connection, publishes.iter().collect()),
-            Command::PublishDedup(connection, marked) => {
-                (*connection, marked.iter().map(|marked| &marked.publish).collect())
+            Command::PublishDedup(connection, publishes) => {
+                (*connection, publishes.iter().map(|dedup| &dedup.publish).collect())
             }
             _ => return,
         };

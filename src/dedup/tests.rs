@@ -43,7 +43,7 @@ fn a_number_is_the_same_whatever_its_width_and_is_no_string() {
     assert_ne!(fingerprint("", |table| table.entry(b"key", FieldValue::I64(8))), byte);
 }
 
-fn mark(write: impl Fn(&mut TableWriter<'_>)) -> Result<Option<PublisherSequence>, String> {
+fn sequence(write: impl Fn(&mut TableWriter<'_>)) -> Result<Option<PublisherSequence>, String> {
     let bytes = properties("", write);
     let headers = Properties::parse(&bytes).unwrap().headers().unwrap();
     PublisherSequence::parse(headers).map_err(|error| error.to_string())
@@ -51,38 +51,38 @@ fn mark(write: impl Fn(&mut TableWriter<'_>)) -> Result<Option<PublisherSequence
 
 #[test]
 fn a_publisher_has_a_name_and_numbers() {
-    let full = mark(|table| {
+    let full = sequence(|table| {
         table.entry(b"x-publisher-id", FieldValue::LongString(b"p"));
         table.entry(b"x-publisher-epoch", FieldValue::I32(2));
         table.entry(b"x-publishing-id", FieldValue::I64(7));
     });
     assert_eq!(full, Ok(Some(PublisherSequence { id: b"p"[..].into(), epoch: 2, number: 7 })));
-    assert_eq!(mark(|table| table.entry(b"x-publishing-id", FieldValue::I64(7))), Ok(None));
+    assert_eq!(sequence(|table| table.entry(b"x-publishing-id", FieldValue::I64(7))), Ok(None));
 }
 
 #[test]
-fn what_is_no_mark_says_what_it_should_be() {
+fn what_is_no_sequence_says_what_it_should_be() {
     let named = |table: &mut TableWriter<'_>| table.entry(b"x-publisher-id", FieldValue::LongString(b"p"));
     let long = [b'p'; 256];
     let wrong: [(Result<_, String>, &str); 5] = [
         (
-            mark(|table| table.entry(b"x-publisher-id", FieldValue::I32(1))),
+            sequence(|table| table.entry(b"x-publisher-id", FieldValue::I32(1))),
             "invalid header 'x-publisher-id': expected a string of 1 to 255 bytes",
         ),
         (
-            mark(|table| table.entry(b"x-publisher-id", FieldValue::LongString(&long))),
+            sequence(|table| table.entry(b"x-publisher-id", FieldValue::LongString(&long))),
             "invalid header 'x-publisher-id': expected a string of 1 to 255 bytes",
         ),
-        (mark(named), "invalid header 'x-publishing-id': a message with x-publisher-id has to have it"),
+        (sequence(named), "invalid header 'x-publishing-id': a message with x-publisher-id has to have it"),
         (
-            mark(|table| {
+            sequence(|table| {
                 named(table);
                 table.entry(b"x-publishing-id", FieldValue::I32(-1));
             }),
             "invalid header 'x-publishing-id': expected an integer from 0 to 9223372036854775807",
         ),
         (
-            mark(|table| {
+            sequence(|table| {
                 named(table);
                 table.entry(b"x-publishing-id", FieldValue::I32(1));
                 table.entry(b"x-publisher-epoch", FieldValue::LongString(b"1"));

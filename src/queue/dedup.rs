@@ -88,13 +88,18 @@ impl DedupState {
     }
 
     /// What a publisher's message is.
-    pub(super) fn judge(&self, mark: &PublisherSequence) -> Verdict {
-        self.publishers.judge(mark)
+    pub(super) fn judge(&self, sequence: &PublisherSequence) -> Verdict {
+        self.publishers.judge(sequence)
     }
 
     /// A publisher's message came in.
-    pub(super) fn advance(&mut self, mark: &PublisherSequence, durable: bool, records: &mut DedupRecords) {
-        self.publishers.advance(mark, durable, records);
+    pub(super) fn advance(
+        &mut self,
+        sequence: &PublisherSequence,
+        durable: bool,
+        records: &mut DedupRecords,
+    ) {
+        self.publishers.advance(sequence, durable, records);
     }
 
     #[cfg(test)]
@@ -229,9 +234,9 @@ impl Publishers {
         Some(())
     }
 
-    fn judge(&self, mark: &PublisherSequence) -> Verdict {
-        let Some(state) = self.states.get(&mark.id) else { return Verdict::New };
-        match (mark.epoch.cmp(&state.epoch), mark.number) {
+    fn judge(&self, sequence: &PublisherSequence) -> Verdict {
+        let Some(state) = self.states.get(&sequence.id) else { return Verdict::New };
+        match (sequence.epoch.cmp(&state.epoch), sequence.number) {
             (std::cmp::Ordering::Less, _) => Verdict::OldEpoch,
             (std::cmp::Ordering::Greater, _) => Verdict::New,
             (_, number) if number <= state.last => Verdict::Duplicate,
@@ -240,15 +245,15 @@ impl Publishers {
         }
     }
 
-    fn advance(&mut self, mark: &PublisherSequence, durable: bool, records: &mut DedupRecords) {
+    fn advance(&mut self, sequence: &PublisherSequence, durable: bool, records: &mut DedupRecords) {
         self.uses += 1;
-        let state = State { epoch: mark.epoch, last: mark.number, used: self.uses };
-        let before = self.states.insert(Arc::clone(&mark.id), state);
+        let state = State { epoch: sequence.epoch, last: sequence.number, used: self.uses };
+        let before = self.states.insert(Arc::clone(&sequence.id), state);
         let id = before.and_then(|before| self.used.remove(&before.used));
-        self.used.insert(self.uses, id.unwrap_or_else(|| Arc::clone(&mark.id)));
+        self.used.insert(self.uses, id.unwrap_or_else(|| Arc::clone(&sequence.id)));
         if durable {
             let value = [state.epoch, state.last, state.used].map(u64::to_be_bytes).concat();
-            records.insert(publisher_key(&mark.id), Some(value));
+            records.insert(publisher_key(&sequence.id), Some(value));
         }
         while self.states.len() > PUBLISHERS_MAX
             && let Some((_, id)) = self.used.pop_first()

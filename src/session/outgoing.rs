@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crate::dedup::DedupKeys;
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
-use crate::queue::{
-    ConnectionId, ConsumerKey, DedupPublish, Disposition, Ending, Handle, PrefetchShare, Publish, Settlement,
-};
+use crate::queue::{Command, ConnectionId, DedupPublish, Handle, Publish, Settlement};
 
 /// A message that is routed but whose block is not closed yet.
 #[derive(Clone, Debug)]
@@ -51,27 +49,6 @@ pub enum Content<'a> {
     Owned(Message),
 }
 
-/// What one queue is to be told.
-#[derive(Debug)]
-pub enum Errand {
-    /// New messages.
-    Publish(Vec<Publish>),
-    /// New messages with deduplication keys.
-    PublishDedup(Vec<DedupPublish>),
-    /// Unacked messages settled.
-    Settle(Settlement, Vec<Handle>),
-    /// A consumer's wish for an unacked message that ack and nack cannot express, with the consumer's error text.
-    Dispose(Handle, Disposition, Option<Arc<str>>),
-    /// That many bytes of a consumer's deliveries were written.
-    Written(ConsumerKey, usize),
-    /// A channel's consumers share this prefetch from now on, or none.
-    SetChannelPrefetch(u16, Option<PrefetchShare>),
-    /// It is the queue's turn to take of the channel's prefetch.
-    TakeTurn(u16),
-    /// A channel was closed; how the deliveries of its unacked messages ended by that.
-    ChannelGone(u16, Ending),
-}
-
 /// A message for a direct reply-to consumer.
 #[derive(Debug)]
 pub struct DirectReply {
@@ -90,13 +67,13 @@ struct QueueBatch {
     queue: QueueId,
     publishes: Vec<(Pending, Envelope)>,
     /// The deduplication keys of the publishes: one for each, or none at all.
-    marks: Vec<Arc<DedupKeys>>,
+    dedup_keys: Vec<Arc<DedupKeys>>,
     settles: Vec<(Settlement, Vec<Handle>)>,
 }
 
 impl QueueBatch {
     const fn new(queue: QueueId) -> Self {
-        Self { queue, publishes: Vec::new(), marks: Vec::new(), settles: Vec::new() }
+        Self { queue, publishes: Vec::new(), dedup_keys: Vec::new(), settles: Vec::new() }
     }
 }
 
@@ -105,8 +82,8 @@ impl QueueBatch {
 pub struct Outgoing {
     block: MessageBlock,
     batches: Vec<QueueBatch>,
-    /// Errands that come after all publishes and settlements.
-    late: Vec<(QueueId, Errand)>,
+    /// Commands that come after all publishes and settlements.
+    commands: Vec<(QueueId, Command)>,
     direct: Vec<DirectReply>,
     /// Where the last message went: nearly always where the next one goes.
     last: usize,
@@ -116,7 +93,7 @@ impl Outgoing {
     /// Whether there is nothing to send.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.batches.is_empty() && self.late.is_empty() && self.direct.is_empty()
+        self.batches.is_empty() && self.commands.is_empty() && self.direct.is_empty()
     }
 
     /// Adds a message for each of its queues.
@@ -124,24 +101,24 @@ impl Outgoing {
         let pending = self.pending(content, queues);
         let Some((last, others)) = queues.split_last() else { return };
         for queue in others {
-            self.unmarked_batch(*queue).publishes.push((pending.clone(), envelope));
+            self.plain_batch(*queue).publishes.push((pending.clone(), envelope));
         }
-        self.unmarked_batch(*last).publishes.push((pending, envelope));
+        self.plain_batch(*last).publishes.push((pending, envelope));
     }
 
     /// Adds a message with deduplication keys for each of its queues.
-    pub fn publish_marked(
+    pub fn publish_dedup(
         &mut self,
         queues: &[QueueId],
         content: Content<'_>,
         envelope: Envelope,
-        mark: &Arc<DedupKeys>,
+        keys: &Arc<DedupKeys>,
     ) {
         let pending = self.pending(content, queues);
         for queue in queues {
-            let batch = self.marked_batch(*queue);
+            let batch = self.dedup_batch(*queue);
             batch.publishes.push((pending.clone(), envelope));
-            batch.marks.push(Arc::clone(mark));
+            batch.dedup_keys.push(Arc::clone(keys));
         }
     }
 
@@ -161,9 +138,9 @@ impl Outgoing {
         }
     }
 
-    /// Adds an errand that comes after all others.
-    pub fn late(&mut self, queue: QueueId, errand: Errand) {
-        self.late.push((queue, errand));
+    /// Adds a command that comes after all publishes and settlements.
+    pub fn command(&mut self, queue: QueueId, command: Command) {
+        self.commands.push((queue, command));
     }
 
     /// Adds a direct reply.
@@ -176,44 +153,43 @@ impl Outgoing {
         std::mem::take(&mut self.direct)
     }
 
-    /// Takes everything for queues: errands in the order in which each queue is to get them.
-    pub fn take(&mut self) -> Vec<(QueueId, Errand)> {
+    /// Takes everything for queues, in the order in which each queue is to get it, as commands of this connection.
+    pub fn take(&mut self, connection: ConnectionId) -> Vec<(QueueId, Command)> {
         let block = std::mem::take(&mut self.block).finish();
-        let mut errands = Vec::with_capacity(self.batches.len() + self.late.len());
+        let mut commands = Vec::with_capacity(self.batches.len() + self.commands.len());
         for batch in self.batches.drain(..) {
-            let settles = batch.settles.into_iter().map(|(verb, handles)| Errand::Settle(verb, handles));
-            errands.extend(settles.map(|errand| (batch.queue, errand)));
+            let settles = batch.settles.into_iter().map(|(verb, handles)| Command::Settle(verb, handles));
+            commands.extend(settles.map(|command| (batch.queue, command)));
             if batch.publishes.is_empty() {
                 continue;
             }
             let publishes = closed(batch.publishes, &block);
-            let errand = if batch.marks.is_empty() {
-                Errand::Publish(publishes)
+            let command = if batch.dedup_keys.is_empty() {
+                Command::Publish(connection, publishes)
             } else {
-                let marked = publishes.into_iter().zip(batch.marks);
-                Errand::PublishDedup(
-                    marked.map(|(publish, mark)| DedupPublish { publish, keys: mark }).collect(),
-                )
+                let pairs = publishes.into_iter().zip(batch.dedup_keys);
+                let publishes = pairs.map(|(publish, keys)| DedupPublish { publish, keys }).collect();
+                Command::PublishDedup(connection, publishes)
             };
-            errands.push((batch.queue, errand));
+            commands.push((batch.queue, command));
         }
-        errands.append(&mut self.late);
-        errands
+        commands.append(&mut self.commands);
+        commands
     }
 
     /// The queue's batch of messages without keys; a new one if its last batch has keys, so that messages keep their order.
     #[inline]
-    fn unmarked_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
-        if !self.batch(queue).marks.is_empty() {
+    fn plain_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
+        if !self.batch(queue).dedup_keys.is_empty() {
             self.begin_batch(queue);
         }
         self.last_batch()
     }
 
     /// The queue's batch of messages with keys; a new one if its last batch has none, so that messages keep their order.
-    fn marked_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
+    fn dedup_batch(&mut self, queue: QueueId) -> &mut QueueBatch {
         let batch = self.batch(queue);
-        if batch.marks.len() < batch.publishes.len() {
+        if batch.dedup_keys.len() < batch.publishes.len() {
             self.begin_batch(queue);
         }
         self.last_batch()

@@ -1,4 +1,4 @@
-//! Sessions without a socket: bytes in, bytes and errands out, times as plain values.
+//! Sessions without a socket: bytes in, bytes and commands out, times as plain values.
 
 mod credit;
 mod errors;
@@ -10,13 +10,14 @@ use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, tx}
 use amq_protocol::types::{AMQPValue, FieldTable};
 use std::sync::Arc;
 
-use super::outgoing::Errand;
 use super::*;
 use crate::auth::{Grant, Rights};
 use crate::message::{Message, Parts, Position, QueueId};
 use crate::protocol::encode;
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{ConnectionId, ConsumerKey, Delivery, Handle, PrefetchShare, Settlement, WINDOW_BYTES};
+use crate::queue::{
+    Command, ConnectionId, ConsumerKey, Delivery, Handle, PrefetchShare, Settlement, WINDOW_BYTES,
+};
 use crate::time::Time;
 use crate::topology::{Binding, Destination, SharedTopology};
 
@@ -258,15 +259,16 @@ impl Client {
         }
     }
 
-    fn errands(&mut self) -> Vec<(QueueId, Errand)> {
-        self.session.outgoing().take()
+    fn commands(&mut self) -> Vec<(QueueId, Command)> {
+        let connection = self.session.id();
+        self.session.outgoing().take(connection)
     }
 
     /// Queue, body and sequence number of what was published; there must be nothing else.
     fn published(&mut self) -> Vec<(QueueId, String, u64)> {
         let mut published = Vec::new();
-        for (queue, errand) in self.errands() {
-            let Errand::Publish(publishes) = errand else { panic!("{errand:?}") };
+        for (queue, command) in self.commands() {
+            let Command::Publish(_, publishes) = command else { panic!("{command:?}") };
             let body = |message: &Message| String::from_utf8_lossy(message.body()).into_owned();
             published.extend(publishes.iter().map(|p| (queue, body(&p.message), p.sequence)));
         }
@@ -276,12 +278,12 @@ impl Client {
     /// What was settled: verb and positions; there must be nothing else but limits that have room again.
     fn settled(&mut self) -> Vec<(Settlement, Vec<u64>)> {
         let mut settled = Vec::new();
-        for (_, errand) in self.errands() {
-            match errand {
-                Errand::Settle(verb, handles) => {
+        for (_, command) in self.commands() {
+            match command {
+                Command::Settle(verb, handles) => {
                     settled.push((verb, handles.iter().map(|h| h.position.0).collect()))
                 }
-                Errand::SetChannelPrefetch(..) | Errand::TakeTurn(_) => {}
+                Command::SetChannelPrefetch(..) | Command::TakeTurn(_, _) => {}
                 other => panic!("{other:?}"),
             }
         }

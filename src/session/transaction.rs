@@ -30,7 +30,7 @@ pub struct TxPublish {
     /// What its queues need to know.
     pub envelope: Envelope,
     /// Its deduplication keys, if it has any.
-    pub mark: Option<Arc<DedupKeys>>,
+    pub dedup_keys: Option<Arc<DedupKeys>>,
     /// Whether it is to be returned if it goes nowhere.
     pub mandatory: bool,
 }

@@ -13,7 +13,7 @@ use crate::message::QueueId;
 use crate::protocol::encode;
 use crate::queue::Command;
 use crate::session::Limits;
-use crate::session::outgoing::{DirectReply, Errand};
+use crate::session::outgoing::DirectReply;
 use crate::session::publication::{Publication, Publisher};
 
 /// A message to be published.
@@ -61,9 +61,9 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     let limits = Limits { frame_bytes: u32::MAX, body_bytes: shared.config.message_bytes_max };
     let routed = publisher(scope, &visitor)?.route(limits, publication, shared.clock.now())?;
     shared.counters.published.add(1);
-    let is_routed = !routed.errands.is_empty() || !routed.direct.is_empty();
+    let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();
     routed.direct.iter().for_each(|reply| send_direct(scope, reply));
-    let sent = send(scope, &mut visitor, routed.errands).await;
+    let sent = send(scope, &mut visitor, routed.commands).await;
     Ok(match visitor.confirmed(sent).await {
         true if is_routed => Published::Routed,
         true => Published::Unroutable,
@@ -94,15 +94,10 @@ fn publisher<'a>(scope: Scope<'a>, visitor: &Visitor<'_>) -> Result<Publisher<'a
 
 /// Gives the message to its queues, once they have room for it, and returns how many of them will confirm it. A queue that
 /// ended meanwhile counts as one that was never there.
-async fn send(scope: Scope<'_>, visitor: &mut Visitor<'_>, errands: Vec<(QueueId, Errand)>) -> usize {
+async fn send(scope: Scope<'_>, visitor: &mut Visitor<'_>, commands: Vec<(QueueId, Command)>) -> usize {
     let mut sent = 0;
-    for (queue, errand) in errands {
+    for (queue, command) in commands {
         let Some(record) = scope.vhost.queue(queue) else { continue };
-        let command = match errand {
-            Errand::Publish(publishes) => Command::Publish(visitor.id(), publishes),
-            Errand::PublishDedup(publishes) => Command::PublishDedup(visitor.id(), publishes),
-            _ => continue,
-        };
         record.mailbox.wait_for_room().await;
         visitor.visit(&record.mailbox);
         sent += usize::from(record.mailbox.send(Mail::Tell(command)).is_ok());

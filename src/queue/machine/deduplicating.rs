@@ -89,11 +89,11 @@ impl Queue {
     ) -> Option<NewMessage> {
         let new = NewMessage { own: self.own_fingerprint(publish) };
         let publisher = keys.publisher.as_ref();
-        let verdict = publisher.map_or(Verdict::New, |mark| self.dedup.judge(mark));
+        let verdict = publisher.map_or(Verdict::New, |sequence| self.dedup.judge(sequence));
         match verdict {
             Verdict::New if self.is_in_a_window(now, keys, new, effects) => {
-                if let Some(mark) = publisher {
-                    self.dedup.advance(mark, self.options.durable, &mut effects.records);
+                if let Some(sequence) = publisher {
+                    self.dedup.advance(sequence, self.options.durable, &mut effects.records);
                 }
                 self.confirm_duplicate(connection, publish, effects);
             }
@@ -129,8 +129,8 @@ impl Queue {
             let arrival = Arrival { fingerprint: *fingerprint, settings: &scope.settings, at, stored };
             self.dedup.remember(&scope.exchange, &arrival, &mut effects.records);
         }
-        if let Some(mark) = &keys.publisher {
-            self.dedup.advance(mark, durable, &mut effects.records);
+        if let Some(sequence) = &keys.publisher {
+            self.dedup.advance(sequence, durable, &mut effects.records);
         }
     }
 

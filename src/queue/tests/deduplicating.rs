@@ -42,14 +42,14 @@ impl Once {
         Self { bench, records: BTreeMap::new() }
     }
 
-    fn publish(&mut self, publish: Publish, mark: Option<Arc<DedupKeys>>) -> Outcome {
+    fn publish(&mut self, publish: Publish, keys: Option<Arc<DedupKeys>>) -> Outcome {
         self.bench.sequence += 1;
         let sequence = self.bench.sequence;
         let before = self.bench.queue.counts().ready;
         let publish = Publish { sequence, ..publish };
-        self.bench.command(match mark {
+        self.bench.command(match keys {
             None => Command::Publish(PUBLISHER, vec![publish]),
-            Some(mark) => Command::PublishDedup(PUBLISHER, vec![DedupPublish { publish, keys: mark }]),
+            Some(keys) => Command::PublishDedup(PUBLISHER, vec![DedupPublish { publish, keys }]),
         });
         let effects = &mut self.bench.effects;
         let has = |ranges: &[Range]| ranges.iter().any(|r| (r.first..=r.last).contains(&sequence));
@@ -78,9 +78,9 @@ impl Once {
     }
 
     fn number(&mut self, id: &str, epoch: u64, number: u64) -> Outcome {
-        let mark = numbered(id, epoch, number);
+        let keys = numbered(id, epoch, number);
         let message = message("m");
-        self.publish(Publish { message, channel: 1, sequence: 0, ttl_ms: None, priority: 0 }, Some(mark))
+        self.publish(Publish { message, channel: 1, sequence: 0, ttl_ms: None, priority: 0 }, Some(keys))
     }
 
     /// An empty queue that remembers what was stored.

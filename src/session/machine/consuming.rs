@@ -6,9 +6,8 @@ use super::channel::{Channel, ChannelConsumer};
 use super::session::Session;
 use crate::message::{Message, QueueId};
 use crate::protocol::encode;
-use crate::queue::{ConsumerKey, Delivery, WINDOW_BYTES};
+use crate::queue::{Command, ConsumerKey, Delivery, WINDOW_BYTES};
 use crate::session::consumer::{AckPolicy, NewConsumer, SessionConsumer};
-use crate::session::outgoing::Errand;
 use crate::session::tags::Tagged;
 
 /// Credit goes back in pieces of this size: often enough that a reading consumer never runs dry, seldom enough that it costs
@@ -184,7 +183,8 @@ impl Session {
             consumer.owed += bytes;
             let (Some(queue), true) = (consumer.queue, consumer.owed >= CREDIT_BYTES) else { continue };
             let key = ConsumerKey { connection: self.link.id, channel: consumer.channel, number };
-            self.link.outgoing.late(queue, Errand::Written(key, std::mem::take(&mut consumer.owed)));
+            let command = Command::Written(key, std::mem::take(&mut consumer.owed));
+            self.link.outgoing.command(queue, command);
         }
     }
 }

@@ -11,9 +11,8 @@ use crate::protocol::encode;
 use crate::protocol::frame::{Frame, FrameError, FrameKind, decode_frame};
 use crate::protocol::method::{self, Method, MethodId};
 use crate::protocol::reply::ReplyCode;
-use crate::queue::Ending;
+use crate::queue::{Command, Ending};
 use crate::session::exception::Exception;
-use crate::session::outgoing::Errand;
 use crate::session::request::Request;
 use crate::time::Time;
 
@@ -244,7 +243,8 @@ impl Session {
         };
         channel.take_counted(&mut self.link);
         for queue in std::mem::take(&mut channel.queues) {
-            self.link.outgoing.late(queue, Errand::ChannelGone(number, ending));
+            let command = Command::ChannelGone(self.link.id, number, ending);
+            self.link.outgoing.command(queue, command);
         }
         for (_, consumer) in std::mem::take(&mut channel.consumers) {
             self.forget_consumer(&consumer);

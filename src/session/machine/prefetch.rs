@@ -10,9 +10,8 @@ use super::link::Link;
 use super::methods::Outcome;
 use super::session::Session;
 use crate::message::QueueId;
-use crate::queue::{ChannelPrefetch, PrefetchShare};
+use crate::queue::{ChannelPrefetch, Command, PrefetchShare};
 use crate::session::exception::Exception;
-use crate::session::outgoing::Errand;
 
 impl Channel {
     /// As in RabbitMQ, without `global` it sets the prefetch of consumers to come and lifts the channel's own.
@@ -52,7 +51,8 @@ impl Channel {
         for queue in queues {
             let prefetch = self.channel_prefetch.clone();
             let share = prefetch.map(|prefetch| PrefetchShare::new(prefetch, queue));
-            link.outgoing.late(queue, Errand::SetChannelPrefetch(self.number, share));
+            let command = Command::SetChannelPrefetch(link.id, self.number, share);
+            link.outgoing.command(queue, command);
         }
     }
 
@@ -65,7 +65,7 @@ impl Channel {
 
     fn tell_turns(&self, link: &mut Link, queues: Vec<QueueId>) {
         for queue in queues {
-            link.outgoing.late(queue, Errand::TakeTurn(self.number));
+            link.outgoing.command(queue, Command::TakeTurn(link.id, self.number));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A publish by somebody without a session: routed, checked and marked as a client's are, by the same code.
+//! A publish by somebody without a session: routed and checked as a client's are, by the same code.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use super::link::Link;
 use super::publishing::PublishMethod;
 use crate::auth::Grant;
 use crate::message::QueueId;
-use crate::queue::ConnectionId;
+use crate::queue::{Command, ConnectionId};
 use crate::session::access::Access;
 use crate::session::config::Limits;
 use crate::session::confirms::Confirms;
 use crate::session::exception::Exception;
-use crate::session::outgoing::{DirectReply, Errand};
+use crate::session::outgoing::DirectReply;
 use crate::time::Time;
 use crate::topology::SharedTopology;
 
@@ -53,7 +53,7 @@ pub struct Publication<'a> {
 #[derive(Debug)]
 pub struct RoutedPublication {
     /// For its queues. Each confirms it on [`CHANNEL`].
-    pub errands: Vec<(QueueId, Errand)>,
+    pub commands: Vec<(QueueId, Command)>,
     /// For direct reply-to consumers.
     pub direct: Vec<DirectReply>,
 }
@@ -87,6 +87,6 @@ impl Publisher<'_> {
         for (statistics, counted) in link.exchanges_counted.drain(..) {
             statistics.add(now, &counted);
         }
-        Ok(RoutedPublication { errands: link.outgoing.take(), direct: link.outgoing.take_direct() })
+        Ok(RoutedPublication { commands: link.outgoing.take(link.id), direct: link.outgoing.take_direct() })
     }
 }

@@ -209,13 +209,13 @@ impl Channel {
         envelope: Envelope,
     ) -> Result<(), Exception> {
         let headers = properties.headers();
-        let mark = self.mark(properties, headers)?;
+        let dedup_keys = self.dedup_keys(properties, headers)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let rewritten = self.rewritten(link, bytes, properties, headers)?;
         let content = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
         let Keys { route, delay_queues, mandatory, .. } = &self.keys;
         let Some(delay_ms) = self.keys.delay_ms else {
-            let returned = pass_on(&mut self.mode, route, *mandatory, link, content, envelope, mark);
+            let returned = pass_on(&mut self.mode, route, *mandatory, link, content, envelope, dedup_keys);
             self.counted.returned += u64::from(returned);
             return Ok(());
         };
@@ -224,11 +224,12 @@ impl Channel {
         let delayed = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
         let later = Envelope { ttl_ms: Some(delay_ms), ..envelope };
         if route.is_empty() {
-            let returned = pass_on(&mut self.mode, delay_queues, *mandatory, link, delayed, later, mark);
+            let returned =
+                pass_on(&mut self.mode, delay_queues, *mandatory, link, delayed, later, dedup_keys);
             self.counted.returned += u64::from(returned);
         } else {
             let copies = [(&route[..], content, envelope), (&delay_queues[..], delayed, later)];
-            pass_on_both(&mut self.mode, link, copies, mark);
+            pass_on_both(&mut self.mode, link, copies, dedup_keys);
         }
         Ok(())
     }
@@ -259,7 +260,7 @@ impl Channel {
     }
 
     /// The message's deduplication keys, if its publisher or its exchange asks for deduplication.
-    fn mark(
+    fn dedup_keys(
         &self,
         properties: &Properties<'_>,
         headers: Option<Table<'_>>,
@@ -270,8 +271,8 @@ impl Channel {
         let exchange = self.keys.scope.as_ref().and_then(|scope| {
             Some((Arc::clone(scope), Fingerprint::of(properties, &scope.settings.header)?))
         });
-        let is_marked = publisher.is_some() || exchange.is_some();
-        Ok(is_marked.then(|| Arc::new(DedupKeys { publisher, exchange })))
+        let has_keys = publisher.is_some() || exchange.is_some();
+        Ok(has_keys.then(|| Arc::new(DedupKeys { publisher, exchange })))
     }
 
     /// Properties that differ from what came: BCC is taken out, and a direct reply-to is made an address.
@@ -482,7 +483,7 @@ fn pass_on_both(
     mode: &mut Mode,
     link: &mut Link,
     copies: [(&[QueueId], Content<'_>, Envelope); 2],
-    mark: Option<Arc<DedupKeys>>,
+    dedup_keys: Option<Arc<DedupKeys>>,
 ) {
     let queues_count = copies.iter().map(|(queues, ..)| queues.len()).sum();
     let sequence = match mode {
@@ -491,16 +492,16 @@ fn pass_on_both(
     };
     for (queues, content, envelope) in copies {
         let envelope = Envelope { sequence, ..envelope };
-        match (&mut *mode, &mark) {
+        match (&mut *mode, &dedup_keys) {
             (Mode::Transaction(work), _) => work.publishes.push(TxPublish {
                 queues: queues.to_vec(),
                 message: owned(content).for_queues(queues.len()),
                 envelope,
-                mark: mark.clone(),
+                dedup_keys: dedup_keys.clone(),
                 mandatory: false,
             }),
             (_, None) => link.outgoing.publish(queues, content, envelope),
-            (_, Some(mark)) => link.outgoing.publish_marked(queues, content, envelope, mark),
+            (_, Some(keys)) => link.outgoing.publish_dedup(queues, content, envelope, keys),
         }
     }
 }
@@ -515,11 +516,11 @@ fn pass_on(
     link: &mut Link,
     content: Content<'_>,
     mut envelope: Envelope,
-    mark: Option<Arc<DedupKeys>>,
+    dedup_keys: Option<Arc<DedupKeys>>,
 ) -> bool {
     if let Mode::Transaction(work) = mode {
         let message = owned(content).for_queues(route.len());
-        work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, mark, mandatory });
+        work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, dedup_keys, mandatory });
         return false;
     }
     let returns = route.is_empty() && mandatory;
@@ -532,10 +533,10 @@ fn pass_on(
             link.note_confirmed(envelope.channel);
         }
     }
-    match mark {
+    match dedup_keys {
         _ if route.is_empty() => {}
         None => link.outgoing.publish(route, content, envelope),
-        Some(mark) => link.outgoing.publish_marked(route, content, envelope, &mark),
+        Some(keys) => link.outgoing.publish_dedup(route, content, envelope, &keys),
     }
     returns
 }

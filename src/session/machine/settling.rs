@@ -5,9 +5,8 @@ use std::sync::Arc;
 use super::channel::{Channel, Mode};
 use super::link::Link;
 use crate::protocol::table::Table;
-use crate::queue::{Disposition, Settlement};
+use crate::queue::{Command, Disposition, Settlement};
 use crate::session::exception::Exception;
-use crate::session::outgoing::Errand;
 use crate::session::settle_exchange::{self, SettleMessage, Verb};
 use crate::session::tags::Span;
 
@@ -104,7 +103,7 @@ impl Channel {
         if disposition != Disposition::Progress {
             self.give_credit_back(link, usize::from(tagged.consumed));
         }
-        link.outgoing.late(tagged.queue, Errand::Dispose(tagged.handle, disposition, error));
+        link.outgoing.command(tagged.queue, Command::Dispose(tagged.handle, disposition, error));
         Ok(())
     }
 }

@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn written(errands: Vec<(QueueId, Errand)>) -> Vec<(QueueId, u32, usize)> {
-    let written = |(queue, errand)| match errand {
-        Errand::Written(key, bytes) => (queue, key.number, bytes),
+fn written(commands: Vec<(QueueId, Command)>) -> Vec<(QueueId, u32, usize)> {
+    let written = |(queue, command)| match command {
+        Command::Written(key, bytes) => (queue, key.number, bytes),
         other => panic!("{other:?}"),
     };
-    errands.into_iter().map(written).collect()
+    commands.into_iter().map(written).collect()
 }
 
 fn nack(delivery_tag: u64, multiple: bool, requeue: bool) -> basic::AMQPMethod {
@@ -58,12 +58,12 @@ fn each_verb_reaches_the_queue_with_its_handles() {
     client.ack(1, 0, true);
     assert_eq!(client.settled(), [(Settlement::Ack, vec![15])]);
     client.ack(1, 0, true);
-    assert!(client.errands().is_empty() && client.session.is_running(), "all of nothing is no error");
+    assert!(client.commands().is_empty() && client.session.is_running(), "all of nothing is no error");
     assert_eq!(client.counted().acked, 3);
 }
 
 #[test]
-fn a_batch_of_acks_is_one_errand_a_queue() {
+fn a_batch_of_acks_is_one_command_a_queue() {
     let mut client = Client::running(&[], 0);
     let q = client.consumer(1, "q", false);
     let r = client.session.new_consumer(1).key;
@@ -74,11 +74,11 @@ fn a_batch_of_acks_is_one_errand_a_queue() {
     for tag in [1, 2, 3] {
         client.ack(1, tag, false);
     }
-    let errands = client.errands();
-    let [(Q, Errand::Settle(Settlement::Ack, at_q)), (R, Errand::Settle(Settlement::Ack, at_r))] =
-        &errands[..]
+    let commands = client.commands();
+    let [(Q, Command::Settle(Settlement::Ack, at_q)), (R, Command::Settle(Settlement::Ack, at_r))] =
+        &commands[..]
     else {
-        panic!("{errands:?}")
+        panic!("{commands:?}")
     };
     assert_eq!((at_q.len(), at_r.len()), (2, 1));
 }
@@ -90,8 +90,8 @@ fn acks_come_before_the_publishes_of_the_same_read() {
     client.deliver(key, &[1]);
     client.publish(1, "q", "m");
     client.ack(1, 1, false);
-    let errands = client.errands();
-    assert!(matches!(errands[..], [(Q, Errand::Settle(..)), (Q, Errand::Publish(_))]), "{errands:?}");
+    let commands = client.commands();
+    assert!(matches!(commands[..], [(Q, Command::Settle(..)), (Q, Command::Publish(_, _))]), "{commands:?}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn recover_requeues_all_of_its_channel() {
     client.deliver(one, &[1, 2]);
     client.deliver(two, &[3]);
     client.ack(1, 1, false);
-    client.errands();
+    client.commands();
     client.frames();
     client.basic(1, basic::AMQPMethod::Recover(basic::Recover { requeue: true }));
     assert_eq!(client.settled(), [(Settlement::Requeue, vec![2])]);
@@ -122,13 +122,13 @@ fn credit_goes_back_when_enough_was_written() {
     assert!(cost < WINDOW_BYTES / 4 && 2 * cost > WINDOW_BYTES / 4);
     client.session.deliver(key.number, std::slice::from_ref(&quarter));
     client.session.drained();
-    assert_eq!(written(client.errands()), [], "little is owed yet");
+    assert_eq!(written(client.commands()), [], "little is owed yet");
     client.session.deliver(key.number, &[quarter]);
-    assert_eq!(written(client.errands()), [], "it is not written yet");
+    assert_eq!(written(client.commands()), [], "it is not written yet");
     client.session.drained();
-    assert_eq!(written(client.errands()), [(Q, key.number, 2 * cost)]);
+    assert_eq!(written(client.commands()), [(Q, key.number, 2 * cost)]);
     client.session.drained();
-    assert_eq!(written(client.errands()), [], "it went back once");
+    assert_eq!(written(client.commands()), [], "it went back once");
 }
 
 /// All but less than a piece comes back, or a consumer would run dry.
@@ -142,7 +142,7 @@ fn nothing_is_owed_for_long() {
         used += delivery.cost();
         client.session.deliver(key.number, &[delivery]);
         client.session.drained();
-        back += written(client.errands()).iter().map(|(_, _, bytes)| bytes).sum::<usize>();
+        back += written(client.commands()).iter().map(|(_, _, bytes)| bytes).sum::<usize>();
         assert!(back <= used && used - back < WINDOW_BYTES / 4, "{used} used, {back} back");
     }
     assert!(back > WINDOW_BYTES / 2);
@@ -157,7 +157,7 @@ fn a_consumer_that_went_gives_nothing_back() {
     client.session.deliver(stays.number, std::slice::from_ref(&large));
     client.session.remove_consumer(1, "gone");
     client.session.drained();
-    assert_eq!(written(client.errands()), [(Q, stays.number, large.cost())]);
+    assert_eq!(written(client.commands()), [(Q, stays.number, large.cost())]);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn prefetch_is_for_consumers_to_come() {
     let consumer = client.session.new_consumer(1);
     assert!((consumer.prefetch, consumer.channel_prefetch.is_none()) == (7, true));
     assert_eq!(client.session.new_consumer(2).prefetch, 0, "another channel's is its own");
-    assert!(client.errands().is_empty());
+    assert!(client.commands().is_empty());
 }
 
 #[test]
@@ -190,18 +190,18 @@ fn a_channels_prefetch_has_room_again_when_a_consumers_message_is_settled() {
     let mut client = Client::running(&[], 0);
     let key = client.consumer(1, "c", false);
     client.basic(1, qos(1, true));
-    let errands = client.errands();
-    let [(Q, Errand::SetChannelPrefetch(1, Some(share)))] = &errands[..] else { panic!("{errands:?}") };
+    let commands = client.commands();
+    let [(Q, Command::SetChannelPrefetch(_, 1, Some(share)))] = &commands[..] else { panic!("{commands:?}") };
     client.deliver(key, &[1]);
     assert!(!share.try_take(true));
     client.session.got(1, Q, false, &delivery(2, b"got"), 0);
     client.ack(1, 2, false);
     assert!(!share.try_take(true), "what was got never took of it");
-    let errands = client.errands();
-    assert!(matches!(errands[..], [(Q, Errand::Settle(..))]), "{errands:?}");
+    let commands = client.commands();
+    assert!(matches!(commands[..], [(Q, Command::Settle(..))]), "{commands:?}");
     client.ack(1, 1, false);
-    let errands = client.errands();
-    assert!(matches!(errands[..], [(Q, Errand::Settle(..)), (Q, Errand::TakeTurn(1))]), "{errands:?}");
+    let commands = client.commands();
+    assert!(matches!(commands[..], [(Q, Command::Settle(..)), (Q, Command::TakeTurn(_, 1))]), "{commands:?}");
     assert!(share.try_take(true));
 }
 
@@ -237,10 +237,10 @@ fn the_prefetch_of_a_channel_ends_with_0_and_with_one_for_consumers() {
         let mut client = Client::running(&[], 0);
         client.consumer(1, "c", false);
         client.basic(1, qos(1, true));
-        client.errands();
+        client.commands();
         client.basic(1, lift);
-        let errands = client.errands();
-        assert!(matches!(errands[..], [(Q, Errand::SetChannelPrefetch(1, None))]), "{errands:?}");
+        let commands = client.commands();
+        assert!(matches!(commands[..], [(Q, Command::SetChannelPrefetch(_, 1, None))]), "{commands:?}");
         assert!(client.session.new_consumer(1).channel_prefetch.is_none());
     }
 }

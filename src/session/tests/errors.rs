@@ -280,10 +280,10 @@ fn a_channel_exception_leaves_the_other_channels_alone() {
     client.frames();
     client.session.fail(client.now, 1, Exception::not_found("no queue 'x' in vhost '/'"));
     assert_eq!(client.exception().0, 1);
-    let errands = client.errands();
+    let commands = client.commands();
     assert!(
-        matches!(errands[..], [(Q, Errand::ChannelGone(1, crate::queue::Ending::Returned))]),
-        "{errands:?}"
+        matches!(commands[..], [(Q, Command::ChannelGone(_, 1, crate::queue::Ending::Returned))]),
+        "{commands:?}"
     );
     client.deliver(lost, &[3]);
     client.deliver(stays, &[4]);
@@ -305,7 +305,7 @@ fn a_closing_channel_ignores_all_but_the_end_of_its_close() {
     client.bytes(&publish_method(1, true));
     client.bytes(&frame(3, 1, b"a stray body"));
     client.session.fail(client.now, 2, Exception::not_found("y"));
-    assert!(client.errands().is_empty());
+    assert!(client.commands().is_empty());
     assert_eq!(client.exception().0, 2);
     client.channel(1, channel::AMQPMethod::CloseOk(channel::CloseOk {}));
     client.close_channel(2);
@@ -338,7 +338,7 @@ fn the_body_of_a_refused_message_is_ignored() {
     let mut client = Client::running(&[], 0);
     let body = vec![0; BODY_MAX as usize + 1];
     client.bytes(&publish(1, ("", "q"), false, &[0, 0], &body, 8000));
-    assert_eq!((client.exception().1, client.errands().len()), (311, 0));
+    assert_eq!((client.exception().1, client.commands().len()), (311, 0));
     client.publish(2, "q", "on");
     assert_eq!(client.published().len(), 1);
 }
@@ -351,7 +351,7 @@ fn nothing_counts_after_a_connection_exception_but_its_end() {
     assert_eq!(client.exception().1, 540);
     client.bytes(&publish_method(1, true));
     client.bytes(&raw(0, 10, 99, &[]));
-    assert!(client.errands().is_empty() && client.frames().is_empty());
+    assert!(client.commands().is_empty() && client.frames().is_empty());
     client.session.release_all(crate::queue::Ending::Failed);
     client.connection(connection::AMQPMethod::CloseOk(connection::CloseOk {}));
     assert!(client.session.is_closed());

@@ -300,7 +300,7 @@ fn a_client_that_leaves_gives_everything_back_first() {
     assert!(matches!(request, Some(Request::Close)), "{request:?}");
     assert!(client.frames().is_empty(), "the answer comes when all is given back");
     client.session.release_all(crate::queue::Ending::Failed);
-    assert!(matches!(client.errands()[..], [(Q, Errand::ChannelGone(2, crate::queue::Ending::Failed))]));
+    assert!(matches!(client.commands()[..], [(Q, Command::ChannelGone(_, 2, crate::queue::Ending::Failed))]));
     client.session.closed(client.now);
     assert_eq!((names(&client.methods()), client.session.is_answered()), (vec!["close-ok"], true));
 }
@@ -312,7 +312,7 @@ fn a_close_that_crosses_ours_is_answered() {
     let text = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'";
     assert_eq!(client.exception(), (0, 320, text.to_owned(), (0, 0)));
     client.publish(1, "q", "ignored");
-    assert!(client.errands().is_empty());
+    assert!(client.commands().is_empty());
     let close = connection::Close { reply_code: 200, reply_text: "".into(), class_id: 0, method_id: 0 };
     assert!(client.connection(connection::AMQPMethod::Close(close)).is_none());
     assert_eq!((names(&client.methods()), client.session.is_answered()), (vec!["close-ok"], true));
@@ -326,7 +326,7 @@ fn answered() -> Client {
     let close = connection::Close { reply_code: 200, reply_text: "".into(), class_id: 0, method_id: 0 };
     client.connection(connection::AMQPMethod::Close(close));
     client.session.release_all(crate::queue::Ending::Returned);
-    client.errands();
+    client.commands();
     client.session.closed(seconds(3));
     client.frames();
     client
@@ -348,7 +348,7 @@ fn what_follows_a_close_is_ignored_but_another_close() {
     client.publish(1, "q", "ignored");
     client.bytes(&frame(8, 0, &[]));
     client.bytes(&encoded(3, AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}))));
-    assert!(client.errands().is_empty() && client.frames().is_empty());
+    assert!(client.commands().is_empty() && client.frames().is_empty());
     let close = connection::Close { reply_code: 200, reply_text: "".into(), class_id: 0, method_id: 0 };
     client.connection(connection::AMQPMethod::Close(close));
     assert_eq!((names(&client.methods()), client.session.is_answered()), (vec!["close-ok"], true));

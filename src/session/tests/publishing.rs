@@ -31,7 +31,7 @@ fn transaction(method: tx::AMQPMethod) -> AMQPClass {
 impl Client {
     /// The one message for one queue.
     fn message(&mut self) -> Message {
-        let [(_, Errand::Publish(publishes))] = &self.errands()[..] else { panic!("not one errand") };
+        let [(_, Command::Publish(_, publishes))] = &self.commands()[..] else { panic!("not one command") };
         let [publish] = &publishes[..] else { panic!("{publishes:?}") };
         publish.message.clone()
     }
@@ -46,10 +46,10 @@ fn a_publish_arrives_whole_however_it_is_cut() {
         let first = client.session.receive(client.now, &bytes[..cut]);
         assert!(first.consumed <= cut);
         assert!(client.bytes(&bytes[first.consumed..]).is_none());
-        let errands = client.errands();
-        assert_eq!(errands.iter().map(|(queue, _)| *queue).collect::<Vec<_>>(), [Q, R], "{cut}");
-        for (_, errand) in errands {
-            let Errand::Publish(publishes) = errand else { panic!("{errand:?}") };
+        let commands = client.commands();
+        assert_eq!(commands.iter().map(|(queue, _)| *queue).collect::<Vec<_>>(), [Q, R], "{cut}");
+        for (_, command) in commands {
+            let Command::Publish(_, publishes) = command else { panic!("{command:?}") };
             let expected = Parts {
                 exchange: b"amq.fanout",
                 routing_key: b"key",
@@ -98,8 +98,8 @@ fn what_queues_need_to_know_comes_from_the_properties() {
     let properties = [&0x1910_u16.to_be_bytes()[..], b"\x02\x09\x04", b"1500", b"\x03ann"].concat();
     client.bytes(&publish(1, ("", "q"), false, &properties, b"m", 9));
     client.publish(2, "q", "plain");
-    let errands = client.errands();
-    let [(Q, Errand::Publish(publishes))] = &errands[..] else { panic!("{errands:?}") };
+    let commands = client.commands();
+    let [(Q, Command::Publish(_, publishes))] = &commands[..] else { panic!("{commands:?}") };
     let about: Vec<_> =
         publishes.iter().map(|p| (p.channel, p.ttl_ms, p.priority, p.message.is_persistent())).collect();
     assert_eq!(about, [(1, Some(1500), 9, true), (2, None, 0, false)]);
@@ -170,7 +170,7 @@ fn a_return_comes_before_its_ack() {
     assert_eq!((returned.reply_code, returned.reply_text.as_str()), NO_ROUTE);
     assert_eq!((returned.exchange.as_str(), returned.routing_key.as_str()), ("", "nowhere"));
     assert_eq!(*second, basic::AMQPMethod::Ack(basic::Ack { delivery_tag: 1, multiple: false }));
-    assert!(client.errands().is_empty());
+    assert!(client.commands().is_empty());
     assert_eq!(client.counted().returned, 1);
 }
 
@@ -223,8 +223,8 @@ fn a_late_confirm_means_nothing_to_the_channels_successor() {
         client.session.tell_confirmed();
         let is_told = |(_, method): &(u16, AMQPClass)| matches!(method, AMQPClass::Basic(_));
         assert!(!client.methods().iter().any(is_told), "by exception: {by_exception}");
-        let second = client.errands().into_iter().find_map(|(_, errand)| match errand {
-            Errand::Publish(publishes) => Some(publishes[0].sequence),
+        let second = client.commands().into_iter().find_map(|(_, command)| match command {
+            Command::Publish(_, publishes) => Some(publishes[0].sequence),
             _ => None,
         });
         client.session.confirmed(1, second.unwrap(), second.unwrap(), false);
@@ -256,14 +256,16 @@ fn cc_and_bcc_route_and_bcc_is_taken_out() {
     let headers = key_lists(&[(b"BCC", b"r"), (b"CC", b"q")]);
     let properties = with_headers(&headers, b"\x02", 1 << 12);
     client.bytes(&publish(1, ("", "nowhere"), true, &properties, b"m", 9));
-    let errands = client.errands();
-    let [(Q, Errand::Publish(one)), (R, Errand::Publish(two))] = &errands[..] else { panic!("{errands:?}") };
+    let commands = client.commands();
+    let [(Q, Command::Publish(_, one)), (R, Command::Publish(_, two))] = &commands[..] else {
+        panic!("{commands:?}")
+    };
     assert_eq!(one[0].message, two[0].message);
     let left = with_headers(&key_lists(&[(b"CC", b"q")]), b"\x02", 1 << 12);
     assert_eq!(one[0].message.properties(), left);
     assert!(client.frames().is_empty(), "it was routed, so nothing returns");
     client.publish(1, "nowhere", "the extra keys were that message's");
-    assert!(client.errands().is_empty());
+    assert!(client.commands().is_empty());
 }
 
 #[test]
@@ -283,7 +285,7 @@ fn a_direct_reply_to_becomes_an_address_that_leads_back() {
     client.session.deliver_direct(key.number, reply.message.clone());
     assert_eq!(delivered(client.methods()), [(1, "c".to_owned(), 1)]);
     client.session.drained();
-    assert!(client.errands().is_empty(), "no queue waits for credit");
+    assert!(client.commands().is_empty(), "no queue waits for credit");
 }
 
 #[test]
@@ -313,7 +315,7 @@ fn a_transaction_holds_publishes_and_acks_until_its_commit() {
     client.publish(1, "q", "m");
     client.bytes(&unroutable(1));
     client.ack(1, 1, false);
-    assert!(client.errands().is_empty() && client.frames().is_empty());
+    assert!(client.commands().is_empty() && client.frames().is_empty());
     let request = client.send(1, transaction(tx::AMQPMethod::Commit(tx::Commit {})));
     let Some(Request::Channel(1, ChannelRequest::TxCommit(work))) = request else { panic!("{request:?}") };
     let routes: Vec<_> = work.publishes.iter().map(|publish| publish.queues.clone()).collect();
