@@ -101,9 +101,9 @@ struct Ready {
 /// What is spoken here, as tools show it.
 const PROTOCOL: &str = "AMQP 0-9-1";
 
-/// The two ends of a connection.
+/// The two addresses of a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Ends {
+pub struct Endpoints {
     /// The client's.
     pub peer: SocketAddr,
     /// The broker's, if it is a socket.
@@ -111,13 +111,18 @@ pub struct Ends {
 }
 
 /// Runs a connection to its end.
-pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: SessionConfig) {
+pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints, config: SessionConfig) {
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
     let session = Session::new(id, secret, config, shared.clock.now());
-    let overview =
-        Arc::new(ConnectionOverview::new(id, PROTOCOL, ends.peer, ends.local, shared.clock.timestamp()));
+    let overview = Arc::new(ConnectionOverview::new(
+        id,
+        PROTOCOL,
+        endpoints.peer,
+        endpoints.local,
+        shared.clock.timestamp(),
+    ));
     let handle =
         ConnectionHandle::new(events, Some(Arc::clone(&overview)), secret, session.reply_consumers().clone());
     shared.connections.insert(id, handle.clone());
@@ -125,7 +130,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
     let mut connection = Connection {
         session,
         owned: Vec::new(),
-        peer: ends.peer,
+        peer: endpoints.peer,
         overview,
         handle,
         vhost: None,
@@ -150,10 +155,10 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, ends: Ends, config: 
         read_bytes: READ_BYTES_MIN,
         eof: false,
     };
-    if let Err(error) = connection.talk(&mut wire).await {
+    if let Err(error) = connection.event_loop(&mut wire).await {
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
-    connection.give_back(Ending::Failed).await;
+    connection.release_queues(Ending::Failed).await;
     connection.count();
     connection.shared.connections.remove(&id);
     connection.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
@@ -164,12 +169,12 @@ impl Connection {
         self.session.id()
     }
 
-    async fn talk<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
+    async fn event_loop<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         loop {
-            self.digest(wire).await;
+            self.process_input(wire).await;
             let is_left = self.session.is_answered() && (wire.eof || self.stop_by.is_some());
             if self.session.is_closed() || is_left {
-                return self.say_goodbye(wire).await;
+                return self.close_socket(wire).await;
             }
             if wire.eof {
                 return Ok(());
@@ -179,7 +184,7 @@ impl Connection {
     }
 
     /// Takes in all that has come: input, requests it leads to, what queues said.
-    async fn digest<S: Stream>(&mut self, wire: &mut Wire<S>) {
+    async fn process_input<S: Stream>(&mut self, wire: &mut Wire<S>) {
         while self.full.is_empty() && !self.is_output_full() {
             let received = self.session.receive(self.shared.clock.now(), wire.unread());
             wire.take(received.consumed);
@@ -192,7 +197,7 @@ impl Connection {
         if self.session.is_closing() {
             // Whether the client ever answers or not, its messages need not wait for it.
             let ending = if self.stop_by.is_some() { Ending::Returned } else { Ending::Failed };
-            self.give_back(ending).await;
+            self.release_queues(ending).await;
         }
         self.report(wire);
         self.count();
@@ -211,7 +216,7 @@ impl Connection {
         }
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
-        if self.look_up(deadline) {
+        if self.check_timers(deadline) {
             return Ok(());
         }
         let is_full = self.is_output_full();
@@ -224,7 +229,7 @@ impl Connection {
         let ready = tokio::select! {
             biased;
             ready = std::future::poll_fn(|cx| wire.poll(cx, out, paused, events, taken)) => Some(ready?),
-            () = room(&mut self.full), if waits => None,
+            () = wait_for_room(&mut self.full), if waits => None,
             () = clock.wait_for(deadline) => None,
             _ = self.alarms.changed() => None,
             () = stopped(&mut self.stopping), if self.stop_by.is_none() => {
@@ -238,7 +243,7 @@ impl Connection {
             self.session.heard(now);
         }
         match ready {
-            Some(ready) => self.note(now, &ready).await,
+            Some(ready) => self.handle_ready(now, &ready).await,
             None => self.tick(now),
         }
         Ok(())
@@ -246,7 +251,7 @@ impl Connection {
 
     /// A busy connection's socket is ready whenever it is asked, so what is behind it in [`wait`](Self::wait) would never
     /// have its turn: heartbeats, the alarm, the end. Tells whether it is the end.
-    fn look_up(&mut self, deadline: Option<Time>) -> bool {
+    fn check_timers(&mut self, deadline: Option<Time>) -> bool {
         let now = self.shared.clock.now();
         if deadline.is_some_and(|deadline| deadline <= now) || self.alarms.has_changed().unwrap_or(false) {
             self.tick(now);
@@ -258,7 +263,7 @@ impl Connection {
         stops
     }
 
-    async fn note(&mut self, now: Time, ready: &Ready) {
+    async fn handle_ready(&mut self, now: Time, ready: &Ready) {
         if ready.read {
             self.session.heard(now);
         }
@@ -267,7 +272,7 @@ impl Connection {
             self.session.drained();
         }
         if ready.events {
-            self.apply_taken();
+            self.apply_events();
             self.close_if_stopped(now);
         }
         if !self.session.outgoing().is_empty() {
@@ -311,11 +316,11 @@ impl Connection {
             self.taken.push(event);
         }
         let cancelled = self.taken.extract_if(.., |event| matches!(event, Event::Cancelled(_))).collect();
-        self.apply_taken();
+        self.apply_events();
         self.taken = cancelled;
     }
 
-    fn apply_taken(&mut self) {
+    fn apply_events(&mut self) {
         let mut taken = std::mem::take(&mut self.taken);
         for event in taken.drain(..) {
             match event {
@@ -341,7 +346,7 @@ impl Connection {
             }
         }
         self.taken = taken;
-        self.session.tell_confirmed();
+        self.session.send_confirms();
     }
 
     /// An operator closes the connection.
@@ -356,7 +361,7 @@ impl Connection {
             Request::Authenticate(credentials) => self.authenticate(now, &credentials),
             Request::OpenVhost(name) => self.open_vhost(now, &name),
             Request::Close => {
-                self.give_back(Ending::Returned).await;
+                self.release_queues(Ending::Returned).await;
                 // The socket may stay open for a while, but there is no connection any more.
                 self.shared.connections.remove(&self.id());
                 self.session.closed(now);
@@ -368,7 +373,7 @@ impl Connection {
                     Ok(method) => self.session.reply(channel, method),
                     Err(exception) => self.session.fail(now, channel, exception.caused_by(Some(id))),
                 }
-                self.apply_taken();
+                self.apply_events();
             }
         }
     }
@@ -463,7 +468,7 @@ impl Connection {
         for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
             self.session.confirmed(publish.channel, publish.sequence, publish.sequence, false);
         }
-        self.session.tell_confirmed();
+        self.session.send_confirms();
     }
 
     /// Nobody may be there to get it: there is no queue for it to wait in.
@@ -519,19 +524,19 @@ impl Connection {
 
     /// Writes what is left, tells the peer that there is no more, and reads until it agrees, so that nothing written is
     /// lost to a reset. A client whose close was answered need not agree: it is done.
-    async fn say_goodbye<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
+    async fn close_socket<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         let clock = self.shared.clock;
         let is_answered = self.session.is_answered();
         let out = self.session.out();
-        let goodbye = async {
+        let close = async {
             wire.finish(out).await?;
             if is_answered { Ok(()) } else { wire.read_to_end().await }
         };
-        clock.within(GOODBYE, goodbye).await.unwrap_or(Ok(()))
+        clock.within(CLOSE_MAX, close).await.unwrap_or(Ok(()))
     }
 
     /// The connection ends: its exclusive queues go, and the others take back what it had.
-    async fn give_back(&mut self, ending: Ending) {
+    async fn release_queues(&mut self, ending: Ending) {
         let Some(vhost) = self.vhost.take() else { return };
         self.session.release_all(ending);
         let id = self.id();
@@ -558,7 +563,7 @@ fn ack_timed_out(channel: u16, timeout_ms: u32) -> Exception {
 }
 
 /// Waits until none of them is full any more.
-async fn room(full: &mut Vec<Mailbox>) {
+async fn wait_for_room(full: &mut Vec<Mailbox>) {
     while let Some(mailbox) = full.last() {
         mailbox.wait_for_room().await;
         full.pop();
@@ -566,7 +571,7 @@ async fn room(full: &mut Vec<Mailbox>) {
 }
 
 /// How long a peer has to read our last words.
-const GOODBYE: Duration = Duration::from_secs(2);
+const CLOSE_MAX: Duration = Duration::from_secs(2);
 
 impl<S: Stream> Wire<S> {
     fn unread(&self) -> &[u8] {

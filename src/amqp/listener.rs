@@ -8,7 +8,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::connection::{self, Ends};
+use super::connection::{self, Endpoints};
 use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
 use crate::session::SessionConfig;
@@ -31,8 +31,8 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
                     let _ = stream.set_nodelay(true);
                     if connections.len() < CONNECTIONS_MAX {
                         let config = session_config(&shared.config);
-                        let ends = Ends { peer, local: stream.local_addr().ok() };
-                        connections.spawn(connection::run(Arc::clone(&shared), stream, ends, config));
+                        let endpoints = Endpoints { peer, local: stream.local_addr().ok() };
+                        connections.spawn(connection::run(Arc::clone(&shared), stream, endpoints, config));
                     }
                 }
                 Err(error) => {

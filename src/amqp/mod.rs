@@ -8,4 +8,4 @@ mod mailbox_cache;
 mod requests;
 
 pub use connection::Stream;
-pub(crate) use connection::{Ends, run};
+pub(crate) use connection::{Endpoints, run};

@@ -262,11 +262,11 @@ impl Connection {
         self.take_deliveries();
         match outcome? {
             Some(got) => {
-                self.session.got(channel, got.queue, no_ack, &got.delivery, got.remaining);
+                self.session.get_ok(channel, got.queue, no_ack, &got.delivery, got.remaining);
                 Ok(None)
             }
             None => {
-                self.session.got_nothing(channel);
+                self.session.count_empty_get(channel);
                 Ok(Some(AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {}))))
             }
         }

@@ -139,7 +139,7 @@ impl Shared {
     /// Makes sessions check again what they may do on a vhost.
     pub fn forget_permitted(&self, vhost: &str) {
         if let Some(vhost) = self.vhosts.get(vhost) {
-            vhost.topology.touch();
+            vhost.topology.invalidate_routes();
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::amqp::{self, Ends, Stream, listener};
+use crate::amqp::{self, Endpoints, Stream, listener};
 use crate::auth::{Permission, User};
 use crate::broker::import::{self, Defaults};
 use crate::broker::operations::{
@@ -133,8 +133,8 @@ impl BrokerHandle {
     /// Serves a connection over any stream, as if its peer had connected over loopback.
     pub fn attach(&self, stream: impl Stream) -> JoinHandle<()> {
         let config = listener::session_config(&self.shared.config);
-        let ends = Ends { peer: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0)), local: None };
-        tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, ends, config))
+        let endpoints = Endpoints { peer: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0)), local: None };
+        tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, endpoints, config))
     }
 
     /// Imports definitions in RabbitMQ's JSON format (<https://www.rabbitmq.com/docs/definitions>). Users, permissions and

@@ -1,4 +1,4 @@
-//! Publisher confirms of one channel: which publishes wait for how many queues, and what to tell the publisher.
+//! Publisher confirms of one channel: which publishes wait for how many queues, and what the publisher is to be sent.
 //!
 //! Sequence numbers inside the broker are offset by a base of the channel's own, so that a confirm that was under way for
 //! an earlier channel of the same number means nothing to its successor.
@@ -13,12 +13,12 @@ const SEQUENCE_BITS: u32 = 40;
 struct Waiting {
     queues: u32,
     refused: bool,
-    told: bool,
+    is_sent: bool,
 }
 
-/// What to tell the publisher.
+/// An ack or a nack for the publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tell {
+pub enum Confirmation {
     /// basic.ack.
     Ack {
         /// The publish's delivery tag.
@@ -40,7 +40,7 @@ pub struct Confirms {
     /// Tag of the first entry of `waiting`.
     first: u64,
     waiting: VecDeque<Waiting>,
-    /// Tags that were completed out of order since the last [`tell`](Self::tell).
+    /// Tags that were completed out of order since the last [`take_confirmations`](Self::take_confirmations).
     completed: Vec<u64>,
 }
 
@@ -55,7 +55,7 @@ impl Confirms {
     /// Notes a publish that waits for that many queues; gives its sequence number within the broker.
     pub fn publish(&mut self, queues: usize) -> u64 {
         let tag = self.first + self.waiting.len() as u64;
-        self.waiting.push_back(Waiting { queues: queues as u32, refused: false, told: false });
+        self.waiting.push_back(Waiting { queues: queues as u32, refused: false, is_sent: false });
         if queues == 0 {
             self.completed.push(tag);
         }
@@ -85,41 +85,45 @@ impl Confirms {
             let Some(waiting) = self.waiting.get_mut((tag - self.first) as usize) else { return };
             waiting.refused |= refused;
             waiting.queues = waiting.queues.saturating_sub(1);
-            if waiting.queues == 0 && !waiting.told {
+            if waiting.queues == 0 && !waiting.is_sent {
                 self.completed.push(tag);
             }
         }
     }
 
-    /// What to tell the publisher of all that was completed since the last call: one multiple ack for the unbroken run
+    /// What the publisher is to be sent of all that was completed since the last call: one multiple ack for the unbroken run
     /// at the front, single ones for what lies beyond. Gives how many publishes were acked.
-    pub fn tell(&mut self, mut say: impl FnMut(Tell)) -> u64 {
+    pub fn take_confirmations(&mut self, mut each: impl FnMut(Confirmation)) -> u64 {
         if self.completed.is_empty() {
             return 0;
         }
-        let (run_end, mut acked) = self.pop_run(&mut say);
+        let (run_end, mut acked) = self.pop_run(&mut each);
         for tag in std::mem::take(&mut self.completed) {
             if tag <= run_end {
                 continue;
             }
             let Some(waiting) = self.waiting.get_mut((tag - self.first) as usize) else { continue };
-            waiting.told = true;
+            waiting.is_sent = true;
             acked += u64::from(!waiting.refused);
-            say(if waiting.refused { Tell::Nack { tag } } else { Tell::Ack { tag, multiple: false } });
+            each(if waiting.refused {
+                Confirmation::Nack { tag }
+            } else {
+                Confirmation::Ack { tag, multiple: false }
+            });
         }
         acked
     }
 
     /// Takes the completed run off the front and tells of it; gives its last tag, and how many were acked.
-    fn pop_run(&mut self, say: &mut impl FnMut(Tell)) -> (u64, u64) {
+    fn pop_run(&mut self, each: &mut impl FnMut(Confirmation)) -> (u64, u64) {
         let mut acked = None;
         let (mut count, mut sum) = (0_u64, 0);
         while let Some(waiting) = self.waiting.front().filter(|waiting| waiting.queues == 0) {
             let tag = self.first;
-            if waiting.refused && !waiting.told {
-                flush(&mut acked, &mut count, say);
-                say(Tell::Nack { tag });
-            } else if !waiting.told {
+            if waiting.refused && !waiting.is_sent {
+                flush(&mut acked, &mut count, each);
+                each(Confirmation::Nack { tag });
+            } else if !waiting.is_sent {
                 acked = Some(tag);
                 count += 1;
                 sum += 1;
@@ -127,15 +131,15 @@ impl Confirms {
             self.waiting.pop_front();
             self.first += 1;
         }
-        flush(&mut acked, &mut count, say);
+        flush(&mut acked, &mut count, each);
         (self.first - 1, sum)
     }
 }
 
-/// A run that follows nacks may say 'multiple' too: what lies before it was told already.
-fn flush(acked: &mut Option<u64>, count: &mut u64, say: &mut impl FnMut(Tell)) {
+/// A run that follows nacks may say 'multiple' too: what lies before it was confirmed already.
+fn flush(acked: &mut Option<u64>, count: &mut u64, each: &mut impl FnMut(Confirmation)) {
     if let Some(tag) = acked.take() {
-        say(Tell::Ack { tag, multiple: *count > 1 });
+        each(Confirmation::Ack { tag, multiple: *count > 1 });
     }
     *count = 0;
 }
@@ -144,10 +148,10 @@ fn flush(acked: &mut Option<u64>, count: &mut u64, say: &mut impl FnMut(Tell)) {
 mod tests {
     use super::*;
 
-    fn told(confirms: &mut Confirms) -> Vec<Tell> {
-        let mut told = Vec::new();
-        confirms.tell(|tell| told.push(tell));
-        told
+    fn taken(confirms: &mut Confirms) -> Vec<Confirmation> {
+        let mut taken = Vec::new();
+        confirms.take_confirmations(|confirmation| taken.push(confirmation));
+        taken
     }
 
     fn with(queues: &[usize]) -> Confirms {
@@ -164,9 +168,9 @@ mod tests {
     fn a_run_is_one_multiple_ack() {
         let mut confirms = with(&[1, 1, 1, 1]);
         confirms.confirmed(BASE + 1, BASE + 3);
-        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 3, multiple: true }]);
+        assert_eq!(taken(&mut confirms), [Confirmation::Ack { tag: 3, multiple: true }]);
         confirms.confirmed(BASE + 4, BASE + 4);
-        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 4, multiple: false }]);
+        assert_eq!(taken(&mut confirms), [Confirmation::Ack { tag: 4, multiple: false }]);
         assert_eq!(confirms.outstanding(), 0);
     }
 
@@ -174,19 +178,19 @@ mod tests {
     fn every_queue_has_to_confirm() {
         let mut confirms = with(&[2]);
         confirms.confirmed(BASE + 1, BASE + 1);
-        assert_eq!(told(&mut confirms), []);
+        assert_eq!(taken(&mut confirms), []);
         confirms.confirmed(BASE + 1, BASE + 1);
-        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 1, multiple: false }]);
+        assert_eq!(taken(&mut confirms), [Confirmation::Ack { tag: 1, multiple: false }]);
     }
 
     #[test]
     fn out_of_order_ones_are_told_once() {
         let mut confirms = with(&[1, 1, 1]);
         confirms.confirmed(BASE + 3, BASE + 3);
-        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 3, multiple: false }]);
+        assert_eq!(taken(&mut confirms), [Confirmation::Ack { tag: 3, multiple: false }]);
         confirms.confirmed(BASE + 1, BASE + 2);
-        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 2, multiple: true }]);
-        assert_eq!((confirms.outstanding(), told(&mut confirms)), (0, vec![]));
+        assert_eq!(taken(&mut confirms), [Confirmation::Ack { tag: 2, multiple: true }]);
+        assert_eq!((confirms.outstanding(), taken(&mut confirms)), (0, vec![]));
     }
 
     #[test]
@@ -195,23 +199,23 @@ mod tests {
         confirms.confirmed(BASE + 1, BASE + 3);
         confirms.refused(BASE + 2, BASE + 2);
         let expected = [
-            Tell::Ack { tag: 1, multiple: false },
-            Tell::Nack { tag: 2 },
-            Tell::Ack { tag: 3, multiple: false },
+            Confirmation::Ack { tag: 1, multiple: false },
+            Confirmation::Nack { tag: 2 },
+            Confirmation::Ack { tag: 3, multiple: false },
         ];
-        assert_eq!(told(&mut confirms), expected);
+        assert_eq!(taken(&mut confirms), expected);
     }
 
     #[test]
     fn unroutable_ones_are_complete_at_once() {
         let mut confirms = with(&[0, 0]);
-        assert_eq!(told(&mut confirms), [Tell::Ack { tag: 2, multiple: true }]);
+        assert_eq!(taken(&mut confirms), [Confirmation::Ack { tag: 2, multiple: true }]);
     }
 
     #[test]
     fn confirms_for_an_earlier_channel_mean_nothing() {
         let mut confirms = with(&[1]);
         confirms.confirmed((2 << SEQUENCE_BITS) + 1, (2 << SEQUENCE_BITS) + 1);
-        assert_eq!((told(&mut confirms), confirms.outstanding()), (vec![], 1));
+        assert_eq!((taken(&mut confirms), confirms.outstanding()), (vec![], 1));
     }
 }

@@ -236,13 +236,13 @@ impl Client {
     }
 
     /// Acks and nacks of publishes: tag and multiple, `None` for a nack.
-    fn told(&mut self) -> Vec<(u64, Option<bool>)> {
-        let told = |(_, method)| match method {
+    fn confirms(&mut self) -> Vec<(u64, Option<bool>)> {
+        let confirm = |(_, method)| match method {
             AMQPClass::Basic(basic::AMQPMethod::Ack(ack)) => (ack.delivery_tag, Some(ack.multiple)),
             AMQPClass::Basic(basic::AMQPMethod::Nack(nack)) => (nack.delivery_tag, None),
             other => panic!("{other:?}"),
         };
-        self.methods().into_iter().map(told).collect()
+        self.methods().into_iter().map(confirm).collect()
     }
 
     /// The one close that was sent: channel, code, text, and the method that caused it.

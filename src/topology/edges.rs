@@ -85,14 +85,15 @@ impl<T: Copy + Eq + Hash> VecSet<T> {
 
 /// A set of small indices that is cleared in the time it took to fill.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(super) struct IndexSet {
     bits: Vec<u64>,
-    marked: Vec<usize>,
+    /// In the order in which they came.
+    members: Vec<usize>,
 }
 
-impl Marks {
-    /// Marks `index`; false if it was marked.
-    pub fn mark(&mut self, index: usize) -> bool {
+impl IndexSet {
+    /// Adds an index; false if it was there.
+    pub fn insert(&mut self, index: usize) -> bool {
         let (word, bit) = (index / 64, 1_u64 << (index % 64));
         if word >= self.bits.len() {
             self.bits.resize(word + 1, 0);
@@ -102,17 +103,17 @@ impl Marks {
             return false;
         }
         *bits |= bit;
-        self.marked.push(index);
+        self.members.push(index);
         true
     }
 
-    /// What is marked, in the order of marking.
-    pub fn marked(&self) -> &[usize] {
-        &self.marked
+    /// Its members, in the order in which they came.
+    pub fn as_slice(&self) -> &[usize] {
+        &self.members
     }
 
     pub fn clear(&mut self) {
-        for index in self.marked.drain(..) {
+        for index in self.members.drain(..) {
             if let Some(bits) = self.bits.get_mut(index / 64) {
                 *bits = 0;
             }
@@ -164,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_set_once_until_cleared() {
-        let mut marks = Marks::default();
-        assert!(marks.mark(3) && marks.mark(64) && marks.mark(1000));
-        assert!(!marks.mark(64));
-        assert_eq!(marks.marked(), [3, 64, 1000]);
-        marks.clear();
-        assert!(marks.mark(64) && marks.mark(3));
+    fn an_index_is_added_once_until_the_set_is_cleared() {
+        let mut set = IndexSet::default();
+        assert!(set.insert(3) && set.insert(64) && set.insert(1000));
+        assert!(!set.insert(64));
+        assert_eq!(set.as_slice(), [3, 64, 1000]);
+        set.clear();
+        assert!(set.insert(64) && set.insert(3));
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct ExchangeEntry {
     pub policy_alternate: Option<String>,
     pub table: Table,
     /// How duplicates are recognised, if it has deduplication.
-    scope: Option<Arc<ExchangeDedup>>,
+    dedup: Option<Arc<ExchangeDedup>>,
     statistics: Arc<ExchangeStatistics>,
     /// Bindings with this exchange as their source.
     outgoing: VecSet<BindingIndex>,
@@ -102,7 +102,7 @@ impl Topology {
     }
 
     /// Raises the generation without a change of its own.
-    pub(super) const fn touch(&mut self) {
+    pub(super) const fn invalidate_routes(&mut self) {
         self.generation += 1;
     }
 
@@ -121,9 +121,9 @@ impl Topology {
 
     /// How duplicates published to an exchange are recognised, if it has deduplication.
     #[must_use]
-    pub fn scope(&self, exchange: &[u8]) -> Option<Arc<ExchangeDedup>> {
+    pub fn dedup(&self, exchange: &[u8]) -> Option<Arc<ExchangeDedup>> {
         let index = self.exchange_indices.get(exchange)?;
-        self.exchanges.get(*index)?.scope.clone()
+        self.exchanges.get(*index)?.dedup.clone()
     }
 
     /// What has passed through an exchange since it was made or the broker started. Whoever routes a message adds to it.
@@ -147,7 +147,7 @@ impl Topology {
         let name = name.into();
         let index = self.exchanges.insert(ExchangeEntry {
             table: Table::new(&spec),
-            scope: spec.dedup().ok().flatten().map(Arc::new),
+            dedup: spec.dedup().ok().flatten().map(Arc::new),
             spec,
             policy_alternate: None,
             statistics: Arc::default(),

@@ -11,7 +11,7 @@ use slab::Slab;
 
 use crate::protocol::value::type_name;
 
-use super::edges::{BindingIndex, Edge, Map, Marks, Matches, VecSet};
+use super::edges::{BindingIndex, Edge, IndexSet, Map, Matches, VecSet};
 use super::error::TopologyError;
 use super::header_source::HeaderSource;
 use super::header_value::HeaderValue;
@@ -190,7 +190,7 @@ pub(super) struct HeadersScratch {
     /// Slots whose count is not 0.
     counted: Vec<usize>,
     /// Names met, by their key in the table.
-    names: Marks,
+    names: IndexSet,
 }
 
 impl HeadersScratch {
@@ -293,7 +293,7 @@ impl HeadersTable {
         found: &mut Matches<'_>,
     ) {
         let Some(key) = self.names.get(name).copied() else { return };
-        let Some(wanted) = self.wanted.get(key).filter(|_| scratch.names.mark(key)) else { return };
+        let Some(wanted) = self.wanted.get(key).filter(|_| scratch.names.insert(key)) else { return };
         wanted.each(value, |index| {
             let Some(slot) = self.slots.get(index) else { return };
             if scratch.count(index) == slot.needed {

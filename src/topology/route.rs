@@ -2,7 +2,7 @@
 //! Every exchange is visited once, so cycles end. A delayed exchange keeps a message that has to wait: the walk goes on
 //! from there when the delay is over.
 
-use super::edges::{ExchangeIndex, Marks, Matches};
+use super::edges::{ExchangeIndex, IndexSet, Matches};
 use super::error::RouteError;
 use super::graph::{DEFAULT, ExchangeEntry, Topology};
 use super::header_source::HeaderSource;
@@ -15,7 +15,7 @@ use crate::message::QueueId;
 #[derive(Debug, Default)]
 pub struct RouteScratch {
     pending: Vec<ExchangeIndex>,
-    visited: Marks,
+    visited: IndexSet,
     trie: TrieScratch,
     headers: HeadersScratch,
     delay_queues: Vec<QueueId>,
@@ -94,7 +94,7 @@ impl Topology {
         scratch.pending.clear();
         scratch.pending.push(first);
         while let Some(index) = scratch.pending.pop() {
-            let Some(entry) = self.exchanges.get(index).filter(|_| scratch.visited.mark(index)) else {
+            let Some(entry) = self.exchanges.get(index).filter(|_| scratch.visited.insert(index)) else {
                 continue;
             };
             is_keyed &= entry.table.is_keyed() && entry.spec.delay_queue.is_none();

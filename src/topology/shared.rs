@@ -33,8 +33,8 @@ impl SharedTopology {
     }
 
     /// Makes every cached route stale: something beside the topology that they were made under has changed.
-    pub fn touch(&self) {
-        self.change(Topology::touch);
+    pub fn invalidate_routes(&self) {
+        self.change(Topology::invalidate_routes);
     }
 
     /// Makes a change.

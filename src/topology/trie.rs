@@ -7,7 +7,7 @@
 
 use slab::Slab;
 
-use super::edges::{Edge, Map, Marks, Matches, VecSet};
+use super::edges::{Edge, IndexSet, Map, Matches, VecSet};
 
 const ROOT: usize = 0;
 
@@ -54,7 +54,7 @@ impl Node {
 pub(super) struct TrieScratch {
     active: Vec<usize>,
     next: Vec<usize>,
-    hashes: Marks,
+    hashes: IndexSet,
 }
 
 #[derive(Debug)]
@@ -103,7 +103,8 @@ impl TopicTrie {
         for word in words(key) {
             self.step(word, scratch);
         }
-        for node in scratch.active.iter().chain(scratch.hashes.marked()).filter_map(|at| self.nodes.get(*at))
+        for node in
+            scratch.active.iter().chain(scratch.hashes.as_slice()).filter_map(|at| self.nodes.get(*at))
         {
             found.add_all(&node.edges);
         }
@@ -113,19 +114,19 @@ impl TopicTrie {
     fn step(&self, word: &[u8], scratch: &mut TrieScratch) {
         scratch.next.clear();
         // A `#` node that this word leads to has not seen the word: only those there before take part.
-        let reached_before = scratch.hashes.marked().len();
+        let reached_before = scratch.hashes.as_slice().len();
         for at in &scratch.active {
             self.advance(*at, word, &mut scratch.next, &mut scratch.hashes);
         }
         for position in 0..reached_before {
-            let Some(at) = scratch.hashes.marked().get(position).copied() else { break };
+            let Some(at) = scratch.hashes.as_slice().get(position).copied() else { break };
             self.advance(at, word, &mut scratch.next, &mut scratch.hashes);
         }
         std::mem::swap(&mut scratch.active, &mut scratch.next);
     }
 
     /// Enters the nodes that `word` leads to from the node `at`.
-    fn advance(&self, at: usize, word: &[u8], next: &mut Vec<usize>, hashes: &mut Marks) {
+    fn advance(&self, at: usize, word: &[u8], next: &mut Vec<usize>, hashes: &mut IndexSet) {
         let Some(node) = self.nodes.get(at) else { return };
         // Most nodes have children of one sort only, and an empty map need not hash the word.
         if !node.words.is_empty()
@@ -139,12 +140,12 @@ impl TopicTrie {
     }
 
     /// Makes a node active, and with it the `#` nodes below it, which may stand for no word at all.
-    fn enter(&self, at: usize, active: &mut Vec<usize>, hashes: &mut Marks) {
+    fn enter(&self, at: usize, active: &mut Vec<usize>, hashes: &mut IndexSet) {
         active.push(at);
         let mut below = self.hash_child(at);
         while let Some(hash) = below {
             // If it is active already, then so are those below it.
-            below = if hashes.mark(hash) { self.hash_child(hash) } else { None };
+            below = if hashes.insert(hash) { self.hash_child(hash) } else { None };
         }
     }
 

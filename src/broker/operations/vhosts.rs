@@ -63,7 +63,7 @@ pub async fn delete_vhost(
     shared.vhosts.remove(name);
     let users = shared.change_users(|users| users.remove_vhost(name));
     // Sessions that are open ask again what they may.
-    vhost.topology.touch();
+    vhost.topology.invalidate_routes();
     close_matching(shared, &format!("vhost '{name}' is down"), |handshake| {
         handshake.vhost.as_deref() == Some(name)
     });

@@ -25,7 +25,7 @@ pub(super) enum Incoming {
     /// No content is under way.
     #[default]
     Idle,
-    /// basic.publish was read; its keys are in [`Channel::keys`].
+    /// basic.publish was read; its exchange and routing key are in [`Channel::target`].
     Header,
     /// The content header was read; its properties are in [`Channel::properties`].
     Body(Body),
@@ -42,17 +42,17 @@ pub(super) struct Body {
 
 /// Exchange and routing key of the publish under way, and where that led last time.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct PublishTarget {
     pub(super) exchange: Vec<u8>,
     pub(super) routing_key: Vec<u8>,
     pub(super) mandatory: bool,
     /// Whether the exchange is the settle exchange.
     pub(super) settles: bool,
-    /// Queues for these keys, if [`Keys::generation`] is still the topology's.
+    /// Queues for these keys, if [`PublishTarget::generation`] is still the topology's.
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
     /// How duplicates are recognised, if the exchange has deduplication.
-    pub(super) scope: Option<Arc<ExchangeDedup>>,
+    pub(super) dedup: Option<Arc<ExchangeDedup>>,
     /// Delayed exchanges on the way where the message has to wait, as their queues; such a route is never kept.
     pub(super) delay_queues: Vec<QueueId>,
     /// How long it has to wait there.
@@ -95,7 +95,7 @@ pub(super) struct Channel {
     /// What happened on it since the last report.
     pub(super) counted: ChannelCounters,
     pub(super) incoming: Incoming,
-    pub(super) keys: Keys,
+    pub(super) target: PublishTarget,
     pub(super) properties: Vec<u8>,
     pub(super) tags: DeliveryTags,
     pub(super) consumers: BTreeMap<String, ChannelConsumer>,
@@ -121,7 +121,7 @@ impl Channel {
             mode: Mode::Plain,
             counted: ChannelCounters::default(),
             incoming: Incoming::Idle,
-            keys: Keys::default(),
+            target: PublishTarget::default(),
             properties: Vec::new(),
             tags: DeliveryTags::default(),
             consumers: BTreeMap::new(),
@@ -134,7 +134,7 @@ impl Channel {
     }
 
     /// Notes that the queue may hold something of this channel.
-    pub(super) fn touch(&mut self, queue: QueueId) {
+    pub(super) fn note_queue(&mut self, queue: QueueId) {
         if !self.queues.contains(&queue) {
             self.queues.push(queue);
         }

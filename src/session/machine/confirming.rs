@@ -3,7 +3,7 @@
 use super::channel::Mode;
 use super::session::Session;
 use crate::protocol::encode;
-use crate::session::confirms::Tell;
+use crate::session::confirms::Confirmation;
 
 impl Session {
     /// Whether publishes wait for their confirms.
@@ -15,7 +15,7 @@ impl Session {
         })
     }
 
-    /// A queue's confirm or refusal of publishes came in; [`tell_confirmed`](Self::tell_confirmed) passes it on. In a
+    /// A queue's confirm or refusal of publishes came in; [`send_confirms`](Self::send_confirms) sends it. In a
     /// transaction refusals count, until [`is_commit_whole`](Self::is_commit_whole) asks.
     pub fn confirmed(&mut self, channel: u16, first: u64, last: u64, refused: bool) {
         self.note_channel(channel);
@@ -27,7 +27,7 @@ impl Session {
             Mode::Confirm(confirms) if refused => confirms.refused(first, last),
             Mode::Confirm(confirms) => confirms.confirmed(first, last),
         }
-        self.link.note_confirmed(number);
+        self.connection.note_confirmed(number);
     }
 
     /// Whether no queue refused a publish of the channel's last commit.
@@ -39,17 +39,17 @@ impl Session {
     }
 
     /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
-    pub fn tell_confirmed(&mut self) {
-        for number in std::mem::take(&mut self.link.confirmed_channels) {
+    pub fn send_confirms(&mut self) {
+        for number in std::mem::take(&mut self.connection.confirmed_channels) {
             let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else {
                 continue;
             };
             let Mode::Confirm(confirms) = &mut channel.mode else { continue };
-            let out = &mut self.link.out;
+            let out = &mut self.connection.out;
             let mut refused = 0;
-            let confirmed = confirms.tell(|tell| match tell {
-                Tell::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
-                Tell::Nack { tag } => {
+            let confirmed = confirms.take_confirmations(|confirmation| match confirmation {
+                Confirmation::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
+                Confirmation::Nack { tag } => {
                     refused += 1;
                     encode::nack(out, number, tag, false, false);
                 }

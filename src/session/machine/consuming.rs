@@ -18,7 +18,7 @@ impl Session {
     /// Names a consumer to be.
     pub fn new_consumer(&mut self, channel: u16) -> NewConsumer {
         self.consumer_numbers += 1;
-        let key = ConsumerKey { connection: self.link.id, channel, number: self.consumer_numbers };
+        let key = ConsumerKey { connection: self.connection.id, channel, number: self.consumer_numbers };
         let channel = self.channel(channel);
         let (prefetch, channel_prefetch) =
             channel.map_or((0, None), |channel| (channel.prefetch, channel.channel_prefetch.clone()));
@@ -31,7 +31,7 @@ impl Session {
         let Some(channel) = self.channel(key.channel) else { return };
         channel.consumers.insert(tag.to_owned(), ChannelConsumer { number: key.number, queue });
         if let Some(queue) = queue {
-            channel.touch(queue);
+            channel.note_queue(queue);
         } else {
             self.reply_consumers.add(key.number);
         }
@@ -49,7 +49,7 @@ impl Session {
     /// The consumer with this tag, for its cancellation.
     #[must_use]
     pub fn consumer(&mut self, channel: u16, tag: &str) -> Option<(ConsumerKey, Option<QueueId>)> {
-        let connection = self.link.id;
+        let connection = self.connection.id;
         let consumer = self.channel(channel)?.consumers.get(tag)?;
         Some((ConsumerKey { connection, channel, number: consumer.number }, consumer.queue))
     }
@@ -95,7 +95,7 @@ impl Session {
         if self.capabilities.consumer_cancel_notify {
             let cancel = basic::Cancel { consumer_tag: consumer.tag.into(), nowait: true };
             let method = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));
-            encode::method(&mut self.link.out, consumer.channel, method);
+            encode::method(&mut self.connection.out, consumer.channel, method);
         }
     }
 
@@ -122,7 +122,7 @@ impl Session {
                 }
                 _ => channel.tags.next_without_ack(),
             };
-            let (out, frame_bytes) = (&mut self.link.out, self.link.limits.frame_bytes);
+            let (out, frame_bytes) = (&mut self.connection.out, self.connection.limits.frame_bytes);
             let (redelivered, message) = (delivery.redelivered, &delivery.message);
             channel.counted.redelivered += u64::from(redelivered);
             encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
@@ -149,27 +149,34 @@ impl Session {
     }
 
     /// Writes basic.get-ok.
-    pub fn got(&mut self, channel: u16, queue: QueueId, no_ack: bool, delivery: &Delivery, remaining: usize) {
+    pub fn get_ok(
+        &mut self,
+        channel: u16,
+        queue: QueueId,
+        no_ack: bool,
+        delivery: &Delivery,
+        remaining: usize,
+    ) {
         self.note_channel(channel);
-        let frame_bytes = self.link.limits.frame_bytes;
+        let frame_bytes = self.connection.limits.frame_bytes;
         let Some(channel) = self.channels.get_mut(usize::from(channel)).and_then(Option::as_mut) else {
             return;
         };
         let tag = if no_ack {
             channel.tags.next_without_ack()
         } else {
-            channel.touch(queue);
+            channel.note_queue(queue);
             channel.tags.next(Tagged { queue, handle: delivery.handle, consumed: false, cumulative: 0 })
         };
         let count = u32::try_from(remaining).unwrap_or(u32::MAX);
         *if no_ack { &mut channel.counted.got_no_ack } else { &mut channel.counted.got } += 1;
         channel.counted.redelivered += u64::from(delivery.redelivered);
-        let (out, message) = (&mut self.link.out, &delivery.message);
+        let (out, message) = (&mut self.connection.out, &delivery.message);
         encode::get_ok(out, frame_bytes, channel.number, tag, delivery.redelivered, count, message);
     }
 
     /// basic.get found nothing.
-    pub fn got_nothing(&mut self, channel: u16) {
+    pub fn count_empty_get(&mut self, channel: u16) {
         self.note_channel(channel);
         if let Some(channel) = self.channel(channel) {
             channel.counted.got_empty += 1;
@@ -182,9 +189,9 @@ impl Session {
             let Some(consumer) = self.consumers.get_mut(&number) else { continue };
             consumer.owed += bytes;
             let (Some(queue), true) = (consumer.queue, consumer.owed >= CREDIT_BYTES) else { continue };
-            let key = ConsumerKey { connection: self.link.id, channel: consumer.channel, number };
+            let key = ConsumerKey { connection: self.connection.id, channel: consumer.channel, number };
             let command = Command::Written(key, std::mem::take(&mut consumer.owed));
-            self.link.outgoing.command(queue, command);
+            self.connection.outgoing.command(queue, command);
         }
     }
 }

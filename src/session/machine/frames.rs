@@ -3,7 +3,7 @@
 use amq_protocol::protocol::{AMQPClass, channel, connection};
 
 use super::channel::Channel;
-use super::link::Link;
+use super::connection::Connection;
 use super::methods::{Handled, opened_twice};
 use super::publishing::interrupted;
 use super::session::{Phase, Session};
@@ -19,7 +19,7 @@ use crate::time::Time;
 impl Session {
     /// Takes one frame off the input; `None` if it is not all there.
     pub(super) fn frame(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
-        match decode_frame(input, self.link.limits.frame_bytes) {
+        match decode_frame(input, self.connection.limits.frame_bytes) {
             Ok(None) => None,
             Ok(Some((frame, used))) => {
                 self.frames_in += 1;
@@ -149,7 +149,7 @@ impl Session {
             }
             Some(channel) => {
                 channel.note(&mut self.noted_channels);
-                channel.frame(&mut self.link, frame)
+                channel.frame(&mut self.connection, frame)
             }
             None => self.frame_for_no_channel(frame),
         };
@@ -190,7 +190,7 @@ impl Session {
             && slot.take().is_some()
         {
             self.channels_open -= 1;
-            self.link.counters.channels_closed += 1;
+            self.connection.counters.channels_closed += 1;
         }
     }
 
@@ -221,19 +221,19 @@ impl Session {
         }
         self.note_channel(number);
         self.channels_open += 1;
-        self.link.counters.channels_opened += 1;
+        self.connection.counters.channels_opened += 1;
         self.send_channel(number, channel::AMQPMethod::OpenOk(channel::OpenOk {}));
     }
 
     fn channel_close(&mut self, number: u16) {
-        self.tell_confirmed();
+        self.send_confirms();
         self.release(number, Ending::Returned);
         self.forget(number);
         self.send_channel(number, channel::AMQPMethod::CloseOk(channel::CloseOk {}));
     }
 
     fn send_channel(&mut self, number: u16, method: channel::AMQPMethod) {
-        encode::method(&mut self.link.out, number, AMQPClass::Channel(method));
+        encode::method(&mut self.connection.out, number, AMQPClass::Channel(method));
     }
 
     /// Gives back all that a channel holds: its consumers go, its unacked messages return to their queues.
@@ -241,10 +241,10 @@ impl Session {
         let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut) else {
             return;
         };
-        channel.take_counted(&mut self.link);
+        channel.take_counted(&mut self.connection);
         for queue in std::mem::take(&mut channel.queues) {
-            let command = Command::ChannelGone(self.link.id, number, ending);
-            self.link.outgoing.command(queue, command);
+            let command = Command::ChannelGone(self.connection.id, number, ending);
+            self.connection.outgoing.command(queue, command);
         }
         for (_, consumer) in std::mem::take(&mut channel.consumers) {
             self.forget_consumer(&consumer);
@@ -257,7 +257,7 @@ impl Session {
             self.release(u16::try_from(number).unwrap_or(u16::MAX), ending);
         }
         self.channels = Vec::new();
-        self.link.counters.channels_closed += std::mem::take(&mut self.channels_open) as u64;
+        self.connection.counters.channels_closed += std::mem::take(&mut self.channels_open) as u64;
     }
 
     /// A request or a method failed: closes the channel, or the connection if the code says so.
@@ -271,7 +271,7 @@ impl Session {
         if self.channel(number).is_none() {
             return;
         }
-        self.tell_confirmed();
+        self.send_confirms();
         self.release(number, Ending::Returned);
         let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else {
             return;
@@ -288,7 +288,7 @@ impl Session {
     /// Answers a channel's request; nothing if the client said nowait.
     pub fn reply(&mut self, channel: u16, method: Option<AMQPClass>) {
         if let (Some(method), Some(_)) = (method, self.channel(channel)) {
-            encode::method(&mut self.link.out, channel, method);
+            encode::method(&mut self.connection.out, channel, method);
         }
     }
 
@@ -301,12 +301,12 @@ impl Session {
 }
 
 impl Channel {
-    fn frame(&mut self, link: &mut Link, frame: Frame<'_>) -> Result<Handled, Exception> {
+    fn frame(&mut self, connection: &mut Connection, frame: Frame<'_>) -> Result<Handled, Exception> {
         match frame.kind {
-            FrameKind::Body => self.content_body(link, frame.payload).map(|()| Handled::Done),
-            FrameKind::Header => self.content_header(link, frame.payload).map(|()| Handled::Done),
+            FrameKind::Body => self.content_body(connection, frame.payload).map(|()| Handled::Done),
+            FrameKind::Header => self.content_header(connection, frame.payload).map(|()| Handled::Done),
             _ if !self.is_idle() => Err(interrupted(&self.incoming)),
-            _ => self.method(link, frame.payload),
+            _ => self.method(connection, frame.payload),
         }
     }
 }

@@ -37,7 +37,7 @@ impl Session {
         if matching == input.len() {
             return None;
         }
-        self.link.out.extend_from_slice(&PROTOCOL_HEADER);
+        self.connection.out.extend_from_slice(&PROTOCOL_HEADER);
         self.enter(Phase::Closed, now);
         Some(input.len())
     }
@@ -54,7 +54,7 @@ impl Session {
     }
 
     pub(super) fn send_connection(&mut self, method: connection::AMQPMethod) {
-        encode::method(&mut self.link.out, 0, AMQPClass::Connection(method));
+        encode::method(&mut self.connection.out, 0, AMQPClass::Connection(method));
     }
 
     /// A connection method before connection.open.
@@ -92,8 +92,8 @@ impl Session {
 
     /// The client is who it says. An `impersonator` may publish under other users' names.
     pub fn authenticated(&mut self, now: Time, user: &str, impersonator: bool) {
-        user.clone_into(&mut self.link.user);
-        self.link.access.impersonator = impersonator;
+        user.clone_into(&mut self.connection.user);
+        self.connection.access.impersonator = impersonator;
         let tune = connection::Tune {
             channel_max: self.config.channels_max,
             frame_max: self.config.frame_bytes_max,
@@ -120,7 +120,7 @@ impl Session {
             self.enter(Phase::Closed, now);
             return;
         }
-        self.link.limits.frame_bytes = tune.frame_max;
+        self.connection.limits.frame_bytes = tune.frame_max;
         self.channels_max = tune.channel_max;
         self.heartbeat = (tune.heartbeat > 0).then(|| Duration::from_secs(u64::from(tune.heartbeat)));
         self.enter(Phase::Open, now);
@@ -133,7 +133,7 @@ impl Session {
             heartbeat_s: self
                 .heartbeat
                 .map_or(0, |interval| u16::try_from(interval.as_secs()).unwrap_or(u16::MAX)),
-            frame_bytes_max: self.link.limits.frame_bytes,
+            frame_bytes_max: self.connection.limits.frame_bytes,
             channels_max: self.channels_max,
         }
     }
@@ -141,9 +141,9 @@ impl Session {
     /// The vhost is there and the user may enter it, with these rights. A change of them has to raise the topology's
     /// generation: what may be published where is checked again when that changes.
     pub fn opened(&mut self, now: Time, vhost: &str, topology: Arc<SharedTopology>, grant: Arc<Grant>) {
-        vhost.clone_into(&mut self.link.vhost);
-        self.link.access.grant = grant;
-        self.link.topology = topology;
+        vhost.clone_into(&mut self.connection.vhost);
+        self.connection.access.grant = grant;
+        self.connection.topology = topology;
         self.send_connection(connection::AMQPMethod::OpenOk(connection::OpenOk {}));
         self.enter(Phase::Running, now);
     }

@@ -4,7 +4,7 @@ use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchang
 use amq_protocol::types::ShortString;
 
 use super::channel::{Channel, Mode};
-use super::link::Link;
+use super::connection::Connection;
 use super::publishing::{PublishMethod, return_unroutable};
 use crate::protocol::encode;
 use crate::protocol::method::{self, Method};
@@ -12,7 +12,7 @@ use crate::protocol::reply::ReplyCode;
 use crate::queue::Settlement;
 use crate::session::confirms::Confirms;
 use crate::session::exception::Exception;
-use crate::session::names::clean;
+use crate::session::names::strip_crlf;
 use crate::session::request::ChannelRequest;
 use crate::session::transaction::TxWork;
 
@@ -31,77 +31,77 @@ pub(super) type Outcome = Result<Handled, Exception>;
 
 impl Channel {
     /// A method frame.
-    pub(super) fn method(&mut self, link: &mut Link, payload: &[u8]) -> Outcome {
+    pub(super) fn method(&mut self, connection: &mut Connection, payload: &[u8]) -> Outcome {
         let id = method::method_id(payload);
         let method = method::decode_method(payload).map_err(|error| {
             let (code, text, id) = error.reply();
             Exception::new(code, text).caused_by(Some(id))
         })?;
-        self.handle(link, method).map_err(|exception| exception.caused_by(id))
+        self.handle(connection, method).map_err(|exception| exception.caused_by(id))
     }
 
-    fn handle(&mut self, link: &mut Link, method: Method<'_>) -> Outcome {
+    fn handle(&mut self, connection: &mut Connection, method: Method<'_>) -> Outcome {
         match method {
             Method::Publish { exchange, routing_key, mandatory, immediate } => {
                 self.publish_method(PublishMethod { exchange, routing_key, mandatory, immediate })?;
                 Ok(Handled::Done)
             }
             Method::Ack { delivery_tag, multiple } => {
-                self.settle(link, delivery_tag, multiple, Settlement::Ack).map(|()| Handled::Done)
+                self.settle(connection, delivery_tag, multiple, Settlement::Ack).map(|()| Handled::Done)
             }
             Method::Nack { delivery_tag, multiple, requeue } => {
                 let verb = if requeue { Settlement::Requeue } else { Settlement::Reject };
-                self.settle(link, delivery_tag, multiple, verb).map(|()| Handled::Done)
+                self.settle(connection, delivery_tag, multiple, verb).map(|()| Handled::Done)
             }
             Method::Reject { delivery_tag, requeue } => {
                 let verb = if requeue { Settlement::Fail } else { Settlement::Reject };
-                self.settle(link, delivery_tag, false, verb).map(|()| Handled::Done)
+                self.settle(connection, delivery_tag, false, verb).map(|()| Handled::Done)
             }
             Method::Get { queue, no_ack } => {
                 let queue = self.queue_name(queue)?;
                 Ok(Handled::Request(ChannelRequest::Get { queue, no_ack }))
             }
             Method::Qos { prefetch_size, prefetch_count, global } => {
-                self.qos(link, prefetch_size, prefetch_count, global)
+                self.qos(connection, prefetch_size, prefetch_count, global)
             }
-            Method::Basic(method) => self.basic(link, method),
+            Method::Basic(method) => self.basic(connection, method),
             Method::Queue(method) => self.queue(method),
             Method::Exchange(method) => exchange(method),
-            Method::Channel(method) => self.channel(link, method),
-            Method::Confirm(method) => self.confirm(link, method),
-            Method::Tx(method) => self.tx(link, method),
+            Method::Channel(method) => self.channel(connection, method),
+            Method::Confirm(method) => self.confirm(connection, method),
+            Method::Tx(method) => self.tx(connection, method),
             Method::Access(access::AMQPMethod::Request(_)) => {
                 let ok = access::AMQPMethod::RequestOk(access::RequestOk {});
-                self.answer(link, AMQPClass::Access(ok))
+                self.answer(connection, AMQPClass::Access(ok))
             }
             Method::Access(_) | Method::Connection(_) => Err(invalid()),
         }
     }
 
-    pub(super) fn answer(&self, link: &mut Link, method: AMQPClass) -> Outcome {
-        encode::method(&mut link.out, self.number, method);
+    pub(super) fn answer(&self, connection: &mut Connection, method: AMQPClass) -> Outcome {
+        encode::method(&mut connection.out, self.number, method);
         Ok(Handled::Done)
     }
 
     /// An empty name is the queue declared last on this channel (spec, domain queue-name).
     fn queue_name(&self, name: &str) -> Result<String, Exception> {
-        let name = clean(name);
+        let name = strip_crlf(name);
         if !name.is_empty() {
             return Ok(name.into_owned());
         }
         self.last_queue.clone().ok_or_else(|| Exception::not_found("no previously declared queue"))
     }
 
-    fn basic(&mut self, link: &mut Link, method: basic::AMQPMethod) -> Outcome {
+    fn basic(&mut self, connection: &mut Connection, method: basic::AMQPMethod) -> Outcome {
         match method {
             basic::AMQPMethod::Consume(consume) => self.consume(consume),
-            basic::AMQPMethod::Cancel(cancel) => self.cancel(link, cancel),
+            basic::AMQPMethod::Cancel(cancel) => self.cancel(connection, cancel),
             basic::AMQPMethod::Recover(recover) => {
-                self.recover(link, recover.requeue)?;
-                self.answer(link, AMQPClass::Basic(basic::AMQPMethod::RecoverOk(basic::RecoverOk {})))
+                self.recover(connection, recover.requeue)?;
+                self.answer(connection, AMQPClass::Basic(basic::AMQPMethod::RecoverOk(basic::RecoverOk {})))
             }
             basic::AMQPMethod::RecoverAsync(recover) => {
-                self.recover(link, recover.requeue)?;
+                self.recover(connection, recover.requeue)?;
                 Ok(Handled::Done)
             }
             _ => Err(invalid()),
@@ -120,7 +120,7 @@ impl Channel {
         Ok(Handled::Request(ChannelRequest::Consume(consume)))
     }
 
-    fn cancel(&self, link: &mut Link, cancel: basic::Cancel) -> Outcome {
+    fn cancel(&self, connection: &mut Connection, cancel: basic::Cancel) -> Outcome {
         if self.consumers.contains_key(cancel.consumer_tag.as_str()) {
             return Ok(Handled::Request(ChannelRequest::Cancel(cancel)));
         }
@@ -128,13 +128,13 @@ impl Channel {
             return Ok(Handled::Done);
         }
         let ok = basic::CancelOk { consumer_tag: cancel.consumer_tag };
-        self.answer(link, AMQPClass::Basic(basic::AMQPMethod::CancelOk(ok)))
+        self.answer(connection, AMQPClass::Basic(basic::AMQPMethod::CancelOk(ok)))
     }
 
     fn queue(&self, method: queue::AMQPMethod) -> Outcome {
         let request = match method {
             queue::AMQPMethod::Declare(mut declare) => {
-                declare.queue = short(&clean(declare.queue.as_str()));
+                declare.queue = short(&strip_crlf(declare.queue.as_str()));
                 ChannelRequest::QueueDeclare(declare)
             }
             queue::AMQPMethod::Bind(mut bind) => {
@@ -144,7 +144,7 @@ impl Channel {
                 if both_empty {
                     bind.routing_key = bind.queue.clone();
                 }
-                bind.exchange = short(&clean(bind.exchange.as_str()));
+                bind.exchange = short(&strip_crlf(bind.exchange.as_str()));
                 ChannelRequest::QueueBind(bind)
             }
             queue::AMQPMethod::Unbind(mut unbind) => {
@@ -153,7 +153,7 @@ impl Channel {
                 if both_empty {
                     unbind.routing_key = unbind.queue.clone();
                 }
-                unbind.exchange = short(&clean(unbind.exchange.as_str()));
+                unbind.exchange = short(&strip_crlf(unbind.exchange.as_str()));
                 ChannelRequest::QueueUnbind(unbind)
             }
             queue::AMQPMethod::Purge(mut purge) => {
@@ -169,20 +169,20 @@ impl Channel {
         Ok(Handled::Request(request))
     }
 
-    fn channel(&self, link: &mut Link, method: channel::AMQPMethod) -> Outcome {
+    fn channel(&self, connection: &mut Connection, method: channel::AMQPMethod) -> Outcome {
         match method {
             channel::AMQPMethod::Open(_) => Err(opened_twice()),
             channel::AMQPMethod::Close(_) => Ok(Handled::Close),
             channel::AMQPMethod::Flow(flow) if flow.active => {
                 let ok = channel::FlowOk { active: true };
-                self.answer(link, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)))
+                self.answer(connection, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)))
             }
             channel::AMQPMethod::Flow(_) => Err(Exception::not_implemented("active=false")),
             _ => Err(invalid()),
         }
     }
 
-    fn confirm(&mut self, link: &mut Link, method: confirm::AMQPMethod) -> Outcome {
+    fn confirm(&mut self, connection: &mut Connection, method: confirm::AMQPMethod) -> Outcome {
         let confirm::AMQPMethod::Select(select) = method else { return Err(invalid()) };
         match self.mode {
             Mode::Transaction(_) => {
@@ -194,10 +194,10 @@ impl Channel {
         if select.nowait {
             return Ok(Handled::Done);
         }
-        self.answer(link, AMQPClass::Confirm(confirm::AMQPMethod::SelectOk(confirm::SelectOk {})))
+        self.answer(connection, AMQPClass::Confirm(confirm::AMQPMethod::SelectOk(confirm::SelectOk {})))
     }
 
-    fn tx(&mut self, link: &mut Link, method: tx::AMQPMethod) -> Outcome {
+    fn tx(&mut self, connection: &mut Connection, method: tx::AMQPMethod) -> Outcome {
         match method {
             tx::AMQPMethod::Select(_) => {
                 match self.mode {
@@ -207,19 +207,19 @@ impl Channel {
                     Mode::Plain => self.mode = Mode::Transaction(TxWork::default()),
                     Mode::Transaction(_) => {}
                 }
-                self.answer(link, AMQPClass::Tx(tx::AMQPMethod::SelectOk(tx::SelectOk {})))
+                self.answer(connection, AMQPClass::Tx(tx::AMQPMethod::SelectOk(tx::SelectOk {})))
             }
             tx::AMQPMethod::Commit(_) => {
                 let work = self.take_transaction()?;
                 self.tags.commit();
-                self.return_unroutable_of(link, &work);
-                self.give_credit_back(link, work.consumed);
+                self.return_unroutable_of(connection, &work);
+                self.give_credit_back(connection, work.consumed);
                 Ok(Handled::Request(ChannelRequest::TxCommit(work)))
             }
             tx::AMQPMethod::Rollback(_) => {
                 self.take_transaction()?;
                 self.tags.rollback();
-                self.answer(link, AMQPClass::Tx(tx::AMQPMethod::RollbackOk(tx::RollbackOk {})))
+                self.answer(connection, AMQPClass::Tx(tx::AMQPMethod::RollbackOk(tx::RollbackOk {})))
             }
             _ => Err(invalid()),
         }
@@ -232,10 +232,10 @@ impl Channel {
         }
     }
 
-    fn return_unroutable_of(&mut self, link: &mut Link, work: &TxWork) {
+    fn return_unroutable_of(&mut self, connection: &mut Connection, work: &TxWork) {
         for publish in work.publishes.iter().filter(|publish| publish.mandatory && publish.queues.is_empty())
         {
-            return_unroutable(link, self.number, &publish.message);
+            return_unroutable(connection, self.number, &publish.message);
             self.counted.returned += 1;
         }
     }
@@ -244,21 +244,21 @@ impl Channel {
 fn exchange(method: exchange::AMQPMethod) -> Outcome {
     let request = match method {
         exchange::AMQPMethod::Declare(mut declare) => {
-            declare.exchange = short(&clean(declare.exchange.as_str()));
+            declare.exchange = short(&strip_crlf(declare.exchange.as_str()));
             ChannelRequest::ExchangeDeclare(declare)
         }
         exchange::AMQPMethod::Delete(mut delete) => {
-            delete.exchange = short(&clean(delete.exchange.as_str()));
+            delete.exchange = short(&strip_crlf(delete.exchange.as_str()));
             ChannelRequest::ExchangeDelete(delete)
         }
         exchange::AMQPMethod::Bind(mut bind) => {
-            bind.source = short(&clean(bind.source.as_str()));
-            bind.destination = short(&clean(bind.destination.as_str()));
+            bind.source = short(&strip_crlf(bind.source.as_str()));
+            bind.destination = short(&strip_crlf(bind.destination.as_str()));
             ChannelRequest::ExchangeBind(bind)
         }
         exchange::AMQPMethod::Unbind(mut unbind) => {
-            unbind.source = short(&clean(unbind.source.as_str()));
-            unbind.destination = short(&clean(unbind.destination.as_str()));
+            unbind.source = short(&strip_crlf(unbind.source.as_str()));
+            unbind.destination = short(&strip_crlf(unbind.destination.as_str()));
             ChannelRequest::ExchangeUnbind(unbind)
         }
         _ => return Err(invalid()),

@@ -3,10 +3,10 @@
 
 mod channel;
 mod confirming;
+mod connection;
 mod consuming;
 mod frames;
 mod handshake;
-mod link;
 mod methods;
 mod prefetch;
 pub mod publication;

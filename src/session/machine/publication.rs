@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::{Channel, Mode};
-use super::link::Link;
+use super::connection::Connection;
 use super::publishing::PublishMethod;
 use crate::auth::Grant;
 use crate::message::QueueId;
@@ -69,11 +69,11 @@ impl Publisher<'_> {
         message: Publication<'_>,
         now: Time,
     ) -> Result<RoutedPublication, Exception> {
-        let mut link = Link::new(self.connection, 0, limits);
-        self.user.clone_into(&mut link.user);
-        self.vhost.clone_into(&mut link.vhost);
-        link.access = Access { grant: self.grant, impersonator: self.impersonator };
-        link.topology = self.topology;
+        let mut connection = Connection::new(self.connection, 0, limits);
+        self.user.clone_into(&mut connection.user);
+        self.vhost.clone_into(&mut connection.vhost);
+        connection.access = Access { grant: self.grant, impersonator: self.impersonator };
+        connection.topology = self.topology;
         let mut channel = Channel::new(CHANNEL, 1);
         channel.mode = Mode::Confirm(Confirms::new(1));
         channel.publish_method(PublishMethod {
@@ -82,11 +82,14 @@ impl Publisher<'_> {
             mandatory: false,
             immediate: false,
         })?;
-        channel.publish_whole(&mut link, message.properties, message.body)?;
-        channel.take_counted(&mut link);
-        for (statistics, counted) in link.exchanges_counted.drain(..) {
+        channel.publish_whole(&mut connection, message.properties, message.body)?;
+        channel.take_counted(&mut connection);
+        for (statistics, counted) in connection.exchanges_counted.drain(..) {
             statistics.add(now, &counted);
         }
-        Ok(RoutedPublication { commands: link.outgoing.take(link.id), direct: link.outgoing.take_direct() })
+        Ok(RoutedPublication {
+            commands: connection.outgoing.take(connection.id),
+            direct: connection.outgoing.take_direct(),
+        })
     }
 }

@@ -15,14 +15,14 @@ use crate::queue::options::EXPIRY_MS_MAX;
 use crate::session::direct_reply::{self, Address};
 use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
-use crate::session::names::clean_bytes;
+use crate::session::names::strip_crlf_bytes;
 use crate::session::outgoing::{Content, DirectReply, Envelope};
 use crate::session::settle_exchange;
 use crate::session::transaction::TxPublish;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
-use super::channel::{Body, Channel, Incoming, Keys, Mode};
-use super::link::Link;
+use super::channel::{Body, Channel, Incoming, Mode, PublishTarget};
+use super::connection::Connection;
 
 const BASIC: u16 = 60;
 /// delivery-mode 2 (spec section 1.8.1).
@@ -44,26 +44,30 @@ impl Channel {
         if method.immediate {
             return Err(Exception::not_implemented("immediate=true"));
         }
-        let keys = &mut self.keys;
-        let exchange = clean_bytes(method.exchange);
-        let same_exchange = keys.exchange == *exchange;
+        let target = &mut self.target;
+        let exchange = strip_crlf_bytes(method.exchange);
+        let same_exchange = target.exchange == *exchange;
         if !same_exchange {
-            keys.permitted = None;
-            keys.exchange.clear();
-            keys.exchange.extend_from_slice(&exchange);
+            target.permitted = None;
+            target.exchange.clear();
+            target.exchange.extend_from_slice(&exchange);
         }
-        if !same_exchange || keys.routing_key != method.routing_key {
-            keys.generation = None;
-            keys.routing_key.clear();
-            keys.routing_key.extend_from_slice(method.routing_key);
-            keys.settles = keys.exchange == settle_exchange::NAME.as_bytes();
+        if !same_exchange || target.routing_key != method.routing_key {
+            target.generation = None;
+            target.routing_key.clear();
+            target.routing_key.extend_from_slice(method.routing_key);
+            target.settles = target.exchange == settle_exchange::NAME.as_bytes();
         }
-        keys.mandatory = method.mandatory;
+        target.mandatory = method.mandatory;
         self.incoming = Incoming::Header;
         Ok(())
     }
 
-    pub(super) fn content_header(&mut self, link: &mut Link, payload: &[u8]) -> Result<(), Exception> {
+    pub(super) fn content_header(
+        &mut self,
+        connection: &mut Connection,
+        payload: &[u8],
+    ) -> Result<(), Exception> {
         match self.incoming {
             Incoming::Idle => return Err(no_method()),
             Incoming::Body(_) => return Err(expected_body()),
@@ -78,15 +82,19 @@ impl Channel {
         if header.weight != 0 {
             return Err(expected_header());
         }
-        link.limits.check_body(header.body_size)?;
+        connection.limits.check_body(header.body_size)?;
         self.properties.clear();
         self.properties.extend_from_slice(header.properties);
         content::clear_reserved_flag(&mut self.properties);
         self.incoming = Incoming::Body(Body { expected: header.body_size, ..Body::default() });
-        if header.body_size == 0 { self.complete(link, Completed::Whole(&[])) } else { Ok(()) }
+        if header.body_size == 0 { self.complete(connection, Completed::Whole(&[])) } else { Ok(()) }
     }
 
-    pub(super) fn content_body(&mut self, link: &mut Link, payload: &[u8]) -> Result<(), Exception> {
+    pub(super) fn content_body(
+        &mut self,
+        connection: &mut Connection,
+        payload: &[u8],
+    ) -> Result<(), Exception> {
         let body = match &mut self.incoming {
             Incoming::Body(body) => body,
             Incoming::Idle => return Err(no_method()),
@@ -98,18 +106,18 @@ impl Channel {
             return Err(Exception::new(ReplyCode::FrameError, text).caused_by(Some(MethodId::BASIC_PUBLISH)));
         }
         if body.received == 0 && received == body.expected {
-            return self.complete(link, Completed::Whole(payload));
+            return self.complete(connection, Completed::Whole(payload));
         }
         self.assemble(payload);
-        self.complete_if_assembled(link)
+        self.complete_if_assembled(connection)
     }
 
     fn assemble(&mut self, payload: &[u8]) {
         let Incoming::Body(body) = &mut self.incoming else { return };
-        let (keys, properties) = (&self.keys, &self.properties);
+        let (target, properties) = (&self.target, &self.properties);
         let (block, _) = body.assembly.get_or_insert_with(|| {
             let mut block = MessageBlock::default();
-            let slot = block.begin(&keys.exchange, &keys.routing_key, properties, false);
+            let slot = block.begin(&target.exchange, &target.routing_key, properties, false);
             block.reserve(body.expected.min(BODY_RESERVE_BYTES) as usize);
             (block, slot)
         });
@@ -117,7 +125,7 @@ impl Channel {
         body.received += payload.len() as u64;
     }
 
-    fn complete_if_assembled(&mut self, link: &mut Link) -> Result<(), Exception> {
+    fn complete_if_assembled(&mut self, connection: &mut Connection) -> Result<(), Exception> {
         let Incoming::Body(body) = &mut self.incoming else { return Ok(()) };
         if body.received < body.expected {
             return Ok(());
@@ -125,64 +133,69 @@ impl Channel {
         let Some((block, slot)) = body.assembly.take() else { return Ok(()) };
         let slot = block.end(slot);
         let message = block.finish().message(slot);
-        self.complete(link, Completed::Assembled(message))
+        self.complete(connection, Completed::Assembled(message))
     }
 
     /// Publishes a message that is all there.
     pub(super) fn publish_whole(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         properties: &[u8],
         body: &[u8],
     ) -> Result<(), Exception> {
-        link.limits.check_body(body.len() as u64)?;
+        connection.limits.check_body(body.len() as u64)?;
         self.properties = properties.to_vec();
-        self.complete(link, Completed::Whole(body))
+        self.complete(connection, Completed::Whole(body))
     }
 
     /// All of the message is there: check it, route it, pass it on.
-    fn complete(&mut self, link: &mut Link, body: Completed<'_>) -> Result<(), Exception> {
+    fn complete(&mut self, connection: &mut Connection, body: Completed<'_>) -> Result<(), Exception> {
         self.incoming = Incoming::Idle;
         let bytes = std::mem::take(&mut self.properties);
-        let outcome = self.publish(link, &bytes, body);
+        let outcome = self.publish(connection, &bytes, body);
         self.properties = bytes;
         outcome.map_err(|exception| exception.caused_by(Some(MethodId::BASIC_PUBLISH)))
     }
 
     #[inline]
-    fn publish(&mut self, link: &mut Link, bytes: &[u8], body: Completed<'_>) -> Result<(), Exception> {
+    fn publish(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        body: Completed<'_>,
+    ) -> Result<(), Exception> {
         let properties = Properties::parse(bytes)
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
         self.counted.published += 1;
-        let envelope = match self.envelope(link, &properties) {
+        let envelope = match self.envelope(connection, &properties) {
             Ok(envelope) => envelope,
-            Err(wrong) => return Err(self.first_fault(link, properties, wrong)),
+            Err(wrong) => return Err(self.first_fault(connection, properties, wrong)),
         };
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
-        if self.keys.settles {
-            return self.publish_settlement(link, headers);
+        if self.target.settles {
+            return self.publish_settlement(connection, headers);
         }
         if let Some(address) = self.direct_address() {
-            let rewritten = self.rewritten(link, bytes, &properties, headers)?;
-            let generation = link.topology.generation();
-            self.keys.check_permitted(link, generation)?;
+            let rewritten = self.rewritten(connection, bytes, &properties, headers)?;
+            let generation = connection.topology.generation();
+            self.target.check_permitted(connection, generation)?;
             return self.publish_direct(
-                link,
+                connection,
                 address,
                 rewritten.as_deref().unwrap_or(bytes),
                 &body,
                 persistent,
             );
         }
-        self.route(link, properties, headers)?;
-        self.keys.count();
-        if headers.is_some() || self.keys.scope.is_some() || properties.reply_to().is_some() {
-            return self.pass_on_special(link, bytes, &properties, &body, envelope);
+        self.route(connection, properties, headers)?;
+        self.target.count();
+        if headers.is_some() || self.target.dedup.is_some() || properties.reply_to().is_some() {
+            return self.publish_slow_path(connection, bytes, &properties, &body, envelope);
         }
         let parts = Parts {
-            exchange: &self.keys.exchange,
-            routing_key: &self.keys.routing_key,
+            exchange: &self.target.exchange,
+            routing_key: &self.target.routing_key,
             properties: bytes,
             body: body.bytes(),
             persistent,
@@ -191,8 +204,9 @@ impl Channel {
             Completed::Assembled(message) => Content::Owned(message.with_persistent(persistent)),
             Completed::Whole(_) => Content::Borrowed(parts),
         };
-        let (route, mandatory) = (&self.keys.route, self.keys.mandatory);
-        let returned = pass_on(&mut self.mode, route, mandatory, link, content, envelope, None);
+        let (route, mandatory) = (&self.target.route, self.target.mandatory);
+        let returned =
+            deliver_to_queues(&mut self.mode, route, mandatory, connection, content, envelope, None);
         self.counted.returned += u64::from(returned);
         Ok(())
     }
@@ -200,9 +214,9 @@ impl Channel {
     /// The slower way, for messages with headers and for exchanges that look at each message: such a message may have to be
     /// rewritten, to get deduplication keys, or to be delayed. Most messages do not come here.
     #[inline(never)]
-    fn pass_on_special(
+    fn publish_slow_path(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         bytes: &[u8],
         properties: &Properties<'_>,
         body: &Completed<'_>,
@@ -211,38 +225,53 @@ impl Channel {
         let headers = properties.headers();
         let dedup_keys = self.dedup_keys(properties, headers)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
-        let rewritten = self.rewritten(link, bytes, properties, headers)?;
-        let content = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
-        let Keys { route, delay_queues, mandatory, .. } = &self.keys;
-        let Some(delay_ms) = self.keys.delay_ms else {
-            let returned = pass_on(&mut self.mode, route, *mandatory, link, content, envelope, dedup_keys);
+        let rewritten = self.rewritten(connection, bytes, properties, headers)?;
+        let content = content_of(&self.target, bytes, rewritten.as_deref(), body, persistent);
+        let PublishTarget { route, delay_queues, mandatory, .. } = &self.target;
+        let Some(delay_ms) = self.target.delay_ms else {
+            let returned = deliver_to_queues(
+                &mut self.mode,
+                route,
+                *mandatory,
+                connection,
+                content,
+                envelope,
+                dedup_keys,
+            );
             self.counted.returned += u64::from(returned);
             return Ok(());
         };
         // A message that waits keeps its BCC, which it is routed by then.
-        let rewritten = self.rewritten(link, bytes, properties, None)?;
-        let delayed = content_of(&self.keys, bytes, rewritten.as_deref(), body, persistent);
+        let rewritten = self.rewritten(connection, bytes, properties, None)?;
+        let delayed = content_of(&self.target, bytes, rewritten.as_deref(), body, persistent);
         let later = Envelope { ttl_ms: Some(delay_ms), ..envelope };
         if route.is_empty() {
-            let returned =
-                pass_on(&mut self.mode, delay_queues, *mandatory, link, delayed, later, dedup_keys);
+            let returned = deliver_to_queues(
+                &mut self.mode,
+                delay_queues,
+                *mandatory,
+                connection,
+                delayed,
+                later,
+                dedup_keys,
+            );
             self.counted.returned += u64::from(returned);
         } else {
             let copies = [(&route[..], content, envelope), (&delay_queues[..], delayed, later)];
-            pass_on_both(&mut self.mode, link, copies, dedup_keys);
+            deliver_now_and_delayed(&mut self.mode, connection, copies, dedup_keys);
         }
         Ok(())
     }
 
     /// What queues need to know of the message, with its properties checked on the way, in the order of RabbitMQ 4.0.
-    fn envelope(&self, link: &Link, properties: &Properties<'_>) -> Result<Envelope, Exception> {
+    fn envelope(&self, connection: &Connection, properties: &Properties<'_>) -> Result<Envelope, Exception> {
         let ttl_ms = properties.expiration().map(parse_expiration).transpose()?;
         check_extra_keys(properties.headers())?;
         if let Some(user) = properties.user_id()
-            && user != link.user.as_bytes()
-            && !link.access.impersonator
+            && user != connection.user.as_bytes()
+            && !connection.access.impersonator
         {
-            let (user, own) = (String::from_utf8_lossy(user), &link.user);
+            let (user, own) = (String::from_utf8_lossy(user), &connection.user);
             let text = format!("user_id property set to '{user}' but authenticated user was '{own}'");
             return Err(Exception::precondition_failed(text));
         }
@@ -252,11 +281,16 @@ impl Channel {
 
     /// Of a message with a wrong property, RabbitMQ blames the exchange first.
     #[cold]
-    fn first_fault(&mut self, link: &mut Link, properties: Properties<'_>, wrong: Exception) -> Exception {
-        if self.keys.settles || self.direct_address().is_some() {
+    fn first_fault(
+        &mut self,
+        connection: &mut Connection,
+        properties: Properties<'_>,
+        wrong: Exception,
+    ) -> Exception {
+        if self.target.settles || self.direct_address().is_some() {
             return wrong;
         }
-        self.route(link, properties, properties.headers()).err().unwrap_or(wrong)
+        self.route(connection, properties, properties.headers()).err().unwrap_or(wrong)
     }
 
     /// The message's deduplication keys, if its publisher or its exchange asks for deduplication.
@@ -268,7 +302,7 @@ impl Channel {
         let publisher = headers.map(PublisherSequence::parse).transpose();
         let publisher =
             publisher.map_err(|error| Exception::precondition_failed(error.to_string()))?.flatten();
-        let exchange = self.keys.scope.as_ref().and_then(|scope| {
+        let exchange = self.target.dedup.as_ref().and_then(|scope| {
             Some((Arc::clone(scope), Fingerprint::of(properties, &scope.settings.header)?))
         });
         let has_keys = publisher.is_some() || exchange.is_some();
@@ -278,14 +312,16 @@ impl Channel {
     /// Properties that differ from what came: BCC is taken out, and a direct reply-to is made an address.
     fn rewritten(
         &self,
-        link: &Link,
+        connection: &Connection,
         bytes: &[u8],
         properties: &Properties<'_>,
         headers: Option<Table<'_>>,
     ) -> Result<Option<Vec<u8>>, Exception> {
         let without_bcc = headers.and_then(|headers| without_header(headers, b"BCC"));
         let address = match properties.reply_to() {
-            Some(reply_to) if reply_to == direct_reply::NAME.as_bytes() => Some(self.reply_address(link)?),
+            Some(reply_to) if reply_to == direct_reply::NAME.as_bytes() => {
+                Some(self.reply_address(connection)?)
+            }
             _ => None,
         };
         if without_bcc.is_none() && address.is_none() {
@@ -302,94 +338,99 @@ impl Channel {
         Ok(Some(out))
     }
 
-    fn reply_address(&self, link: &Link) -> Result<String, Exception> {
+    fn reply_address(&self, connection: &Connection) -> Result<String, Exception> {
         let consumer = self.consumers.values().find(|consumer| consumer.queue.is_none());
         let number = consumer
             .map(|consumer| consumer.number)
             .ok_or_else(|| Exception::precondition_failed("fast reply consumer does not exist"))?;
-        Ok(Address { connection: link.id, consumer: number, secret: link.secret }.to_string())
+        Ok(Address { connection: connection.id, consumer: number, secret: connection.secret }.to_string())
     }
 
     fn direct_address(&self) -> Option<Address> {
-        if !self.keys.exchange.is_empty() {
+        if !self.target.exchange.is_empty() {
             return None;
         }
-        direct_reply::parse(&self.keys.routing_key)
+        direct_reply::parse(&self.target.routing_key)
     }
 
     fn publish_direct(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         address: Address,
         properties: &[u8],
         body: &Completed<'_>,
         persistent: bool,
     ) -> Result<(), Exception> {
         let message = Message::new(Parts {
-            exchange: &self.keys.exchange,
-            routing_key: &self.keys.routing_key,
+            exchange: &self.target.exchange,
+            routing_key: &self.target.routing_key,
             properties,
             body: body.bytes(),
             persistent,
         });
         // The address is no queue: a mandatory reply returns though somebody may get it, as RabbitMQ's does.
-        if self.keys.mandatory {
-            return_unroutable(link, self.number, &message);
+        if self.target.mandatory {
+            return_unroutable(connection, self.number, &message);
             self.counted.returned += 1;
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.publish(0);
-            link.note_confirmed(self.number);
+            connection.note_confirmed(self.number);
         }
-        let Address { connection, consumer, secret } = address;
-        link.outgoing.direct(DirectReply { connection, consumer, secret, message });
+        let Address { connection: to, consumer, secret } = address;
+        connection.outgoing.direct(DirectReply { connection: to, consumer, secret, message });
         Ok(())
     }
 
-    /// Leaves the message's queues in `keys.route`.
+    /// Leaves the message's queues in `target.route`.
     fn route(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         properties: Properties<'_>,
         headers: Option<Table<'_>>,
     ) -> Result<(), Exception> {
-        let keys = &mut self.keys;
+        let target = &mut self.target;
         let has_extra = headers.is_some_and(|headers| {
             extra_keys(headers, b"CC").next().is_some() || extra_keys(headers, b"BCC").next().is_some()
         });
-        let generation = link.topology.generation();
-        if !has_extra && keys.generation == Some(generation) {
+        let generation = connection.topology.generation();
+        if !has_extra && target.generation == Some(generation) {
             return Ok(());
         }
-        let first_time = keys.check_permitted(link, generation)?;
-        let mut all: Vec<&[u8]> = vec![&keys.routing_key];
+        let first_time = target.check_permitted(connection, generation)?;
+        let mut all: Vec<&[u8]> = vec![&target.routing_key];
         if let Some(headers) = headers {
             all.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
         }
         let source: &dyn HeaderSource = &PropertySource(properties);
-        let outcome =
-            link.topology.route(&keys.exchange, &all, Some(source), &mut keys.route, &mut link.scratch);
+        let outcome = connection.topology.route(
+            &target.exchange,
+            &all,
+            Some(source),
+            &mut target.route,
+            &mut connection.scratch,
+        );
         let cacheable = outcome.map_err(|error| match error {
             RouteError::NoSuchExchange => {
-                let name = String::from_utf8_lossy(&keys.exchange);
-                Exception::not_found(format!("no exchange '{name}' in vhost '{}'", link.vhost))
+                let name = String::from_utf8_lossy(&target.exchange);
+                Exception::not_found(format!("no exchange '{name}' in vhost '{}'", connection.vhost))
             }
             RouteError::InvalidDelay(error) => Exception::precondition_failed(error.to_string()),
         })?;
-        keys.note_delay(&link.scratch);
+        target.note_delay(&connection.scratch);
         if first_time {
-            keys.report(link);
-            keys.statistics = link.topology.read().statistics(&keys.exchange);
-            check_not_internal(link, &keys.exchange)?;
-            keys.scope = link.topology.read().scope(&keys.exchange);
-            keys.permitted = Some(generation);
+            target.report(connection);
+            target.statistics = connection.topology.read().statistics(&target.exchange);
+            check_not_internal(connection, &target.exchange)?;
+            target.dedup = connection.topology.read().dedup(&target.exchange);
+            target.permitted = Some(generation);
         }
-        keys.generation = (cacheable && !has_extra).then_some(generation);
+        target.generation = (cacheable && !has_extra).then_some(generation);
         Ok(())
     }
 }
 
-impl Keys {
+impl PublishTarget {
     /// Counts a routed message.
     #[inline]
     const fn count(&mut self) {
@@ -399,10 +440,10 @@ impl Keys {
     }
 
     /// Leaves what passed through the exchange with the session, for its next report.
-    pub(super) fn report(&mut self, link: &mut Link) {
+    pub(super) fn report(&mut self, connection: &mut Connection) {
         let counted = std::mem::take(&mut self.counted);
         let Some(statistics) = self.statistics.as_ref().filter(|_| !counted.is_zero()) else { return };
-        let reported = &mut link.exchanges_counted;
+        let reported = &mut connection.exchanges_counted;
         match reported.iter_mut().find(|(other, _)| Arc::ptr_eq(other, statistics)) {
             Some((_, sum)) => sum.add(&counted),
             None => reported.push((Arc::clone(statistics), counted)),
@@ -419,22 +460,23 @@ impl Keys {
 
     /// Whether the client may publish to this exchange, which is asked once per exchange and generation: a change of
     /// permissions raises the generation. Tells whether it is the first time.
-    fn check_permitted(&self, link: &Link, generation: u64) -> Result<bool, Exception> {
+    fn check_permitted(&self, connection: &Connection, generation: u64) -> Result<bool, Exception> {
         let first_time = self.permitted != Some(generation);
         if first_time {
-            link.permit(Operation::Publish(&String::from_utf8_lossy(&self.exchange)))?;
+            connection.permit(Operation::Publish(&String::from_utf8_lossy(&self.exchange)))?;
         }
         Ok(first_time)
     }
 }
 
 /// Internal exchanges take messages by bindings and dead-lettering only.
-fn check_not_internal(link: &Link, exchange: &[u8]) -> Result<(), Exception> {
-    let is_internal = link.topology.read().exchange_by_bytes(exchange).is_some_and(|spec| spec.internal);
+fn check_not_internal(connection: &Connection, exchange: &[u8]) -> Result<(), Exception> {
+    let is_internal =
+        connection.topology.read().exchange_by_bytes(exchange).is_some_and(|spec| spec.internal);
     if !is_internal {
         return Ok(());
     }
-    let (name, vhost) = (String::from_utf8_lossy(exchange), &link.vhost);
+    let (name, vhost) = (String::from_utf8_lossy(exchange), &connection.vhost);
     Err(Exception::access_refused(format!("cannot publish to internal exchange '{name}' in vhost '{vhost}'")))
 }
 
@@ -458,7 +500,7 @@ impl Completed<'_> {
 
 /// A message's content for its queues: as it came, or with properties that were rewritten.
 fn content_of<'a>(
-    keys: &'a Keys,
+    target: &'a PublishTarget,
     properties: &'a [u8],
     rewritten: Option<&'a [u8]>,
     body: &'a Completed<'_>,
@@ -469,8 +511,8 @@ fn content_of<'a>(
             Content::Owned(message.clone().with_persistent(persistent))
         }
         _ => Content::Borrowed(Parts {
-            exchange: &keys.exchange,
-            routing_key: &keys.routing_key,
+            exchange: &target.exchange,
+            routing_key: &target.routing_key,
             properties: rewritten.unwrap_or(properties),
             body: body.bytes(),
             persistent,
@@ -479,9 +521,9 @@ fn content_of<'a>(
 }
 
 /// Hands a message both to the queues that it goes to now and to those where it waits: it is confirmed when all have it.
-fn pass_on_both(
+fn deliver_now_and_delayed(
     mode: &mut Mode,
-    link: &mut Link,
+    connection: &mut Connection,
     copies: [(&[QueueId], Content<'_>, Envelope); 2],
     dedup_keys: Option<Arc<DedupKeys>>,
 ) {
@@ -495,13 +537,13 @@ fn pass_on_both(
         match (&mut *mode, &dedup_keys) {
             (Mode::Transaction(work), _) => work.publishes.push(TxPublish {
                 queues: queues.to_vec(),
-                message: owned(content).for_queues(queues.len()),
+                message: into_message(content).for_queues(queues.len()),
                 envelope,
                 dedup_keys: dedup_keys.clone(),
                 mandatory: false,
             }),
-            (_, None) => link.outgoing.publish(queues, content, envelope),
-            (_, Some(keys)) => link.outgoing.publish_dedup(queues, content, envelope, keys),
+            (_, None) => connection.outgoing.publish(queues, content, envelope),
+            (_, Some(keys)) => connection.outgoing.publish_dedup(queues, content, envelope, keys),
         }
     }
 }
@@ -509,43 +551,43 @@ fn pass_on_both(
 /// Hands a routed message to its queues, or to its transaction; confirms it if it goes nowhere, and returns it if it is
 /// mandatory, too. Tells whether it was returned.
 #[inline]
-fn pass_on(
+fn deliver_to_queues(
     mode: &mut Mode,
     route: &[QueueId],
     mandatory: bool,
-    link: &mut Link,
+    connection: &mut Connection,
     content: Content<'_>,
     mut envelope: Envelope,
     dedup_keys: Option<Arc<DedupKeys>>,
 ) -> bool {
     if let Mode::Transaction(work) = mode {
-        let message = owned(content).for_queues(route.len());
+        let message = into_message(content).for_queues(route.len());
         work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, dedup_keys, mandatory });
         return false;
     }
     let returns = route.is_empty() && mandatory;
     if returns {
-        return_unroutable(link, envelope.channel, &owned_ref(&content));
+        return_unroutable(connection, envelope.channel, &to_message(&content));
     }
     if let Mode::Confirm(confirms) = mode {
         envelope.sequence = confirms.publish(route.len());
         if route.is_empty() {
-            link.note_confirmed(envelope.channel);
+            connection.note_confirmed(envelope.channel);
         }
     }
     match dedup_keys {
         _ if route.is_empty() => {}
-        None => link.outgoing.publish(route, content, envelope),
-        Some(keys) => link.outgoing.publish_dedup(route, content, envelope, &keys),
+        None => connection.outgoing.publish(route, content, envelope),
+        Some(keys) => connection.outgoing.publish_dedup(route, content, envelope, &keys),
     }
     returns
 }
 
 /// basic.return with 312 NO_ROUTE: the text is the bare name, which clients compare.
-pub(super) fn return_unroutable(link: &mut Link, channel: u16, message: &Message) {
+pub(super) fn return_unroutable(connection: &mut Connection, channel: u16, message: &Message) {
     encode::basic_return(
-        &mut link.out,
-        link.limits.frame_bytes,
+        &mut connection.out,
+        connection.limits.frame_bytes,
         channel,
         ReplyCode::NoRoute,
         "NO_ROUTE",
@@ -553,14 +595,14 @@ pub(super) fn return_unroutable(link: &mut Link, channel: u16, message: &Message
     );
 }
 
-fn owned(content: Content<'_>) -> Message {
+fn into_message(content: Content<'_>) -> Message {
     match content {
         Content::Borrowed(parts) => Message::new(parts),
         Content::Owned(message) => message,
     }
 }
 
-fn owned_ref(content: &Content<'_>) -> Message {
+fn to_message(content: &Content<'_>) -> Message {
     match content {
         Content::Borrowed(parts) => Message::new(*parts),
         Content::Owned(message) => message.clone(),

@@ -3,7 +3,7 @@
 //! A channel is noted when something is done on it; once per batch the session's owner takes the numbers of those that were.
 
 use super::channel::{Channel, Mode};
-use super::link::Link;
+use super::connection::Connection;
 use super::session::Session;
 use crate::session::report::{ChannelMode, ChannelNumbers, ChannelReport};
 use crate::statistics::ChannelCounters;
@@ -24,7 +24,7 @@ impl Session {
             let channel = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut);
             let open = channel.filter(|channel| !channel.closing).map(|channel| {
                 channel.is_noted = false;
-                let counted = channel.take_counted(&mut self.link);
+                let counted = channel.take_counted(&mut self.connection);
                 ChannelReport {
                     number,
                     incarnation: channel.incarnation,
@@ -40,14 +40,14 @@ impl Session {
 
     /// Frames that came in and went out since the last call.
     pub const fn take_frames(&mut self) -> (u64, u64) {
-        let sent = self.link.out.frames - self.frames_reported;
-        self.frames_reported = self.link.out.frames;
+        let sent = self.connection.out.frames - self.frames_reported;
+        self.frames_reported = self.connection.out.frames;
         (std::mem::replace(&mut self.frames_in, 0), sent)
     }
 
     /// Adds what passed through exchanges to their statistics, after [`report_channels`](Self::report_channels).
     pub fn report_exchanges(&mut self, now: Time) {
-        for (statistics, counted) in self.link.exchanges_counted.drain(..) {
+        for (statistics, counted) in self.connection.exchanges_counted.drain(..) {
             statistics.add(now, &counted);
         }
     }
@@ -55,10 +55,10 @@ impl Session {
 
 impl Channel {
     /// Takes what was counted since the last call, and leaves with the session what belongs there.
-    pub(super) fn take_counted(&mut self, link: &mut Link) -> ChannelCounters {
-        self.keys.report(link);
+    pub(super) fn take_counted(&mut self, connection: &mut Connection) -> ChannelCounters {
+        self.target.report(connection);
         let counted = std::mem::take(&mut self.counted);
-        link.counters.add(&counted);
+        connection.counters.add(&counted);
         counted
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use amq_protocol::types::FieldTable;
 
 use super::channel::Channel;
-use super::link::Link;
+use super::connection::Connection;
 use crate::auth::Grant;
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
@@ -57,7 +57,7 @@ pub struct Received {
 pub struct Session {
     pub(super) config: SessionConfig,
     pub(super) phase: Phase,
-    pub(super) link: Link,
+    pub(super) connection: Connection,
     pub(super) channels: Vec<Option<Box<Channel>>>,
     pub(super) channels_open: usize,
     /// Channels on which something was done since they were last reported.
@@ -100,7 +100,7 @@ impl Session {
             channels_max: config.channels_max,
             config,
             phase: Phase::Header,
-            link: Link::new(id, secret, limits),
+            connection: Connection::new(id, secret, limits),
             channels: Vec::new(),
             channels_open: 0,
             noted_channels: Vec::new(),
@@ -125,13 +125,13 @@ impl Session {
     /// The connection's id.
     #[must_use]
     pub const fn id(&self) -> ConnectionId {
-        self.link.id
+        self.connection.id
     }
 
     /// The secret that direct reply-to addresses of this connection carry.
     #[must_use]
     pub const fn secret(&self) -> u64 {
-        self.link.secret
+        self.connection.secret
     }
 
     /// Its direct reply-to consumers, as they come and go.
@@ -149,29 +149,29 @@ impl Session {
     /// The user who logged in, once there is one.
     #[must_use]
     pub fn user(&self) -> &str {
-        &self.link.user
+        &self.connection.user
     }
 
     /// What the user may do on the session's vhost.
     #[must_use]
     pub fn grant(&self) -> &Grant {
-        &self.link.access.grant
+        &self.connection.access.grant
     }
 
     /// Bytes for the socket. Whoever writes them calls [`wrote`](Self::wrote), and [`drained`](Self::drained) when all
     /// are written.
     pub const fn out(&mut self) -> &mut Output {
-        &mut self.link.out
+        &mut self.connection.out
     }
 
     /// Work for queues.
     pub const fn outgoing(&mut self) -> &mut Outgoing {
-        &mut self.link.outgoing
+        &mut self.connection.outgoing
     }
 
     /// Takes what was counted since the last call, up to the last report of each channel, and of channels that are gone.
     pub fn take_counters(&mut self) -> SessionCounters {
-        std::mem::take(&mut self.link.counters)
+        std::mem::take(&mut self.connection.counters)
     }
 
     /// Whether the socket is to be closed once the output is written.
@@ -214,7 +214,7 @@ impl Session {
                 return Received { consumed, request };
             }
         }
-        self.tell_confirmed();
+        self.send_confirms();
         Received { consumed, request: None }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::{Channel, Mode};
-use super::link::Link;
+use super::connection::Connection;
 use crate::protocol::table::Table;
 use crate::queue::{Command, Disposition, Settlement};
 use crate::session::exception::Exception;
@@ -13,7 +13,7 @@ use crate::session::tags::Span;
 impl Channel {
     pub(super) fn settle(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         tag: u64,
         multiple: bool,
         verb: Settlement,
@@ -36,33 +36,33 @@ impl Channel {
             tags.settle(tag, span, |tagged| {
                 consumed += usize::from(tagged.consumed);
                 *sum += 1;
-                link.outgoing.settle(tagged.queue, verb, tagged.handle);
+                connection.outgoing.settle(tagged.queue, verb, tagged.handle);
             })
         };
         if !known {
             return Err(Exception::precondition_failed(format!("unknown delivery tag {tag}")));
         }
-        self.give_credit_back(link, consumed);
+        self.give_credit_back(connection, consumed);
         Ok(())
     }
 
-    pub(super) fn recover(&mut self, link: &mut Link, requeue: bool) -> Result<(), Exception> {
+    pub(super) fn recover(&mut self, connection: &mut Connection, requeue: bool) -> Result<(), Exception> {
         if !requeue {
             return Err(Exception::not_implemented("requeue=false"));
         }
         let mut consumed = 0;
         self.tags.settle_all(|tagged| {
             consumed += usize::from(tagged.consumed);
-            link.outgoing.settle(tagged.queue, Settlement::Requeue, tagged.handle);
+            connection.outgoing.settle(tagged.queue, Settlement::Requeue, tagged.handle);
         });
-        self.give_credit_back(link, consumed);
+        self.give_credit_back(connection, consumed);
         Ok(())
     }
 
     /// Does what a message to the settle exchange says.
     pub(super) fn publish_settlement(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         headers: Option<Table<'_>>,
     ) -> Result<(), Exception> {
         let SettleMessage { tag, verb, error } = settle_exchange::parse(headers)?;
@@ -73,19 +73,19 @@ impl Channel {
             )));
         }
         match verb {
-            Verb::Ack => self.settle(link, tag, false, Settlement::Ack)?,
-            Verb::Disposition(disposition) => self.dispose(link, tag, disposition, error)?,
+            Verb::Ack => self.settle(connection, tag, false, Settlement::Ack)?,
+            Verb::Disposition(disposition) => self.dispose(connection, tag, disposition, error)?,
         }
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.publish(0);
-            link.note_confirmed(self.number);
+            connection.note_confirmed(self.number);
         }
         Ok(())
     }
 
     fn dispose(
         &mut self,
-        link: &mut Link,
+        connection: &mut Connection,
         tag: u64,
         disposition: Disposition,
         error: Option<Arc<str>>,
@@ -101,9 +101,9 @@ impl Channel {
         let unknown = || Exception::precondition_failed(format!("unknown delivery tag {tag}"));
         let tagged = found.ok_or_else(unknown)?;
         if disposition != Disposition::Progress {
-            self.give_credit_back(link, usize::from(tagged.consumed));
+            self.give_credit_back(connection, usize::from(tagged.consumed));
         }
-        link.outgoing.command(tagged.queue, Command::Dispose(tagged.handle, disposition, error));
+        connection.outgoing.command(tagged.queue, Command::Dispose(tagged.handle, disposition, error));
         Ok(())
     }
 }

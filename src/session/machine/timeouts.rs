@@ -48,7 +48,7 @@ impl Session {
         if !self.blocked && now >= self.last_read + interval * 2 {
             self.enter(Phase::Closed, now);
         } else if now >= self.last_write + interval / 2 {
-            encode::heartbeat(&mut self.link.out);
+            encode::heartbeat(&mut self.connection.out);
             self.last_write = now;
         }
     }

@@ -32,7 +32,7 @@ fn tags_count_a_channels_deliveries_in_wire_order() {
     let expected = [(1, "one", 1), (1, "two", 2), (2, "one", 1), (1, "one", 3), (1, "one", 4)]
         .map(|(c, t, n)| (c, t.to_owned(), n));
     assert_eq!(delivered(client.methods()), expected);
-    client.session.got(1, Q, false, &delivery(6, b"got"), 3);
+    client.session.get_ok(1, Q, false, &delivery(6, b"got"), 3);
     let methods = client.methods();
     let [(1, AMQPClass::Basic(basic::AMQPMethod::GetOk(got)))] = &methods[..] else { panic!("{methods:?}") };
     assert_eq!((got.delivery_tag, got.message_count, got.redelivered), (5, 3, false));
@@ -194,7 +194,7 @@ fn a_channels_prefetch_has_room_again_when_a_consumers_message_is_settled() {
     let [(Q, Command::SetChannelPrefetch(_, 1, Some(share)))] = &commands[..] else { panic!("{commands:?}") };
     client.deliver(key, &[1]);
     assert!(!share.try_take(true));
-    client.session.got(1, Q, false, &delivery(2, b"got"), 0);
+    client.session.get_ok(1, Q, false, &delivery(2, b"got"), 0);
     client.ack(1, 2, false);
     assert!(!share.try_take(true), "what was got never took of it");
     let commands = client.commands();
@@ -219,7 +219,7 @@ fn what_is_unacked_counts_when_the_prefetch_is_set() {
     let mut client = Client::running(&[], 0);
     let key = client.consumer(1, "c", false);
     client.deliver(key, &[1, 2]);
-    client.session.got(1, Q, false, &delivery(3, b"got"), 0);
+    client.session.get_ok(1, Q, false, &delivery(3, b"got"), 0);
     client.basic(1, qos(4, true));
     let share = PrefetchShare::new(client.session.new_consumer(1).channel_prefetch.unwrap(), Q);
     assert!(share.try_take(true) && !share.try_take(true));

@@ -291,8 +291,8 @@ fn a_channel_exception_leaves_the_other_channels_alone() {
     client.ack(2, 1, false);
     assert_eq!(client.settled(), [(Settlement::Ack, vec![2])]);
     client.session.confirmed(2, sequence, sequence, false);
-    client.session.tell_confirmed();
-    assert_eq!(client.told(), [(1, Some(false))]);
+    client.session.send_confirms();
+    assert_eq!(client.confirms(), [(1, Some(false))]);
 }
 
 #[test]

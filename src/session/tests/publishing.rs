@@ -137,8 +137,8 @@ fn confirms_are_one_multiple_ack() {
     assert_eq!((sequences[0], sequences[3] - sequences[1]), (0, 2));
     assert!(client.session.has_unconfirmed() && client.frames().is_empty());
     client.session.confirmed(1, sequences[1], sequences[3], false);
-    client.session.tell_confirmed();
-    assert_eq!(client.told(), [(3, Some(true))]);
+    client.session.send_confirms();
+    assert_eq!(client.confirms(), [(3, Some(true))]);
     assert!(!client.session.has_unconfirmed());
 }
 
@@ -150,11 +150,11 @@ fn every_queue_has_to_answer_and_one_refusal_is_a_nack() {
     let [(Q, _, first), (R, _, second)] = client.published()[..] else { panic!("two queues") };
     assert_eq!(first, second);
     client.session.confirmed(1, first, first, true);
-    client.session.tell_confirmed();
-    assert_eq!(client.told(), []);
+    client.session.send_confirms();
+    assert_eq!(client.confirms(), []);
     client.session.confirmed(1, first, first, false);
-    client.session.tell_confirmed();
-    assert_eq!(client.told(), [(1, None)]);
+    client.session.send_confirms();
+    assert_eq!(client.confirms(), [(1, None)]);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn what_nobody_wants_back_is_confirmed_and_forgotten() {
     let mut client = Client::running(&[], 0);
     client.confirm_select(1);
     client.publish(1, "nowhere", "m");
-    assert_eq!(client.told(), [(1, Some(false))]);
+    assert_eq!(client.confirms(), [(1, Some(false))]);
     client.publish(2, "nowhere", "m");
     assert!(client.frames().is_empty());
 }
@@ -193,7 +193,7 @@ fn confirms_of_channels_do_not_mix() {
     let [(_, _, one), (_, _, two)] = client.published()[..] else { panic!("two publishes") };
     assert_ne!(one, two);
     client.session.confirmed(2, two, two, false);
-    client.session.tell_confirmed();
+    client.session.send_confirms();
     let ack = basic::AMQPMethod::Ack(basic::Ack { delivery_tag: 1, multiple: false });
     assert_eq!(client.methods(), [(2, AMQPClass::Basic(ack))]);
 }
@@ -220,7 +220,7 @@ fn a_late_confirm_means_nothing_to_the_channels_successor() {
         client.confirm_select(1);
         client.publish(1, "q", "of the second");
         client.session.confirmed(1, first, first, true);
-        client.session.tell_confirmed();
+        client.session.send_confirms();
         let is_told = |(_, method): &(u16, AMQPClass)| matches!(method, AMQPClass::Basic(_));
         assert!(!client.methods().iter().any(is_told), "by exception: {by_exception}");
         let second = client.commands().into_iter().find_map(|(_, command)| match command {
@@ -228,8 +228,8 @@ fn a_late_confirm_means_nothing_to_the_channels_successor() {
             _ => None,
         });
         client.session.confirmed(1, second.unwrap(), second.unwrap(), false);
-        client.session.tell_confirmed();
-        assert_eq!(client.told(), [(1, Some(false))]);
+        client.session.send_confirms();
+        assert_eq!(client.confirms(), [(1, Some(false))]);
     }
 }
 

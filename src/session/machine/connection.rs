@@ -1,4 +1,4 @@
-//! What all channels of a session share: its output, its work for queues, its limits.
+//! The connection, as its channels share it: its output, its work for queues, its limits, its rights.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::session::report::SessionCounters;
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
 use crate::topology::{RouteScratch, SharedTopology};
 
-/// What all channels of a session share.
+/// What all channels of a connection share.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) secret: u64,
     pub(super) user: String,
@@ -33,7 +33,7 @@ pub(super) struct Link {
     pub(super) confirmed_channels: Vec<u16>,
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(id: ConnectionId, secret: u64, limits: Limits) -> Self {
         Self {
             id,
