@@ -22,7 +22,7 @@ pub mod topology;
 
 pub use amqp::Stream;
 pub use broker::operations::{
-    Afterwards, GotMessage, MessageHolder, NewMessage, PeekedMessage, Published, Secret,
+    AckMode, GotMessage, MessageHolder, NewMessage, PeekedMessage, Published, Secret,
 };
 pub use broker::{Clock, ImportError, OperationError, Readings};
 pub use queue::{PeekState, Window};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use coney::auth::Permission;
 use coney::broker::overview::ConnectionState;
 use coney::{
-    Afterwards, Broker, BrokerHandle, GotMessage, NewMessage, PeekState, PeekedMessage, Published, Secret,
+    AckMode, Broker, BrokerHandle, GotMessage, NewMessage, PeekState, PeekedMessage, Published, Secret,
 };
 use futures_lite::StreamExt as _;
 use lapin::options::{
@@ -275,17 +275,17 @@ async fn a_message_is_published_and_got_without_a_connection() {
     assert_eq!(error.to_string(), "no exchange 'none' in vhost 'v'");
 
     let bodies = |got: &[GotMessage]| got.iter().map(|got| got.message.body().to_vec()).collect::<Vec<_>>();
-    let got = broker.get("v", "q", 2, Afterwards::Requeue).await.unwrap();
+    let got = broker.get("v", "q", 2, AckMode::Requeue).await.unwrap();
     assert_eq!(bodies(&got), [b"1", b"2"]);
     assert_eq!(
         got.iter().map(|got| (got.redelivered, got.remaining)).collect::<Vec<_>>(),
         [(false, 2), (false, 1)]
     );
-    let got = broker.get("v", "q", 1, Afterwards::Ack).await.unwrap();
+    let got = broker.get("v", "q", 1, AckMode::Ack).await.unwrap();
     assert_eq!((bodies(&got), got[0].redelivered), (vec![b"1".to_vec()], true));
-    let got = broker.get("v", "q", 9, Afterwards::Reject).await.unwrap();
+    let got = broker.get("v", "q", 9, AckMode::Reject).await.unwrap();
     assert_eq!(bodies(&got), [b"2", b"3"]);
-    assert!(broker.get("v", "q", 1, Afterwards::Ack).await.unwrap().is_empty());
+    assert!(broker.get("v", "q", 1, AckMode::Ack).await.unwrap().is_empty());
     let counts = broker.queue("v", "q").unwrap().counts().await.unwrap();
     assert_eq!((counts.ready, counts.unacked), (0, 0));
     assert_eq!(broker.connections().len(), 1, "only the client's own is seen");
@@ -301,11 +301,11 @@ async fn a_get_that_is_abandoned_leaves_nothing_unacked() {
         broker.publish("v", message("", "q", body)).await.unwrap();
     }
     {
-        let get = std::pin::pin!(broker.get("v", "q", 2, Afterwards::Reject));
+        let get = std::pin::pin!(broker.get("v", "q", 2, AckMode::Reject));
         // Polled once it has asked for the first message.
         assert!(futures_lite::future::poll_once(get).await.is_none());
     }
-    let got = broker.get("v", "q", 2, Afterwards::Ack).await.unwrap();
+    let got = broker.get("v", "q", 2, AckMode::Ack).await.unwrap();
     assert_eq!(got.iter().map(|got| got.message.body()).collect::<Vec<_>>(), [b"1", b"2"]);
 }
 

@@ -15,7 +15,7 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
     }
     let mut stopping = shared.stopping.subscribe();
     loop {
-        look(&shared, limits, meter());
+        check_alarms(&shared, limits, meter());
         let next = shared.clock.now() + INTERVAL;
         tokio::select! {
             () = shared.clock.wait_for(Some(next)) => {}
@@ -24,9 +24,9 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
     }
 }
 
-fn look(shared: &Shared, limits: Limits, readings: Readings) {
+fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
     let changed = shared.alarms.send_if_modified(|alarms| {
-        let (memory, disk) = limits.judge(alarms.memory, alarms.disk, readings);
+        let (memory, disk) = limits.evaluate(alarms.memory, alarms.disk, readings);
         let changed = (memory, disk) != (alarms.memory, alarms.disk);
         (alarms.memory, alarms.disk) = (memory, disk);
         changed

@@ -83,7 +83,7 @@ impl Limits {
     }
 
     /// Which alarms there are after these readings, if there were `memory` and `disk` before.
-    pub(super) fn judge(&self, memory: bool, disk: bool, readings: Readings) -> (bool, bool) {
+    pub(super) fn evaluate(&self, memory: bool, disk: bool, readings: Readings) -> (bool, bool) {
         let memory = self.memory.zip(readings.memory_used).is_some_and(|(limit, used)| {
             let mark = if memory { limit / 100 * MEMORY_CLEAR_PERCENT } else { limit };
             used > mark && readings.message_bytes > limit / 100 * MESSAGES_PERCENT_MIN
@@ -141,7 +141,7 @@ mod tests {
             (2000, 0, (false, false), (true, true)),
         ];
         for (memory, disk, before, after) in rows {
-            let judged = limits.judge(before.0, before.1, readings(memory, disk));
+            let judged = limits.evaluate(before.0, before.1, readings(memory, disk));
             assert_eq!(judged, after, "{memory} {disk} {before:?}");
         }
     }
@@ -151,16 +151,16 @@ mod tests {
     fn memory_without_messages_raises_nothing() {
         let limits = Limits { memory: Some(1000), disk_free: None };
         let few = Readings { memory_used: Some(5000), message_bytes: 250, disk_free: None };
-        assert_eq!(limits.judge(false, false, few), (false, false));
-        assert_eq!(limits.judge(true, false, few), (false, false));
-        assert_eq!(limits.judge(false, false, Readings { message_bytes: 251, ..few }), (true, false));
+        assert_eq!(limits.evaluate(false, false, few), (false, false));
+        assert_eq!(limits.evaluate(true, false, few), (false, false));
+        assert_eq!(limits.evaluate(false, false, Readings { message_bytes: 251, ..few }), (true, false));
     }
 
     #[test]
     fn nothing_is_raised_without_a_limit_or_a_reading() {
-        assert_eq!(Limits::default().judge(false, false, readings(u64::MAX, 0)), (false, false));
+        assert_eq!(Limits::default().evaluate(false, false, readings(u64::MAX, 0)), (false, false));
         let limits = Limits { memory: Some(1), disk_free: Some(1) };
-        assert_eq!(limits.judge(true, true, Readings::default()), (false, false));
+        assert_eq!(limits.evaluate(true, true, Readings::default()), (false, false));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct NewQueue {
 #[derive(Debug, Default)]
 pub struct RecoveredState {
     /// Its messages.
-    pub stretches: Vec<store::Stretch>,
+    pub segments: Vec<store::StoredSegment>,
     /// Everything at or below this may have been delivered before.
     pub delivered: Position,
     /// What was noted on those of them that had come back.
@@ -84,7 +84,7 @@ pub(super) fn install(
     options.window = shared.window;
     let queue = Queue::new(options, first_position, shared.clock.now());
     let mut queue = queue.with_epoch(shared.clock.epoch());
-    queue.restore(recovered.stretches.into_iter().map(restored).collect(), recovered.delivered);
+    queue.restore(recovered.segments.into_iter().map(restored).collect(), recovered.delivered);
     queue.restore_attempts(recovered.attempts);
     queue.restore_dedup(recovered.dedup);
     vhost.add_queue(Arc::clone(&record));
@@ -123,7 +123,7 @@ pub(super) fn install_exchange(
     task
 }
 
-fn restored(stretch: store::Stretch) -> RecoveredSegment {
-    let store::Stretch { level, positions, body_bytes, encoded_bytes, may_expire } = stretch;
+fn restored(segment: store::StoredSegment) -> RecoveredSegment {
+    let store::StoredSegment { level, positions, body_bytes, encoded_bytes, may_expire } = segment;
     RecoveredSegment { level, positions, body_bytes, encoded_bytes, may_expire }
 }

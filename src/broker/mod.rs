@@ -14,6 +14,7 @@ pub(crate) mod error;
 mod export;
 mod flow_control;
 pub(crate) mod import;
+mod internal_connection;
 pub(crate) mod mailbox;
 pub(crate) mod names;
 pub mod operations;
@@ -24,7 +25,6 @@ pub(crate) mod removal;
 pub(crate) mod shared;
 mod transfer;
 pub(crate) mod vhost;
-mod visitor;
 
 pub use alarms::Readings;
 pub use clock::Clock;

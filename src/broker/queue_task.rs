@@ -383,16 +383,16 @@ impl QueueTask {
     /// what a transaction was promised: there they are refused. Its part of a joined unit is empty.
     fn refuse(&mut self, mail: Mail) {
         match mail {
-            Mail::Tell(command) => self.settle_lost(&command, false),
+            Mail::Tell(command) => self.confirm_lost(&command, false),
             Mail::Joined(join, commands) => {
-                commands.iter().for_each(|command| self.settle_lost(command, true));
+                commands.iter().for_each(|command| self.confirm_lost(command, true));
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
             Mail::Ask(..) | Mail::Loaded(..) => {}
         }
     }
 
-    fn settle_lost(&mut self, command: &Command, refused: bool) {
+    fn confirm_lost(&mut self, command: &Command, refused: bool) {
         let (connection, publishes): (_, Vec<&Publish>) = match command {
             Command::Publish(connection, publishes) => (*connection, publishes.iter().collect()),
             Command::PublishDedup(connection, publishes) => {

@@ -123,11 +123,11 @@ fn recovered_state(
     recovered: Option<RecoveredQueue>,
 ) -> Result<(Position, RecoveredState), RecoveryError> {
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
-    let RecoveredQueue { stretches, delivered, notes, records, .. } = recovered.unwrap_or_default();
+    let RecoveredQueue { segments, delivered, notes, records, .. } = recovered.unwrap_or_default();
     let dedup = DedupState::restored(&records)
         .ok_or_else(|| RecoveryError(format!("what {thing} remembers of earlier messages is unreadable")))?;
     let attempts = attempts(thing, notes)?;
-    let state = RecoveredState { stretches, delivered, attempts, dedup };
+    let state = RecoveredState { segments, delivered, attempts, dedup };
     Ok((first_position.max(Position(1)), state))
 }
 

@@ -11,7 +11,7 @@ use crate::amqp::{self, Endpoints, Stream, listener};
 use crate::auth::{Permission, User};
 use crate::broker::import::{self, Defaults};
 use crate::broker::operations::{
-    self, Afterwards, Caller, GotMessage, NewMessage, PeekedMessage, Published, Scope, Secret, UserPermission,
+    self, AckMode, Caller, GotMessage, NewMessage, PeekedMessage, Published, Scope, Secret, UserPermission,
 };
 use crate::broker::overview::ConnectionOverview;
 use crate::broker::shared::Shared;
@@ -284,9 +284,9 @@ impl BrokerHandle {
         vhost: &str,
         queue: &str,
         count: usize,
-        afterwards: Afterwards,
+        ack_mode: AckMode,
     ) -> Result<Vec<GotMessage>, OperationError> {
-        operations::get_and_settle(self.scope(&self.vhost(vhost)?), queue, count, afterwards).await
+        operations::get_and_settle(self.scope(&self.vhost(vhost)?), queue, count, ack_mode).await
     }
 
     /// Shows messages of a queue and changes nothing: see [`QueueHandle::peek`].

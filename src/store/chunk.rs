@@ -18,7 +18,7 @@
 //! A page (see `pages`) holds entries in the same form, the first delta counting from 0.
 
 use super::error::Error;
-use super::recovered::Stretch;
+use super::recovered::StoredSegment;
 use super::shared_body::Reference;
 use super::submission::StoredMessage;
 use crate::message::packed::{Reader, push_varint};
@@ -137,27 +137,27 @@ pub(super) struct Summary {
     /// The shared messages that it refers to, once per entry.
     pub(super) bodies: Vec<Reference>,
     /// Its messages by level, in the order in which the levels came.
-    pub(super) stretches: Vec<Stretch>,
+    pub(super) segments: Vec<StoredSegment>,
 }
 
 impl Summary {
     fn add(&mut self, entry: &StoredMessage) {
         let level = entry.level;
-        match self.stretches.iter_mut().find(|stretch| stretch.level == level) {
-            Some(stretch) => stretch.add(entry),
+        match self.segments.iter_mut().find(|segment| segment.level == level) {
+            Some(segment) => segment.add(entry),
             None => {
-                let mut stretch = Stretch { level, ..Stretch::default() };
-                stretch.add(entry);
-                self.stretches.push(stretch);
+                let mut segment = StoredSegment { level, ..StoredSegment::default() };
+                segment.add(entry);
+                self.segments.push(segment);
             }
         }
     }
 
     /// The positions of all levels.
     pub(super) fn positions(&self) -> Runs {
-        let mut stretches = self.stretches.iter();
-        let mut positions = stretches.next().map(|stretch| stretch.positions.clone()).unwrap_or_default();
-        stretches.for_each(|stretch| positions.merge(&stretch.positions));
+        let mut segments = self.segments.iter();
+        let mut positions = segments.next().map(|segment| segment.positions.clone()).unwrap_or_default();
+        segments.for_each(|segment| positions.merge(&segment.positions));
         positions
     }
 
@@ -173,12 +173,12 @@ impl Summary {
             push_varint(&mut out, u64::from(*bytes));
             last = *number;
         }
-        for stretch in &self.stretches {
-            out.push(stretch.level);
-            out.push(u8::from(stretch.may_expire));
-            push_varint(&mut out, stretch.body_bytes);
-            push_varint(&mut out, stretch.encoded_bytes);
-            let runs = stretch.positions.encode(first);
+        for segment in &self.segments {
+            out.push(segment.level);
+            out.push(u8::from(segment.may_expire));
+            push_varint(&mut out, segment.body_bytes);
+            push_varint(&mut out, segment.encoded_bytes);
+            let runs = segment.positions.encode(first);
             push_varint(&mut out, runs.len() as u64);
             out.extend_from_slice(&runs);
         }
@@ -200,14 +200,14 @@ impl Summary {
             let (body_bytes, encoded_bytes) = (reader.varint()?, reader.varint()?);
             let runs = usize::try_from(reader.varint()?).ok()?;
             let positions = Runs::decode(first, reader.take(runs)?)?;
-            summary.stretches.push(Stretch { level, positions, body_bytes, encoded_bytes, may_expire });
+            summary.segments.push(StoredSegment { level, positions, body_bytes, encoded_bytes, may_expire });
         }
         Some(summary)
     }
 
     /// The same chunk with only these entries left.
     pub(super) fn with_left(self, entries: &[StoredMessage]) -> Self {
-        let mut left = Self { stretches: Vec::new(), ..self };
+        let mut left = Self { segments: Vec::new(), ..self };
         entries.iter().for_each(|entry| left.add(entry));
         left
     }
@@ -218,7 +218,7 @@ impl Summary {
     }
 }
 
-impl Stretch {
+impl StoredSegment {
     fn add(&mut self, entry: &StoredMessage) {
         self.positions.push(entry.position);
         self.body_bytes += entry.message.body_len() as u64;

@@ -131,7 +131,7 @@ impl<E: Engine> Committer<E> {
     /// # Errors
     /// What the engine fails with. Nothing was fired, and the committer must not be used any more.
     pub(super) fn commit(&mut self) -> Result<(), Error> {
-        self.let_late_confirms_go();
+        self.release_late_confirms();
         let mut drain = std::mem::take(&mut self.drain);
         let mut batch = WriteBatch::default();
         batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
@@ -146,12 +146,12 @@ impl<E: Engine> Committer<E> {
         self.shared.pending_bytes.fetch_sub(drain.cost, Relaxed);
         drain.confirms.release();
         drain.done.into_iter().for_each(|done| done());
-        self.pass_loads_on();
+        self.forward_loads();
         Ok(())
     }
 
     /// Those whose units are whole now go with this drain.
-    fn let_late_confirms_go(&mut self) {
+    fn release_late_confirms(&mut self) {
         for (queue, last, confirms) in std::mem::take(&mut self.late_confirms) {
             let waits = self.held.get(&queue).is_some_and(|held| held.range(..=last).next().is_some());
             if waits {
@@ -164,7 +164,7 @@ impl<E: Engine> Committer<E> {
 
     /// Everything submitted before a load is in the index now, but for messages that are held for a join: a load of such
     /// a one waits until the join is whole.
-    fn pass_loads_on(&mut self) {
+    fn forward_loads(&mut self) {
         for load in std::mem::take(&mut self.loads) {
             let held = self.held.get(&load.queue);
             let (first, last) = load.positions.first().zip(load.positions.last()).unwrap_or_default();
@@ -206,7 +206,7 @@ impl<E: Engine> Committer<E> {
             // The engine needs something to flush.
             let mut batch = WriteBatch::default();
             batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
-            recovery::put_definitions_beat(&mut batch, self.commit_number + 1);
+            recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
             self.commit_batch(batch, false)?;
             self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes())?;
         }
@@ -431,7 +431,7 @@ impl<E: Engine> Committer<E> {
             }
         }
         if !drain.definitions.is_empty() {
-            recovery::put_definitions_beat(batch, self.commit_number + 1);
+            recovery::put_definitions_heartbeat(batch, self.commit_number + 1);
         }
         for (name, value) in std::mem::take(&mut drain.definitions) {
             let key = recovery::definition_key(&name);

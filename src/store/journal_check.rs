@@ -73,7 +73,7 @@ fn journal_paths(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// The numbers of a heartbeat.
 #[derive(Clone, Copy, Debug)]
-struct Beat {
+struct Heartbeat {
     number: u64,
     synced: u64,
 }
@@ -107,7 +107,7 @@ impl Journal {
         Ok(Self { path, reader: BufReader::with_capacity(WINDOW_BYTES, file) })
     }
 
-    fn check_sealed(&mut self, before: Option<Beat>) -> Result<Option<Beat>, Error> {
+    fn check_sealed(&mut self, before: Option<Heartbeat>) -> Result<Option<Heartbeat>, Error> {
         let (end, last) = self.intact(before)?;
         match self.first_non_zero_from(end)? {
             None => Ok(last),
@@ -115,7 +115,7 @@ impl Journal {
         }
     }
 
-    fn check_active(&mut self, before: Option<Beat>) -> Result<Option<String>, Error> {
+    fn check_active(&mut self, before: Option<Heartbeat>) -> Result<Option<String>, Error> {
         let (end, last) = self.intact(before)?;
         if self.first_non_zero_from(end)?.is_none() {
             return Ok(None);
@@ -127,7 +127,7 @@ impl Journal {
     }
 
     /// Where the intact batches from the start of the file end, and the heartbeat of the last one.
-    fn intact(&mut self, before: Option<Beat>) -> Result<(u64, Option<Beat>), Error> {
+    fn intact(&mut self, before: Option<Heartbeat>) -> Result<(u64, Option<Heartbeat>), Error> {
         let (mut end, mut last) = (0, before);
         loop {
             match read_batch(&mut self.reader) {
@@ -148,7 +148,7 @@ impl Journal {
 
     /// Whether an intact batch after `from` proves that the commit after `last` had been synced. Without a `last`
     /// nobody knows which commit is broken, so any intact batch is proof enough.
-    fn synced_batch_follows(&mut self, from: u64, last: Option<Beat>) -> Result<bool, Error> {
+    fn synced_batch_follows(&mut self, from: u64, last: Option<Heartbeat>) -> Result<bool, Error> {
         let broken = last.map(|beat| beat.number + 1);
         let mut at = from + 1;
         while let Some((found, beat)) = self.next_intact(at).map_err(|source| self.unreadable(source))? {
@@ -161,7 +161,7 @@ impl Journal {
     }
 
     /// The next place at or after `from` where a whole batch of ours stands.
-    fn next_intact(&mut self, from: u64) -> io::Result<Option<(u64, Beat)>> {
+    fn next_intact(&mut self, from: u64) -> io::Result<Option<(u64, Heartbeat)>> {
         let mut window = Vec::new();
         let mut base = from;
         loop {
@@ -232,7 +232,7 @@ fn is_signature(bytes: &[u8]) -> bool {
 }
 
 /// Reads a batch; its length and its heartbeat, if it begins with one.
-fn read_batch(reader: &mut impl Read) -> Result<(u64, Option<Beat>), Fault> {
+fn read_batch(reader: &mut impl Read) -> Result<(u64, Option<Heartbeat>), Fault> {
     let start: [u8; START_BYTES] = read_array(reader)?;
     let [TAG_START, counts @ ..] = &start else { return Err(Fault::Bad) };
     let items = counts.first_chunk().map_or(0, |count| u32::from_le_bytes(*count));
@@ -271,7 +271,7 @@ struct Hashed<'a, R> {
 
 impl<R: Read> Hashed<'_, R> {
     /// Reads an item; what its value says if it is a heartbeat.
-    fn item(&mut self) -> Result<Option<Beat>, Fault> {
+    fn item(&mut self) -> Result<Option<Heartbeat>, Fault> {
         match self.array()? {
             [TAG_CLEAR] => self.array::<8>().map(|_| None).map_err(Fault::from),
             [TAG_ITEM] => self.pair(),
@@ -279,7 +279,7 @@ impl<R: Read> Hashed<'_, R> {
         }
     }
 
-    fn pair(&mut self) -> Result<Option<Beat>, Fault> {
+    fn pair(&mut self) -> Result<Option<Heartbeat>, Fault> {
         let [value_type, compression] = self.array()?;
         let _keyspace: [u8; 8] = self.array()?;
         let key_bytes = u16::from_le_bytes(self.array()?);
@@ -295,11 +295,11 @@ impl<R: Read> Hashed<'_, R> {
         Ok(None)
     }
 
-    fn heartbeat(&mut self) -> Result<Option<Beat>, Fault> {
+    fn heartbeat(&mut self) -> Result<Option<Heartbeat>, Fault> {
         let [key] = self.array()?;
         let value: [u8; chunk::HEARTBEAT_BYTES] = self.array()?;
         let numbers = chunk::parse_heartbeat(&value).filter(|_| key == chunk::KIND_HEARTBEAT);
-        Ok(numbers.map(|(number, synced)| Beat { number, synced }))
+        Ok(numbers.map(|(number, synced)| Heartbeat { number, synced }))
     }
 
     fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {

@@ -44,6 +44,6 @@ pub use error::Error;
 pub use handle::{Stats, StoreHandle};
 pub use load::Load;
 pub use memory::{MemoryDisk, MemoryEngine};
-pub use recovered::{Recovered, RecoveredQueue, Stretch};
+pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};
 pub use thread::{ManualCommitter, OpenOptions, Store, open, open_manual};

@@ -22,8 +22,8 @@ pub struct Recovered {
 /// What was found of a queue. The messages themselves are not read at a start.
 #[derive(Clone, Debug, Default)]
 pub struct RecoveredQueue {
-    /// Its messages, by ascending first position; two stretches can interleave.
-    pub stretches: Vec<Stretch>,
+    /// Its messages, by ascending first position; two segments can interleave.
+    pub segments: Vec<StoredSegment>,
     /// Everything at or below this may have been delivered before.
     pub delivered: Position,
     /// What was noted on some of them, ascending.
@@ -36,7 +36,7 @@ pub struct RecoveredQueue {
 
 /// Messages of one level of a queue that are stored together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stretch {
+pub struct StoredSegment {
     /// The level.
     pub level: u8,
     /// The messages.

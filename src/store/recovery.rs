@@ -23,7 +23,7 @@ const QUEUE_EPOCH_SHIFT: u32 = 32;
 
 const VERSION_KEY: &[u8] = b"v";
 const EPOCH_KEY: &[u8] = b"e";
-const BEAT_KEY: &[u8] = b"h";
+const HEARTBEAT_KEY: &[u8] = b"h";
 const DEFINITION_PREFIX: u8 = b'd';
 const DEFINITIONS_END: &[u8] = b"e";
 
@@ -33,8 +33,8 @@ pub(super) fn definition_key(name: &str) -> Vec<u8> {
 }
 
 /// Puts the heartbeat that keeps the definitions' keyspace flushable.
-pub(super) fn put_definitions_beat(batch: &mut WriteBatch, commit_number: u64) {
-    batch.put(Space::Definitions, BEAT_KEY.to_vec(), commit_number.to_be_bytes().to_vec());
+pub(super) fn put_definitions_heartbeat(batch: &mut WriteBatch, commit_number: u64) {
+    batch.put(Space::Definitions, HEARTBEAT_KEY.to_vec(), commit_number.to_be_bytes().to_vec());
 }
 
 /// What the committer starts from.
@@ -111,7 +111,7 @@ impl Header {
             // All that was read is on disk: opening has synced it.
             chunk::heartbeat(commit_number, self.commit_number),
         );
-        put_definitions_beat(&mut batch, commit_number);
+        put_definitions_heartbeat(&mut batch, commit_number);
         batch.put(Space::Definitions, EPOCH_KEY.to_vec(), epoch.to_be_bytes().to_vec());
         batch.put(Space::Definitions, VERSION_KEY.to_vec(), chunk::FORMAT_VERSION.to_be_bytes().to_vec());
         for key in stale {
@@ -211,7 +211,7 @@ impl Loaded {
         self.bodies.recover(&summary.bodies);
         let bodies = summary.body_numbers();
         self.index.entry(queue).or_default().insert(first, Chunk { live, has_state, bytes, bodies });
-        self.queues.entry(queue).or_default().stretches.extend(summary.stretches);
+        self.queues.entry(queue).or_default().segments.extend(summary.segments);
         Ok(())
     }
 

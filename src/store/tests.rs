@@ -68,8 +68,8 @@ fn positions(recovered: &Recovered, queue: u64) -> Vec<u64> {
 
 fn all_of(queue: &RecoveredQueue) -> Runs {
     let mut all = Runs::default();
-    queue.stretches.iter().for_each(|stretch| all.merge(&stretch.positions));
-    assert_eq!(all.len(), queue.stretches.iter().map(|stretch| stretch.positions.len()).sum::<u64>());
+    queue.segments.iter().for_each(|segment| all.merge(&segment.positions));
+    assert_eq!(all.len(), queue.segments.iter().map(|segment| segment.positions.len()).sum::<u64>());
     all
 }
 
@@ -80,12 +80,12 @@ fn read_all(handle: &StoreHandle, recovered: &Recovered, mut pump: impl FnMut())
     let (sender, receiver) = channel();
     for (queue, found) in &recovered.queues {
         let (sender, id, delivered) = (sender.clone(), queue.0, found.delivered);
-        let stretches = found.stretches.clone();
+        let segments = found.segments.clone();
         let done = move |messages: Vec<StoredMessage>| {
             let sum = |of: fn(&StoredMessage) -> usize| messages.iter().map(of).sum::<usize>() as u64;
             let (bodies, encoded) = (sum(|m| m.message.body().len()), sum(|m| m.message.encoded_len()));
-            assert_eq!(stretches.iter().map(|s| s.body_bytes).sum::<u64>(), bodies);
-            assert_eq!(stretches.iter().map(|s| s.encoded_bytes).sum::<u64>(), encoded);
+            assert_eq!(segments.iter().map(|s| s.body_bytes).sum::<u64>(), bodies);
+            assert_eq!(segments.iter().map(|s| s.encoded_bytes).sum::<u64>(), encoded);
             let mark = |m: StoredMessage| StoredMessage { redelivered: m.position <= delivered, ..m };
             sender.send((id, messages.into_iter().map(mark).collect())).unwrap();
         };

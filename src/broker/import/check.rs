@@ -37,14 +37,14 @@ pub(super) struct Plan {
     pub(super) notes: Vec<String>,
 }
 
-/// A copy of a vhost to try things on.
-struct Trial {
+/// A copy of a vhost on which the import is tried out.
+struct DryRun {
     vhost: Arc<Vhost>,
     topology: Topology,
     durable_queues: HashMap<String, bool>,
 }
 
-impl Trial {
+impl DryRun {
     fn of(vhost: &Arc<Vhost>) -> Self {
         let mut topology = Topology::new();
         let mut durable_queues = HashMap::new();
@@ -80,7 +80,7 @@ pub(super) fn plan(
     let mut checker = Checker {
         shared,
         vhosts,
-        trials: BTreeMap::new(),
+        dry_runs: BTreeMap::new(),
         skipped,
         skipped_bindings: 0,
         plan: Plan::default(),
@@ -106,7 +106,7 @@ pub(super) fn plan(
 struct Checker<'a> {
     shared: &'a Shared,
     vhosts: &'a BTreeMap<String, Arc<Vhost>>,
-    trials: BTreeMap<String, Trial>,
+    dry_runs: BTreeMap<String, DryRun>,
     /// Queues and exchanges of the file that are not made, with their vhosts.
     skipped: HashSet<(String, Destination)>,
     /// Bindings that are not made because of them.
@@ -122,13 +122,13 @@ impl Checker<'_> {
         self.vhosts.get(name).ok_or_else(missing)
     }
 
-    fn trial(&mut self, name: &str, object: impl Fn() -> String) -> Result<&mut Trial, ImportError> {
-        if !self.trials.contains_key(name) {
-            let trial = Trial::of(self.vhost(name, &object)?);
-            self.trials.insert(name.to_owned(), trial);
+    fn dry_run(&mut self, name: &str, object: impl Fn() -> String) -> Result<&mut DryRun, ImportError> {
+        if !self.dry_runs.contains_key(name) {
+            let dry_run = DryRun::of(self.vhost(name, &object)?);
+            self.dry_runs.insert(name.to_owned(), dry_run);
         }
         let missing = || ImportError::new(object(), format!("vhost: there is no vhost '{name}'"));
-        self.trials.get_mut(name).ok_or_else(missing)
+        self.dry_runs.get_mut(name).ok_or_else(missing)
     }
 
     fn user(&mut self, new: NewUser) -> Done {
@@ -187,18 +187,18 @@ impl Checker<'_> {
             self.plan.notes.push(format!("{} skipped: it is the broker's own", label()));
             return Ok(());
         }
-        let trial = self.trial(vhost, label)?;
-        match trial.topology.check_exchange_declare(&spec, vhost) {
+        let dry_run = self.dry_run(vhost, label)?;
+        match dry_run.topology.check_exchange_declare(&spec, vhost) {
             Ok(false) => {}
             Ok(true) => {
-                let vhost = Arc::clone(&trial.vhost);
-                trial.topology.declare_exchange(spec.clone());
+                let vhost = Arc::clone(&dry_run.vhost);
+                dry_run.topology.declare_exchange(spec.clone());
                 if spec.durable {
                     self.plan.ops.push(Definition::Exchange(vhost.name.clone(), spec.clone()).put());
                 }
                 self.plan.exchanges.push((vhost, spec));
             }
-            Err(error) if trial.topology.exchange(&spec.name).is_some() => {
+            Err(error) if dry_run.topology.exchange(&spec.name).is_some() => {
                 self.plan.notes.push(format!("{} is there and differs; it stays as it is: {error}", label()));
             }
             Err(error) => return Err(ImportError::new(label(), error.to_string())),
@@ -209,22 +209,22 @@ impl Checker<'_> {
     fn queue(&mut self, vhost: &str, spec: QueueSpec) -> Done {
         let label = || format!("queue '{}' in vhost '{vhost}'", spec.name);
         let id = QueueId(self.shared.new_queue_id());
-        let trial = self.trial(vhost, label)?;
+        let dry_run = self.dry_run(vhost, label)?;
         if spec.name.starts_with("amq.") {
             self.plan.notes.push(format!("{} skipped: the name is reserved for the broker", label()));
             return Ok(());
         }
-        if !trial.topology.add_queue(&spec.name, id) {
+        if !dry_run.topology.add_queue(&spec.name, id) {
             if let Some(difference) =
-                trial.vhost.queue_named(&spec.name).and_then(|r| difference(vhost, &r, &spec))
+                dry_run.vhost.queue_named(&spec.name).and_then(|r| difference(vhost, &r, &spec))
             {
                 let note = format!("{} is there and differs; it stays as it is: {difference}", label());
                 self.plan.notes.push(note);
             }
             return Ok(());
         }
-        trial.durable_queues.insert(spec.name.clone(), spec.options.durable);
-        let vhost = Arc::clone(&trial.vhost);
+        dry_run.durable_queues.insert(spec.name.clone(), spec.options.durable);
+        let vhost = Arc::clone(&dry_run.vhost);
         let QueueSpec { name, arguments, options } = spec;
         if options.durable {
             let (name, arguments) = (name.clone(), arguments.clone());
@@ -238,11 +238,11 @@ impl Checker<'_> {
     /// Whether a queue or an exchange was skipped, or is one of RabbitMQ's own that is not here, such as
     /// `amq.rabbitmq.event`: exports have the bindings of those, but not them.
     fn is_skipped(&self, vhost: &str, end: &Destination) -> bool {
-        let is_there = |trial: &Trial| match end {
-            Destination::Queue(name) => trial.topology.queue(name).is_some(),
-            Destination::Exchange(name) => trial.topology.exchange(name).is_some(),
+        let is_there = |dry_run: &DryRun| match end {
+            Destination::Queue(name) => dry_run.topology.queue(name).is_some(),
+            Destination::Exchange(name) => dry_run.topology.exchange(name).is_some(),
         };
-        if self.trials.get(vhost).is_some_and(is_there) {
+        if self.dry_runs.get(vhost).is_some_and(is_there) {
             return false;
         }
         end.name().starts_with("amq.") || self.skipped.contains(&(vhost.to_owned(), end.clone()))
@@ -253,7 +253,7 @@ impl Checker<'_> {
             let (source, destination) = (&binding.source, binding.destination.name());
             format!("binding from '{source}' to '{destination}' in vhost '{vhost}'")
         };
-        self.trial(vhost, label)?;
+        self.dry_run(vhost, label)?;
         if binding.source.is_empty() {
             // Those of the default exchange are implied by the queues' names.
             return Ok(());
@@ -264,14 +264,14 @@ impl Checker<'_> {
             self.skipped_bindings += 1;
             return Ok(());
         }
-        let trial = self.trial(vhost, label)?;
-        let is_new = trial.topology.check_bind(&binding, vhost);
+        let dry_run = self.dry_run(vhost, label)?;
+        let is_new = dry_run.topology.check_bind(&binding, vhost);
         let is_new = is_new.map_err(|error| ImportError::new(label(), error.to_string()))?;
-        if !is_new || trial.vhost.topology.read().is_bound(&binding) {
+        if !is_new || dry_run.vhost.topology.read().is_bound(&binding) {
             return Ok(());
         }
-        trial.topology.bind(binding.clone());
-        let (vhost, durable) = (Arc::clone(&trial.vhost), trial.is_durable(&binding));
+        dry_run.topology.bind(binding.clone());
+        let (vhost, durable) = (Arc::clone(&dry_run.vhost), dry_run.is_durable(&binding));
         if durable {
             let put = Definition::Binding(vhost.name.clone(), binding.clone()).put();
             if matches!(&put, Op::PutDefinition { key, .. } if key.len() > DEFINITION_KEY_BYTES_MAX) {

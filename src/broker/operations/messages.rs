@@ -3,8 +3,8 @@
 use super::scope::Scope;
 use crate::auth::Operation;
 use crate::broker::error::OperationError;
+use crate::broker::internal_connection::InternalConnection;
 use crate::broker::mailbox::Mail;
-use crate::broker::visitor::Visitor;
 use crate::message::{Message, QueueId};
 use crate::queue::{Command, ConnectionId, Delivery, Reply, Settlement};
 use crate::session::publication::CHANNEL;
@@ -48,7 +48,7 @@ pub async fn get(scope: Scope<'_>, name: &str, getter: Getter) -> Result<Option<
 
 /// What becomes of messages that were got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Afterwards {
+pub enum AckMode {
     /// They are gone.
     Ack,
     /// They go back to their positions; those who get them next see them as redelivered.
@@ -78,14 +78,14 @@ pub async fn get_and_settle(
     scope: Scope<'_>,
     name: &str,
     count: usize,
-    afterwards: Afterwards,
+    ack_mode: AckMode,
 ) -> Result<Vec<GotMessage>, OperationError> {
     scope.permit(Operation::Get(name))?;
     let record = scope.open_queue(name)?;
-    let mut visitor = Visitor::new(scope.shared);
-    visitor.visit(&record.mailbox);
-    let no_ack = afterwards == Afterwards::Ack;
-    let getter = Getter { connection: visitor.id(), channel: CHANNEL, no_ack };
+    let mut connection = InternalConnection::new(scope.shared);
+    connection.note_queue(&record.mailbox);
+    let no_ack = ack_mode == AckMode::Ack;
+    let getter = Getter { connection: connection.id(), channel: CHANNEL, no_ack };
     let (mut messages, mut handles) = (Vec::new(), Vec::new());
     while messages.len() < count {
         let Some(got) = get(scope, name, getter).await? else { break };
@@ -93,11 +93,11 @@ pub async fn get_and_settle(
         handles.push(handle);
         messages.push(GotMessage { message, redelivered, remaining: got.remaining });
     }
-    let settlement = match afterwards {
-        Afterwards::Ack => return Ok(messages),
-        Afterwards::Requeue => Settlement::Requeue,
-        Afterwards::Fail => Settlement::Fail,
-        Afterwards::Reject => Settlement::Reject,
+    let settlement = match ack_mode {
+        AckMode::Ack => return Ok(messages),
+        AckMode::Requeue => Settlement::Requeue,
+        AckMode::Fail => Settlement::Fail,
+        AckMode::Reject => Settlement::Reject,
     };
     // A queue that went took them along.
     let _ = record.mailbox.send(Mail::Tell(Command::Settle(settlement, handles)));

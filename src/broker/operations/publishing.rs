@@ -7,8 +7,8 @@ use amq_protocol::protocol::basic::AMQPProperties;
 use super::scope::{Caller, Scope};
 use crate::auth::{Grant, IMPERSONATOR, Rights};
 use crate::broker::error::OperationError;
+use crate::broker::internal_connection::InternalConnection;
 use crate::broker::mailbox::Mail;
-use crate::broker::visitor::Visitor;
 use crate::message::QueueId;
 use crate::protocol::encode;
 use crate::queue::Command;
@@ -50,7 +50,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
         return Err(OperationError::Blocked(reason));
     }
     let shared = scope.shared;
-    let mut visitor = Visitor::new(shared);
+    let mut connection = InternalConnection::new(shared);
     let properties = encode::properties(&message.properties);
     let publication = Publication {
         exchange: message.exchange,
@@ -59,19 +59,22 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
         body: message.body,
     };
     let limits = Limits { frame_bytes: u32::MAX, body_bytes: shared.config.message_bytes_max };
-    let routed = publisher(scope, &visitor)?.route(limits, publication, shared.clock.now())?;
+    let routed = publisher(scope, &connection)?.route(limits, publication, shared.clock.now())?;
     shared.counters.published.add(1);
     let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();
     routed.direct.iter().for_each(|reply| send_direct(scope, reply));
-    let sent = send(scope, &mut visitor, routed.commands).await;
-    Ok(match visitor.confirmed(sent).await {
+    let sent = send(scope, &mut connection, routed.commands).await;
+    Ok(match connection.confirmed(sent).await {
         true if is_routed => Published::Routed,
         true => Published::Unroutable,
         false => Published::Refused,
     })
 }
 
-fn publisher<'a>(scope: Scope<'a>, visitor: &Visitor<'_>) -> Result<Publisher<'a>, OperationError> {
+fn publisher<'a>(
+    scope: Scope<'a>,
+    connection: &InternalConnection<'_>,
+) -> Result<Publisher<'a>, OperationError> {
     let vhost = scope.vhost;
     let (user, grant) = match scope.caller {
         Caller::Operator => ("", Some(Arc::new(Grant::new(Rights::ALL)))),
@@ -83,7 +86,7 @@ fn publisher<'a>(scope: Scope<'a>, visitor: &Visitor<'_>) -> Result<Publisher<'a
         scope.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)))
     };
     Ok(Publisher {
-        connection: visitor.id(),
+        connection: connection.id(),
         user,
         impersonator: matches!(scope.caller, Caller::Operator) || is_impersonator(user),
         grant: grant.ok_or_else(|| scope.vhost_refused(user))?,
@@ -94,12 +97,16 @@ fn publisher<'a>(scope: Scope<'a>, visitor: &Visitor<'_>) -> Result<Publisher<'a
 
 /// Gives the message to its queues, once they have room for it, and returns how many of them will confirm it. A queue that
 /// ended meanwhile counts as one that was never there.
-async fn send(scope: Scope<'_>, visitor: &mut Visitor<'_>, commands: Vec<(QueueId, Command)>) -> usize {
+async fn send(
+    scope: Scope<'_>,
+    connection: &mut InternalConnection<'_>,
+    commands: Vec<(QueueId, Command)>,
+) -> usize {
     let mut sent = 0;
     for (queue, command) in commands {
         let Some(record) = scope.vhost.queue(queue) else { continue };
         record.mailbox.wait_for_room().await;
-        visitor.visit(&record.mailbox);
+        connection.note_queue(&record.mailbox);
         sent += usize::from(record.mailbox.send(Mail::Tell(command)).is_ok());
     }
     sent

@@ -37,7 +37,8 @@ impl Queue {
         self.consumer_left(now, effects);
     }
 
-    pub(super) fn gone(
+    /// A channel of a connection was closed, or all of them: their consumers go, their unacked messages come back.
+    pub(super) fn release_channels(
         &mut self,
         now: Time,
         connection: ConnectionId,

@@ -119,7 +119,7 @@ impl Queue {
         new: NewMessage,
         effects: &mut Effects,
     ) {
-        let (durable, at) = (self.options.durable, self.wall(now));
+        let (durable, at) = (self.options.durable, self.wall_clock(now));
         let stored = durable && publish.message.is_persistent();
         if let (Some(settings), Some(fingerprint)) = (&self.options.deduplication, new.own) {
             let arrival = Arrival { fingerprint, settings, at, stored };
@@ -152,7 +152,7 @@ impl Queue {
         new: NewMessage,
         effects: &mut Effects,
     ) -> bool {
-        let (at, stored) = (self.wall(now), false);
+        let (at, stored) = (self.wall_clock(now), false);
         let own = match (&self.options.deduplication, new.own) {
             (Some(settings), Some(fingerprint)) => {
                 let arrival = Arrival { fingerprint, settings, at, stored };

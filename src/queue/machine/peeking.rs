@@ -8,7 +8,7 @@ use crate::queue::attempts::WaitKind;
 use crate::queue::entry::Entry;
 use crate::queue::merge::merge_by_key;
 use crate::queue::peek::{Holder, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
-use crate::queue::ready::Sighting;
+use crate::queue::ready::ReadyMessage;
 use crate::queue::reply::Reply;
 use crate::queue::unacked::Unacked;
 use crate::time::Time;
@@ -29,21 +29,21 @@ impl Queue {
     fn peek_ready(&self, offset: usize, limit: usize) -> Vec<Peeked> {
         let returning = self.spilled.returning_turns();
         let returning = returning
-            .map(|(level, position, bundle)| (level, position, Sighting::Returning { position, bundle }));
-        let ready = self.ready.sightings().map(|(level, seen)| (level, seen.position(), seen));
-        let turn = |(level, position, _): &(u8, Position, Sighting<'_>)| (Reverse(*level), *position);
+            .map(|(level, position, bundle)| (level, position, ReadyMessage::Returning { position, bundle }));
+        let ready = self.ready.iter().map(|(level, seen)| (level, seen.position(), seen));
+        let turn = |(level, position, _): &(u8, Position, ReadyMessage<'_>)| (Reverse(*level), *position);
         let all = merge_by_key(ready, returning, turn).skip(offset).take(limit);
         all.filter_map(|(level, _, seen)| self.peeked_ready(level, seen)).collect()
     }
 
-    fn peeked_ready(&self, level: u8, seen: Sighting<'_>) -> Option<Peeked> {
+    fn peeked_ready(&self, level: u8, seen: ReadyMessage<'_>) -> Option<Peeked> {
         match seen {
-            Sighting::Here(entry) => Some(self.peeked(entry, PeekedPlace::Ready)),
-            Sighting::Returning { position, bundle } => {
+            ReadyMessage::InMemory(entry) => Some(self.peeked(entry, PeekedPlace::Ready)),
+            ReadyMessage::Returning { position, bundle } => {
                 let entry = self.spilled.waiting_entry(bundle, position)?;
                 Some(self.peeked(entry, PeekedPlace::Ready))
             }
-            Sighting::Out { position, redelivered, may_expire } => Some(Peeked {
+            ReadyMessage::PagedOut { position, redelivered, may_expire } => Some(Peeked {
                 position,
                 message: None,
                 redelivered,

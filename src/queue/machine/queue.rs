@@ -131,10 +131,10 @@ impl Queue {
             }
             Command::TakeTurn(connection, channel) => self.consumers.take_turn(connection, channel),
             Command::ChannelGone(connection, channel, ending) => {
-                self.gone(now, connection, Some(channel), ending, effects);
+                self.release_channels(now, connection, Some(channel), ending, effects);
             }
             Command::ConnectionGone(connection) => {
-                self.gone(now, connection, None, Ending::Failed, effects);
+                self.release_channels(now, connection, None, Ending::Failed, effects);
             }
             Command::Get { connection, channel, no_ack } => {
                 return self.ask(now, Request::Get { connection, channel, no_ack }, effects);
@@ -224,7 +224,7 @@ impl Queue {
         self.dedup = dedup;
     }
 
-    pub(super) fn wall(&self, now: Time) -> Timestamp {
+    pub(super) fn wall_clock(&self, now: Time) -> Timestamp {
         self.epoch.plus_ms(now.as_micros() / 1000)
     }
 

@@ -40,7 +40,7 @@ impl Queue {
 
     pub(super) fn note_ending(&mut self, now: Time, unacked: &Unacked, ending: Ending) -> Attempts {
         let mut attempts = self.attempts.remove(&unacked.entry.position).unwrap_or_default();
-        attempts.ended(self.wall(now), self.options.failure.counts(ending));
+        attempts.ended(self.wall_clock(now), self.options.failure.counts(ending));
         attempts.wait = None;
         let name = unacked.key().and_then(|key| self.consumers.name(key));
         attempts.consumer = name.map(|name| name.tag.clone());
@@ -65,7 +65,7 @@ impl Queue {
         }
         effects.counted.returned += 1;
         if let Outcome::Wait(wait, ms) = outcome {
-            attempts.wait = Some((wait, self.wall(now).plus_ms(u64::from(ms))));
+            attempts.wait = Some((wait, self.wall_clock(now).plus_ms(u64::from(ms))));
         }
         if entry.stored {
             effects.attempts.push((position, attempts.clone()));

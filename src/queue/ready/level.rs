@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use super::sighting::Sighting;
+use super::ready_message::ReadyMessage;
 use crate::message::Position;
 use crate::queue::entry::{Entry, cost};
 use crate::queue::merge::merge_by_key;
@@ -20,7 +20,7 @@ const SPARE_MAX: usize = 64;
 
 /// Whether messages that are not ready now may return to a place between two positions: a segment must not span them, for
 /// what lies within a segment's span cannot leave memory.
-pub(in crate::queue) type Gap<'a> = dyn Fn(Position, Position) -> bool + 'a;
+pub(in crate::queue) type MayReturnBetween<'a> = dyn Fn(Position, Position) -> bool + 'a;
 
 #[derive(Debug, Default)]
 pub(in crate::queue) struct Level {
@@ -167,7 +167,7 @@ impl Level {
     pub(in crate::queue) fn page_out(
         &mut self,
         window: &Window,
-        gap: &Gap<'_>,
+        may_return: &MayReturnBetween<'_>,
         page: &mut impl FnMut(Vec<Entry>) -> Option<Segment>,
     ) {
         if self.segments.is_empty() {
@@ -176,10 +176,10 @@ impl Level {
             }
             self.open_middle(window);
         } else if self.head_cost >= window.head_bytes.saturating_add(window.start_bytes) {
-            self.shorten_head(window, gap, page);
+            self.shorten_head(window, may_return, page);
         }
         while self.back_cost >= 2 * window.segment_bytes && self.back.len() > 1 {
-            let (entries, costs) = cut(&mut self.back, window.segment_bytes, gap);
+            let (entries, costs) = cut(&mut self.back, window.segment_bytes, may_return);
             self.back_cost -= costs;
             let Some(segment) = page(entries) else { return };
             self.segments.push_back(segment);
@@ -218,7 +218,7 @@ impl Level {
     fn shorten_head(
         &mut self,
         window: &Window,
-        gap: &Gap<'_>,
+        may_return: &MayReturnBetween<'_>,
         page: &mut impl FnMut(Vec<Entry>) -> Option<Segment>,
     ) {
         let Some(limit) = self.segments.front().map(|segment| segment.first) else { return };
@@ -227,7 +227,7 @@ impl Level {
         let head_cost = &mut self.head_cost;
         let mut page_all = |mut entries: VecDeque<Entry>, segments: &mut VecDeque<Segment>| {
             while !entries.is_empty() {
-                let (entries, costs) = cut(&mut entries, window.segment_bytes, gap);
+                let (entries, costs) = cut(&mut entries, window.segment_bytes, may_return);
                 *head_cost -= costs;
                 segments.extend(page(entries));
             }
@@ -244,10 +244,10 @@ impl Level {
     }
 
     /// All messages, in order of position.
-    pub(in crate::queue) fn sightings(&self) -> impl Iterator<Item = Sighting<'_>> {
-        let front = self.front.iter().map(Sighting::Here);
-        let out = self.segments.iter().flat_map(Sighting::all_of);
-        merge_by_key(front, out, Sighting::position).chain(self.back.iter().map(Sighting::Here))
+    pub(in crate::queue) fn iter(&self) -> impl Iterator<Item = ReadyMessage<'_>> {
+        let front = self.front.iter().map(ReadyMessage::InMemory);
+        let out = self.segments.iter().flat_map(ReadyMessage::all_of);
+        merge_by_key(front, out, ReadyMessage::position).chain(self.back.iter().map(ReadyMessage::InMemory))
     }
 
     /// When the next message expires.
@@ -276,15 +276,19 @@ fn take_while(entries: &mut VecDeque<Entry>, wanted: impl Fn(Position) -> bool) 
     std::mem::replace(entries, rest)
 }
 
-/// Takes entries worth so many bytes, at least one, off the front; none behind a gap.
-fn cut(entries: &mut VecDeque<Entry>, bytes: usize, gap: &Gap<'_>) -> (Vec<Entry>, usize) {
+/// Takes entries worth so many bytes, at least one, off the front; none behind a place to which messages may return.
+fn cut(
+    entries: &mut VecDeque<Entry>,
+    bytes: usize,
+    may_return: &MayReturnBetween<'_>,
+) -> (Vec<Entry>, usize) {
     let (mut taken, mut costs) = (Vec::new(), 0);
     while let Some(entry) = entries.pop_front() {
         let last = entry.position;
         costs += cost(&entry);
         taken.push(entry);
         let next = entries.front().map(|next| next.position);
-        if costs >= bytes || next.is_some_and(|next| next != last.next() && gap(last, next)) {
+        if costs >= bytes || next.is_some_and(|next| next != last.next() && may_return(last, next)) {
             break;
         }
     }

@@ -1,7 +1,7 @@
 //! Ready messages, in order of position within each priority, and what of them is in memory.
 
-use super::level::{Gap, Level};
-use super::sighting::Sighting;
+use super::level::{Level, MayReturnBetween};
+use super::ready_message::ReadyMessage;
 use crate::message::Position;
 use crate::queue::effects::{Load, Page};
 use crate::queue::entry::{ENTRY_BYTES, Entry};
@@ -125,9 +125,9 @@ impl Ready {
     }
 
     /// All messages with their levels, in the order in which they would be delivered.
-    pub(in crate::queue) fn sightings(&self) -> impl Iterator<Item = (u8, Sighting<'_>)> {
+    pub(in crate::queue) fn iter(&self) -> impl Iterator<Item = (u8, ReadyMessage<'_>)> {
         let levels = (0..=u8::MAX).zip(&self.levels).collect::<Vec<_>>().into_iter().rev();
-        levels.flat_map(|(number, level)| level.sightings().map(move |seen| (number, seen)))
+        levels.flat_map(|(number, level)| level.iter().map(move |seen| (number, seen)))
     }
 
     /// The pages of all segments.
@@ -172,12 +172,12 @@ impl Ready {
     }
 
     /// Puts out of memory what is beyond the window.
-    pub(in crate::queue) fn page_out(&mut self, gap: &Gap<'_>, pages: &mut Vec<Page>) {
+    pub(in crate::queue) fn page_out(&mut self, may_return: &MayReturnBetween<'_>, pages: &mut Vec<Page>) {
         let sum: usize = self.levels.iter().map(Level::cost).sum();
         let over = sum > self.window.start_bytes;
         let next_segment = &mut self.next_segment;
         for level in self.levels.iter_mut().filter(|level| over || level.has_segments()) {
-            level.page_out(&self.share, gap, &mut |entries| {
+            level.page_out(&self.share, may_return, &mut |entries| {
                 let segment = Segment::of(*next_segment, entries.iter())?;
                 *next_segment += 1;
                 if segment.paged {

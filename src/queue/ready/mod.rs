@@ -2,7 +2,7 @@
 
 mod level;
 mod levels;
-mod sighting;
+mod ready_message;
 
 pub(super) use levels::Ready;
-pub(super) use sighting::Sighting;
+pub(super) use ready_message::ReadyMessage;

@@ -179,11 +179,11 @@ fn what_is_refused_is_not_remembered() {
 fn dead_letters_come_back_to_a_queue_that_knows_them() {
     let mut once = Once::new(Some(window(100, None)), |_| ());
     assert_eq!(once.key(1), New);
-    let adopted =
+    let moved_in =
         || Publish { message: message_with_key(1, true), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
-    once.bench.command(Command::PublishDeadLettered(vec![adopted()]));
+    once.bench.command(Command::PublishDeadLettered(vec![moved_in()]));
     assert_eq!(once.bench.queue.counts().ready, 2);
-    once.bench.command(Command::PublishDue(vec![adopted()]));
+    once.bench.command(Command::PublishDue(vec![moved_in()]));
     assert_eq!(once.bench.queue.counts().ready, 2, "one that is new is judged");
 }
 

@@ -12,7 +12,7 @@ const CHANNELS: [(ConnectionId, u16); 3] = [(CONSUMER, 1), (CONSUMER, 2), (OTHER
 #[derive(Clone, Debug)]
 enum Step {
     Publish { count: usize, ttl_ms: Option<u64>, priority: u8, persistent: bool, confirm: bool, bulky: bool },
-    Adopt(u8),
+    DeadLetterIn(u8),
     Consume { channel: usize, prefetch: u16, no_ack: bool, priority: i32 },
     Cancel(usize),
     Settle(Settlement, Vec<usize>),
@@ -34,7 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => publish.prop_map(|(count, ttl_ms, priority, (persistent, confirm), bulky)| Step::Publish {
             count, ttl_ms, priority, persistent, confirm, bulky: bulky == 0
         }),
-        1 => (0..6_u8).prop_map(Step::Adopt),
+        1 => (0..6_u8).prop_map(Step::DeadLetterIn),
         3 => consume.prop_map(|(channel, prefetch, no_ack, priority)| Step::Consume {
             channel, prefetch, no_ack, priority
         }),
@@ -170,8 +170,8 @@ impl World {
                 let publishes = (0..count).map(|_| self.publish(bench, ttl_ms, priority, kind)).collect();
                 vec![Command::Publish(PUBLISHER, publishes)]
             }
-            Step::Adopt(priority) => {
-                vec![Command::PublishDeadLettered(vec![self.adopted(bench, priority)])]
+            Step::DeadLetterIn(priority) => {
+                vec![Command::PublishDeadLettered(vec![self.dead_lettered(bench, priority)])]
             }
             Step::Consume { channel, prefetch, no_ack, priority } => {
                 vec![Command::Consume(self.consume(channel, prefetch, no_ack, priority))]
@@ -215,7 +215,7 @@ impl World {
     }
 
     /// A dead letter of another queue is never refused, so it may go without a confirm.
-    fn adopted(&mut self, bench: &Bench, priority: u8) -> Publish {
+    fn dead_lettered(&mut self, bench: &Bench, priority: u8) -> Publish {
         self.send(bench, None, priority, true, 0, false)
     }
 

@@ -31,7 +31,7 @@ fn everything_comes_back() {
     let recovered = opened.2;
     assert_eq!(positions(&recovered, 1), [1, 2, 3]);
     assert_eq!(positions(&recovered, 2), [1]);
-    assert!(recovered.queues[&QueueId(1)].stretches.iter().any(|stretch| stretch.may_expire));
+    assert!(recovered.queues[&QueueId(1)].segments.iter().any(|segment| segment.may_expire));
     let third = &contents[&1][2];
     assert_eq!((third.expires_at, third.level), (Some(Timestamp::from_millis(77)), 3));
     assert_eq!(third.message, message(b"third"));

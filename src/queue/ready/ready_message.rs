@@ -1,4 +1,4 @@
-//! Ready messages as a peek meets them.
+//! Ready messages as a peek sees them.
 
 use crate::message::Position;
 use crate::queue::entry::Entry;
@@ -6,29 +6,29 @@ use crate::queue::segment::{Segment, State};
 
 /// A ready message, wherever its bytes are.
 #[derive(Debug)]
-pub(in crate::queue) enum Sighting<'a> {
+pub(in crate::queue) enum ReadyMessage<'a> {
     /// In memory.
-    Here(&'a Entry),
+    InMemory(&'a Entry),
     /// In a segment: its entry is not in memory either.
-    Out { position: Position, redelivered: bool, may_expire: bool },
+    PagedOut { position: Position, redelivered: bool, may_expire: bool },
     /// On its way back from a [bundle](crate::queue::spilled).
     Returning { position: Position, bundle: u32 },
 }
 
-impl<'a> Sighting<'a> {
+impl<'a> ReadyMessage<'a> {
     pub(in crate::queue) const fn position(&self) -> Position {
         match self {
-            Self::Here(entry) => entry.position,
-            Self::Out { position, .. } | Self::Returning { position, .. } => *position,
+            Self::InMemory(entry) => entry.position,
+            Self::PagedOut { position, .. } | Self::Returning { position, .. } => *position,
         }
     }
 
     /// All messages of a segment, in order.
     pub(super) fn all_of(segment: &'a Segment) -> Vec<Self> {
         if let State::Here(entries) = &segment.state {
-            return entries.iter().map(Self::Here).collect();
+            return entries.iter().map(Self::InMemory).collect();
         }
-        let out = |position| Self::Out {
+        let out = |position| Self::PagedOut {
             position,
             redelivered: segment.is_redelivered(position),
             may_expire: segment.may_expire,

@@ -11,21 +11,21 @@ use crate::session::direct_reply::ReplyConsumers;
 
 /// Such a connection. When it is dropped, also half-way through, its queues take back what it had.
 #[derive(Debug)]
-pub struct Visitor<'a> {
+pub struct InternalConnection<'a> {
     shared: &'a Shared,
     id: ConnectionId,
     events: mpsc::UnboundedReceiver<Event>,
-    visited: Vec<Mailbox>,
+    queues: Vec<Mailbox>,
 }
 
-impl<'a> Visitor<'a> {
+impl<'a> InternalConnection<'a> {
     /// Lets queues find it.
     #[must_use]
     pub fn new(shared: &'a Shared) -> Self {
         let id = shared.new_connection_id();
         let (sender, events) = mpsc::unbounded_channel();
         shared.connections.insert(id, ConnectionHandle::new(sender, None, 0, ReplyConsumers::default()));
-        Self { shared, id, events, visited: Vec::new() }
+        Self { shared, id, events, queues: Vec::new() }
     }
 
     /// Its id.
@@ -35,8 +35,8 @@ impl<'a> Visitor<'a> {
     }
 
     /// Notes a queue that learns of it.
-    pub fn visit(&mut self, mailbox: &Mailbox) {
-        self.visited.push(mailbox.clone());
+    pub fn note_queue(&mut self, mailbox: &Mailbox) {
+        self.queues.push(mailbox.clone());
     }
 
     /// Waits for that many confirms; whether none of them was a refusal.
@@ -53,10 +53,10 @@ impl<'a> Visitor<'a> {
     }
 }
 
-impl Drop for Visitor<'_> {
+impl Drop for InternalConnection<'_> {
     fn drop(&mut self) {
         self.shared.connections.remove(&self.id);
-        for mailbox in self.visited.drain(..) {
+        for mailbox in self.queues.drain(..) {
             // A queue that is gone has nothing of it.
             let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(self.id)));
         }
