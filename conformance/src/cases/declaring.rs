@@ -1,6 +1,6 @@
 //! The life of queues, exchanges and bindings.
 
-use crate::case::{Check, Ctx, ensure, same};
+use crate::case::{Check, Ctx, ensure, fail, same};
 use crate::codec::{Reader, Table, Value, table};
 use crate::methods::{self, Method, c, q, x};
 use crate::raw::{Confirm, Raw, Scope};
@@ -250,6 +250,21 @@ crate::cases! {
         raw.queue(&name).await?;
         raw.call(methods::queue_delete(&name, 3)).await?;
         raw.until_gone(&name).await?;
+    }
+    "queue.delete.neither-unused-nor-empty", "A queue that fails both conditions", DELETE,
+    "406 not empty: that one is checked first", |ctx| {
+        let name = ctx.name("q");
+        let mut raw = ctx.raw().await?;
+        raw.queue(&name).await?;
+        raw.call(methods::basic_qos(0, 1, false)).await?;
+        raw.consume(&name, "t", 0).await?;
+        raw.fill_queue(&name, &["a", "b"]).await;
+        raw.until_ready(&name, 1).await?;
+        raw.send(methods::queue_delete(&name, 3)).await;
+        match raw.refused_before((50, 41)).await? {
+            Some(Scope::channel(406, text, (50, 40))) => ensure(text.ends_with("not empty"), text)?,
+            other => fail(format!("{other:?}, expected 406 not empty"))?,
+        }
     }
     "queue.delete.forgets-bindings", "A queue's bindings go with it", DELETE,
     "a new queue of its name gets nothing by them", |ctx| {

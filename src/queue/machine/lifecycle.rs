@@ -43,12 +43,13 @@ impl Queue {
     }
 
     pub(super) fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Reply {
-        if if_unused && !self.consumers.is_empty() {
-            return Reply::InUse;
-        }
         let ready = self.ready.len() + self.spilled.returning() + self.waiting.len() + self.schedule.len();
+        // Of both conditions RabbitMQ names this one.
         if if_empty && ready > 0 {
             return Reply::NotEmpty;
+        }
+        if if_unused && !self.consumers.is_empty() {
+            return Reply::InUse;
         }
         self.end(Ended::Deleted, effects);
         Reply::Deleted(ready)
