@@ -1,27 +1,25 @@
 //! Short names of programs, and the unique ones that a broker sees.
 
-use std::collections::BTreeMap;
-
 use crate::codec::{Props, Table, Value};
 
 /// The names of one run of a program.
 #[derive(Clone, Debug)]
 pub struct Names {
     prefix: String,
-    /// What the broker made up, by short name.
-    given: BTreeMap<String, String>,
+    /// Short names, and what the broker made up for them, the last one last: an older one may still come in a message.
+    given: Vec<(String, String)>,
 }
 
 impl Names {
     /// Names that begin with this.
     pub fn new(prefix: String) -> Self {
-        Self { prefix, given: BTreeMap::new() }
+        Self { prefix, given: Vec::new() }
     }
 
     /// What the broker knows it as.
     pub fn full(&self, name: &str) -> String {
-        match self.given.get(name) {
-            Some(given) => given.clone(),
+        match self.given.iter().rfind(|(short, _)| short == name) {
+            Some((_, given)) => given.clone(),
             None if is_short(name, "qxs") => format!("{}.{name}", self.prefix),
             None => name.to_owned(),
         }
@@ -29,7 +27,7 @@ impl Names {
 
     /// Remembers what the broker made up for a short name.
     pub fn give(&mut self, name: &str, given: &str) {
-        self.given.insert(name.to_owned(), given.to_owned());
+        self.given.push((name.to_owned(), given.to_owned()));
     }
 
     /// A text with the full name of each short one in braces.
@@ -99,9 +97,14 @@ mod tests {
         let mut names = Names::new("p-1".into());
         names.give("s1", "amq.gen-AbC");
         assert_eq!(names.full("q1"), "p-1.q1");
+        names.give("s1", "amq.gen-DeF");
+        assert_eq!(names.full("s1"), "amq.gen-DeF");
         assert_eq!(names.full("amq.direct"), "amq.direct");
         assert_eq!(names.full(""), "");
-        assert_eq!(names.expand("a.{q1}.{s1}.{no}.{"), "a.p-1.q1.amq.gen-AbC.{no}.{");
-        assert_eq!(names.shorten("no queue 'p-1.q1' nor 'amq.gen-AbC'"), "no queue 'q1' nor 's1'");
+        assert_eq!(names.expand("a.{q1}.{s1}.{no}.{"), "a.p-1.q1.amq.gen-DeF.{no}.{");
+        assert_eq!(
+            names.shorten("no queue 'p-1.q1' nor 'amq.gen-AbC' nor 'amq.gen-DeF'"),
+            "no queue 'q1' nor 's1' nor 's1'"
+        );
     }
 }
