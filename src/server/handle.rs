@@ -18,7 +18,7 @@ use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::{ImportError, OperationError};
 use crate::policy::{Policy, PolicyKind};
-use crate::queue::{Command, ConnectionId, Counts, Peek, PeekState, Reply};
+use crate::queue::{ConnectionId, Counts, Peek, PeekState};
 use crate::statistics::{BrokerCounters, ExchangeStatistics, QueueStatistics};
 use crate::store::{self, Store};
 use crate::telemetry::Counters;
@@ -54,18 +54,12 @@ impl QueueHandle {
 
     /// Makes all its parked messages ready; how many they were, `None` if it is gone.
     pub async fn release_parked(&self) -> Option<usize> {
-        match self.record.mailbox.ask(Command::ReleaseParked).await? {
-            Reply::Released(count) => Some(count),
-            _ => None,
-        }
+        operations::release_parked_in(&self.record).await
     }
 
     /// Drops all its parked messages; how many they were, `None` if it is gone.
     pub async fn drop_parked(&self) -> Option<usize> {
-        match self.record.mailbox.ask(Command::DropParked).await? {
-            Reply::Dropped(count) => Some(count),
-            _ => None,
-        }
+        operations::drop_parked_in(&self.record).await
     }
 }
 

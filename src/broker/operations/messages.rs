@@ -5,6 +5,7 @@ use crate::auth::Operation;
 use crate::broker::error::OperationError;
 use crate::broker::internal_connection::InternalConnection;
 use crate::broker::mailbox::Mail;
+use crate::broker::vhost::QueueRecord;
 use crate::message::{Message, QueueId};
 use crate::queue::{Command, ConnectionId, Delivery, Reply, Settlement};
 use crate::session::publication::CHANNEL;
@@ -124,9 +125,14 @@ pub async fn purge(scope: Scope<'_>, name: &str) -> Result<usize, OperationError
 pub async fn release_parked(scope: Scope<'_>, name: &str) -> Result<usize, OperationError> {
     scope.permit(Operation::Get(name))?;
     let record = scope.open_queue(name)?;
-    match record.mailbox.ask(Command::ReleaseParked).await {
-        Some(Reply::Released(count)) => Ok(count),
-        _ => Err(scope.no_queue(name)),
+    release_parked_in(&record).await.ok_or_else(|| scope.no_queue(name))
+}
+
+/// The same for whoever has the queue already and may do everything; `None` if it is gone.
+pub async fn release_parked_in(record: &QueueRecord) -> Option<usize> {
+    match record.mailbox.ask(Command::ReleaseParked).await? {
+        Reply::Released(count) => Some(count),
+        _ => None,
     }
 }
 
@@ -137,8 +143,13 @@ pub async fn release_parked(scope: Scope<'_>, name: &str) -> Result<usize, Opera
 pub async fn drop_parked(scope: Scope<'_>, name: &str) -> Result<usize, OperationError> {
     scope.permit(Operation::QueuePurge(name))?;
     let record = scope.open_queue(name)?;
-    match record.mailbox.ask(Command::DropParked).await {
-        Some(Reply::Dropped(count)) => Ok(count),
-        _ => Err(scope.no_queue(name)),
+    drop_parked_in(&record).await.ok_or_else(|| scope.no_queue(name))
+}
+
+/// The same for whoever has the queue already and may do everything; `None` if it is gone.
+pub async fn drop_parked_in(record: &QueueRecord) -> Option<usize> {
+    match record.mailbox.ask(Command::DropParked).await? {
+        Reply::Dropped(count) => Some(count),
+        _ => None,
     }
 }

@@ -24,7 +24,8 @@ pub use consumers::{consume, queue_to_consume};
 pub use definitions::{ImportRefusal, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
 pub use messages::{
-    AckMode, Getter, Got, GotMessage, drop_parked, get, get_and_settle, purge, release_parked,
+    AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,
+    release_parked, release_parked_in,
 };
 pub use peeking::{MessageHolder, PeekedMessage, peek, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
