@@ -3,23 +3,20 @@
 //! Invariants: standard output gets the start-up line and nothing else; an error is one line on standard error;
 //! signals are caught before the store is opened, so none can end the process half-way through a start.
 
-mod args;
+mod cli;
 
-use std::env;
-use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Parser as _;
-use coney::config::{Config, ConfigError, misspelt_env};
+use coney::config::Config;
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
-use crate::args::Args;
+use crate::cli::{Args, ConfigError, load_config, warn_of_misspelt_env};
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
@@ -60,37 +57,6 @@ fn runtime() -> anyhow::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.thread_name("coney").event_interval(EVENT_INTERVAL).enable_all().build();
     runtime.context("cannot start the worker threads")
-}
-
-fn load_config(args: Args) -> anyhow::Result<Config> {
-    refuse_env_that_is_not_text()?;
-    let from_env = env::var_os("CONEY_CONFIG").filter(|path| !path.is_empty());
-    let path = args.config.clone().or(from_env.map(PathBuf::from));
-    let text = path.as_deref().map(read_config).transpose()?;
-    let file = path.as_deref().zip(text.as_deref());
-    Ok(Config::resolve(args.into(), |name| env::var(name).ok(), file)?)
-}
-
-fn read_config(path: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read the configuration file {}", path.display()))
-}
-
-/// Such a variable would otherwise count as unset, and the broker start with a default nobody asked for.
-fn refuse_env_that_is_not_text() -> anyhow::Result<()> {
-    for (name, value) in env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("CONEY_") && name != "CONEY_CONFIG" && value.to_str().is_none() {
-            bail!("{name}: the value is not UTF-8 text");
-        }
-    }
-    Ok(())
-}
-
-fn warn_of_misspelt_env() {
-    let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-    for warning in misspelt_env(names.iter().map(String::as_str)) {
-        tracing::warn!("{warning}");
-    }
 }
 
 async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {

@@ -82,7 +82,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
 ];
 
 /// The crate's roots: they put the layers together.
-const ROOTS: [&str; 3] = ["lib", "main", "args"];
+const ROOTS: [&str; 3] = ["lib", "main", "cli"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
 const SYNC: [&str; 12] = [
     "pattern",

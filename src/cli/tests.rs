@@ -1,6 +1,12 @@
 //! Tests of the settings: precedence, ranges, and what an error says.
 
-use super::*;
+use std::path::Path;
+
+use coney::config::{Config, MemoryLimit};
+
+use super::resolve::{misspelt_env, resolve};
+use super::source::{ConfigError, KEYS, Overrides, env_name};
+use super::value::parse_bytes;
 
 type TestResult = Result<(), ConfigError>;
 
@@ -13,11 +19,11 @@ fn env_of<'a>(vars: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String>
 }
 
 fn from_file(text: &str) -> Result<Config, ConfigError> {
-    Config::resolve(Overrides::default(), no_env, Some((Path::new("coney.toml"), text)))
+    resolve(Overrides::default(), no_env, Some((Path::new("coney.toml"), text)))
 }
 
 fn from_vars(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    Config::resolve(Overrides::default(), env_of(vars), None)
+    resolve(Overrides::default(), env_of(vars), None)
 }
 
 fn error_of(result: Result<Config, ConfigError>) -> String {
@@ -26,7 +32,7 @@ fn error_of(result: Result<Config, ConfigError>) -> String {
 
 #[test]
 fn with_no_source_every_setting_is_its_default() -> TestResult {
-    let config = Config::resolve(Overrides::default(), no_env, None)?;
+    let config = resolve(Overrides::default(), no_env, None)?;
     assert_eq!(config, Config::default());
     assert_eq!(config.listen, ["127.0.0.1:5672".parse().unwrap()]);
     assert_eq!(config.message_bytes_max, 134_217_728);
@@ -128,7 +134,7 @@ fn command_line_then_environment_then_rabbitmqs_then_file() -> TestResult {
     let path = Path::new("f");
     let file = Some((path, "default-user = 'file'\nheartbeat = 1\nlog = 'error'"));
     let vars = [("RABBITMQ_DEFAULT_USER", "rabbit"), ("CONEY_HEARTBEAT", "2")];
-    let config = Config::resolve(Overrides::default(), env_of(&vars), file)?;
+    let config = resolve(Overrides::default(), env_of(&vars), file)?;
     assert_eq!(
         (config.default_user.as_str(), config.heartbeat_s, config.log.as_str()),
         ("rabbit", 2, "error")
@@ -137,7 +143,7 @@ fn command_line_then_environment_then_rabbitmqs_then_file() -> TestResult {
     let vars =
         [("RABBITMQ_DEFAULT_USER", "rabbit"), ("CONEY_DEFAULT_USER", "coney"), ("CONEY_HEARTBEAT", "2")];
     let cli = Overrides { heartbeat: Some("3".into()), ..Overrides::default() };
-    let config = Config::resolve(cli, env_of(&vars), file)?;
+    let config = resolve(cli, env_of(&vars), file)?;
     assert_eq!((config.default_user.as_str(), config.heartbeat_s), ("coney", 3));
     Ok(())
 }
@@ -151,7 +157,7 @@ fn an_empty_variable_counts_as_unset() -> TestResult {
 #[test]
 fn the_first_source_with_either_decides_between_memory_and_disk() -> TestResult {
     let dir = |cli: Overrides, vars: &[(&str, &str)], file: &str| {
-        Ok::<_, ConfigError>(Config::resolve(cli, env_of(vars), Some((Path::new("f"), file)))?.data_dir)
+        Ok::<_, ConfigError>(resolve(cli, env_of(vars), Some((Path::new("f"), file)))?.data_dir)
     };
     let on_cli = || Overrides { data_dir: Some("cli".into()), ..Overrides::default() };
     let memory = || Overrides { ephemeral: Some(true), ..Overrides::default() };
@@ -192,7 +198,7 @@ fn a_bad_value_names_the_source_it_came_from() {
         "coney.toml: frame-max: 4096 is outside 8192 to 16777216 bytes"
     );
     let cli = Overrides { max_message_size: Some("513MiB".into()), ..Overrides::default() };
-    let error = Config::resolve(cli, no_env, None).unwrap_err();
+    let error = resolve(cli, no_env, None).unwrap_err();
     assert!(error.is_usage());
     assert_eq!(error.to_string(), "--max-message-size: 513MiB is outside 1 to 536870912 bytes");
     assert!(!from_vars(&[("CONEY_EPHEMERAL", "maybe")]).unwrap_err().is_usage());
@@ -234,7 +240,7 @@ fn values_out_of_range_are_refused() {
 fn an_address_needs_a_host_and_a_port() {
     for bad in ["5672", ":5672", "127.0.0.1", "::1:5672", "localhost:65536", "amqp://localhost:5672", ""] {
         let cli = Overrides { amqp: Some(vec![bad.into()]), ..Overrides::default() };
-        let error = error_of(Config::resolve(cli, no_env, None));
+        let error = error_of(resolve(cli, no_env, None));
         assert!(error.contains("is not ADDR:PORT"), "{bad}: {error}");
     }
 }

@@ -1,11 +1,12 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file, and its help
-//! says which. Values stay text here: `coney::config` checks those of every source alike, so that an error can name
-//! the source.
+//! says which. Values stay text here: `resolve` checks those of every source alike, so that an error can name the
+//! source.
 
 use std::path::PathBuf;
 
 use clap::Parser;
-use coney::config::Overrides;
+
+use super::source::Overrides;
 
 const AFTER_HELP: &str = "\
 Each setting is taken from the first of: the command line, the environment, the file, the default.
@@ -192,13 +193,15 @@ impl From<Args> for Overrides {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
-    use coney::config::{Config, KEYS, MemoryLimit, env_name};
+    use coney::config::{Config, MemoryLimit};
 
+    use super::super::resolve::resolve;
+    use super::super::source::{KEYS, env_name};
     use super::*;
 
-    fn resolve(line: &str) -> Config {
+    fn config_of(line: &str) -> Config {
         let args = Args::try_parse_from(line.split(' ')).unwrap();
-        Config::resolve(args.into(), |_| None, None).unwrap()
+        resolve(args.into(), |_| None, None).unwrap()
     }
 
     #[test]
@@ -232,7 +235,7 @@ mod tests {
         let file: Vec<String> = said.map(|(key, value)| file_line(key, value)).collect();
         assert_eq!(file.len(), KEYS.len() - 2);
         let path = std::path::Path::new("help");
-        let said = Config::resolve(Overrides::default(), |_| None, Some((path, &file.join("\n")))).unwrap();
+        let said = resolve(Overrides::default(), |_| None, Some((path, &file.join("\n")))).unwrap();
         assert_eq!(said, Config::default());
     }
 
@@ -246,7 +249,7 @@ mod tests {
 
     #[test]
     fn every_flag_reaches_its_setting() {
-        let config = resolve(
+        let config = config_of(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --data-dir d --default-user u --default-pass p \
              --default-vhost v --definitions f --max-message-size 1k --queue-memory 2k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --log warn",
@@ -273,8 +276,8 @@ mod tests {
                 log: "warn".into(),
             }
         );
-        assert_eq!(resolve("coney --ephemeral").data_dir, None);
-        assert_eq!(resolve("coney"), Config::default());
+        assert_eq!(config_of("coney --ephemeral").data_dir, None);
+        assert_eq!(config_of("coney"), Config::default());
     }
 
     #[test]

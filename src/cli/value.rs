@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
-use super::settings::MemoryLimit;
+use coney::config::MemoryLimit;
 
 /// Reads a number of bytes: digits and perhaps a unit, in either case. `k`, `KiB`, `M`, `MiB`, `G`, `GiB` count by
 /// 1024 and `kB`, `MB`, `GB` by 1000, as in RabbitMQ's configuration.

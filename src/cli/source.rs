@@ -46,7 +46,7 @@ pub struct Overrides {
     pub default_vhost: Option<String>,
     /// A file.
     pub definitions: Option<PathBuf>,
-    /// Bytes, with or without a unit: see [`parse_bytes`](super::parse_bytes).
+    /// Bytes, with or without a unit: see [`parse_bytes`](super::value::parse_bytes).
     pub max_message_size: Option<String>,
     /// `queue-memory`.
     pub queue_memory: Option<String>,

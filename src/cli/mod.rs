@@ -1,0 +1,14 @@
+//! What a user tells the `coney` binary: arguments, environment and a TOML file, and the settings that they make.
+
+mod args;
+mod file;
+mod load;
+mod resolve;
+mod source;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use args::Args;
+pub use load::{load_config, warn_of_misspelt_env};
+pub use source::ConfigError;
