@@ -91,9 +91,15 @@ pub struct Message {
     /// Bytes before the body.
     head: u32,
     persistent: bool,
-    dead_lettered: bool,
+    /// What the broker notes of it, beside its bytes.
+    marks: u8,
     queues: u16,
 }
+
+/// A queue of this broker dead-lettered it.
+const DEAD_LETTERED: u8 = 1;
+/// Its headers have a BCC.
+const HAS_BCC: u8 = 2;
 
 impl Message {
     /// A message with a block of its own.
@@ -204,14 +210,36 @@ impl Message {
     /// from their publisher.
     #[must_use]
     pub const fn is_dead_lettered(&self) -> bool {
-        self.dead_lettered
+        self.marks & DEAD_LETTERED != 0
     }
 
     /// The same message with that said anew.
     #[must_use]
-    pub const fn with_dead_lettered(mut self, dead_lettered: bool) -> Self {
-        self.dead_lettered = dead_lettered;
+    pub const fn with_dead_lettered(self, dead_lettered: bool) -> Self {
+        self.with_mark(DEAD_LETTERED, dead_lettered)
+    }
+
+    /// Whether its headers have a BCC, which no client gets to see: it is kept for the message's dead letters.
+    #[must_use]
+    pub const fn has_bcc(&self) -> bool {
+        self.marks & HAS_BCC != 0
+    }
+
+    /// The same message with that said anew.
+    #[must_use]
+    pub const fn with_bcc(self, has_bcc: bool) -> Self {
+        self.with_mark(HAS_BCC, has_bcc)
+    }
+
+    const fn with_mark(mut self, mark: u8, set: bool) -> Self {
+        self.marks = if set { self.marks | mark } else { self.marks & !mark };
         self
+    }
+
+    /// The same message with other properties.
+    #[must_use]
+    pub fn with_properties(&self, properties: &[u8]) -> Self {
+        Self { marks: self.marks, ..Self::new(Parts { properties, ..self.parts() }) }
     }
 
     /// A copy that shares no block with other messages, for one that stays behind while they go.
@@ -226,7 +254,7 @@ impl Message {
             len: self.len,
             head: self.head,
             persistent: self.persistent,
-            dead_lettered: self.dead_lettered,
+            marks: self.marks,
             queues: self.queues,
         }
     }
@@ -253,8 +281,7 @@ impl fmt::Debug for Message {
 
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
-        (self.persistent, self.dead_lettered) == (other.persistent, other.dead_lettered)
-            && self.encoded() == other.encoded()
+        (self.persistent, self.marks) == (other.persistent, other.marks) && self.encoded() == other.encoded()
     }
 }
 
@@ -406,7 +433,7 @@ impl FinishedBlock {
             len: slot.len,
             head: slot.head,
             persistent: slot.persistent,
-            dead_lettered: false,
+            marks: 0,
             queues: slot.queues,
         }
     }

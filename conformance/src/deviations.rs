@@ -11,8 +11,11 @@ use crate::raw::{PROTOCOL, Raw};
 use crate::target::Target;
 
 /// The files that come with the suite.
-const FILES: &[&str] =
-    &[include_str!("../deviations/rabbitmq-3.10.json"), include_str!("../deviations/coney.json")];
+const FILES: &[&str] = &[
+    include_str!("../deviations/rabbitmq-3.10.json"),
+    include_str!("../deviations/rabbitmq-4.0.json"),
+    include_str!("../deviations/coney.json"),
+];
 
 /// Case id to reason.
 pub type Deviations = BTreeMap<String, String>;

@@ -11,6 +11,7 @@ use super::vhost::{QueueRecord, Vhost};
 use crate::message::{Message, Position, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
+use crate::queue::sender_selected::routing_keys;
 use crate::queue::{DeadLetter, Publish, QueueOptions};
 use crate::session::PropertySource;
 use crate::statistics::ExchangeCounters;
@@ -64,7 +65,7 @@ impl DeadLettering<'_> {
 
     /// Routes a dead letter. Delayed exchanges where it has to wait first are in `scratch` afterwards.
     fn targets(&self, message: &Message, scratch: &mut RouteScratch) -> Vec<QueueId> {
-        let keys = dead_letter::routing_keys(message);
+        let keys = routing_keys(message);
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let properties = Properties::parse(message.properties()).ok().map(PropertySource);
         let mut queues = Vec::new();

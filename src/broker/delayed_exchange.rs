@@ -8,10 +8,10 @@ use super::mailbox::Mailbox;
 use super::shared::Shared;
 use super::transfer::Transfer;
 use super::vhost::{QueueRecord, Vhost};
-use crate::message::{Message, Parts, QueueId};
+use crate::message::{Message, QueueId};
 use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
-use crate::queue::dead_letter::extra_keys;
+use crate::queue::sender_selected::routing_keys;
 use crate::queue::{Due, Publish};
 use crate::session::PropertySource;
 use crate::topology::{DELAY, HeaderSource, RouteScratch, Undelayed};
@@ -50,10 +50,8 @@ impl DueMessages<'_> {
     fn targets(&self, message: &Message, scratch: &mut RouteScratch) -> Vec<QueueId> {
         let mut queues = Vec::new();
         let Ok(properties) = Properties::parse(message.properties()) else { return queues };
-        let mut keys = vec![message.routing_key()];
-        if let Some(headers) = properties.headers() {
-            keys.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
-        }
+        let keys = routing_keys(message);
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         // It may have come by a binding from the exchange that it names. It waits nowhere else: its delay is negated.
         let exchange = self.record.name.as_bytes();
         let source = Undelayed(PropertySource(properties));
@@ -64,7 +62,7 @@ impl DueMessages<'_> {
     }
 }
 
-/// The message as it goes on: without its BCC, and with its delay negated, so that it is delayed once (as RabbitMQ's plugin
+/// The message as it goes on: with its delay negated, so that it is delayed once (as RabbitMQ's plugin
 /// does it).
 fn undelayed(message: &Message) -> Message {
     let Ok(properties) = Properties::parse(message.properties()) else { return message.clone() };
@@ -81,20 +79,12 @@ fn undelayed(message: &Message) -> Message {
     if edit_properties(message.properties(), &edit, &mut edited).is_err() {
         return message.clone();
     }
-    Message::new(Parts {
-        exchange: message.exchange(),
-        routing_key: message.routing_key(),
-        properties: &edited,
-        body: message.body(),
-        persistent: message.is_persistent(),
-    })
-    .with_dead_lettered(message.is_dead_lettered())
+    message.with_properties(&edited).with_bcc(headers.get(b"BCC").is_some())
 }
 
 fn negate_delay(headers: Table<'_>, delay_ms: Option<i64>, writer: &mut TableWriter<'_>) {
     for (key, raw) in headers.iter_raw() {
         match delay_ms {
-            _ if key == b"BCC" => {}
             Some(delay_ms) if key == DELAY => writer.entry(key, FieldValue::I64(-delay_ms)),
             _ => writer.entry_raw(key, raw),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Message, Parts};
+use crate::message::Message;
 use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
 use crate::time::Timestamp;
@@ -139,5 +139,5 @@ fn with_headers(message: &Message, replaced: &[&[u8]], write: impl FnOnce(&mut T
         // They were checked when they came in; a message is worth more than its counts.
         return message.clone();
     }
-    Message::new(Parts { properties: &edited, ..parts }).with_dead_lettered(message.is_dead_lettered())
+    message.with_properties(&edited)
 }

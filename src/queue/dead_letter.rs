@@ -6,6 +6,7 @@
 //! starts a new history, and the broker does not take that for a cycle.
 
 use super::attempts::{Attempts, DESCRIBED};
+use super::sender_selected::extra_keys;
 use crate::message::{Message, Parts};
 use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
@@ -80,6 +81,7 @@ pub fn with_death(message: &Message, death: &Death<'_>) -> Message {
     let routing_key = death.routing_key.map_or(parts.routing_key, str::as_bytes);
     Message::new(Parts { exchange: death.exchange.as_bytes(), routing_key, properties: &edited, ..parts })
         .with_dead_lettered(true)
+        .with_bcc(message.has_bcc() && death.routing_key.is_none())
 }
 
 fn new_headers(
@@ -93,10 +95,10 @@ fn new_headers(
     let mut writer = TableWriter::new(&mut bytes);
     let is_first = former.is_empty();
     for (key, raw) in headers.iter().flat_map(Table::iter_raw) {
-        // With a routing key of the queue's own, the keys in CC no longer count.
+        // With a routing key of the queue's own, the keys in CC and BCC no longer count.
         let dropped = REWRITTEN.contains(&key)
             || (is_first && OF_FIRST.contains(&key))
-            || (key == b"CC" && death.routing_key.is_some());
+            || (death.routing_key.is_some() && [&b"CC"[..], b"BCC"].contains(&key));
         if !dropped {
             writer.entry_raw(key, raw);
         }
@@ -242,41 +244,4 @@ pub fn is_cycle(letter: &Message, queue: &str) -> bool {
         }
     }
     false
-}
-
-/// Routing keys beside the message's own, from a header `CC` or `BCC`
-/// (<https://www.rabbitmq.com/docs/sender-selected>).
-pub fn extra_keys<'a>(headers: Table<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
-    let array = match headers.get(name) {
-        Some(FieldValue::Array(array)) => Some(array),
-        _ => None,
-    };
-    array.into_iter().flat_map(|array| array.iter()).filter_map(|value| match value {
-        FieldValue::LongString(key) => Some(key),
-        _ => None,
-    })
-}
-
-/// All keys that a dead letter is routed by.
-#[must_use]
-pub fn routing_keys(letter: &Message) -> Vec<Vec<u8>> {
-    let mut keys = vec![letter.routing_key().to_vec()];
-    if let Ok(properties) = Properties::parse(letter.properties())
-        && let Some(headers) = properties.headers()
-    {
-        keys.extend(extra_keys(headers, b"CC").map(<[u8]>::to_vec));
-    }
-    keys
-}
-
-/// A header table without one of its entries; `None` if it has no such entry.
-#[must_use]
-pub fn without_header(headers: Table<'_>, name: &[u8]) -> Option<Vec<u8>> {
-    headers.get(name)?;
-    let mut bytes = Vec::with_capacity(headers.bytes().len());
-    let mut writer = TableWriter::new(&mut bytes);
-    for (key, raw) in headers.iter_raw().filter(|(key, _)| *key != name) {
-        writer.entry_raw(key, raw);
-    }
-    Some(bytes)
 }

@@ -37,6 +37,7 @@ mod peek;
 mod ready;
 mod reply;
 mod segment;
+pub mod sender_selected;
 mod spilled;
 #[cfg(test)]
 mod tests;

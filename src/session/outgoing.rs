@@ -41,7 +41,7 @@ impl Envelope {
 }
 
 /// The bytes of a message to be published: to be copied to the block, or complete already.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Content<'a> {
     /// Small and whole in the read buffer.
     Borrowed(Parts<'a>),

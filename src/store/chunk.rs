@@ -51,6 +51,8 @@ const REDELIVERED: u8 = 4;
 const LEVEL: u8 = 8;
 const SHARED: u8 = 16;
 const DEAD_LETTERED: u8 = 32;
+const HAS_BCC: u8 = 64;
+const ALL_FLAGS: u8 = PERSISTENT | EXPIRES | REDELIVERED | LEVEL | SHARED | DEAD_LETTERED | HAS_BCC;
 
 /// The key of a chunk.
 pub(super) fn chunk_key(queue: QueueId, first: Position) -> Vec<u8> {
@@ -307,6 +309,7 @@ pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64,
         (LEVEL, entry.level != 0),
         (SHARED, shared.is_some()),
         (DEAD_LETTERED, entry.message.is_dead_lettered()),
+        (HAS_BCC, entry.message.has_bcc()),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -406,7 +409,7 @@ impl Header {
     /// Takes an entry off the reader, which ends where the block does, at `end`.
     fn decode(reader: &mut Reader<'_>, last: Position, end: usize) -> Option<(Self, Place)> {
         let flags = reader.u8()?;
-        if flags & !(PERSISTENT | EXPIRES | REDELIVERED | LEVEL | SHARED | DEAD_LETTERED) != 0 {
+        if flags & !ALL_FLAGS != 0 {
             return None;
         }
         let position = Position(last.0.checked_add(reader.varint()?)?);
@@ -431,7 +434,7 @@ impl Header {
 
     fn with_message(self, message: Message) -> StoredMessage {
         let Self { flags, position, level, expires_at } = self;
-        let message = message.with_dead_lettered(flags & DEAD_LETTERED != 0);
+        let message = message.with_dead_lettered(flags & DEAD_LETTERED != 0).with_bcc(flags & HAS_BCC != 0);
         StoredMessage { position, message, level, expires_at, redelivered: flags & REDELIVERED != 0 }
     }
 }

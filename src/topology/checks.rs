@@ -90,6 +90,7 @@ impl Topology {
         match source.routes_as().unwrap_or(source.kind) {
             ExchangeKind::Headers => headers::check_arguments(&binding.arguments)?,
             ExchangeKind::ConsistentHash => ring::check_weight(binding)?,
+            ExchangeKind::LocalRandom => check_local_random(binding)?,
             _ => {}
         }
         Ok(!self.is_bound(binding))
@@ -104,6 +105,21 @@ impl Topology {
         match &binding.destination {
             Destination::Exchange(name) => not_default(name),
             Destination::Queue(_) => Ok(()),
+        }
+    }
+}
+
+/// RabbitMQ's type takes queues only, and no keys.
+fn check_local_random(binding: &Binding) -> Result<(), TopologyError> {
+    let key = &binding.routing_key;
+    if !key.is_empty() {
+        let text = format!("Non empty binding '{key}' key not permitted");
+        return Err(TopologyError::PreconditionFailed(text));
+    }
+    match binding.destination {
+        Destination::Queue(_) => Ok(()),
+        Destination::Exchange(_) => {
+            Err(TopologyError::PreconditionFailed("Destination not found".to_owned()))
         }
     }
 }

@@ -183,6 +183,39 @@ crate::cases! {
         same("BCC", letter.props.header("BCC"), None)?;
         same("routing-keys", keys(&letter), Some(strings(&[&q])))?;
     }
+    "dead-letter.way.bcc", "A letter goes by its BCC, too", CC,
+    "to the queue that is bound with that key alone, again after a second death; nobody is told", |ctx| {
+        let (q, dead, x) = (ctx.name("q"), ctx.name("dead"), ctx.name("x"));
+        let mut raw = ctx.raw().await?;
+        mortal(&mut raw, &q, &x, "direct").await?;
+        raw.queue_with(&dead, [("x-dead-letter-exchange", x.as_str().into())]).await?;
+        raw.bind(&dead, &x, "hidden").await?;
+        raw.publish_with("", &q, 0, &Props::headers([("BCC", strings(&["hidden"]))]), b"m").await;
+        reject(&mut raw, &q).await?;
+        for _ in 0..2 {
+            raw.until_ready(&dead, 1).await?;
+            let Some(letter) = raw.get(&dead, false).await? else { return fail("there is no letter") };
+            same("letter", letter.text(), "m")?;
+            same("BCC", letter.props.header("BCC"), None)?;
+            raw.send(methods::basic_reject(letter.tag, false)).await;
+        }
+    }
+    "dead-letter.way.bcc-queues-key", "With a key of the queue's a letter's BCC no longer counts", CC,
+    "the letter goes by the queue's key alone", |ctx| {
+        let (q, dead, copy, x) = (ctx.name("q"), ctx.name("dead"), ctx.name("copy"), ctx.name("x"));
+        let mut raw = ctx.raw().await?;
+        raw.exchange(&x, "direct").await?;
+        let key = ("x-dead-letter-routing-key", "the key".into());
+        raw.queue_with(&q, [("x-dead-letter-exchange", x.as_str().into()), key]).await?;
+        for (queue, key) in [(&dead, "the key"), (&copy, "hidden")] {
+            raw.queue(queue).await?;
+            raw.bind(queue, &x, key).await?;
+        }
+        raw.publish_with("", &q, 0, &Props::headers([("BCC", strings(&["hidden"]))]), b"m").await;
+        reject(&mut raw, &q).await?;
+        same("letter", raw.arrival(&dead).await?.props.header("BCC"), None)?;
+        same("the copy", raw.drain(&copy).await?, Vec::<String>::new())?;
+    }
     "dead-letter.way.expired-in-order", "Messages that expire together are dead-lettered in order", REF,
     "0 to 19", |ctx| {
         let (q, dead) = (ctx.name("q"), ctx.name("dead"));

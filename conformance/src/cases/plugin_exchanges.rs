@@ -247,6 +247,23 @@ crate::cases! {
     "exchange.local-random.one-queue-each", "local random: one key is spread", RANDOM,
     "each message is in one queue, and every queue gets some", |ctx| {
         let mut raw = declared(&ctx, "x-local-random", vec![]).await?;
-        apart(&ctx, &mut raw, |_| ("k".into(), Props::default())).await?;
+        let queues = bound(&ctx, &mut raw, &["", "", ""]).await?;
+        all_used(&spread(&ctx, &mut raw, &queues, |_| ("k".into(), Props::default())).await?)?;
+    }
+    "exchange.local-random.key", "local random: a binding with a key", RANDOM,
+    "the channel is closed: 406", |ctx| {
+        let mut raw = declared(&ctx, "x-local-random", vec![]).await?;
+        raw.queue(&ctx.name("q")).await?;
+        raw.send(methods::queue_bind(&ctx.name("q"), &ctx.name("x"), "k", vec![])).await;
+        let text = "PRECONDITION_FAILED - Non empty binding 'k' key not permitted";
+        raw.expect_closed(&Scope::channel(406, text.into(), (50, 20))).await?;
+    }
+    "exchange.local-random.exchange", "local random: a binding to an exchange", RANDOM,
+    "the channel is closed: 406", |ctx| {
+        let mut raw = declared(&ctx, "x-local-random", vec![]).await?;
+        raw.exchange(&ctx.name("to"), "fanout").await?;
+        raw.send(methods::exchange_bind(&ctx.name("to"), &ctx.name("x"), "", vec![])).await;
+        let text = "PRECONDITION_FAILED - Destination not found";
+        raw.expect_closed(&Scope::channel(406, text.into(), (40, 30))).await?;
     }
 }

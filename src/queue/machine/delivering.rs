@@ -9,6 +9,7 @@ use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
 use crate::queue::ids::{ConnectionId, ConsumerKey, Handle};
 use crate::queue::reply::Reply;
+use crate::queue::sender_selected::without_bcc;
 use crate::queue::unacked::{TimeoutId, Unacked};
 use crate::time::Time;
 
@@ -116,7 +117,9 @@ impl Queue {
     pub(super) fn as_delivered(&self, entry: &Entry) -> Message {
         // Nearly always empty: looked at first.
         let attempts = if self.attempts.is_empty() { None } else { self.attempts.get(&entry.position) };
-        attempts.map_or_else(|| entry.message.clone(), |attempts| attempts.mark(&entry.message))
+        let message =
+            attempts.map_or_else(|| entry.message.clone(), |attempts| attempts.mark(&entry.message));
+        if message.has_bcc() { without_bcc(&message) } else { message }
     }
 
     pub(super) fn hand_over(&mut self, effects: &mut Effects) {

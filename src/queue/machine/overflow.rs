@@ -27,6 +27,8 @@ impl Queue {
             return;
         }
         self.dispatch(now, effects);
+        // What nobody took and is due makes room.
+        self.expire(|expires| expires <= now, effects);
         while self.is_over_full() {
             if self.ready.may_expire_unseen() {
                 // What has expired makes room first, as it does in memory.

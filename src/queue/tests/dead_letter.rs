@@ -1,6 +1,7 @@
 //! What a dead letter carries, byte for byte where the clients of it look, and when it stops going round.
 
-use super::super::dead_letter::{Death, extra_keys, is_cycle, routing_keys, with_death, without_header};
+use super::super::dead_letter::{Death, is_cycle, with_death};
+use super::super::sender_selected::{extra_keys, routing_keys, without_bcc, without_header};
 use super::*;
 use crate::protocol::content::Properties;
 use crate::protocol::table::{FieldValue, Table, TableWriter};
@@ -232,6 +233,14 @@ fn bcc_goes_where_it_is_asked_to() {
     assert_eq!(without_header(without, b"BCC"), None);
     let message = letter(Some(&both), None);
     assert_eq!(keys(deaths(&with_death(&message, &DEATH))[0]), [&b"key"[..], b"seen"], "BCC is not told");
+    let dead = with_death(&message.with_bcc(true), &DEATH);
+    assert!(dead.has_bcc());
+    assert_eq!(routing_keys(&dead), [&b"key"[..], b"seen", b"hidden"], "a dead letter goes by it");
+    let told = without_bcc(&dead);
+    assert_eq!((headers(&told).get(b"BCC"), told.has_bcc(), told.is_dead_lettered()), (None, false, true));
+    let replaced = with_death(&dead, &Death { routing_key: Some("dead"), ..DEATH });
+    assert_eq!((headers(&replaced).get(b"BCC"), replaced.has_bcc()), (None, false));
+    assert_eq!(routing_keys(&replaced), [b"dead"]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use crate::protocol::encode;
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
-use crate::queue::dead_letter::{extra_keys, without_header};
 use crate::queue::options::EXPIRY_MS_MAX;
+use crate::queue::sender_selected::{extra_keys, without_bcc, without_header};
 use crate::session::direct_reply::{self, Address};
 use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
@@ -225,8 +225,11 @@ impl Channel {
         let headers = properties.headers();
         let dedup_keys = self.dedup_keys(properties, headers)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
-        let rewritten = self.rewritten(connection, bytes, properties, headers)?;
-        let content = content_of(&self.target, bytes, rewritten.as_deref(), body, persistent);
+        let rewritten = self.rewritten(connection, bytes, properties, None)?;
+        let mut content = content_of(&self.target, bytes, rewritten.as_deref(), body, persistent);
+        if headers.is_some_and(|headers| headers.get(b"BCC").is_some()) {
+            content = Content::Owned(into_message(content).with_bcc(true));
+        }
         let PublishTarget { route, delay_queues, mandatory, .. } = &self.target;
         let Some(delay_ms) = self.target.delay_ms else {
             let returned = deliver_to_queues(
@@ -241,9 +244,6 @@ impl Channel {
             self.counted.returned += u64::from(returned);
             return Ok(());
         };
-        // A message that waits keeps its BCC, which it is routed by then.
-        let rewritten = self.rewritten(connection, bytes, properties, None)?;
-        let delayed = content_of(&self.target, bytes, rewritten.as_deref(), body, persistent);
         let later = Envelope { ttl_ms: Some(delay_ms), ..envelope };
         if route.is_empty() {
             let returned = deliver_to_queues(
@@ -251,13 +251,13 @@ impl Channel {
                 delay_queues,
                 *mandatory,
                 connection,
-                delayed,
+                content,
                 later,
                 dedup_keys,
             );
             self.counted.returned += u64::from(returned);
         } else {
-            let copies = [(&route[..], content, envelope), (&delay_queues[..], delayed, later)];
+            let copies = [(&route[..], content.clone(), envelope), (&delay_queues[..], content, later)];
             deliver_now_and_delayed(&mut self.mode, connection, copies, dedup_keys);
         }
         Ok(())
@@ -585,13 +585,14 @@ fn deliver_to_queues(
 
 /// basic.return with 312 NO_ROUTE: the text is the bare name, which clients compare.
 pub(super) fn return_unroutable(connection: &mut Connection, channel: u16, message: &Message) {
+    let stripped = message.has_bcc().then(|| without_bcc(message));
     encode::basic_return(
         &mut connection.out,
         connection.limits.frame_bytes,
         channel,
         ReplyCode::NoRoute,
         "NO_ROUTE",
-        message,
+        stripped.as_ref().unwrap_or(message),
     );
 }
 

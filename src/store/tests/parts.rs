@@ -45,7 +45,7 @@ proptest! {
             let parts = Parts { body: &body, routing_key: b"key", persistent, ..Parts::default() };
             StoredMessage {
                 position: Position(position),
-                message: Message::new(parts).with_dead_lettered(gap % 2 == 0),
+                message: Message::new(parts).with_dead_lettered(gap % 2 == 0).with_bcc(gap % 3 == 0),
                 level,
                 expires_at: expires.map(Timestamp::from_millis),
                 redelivered,

@@ -16,9 +16,18 @@ const CHOOSING: [ExchangeKind; 4] = [
 
 /// A topology with an exchange `x` of this kind and a queue for each weight.
 fn bound(kind: ExchangeKind, weights: &[&str]) -> Topology {
-    let bindings: Vec<_> =
-        weights.iter().enumerate().map(|(id, weight)| to_queue("x", weight, &format!("q{id}"))).collect();
+    let key = |weight| key(kind, weight);
+    let bindings: Vec<_> = weights
+        .iter()
+        .enumerate()
+        .map(|(id, weight)| to_queue("x", key(weight), &format!("q{id}")))
+        .collect();
     topology(&[exchange("x", kind)], weights.len() as u64, &bindings)
+}
+
+/// A binding key that this type takes.
+fn key(kind: ExchangeKind, key: &str) -> &str {
+    if kind == ExchangeKind::LocalRandom { "" } else { key }
 }
 
 /// The queue that each of so many keys goes to.
@@ -233,7 +242,7 @@ fn chance_is_the_same_in_every_run() {
 /// As RabbitMQ: binding keys mean nothing to these, and a queue that is bound twice counts twice.
 #[test]
 fn bindings_count_where_keys_mean_nothing() {
-    for kind in [ExchangeKind::ModulusHash, ExchangeKind::Random, ExchangeKind::LocalRandom] {
+    for kind in [ExchangeKind::ModulusHash, ExchangeKind::Random] {
         let bindings = [to_queue("x", "", "q0"), to_queue("x", "9", "q0"), to_queue("x", "k", "q1")];
         let topology = topology(&[exchange("x", kind)], 2, &bindings);
         assert_shares(&topology, &[200.0 / 3.0, 100.0 / 3.0], 0.03);
@@ -251,9 +260,24 @@ fn one_message_goes_to_one_place_however_many_keys_it_has() {
     }
 }
 
+/// As RabbitMQ.
+#[test]
+fn a_local_random_exchange_takes_queues_without_keys() {
+    let kind = ExchangeKind::LocalRandom;
+    let topology = topology(&[exchange("x", kind), exchange("f", ExchangeKind::Fanout)], 1, &[]);
+    for (binding, text) in [
+        (to_queue("x", "k", "q0"), "Non empty binding 'k' key not permitted"),
+        (to_exchange("x", "", "f"), "Destination not found"),
+    ] {
+        let refused = topology.check_bind(&binding, "/").unwrap_err();
+        assert_eq!((refused.code(), refused.to_string().as_str()), (406, text));
+    }
+}
+
 #[test]
 fn exchanges_are_destinations_like_queues() {
-    for kind in CHOOSING {
+    // A local random one takes queues only.
+    for kind in CHOOSING.into_iter().filter(|kind| *kind != ExchangeKind::LocalRandom) {
         let exchanges = [exchange("x", kind), exchange("f", ExchangeKind::Fanout)];
         let bindings = [to_exchange("x", "10", "f"), to_queue("x", "10", "q0"), to_queue("f", "", "q1")];
         let topology = topology(&exchanges, 2, &bindings);
@@ -266,9 +290,10 @@ fn exchanges_are_destinations_like_queues() {
 fn without_bindings_the_alternate_exchange_gets_it() {
     for kind in CHOOSING {
         let exchanges = [with_alternate("x", kind, "rest"), exchange("rest", ExchangeKind::Fanout)];
-        let mut topology = topology(&exchanges, 2, &[to_queue("rest", "", "q0"), to_queue("x", "1", "q1")]);
+        let own = to_queue("x", key(kind, "1"), "q1");
+        let mut topology = topology(&exchanges, 2, &[to_queue("rest", "", "q0"), own.clone()]);
         assert_eq!(homes(&topology, 1), [1]);
-        topology.unbind(&to_queue("x", "1", "q1"));
+        topology.unbind(&own);
         assert_eq!(homes(&topology, 1), [0], "{kind:?}");
     }
 }
