@@ -176,7 +176,10 @@ impl Pair {
         while let Some(difference) = comparison::first(left, right, start) {
             let operations: Vec<String> =
                 program.operations.iter().take(difference.step + 1).map(ToString::to_string).collect();
-            let Some(rule) = self.known.explains(&operations, &difference) else { return Err(difference) };
+            let seen = left.get(difference.step).map(Vec::as_slice).unwrap_or_default();
+            let Some(rule) = self.known.explains(&operations, seen, &difference) else {
+                return Err(difference);
+            };
             reasons.push(rule.reason.clone());
             if !rule.goes_on {
                 break;

@@ -4,7 +4,7 @@
 //! `differences`, each with `operation` (a pattern of its line), `left` and `right` (patterns of the lines that only that side
 //! saw; every line needs one, and every pattern a line), `reason`, and `goes_on`: whether the brokers are in the same state
 //! afterwards, so that the rest of the program still counts. `given`, if there, is a pattern that this operation or an earlier
-//! one has to fit, and `may` has patterns of lines that either side may have seen besides. In a pattern `*` stands for anything,
+//! one has to fit; `seen`, a pattern that a line of both has to fit; and `may` has patterns of lines that either side may have seen besides. In a pattern `*` stands for anything,
 //! and `$q` for a name that is the same in all patterns of the rule. With `other_consumers` the same messages have to have come,
 //! but to other consumers. `headers` has names of message headers that only one of the
 //! two sets, each with the reason: they are not compared.
@@ -36,6 +36,7 @@ pub struct Known {
 pub struct Rule {
     operation: String,
     given: Option<String>,
+    seen: Option<String>,
     #[serde(default)]
     left: Vec<String>,
     #[serde(default)]
@@ -119,9 +120,13 @@ impl Known {
         self.headers.iter().fold(line.to_owned(), |line, name| without_header(&line, name))
     }
 
-    /// The rule that explains a difference, which came after the last of these operations.
-    pub fn explains(&self, operations: &[String], difference: &Difference) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.explains(operations, difference))
+    /// The rule that explains a difference, which came after the last of these operations; `seen` is all that one of the
+    /// brokers showed after it.
+    pub fn explains(&self, operations: &[String], seen: &[String], difference: &Difference) -> Option<&Rule> {
+        self.rules.iter().find(|rule| {
+            let has_seen = |pattern: &String| seen.iter().any(|line| fits(pattern, line));
+            rule.seen.as_ref().is_none_or(has_seen) && rule.explains(operations, difference)
+        })
     }
 }
 
@@ -259,13 +264,15 @@ mod tests {
             known
         };
         let rule = &["A1 queue.declare q1".to_owned()];
-        assert!(known(&coney, &rabbit).explains(rule, &difference).is_some());
-        assert!(known(&rabbit, &coney).explains(rule, &turned).is_some());
-        assert!(known(&rabbit, &coney).explains(rule, &difference).is_none());
-        assert!(known(&coney, &broker("3.10.8", "Erlang/OTP")).explains(rule, &difference).is_none());
-        assert!(known(&coney, &rabbit).explains(&["A1 queue.delete q1".to_owned()], &difference).is_none());
+        assert!(known(&coney, &rabbit).explains(rule, &[], &difference).is_some());
+        assert!(known(&rabbit, &coney).explains(rule, &[], &turned).is_some());
+        assert!(known(&rabbit, &coney).explains(rule, &[], &difference).is_none());
+        assert!(known(&coney, &broker("3.10.8", "Erlang/OTP")).explains(rule, &[], &difference).is_none());
+        assert!(
+            known(&coney, &rabbit).explains(&["A1 queue.delete q1".to_owned()], &[], &difference).is_none()
+        );
         let more = Difference { step: 0, left: vec![], right: no };
-        assert!(known(&coney, &rabbit).explains(rule, &more).is_none());
+        assert!(known(&coney, &rabbit).explains(rule, &[], &more).is_none());
     }
     #[test]
     fn a_rule_can_ask_for_what_came_before_and_binds_its_name() {
@@ -277,7 +284,7 @@ mod tests {
         let explains = |operations: &[&str], left: &[&str], right: &[&str]| {
             let texts = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
             let difference = Difference { step: 0, left: texts(left), right: texts(right) };
-            known.explains(&texts(operations), &difference).is_some()
+            known.explains(&texts(operations), &[], &difference).is_some()
         };
         let program = ["A1 queue.declare q1 x-max-length=I:1", "A1 queue.declare q2", "A1 basic.nack q1 0"];
         assert!(explains(&program, &["A1 t < q1: m0"], &[]));
@@ -299,7 +306,7 @@ mod tests {
         let explains = |left: &[&str], right: &[&str]| {
             let texts = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
             let difference = Difference { step: 0, left: texts(left), right: texts(right) };
-            known.explains(&["A1 basic.recover requeue".to_owned()], &difference).is_some()
+            known.explains(&["A1 basic.recover requeue".to_owned()], &[], &difference).is_some()
         };
         assert!(explains(&["A1 t1 < q1: a", "A1 t2 < q1: b"], &["A1 t1 < q1: b", "A1 t2 < q1: a"]));
         assert!(!explains(&["A1 t1 < q1: a", "A1 t2 < q1: b"], &["A1 t1 < q1: a"]));
@@ -307,5 +314,19 @@ mod tests {
         assert!(!explains(&["A1 t1 < q1: a"], &["A1 t1 < q1: b"]));
         assert!(!explains(&["~q1 1 ready"], &["~q1 2 ready"]));
         assert!(!explains(&[], &[]));
+    }
+
+    #[test]
+    fn a_rule_can_ask_for_what_both_saw() {
+        const FILE: &str = r#"{"left": {}, "right": {}, "differences": [
+            {"operation": "*", "seen": "* closed: *", "left": ["a"], "reason": "why"}]}"#;
+        let either = broker("4.0.5", "Rust");
+        let mut known = Known::default();
+        known.add(FILE, &either, &either).unwrap();
+        let difference = Difference { step: 0, left: vec!["a".to_owned()], right: Vec::new() };
+        let explains =
+            |line: &str| known.explains(&["A1 x".to_owned()], &[line.to_owned()], &difference).is_some();
+        assert!(explains("A connection closed: 540"));
+        assert!(!explains("A1 consuming"));
     }
 }
