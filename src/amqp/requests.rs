@@ -242,7 +242,7 @@ impl Connection {
     async fn cancel(&mut self, vhost: &Arc<Vhost>, channel: u16, cancel: basic::Cancel) -> Answer {
         let tag = cancel.consumer_tag.as_str();
         if let Some((key, queue)) = self.session.consumer(channel, tag) {
-            self.tell_cancel(vhost, key, queue).await;
+            self.cancel_consumer(vhost, key, queue).await;
             self.take_deliveries();
             self.session.remove_consumer(channel, tag);
         }
@@ -250,7 +250,7 @@ impl Connection {
         Ok((!cancel.nowait).then_some(AMQPClass::Basic(basic::AMQPMethod::CancelOk(ok))))
     }
 
-    async fn tell_cancel(&self, vhost: &Vhost, key: ConsumerKey, queue: Option<QueueId>) {
+    async fn cancel_consumer(&self, vhost: &Vhost, key: ConsumerKey, queue: Option<QueueId>) {
         if let Some(record) = queue.and_then(|queue| vhost.queue(queue)) {
             record.mailbox.ask(Command::Cancel(key)).await;
         }
@@ -273,7 +273,7 @@ impl Connection {
     }
 
     async fn commit(&mut self, vhost: &Vhost, channel: u16, work: TxWork) -> Answer {
-        let all_there = self.carry_out(vhost, work).await;
+        let all_there = self.commit_unit(vhost, work).await;
         // Refusals were in the inbox before the unit was complete.
         self.take_deliveries();
         if self.session.is_commit_whole(channel) && all_there {
@@ -285,7 +285,7 @@ impl Connection {
 
     /// All that a transaction holds becomes one unit in the store: after a crash all of it is there, or nothing. `false` if a
     /// queue that a publish was routed to is gone; one that ends now refuses its publishes itself.
-    async fn carry_out(&self, vhost: &Vhost, work: TxWork) -> bool {
+    async fn commit_unit(&self, vhost: &Vhost, work: TxWork) -> bool {
         let mut per_queue: Vec<(QueueId, Vec<Command>)> = Vec::new();
         for (publish, sequence) in work.publishes.into_iter().zip(1..) {
             // Numbered, so that a queue that refuses one says so.

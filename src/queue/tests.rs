@@ -64,16 +64,16 @@ struct Bench {
     sequence: u64,
     effects: Effects,
     got: Vec<(u32, Delivery)>,
-    store: paging::Shelf,
-    onlooker: peeking::Onlooker,
+    store: paging::PagedOut,
+    peeker: peeking::Peeker,
 }
 
 impl Bench {
     fn new(options: QueueOptions) -> Self {
         let queue = Queue::new(options, Position(1), Time::ZERO);
-        let (now, effects, store) = (Time::ZERO, Effects::default(), paging::Shelf::default());
-        let onlooker = peeking::Onlooker::default();
-        Self { queue, now, sequence: 0, effects, got: Vec::new(), store, onlooker }
+        let (now, effects, store) = (Time::ZERO, Effects::default(), paging::PagedOut::default());
+        let peeker = peeking::Peeker::default();
+        Self { queue, now, sequence: 0, effects, got: Vec::new(), store, peeker }
     }
 
     fn durable(change: impl FnOnce(&mut QueueOptions)) -> Self {

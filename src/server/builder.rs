@@ -204,7 +204,7 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), Sta
     let imported = import::import(shared, &text, &shared.config.default_vhost, defaults).await;
     let summary = imported.map_err(|error| StartError::Import { path, error })?;
     if let Some(path) = &shared.config.definitions {
-        summary.tell(&path.display().to_string());
+        summary.log(&path.display().to_string());
     }
     Ok(())
 }

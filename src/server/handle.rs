@@ -24,8 +24,8 @@ use crate::store::{self, Store};
 use crate::telemetry::Counters;
 use crate::time::Time;
 
-/// How long connections have to say goodbye when the broker stops.
-const GOODBYE: Duration = Duration::from_secs(3);
+/// How long connections have to close when the broker stops.
+const CONNECTIONS_CLOSE_MAX: Duration = Duration::from_secs(3);
 
 /// A queue of a running broker, for the program that runs it.
 #[derive(Clone, Debug)]
@@ -139,9 +139,7 @@ impl BrokerHandle {
     /// The first fault found: then nothing was changed.
     pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
         let default_vhost = &self.shared.config.default_vhost;
-        import::import(&self.shared, json, default_vhost, Defaults::None)
-            .await?
-            .tell("the embedding program");
+        import::import(&self.shared, json, default_vhost, Defaults::None).await?.log("the embedding program");
         Ok(())
     }
 
@@ -363,7 +361,7 @@ impl BrokerHandle {
             }
         };
         let clock = self.shared.clock;
-        if clock.within(GOODBYE, all_gone).await.is_none() {
+        if clock.within(CONNECTIONS_CLOSE_MAX, all_gone).await.is_none() {
             tracing::warn!("some connections did not end in time");
         }
         let Some(store) = self.store.take() else { return Ok(()) };

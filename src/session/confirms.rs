@@ -10,7 +10,7 @@ const SEQUENCE_BITS: u32 = 40;
 
 /// The state of one publish: queues it still waits for, and whether one refused it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Waiting {
+struct Unconfirmed {
     queues: u32,
     refused: bool,
     is_sent: bool,
@@ -39,7 +39,7 @@ pub struct Confirms {
     base: u64,
     /// Tag of the first entry of `waiting`.
     first: u64,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Unconfirmed>,
     /// Tags that were completed out of order since the last [`take_confirmations`](Self::take_confirmations).
     completed: Vec<u64>,
 }
@@ -55,7 +55,7 @@ impl Confirms {
     /// Notes a publish that waits for that many queues; gives its sequence number within the broker.
     pub fn publish(&mut self, queues: usize) -> u64 {
         let tag = self.first + self.waiting.len() as u64;
-        self.waiting.push_back(Waiting { queues: queues as u32, refused: false, is_sent: false });
+        self.waiting.push_back(Unconfirmed { queues: queues as u32, refused: false, is_sent: false });
         if queues == 0 {
             self.completed.push(tag);
         }

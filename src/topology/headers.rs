@@ -118,7 +118,7 @@ struct Slot {
 
 /// Who asks for one header name. A slot stands in one of these once.
 #[derive(Debug, Default)]
-struct Wanted {
+struct NameBindings {
     present: VecSet<usize>,
     bytes: Map<Box<[u8]>, VecSet<usize>>,
     scalars: Map<Scalar, VecSet<usize>>,
@@ -126,7 +126,7 @@ struct Wanted {
     nested: Vec<(AMQPValue, usize)>,
 }
 
-impl Wanted {
+impl NameBindings {
     fn insert(&mut self, value: &AMQPValue, slot: usize) {
         if let Some(bytes) = equivalence::bytes(value) {
             self.bytes.entry(bytes.into()).or_default().insert(slot);
@@ -221,7 +221,7 @@ pub(super) struct HeadersTable {
     slots: Slab<Slot>,
     slot_of_binding: Map<BindingIndex, usize>,
     names: Map<Box<[u8]>, usize>,
-    wanted: Slab<Wanted>,
+    wanted: Slab<NameBindings>,
     /// `all` of nothing.
     always: VecSet<Edge>,
 }
@@ -269,7 +269,7 @@ impl HeadersTable {
         found.add_all(&self.always);
         let Some(headers) = headers.filter(|_| !self.slots.is_empty()) else { return };
         headers.visit(&mut |name, value| {
-            self.meet(name, value, scratch, found);
+            self.count_header(name, value, scratch, found);
             true
         });
         scratch.clear();
@@ -285,7 +285,7 @@ impl HeadersTable {
             && self.always.is_empty()
     }
 
-    fn meet(
+    fn count_header(
         &self,
         name: &[u8],
         value: HeaderValue<'_>,
@@ -306,7 +306,9 @@ impl HeadersTable {
         let wanted = &mut self.wanted;
         match self.names.get(name.as_bytes()) {
             Some(key) => *key,
-            None => *self.names.entry(name.as_bytes().into()).or_insert(wanted.insert(Wanted::default())),
+            None => {
+                *self.names.entry(name.as_bytes().into()).or_insert(wanted.insert(NameBindings::default()))
+            }
         }
     }
 

@@ -53,7 +53,7 @@ impl Summary {
     }
 
     /// Says it in the log. `source` is where the definitions came from.
-    pub(crate) fn tell(&self, source: &str) {
+    pub(crate) fn log(&self, source: &str) {
         for note in &self.notes {
             tracing::warn!("definitions of {source}: {note}");
         }

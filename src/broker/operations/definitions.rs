@@ -59,6 +59,6 @@ pub async fn import(
 ) -> Result<(), ImportRefusal> {
     caller.require_administrator(shared)?;
     let vhost = vhost.unwrap_or(&shared.config.default_vhost);
-    import::import(shared, json, vhost, Defaults::None).await?.tell(source);
+    import::import(shared, json, vhost, Defaults::None).await?.log(source);
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::protocol::table::{FieldValue, TableWriter};
 use crate::time::Timestamp;
 
 /// A queue that keeps its records, as the store would.
-struct Once {
+struct DedupBench {
     bench: Bench,
     records: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -32,7 +32,7 @@ fn numbered(id: &str, epoch: u64, number: u64) -> Arc<DedupKeys> {
     Arc::new(DedupKeys { publisher, exchange: None })
 }
 
-impl Once {
+impl DedupBench {
     fn new(deduplication: Option<Deduplication>, change: impl FnOnce(&mut QueueOptions)) -> Self {
         let mut bench = Bench::durable(|options| {
             options.deduplication = deduplication;
@@ -105,7 +105,7 @@ use Outcome::{Duplicate, New, Refused};
 
 #[test]
 fn a_duplicate_is_confirmed_and_does_not_come_in() {
-    let mut once = Once::new(Some(window(10, None)), |_| ());
+    let mut once = DedupBench::new(Some(window(10, None)), |_| ());
     assert_eq!([once.key(1), once.key(2), once.key(1)], [New, New, Duplicate]);
     assert_eq!(once.bench.effects.duplicates, 1);
     once.bench.consume(1, 0);
@@ -116,7 +116,7 @@ fn a_duplicate_is_confirmed_and_does_not_come_in() {
 
 #[test]
 fn the_window_holds_the_newest() {
-    let mut once = Once::new(Some(window(2, None)), |_| ());
+    let mut once = DedupBench::new(Some(window(2, None)), |_| ());
     assert_eq!([once.key(1), once.key(2), once.key(3)], [New, New, New]);
     assert_eq!([once.key(3), once.key(2), once.key(1)], [Duplicate, Duplicate, New]);
     assert_eq!(once.bench.queue.remembered(""), 2);
@@ -125,7 +125,7 @@ fn the_window_holds_the_newest() {
 
 #[test]
 fn the_window_ends_in_time() {
-    let mut once = Once::new(Some(window(100, Some(50))), |_| ());
+    let mut once = DedupBench::new(Some(window(100, Some(50))), |_| ());
     assert_eq!(once.key(1), New);
     once.bench.advance_ms(49);
     assert_eq!(once.key(1), Duplicate);
@@ -136,7 +136,7 @@ fn the_window_ends_in_time() {
 
 #[test]
 fn the_window_survives_a_restart_but_for_transient_messages() {
-    let mut once = Once::new(Some(window(100, Some(50))), |_| ());
+    let mut once = DedupBench::new(Some(window(100, Some(50))), |_| ());
     assert_eq!([once.key(1), once.keyed(2, false), once.keyed(2, false)], [New, New, Duplicate]);
     once.restart();
     assert_eq!([once.key(1), once.key(2)], [Duplicate, New]);
@@ -146,7 +146,7 @@ fn the_window_survives_a_restart_but_for_transient_messages() {
 
 #[test]
 fn a_batch_is_one_record_and_is_confirmed_after_its_messages() {
-    let mut once = Once::new(Some(window(100, None)), |_| ());
+    let mut once = DedupBench::new(Some(window(100, None)), |_| ());
     let publish = |key, sequence| Publish {
         message: message_with_key(key, true),
         channel: 1,
@@ -164,7 +164,7 @@ fn a_batch_is_one_record_and_is_confirmed_after_its_messages() {
 
 #[test]
 fn what_is_refused_is_not_remembered() {
-    let mut once = Once::new(Some(window(100, None)), |options| {
+    let mut once = DedupBench::new(Some(window(100, None)), |options| {
         options.length_max = Some(1);
         options.overflow = Overflow::RejectPublish;
     });
@@ -177,7 +177,7 @@ fn what_is_refused_is_not_remembered() {
 
 #[test]
 fn dead_letters_come_back_to_a_queue_that_knows_them() {
-    let mut once = Once::new(Some(window(100, None)), |_| ());
+    let mut once = DedupBench::new(Some(window(100, None)), |_| ());
     assert_eq!(once.key(1), New);
     let moved_in =
         || Publish { message: message_with_key(1, true), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
@@ -189,7 +189,7 @@ fn dead_letters_come_back_to_a_queue_that_knows_them() {
 
 #[test]
 fn a_window_that_is_turned_off_is_forgotten() {
-    let mut once = Once::new(Some(window(100, None)), |_| ());
+    let mut once = DedupBench::new(Some(window(100, None)), |_| ());
     assert_eq!(once.key(1), New);
     once.bench.configure(QueueOptions { durable: true, ..QueueOptions::default() });
     assert_eq!([once.key(1), once.key(1)], [New, New]);
@@ -198,7 +198,7 @@ fn a_window_that_is_turned_off_is_forgotten() {
 
 #[test]
 fn a_publisher_counts_without_gaps_and_repeats_itself() {
-    let mut once = Once::new(None, |_| ());
+    let mut once = DedupBench::new(None, |_| ());
     assert_eq!([once.number("p", 0, 5), once.number("p", 0, 6)], [New, New]);
     assert_eq!([once.number("p", 0, 5), once.number("p", 0, 6)], [Duplicate, Duplicate]);
     assert_eq!([once.number("p", 0, 8), once.number("p", 0, 7), once.number("p", 0, 8)], [Refused, New, New]);
@@ -208,7 +208,7 @@ fn a_publisher_counts_without_gaps_and_repeats_itself() {
 
 #[test]
 fn a_new_epoch_counts_anew_and_the_old_one_is_over() {
-    let mut once = Once::new(None, |_| ());
+    let mut once = DedupBench::new(None, |_| ());
     assert_eq!([once.number("p", 1, 7), once.number("p", 2, 1)], [New, New]);
     assert_eq!(
         [once.number("p", 1, 8), once.number("p", 2, 1), once.number("p", 2, 2)],
@@ -223,7 +223,7 @@ fn a_new_epoch_counts_anew_and_the_old_one_is_over() {
 
 #[test]
 fn the_publisher_that_was_silent_longest_is_forgotten() {
-    let mut once = Once::new(None, |_| ());
+    let mut once = DedupBench::new(None, |_| ());
     assert_eq!([once.number("first", 0, 1), once.number("second", 0, 1)], [New, New]);
     assert_eq!(once.number("first", 0, 2), New);
     for number in 2..dedup::PUBLISHERS_MAX {
@@ -253,7 +253,7 @@ proptest! {
         size in 1..8_u32,
         steps in proptest::collection::vec(prop_oneof![9 => (0..12_i64).prop_map(Some), 1 => Just(None)], 1..80),
     ) {
-        let mut once = Once::new(Some(window(size, None)), |_| ());
+        let mut once = DedupBench::new(Some(window(size, None)), |_| ());
         let mut newest: Vec<i64> = Vec::new();
         for step in steps {
             let Some(key) = step else {

@@ -5,7 +5,7 @@ use crate::message::runs::Runs;
 
 /// Where messages are that are not in memory.
 #[derive(Default)]
-pub(super) struct Shelf {
+pub(super) struct PagedOut {
     stored: BTreeMap<Position, StoreAppend>,
     pages: BTreeMap<u64, Vec<StoreAppend>>,
     pub(super) loads: Vec<Load>,
@@ -17,7 +17,7 @@ pub(super) struct Shelf {
     pub(super) paged_out: usize,
 }
 
-impl Shelf {
+impl PagedOut {
     /// Pages that are there.
     pub(super) fn pages(&self) -> usize {
         self.pages.len()

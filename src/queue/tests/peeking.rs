@@ -10,25 +10,25 @@ const TINY: Window = Window { start_bytes: 500, head_bytes: 300, segment_bytes: 
 
 /// Somebody who peeks within each batch of a bench, if told to.
 #[derive(Default)]
-pub(super) struct Onlooker {
+pub(super) struct Peeker {
     offset: Option<usize>,
     tickets: BTreeSet<u64>,
 }
 
 impl Bench {
     pub(super) fn look(&mut self) {
-        let Some(offset) = self.onlooker.offset else { return };
+        let Some(offset) = self.peeker.offset else { return };
         for state in STATES {
             let peek = Command::Peek(Peek { state, offset, limit: 3 });
             let Reply::Deferred(ticket) = self.queue.apply(self.now, peek, &mut self.effects) else {
                 panic!("a peek is answered when the batch ends")
             };
-            self.onlooker.tickets.insert(ticket);
+            self.peeker.tickets.insert(ticket);
         }
     }
 
     pub(super) fn take_seen(&mut self) {
-        let tickets = &mut self.onlooker.tickets;
+        let tickets = &mut self.peeker.tickets;
         if tickets.is_empty() {
             return;
         }
@@ -284,7 +284,7 @@ proptest! {
         let options = QueueOptions { failure: failure.clone(), ..options };
         let (mut alone, mut watched) = (Bench::new(options.clone()), Bench::new(options));
         (alone.store.late, watched.store.late) = (late, late);
-        watched.onlooker.offset = Some(offset);
+        watched.peeker.offset = Some(offset);
         let mut models = (Model::default(), Model::default());
         for mut step in steps {
             if let Step::Configure(options) = &mut step {
@@ -296,7 +296,7 @@ proptest! {
             models.0.take(&mut alone);
             models.1.take(&mut watched);
         }
-        let waits = watched.onlooker.tickets.len();
+        let waits = watched.peeker.tickets.len();
         prop_assert!(late || waits == 0, "{} peeks without an answer", waits);
     }
 }

@@ -8,12 +8,12 @@ use tempfile::TempDir;
 
 /// A store with four synced commits and then two buffered ones, as found after the death of its process; and where
 /// each batch begins in its journal. The last place is the end of the journal.
-struct Corpse {
+struct CrashedStore {
     dir: TempDir,
     batches: Vec<u64>,
 }
 
-impl Corpse {
+impl CrashedStore {
     fn new() -> Self {
         let (living, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (store, _) = open_dir(living.path()).unwrap();
@@ -80,7 +80,7 @@ fn journal_end(path: &Path) -> u64 {
 
 #[test]
 fn a_killed_process_loses_nothing() {
-    let corpse = Corpse::new();
+    let corpse = CrashedStore::new();
     let recovered = corpse.open().unwrap();
     assert_eq!(positions(&recovered, 1), [3, 4], "acks survive a kill, too");
     assert_eq!(recovered.healed, None);
@@ -88,7 +88,7 @@ fn a_killed_process_loses_nothing() {
 
 #[test]
 fn garbage_after_the_last_batch_is_cut_off() {
-    let corpse = Corpse::new();
+    let corpse = CrashedStore::new();
     corpse.overwrite(corpse.batches[6], &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let recovered = corpse.open().unwrap();
     assert_eq!(positions(&recovered, 1), [3, 4]);
@@ -99,7 +99,7 @@ fn garbage_after_the_last_batch_is_cut_off() {
 #[test]
 fn a_torn_last_batch_is_cut_off() {
     for torn in 1..20 {
-        let corpse = Corpse::new();
+        let corpse = CrashedStore::new();
         let file = FileOptions::new().write(true).open(corpse.journal()).unwrap();
         file.set_len(corpse.batches[6] - torn).unwrap();
         let recovered = corpse.open().unwrap();
@@ -110,7 +110,7 @@ fn a_torn_last_batch_is_cut_off() {
 
 #[test]
 fn a_hole_in_the_last_batch_is_cut_off() {
-    let corpse = Corpse::new();
+    let corpse = CrashedStore::new();
     // In the commit number, the value of its first item: fjall itself refuses to open this.
     corpse.overwrite(corpse.batches[5] + 38, &[0; 5]);
     let recovered = corpse.open().unwrap();
@@ -121,7 +121,7 @@ fn a_hole_in_the_last_batch_is_cut_off() {
 /// The system died before either of the two acks reached the disk, and of the later one it wrote the pages first.
 #[test]
 fn a_hole_in_unsynced_batches_is_cut_off_with_what_follows() {
-    let corpse = Corpse::new();
+    let corpse = CrashedStore::new();
     corpse.overwrite(corpse.batches[4], &[0; 10]);
     let recovered = corpse.open().unwrap();
     assert_eq!(positions(&recovered, 1), [1, 2, 3, 4]);
@@ -130,12 +130,12 @@ fn a_hole_in_unsynced_batches_is_cut_off_with_what_follows() {
 
 #[test]
 fn damage_in_a_synced_batch_is_refused() {
-    let synced = Corpse::new().batches[..4].to_vec();
+    let synced = CrashedStore::new().batches[..4].to_vec();
     for (from, to) in synced.iter().zip(&synced[1..]) {
         for (at, bytes) in
             [(*from, &[0; 5][..]), (*from + 3, &[9]), (to - 1, &[0]), ((from + to) / 2, &[255])]
         {
-            let corpse = Corpse::new();
+            let corpse = CrashedStore::new();
             corpse.overwrite(at, bytes);
             corpse.assert_refused_untouched();
         }
@@ -144,7 +144,7 @@ fn damage_in_a_synced_batch_is_refused() {
 
 #[test]
 fn damage_in_the_first_batch_is_refused() {
-    let corpse = Corpse::new();
+    let corpse = CrashedStore::new();
     corpse.overwrite(2, &[77]);
     corpse.assert_refused_untouched();
 }
@@ -152,7 +152,7 @@ fn damage_in_the_first_batch_is_refused() {
 /// The final heartbeat of an orderly end proves that all before it was whole.
 #[test]
 fn damage_in_the_last_batch_of_a_closed_store_is_refused() {
-    let corpse = Corpse::new();
+    let corpse = CrashedStore::new();
     drop(corpse.open().unwrap());
     let end = journal_end(&corpse.journal());
     assert!(end > corpse.batches[6]);
