@@ -23,13 +23,15 @@ fn kind(name: &str) -> ExchangeKind {
 async fn build(channel: &Channel, exchange: &str, arguments: FieldTable) {
     let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
     channel.exchange_declare("x".into(), kind(exchange), options, arguments).await.unwrap();
+    // A local random one takes no keys.
+    let key = if exchange == "x-local-random" { "" } else { "1" };
     for queue in QUEUES {
         let options = QueueDeclareOptions { durable: true, ..Default::default() };
         channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
         let bound = channel.queue_bind(
             queue.into(),
             "x".into(),
-            "1".into(),
+            key.into(),
             QueueBindOptions::default(),
             FieldTable::default(),
         );
