@@ -16,8 +16,7 @@ impl Queue {
         if !self.ready.has_segments() {
             return;
         }
-        let limited = self.options.overflow == Overflow::DropHead
-            && (self.options.length_max.is_some() || self.options.length_bytes_max.is_some());
+        let limited = self.options.overflow == Overflow::DropHead && !self.options.is_unlimited();
         let prefetch = limited || !self.consumers.is_empty() || self.deferred.any_get();
         if prefetch || self.ready.may_expire_unseen() {
             self.ready.load(prefetch, &mut effects.loads);

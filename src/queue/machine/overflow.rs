@@ -19,16 +19,13 @@ impl Queue {
             return;
         }
         if self.spilled.returning() > 0 {
-            self.overflow_waits =
-                self.options.length_max.is_some() || self.options.length_bytes_max.is_some();
+            self.overflow_waits = !self.options.is_unlimited();
             return;
         }
         if !self.is_over_full() {
             return;
         }
         self.dispatch(now, effects);
-        // What nobody took and is due makes room.
-        self.expire(|expires| expires <= now, effects);
         while self.is_over_full() {
             if self.ready.may_expire_unseen() {
                 // What has expired makes room first, as it does in memory.

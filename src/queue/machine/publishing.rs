@@ -37,11 +37,13 @@ impl Queue {
         publish: &Publish,
         effects: &mut Effects,
     ) -> bool {
-        if self.options.overflow == Overflow::DropHead || self.has_room_for(publish) {
+        if self.options.is_unlimited() || self.has_room_for(publish) {
             return true;
         }
+        // What came before goes out or, if it is due, dies: as if each had come in a batch of its own.
         self.dispatch(now, effects);
-        let has_room = self.has_room_for(publish);
+        self.expire(|expires| expires <= now, effects);
+        let has_room = self.options.overflow == Overflow::DropHead || self.has_room_for(publish);
         if !has_room {
             self.refuse(connection, publish, effects);
         }
@@ -55,6 +57,10 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for publish in publishes {
+            if !self.options.is_unlimited() && !self.has_room_for(&publish) {
+                self.dispatch(now, effects);
+                self.expire(|expires| expires <= now, effects);
+            }
             self.enqueue(now, ConnectionId(0), publish, effects);
             self.drop_overflow(now, effects);
         }

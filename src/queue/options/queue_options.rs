@@ -95,6 +95,13 @@ impl QueueOptions {
         args.check_queue_type(durable, exclusive)?;
         Ok(options)
     }
+
+    /// Whether it has no limit of length.
+    #[inline]
+    #[must_use]
+    pub const fn is_unlimited(&self) -> bool {
+        self.length_max.is_none() && self.length_bytes_max.is_none()
+    }
 }
 
 impl Arguments<'_> {

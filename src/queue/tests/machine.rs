@@ -449,6 +449,21 @@ fn one_large_message_drops_many_small_ones() {
     assert!(bench.effects.removed.is_empty(), "a dead letter's record goes when its copies are stored");
 }
 
+/// As RabbitMQ: the limit looks at a message first, and its TTL before the next one comes.
+#[test]
+fn in_one_batch_or_in_several_a_message_dies_of_the_same() {
+    for (length_max, reason) in [(2, Reason::Expired), (0, Reason::Maxlen)] {
+        let mut bench = Bench::durable(|options| {
+            options.length_max = Some(length_max);
+            options.message_ttl_ms = Some(0);
+            options.dead_letter_exchange = Some("dlx".to_owned());
+        });
+        let publishes = (1..=4).map(|sequence| publish(sequence, 1, true)).collect();
+        bench.command(Command::Publish(PUBLISHER, publishes));
+        assert_eq!(bench.letters(), [1, 2, 3, 4].map(|position| (reason, Some(position))));
+    }
+}
+
 #[test]
 fn a_refused_publish_has_no_position_and_no_record() {
     for (overflow, letters) in
