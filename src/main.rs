@@ -22,6 +22,9 @@ use crate::cli::{Args, ConfigError, load_config, warn_of_misspelt_env};
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
 
 fn main() -> ExitCode {
+    // Every file that the process makes is its user's alone: messages and password hashes are among them.
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let clock = Clock::system();
     match run(Args::parse(), &clock) {
         Ok(()) => ExitCode::SUCCESS,

@@ -40,6 +40,55 @@ fn a_locked_data_directory_is_refused_by_name() {
     drop(first);
 }
 
+/// Permissions of a directory and of all in it, with their paths.
+#[cfg(unix)]
+fn modes(path: &std::path::Path) -> Vec<(String, u32)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = fs::symlink_metadata(path).unwrap();
+    let mut modes = vec![(path.display().to_string(), metadata.permissions().mode() & 0o777)];
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            modes.extend(self::modes(&entry.unwrap().path()));
+        }
+    }
+    modes
+}
+
+#[cfg(unix)]
+#[test]
+fn the_data_directory_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    drop(Process::start(&data));
+    // As an older version left it.
+    for (path, _) in modes(&data) {
+        let mode = if fs::metadata(&path).unwrap().is_dir() { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let running = Process::start(&data);
+    let open: Vec<_> = modes(&data).into_iter().filter(|(_, mode)| mode & 0o077 != 0).collect();
+    assert!(open.is_empty(), "others can get at {open:?}");
+    drop(running);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_in_the_data_directory_leads_to_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, victim) = (dir.path().join("data"), dir.path().join("victim"));
+    fs::create_dir(&data).unwrap();
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, data.join("write-probe")).unwrap();
+    drop(Process::start(&data));
+    std::os::unix::fs::symlink(&victim, data.join("moved")).unwrap();
+    fs::remove_file(data.join("lock")).unwrap();
+    fs::rename(data.join("moved"), data.join("lock")).unwrap();
+    let name = data.to_str().unwrap();
+    assert_refused(&["--amqp", "127.0.0.1:0", "--data-dir", name], 1, &["lock", "symbolic link"]);
+    assert_eq!(fs::read(&victim).unwrap(), b"precious");
+}
+
 #[test]
 fn an_unwritable_data_directory_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@
 
 use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
 use super::error::Error;
-use super::{chunk, journal_check};
+use super::{chunk, journal_check, private_files};
 use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
     PersistMode,
@@ -212,14 +212,11 @@ fn open_error(dir: &Path, error: fjall::Error) -> Error {
 
 /// Sees that the directory is there, ours to write, and used by nobody else; the lock is held until the file drops.
 fn prepare(dir: &Path) -> Result<File, Error> {
-    std::fs::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
+    private_files::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
     refuse_foreign(dir)?;
     let path = dir.join("lock");
-    let lock = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
+    private_files::refuse_link(&path).map_err(|source| not_writable(&path, source))?;
+    let lock = private_files::private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
         .open(&path)
         .map_err(|source| not_writable(&path, source))?;
     lock.try_lock().map_err(|error| match error {
@@ -227,6 +224,7 @@ fn prepare(dir: &Path) -> Result<File, Error> {
         TryLockError::Error(source) => Error::Io { doing: format!("locking {}", path.display()), source },
     })?;
     probe_writable(dir)?;
+    keep_to_owner(dir);
     clear_interrupted_creation(dir)?;
     Ok(lock)
 }
@@ -238,9 +236,31 @@ fn not_writable(path: &Path, source: io::Error) -> Error {
 /// A directory can refuse new files although the lock file in it is writable.
 fn probe_writable(dir: &Path) -> Result<(), Error> {
     let probe = dir.join("write-probe");
-    File::create(&probe)
+    // One that a killed start left, or whatever else has the name: only the name goes.
+    let cleared = match std::fs::remove_file(&probe) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    cleared
+        .and_then(|()| private_files::create_new(&probe))
         .and_then(|_| std::fs::remove_file(&probe))
         .map_err(|source| not_writable(dir, source))
+}
+
+/// Others may not read what is stored. A directory on a volume that belongs to another user cannot be helped; it is said.
+fn keep_to_owner(dir: &Path) {
+    match private_files::tighten(dir) {
+        Ok(0) => {}
+        Ok(files) => tracing::info!(
+            "{files} files or directories in {} could be read by other users; now only by their owner",
+            dir.display()
+        ),
+        Err(error) => tracing::warn!(
+            %error,
+            "other users may be able to read messages and password hashes in {}",
+            dir.display()
+        ),
+    }
 }
 
 /// Refuses a directory that has journals or tables but is no complete store, unless its creation was interrupted.

@@ -31,6 +31,7 @@ mod load;
 mod memory;
 mod pager;
 mod pages;
+mod private_files;
 mod recovered;
 mod recovery;
 mod shared_body;

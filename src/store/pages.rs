@@ -10,6 +10,7 @@
 
 use super::chunk::{decode_entries, encode_entry};
 use super::error::Error;
+use super::private_files;
 use super::submission::StoredMessage;
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
@@ -66,7 +67,7 @@ impl Pages {
             }
             _ => {}
         }
-        std::fs::create_dir(&dir).map_err(Error::io("making the directory of pages"))?;
+        private_files::create_dir_all(&dir).map_err(Error::io("making the directory of pages"))?;
         Ok(Self::new(Place::Dir(dir)))
     }
 
@@ -165,7 +166,9 @@ impl Place {
     fn append(&mut self, file: u64, bytes: &[u8]) -> std::io::Result<()> {
         match self {
             Self::Dir(dir) => {
-                OpenOptions::new().create(true).append(true).open(name(dir, file))?.write_all(bytes)
+                let mut options = OpenOptions::new();
+                private_files::private(options.create(true).append(true));
+                options.open(name(dir, file))?.write_all(bytes)
             }
             Self::Memory(files) => {
                 files.entry(file).or_default().extend_from_slice(bytes);
