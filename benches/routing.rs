@@ -77,11 +77,41 @@ fn main() {
     measure("headers, 10,000 bindings", &topology, "amq.headers", &keys);
     topology.bind(Binding { routing_key: "#.a.".repeat(60) + "#", ..binding("amq.topic", 0) });
     measure("topic, 128 words and hashes", &topology, "amq.topic", &["a.".repeat(127) + "a"]);
+    hashes();
     let start = Instant::now();
     names.iter().for_each(|name| drop(topology.remove_queue(name)));
     println!("{BINDINGS} queues with 3 bindings each removed in {:.2?}", start.elapsed());
     choosing(10);
     choosing(1000);
+}
+
+/// Topic exchanges with patterns that may match in very many ways.
+fn hashes() {
+    let two_words = |id: u64| format!("#.a{}.#.b{}.#", id / 100, id % 100);
+    let one_of_two = |id: u64, place: u64| if id >> place & 1 == 0 { "a" } else { "b" };
+    let twelve =
+        |id: u64| (0..12).map(|place| format!("#.{}.", one_of_two(id, place))).collect::<String>() + "#";
+    let unseen = |id: u64| format!("#.a{}.#.b{}.#.never.#", id / 100, id % 100);
+    let numbered = (0..50).map(|word| format!("a{word}.b{word}")).collect::<Vec<_>>().join(".");
+    let patterns: [(&str, u64, &dyn Fn(u64) -> String, String); 3] = [
+        ("topic, 10,000 of #.a.#.b.#", 10_000, &two_words, numbered.clone()),
+        ("topic, 3,000 of 13 hashes", 3000, &twelve, "a.b.".repeat(50) + "a"),
+        ("topic, 10,000 that stay open", 10_000, &unseen, numbered),
+    ];
+    for (name, count, pattern, key) in patterns {
+        let mut topology = Topology::new();
+        for id in 0..count {
+            topology.add_queue(&format!("queue{id}"), QueueId(id));
+            topology.bind(Binding { routing_key: pattern(id), ..binding("amq.topic", id) });
+        }
+        let (mut out, mut scratch) = (Vec::new(), RouteScratch::new());
+        let start = Instant::now();
+        for _ in 0..100 {
+            let keys = [black_box(key.as_bytes())];
+            topology.route(b"amq.topic", &keys, None, &mut out, &mut scratch).expect("the exchange exists");
+        }
+        println!("{name:28} {:6} us/route, {} queues", start.elapsed().as_micros() / 100, out.len());
+    }
 }
 
 /// The exchanges that choose one of their bindings.

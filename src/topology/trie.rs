@@ -2,7 +2,9 @@
 //!
 //! Matching walks all nodes that the words so far may have led to, one word at a time, without recursion. A `#` node
 //! stays active from the moment it is reached, and every other node is reached from its one parent: so no node is
-//! visited twice per word, and the cost is bounded by (words x nodes reached), whatever the patterns.
+//! visited twice per word, and the cost is bounded by (words x nodes reached), whatever the patterns. A `#` node is
+//! asked no more when it can lead to nothing new: it has no children, or has led to all of them and all that comes of
+//! those is another `#`, which stays.
 //! An empty key has no words; `.` separates, so `a.` has the words `a` and ``.
 
 use slab::Slab;
@@ -22,6 +24,16 @@ struct Node {
 impl Node {
     fn is_unused(&self) -> bool {
         self.edges.is_empty() && self.words.is_empty() && self.star.is_none() && self.hash.is_none()
+    }
+
+    /// Children other than `#`.
+    fn ways_on(&self) -> usize {
+        self.words.len() + usize::from(self.star.is_some())
+    }
+
+    /// Whether it is of use after it was reached: it ends a pattern or leads on by a word.
+    fn is_of_use(&self) -> bool {
+        !self.edges.is_empty() || self.ways_on() > 0
     }
 
     fn child(&self, word: &[u8]) -> Option<usize> {
@@ -54,7 +66,18 @@ impl Node {
 pub(super) struct TrieScratch {
     active: Vec<usize>,
     next: Vec<usize>,
+    /// The `#` nodes that were reached.
     hashes: IndexSet,
+    /// Those of them that may lead on.
+    open: Vec<OpenHash>,
+}
+
+/// A `#` node that was reached and may lead on.
+#[derive(Clone, Copy, Debug)]
+struct OpenHash {
+    node: usize,
+    /// Children that it has not led to, and those that it can lead to again with another outcome.
+    left: usize,
 }
 
 #[derive(Debug)]
@@ -98,8 +121,10 @@ impl TopicTrie {
 
     /// Adds the edges of all patterns that match `key`.
     pub fn matches(&self, key: &[u8], scratch: &mut TrieScratch, found: &mut Matches<'_>) {
-        scratch.active.clear();
-        self.enter(ROOT, &mut scratch.active, &mut scratch.hashes);
+        scratch.next.clear();
+        scratch.open.clear();
+        self.enter(ROOT, scratch);
+        std::mem::swap(&mut scratch.active, &mut scratch.next);
         for word in words(key) {
             self.step(word, scratch);
         }
@@ -114,43 +139,64 @@ impl TopicTrie {
     fn step(&self, word: &[u8], scratch: &mut TrieScratch) {
         scratch.next.clear();
         // A `#` node that this word leads to has not seen the word: only those there before take part.
-        let reached_before = scratch.hashes.as_slice().len();
-        for at in &scratch.active {
-            self.advance(*at, word, &mut scratch.next, &mut scratch.hashes);
+        let open_before = scratch.open.len();
+        let active = std::mem::take(&mut scratch.active);
+        for at in &active {
+            self.advance(*at, word, scratch);
         }
-        for position in 0..reached_before {
-            let Some(at) = scratch.hashes.as_slice().get(position).copied() else { break };
-            self.advance(at, word, &mut scratch.next, &mut scratch.hashes);
+        scratch.active = active;
+        let mut any_closed = false;
+        for position in 0..open_before {
+            let Some(OpenHash { node, left }) = scratch.open.get(position).copied() else { break };
+            let done = self.advance(node, word, scratch);
+            if let Some(open) = scratch.open.get_mut(position).filter(|_| done > 0) {
+                open.left = left.saturating_sub(done);
+                any_closed |= open.left == 0;
+            }
+        }
+        if any_closed {
+            scratch.open.retain(|open| open.left > 0);
         }
         std::mem::swap(&mut scratch.active, &mut scratch.next);
     }
 
-    /// Enters the nodes that `word` leads to from the node `at`.
-    fn advance(&self, at: usize, word: &[u8], next: &mut Vec<usize>, hashes: &mut IndexSet) {
-        let Some(node) = self.nodes.get(at) else { return };
+    /// Enters the nodes that `word` leads to from the node `at`. Tells how many of them need not be entered from there again.
+    fn advance(&self, at: usize, word: &[u8], scratch: &mut TrieScratch) -> usize {
+        let Some(node) = self.nodes.get(at) else { return 0 };
+        let mut done = 0;
         // Most nodes have children of one sort only, and an empty map need not hash the word.
         if !node.words.is_empty()
             && let Some(child) = node.words.get(word)
         {
-            self.enter(*child, next, hashes);
+            done += usize::from(self.enter(*child, scratch));
         }
         if let Some(child) = node.star {
-            self.enter(child, next, hashes);
+            done += usize::from(self.enter(child, scratch));
         }
+        done
     }
 
-    /// Makes a node active, and with it the `#` nodes below it, which may stand for no word at all.
-    fn enter(&self, at: usize, active: &mut Vec<usize>, hashes: &mut IndexSet) {
-        active.push(at);
-        let mut below = self.hash_child(at);
-        while let Some(hash) = below {
-            // If it is active already, then so are those below it.
-            below = if hashes.insert(hash) { self.hash_child(hash) } else { None };
+    /// Makes a node active, and with it the `#` nodes below it, which may stand for no word at all. Tells whether this was the
+    /// first time, and all that comes of it stays.
+    fn enter(&self, at: usize, scratch: &mut TrieScratch) -> bool {
+        let Some(node) = self.nodes.get(at) else { return false };
+        let is_of_use = node.is_of_use();
+        if is_of_use {
+            scratch.next.push(at);
         }
-    }
-
-    fn hash_child(&self, at: usize) -> Option<usize> {
-        self.nodes.get(at).and_then(|node| node.hash)
+        let mut is_new = false;
+        let mut below = node.hash;
+        // If one is active already, then so are those below it.
+        while let Some(hash) = below.filter(|hash| scratch.hashes.insert(*hash)) {
+            is_new = true;
+            let node = self.nodes.get(hash);
+            let left = node.map_or(0, Node::ways_on);
+            if left > 0 {
+                scratch.open.push(OpenHash { node: hash, left });
+            }
+            below = node.and_then(|node| node.hash);
+        }
+        is_new && !is_of_use
     }
 
     fn child_or_new(&mut self, at: usize, word: &[u8]) -> usize {
@@ -279,6 +325,22 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(found(&trie, &key, &mut scratch), [0]);
         }
+    }
+
+    /// Each of very many patterns may have matched a piece of the key's beginning in many ways.
+    #[test]
+    fn many_patterns_with_many_hashes_are_asked_once() {
+        let letters = ["a", "b", "c"];
+        let pattern = |number: usize| {
+            let words = (0..8).map(|place| letters[number / 3_usize.pow(place) % 3]);
+            format!("#.{}.#", words.collect::<Vec<_>>().join(".#."))
+        };
+        let patterns: Vec<String> = (0..3_usize.pow(8)).map(pattern).collect();
+        let trie = trie_of(&patterns);
+        let mut scratch = TrieScratch::default();
+        assert_eq!(found(&trie, &"a.b.c.".repeat(40), &mut scratch).len(), patterns.len());
+        let left: usize = scratch.open.iter().map(|open| open.left).sum();
+        assert_eq!(left, 0, "all of them have led to all that they can");
     }
 
     #[test]
