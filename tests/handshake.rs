@@ -34,6 +34,15 @@ fn another_protocol_is_told_ours_and_let_go() {
     }
 }
 
+/// A socket that is closed while something is unread is reset, and the answer may be lost with it.
+#[test]
+fn an_answer_is_not_lost_to_what_was_left_unread() {
+    let broker = Embedded::start();
+    let mut raw = Raw::connect(broker.address());
+    let much = b"GET / HTTP/1.1\r\n".repeat(100_000);
+    assert_eq!(raw.exchange(&much).unwrap(), HEADER);
+}
+
 #[test]
 fn the_header_may_come_in_pieces() {
     let broker = Embedded::start();

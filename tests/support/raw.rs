@@ -131,6 +131,17 @@ impl Raw {
         std::mem::take(&mut self.input)
     }
 
+    /// Writes all of this and reads until the socket is closed.
+    ///
+    /// # Errors
+    /// The socket was reset.
+    pub fn exchange(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        self.stream.write_all(bytes)?;
+        self.stream.shutdown(std::net::Shutdown::Write)?;
+        self.stream.read_to_end(&mut self.input)?;
+        Ok(std::mem::take(&mut self.input))
+    }
+
     /// Reads until something is closed.
     pub fn closed(&mut self) -> Closed {
         loop {

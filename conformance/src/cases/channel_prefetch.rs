@@ -240,6 +240,22 @@ crate::cases! {
         same("b", raw.turns(1).await?, ["b"])?;
         raw.quiet(&q).await?;
     }
+    "prefetch.channel.cancelled-queue", "A queue whose consumer was cancelled keeps nothing of a channel's prefetch", REF,
+    "the other queue gets a message for each that is acked", |ctx| {
+        let (p, q) = (ctx.name("p"), ctx.name("q"));
+        let mut raw = ctx.raw().await?;
+        filled(&mut raw, &p, 6).await?;
+        filled(&mut raw, &q, 6).await?;
+        raw.call(methods::basic_qos(0, 1, true)).await?;
+        raw.consume(&p, "a", 0).await?;
+        raw.consume(&q, "b", 0).await?;
+        // Whichever is next, b has waited for its turn when it goes.
+        ack_one_by_one(&mut raw, 2).await?;
+        let last = raw.delivery().await?;
+        raw.call(methods::basic_cancel("b")).await?;
+        raw.send(methods::basic_ack(last.tag, false)).await;
+        same("a", ack_one_by_one(&mut raw, 3).await?, ["a", "a", "a"])?;
+    }
     "prefetch.channel.priorities", "Under a channel's prefetch the consumer with the higher priority comes first", REF,
     "what is freed goes to it", |ctx| {
         let q = ctx.name("q");

@@ -37,10 +37,14 @@ fn delayed(ms: i32) -> Props {
 /// Publishes with this delay and says whether the message came late enough, and with which header.
 async fn waits(ctx: &Ctx, delay: Value, ms: i64) -> Check {
     let (mut raw, exchange, queue) = delaying(ctx, "direct").await?;
+    waits_on(&mut raw, &exchange, &queue, delay, ms).await
+}
+
+async fn waits_on(raw: &mut Raw, exchange: &str, queue: &str, delay: Value, ms: i64) -> Check {
     let watch = Stopwatch::start();
-    raw.publish_with(&exchange, "k", 0, &Props::headers([("x-delay", delay)]), b"m").await;
+    raw.publish_with(exchange, "k", 0, &Props::headers([("x-delay", delay)]), b"m").await;
     raw.confirm().await?;
-    let message = raw.arrival(&queue).await?;
+    let message = raw.arrival(queue).await?;
     ensure(watch.elapsed() >= Duration::from_millis(ms.unsigned_abs()), "it is early")?;
     same("x-delay", message.props.header("x-delay").and_then(Value::number), Some(-ms))
 }
@@ -99,8 +103,9 @@ crate::cases! {
     }
     "delayed.widths", "delayed messages: integers of every width", DELAYED,
     "each delays", |ctx| {
+        let (mut raw, exchange, queue) = delaying(&ctx, "direct").await?;
         for value in [Value::U8(30), Value::I16(30), Value::U16(30), Value::U32(30), Value::I64(30)] {
-            waits(&ctx, value, 30).await?;
+            waits_on(&mut raw, &exchange, &queue, value, 30).await?;
         }
     }
     "delayed.negative-text", "delayed messages: negative text", DELAYED,
