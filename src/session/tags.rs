@@ -265,10 +265,13 @@ mod tests {
         for span in [Span::One, Span::UpTo] {
             assert!(!tags.settle_in_transaction(1, span, |_| ()));
         }
+        assert_eq!((tags.outstanding(), tags.held()), (1, 2), "not settled before the commit");
         tags.rollback();
         assert_eq!(tags.outstanding(), 2);
         assert!(tags.settle_in_transaction(2, Span::UpTo, |_| ()));
+        assert_eq!((tags.outstanding(), tags.held()), (0, 2));
         tags.commit();
+        assert_eq!(tags.held(), 0);
         assert!(tags.entries.is_empty(), "a long transactional channel does not grow");
         assert_eq!((tags.outstanding(), settle(&mut tags, 1, false).0), (0, false));
     }

@@ -376,6 +376,19 @@ fn a_close_at_shutdown_is_waited_for_five_seconds() {
 }
 
 #[test]
+fn a_client_has_thirty_seconds_to_answer_a_close() {
+    let mut client = Client::running(&[], 10);
+    client.now = seconds(3);
+    client.bytes(b"no frame at all");
+    assert!(client.session.is_closing());
+    assert_eq!(client.session.poll_timeout(), Some(seconds(33)));
+    client.session.handle_timeout(seconds(32));
+    assert!(client.session.is_closing());
+    client.session.handle_timeout(seconds(33));
+    assert!(client.session.is_closed());
+}
+
+#[test]
 fn any_new_secret_is_accepted() {
     let mut client = Client::running(&[], 0);
     let (new_secret, reason) = ("pw2".into(), "rotated".into());
