@@ -85,6 +85,9 @@ fn main() {
     choosing(1000);
 }
 
+/// The pattern of a number.
+type Pattern<'a> = &'a dyn Fn(u64) -> String;
+
 /// Topic exchanges with patterns that may match in very many ways.
 fn hashes() {
     let two_words = |id: u64| format!("#.a{}.#.b{}.#", id / 100, id % 100);
@@ -93,7 +96,7 @@ fn hashes() {
         |id: u64| (0..12).map(|place| format!("#.{}.", one_of_two(id, place))).collect::<String>() + "#";
     let unseen = |id: u64| format!("#.a{}.#.b{}.#.never.#", id / 100, id % 100);
     let numbered = (0..50).map(|word| format!("a{word}.b{word}")).collect::<Vec<_>>().join(".");
-    let patterns: [(&str, u64, &dyn Fn(u64) -> String, String); 3] = [
+    let patterns: [(&str, u64, Pattern<'_>, String); 3] = [
         ("topic, 10,000 of #.a.#.b.#", 10_000, &two_words, numbered.clone()),
         ("topic, 3,000 of 13 hashes", 3000, &twelve, "a.b.".repeat(50) + "a"),
         ("topic, 10,000 that stay open", 10_000, &unseen, numbered),
