@@ -37,17 +37,23 @@ impl Queue {
         publish: &Publish,
         effects: &mut Effects,
     ) -> bool {
-        if self.options.is_unlimited() || self.has_room_for(publish) {
-            return true;
-        }
-        // What came before goes out or, if it is due, dies: as if each had come in a batch of its own.
-        self.dispatch(now, effects);
-        self.expire(|expires| expires <= now, effects);
-        let has_room = self.options.overflow == Overflow::DropHead || self.has_room_for(publish);
+        let has_room = self.fits(now, publish, effects) || self.options.overflow == Overflow::DropHead;
         if !has_room {
             self.refuse(connection, publish, effects);
         }
         has_room
+    }
+
+    /// Whether the queue is within its limits with the message in it, once what came before has gone out or, if it is due, has
+    /// died: as if each message had come in a batch of its own.
+    #[inline]
+    fn fits(&mut self, now: Time, publish: &Publish, effects: &mut Effects) -> bool {
+        if self.options.is_unlimited() || self.has_room_for(publish) {
+            return true;
+        }
+        self.dispatch(now, effects);
+        self.expire(|expires| expires <= now, effects);
+        self.has_room_for(publish)
     }
 
     pub(super) fn publish_dead_lettered(
@@ -57,10 +63,8 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for publish in publishes {
-            if !self.options.is_unlimited() && !self.has_room_for(&publish) {
-                self.dispatch(now, effects);
-                self.expire(|expires| expires <= now, effects);
-            }
+            // It comes in whether it fits or not.
+            self.fits(now, &publish, effects);
             self.enqueue(now, ConnectionId(0), publish, effects);
             self.drop_overflow(now, effects);
         }
