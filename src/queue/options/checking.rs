@@ -54,8 +54,9 @@ impl Arguments<'_> {
             Ok(true) => KnownTo::Classic,
             _ => KnownTo::Quorum,
         };
-        let (last, first): (Vec<_>, Vec<_>) = CHECKS.iter().partition(|(known_to, _)| *known_to == stranger);
-        first.into_iter().chain(last).try_for_each(|(_, check)| check(self))
+        let known = CHECKS.iter().filter(|(known_to, _)| *known_to != stranger);
+        let others = CHECKS.iter().filter(|(known_to, _)| *known_to == stranger);
+        known.chain(others).try_for_each(|(_, check)| check(self))
     }
 
     fn check_text(
