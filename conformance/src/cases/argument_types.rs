@@ -284,6 +284,13 @@ const PUBLISH_FAULTS: &[(&str, &str)] = &[
     ("user-id", "user_id property"),
 ];
 
+/// Each two of them, in order, with a channel to try them on.
+fn pairs<T: Copy>(items: &[T]) -> Vec<(u16, T, T)> {
+    let rests = items.iter().zip(1..).map(|(first, at)| (*first, items.iter().skip(at)));
+    let pairs = rests.flat_map(|(first, rest)| rest.map(move |second| (first, *second)));
+    (1..).zip(pairs).map(|(channel, (first, second))| (channel, first, second)).collect()
+}
+
 /// Of two faults of a publish the error names the one that is checked first.
 async fn first_of_two_faults(raw: &mut Raw, ctx: &Ctx, first: (&str, &str), second: (&str, &str)) -> Check {
     let has = |fault: &str| first.0 == fault || second.0 == fault;
@@ -317,26 +324,18 @@ crate::cases! {
     "queue.declare.argument-order", "Two wrong arguments of queue.declare", REF,
     "406 that names the one that RabbitMQ 4.0 checks first", |ctx| {
         let mut raw = ctx.open().await?;
-        let mut channel = 0;
-        for (at, first) in IN_ORDER.iter().enumerate() {
-            for second in IN_ORDER.iter().skip(at + 1) {
-                channel += 1;
-                raw.switch(channel).await?;
-                first_of_two(&mut raw, &ctx, first, second).await?;
-            }
+        for (channel, first, second) in pairs(IN_ORDER) {
+            raw.switch(channel).await?;
+            first_of_two(&mut raw, &ctx, first, second).await?;
         }
         raw.close().await;
     }
     "basic.publish.fault-order", "Two faults of one publish", REF,
     "the error names the one that RabbitMQ 4.0 checks first", |ctx| {
         let mut raw = ctx.open().await?;
-        let mut channel = 0;
-        for (at, first) in PUBLISH_FAULTS.iter().enumerate() {
-            for second in PUBLISH_FAULTS.iter().skip(at + 1) {
-                channel += 1;
-                raw.switch(channel).await?;
-                first_of_two_faults(&mut raw, &ctx, *first, *second).await?;
-            }
+        for (channel, first, second) in pairs(PUBLISH_FAULTS) {
+            raw.switch(channel).await?;
+            first_of_two_faults(&mut raw, &ctx, first, second).await?;
         }
         raw.close().await;
     }
