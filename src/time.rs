@@ -82,6 +82,12 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// What a wall clock shows at `time` that showed this at [`Time::ZERO`].
+    #[must_use]
+    pub const fn at(self, time: Time) -> Self {
+        self.plus_ms(time.as_micros() / 1000)
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

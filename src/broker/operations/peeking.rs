@@ -110,5 +110,5 @@ fn describe_holder(shared: &Shared, epoch: Timestamp, holder: Holder) -> Message
 
 /// What wall clocks show then; `None` for never.
 fn wall(epoch: Timestamp, time: Time) -> Option<Timestamp> {
-    (time != Time::NEVER).then(|| epoch.plus_ms(time.as_micros() / 1000))
+    (time != Time::NEVER).then(|| epoch.at(time))
 }

@@ -225,7 +225,7 @@ impl Queue {
     }
 
     pub(super) fn wall_clock(&self, now: Time) -> Timestamp {
-        self.epoch.plus_ms(now.as_micros() / 1000)
+        self.epoch.at(now)
     }
 
     pub(super) fn on_the_clock(&self, at: Timestamp) -> Time {
