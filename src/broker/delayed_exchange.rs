@@ -9,9 +9,9 @@ use super::shared::Shared;
 use super::transfer::Transfer;
 use super::vhost::{QueueRecord, Vhost};
 use crate::message::{Message, QueueId};
-use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
+use crate::protocol::content::{Properties, replace_headers};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
-use crate::queue::sender_selected::routing_keys;
+use crate::queue::sender_selected::{has_bcc, routing_keys};
 use crate::queue::{Due, Publish};
 use crate::session::PropertySource;
 use crate::topology::{DELAY, HeaderSource, RouteScratch, Undelayed};
@@ -70,16 +70,10 @@ fn undelayed(message: &Message) -> Message {
     let delay_ms = PropertySource(properties).delay_ms().ok().flatten().and_then(|ms| i64::try_from(ms).ok());
     let mut table = Vec::with_capacity(headers.bytes().len());
     negate_delay(headers, delay_ms, &mut TableWriter::new(&mut table));
-    let edit = PropertiesEdit {
-        headers: Some(HeadersEdit::Replace(&table)),
-        drop_expiration: false,
-        reply_to: None,
-    };
-    let mut edited = Vec::with_capacity(message.properties().len());
-    if edit_properties(message.properties(), &edit, &mut edited).is_err() {
-        return message.clone();
+    match replace_headers(message.properties(), &table) {
+        Ok(edited) => message.with_properties(&edited).with_bcc(has_bcc(Some(headers))),
+        Err(_) => message.clone(),
     }
-    message.with_properties(&edited).with_bcc(headers.get(b"BCC").is_some())
 }
 
 fn negate_delay(headers: Table<'_>, delay_ms: Option<i64>, writer: &mut TableWriter<'_>) {

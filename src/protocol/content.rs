@@ -295,6 +295,17 @@ pub fn edit_properties(
     Ok(())
 }
 
+/// The properties with these headers, the body of a field table, in place of their own.
+///
+/// # Errors
+/// [`PropertiesError`] if they are malformed.
+pub fn replace_headers(properties: &[u8], table: &[u8]) -> Result<Vec<u8>, PropertiesError> {
+    let edit = PropertiesEdit { headers: Some(HeadersEdit::Replace(table)), ..PropertiesEdit::default() };
+    let mut edited = Vec::with_capacity(properties.len() + table.len());
+    edit_properties(properties, &edit, &mut edited)?;
+    Ok(edited)
+}
+
 /// The single flags in a word of them, in the order of their values.
 fn in_order(mut flags: u16) -> impl Iterator<Item = u16> {
     std::iter::from_fn(move || {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::edited_headers::with_headers;
 use crate::message::Message;
-use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
-use crate::protocol::table::{FieldValue, Table, TableWriter};
+use crate::protocol::table::{FieldValue, TableWriter};
 use crate::time::Timestamp;
 
 /// Header of a redelivery: how often the message failed before (<https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>).
@@ -114,30 +114,4 @@ impl Attempts {
             }
         }
     }
-}
-
-/// The message with headers written by `write` in place of those named.
-fn with_headers(message: &Message, replaced: &[&[u8]], write: impl FnOnce(&mut TableWriter<'_>)) -> Message {
-    let parts = message.parts();
-    let properties = Properties::parse(parts.properties).ok();
-    let headers = properties.as_ref().and_then(Properties::headers);
-    let mut table = Vec::new();
-    let mut writer = TableWriter::new(&mut table);
-    for (key, raw) in headers.iter().flat_map(Table::iter_raw) {
-        if !replaced.contains(&key) {
-            writer.entry_raw(key, raw);
-        }
-    }
-    write(&mut writer);
-    let edit = PropertiesEdit {
-        headers: Some(HeadersEdit::Replace(&table)),
-        drop_expiration: false,
-        reply_to: None,
-    };
-    let mut edited = Vec::with_capacity(parts.properties.len() + table.len());
-    if edit_properties(parts.properties, &edit, &mut edited).is_err() {
-        // They were checked when they came in; a message is worth more than its counts.
-        return message.clone();
-    }
-    message.with_properties(&edited)
 }

@@ -26,6 +26,7 @@ pub mod dead_letter;
 mod dedup;
 mod deferred;
 mod delivery;
+mod edited_headers;
 mod effects;
 mod entry;
 pub mod failure_policy;

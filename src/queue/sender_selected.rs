@@ -4,9 +4,10 @@
 //! A message goes by them, and so do its dead letters, if its queue has no key of its own for them. Consumers get `CC` as it was
 //! sent and never see `BCC`: a message keeps it inside the broker, with [a mark](Message::has_bcc), and loses it on the way out.
 
+use super::edited_headers::with_headers;
 use crate::message::Message;
-use crate::protocol::content::{HeadersEdit, Properties, PropertiesEdit, edit_properties};
-use crate::protocol::table::{FieldValue, Table, TableWriter};
+use crate::protocol::content::Properties;
+use crate::protocol::table::{FieldValue, Table};
 
 /// Routing keys beside the message's own, from a header `CC` or `BCC`.
 pub fn extra_keys<'a>(headers: Table<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
@@ -33,31 +34,14 @@ pub fn routing_keys(letter: &Message) -> Vec<Vec<u8>> {
     keys
 }
 
-/// A header table without one of its entries; `None` if it has no such entry.
+/// Whether there is a BCC among a message's headers.
 #[must_use]
-pub fn without_header(headers: Table<'_>, name: &[u8]) -> Option<Vec<u8>> {
-    headers.get(name)?;
-    let mut bytes = Vec::with_capacity(headers.bytes().len());
-    let mut writer = TableWriter::new(&mut bytes);
-    for (key, raw) in headers.iter_raw().filter(|(key, _)| *key != name) {
-        writer.entry_raw(key, raw);
-    }
-    Some(bytes)
+pub fn has_bcc(headers: Option<Table<'_>>) -> bool {
+    headers.is_some_and(|headers| headers.get(b"BCC").is_some())
 }
 
 /// The message as clients get it: without its BCC.
 #[must_use]
 pub fn without_bcc(message: &Message) -> Message {
-    let edited = Properties::parse(message.properties()).ok().and_then(|properties| {
-        let table = without_header(properties.headers()?, b"BCC")?;
-        let edit = PropertiesEdit {
-            headers: Some(HeadersEdit::Replace(&table)),
-            drop_expiration: false,
-            reply_to: None,
-        };
-        let mut edited = Vec::with_capacity(message.properties().len());
-        edit_properties(message.properties(), &edit, &mut edited).ok()?;
-        Some(edited)
-    });
-    edited.map_or_else(|| message.clone(), |properties| message.with_properties(&properties).with_bcc(false))
+    with_headers(message, &[b"BCC"], |_| ()).with_bcc(false)
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::auth::Operation;
 use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
 use crate::message::{Message, MessageBlock, Parts, QueueId};
-use crate::protocol::content::{self, HeadersEdit, Properties, PropertiesEdit};
+use crate::protocol::content::{self, Properties, PropertiesEdit};
 use crate::protocol::encode;
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::options::EXPIRY_MS_MAX;
-use crate::queue::sender_selected::{extra_keys, without_bcc, without_header};
+use crate::queue::sender_selected::{extra_keys, has_bcc, without_bcc};
 use crate::session::direct_reply::{self, Address};
 use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
@@ -177,13 +177,14 @@ impl Channel {
             return self.publish_settlement(connection, headers);
         }
         if let Some(address) = self.direct_address() {
-            let rewritten = self.rewritten(connection, bytes, &properties, headers)?;
+            let rewritten = self.with_reply_address(connection, bytes, &properties)?;
             let generation = connection.topology.generation();
             self.target.check_permitted(connection, generation)?;
             return self.publish_direct(
                 connection,
                 address,
                 rewritten.as_deref().unwrap_or(bytes),
+                headers,
                 &body,
                 persistent,
             );
@@ -225,9 +226,9 @@ impl Channel {
         let headers = properties.headers();
         let dedup_keys = self.dedup_keys(properties, headers)?;
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
-        let rewritten = self.rewritten(connection, bytes, properties, None)?;
+        let rewritten = self.with_reply_address(connection, bytes, properties)?;
         let mut content = content_of(&self.target, bytes, rewritten.as_deref(), body, persistent);
-        if headers.is_some_and(|headers| headers.get(b"BCC").is_some()) {
+        if has_bcc(headers) {
             content = Content::Owned(into_message(content).with_bcc(true));
         }
         let PublishTarget { route, delay_queues, mandatory, .. } = &self.target;
@@ -309,29 +310,18 @@ impl Channel {
         Ok(has_keys.then(|| Arc::new(DedupKeys { publisher, exchange })))
     }
 
-    /// Properties that differ from what came: BCC is taken out, and a direct reply-to is made an address.
-    fn rewritten(
+    /// The properties with the address that a direct reply-to stands for; `None` if there is none.
+    fn with_reply_address(
         &self,
         connection: &Connection,
         bytes: &[u8],
         properties: &Properties<'_>,
-        headers: Option<Table<'_>>,
     ) -> Result<Option<Vec<u8>>, Exception> {
-        let without_bcc = headers.and_then(|headers| without_header(headers, b"BCC"));
-        let address = match properties.reply_to() {
-            Some(reply_to) if reply_to == direct_reply::NAME.as_bytes() => {
-                Some(self.reply_address(connection)?)
-            }
-            _ => None,
-        };
-        if without_bcc.is_none() && address.is_none() {
+        if properties.reply_to() != Some(direct_reply::NAME.as_bytes()) {
             return Ok(None);
         }
-        let edit = PropertiesEdit {
-            headers: without_bcc.as_deref().map(HeadersEdit::Replace),
-            drop_expiration: false,
-            reply_to: address.as_deref().map(str::as_bytes),
-        };
+        let address = self.reply_address(connection)?;
+        let edit = PropertiesEdit { reply_to: Some(address.as_bytes()), ..PropertiesEdit::default() };
         let mut out = Vec::with_capacity(bytes.len() + 64);
         content::edit_properties(bytes, &edit, &mut out)
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
@@ -358,6 +348,7 @@ impl Channel {
         connection: &mut Connection,
         address: Address,
         properties: &[u8],
+        headers: Option<Table<'_>>,
         body: &Completed<'_>,
         persistent: bool,
     ) -> Result<(), Exception> {
@@ -368,6 +359,7 @@ impl Channel {
             body: body.bytes(),
             persistent,
         });
+        let message = if has_bcc(headers) { without_bcc(&message) } else { message };
         // The address is no queue: a mandatory reply returns though somebody may get it, as RabbitMQ's does.
         if self.target.mandatory {
             return_unroutable(connection, self.number, &message);
