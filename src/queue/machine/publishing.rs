@@ -44,13 +44,17 @@ impl Queue {
         has_room
     }
 
-    /// Whether the queue is within its limits with the message in it, once what came before has gone out or, if it is due, has
-    /// died: as if each message had come in a batch of its own.
+    /// Whether the queue is within its limits with the message in it, if need be once what came before is gone.
     #[inline]
     fn fits(&mut self, now: Time, publish: &Publish, effects: &mut Effects) -> bool {
-        if self.options.is_unlimited() || self.has_room_for(publish) {
-            return true;
-        }
+        self.options.is_unlimited()
+            || self.has_room_for(publish)
+            || self.fits_after_those_before(now, publish, effects)
+    }
+
+    /// What came before goes out or, if it is due, dies: as if each message had come in a batch of its own.
+    #[inline(never)]
+    fn fits_after_those_before(&mut self, now: Time, publish: &Publish, effects: &mut Effects) -> bool {
         self.dispatch(now, effects);
         self.expire(|expires| expires <= now, effects);
         self.has_room_for(publish)
