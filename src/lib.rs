@@ -7,6 +7,7 @@ pub mod auth;
 pub mod broker;
 pub mod config;
 pub mod dedup;
+pub mod ledger;
 pub mod message;
 mod pattern;
 pub mod policy;

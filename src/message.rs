@@ -383,6 +383,12 @@ impl MessageBlock {
         self.bytes.len()
     }
 
+    /// Bytes of memory that the block takes.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether nothing was pushed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -18,10 +18,12 @@ use crate::broker::operations::delete_owned_queues;
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::ledger::{Kind, Share};
+use crate::protocol::Output;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::DirectReply;
-use crate::session::{Exception, Request, Session, SessionConfig};
+use crate::session::{Exception, Held, Request, Session, SessionConfig};
 use crate::statistics::{BrokerCounters, ConnectionCounters};
 use crate::time::Time;
 
@@ -34,8 +36,6 @@ const WRITE_HIGH_BYTES: usize = 1024 * 1024;
 /// While this much waits to be written, nothing more is read: gets and returns are answered at once, whether the client
 /// reads or not. Far above what confirms may come to, for clients that publish all they have before they read.
 const WRITE_MAX_BYTES: usize = 64 * 1024 * 1024;
-/// A buffer that grew above this for one large message is given back when it is empty.
-const BUFFER_KEEP_BYTES: usize = 1024 * 1024;
 /// Events taken from the inbox at a time.
 const EVENTS_MAX: usize = 128;
 
@@ -62,9 +62,14 @@ pub struct Connection {
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
     alarms: watch::Receiver<Alarms>,
+    /// Its shares of the ledger.
+    bodies: Share,
+    transactions: Share,
+    output: Share,
     stopping: watch::Receiver<bool>,
     /// Queues this connection has sent something to.
     mailboxes: MailboxCache,
+    /// Whether the client is known to publish: it is told of alarms, and waits while there is one.
     has_published: bool,
     /// Queues that have too much of what it published: until they have less, nothing more is taken in.
     full: Vec<Mailbox>,
@@ -80,7 +85,6 @@ struct Wire<S> {
     taken: usize,
     /// Bytes of `input` that are filled.
     filled: usize,
-    written: usize,
     /// Read since the last report.
     bytes_in: u64,
     /// Written since the last report.
@@ -123,10 +127,16 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         endpoints.local,
         shared.clock.timestamp(),
     ));
-    let handle =
-        ConnectionHandle::new(events, Some(Arc::clone(&overview)), secret, session.reply_consumers().clone());
+    let handle = ConnectionHandle::new(
+        events,
+        Some(Arc::clone(&overview)),
+        secret,
+        session.reply_consumers().clone(),
+        &shared.ledger,
+    );
     shared.connections.insert(id, handle.clone());
     shared.count(BrokerCounters { connections_opened: 1, ..BrokerCounters::default() });
+    let share = |kind| Share::new(Arc::clone(&shared.ledger), kind);
     let mut connection = Connection {
         session,
         owned: Vec::new(),
@@ -137,6 +147,9 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         events: receiver,
         taken: Vec::new(),
         alarms: shared.alarms.subscribe(),
+        bodies: share(Kind::Bodies),
+        transactions: share(Kind::Transactions),
+        output: share(Kind::Output),
         stopping: shared.stopping.subscribe(),
         mailboxes: MailboxCache::default(),
         has_published: false,
@@ -149,7 +162,6 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         input: Vec::new(),
         taken: 0,
         filled: 0,
-        written: 0,
         bytes_in: 0,
         bytes_out: 0,
         read_bytes: READ_BYTES_MIN,
@@ -189,6 +201,7 @@ impl Connection {
             let received = self.session.receive(self.shared.clock.now(), wire.unread());
             wire.take(received.consumed);
             self.flush();
+            self.account();
             match received.request {
                 Some(request) => self.answer(request).await,
                 None => break,
@@ -204,7 +217,21 @@ impl Connection {
     }
 
     fn is_output_full(&mut self) -> bool {
-        self.session.out().len() > WRITE_MAX_BYTES
+        let part = self.shared.ledger.part();
+        self.session.out().len() > WRITE_MAX_BYTES.min(part)
+    }
+
+    /// Enters in the ledger what the client makes the session hold. One that holds more than its part is sent away: nobody else
+    /// can let go of it.
+    fn account(&mut self) {
+        let held = self.session.held();
+        self.bodies.set(held.bodies);
+        self.transactions.set(held.transactions);
+        self.output.set(self.session.out().memory());
+        let part = self.shared.ledger.part();
+        if held.total() > part && self.session.is_running() {
+            self.session.close_connection(self.shared.clock.now(), &holds_too_much(held, part));
+        }
     }
 
     async fn wait<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
@@ -223,12 +250,13 @@ impl Connection {
         let is_blocked = self.session.is_running() && self.has_published && self.alarms.borrow().is_raised();
         let waits = !self.full.is_empty();
         let paused = stop_by.is_some() || is_blocked || is_full || waits;
-        let written = wire.written;
+        let bytes_out = wire.bytes_out;
+        let deliver_below = WRITE_HIGH_BYTES.min(self.shared.ledger.part());
         let (events, taken) = (&mut self.events, &mut self.taken);
         let out = self.session.out();
         let ready = tokio::select! {
             biased;
-            ready = std::future::poll_fn(|cx| wire.poll(cx, out, paused, events, taken)) => Some(ready?),
+            ready = std::future::poll_fn(|cx| wire.poll(cx, out, deliver_below, paused, events, taken)) => Some(ready?),
             () = wait_for_room(&mut self.full), if waits => None,
             () = clock.wait_for(deadline) => None,
             _ = self.alarms.changed() => None,
@@ -239,7 +267,7 @@ impl Connection {
         };
         let now = self.shared.clock.now();
         // Nobody listens to it now, but a client that takes what is written is there.
-        if is_full && (wire.written != written || ready.as_ref().is_some_and(|ready| ready.drained)) {
+        if is_full && (wire.bytes_out != bytes_out || ready.as_ref().is_some_and(|ready| ready.drained)) {
             self.session.heard(now);
         }
         match ready {
@@ -278,6 +306,7 @@ impl Connection {
         if !self.session.outgoing().is_empty() {
             self.flush();
         }
+        self.account();
     }
 
     fn tick(&mut self, now: Time) {
@@ -432,6 +461,10 @@ impl Connection {
 
     /// Hands the session's work to the queues, and notes those that have too much already.
     fn flush(&mut self) {
+        if self.session.has_published() && !self.has_published {
+            self.has_published = true;
+            self.announce_block();
+        }
         let Some(vhost) = self.vhost.clone() else { return };
         let id = self.id();
         for (queue, command) in self.session.outgoing().take(id) {
@@ -441,10 +474,6 @@ impl Connection {
                 continue;
             };
             let is_publish = matches!(command, Command::Publish(..) | Command::PublishDedup(..));
-            if is_publish && !self.has_published {
-                self.has_published = true;
-                self.announce_block();
-            }
             if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command)) {
                 self.mailboxes.remove(queue);
                 self.confirm_undeliverable(command);
@@ -562,6 +591,16 @@ fn ack_timed_out(channel: u16, timeout_ms: u32) -> Exception {
     Exception::precondition_failed(text)
 }
 
+/// 506: a transaction, or bodies that never end.
+fn holds_too_much(held: Held, part: usize) -> Exception {
+    let Held { bodies, transactions } = held;
+    let text = format!(
+        "the connection's transactions ({transactions} bytes) and unfinished messages ({bodies} bytes) take more than the {part} \
+         bytes that there are for it"
+    );
+    Exception::new(ReplyCode::ResourceError, text)
+}
+
 /// Waits until none of them is full any more.
 async fn wait_for_room(full: &mut Vec<Mailbox>) {
     while let Some(mailbox) = full.last() {
@@ -590,7 +629,8 @@ impl<S: Stream> Wire<S> {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Output,
+        deliver_below: usize,
         paused: bool,
         events: &mut mpsc::UnboundedReceiver<Event>,
         taken: &mut Vec<Event>,
@@ -600,7 +640,7 @@ impl<S: Stream> Wire<S> {
         if had_output && self.poll_write(cx, out)?.is_ready() {
             done.drained = true;
         }
-        if out.len() < WRITE_HIGH_BYTES && events.poll_recv_many(cx, taken, EVENTS_MAX).is_ready() {
+        if out.len() < deliver_below && events.poll_recv_many(cx, taken, EVENTS_MAX).is_ready() {
             done.events = true;
         }
         if !paused && !self.eof && self.poll_read(cx)?.is_ready() {
@@ -610,21 +650,24 @@ impl<S: Stream> Wire<S> {
     }
 
     /// Ready when all is written.
-    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<Poll<()>, std::io::Error> {
-        while let Some(rest) = out.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match Pin::new(&mut self.stream).poll_write(cx, rest)? {
+    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Result<Poll<()>, std::io::Error> {
+        while !out.is_empty() {
+            let stream = Pin::new(&mut self.stream);
+            let run = out.run();
+            let written = if run.is_empty() {
+                let written = out.with_body_slices(|slices| stream.poll_write_vectored(cx, slices));
+                written.unwrap_or(Poll::Pending)
+            } else {
+                stream.poll_write(cx, run)
+            };
+            match written? {
                 Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
                 Poll::Ready(count) => {
-                    self.written += count;
+                    out.advance(count);
                     self.bytes_out += count as u64;
                 }
                 Poll::Pending => return Ok(Poll::Pending),
             }
-        }
-        self.written = 0;
-        out.clear();
-        if out.capacity() > BUFFER_KEEP_BYTES {
-            *out = Vec::new();
         }
         Ok(Poll::Ready(()))
     }
@@ -661,7 +704,7 @@ impl<S: Stream> Wire<S> {
     }
 
     /// Writes what is left, and that there is no more.
-    async fn finish(&mut self, out: &mut Vec<u8>) -> std::io::Result<()> {
+    async fn finish(&mut self, out: &mut Output) -> std::io::Result<()> {
         std::future::poll_fn(|cx| match self.poll_write(cx, out) {
             Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
             Ok(Poll::Pending) => Poll::Pending,

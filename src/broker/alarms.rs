@@ -18,6 +18,8 @@ const MEMORY_CLEAR_PERCENT: u64 = 95;
 /// has. What the allocator kept of an earlier backlog is used again, and waiting for it to go would be waiting for ever.
 /// It is no more than this because what a queue notes about a message can be twice the smallest message.
 const MESSAGES_PERCENT_MIN: u64 = 25;
+/// What is held for clients alone may come to this part of the memory limit: the rest is for messages.
+const HELD_PART: u64 = 2;
 /// Of the disk limit, in percent: where the alarm ends.
 const DISK_CLEAR_PERCENT: u64 = 105;
 
@@ -80,6 +82,14 @@ impl Limits {
         };
         let disk_free = config.data_dir.is_some().then_some(config.disk_free_limit).flatten();
         Self { memory: memory.filter(|bytes| *bytes > 0), disk_free }
+    }
+
+    /// How much of the memory limit may be held for clients alone, before it is anybody's message.
+    pub(super) const fn held_max(&self) -> Option<u64> {
+        match self.memory {
+            Some(limit) => Some(limit / HELD_PART),
+            None => None,
+        }
     }
 
     /// Which alarms there are after these readings, if there were `memory` and `disk` before.

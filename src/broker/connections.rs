@@ -1,11 +1,11 @@
 //! The way to a connection: its inbox, and what can be put there.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::overview::ConnectionOverview;
+use crate::ledger::{Kind, Ledger, Share};
 use crate::message::Message;
 use crate::queue::Delivery;
 use crate::session::direct_reply::{Address, ReplyConsumers};
@@ -56,24 +56,27 @@ pub struct ConnectionHandle {
     pub secret: u64,
     /// Its consumers that direct reply-to addresses name.
     reply_consumers: ReplyConsumers,
-    /// Bytes of direct replies in the inbox.
-    direct_bytes: Arc<AtomicUsize>,
+    ledger: Arc<Ledger>,
+    /// Direct replies in the inbox.
+    replies: Arc<Mutex<Share>>,
 }
 
 /// Direct replies have no queue to wait in. RabbitMQ gives no guarantee for them either: what a requester does not read is
-/// dropped above this many bytes.
+/// dropped above this many bytes, or above what one client may hold when that is less.
 const DIRECT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 impl ConnectionHandle {
-    /// The way to a connection with this inbox. Direct reply-to addresses that carry `secret` lead to `reply_consumers`.
+    /// The way to a connection with this inbox, whose direct replies are entered in the ledger. Direct reply-to addresses that carry `secret` lead to `reply_consumers`.
     #[must_use]
     pub fn new(
         events: mpsc::UnboundedSender<Event>,
         overview: Option<Arc<ConnectionOverview>>,
         secret: u64,
         reply_consumers: ReplyConsumers,
+        ledger: &Arc<Ledger>,
     ) -> Self {
-        Self { events, overview, secret, reply_consumers, direct_bytes: Arc::default() }
+        let replies = Arc::new(Mutex::new(Share::new(Arc::clone(ledger), Kind::Replies)));
+        Self { events, overview, secret, reply_consumers, ledger: Arc::clone(ledger), replies }
     }
 
     /// Asks the connection to close.
@@ -90,17 +93,27 @@ impl ConnectionHandle {
 
     /// Sends a direct reply.
     pub fn send_direct(&self, consumer: u32, message: Message) {
-        if self.direct_bytes.load(Ordering::Relaxed) > DIRECT_BYTES_MAX {
+        let mut replies = self.replies();
+        let bytes = replies.bytes() + message.encoded_len();
+        if bytes > DIRECT_BYTES_MAX.min(self.ledger.part()) && replies.bytes() > 0 {
             return;
         }
-        self.direct_bytes.fetch_add(message.encoded_len(), Ordering::Relaxed);
+        replies.set(bytes);
+        drop(replies);
         // A connection that is gone waits for no reply.
         let _ = self.events.send(Event::Direct(consumer, message));
     }
 
     /// A direct reply was taken out of the inbox.
     pub fn took_direct(&self, message: &Message) {
-        self.direct_bytes.fetch_sub(message.encoded_len(), Ordering::Relaxed);
+        let mut replies = self.replies();
+        let bytes = replies.bytes() - message.encoded_len();
+        replies.set(bytes);
+    }
+
+    /// A number that a panic left behind is as good as any.
+    fn replies(&self) -> MutexGuard<'_, Share> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -24,7 +24,8 @@ impl<'a> InternalConnection<'a> {
     pub fn new(shared: &'a Shared) -> Self {
         let id = shared.new_connection_id();
         let (sender, events) = mpsc::unbounded_channel();
-        shared.connections.insert(id, ConnectionHandle::new(sender, None, 0, ReplyConsumers::default()));
+        let handle = ConnectionHandle::new(sender, None, 0, ReplyConsumers::default(), &shared.ledger);
+        shared.connections.insert(id, handle);
         Self { shared, id, events, queues: Vec::new() }
     }
 

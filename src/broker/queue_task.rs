@@ -14,6 +14,7 @@ use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::removal::forget_queue;
 use super::shared::{Shared, Submitted, count_reason};
 use super::vhost::{QueueRecord, Vhost};
+use crate::ledger::{Kind, Share};
 use crate::queue::{
     Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Page, Publish, Queue, Range,
     Reply, StoreAppend, TimedOut,
@@ -42,6 +43,8 @@ pub(super) struct QueueTask {
     /// Those who wait for an answer that needs messages from the store, by ticket.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
     flow_control: FlowControl,
+    /// What the queue takes in memory, beside the bytes of its messages.
+    footprint: Share,
     /// What it has given to the store since it last waited for it.
     submitted: Submitted,
     /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
@@ -59,6 +62,7 @@ impl QueueTask {
     ) -> Self {
         let (effects, connections) = (Effects::default(), HashMap::new());
         let waiting = HashMap::new();
+        let footprint = Share::new(Arc::clone(&shared.ledger), Kind::Queues);
         Self {
             shared,
             vhost,
@@ -70,6 +74,7 @@ impl QueueTask {
             connections,
             waiting,
             flow_control: FlowControl::default(),
+            footprint,
             submitted: Submitted::default(),
             full: Vec::new(),
         }
@@ -133,6 +138,7 @@ impl QueueTask {
             self.take(now, mail, &mut replies);
         }
         self.queue.settle_batch(now, &mut self.effects);
+        self.footprint.set(self.queue.footprint());
         self.carry_out(None);
         replies.extend(self.late_replies());
         send_replies(replies);

@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use dashmap::DashMap;
 use tokio::sync::{Notify, watch};
 
-use super::alarms::Alarms;
+use super::alarms::{Alarms, Limits};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::vhost::Vhost;
 use crate::auth::{PatternError, Permission, Users};
 use crate::config::Config;
+use crate::ledger::Ledger;
 use crate::message::Position;
 use crate::queue::dead_letter::Reason;
 use crate::queue::{ConnectionId, Window};
@@ -43,6 +44,8 @@ pub struct Shared {
     pub vhosts: DashMap<String, Arc<Vhost>>,
     /// Open connections.
     pub connections: DashMap<ConnectionId, ConnectionHandle>,
+    /// What is in memory, by kind.
+    pub ledger: Arc<Ledger>,
     /// Counters.
     pub counters: Counters,
     /// What was opened, closed, made and deleted.
@@ -72,6 +75,7 @@ impl Shared {
         first_position: Position,
     ) -> Self {
         let users = RwLock::new(Users::new(config.loopback_users.clone()));
+        let ledger = Ledger::new(Limits::of(&config).held_max());
         Self {
             config,
             clock,
@@ -79,6 +83,7 @@ impl Shared {
             store_progress: Arc::default(),
             vhosts: DashMap::new(),
             connections: DashMap::new(),
+            ledger: Arc::new(ledger),
             counters: Counters::default(),
             totals: BrokerStatistics::new(clock.now()),
             alarms: watch::Sender::default(),

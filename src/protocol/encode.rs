@@ -8,7 +8,7 @@ use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::basic::{AMQPProperties, gen_properties};
 
 use super::frame::{FRAME_END, FRAME_OVERHEAD, FrameKind};
-use super::output::Output;
+use super::output::{LARGE_BODY_BYTES, Output, body_frame_head};
 use super::reply::ReplyCode;
 use crate::message::Message;
 
@@ -76,7 +76,7 @@ pub fn deliver(
     out.extend_from_slice(tag);
     out.extend_from_slice(&tag_and_bits(delivery_tag, u8::from(redelivered)));
     out.extend_from_slice(wire.names);
-    content(out, frame_max, channel, &wire);
+    content(out, frame_max, channel, &wire, message);
 }
 
 /// Appends basic.get-ok with its content; `message_count` is how many are left in the queue.
@@ -96,7 +96,7 @@ pub fn get_ok(
     out.extend_from_slice(&tag_and_bits(delivery_tag, u8::from(redelivered)));
     out.extend_from_slice(wire.names);
     out.extend_from_slice(&message_count.to_be_bytes());
-    content(out, frame_max, channel, &wire);
+    content(out, frame_max, channel, &wire, message);
 }
 
 /// Appends basic.return with its content. The text goes out as it is, cut to 255 bytes.
@@ -117,7 +117,7 @@ pub fn basic_return(
     out.extend_from_slice(&[code1, code0, text.len() as u8]);
     out.extend_from_slice(text);
     out.extend_from_slice(wire.names);
-    content(out, frame_max, channel, &wire);
+    content(out, frame_max, channel, &wire, message);
 }
 
 /// Appends basic.ack: a publisher confirm.
@@ -172,13 +172,14 @@ fn settle(out: &mut Output, channel: u16, method: u8, delivery_tag: u64, bits: u
 /// Makes room for a method with its content; a body in several frames may need a little more.
 #[inline]
 fn reserve(out: &mut Output, method_bytes: usize, wire: &Wire<'_>) {
-    let content_bytes = CONTENT_HEAD + wire.properties.len() + wire.body.len();
+    let body_bytes = if wire.body.len() < LARGE_BODY_BYTES { wire.body.len() } else { 0 };
+    let content_bytes = CONTENT_HEAD + wire.properties.len() + body_bytes;
     out.reserve(method_bytes + content_bytes + 3 * FRAME_OVERHEAD);
 }
 
 /// Appends what ends a method frame, the content's header and its body.
 #[inline]
-fn content(out: &mut Output, frame_max: u32, channel: u16, wire: &Wire<'_>) {
+fn content(out: &mut Output, frame_max: u32, channel: u16, wire: &Wire<'_>, message: &Message) {
     let header_bytes = CONTENT_HEAD + wire.properties.len();
     let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Header, channel, header_bytes);
     out.extend_from_slice(&[FRAME_END, k, c1, c0, s3, s2, s1, s0, 0, BASIC, 0, 0]);
@@ -186,9 +187,14 @@ fn content(out: &mut Output, frame_max: u32, channel: u16, wire: &Wire<'_>) {
     out.extend_from_slice(wire.properties);
     // The method's and this one.
     out.frames += 2;
+    if wire.body.len() >= LARGE_BODY_BYTES {
+        out.push(FRAME_END);
+        out.push_body(channel, body_bytes_max(frame_max), message.clone());
+        return;
+    }
     for piece in wire.body.chunks(body_bytes_max(frame_max)) {
         out.frames += 1;
-        let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Body, channel, piece.len());
+        let [k, c1, c0, s3, s2, s1, s0] = body_frame_head(channel, piece.len());
         out.extend_from_slice(&[FRAME_END, k, c1, c0, s3, s2, s1, s0]);
         out.extend_from_slice(piece);
     }

@@ -547,7 +547,7 @@ proptest! {
         let (exchange, routing_key) = (name(message.exchange()), name(message.routing_key()));
         let consumer_tag = tag.as_str().into();
         let deliver = basic::Deliver { consumer_tag, delivery_tag, redelivered, exchange, routing_key };
-        check_content(&out, frame_max, channel, basic::AMQPMethod::Deliver(deliver), &message);
+        check_content(&mut out, frame_max, channel, basic::AMQPMethod::Deliver(deliver), &message);
     }
 
     #[test]
@@ -560,7 +560,7 @@ proptest! {
         encode::get_ok(&mut out, frame_max, channel, delivery_tag, redelivered, message_count, &message);
         let (exchange, routing_key) = (name(message.exchange()), name(message.routing_key()));
         let get_ok = basic::GetOk { delivery_tag, redelivered, exchange, routing_key, message_count };
-        check_content(&out, frame_max, channel, basic::AMQPMethod::GetOk(get_ok), &message);
+        check_content(&mut out, frame_max, channel, basic::AMQPMethod::GetOk(get_ok), &message);
     }
 
     #[test]
@@ -570,7 +570,7 @@ proptest! {
         let (exchange, routing_key) = (name(message.exchange()), name(message.routing_key()));
         let reply_text = text.as_str().into();
         let returned = basic::Return { reply_code: 312, reply_text, exchange, routing_key };
-        check_content(&out, frame_max, 7, basic::AMQPMethod::Return(returned), &message);
+        check_content(&mut out, frame_max, 7, basic::AMQPMethod::Return(returned), &message);
     }
 
     #[test]
@@ -594,7 +594,7 @@ proptest! {
             AMQPFrame::Heartbeat,
             AMQPFrame::Method(channel, class),
         ];
-        prop_assert_eq!(frames(&out, FRAME_MAX), expected);
+        prop_assert_eq!(frames(&out.take(), FRAME_MAX), expected);
         prop_assert_eq!(out.frames, 4);
     }
 }
@@ -611,7 +611,7 @@ fn bodies_are_split_where_the_frame_is_full() {
         let message = Message::new(Parts { properties: &[0, 0], body: &body, ..Parts::default() });
         let mut out = Output::default();
         encode::deliver(&mut out, 4096, 1, b"c", 1, false, &message);
-        let frames = frames(&out, 4096);
+        let frames = frames(&out.take(), 4096);
         assert_eq!((frames.len(), out.frames), (2 + pieces, 2 + pieces as u64), "{length}");
         let first = frames.get(2).map_or(0, |frame| match frame {
             AMQPFrame::Body(_, piece) => piece.len(),
@@ -627,7 +627,7 @@ fn without_a_frame_max_a_body_is_one_frame() {
     let message = Message::new(Parts { properties: &[0, 0], body: &body, ..Parts::default() });
     let mut out = Output::default();
     encode::deliver(&mut out, 0, 1, b"c", 1, false, &message);
-    assert_eq!(frames(&out, 0).len(), 3);
+    assert_eq!(frames(&out.take(), 0).len(), 3);
 }
 
 #[test]
@@ -636,7 +636,7 @@ fn texts_too_long_for_the_wire_are_cut() {
     let mut out = Output::default();
     encode::deliver(&mut out, FRAME_MAX, 1, &[b'c'; 300], 1, false, &message);
     encode::basic_return(&mut out, FRAME_MAX, 1, ReplyCode::NoRoute, &"t".repeat(300), &message);
-    assert_eq!(frames(&out, FRAME_MAX).len(), 4);
+    assert_eq!(frames(&out.take(), FRAME_MAX).len(), 4);
 }
 
 #[test]

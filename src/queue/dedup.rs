@@ -102,6 +102,13 @@ impl DedupState {
         self.publishers.advance(sequence, durable, records);
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn footprint(&self) -> usize {
+        let fingerprints: usize = self.windows.values().map(|window| window.known.capacity()).sum();
+        // Each stands in the set, with a byte of its own there, and in a run.
+        fingerprints * (2 * size_of::<Fingerprint>() + 1) + self.publishers.footprint()
+    }
+
     #[cfg(test)]
     pub(super) fn count(&self, scope: &str) -> usize {
         self.windows.get(scope).map_or(0, |window| window.known.len())
@@ -207,6 +214,9 @@ fn run_key(scope: &str, number: u64) -> Vec<u8> {
     [&[WINDOW], scope.as_bytes(), &number.to_be_bytes()].concat()
 }
 
+/// What a publisher takes, about: its state and its place in two maps.
+const PUBLISHER_BYTES: usize = 256;
+
 /// How far each publisher got.
 #[derive(Debug, Default)]
 struct Publishers {
@@ -224,6 +234,10 @@ struct State {
 }
 
 impl Publishers {
+    fn footprint(&self) -> usize {
+        self.states.len() * PUBLISHER_BYTES
+    }
+
     fn restore(&mut self, id: &[u8], value: &[u8]) -> Option<()> {
         let ([epoch, last, used], []) = value.as_chunks::<8>() else { return None };
         let [epoch, last, used] = [epoch, last, used].map(|number| u64::from_be_bytes(*number));

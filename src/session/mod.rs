@@ -11,7 +11,7 @@
 //! Invariants: a channel exception closes one channel, a connection exception this connection; input never panics and
 //! never makes the session hold more than its [`Limits`] allow; delivery tags are given out in wire order.
 //!
-//! The lowest files are the vocabulary: `request`, `exception`, `config`, `consumer`, `transaction`, `report`. Above it are the
+//! The lowest files are the vocabulary: `request`, `exception`, `config`, `consumer`, `transaction`, `held`, `report`. Above it are the
 //! parts, each with a small state of its own: `tags`, `confirms`, `outgoing`, `direct_reply`. On top is `machine`, which alone
 //! knows them all.
 
@@ -22,6 +22,7 @@ mod consumer;
 pub mod direct_reply;
 mod exception;
 mod headers;
+mod held;
 mod machine;
 mod names;
 pub mod outgoing;
@@ -37,6 +38,7 @@ pub use config::{Limits, SessionConfig, Tuned};
 pub use consumer::{AckPolicy, NewConsumer};
 pub use exception::Exception;
 pub use headers::PropertySource;
+pub use held::Held;
 pub use machine::{Received, Session, publication};
 pub use report::{ChannelMode, ChannelNumbers, ChannelReport, SessionCounters};
 pub use request::{ChannelRequest, Request};

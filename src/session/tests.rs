@@ -62,7 +62,7 @@ fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
 fn encoded(channel: u16, method: AMQPClass) -> Vec<u8> {
     let mut out = crate::protocol::Output::default();
     encode::method(&mut out, channel, method);
-    out.to_vec()
+    out.take()
 }
 
 fn header(channel: u16, properties: &[u8], body_bytes: usize) -> Vec<u8> {

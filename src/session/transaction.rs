@@ -18,6 +18,34 @@ pub struct TxWork {
     pub consumed: usize,
     /// A queue refused a publish of the commit that is under way.
     pub refused: bool,
+    /// What all of it takes, in bytes.
+    bytes: usize,
+}
+
+impl TxWork {
+    /// Adds a publish; tells how many bytes it takes.
+    pub fn publish(&mut self, publish: TxPublish) -> usize {
+        let queues = size_of_val(publish.queues.as_slice());
+        let bytes = size_of::<TxPublish>() + queues + publish.message.encoded_len();
+        self.bytes += bytes;
+        self.publishes.push(publish);
+        bytes
+    }
+
+    /// Adds a settled message; tells how many bytes it takes.
+    pub fn settle(&mut self, queue: QueueId, verb: Settlement, handle: Handle) -> usize {
+        let settle = (queue, verb, handle);
+        let bytes = size_of_val(&settle);
+        self.bytes += bytes;
+        self.settles.push(settle);
+        bytes
+    }
+
+    /// What all of it takes, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// A publish within a transaction.

@@ -11,11 +11,12 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
     ("statistics", &["time"]),
+    ("ledger", &[]),
     ("message", &["time"]),
     ("protocol", &["time", "message"]),
     ("dedup", &["time", "message", "protocol"]),
@@ -31,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
         &[
             "time",
             "statistics",
+            "ledger",
             "telemetry",
             "config",
             "message",
@@ -49,6 +51,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
         &[
             "time",
             "statistics",
+            "ledger",
             "telemetry",
             "config",
             "message",
@@ -67,6 +70,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
         &[
             "time",
             "statistics",
+            "ledger",
             "telemetry",
             "config",
             "message",
@@ -84,7 +88,8 @@ const LAYERS: [(&str, &[&str]); 18] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "cli"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 12] = [
+const SYNC: [&str; 13] = [
+    "ledger",
     "pattern",
     "time",
     "statistics",

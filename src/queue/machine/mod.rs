@@ -5,6 +5,7 @@ mod dead_lettering;
 mod deduplicating;
 mod delivering;
 mod expiring;
+mod footprint;
 mod lifecycle;
 mod memory;
 #[cfg(test)]

@@ -37,6 +37,12 @@ impl Level {
         self.front.is_empty() && self.segments.is_empty()
     }
 
+    /// Bytes of memory that it takes, without those of its messages.
+    pub(in crate::queue) fn footprint(&self) -> usize {
+        let entries = self.front.capacity() + self.back.capacity();
+        entries * size_of::<Entry>() + self.segments.capacity() * size_of::<Segment>()
+    }
+
     pub(in crate::queue) fn has_segments(&self) -> bool {
         !self.segments.is_empty()
     }

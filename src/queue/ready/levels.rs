@@ -35,6 +35,11 @@ impl Ready {
         self.len
     }
 
+    /// Bytes of memory that it takes, without those of its messages.
+    pub(in crate::queue) fn footprint(&self) -> usize {
+        self.levels.iter().map(Level::footprint).sum()
+    }
+
     pub(in crate::queue) const fn is_empty(&self) -> bool {
         self.len == 0
     }

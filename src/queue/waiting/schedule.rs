@@ -41,6 +41,11 @@ impl Schedule {
         self.len
     }
 
+    /// Bytes of memory that it takes, without those of its messages.
+    pub(in crate::queue) fn footprint(&self) -> usize {
+        self.near.len() * size_of::<((Time, Position), Entry)>() + self.far.len() * size_of::<Segment>()
+    }
+
     /// Takes over the messages that an earlier run left. When each is due is known only once it is read.
     pub(in crate::queue) fn restore(&mut self, segments: Vec<RecoveredSegment>) {
         let mut merged: Vec<RecoveredSegment> = Vec::new();

@@ -15,6 +15,7 @@ use crate::dedup::ExchangeDedup;
 use crate::message::{MessageBlock, QueueId, Slot};
 use crate::queue::ChannelPrefetch;
 use crate::session::confirms::Confirms;
+use crate::session::held::Held;
 use crate::session::tags::DeliveryTags;
 use crate::session::transaction::TxWork;
 use crate::statistics::{ChannelCounters, ExchangeCounters, ExchangeStatistics};
@@ -36,6 +37,8 @@ pub(super) enum Incoming {
 pub(super) struct Body {
     pub(super) expected: u64,
     pub(super) received: u64,
+    /// Bytes of memory that the assembly takes.
+    pub(super) room: usize,
     /// The message so far, once it is known not to fit one frame.
     pub(super) assembly: Option<(MessageBlock, Slot)>,
 }
@@ -145,6 +148,16 @@ impl Channel {
     pub(super) fn note(&mut self, noted: &mut Vec<u16>) {
         if !std::mem::replace(&mut self.is_noted, true) {
             noted.push(self.number);
+        }
+    }
+
+    /// Gives up what it holds: the body under way and the transaction.
+    pub(super) fn let_go(&mut self, held: &mut Held) {
+        if let Incoming::Body(body) = std::mem::take(&mut self.incoming) {
+            held.bodies -= body.room;
+        }
+        if let Mode::Transaction(work) = &mut self.mode {
+            held.transactions -= std::mem::take(work).bytes();
         }
     }
 

@@ -8,6 +8,7 @@ use crate::queue::ConnectionId;
 use crate::session::access::Access;
 use crate::session::config::Limits;
 use crate::session::exception::Exception;
+use crate::session::held::Held;
 use crate::session::outgoing::Outgoing;
 use crate::session::report::SessionCounters;
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
@@ -25,6 +26,9 @@ pub(super) struct Connection {
     pub(super) limits: Limits,
     pub(super) out: Output,
     pub(super) outgoing: Outgoing,
+    pub(super) held: Held,
+    /// Whether the client ever began a publish.
+    pub(super) has_published: bool,
     pub(super) scratch: RouteScratch,
     pub(super) counters: SessionCounters,
     /// What passed through exchanges since the last report.
@@ -45,6 +49,8 @@ impl Connection {
             limits,
             out: Output::default(),
             outgoing: Outgoing::default(),
+            held: Held::default(),
+            has_published: false,
             scratch: RouteScratch::default(),
             counters: SessionCounters::default(),
             exchanges_counted: Vec::new(),

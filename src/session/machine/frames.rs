@@ -242,6 +242,7 @@ impl Session {
             return;
         };
         channel.take_counted(&mut self.connection);
+        channel.let_go(&mut self.connection.held);
         for queue in std::mem::take(&mut channel.queues) {
             let command = Command::ChannelGone(self.connection.id, number, ending);
             self.connection.outgoing.command(queue, command);

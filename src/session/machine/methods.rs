@@ -43,7 +43,7 @@ impl Channel {
     fn handle(&mut self, connection: &mut Connection, method: Method<'_>) -> Outcome {
         match method {
             Method::Publish { exchange, routing_key, mandatory, immediate } => {
-                self.publish_method(PublishMethod { exchange, routing_key, mandatory, immediate })?;
+                self.publish_method(connection, PublishMethod { exchange, routing_key, mandatory, immediate })?;
                 Ok(Handled::Done)
             }
             Method::Ack { delivery_tag, multiple } => {
@@ -210,14 +210,14 @@ impl Channel {
                 self.answer(connection, AMQPClass::Tx(tx::AMQPMethod::SelectOk(tx::SelectOk {})))
             }
             tx::AMQPMethod::Commit(_) => {
-                let work = self.take_transaction()?;
+                let work = self.take_transaction(connection)?;
                 self.tags.commit();
                 self.return_unroutable_of(connection, &work);
                 self.give_credit_back(connection, work.consumed);
                 Ok(Handled::Request(ChannelRequest::TxCommit(work)))
             }
             tx::AMQPMethod::Rollback(_) => {
-                self.take_transaction()?;
+                self.take_transaction(connection)?;
                 self.tags.rollback();
                 self.answer(connection, AMQPClass::Tx(tx::AMQPMethod::RollbackOk(tx::RollbackOk {})))
             }
@@ -225,9 +225,12 @@ impl Channel {
         }
     }
 
-    fn take_transaction(&mut self) -> Result<TxWork, Exception> {
+    fn take_transaction(&mut self, connection: &mut Connection) -> Result<TxWork, Exception> {
         match &mut self.mode {
-            Mode::Transaction(work) => Ok(std::mem::take(work)),
+            Mode::Transaction(work) => {
+                connection.held.transactions -= work.bytes();
+                Ok(std::mem::take(work))
+            }
             _ => Err(Exception::precondition_failed("channel is not transactional")),
         }
     }

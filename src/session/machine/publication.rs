@@ -76,7 +76,7 @@ impl Publisher<'_> {
         connection.topology = self.topology;
         let mut channel = Channel::new(CHANNEL, 1);
         channel.mode = Mode::Confirm(Confirms::new(1));
-        channel.publish_method(PublishMethod {
+        channel.publish_method(&mut connection, PublishMethod {
             exchange: message.exchange.as_bytes(),
             routing_key: message.routing_key.as_bytes(),
             mandatory: false,

@@ -40,7 +40,12 @@ pub(super) struct PublishMethod<'a> {
 }
 
 impl Channel {
-    pub(super) fn publish_method(&mut self, method: PublishMethod<'_>) -> Result<(), Exception> {
+    pub(super) fn publish_method(
+        &mut self,
+        connection: &mut Connection,
+        method: PublishMethod<'_>,
+    ) -> Result<(), Exception> {
+        connection.has_published = true;
         if method.immediate {
             return Err(Exception::not_implemented("immediate=true"));
         }
@@ -108,11 +113,11 @@ impl Channel {
         if body.received == 0 && received == body.expected {
             return self.complete(connection, Completed::Whole(payload));
         }
-        self.assemble(payload);
+        self.assemble(connection, payload);
         self.complete_if_assembled(connection)
     }
 
-    fn assemble(&mut self, payload: &[u8]) {
+    fn assemble(&mut self, connection: &mut Connection, payload: &[u8]) {
         let Incoming::Body(body) = &mut self.incoming else { return };
         let (target, properties) = (&self.target, &self.properties);
         let (block, _) = body.assembly.get_or_insert_with(|| {
@@ -123,6 +128,7 @@ impl Channel {
         });
         block.extend_body(payload);
         body.received += payload.len() as u64;
+        connection.held.bodies += block.capacity() - std::mem::replace(&mut body.room, block.capacity());
     }
 
     fn complete_if_assembled(&mut self, connection: &mut Connection) -> Result<(), Exception> {
@@ -131,6 +137,7 @@ impl Channel {
             return Ok(());
         }
         let Some((block, slot)) = body.assembly.take() else { return Ok(()) };
+        connection.held.bodies -= std::mem::take(&mut body.room);
         let slot = block.end(slot);
         let message = block.finish().message(slot);
         self.complete(connection, Completed::Assembled(message))
@@ -527,13 +534,15 @@ fn deliver_now_and_delayed(
     for (queues, content, envelope) in copies {
         let envelope = Envelope { sequence, ..envelope };
         match (&mut *mode, &dedup_keys) {
-            (Mode::Transaction(work), _) => work.publishes.push(TxPublish {
-                queues: queues.to_vec(),
-                message: into_message(content).for_queues(queues.len()),
-                envelope,
-                dedup_keys: dedup_keys.clone(),
-                mandatory: false,
-            }),
+            (Mode::Transaction(work), _) => {
+                connection.held.transactions += work.publish(TxPublish {
+                    queues: queues.to_vec(),
+                    message: into_message(content).for_queues(queues.len()),
+                    envelope,
+                    dedup_keys: dedup_keys.clone(),
+                    mandatory: false,
+                });
+            }
             (_, None) => connection.outgoing.publish(queues, content, envelope),
             (_, Some(keys)) => connection.outgoing.publish_dedup(queues, content, envelope, keys),
         }
@@ -554,7 +563,8 @@ fn deliver_to_queues(
 ) -> bool {
     if let Mode::Transaction(work) = mode {
         let message = into_message(content).for_queues(route.len());
-        work.publishes.push(TxPublish { queues: route.to_vec(), message, envelope, dedup_keys, mandatory });
+        let publish = TxPublish { queues: route.to_vec(), message, envelope, dedup_keys, mandatory };
+        connection.held.transactions += work.publish(publish);
         return false;
     }
     let returns = route.is_empty() && mandatory;

@@ -13,6 +13,7 @@ use crate::queue::ConnectionId;
 use crate::session::config::{Limits, SessionConfig};
 use crate::session::consumer::SessionConsumer;
 use crate::session::direct_reply::ReplyConsumers;
+use crate::session::held::Held;
 use crate::session::outgoing::Outgoing;
 use crate::session::report::SessionCounters;
 use crate::session::request::Request;
@@ -167,6 +168,18 @@ impl Session {
     /// Work for queues.
     pub const fn outgoing(&mut self) -> &mut Outgoing {
         &mut self.connection.outgoing
+    }
+
+    /// What the client makes it hold now.
+    #[must_use]
+    pub const fn held(&self) -> Held {
+        self.connection.held
+    }
+
+    /// Whether the client ever began a publish.
+    #[must_use]
+    pub const fn has_published(&self) -> bool {
+        self.connection.has_published
     }
 
     /// Takes what was counted since the last call, up to the last report of each channel, and of channels that are gone.

@@ -30,7 +30,7 @@ impl Channel {
             tags.settle_in_transaction(tag, span, |tagged| {
                 *sum += 1;
                 work.consumed += usize::from(tagged.consumed);
-                work.settles.push((tagged.queue, verb, tagged.handle));
+                connection.held.transactions += work.settle(tagged.queue, verb, tagged.handle);
             })
         } else {
             tags.settle(tag, span, |tagged| {

@@ -1,0 +1,217 @@
+//! What the broker keeps in memory, by kind: one ledger, which whoever keeps something enters it in.
+//!
+//! Figures are what the allocator was asked for where that is known, and estimates where many small things make up one
+//! that is counted (a binding, a consumer). Resident memory is more than their sum: the allocator's own, code, and the
+//! storage engine's tables.
+//!
+//! Of what clients make the broker *hold* for them alone (bodies that are not all there, transactions, answers that they do
+//! not read) each gets a part of what is left, so that nobody can use it up: with `n` clients that want all they can get, each
+//! comes to `4 / (4 n + 1)` of the whole. That is how switches share their buffers among ports (Choudhury and Hahne, Dynamic
+//! Queue Length Thresholds for Shared-Memory Packet Switches, 1998).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What memory is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Bodies of messages that are being received.
+    Bodies,
+    /// Messages and acks of transactions that are not committed.
+    Transactions,
+    /// What is to be written to sockets.
+    Output,
+    /// Direct replies that wait for their connection.
+    Replies,
+    /// What was read from sockets and is not yet a whole frame.
+    Input,
+    /// Queues, with what they note about their messages, their consumers, and the keys by which they know duplicates.
+    Queues,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::Bodies, Self::Transactions, Self::Output, Self::Replies, Self::Input, Self::Queues];
+
+    /// Its name in figures.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bodies => "unfinished_bodies",
+            Self::Transactions => "transactions",
+            Self::Output => "output_buffers",
+            Self::Replies => "direct_replies",
+            Self::Input => "input_buffers",
+            Self::Queues => "queues",
+        }
+    }
+
+    /// Whether it is held for one client alone.
+    const fn is_held(self) -> bool {
+        matches!(self, Self::Bodies | Self::Transactions | Self::Output | Self::Replies)
+    }
+}
+
+/// How many times what is left a client may hold.
+const PART_OF_THE_REST: usize = 4;
+/// What a client may hold in any case: a frame of the default size.
+const PART_MIN_BYTES: usize = 128 * 1024;
+
+/// Bytes by kind.
+#[derive(Debug)]
+pub struct Ledger {
+    bytes: [AtomicUsize; Kind::ALL.len()],
+    /// Bytes of all kinds that are held for clients.
+    held: AtomicUsize,
+    /// How many those may come to.
+    held_max: usize,
+}
+
+impl Default for Ledger {
+    /// One without a limit.
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Ledger {
+    /// An empty ledger. What is held for clients stays below `held_max` bytes, but for [the least that each may
+    /// hold](Self::part).
+    #[must_use]
+    pub fn new(held_max: Option<u64>) -> Self {
+        let held_max = held_max.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        Self { bytes: Default::default(), held: AtomicUsize::new(0), held_max }
+    }
+
+    /// Bytes of one kind.
+    #[must_use]
+    pub fn bytes(&self, kind: Kind) -> usize {
+        self.place(kind).load(Ordering::Relaxed)
+    }
+
+    /// Bytes of all kinds.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        Kind::ALL.into_iter().map(|kind| self.bytes(kind)).sum()
+    }
+
+    /// How many bytes one client may make the broker hold now; at least a frame of the default size.
+    #[must_use]
+    pub fn part(&self) -> usize {
+        let left = self.held_max.saturating_sub(self.held.load(Ordering::Relaxed));
+        left.saturating_mul(PART_OF_THE_REST).max(PART_MIN_BYTES)
+    }
+
+    fn place(&self, kind: Kind) -> &AtomicUsize {
+        let [bodies, transactions, output, replies, input, queues] = &self.bytes;
+        match kind {
+            Kind::Bodies => bodies,
+            Kind::Transactions => transactions,
+            Kind::Output => output,
+            Kind::Replies => replies,
+            Kind::Input => input,
+            Kind::Queues => queues,
+        }
+    }
+
+    /// What was `before` is `after` now. Wraps on the way, as many such changes at once may.
+    fn change(&self, kind: Kind, before: usize, after: usize) {
+        let difference = after.wrapping_sub(before);
+        self.place(kind).fetch_add(difference, Ordering::Relaxed);
+        if kind.is_held() {
+            self.held.fetch_add(difference, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What one keeper has in the ledger, of one kind; taken out when it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    ledger: Arc<Ledger>,
+    kind: Kind,
+    bytes: usize,
+}
+
+impl Share {
+    /// A share of nothing yet.
+    #[must_use]
+    pub const fn new(ledger: Arc<Ledger>, kind: Kind) -> Self {
+        Self { ledger, kind, bytes: 0 }
+    }
+
+    /// Enters how many bytes it is now. Costs nothing if that is what it was.
+    #[inline]
+    pub fn set(&mut self, bytes: usize) {
+        if bytes != self.bytes {
+            self.ledger.change(self.kind, self.bytes, bytes);
+            self.bytes = bytes;
+        }
+    }
+
+    /// How many bytes it is.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_come_and_go() {
+        let ledger = Arc::new(Ledger::default());
+        let mut bodies = Share::new(Arc::clone(&ledger), Kind::Bodies);
+        let mut queues = Share::new(Arc::clone(&ledger), Kind::Queues);
+        bodies.set(100);
+        bodies.set(70);
+        queues.set(5);
+        assert_eq!([Kind::Bodies, Kind::Queues, Kind::Output].map(|kind| ledger.bytes(kind)), [70, 5, 0]);
+        assert_eq!((ledger.total(), ledger.held.load(Ordering::Relaxed)), (75, 70));
+        drop(bodies);
+        drop(queues);
+        assert_eq!((ledger.total(), ledger.held.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn clients_that_want_all_get_equal_parts_and_never_more_than_there_is() {
+        const MAX: usize = 100 << 20;
+        for clients in 1..40 {
+            let ledger = Arc::new(Ledger::new(Some(MAX as u64)));
+            let kinds = [Kind::Bodies, Kind::Transactions, Kind::Output, Kind::Replies];
+            let mut shares: Vec<_> = (0..clients)
+                .map(|client| Share::new(Arc::clone(&ledger), kinds[client % kinds.len()]))
+                .collect();
+            let mut grew = true;
+            while grew {
+                grew = false;
+                for share in &mut shares {
+                    if share.bytes() + 1000 <= ledger.part() {
+                        share.set(share.bytes() + 1000);
+                        grew = true;
+                    }
+                }
+            }
+            let fair = 4 * MAX / (4 * clients + 1);
+            for share in &shares {
+                assert!(share.bytes().abs_diff(fair) < fair / 20, "{clients}: {} of {fair}", share.bytes());
+            }
+            assert!(ledger.total() <= MAX, "{clients}");
+        }
+    }
+
+    #[test]
+    fn everybody_may_hold_a_frame() {
+        let ledger = Arc::new(Ledger::new(Some(0)));
+        assert_eq!(ledger.part(), PART_MIN_BYTES);
+        assert_eq!(Ledger::default().part(), usize::MAX);
+    }
+}

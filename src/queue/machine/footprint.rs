@@ -1,0 +1,28 @@
+//! How much memory a queue takes beside the bytes of its messages.
+
+use super::queue::Queue;
+use crate::queue::attempts::Attempts;
+use crate::queue::entry::Entry;
+use crate::queue::unacked::Unacked;
+
+/// A queue with nothing in it, its task and its mailbox included (measured: 100,000 of them).
+const QUEUE_BYTES: usize = 4096;
+/// A consumer, and what its place in turn costs.
+const CONSUMER_BYTES: usize = 512;
+/// What an entry of a hash table or a tree takes beside its value.
+const LINK_BYTES: usize = 48;
+
+impl Queue {
+    /// Bytes of memory that it takes without those of its messages: an estimate, by what it has how many of.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        QUEUE_BYTES
+            + self.consumers.len() * CONSUMER_BYTES
+            + self.ready.footprint()
+            + self.unacked.len() * (size_of::<Unacked>() + LINK_BYTES)
+            + self.waiting.len() * (size_of::<Entry>() + LINK_BYTES)
+            + self.schedule.footprint()
+            + self.attempts.len() * (size_of::<Attempts>() + LINK_BYTES)
+            + self.dedup.footprint()
+    }
+}
