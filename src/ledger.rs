@@ -5,12 +5,12 @@
 //! storage engine's tables.
 //!
 //! Of what clients make the broker *hold* for them alone (bodies that are not all there, transactions, answers that they do
-//! not read) each gets a part of what is left, so that nobody can use it up: with `n` clients that want all they can get, each
+//! not read, messages that they do not ack) each gets a part of what is left, so that nobody can use it up: with `n` clients that want all they can get, each
 //! comes to `4 / (4 n + 1)` of the whole. That is how switches share their buffers among ports (Choudhury and Hahne, Dynamic
 //! Queue Length Thresholds for Shared-Memory Packet Switches, 1998).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What memory is kept for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,29 @@ pub enum Kind {
     Replies,
     /// What was read from sockets and is not yet a whole frame.
     Input,
+    /// What is noted about messages that clients have yet to ack, by their channels and their queues.
+    Deliveries,
+    /// Connections, their channels and consumers.
+    Clients,
+    /// Exchanges, bindings, and the names of queues.
+    Definitions,
     /// Queues, with what they note about their messages, their consumers, and the keys by which they know duplicates.
     Queues,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Bodies, Self::Transactions, Self::Output, Self::Replies, Self::Input, Self::Queues];
+    pub const ALL: [Self; 9] = [
+        Self::Bodies,
+        Self::Transactions,
+        Self::Output,
+        Self::Replies,
+        Self::Input,
+        Self::Deliveries,
+        Self::Clients,
+        Self::Definitions,
+        Self::Queues,
+    ];
 
     /// Its name in figures.
     #[must_use]
@@ -43,13 +58,16 @@ impl Kind {
             Self::Output => "output_buffers",
             Self::Replies => "direct_replies",
             Self::Input => "input_buffers",
+            Self::Deliveries => "deliveries",
+            Self::Clients => "clients",
+            Self::Definitions => "definitions",
             Self::Queues => "queues",
         }
     }
 
     /// Whether it is held for one client alone.
     const fn is_held(self) -> bool {
-        matches!(self, Self::Bodies | Self::Transactions | Self::Output | Self::Replies)
+        matches!(self, Self::Bodies | Self::Transactions | Self::Output | Self::Replies | Self::Deliveries)
     }
 }
 
@@ -58,14 +76,21 @@ const PART_OF_THE_REST: usize = 4;
 /// What a client may hold in any case: a frame of the default size.
 const PART_MIN_BYTES: usize = 128 * 1024;
 
+/// Of the memory limit, what may be held for clients alone: the rest is for messages.
+const HELD_PART: usize = 2;
+/// Of the memory limit, what a kind may take when memory is short: beyond, there is no more of it.
+const KIND_PART: usize = 4;
+
 /// Bytes by kind.
 #[derive(Debug)]
 pub struct Ledger {
     bytes: [AtomicUsize; Kind::ALL.len()],
     /// Bytes of all kinds that are held for clients.
     held: AtomicUsize,
-    /// How many those may come to.
-    held_max: usize,
+    /// The memory limit.
+    limit: usize,
+    /// Whether the process is above it.
+    is_short: AtomicBool,
 }
 
 impl Default for Ledger {
@@ -76,12 +101,23 @@ impl Default for Ledger {
 }
 
 impl Ledger {
-    /// An empty ledger. What is held for clients stays below `held_max` bytes, but for [the least that each may
-    /// hold](Self::part).
+    /// An empty ledger of a process that is to stay below so many bytes of memory. What is held for clients stays below half of
+    /// that, but for [the least that each may hold](Self::part).
     #[must_use]
-    pub fn new(held_max: Option<u64>) -> Self {
-        let held_max = held_max.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-        Self { bytes: Default::default(), held: AtomicUsize::new(0), held_max }
+    pub fn new(memory_limit: Option<u64>) -> Self {
+        let limit = memory_limit.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        Self { bytes: Default::default(), held: AtomicUsize::new(0), limit, is_short: AtomicBool::new(false) }
+    }
+
+    /// Notes whether the process is above its memory limit.
+    pub fn set_short(&self, is_short: bool) {
+        self.is_short.store(is_short, Ordering::Relaxed);
+    }
+
+    /// Whether there may be no more of a kind: memory is short, and this takes a quarter of it or more.
+    #[must_use]
+    pub fn refuses(&self, kind: Kind) -> bool {
+        self.is_short.load(Ordering::Relaxed) && self.bytes(kind) >= self.limit / KIND_PART
     }
 
     /// Bytes of one kind.
@@ -99,18 +135,25 @@ impl Ledger {
     /// How many bytes one client may make the broker hold now; at least a frame of the default size.
     #[must_use]
     pub fn part(&self) -> usize {
-        let left = self.held_max.saturating_sub(self.held.load(Ordering::Relaxed));
+        if self.limit == usize::MAX {
+            return usize::MAX;
+        }
+        let left = (self.limit / HELD_PART).saturating_sub(self.held.load(Ordering::Relaxed));
         left.saturating_mul(PART_OF_THE_REST).max(PART_MIN_BYTES)
     }
 
     fn place(&self, kind: Kind) -> &AtomicUsize {
-        let [bodies, transactions, output, replies, input, queues] = &self.bytes;
+        let [bodies, transactions, output, replies, input, deliveries, clients, definitions, queues] =
+            &self.bytes;
         match kind {
             Kind::Bodies => bodies,
             Kind::Transactions => transactions,
             Kind::Output => output,
             Kind::Replies => replies,
             Kind::Input => input,
+            Kind::Deliveries => deliveries,
+            Kind::Clients => clients,
+            Kind::Definitions => definitions,
             Kind::Queues => queues,
         }
     }
@@ -185,7 +228,7 @@ mod tests {
     fn clients_that_want_all_get_equal_parts_and_never_more_than_there_is() {
         const MAX: usize = 100 << 20;
         for clients in 1..40 {
-            let ledger = Arc::new(Ledger::new(Some(MAX as u64)));
+            let ledger = Arc::new(Ledger::new(Some(2 * MAX as u64)));
             let kinds = [Kind::Bodies, Kind::Transactions, Kind::Output, Kind::Replies];
             let mut shares: Vec<_> = (0..clients)
                 .map(|client| Share::new(Arc::clone(&ledger), kinds[client % kinds.len()]))
@@ -206,6 +249,18 @@ mod tests {
             }
             assert!(ledger.total() <= MAX, "{clients}");
         }
+    }
+
+    #[test]
+    fn what_takes_a_quarter_is_refused_while_memory_is_short() {
+        let ledger = Arc::new(Ledger::new(Some(400)));
+        let mut clients = Share::new(Arc::clone(&ledger), Kind::Clients);
+        clients.set(100);
+        assert!(!ledger.refuses(Kind::Clients));
+        ledger.set_short(true);
+        assert_eq!([Kind::Clients, Kind::Queues].map(|kind| ledger.refuses(kind)), [true, false]);
+        clients.set(99);
+        assert!(!ledger.refuses(Kind::Clients));
     }
 
     #[test]

@@ -314,7 +314,7 @@ fn publishers_are_blocked_while_memory_or_disk_is_short() {
     let config = Config { memory_limit, disk_free_limit, ..Config::default() };
     let dir = tempfile::tempdir().unwrap();
     let (readings, script) = std::sync::mpsc::channel();
-    let mut last = Readings { memory_used: Some(10), message_bytes: 1000, disk_free: Some(5000) };
+    let mut last = Readings { memory_used: Some(10), known_bytes: 1000, disk_free: Some(5000) };
     let meter = move || {
         last = script.try_recv().unwrap_or(last);
         last
@@ -325,7 +325,7 @@ fn publishers_are_blocked_while_memory_or_disk_is_short() {
     publish_one(&mut raw);
     let say = |memory, disk| {
         let (memory_used, disk_free) = (Some(memory), Some(disk));
-        readings.send(Readings { memory_used, message_bytes: 1000, disk_free }).unwrap();
+        readings.send(Readings { memory_used, known_bytes: 1000, disk_free }).unwrap();
     };
     say(1001, 5000);
     expect_blocked(&mut raw, "low on memory");

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
 use super::mailbox_cache::MailboxCache;
+use super::shares::Shares;
 use crate::auth::{Credentials, IMPERSONATOR};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, Event};
@@ -18,7 +19,7 @@ use crate::broker::operations::delete_owned_queues;
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
-use crate::ledger::{Kind, Share};
+use crate::ledger::Kind;
 use crate::protocol::Output;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
@@ -62,10 +63,7 @@ pub struct Connection {
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
     alarms: watch::Receiver<Alarms>,
-    /// Its shares of the ledger.
-    bodies: Share,
-    transactions: Share,
-    output: Share,
+    shares: Shares,
     stopping: watch::Receiver<bool>,
     /// Queues this connection has sent something to.
     mailboxes: MailboxCache,
@@ -116,6 +114,10 @@ pub struct Endpoints {
 
 /// Runs a connection to its end.
 pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints, config: SessionConfig) {
+    if shared.ledger.refuses(Kind::Clients) {
+        tracing::warn!(peer = %endpoints.peer, "no memory for another connection");
+        return;
+    }
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
@@ -136,7 +138,6 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
     );
     shared.connections.insert(id, handle.clone());
     shared.count(BrokerCounters { connections_opened: 1, ..BrokerCounters::default() });
-    let share = |kind| Share::new(Arc::clone(&shared.ledger), kind);
     let mut connection = Connection {
         session,
         owned: Vec::new(),
@@ -147,9 +148,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         events: receiver,
         taken: Vec::new(),
         alarms: shared.alarms.subscribe(),
-        bodies: share(Kind::Bodies),
-        transactions: share(Kind::Transactions),
-        output: share(Kind::Output),
+        shares: Shares::new(&shared.ledger),
         stopping: shared.stopping.subscribe(),
         mailboxes: MailboxCache::default(),
         has_published: false,
@@ -221,16 +220,26 @@ impl Connection {
         self.session.out().len() > WRITE_MAX_BYTES.min(part)
     }
 
-    /// Enters in the ledger what the client makes the session hold. One that holds more than its part is sent away: nobody else
-    /// can let go of it.
+    /// Enters in the ledger what the client makes the session hold. One that holds more than its part is sent away, for nobody
+    /// else can let go of it; so is one that wants more channels or consumers than there is memory for.
     fn account(&mut self) {
         let held = self.session.held();
-        self.bodies.set(held.bodies);
-        self.transactions.set(held.transactions);
-        self.output.set(self.session.out().memory());
-        let part = self.shared.ledger.part();
-        if held.total() > part && self.session.is_running() {
-            self.session.close_connection(self.shared.clock.now(), &holds_too_much(held, part));
+        let (channels, consumers) = self.session.channels_and_consumers();
+        let more_clients = self.shares.set(held, self.session.out().memory(), channels, consumers);
+        let ledger = &self.shared.ledger;
+        let part = ledger.part();
+        if held.deliveries <= part {
+            self.session.resume();
+        }
+        let refusal = if held.sent() > part {
+            Some(holds_too_much(held, part))
+        } else if more_clients && ledger.refuses(Kind::Clients) {
+            Some(Exception::new(ReplyCode::ResourceError, "no memory for more channels and consumers"))
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal.filter(|_| self.session.is_running()) {
+            self.session.close_connection(self.shared.clock.now(), &refusal);
         }
     }
 
@@ -297,7 +306,8 @@ impl Connection {
         }
         if ready.drained {
             self.session.wrote(now);
-            self.session.drained();
+            let withhold = self.session.held().deliveries > self.shared.ledger.part();
+            self.session.drained(withhold);
         }
         if ready.events {
             self.apply_events();
@@ -527,6 +537,7 @@ impl Connection {
             () => ConnectionState::Running,
         };
         overview.set_state(state);
+        self.shares.set_input(wire.input.capacity());
     }
 
     /// Adds what was reported, and what channels that are gone left, to the statistics of others.
@@ -593,7 +604,7 @@ fn ack_timed_out(channel: u16, timeout_ms: u32) -> Exception {
 
 /// 506: a transaction, or bodies that never end.
 fn holds_too_much(held: Held, part: usize) -> Exception {
-    let Held { bodies, transactions } = held;
+    let Held { bodies, transactions, .. } = held;
     let text = format!(
         "the connection's transactions ({transactions} bytes) and unfinished messages ({bodies} bytes) take more than the {part} \
          bytes that there are for it"

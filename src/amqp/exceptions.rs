@@ -34,7 +34,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::InvalidName(_)
         | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
         OperationError::Publish(exception) => exception.code,
-        OperationError::Blocked(_) => ReplyCode::ResourceError,
+        OperationError::Blocked(_) | OperationError::NoMemory(_) => ReplyCode::ResourceError,
         OperationError::NoRandomness => ReplyCode::InternalError,
     }
 }

@@ -6,6 +6,7 @@ mod exceptions;
 pub(crate) mod listener;
 mod mailbox_cache;
 mod requests;
+mod shares;
 
 pub use connection::Stream;
 pub(crate) use connection::{Endpoints, run};

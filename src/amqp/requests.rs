@@ -13,6 +13,7 @@ use crate::broker::names::generated;
 use crate::broker::operations::{self, Caller, DeclareQueue, DeleteIf, Getter, Scope};
 use crate::broker::vhost::Vhost;
 use crate::message::QueueId;
+use crate::protocol::reply::ReplyCode;
 use crate::queue::options::consumer_timeout;
 use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish, PrefetchShare};
 use crate::session::outgoing::Envelope;
@@ -257,6 +258,10 @@ impl Connection {
     }
 
     async fn get(&mut self, vhost: &Arc<Vhost>, channel: u16, name: &str, no_ack: bool) -> Answer {
+        if !no_ack && self.session.held().deliveries > self.shared.ledger.part() {
+            let text = "the connection has more messages to ack than there is memory for";
+            return Err(Exception::new(ReplyCode::ResourceError, text));
+        }
         let getter = Getter { connection: self.id(), channel, no_ack };
         let outcome = operations::get(self.scope(vhost), name, getter).await;
         self.take_deliveries();

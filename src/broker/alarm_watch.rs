@@ -5,23 +5,34 @@ use std::time::Duration;
 
 use super::alarms::{Limits, Meter, Readings};
 use super::shared::{Shared, stopped};
+use crate::ledger::{Kind, Share};
 
 /// How often the machine is looked at. A publisher on this machine sends some 100 MB meanwhile.
 const INTERVAL: Duration = Duration::from_millis(100);
+
 /// Looks at the machine until the broker stops.
 pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
     if limits == Limits::default() {
         return;
     }
+    let mut definitions = Share::new(Arc::clone(&shared.ledger), Kind::Definitions);
     let mut stopping = shared.stopping.subscribe();
     loop {
-        check_alarms(&shared, limits, meter());
+        definitions.set(definition_bytes(&shared));
+        let mut readings = meter();
+        readings.known_bytes += shared.ledger.total() as u64;
+        check_alarms(&shared, limits, readings);
         let next = shared.clock.now() + INTERVAL;
         tokio::select! {
             () = shared.clock.wait_for(Some(next)) => {}
             () = stopped(&mut stopping) => return,
         }
     }
+}
+
+/// What exchanges, bindings and queue names take in memory, about.
+fn definition_bytes(shared: &Shared) -> usize {
+    shared.vhosts.iter().map(|vhost| vhost.topology.read().footprint()).sum()
 }
 
 fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
@@ -31,11 +42,16 @@ fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
         (alarms.memory, alarms.disk) = (memory, disk);
         changed
     });
-    if changed {
-        let reason = shared.alarms.borrow().reason();
-        match reason {
-            Some(reason) => tracing::warn!(?readings, ?limits, "{reason}: publishers are blocked"),
-            None => tracing::info!(?readings, "publishers are no longer blocked"),
-        }
+    if !changed {
+        return;
+    }
+    let (reason, is_short) = {
+        let alarms = shared.alarms.borrow();
+        (alarms.reason(), alarms.memory)
+    };
+    shared.ledger.set_short(is_short);
+    match reason {
+        Some(reason) => tracing::warn!(?readings, ?limits, "{reason}: publishers are blocked"),
+        None => tracing::info!(?readings, "publishers are no longer blocked"),
     }
 }

@@ -14,12 +14,10 @@ use crate::message;
 
 /// Of the memory limit, in percent: where the alarm ends.
 const MEMORY_CLEAR_PERCENT: u64 = 95;
-/// Of the memory limit, in percent: with less than this in messages there is no alarm, however much memory the process
+/// Of the memory limit, in percent: with less than this in the ledger there is no alarm, however much memory the process
 /// has. What the allocator kept of an earlier backlog is used again, and waiting for it to go would be waiting for ever.
-/// It is no more than this because what a queue notes about a message can be twice the smallest message.
-const MESSAGES_PERCENT_MIN: u64 = 25;
-/// What is held for clients alone may come to this part of the memory limit: the rest is for messages.
-const HELD_PART: u64 = 2;
+/// It is no more than this because the ledger does not know everything: the storage engine has tables in memory.
+const KNOWN_PERCENT_MIN: u64 = 25;
 /// Of the disk limit, in percent: where the alarm ends.
 const DISK_CLEAR_PERCENT: u64 = 105;
 
@@ -56,8 +54,8 @@ impl Alarms {
 pub struct Readings {
     /// Resident memory of this process.
     pub memory_used: Option<u64>,
-    /// Of that, in messages.
-    pub message_bytes: u64,
+    /// Of that, what is known to be in use: messages and what else the broker keeps.
+    pub known_bytes: u64,
     /// Free on the disk that holds the data directory.
     pub disk_free: Option<u64>,
 }
@@ -84,19 +82,16 @@ impl Limits {
         Self { memory: memory.filter(|bytes| *bytes > 0), disk_free }
     }
 
-    /// How much of the memory limit may be held for clients alone, before it is anybody's message.
-    pub(super) const fn held_max(&self) -> Option<u64> {
-        match self.memory {
-            Some(limit) => Some(limit / HELD_PART),
-            None => None,
-        }
+    /// How much memory the process may take.
+    pub(super) const fn memory(&self) -> Option<u64> {
+        self.memory
     }
 
     /// Which alarms there are after these readings, if there were `memory` and `disk` before.
     pub(super) fn evaluate(&self, memory: bool, disk: bool, readings: Readings) -> (bool, bool) {
         let memory = self.memory.zip(readings.memory_used).is_some_and(|(limit, used)| {
             let mark = if memory { limit / 100 * MEMORY_CLEAR_PERCENT } else { limit };
-            used > mark && readings.message_bytes > limit / 100 * MESSAGES_PERCENT_MIN
+            used > mark && readings.known_bytes > limit / 100 * KNOWN_PERCENT_MIN
         });
         let disk = self
             .disk_free
@@ -115,7 +110,7 @@ pub fn system_meter(data_dir: Option<PathBuf>) -> Meter {
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
         Readings {
             memory_used: system.process(pid).map(sysinfo::Process::memory),
-            message_bytes: message::bytes_in_memory() as u64,
+            known_bytes: message::bytes_in_memory() as u64,
             disk_free: data_dir.as_deref().and_then(|dir| fs4::available_space(dir).ok()),
         }
     })
@@ -134,7 +129,7 @@ mod tests {
     use super::*;
 
     fn readings(memory: u64, disk: u64) -> Readings {
-        Readings { memory_used: Some(memory), message_bytes: memory / 2, disk_free: Some(disk) }
+        Readings { memory_used: Some(memory), known_bytes: memory / 2, disk_free: Some(disk) }
     }
 
     #[test]
@@ -160,10 +155,10 @@ mod tests {
     #[test]
     fn memory_without_messages_raises_nothing() {
         let limits = Limits { memory: Some(1000), disk_free: None };
-        let few = Readings { memory_used: Some(5000), message_bytes: 250, disk_free: None };
+        let few = Readings { memory_used: Some(5000), known_bytes: 250, disk_free: None };
         assert_eq!(limits.evaluate(false, false, few), (false, false));
         assert_eq!(limits.evaluate(true, false, few), (false, false));
-        assert_eq!(limits.evaluate(false, false, Readings { message_bytes: 251, ..few }), (true, false));
+        assert_eq!(limits.evaluate(false, false, Readings { known_bytes: 251, ..few }), (true, false));
     }
 
     #[test]

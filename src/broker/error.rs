@@ -160,6 +160,9 @@ pub enum OperationError {
     /// The broker is short of memory or disk, and takes no messages.
     #[error("publishers are blocked: {0}")]
     Blocked(String),
+    /// Memory is short, and what is there of this takes its part of it already.
+    #[error("no memory for more {0}")]
+    NoMemory(&'static str),
     /// A name is empty or too long.
     #[error("{0}")]
     InvalidName(String),

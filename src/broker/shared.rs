@@ -75,7 +75,7 @@ impl Shared {
         first_position: Position,
     ) -> Self {
         let users = RwLock::new(Users::new(config.loopback_users.clone()));
-        let ledger = Ledger::new(Limits::of(&config).held_max());
+        let ledger = Ledger::new(Limits::of(&config).memory());
         Self {
             config,
             clock,

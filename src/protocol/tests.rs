@@ -547,7 +547,7 @@ proptest! {
         let (exchange, routing_key) = (name(message.exchange()), name(message.routing_key()));
         let consumer_tag = tag.as_str().into();
         let deliver = basic::Deliver { consumer_tag, delivery_tag, redelivered, exchange, routing_key };
-        check_content(&mut out, frame_max, channel, basic::AMQPMethod::Deliver(deliver), &message);
+        check_content(&out.take(), frame_max, channel, basic::AMQPMethod::Deliver(deliver), &message);
     }
 
     #[test]
@@ -560,7 +560,7 @@ proptest! {
         encode::get_ok(&mut out, frame_max, channel, delivery_tag, redelivered, message_count, &message);
         let (exchange, routing_key) = (name(message.exchange()), name(message.routing_key()));
         let get_ok = basic::GetOk { delivery_tag, redelivered, exchange, routing_key, message_count };
-        check_content(&mut out, frame_max, channel, basic::AMQPMethod::GetOk(get_ok), &message);
+        check_content(&out.take(), frame_max, channel, basic::AMQPMethod::GetOk(get_ok), &message);
     }
 
     #[test]
@@ -570,7 +570,7 @@ proptest! {
         let (exchange, routing_key) = (name(message.exchange()), name(message.routing_key()));
         let reply_text = text.as_str().into();
         let returned = basic::Return { reply_code: 312, reply_text, exchange, routing_key };
-        check_content(&mut out, frame_max, 7, basic::AMQPMethod::Return(returned), &message);
+        check_content(&out.take(), frame_max, 7, basic::AMQPMethod::Return(returned), &message);
     }
 
     #[test]

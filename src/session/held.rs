@@ -7,12 +7,14 @@ pub struct Held {
     pub bodies: usize,
     /// Transactions that are neither committed nor rolled back.
     pub transactions: usize,
+    /// What is noted, here and by their queues, about messages that are not acked; as of the last report of each channel.
+    pub deliveries: usize,
 }
 
 impl Held {
-    /// All of them.
+    /// What grows by what the client sends.
     #[must_use]
-    pub const fn total(self) -> usize {
+    pub const fn sent(self) -> usize {
         self.bodies + self.transactions
     }
 }

@@ -29,6 +29,9 @@ pub enum Span {
     UpToOf(u32),
 }
 
+/// What a queue notes about a message that it delivered, in bytes of memory.
+const QUEUE_NOTE_BYTES: usize = 192;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
@@ -74,6 +77,12 @@ impl DeliveryTags {
     #[must_use]
     pub fn held(&self) -> usize {
         self.entries.iter().flatten().filter(|(_, state)| *state != State::Settled).count()
+    }
+
+    /// Bytes of memory that is taken by what is noted about messages that are not settled, here and by their queues; about.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        self.entries.len() * size_of::<Option<(Tagged, State)>>() + self.open * QUEUE_NOTE_BYTES
     }
 
     /// Messages that are not settled.

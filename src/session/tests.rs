@@ -216,7 +216,7 @@ impl Client {
 
     /// All frames written since the last look.
     fn frames(&mut self) -> Vec<AMQPFrame> {
-        let bytes = std::mem::take(&mut **self.session.out());
+        let bytes = self.session.out().take();
         let mut rest = &bytes[..];
         let mut frames = Vec::new();
         while !rest.is_empty() {

@@ -59,6 +59,13 @@ struct BindingEntry {
     target: Target,
 }
 
+/// What an exchange takes in memory, about: its tables, its statistics.
+const EXCHANGE_BYTES: usize = 2048;
+/// What a binding takes, about, with its places in the tables of its ends.
+const BINDING_BYTES: usize = 768;
+/// What a queue's name takes, about, with its place in the table.
+const QUEUE_NAME_BYTES: usize = 256;
+
 /// One vhost's exchanges, queue names and bindings.
 #[derive(Debug)]
 pub struct Topology {
@@ -253,6 +260,14 @@ impl Topology {
     /// All bindings; those of the default exchange are implied by the queue names and not among them.
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().map(|(_, entry)| &entry.binding)
+    }
+
+    /// Bytes of memory that it takes, about.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        self.exchanges.len() * EXCHANGE_BYTES
+            + self.bindings.len() * BINDING_BYTES
+            + self.queues.len() * QUEUE_NAME_BYTES
     }
 
     /// The bindings with that source.

@@ -4,13 +4,14 @@ use super::scope::Scope;
 use crate::auth::{Operation, Resource};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::ledger;
 use crate::topology::{Binding, Destination};
 
 /// Binds a queue or an exchange to an exchange; an equal binding that is there is enough. It is durable if both of its
 /// ends are, and routing sees it.
 ///
 /// # Errors
-/// `AccessRefused`, `Locked`, `NoVhost`, and what the topology refuses: the default exchange, ends that are not there,
+/// `AccessRefused`, `Locked`, `NoVhost`, `NoMemory`, and what the topology refuses: the default exchange, ends that are not there,
 /// arguments that make no sense to the exchange.
 pub async fn bind(scope: Scope<'_>, binding: Binding) -> Result<(), OperationError> {
     let vhost = scope.vhost;
@@ -21,6 +22,7 @@ pub async fn bind(scope: Scope<'_>, binding: Binding) -> Result<(), OperationErr
     if !is_new {
         return Ok(());
     }
+    scope.require_memory(ledger::Kind::Definitions, "bindings")?;
     if vhost.is_durable(&binding) {
         let definition = Definition::Binding(vhost.name.clone(), binding.clone());
         scope.shared.store_definitions(vec![definition.put()]).await;

@@ -5,18 +5,20 @@ use crate::auth::Operation;
 use crate::broker::creation::add_exchange;
 use crate::broker::definitions::Definition;
 use crate::broker::error::{Kind, OperationError};
+use crate::ledger;
 use crate::topology::{ExchangeSpec, TopologyError};
 
 /// Makes the exchange, or finds an equivalent one. It is durable, if it is to be, and routing sees it.
 ///
 /// # Errors
-/// `AccessRefused`, `NoVhost`, and what the topology refuses: reserved names, bad arguments, an exchange that differs.
+/// `AccessRefused`, `NoVhost`, `NoMemory`, and what the topology refuses: reserved names, bad arguments, an exchange that differs.
 pub async fn declare_exchange(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<(), OperationError> {
     let vhost = scope.vhost;
     scope.permit(Operation::ExchangeDeclare(&exchange.name))?;
     let _lock = scope.lock().await?;
     let is_new = vhost.topology.read().check_exchange_declare(&exchange, &vhost.name)?;
     if is_new {
+        scope.require_memory(ledger::Kind::Definitions, "exchanges")?;
         let exchange = scope.shared.with_delay_queue(exchange);
         let alternate = exchange.alternate().map(String::from_utf8_lossy);
         scope.permit(Operation::ExchangeCreate(&exchange.name, alternate.as_deref()))?;

@@ -12,6 +12,7 @@ use crate::broker::names::generated;
 use crate::broker::removal::{self, DeleteIf, forget_queue};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::ledger;
 use crate::queue::{Counts, QueueOptions, options};
 use crate::statistics::BrokerCounters;
 use crate::topology::equivalence::{self, QueueForm};
@@ -59,7 +60,7 @@ pub struct QueueState {
 ///
 /// # Errors
 /// `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
-/// that differs), `NoRandomness` for a name.
+/// that differs), `NoMemory`, `NoRandomness` for a name.
 pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<Declared, OperationError> {
     let declare = with_name(declare)?;
     scope.permit(Operation::QueueDeclare(&declare.name))?;
@@ -94,6 +95,7 @@ async fn find_or_create(
         check_equivalent(scope, &record, declare)?;
         return Ok((record, false));
     }
+    scope.require_memory(ledger::Kind::Queues, "queues")?;
     let thing = format!("queue '{}' in vhost '{}'", declare.name, scope.vhost.name);
     let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = *declare;
     let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, arguments)?;

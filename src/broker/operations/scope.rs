@@ -8,6 +8,7 @@ use crate::auth::{ADMINISTRATOR, Grant, MONITORING, Operation};
 use crate::broker::error::{Kind, OperationError};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::ledger;
 use crate::queue::ConnectionId;
 
 /// Who asks for an operation.
@@ -64,6 +65,14 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// Refuses to make more of a kind that takes its part of memory already, while memory is short.
+    pub(super) fn require_memory(self, kind: ledger::Kind, what: &'static str) -> Result<(), OperationError> {
+        if self.shared.ledger.refuses(kind) {
+            return Err(OperationError::NoMemory(what));
+        }
+        Ok(())
+    }
+
     /// Refuses what the caller's rights do not allow.
     pub(super) fn permit(self, operation: Operation<'_>) -> Result<(), OperationError> {
         let (user, refused) = match self.caller {

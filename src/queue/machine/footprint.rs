@@ -3,7 +3,6 @@
 use super::queue::Queue;
 use crate::queue::attempts::Attempts;
 use crate::queue::entry::Entry;
-use crate::queue::unacked::Unacked;
 
 /// A queue with nothing in it, its task and its mailbox included (measured: 100,000 of them).
 const QUEUE_BYTES: usize = 4096;
@@ -13,13 +12,13 @@ const CONSUMER_BYTES: usize = 512;
 const LINK_BYTES: usize = 48;
 
 impl Queue {
-    /// Bytes of memory that it takes without those of its messages: an estimate, by what it has how many of.
+    /// Bytes of memory that it takes without those of its messages: an estimate, by what it has how many of. What it notes
+    /// about those that are not acked is counted with the clients that they are with.
     #[must_use]
     pub fn footprint(&self) -> usize {
         QUEUE_BYTES
             + self.consumers.len() * CONSUMER_BYTES
             + self.ready.footprint()
-            + self.unacked.len() * (size_of::<Unacked>() + LINK_BYTES)
             + self.waiting.len() * (size_of::<Entry>() + LINK_BYTES)
             + self.schedule.footprint()
             + self.attempts.len() * (size_of::<Attempts>() + LINK_BYTES)

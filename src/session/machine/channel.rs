@@ -101,6 +101,8 @@ pub(super) struct Channel {
     pub(super) target: PublishTarget,
     pub(super) properties: Vec<u8>,
     pub(super) tags: DeliveryTags,
+    /// What of [`Held::deliveries`] is this channel's.
+    pub(super) deliveries_held: usize,
     pub(super) consumers: BTreeMap<String, ChannelConsumer>,
     /// Queues that may hold messages or consumers of this channel.
     pub(super) queues: Vec<QueueId>,
@@ -127,6 +129,7 @@ impl Channel {
             target: PublishTarget::default(),
             properties: Vec::new(),
             tags: DeliveryTags::default(),
+            deliveries_held: 0,
             consumers: BTreeMap::new(),
             queues: Vec::new(),
             last_queue: None,
@@ -151,11 +154,18 @@ impl Channel {
         }
     }
 
-    /// Gives up what it holds: the body under way and the transaction.
+    /// Enters what it has to remember about deliveries.
+    pub(super) fn hold_deliveries(&mut self, held: &mut Held) {
+        let now = self.tags.footprint();
+        held.deliveries = held.deliveries + now - std::mem::replace(&mut self.deliveries_held, now);
+    }
+
+    /// Gives up what it holds: the body under way, the transaction, what it remembers about deliveries.
     pub(super) fn let_go(&mut self, held: &mut Held) {
         if let Incoming::Body(body) = std::mem::take(&mut self.incoming) {
             held.bodies -= body.room;
         }
+        held.deliveries -= std::mem::take(&mut self.deliveries_held);
         if let Mode::Transaction(work) = &mut self.mode {
             held.transactions -= std::mem::take(work).bytes();
         }

@@ -183,15 +183,32 @@ impl Session {
         }
     }
 
-    /// All output was written: credit for the deliveries in it goes back to their queues.
-    pub fn drained(&mut self) {
-        for (number, bytes) in self.unwritten.drain(..) {
+    /// All output was written: credit for the deliveries in it goes back to their queues; but with `withhold` not that of
+    /// consumers that ack, whose client has more to ack than it may.
+    pub fn drained(&mut self, withhold: bool) {
+        for (number, bytes) in std::mem::take(&mut self.unwritten) {
             let Some(consumer) = self.consumers.get_mut(&number) else { continue };
             consumer.owed += bytes;
-            let (Some(queue), true) = (consumer.queue, consumer.owed >= CREDIT_BYTES) else { continue };
-            let key = ConsumerKey { connection: self.connection.id, channel: consumer.channel, number };
-            let command = Command::Written(key, std::mem::take(&mut consumer.owed));
-            self.connection.outgoing.command(queue, command);
+            if withhold && !consumer.no_ack {
+                self.without_credit.push(number);
+            } else {
+                self.give_window_back(number);
+            }
         }
+    }
+
+    /// The client has acked enough: consumers get what was withheld.
+    pub fn resume(&mut self) {
+        for number in std::mem::take(&mut self.without_credit) {
+            self.give_window_back(number);
+        }
+    }
+
+    fn give_window_back(&mut self, number: u32) {
+        let Some(consumer) = self.consumers.get_mut(&number) else { return };
+        let (Some(queue), true) = (consumer.queue, consumer.owed >= CREDIT_BYTES) else { return };
+        let key = ConsumerKey { connection: self.connection.id, channel: consumer.channel, number };
+        let command = Command::Written(key, std::mem::take(&mut consumer.owed));
+        self.connection.outgoing.command(queue, command);
     }
 }

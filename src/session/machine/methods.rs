@@ -43,7 +43,10 @@ impl Channel {
     fn handle(&mut self, connection: &mut Connection, method: Method<'_>) -> Outcome {
         match method {
             Method::Publish { exchange, routing_key, mandatory, immediate } => {
-                self.publish_method(connection, PublishMethod { exchange, routing_key, mandatory, immediate })?;
+                self.publish_method(
+                    connection,
+                    PublishMethod { exchange, routing_key, mandatory, immediate },
+                )?;
                 Ok(Handled::Done)
             }
             Method::Ack { delivery_tag, multiple } => {

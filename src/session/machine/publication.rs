@@ -76,12 +76,15 @@ impl Publisher<'_> {
         connection.topology = self.topology;
         let mut channel = Channel::new(CHANNEL, 1);
         channel.mode = Mode::Confirm(Confirms::new(1));
-        channel.publish_method(&mut connection, PublishMethod {
-            exchange: message.exchange.as_bytes(),
-            routing_key: message.routing_key.as_bytes(),
-            mandatory: false,
-            immediate: false,
-        })?;
+        channel.publish_method(
+            &mut connection,
+            PublishMethod {
+                exchange: message.exchange.as_bytes(),
+                routing_key: message.routing_key.as_bytes(),
+                mandatory: false,
+                immediate: false,
+            },
+        )?;
         channel.publish_whole(&mut connection, message.properties, message.body)?;
         channel.take_counted(&mut connection);
         for (statistics, counted) in connection.exchanges_counted.drain(..) {

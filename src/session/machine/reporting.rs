@@ -24,6 +24,7 @@ impl Session {
             let channel = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut);
             let open = channel.filter(|channel| !channel.closing).map(|channel| {
                 channel.is_noted = false;
+                channel.hold_deliveries(&mut self.connection.held);
                 let counted = channel.take_counted(&mut self.connection);
                 ChannelReport {
                     number,

@@ -70,6 +70,8 @@ pub struct Session {
     pub(super) reply_consumers: ReplyConsumers,
     /// Deliveries encoded since the output was last drained: whose, and how many bytes.
     pub(super) unwritten: Vec<(u32, usize)>,
+    /// Consumers that get no credit for the time being.
+    pub(super) without_credit: Vec<u32>,
     pub(super) client_properties: FieldTable,
     pub(super) capabilities: Capabilities,
     pub(super) heartbeat: Option<Duration>,
@@ -110,6 +112,7 @@ impl Session {
             consumer_numbers: 0,
             reply_consumers: ReplyConsumers::default(),
             unwritten: Vec::new(),
+            without_credit: Vec::new(),
             client_properties: FieldTable::default(),
             capabilities: Capabilities::default(),
             heartbeat: None,
@@ -174,6 +177,12 @@ impl Session {
     #[must_use]
     pub const fn held(&self) -> Held {
         self.connection.held
+    }
+
+    /// Channels that are open, and consumers on them.
+    #[must_use]
+    pub fn channels_and_consumers(&self) -> (usize, usize) {
+        (self.channels_open, self.consumers.len())
     }
 
     /// Whether the client ever began a publish.

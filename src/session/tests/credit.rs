@@ -121,13 +121,13 @@ fn credit_goes_back_when_enough_was_written() {
     let cost = quarter.cost();
     assert!(cost < WINDOW_BYTES / 4 && 2 * cost > WINDOW_BYTES / 4);
     client.session.deliver(key.number, std::slice::from_ref(&quarter));
-    client.session.drained();
+    client.session.drained(false);
     assert_eq!(written(client.commands()), [], "little is owed yet");
     client.session.deliver(key.number, &[quarter]);
     assert_eq!(written(client.commands()), [], "it is not written yet");
-    client.session.drained();
+    client.session.drained(false);
     assert_eq!(written(client.commands()), [(Q, key.number, 2 * cost)]);
-    client.session.drained();
+    client.session.drained(false);
     assert_eq!(written(client.commands()), [], "it went back once");
 }
 
@@ -141,7 +141,7 @@ fn nothing_is_owed_for_long() {
         let delivery = delivery(1, &vec![0; length]);
         used += delivery.cost();
         client.session.deliver(key.number, &[delivery]);
-        client.session.drained();
+        client.session.drained(false);
         back += written(client.commands()).iter().map(|(_, _, bytes)| bytes).sum::<usize>();
         assert!(back <= used && used - back < WINDOW_BYTES / 4, "{used} used, {back} back");
     }
@@ -156,7 +156,7 @@ fn a_consumer_that_went_gives_nothing_back() {
     client.session.deliver(gone.number, std::slice::from_ref(&large));
     client.session.deliver(stays.number, std::slice::from_ref(&large));
     client.session.remove_consumer(1, "gone");
-    client.session.drained();
+    client.session.drained(false);
     assert_eq!(written(client.commands()), [(Q, stays.number, large.cost())]);
 }
 

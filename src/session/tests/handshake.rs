@@ -93,7 +93,7 @@ fn another_protocol_is_told_ours() {
     for wrong in [&b"HTTP"[..], b"AMQP\0\0\x09\x02", b"AMQP\x00\x01\x00\x00", b"X"] {
         let mut client = Client::new();
         client.bytes(wrong);
-        assert_eq!(client.session.out()[..], b"AMQP\0\0\x09\x01"[..]);
+        assert_eq!(client.session.out().take(), b"AMQP\0\0\x09\x01"[..]);
         assert!(client.session.is_closed());
     }
     let mut client = Client::new();

@@ -284,7 +284,7 @@ fn a_direct_reply_to_becomes_an_address_that_leads_back() {
     assert_eq!((reply.connection, reply.consumer, reply.secret), (key.connection, key.number, 0xABCD));
     client.session.deliver_direct(key.number, reply.message.clone());
     assert_eq!(delivered(client.methods()), [(1, "c".to_owned(), 1)]);
-    client.session.drained();
+    client.session.drained(false);
     assert!(client.commands().is_empty(), "no queue waits for credit");
 }
 
