@@ -6,8 +6,9 @@
 //!
 //! Of what clients make the broker *hold* for them alone (bodies that are not all there, transactions, answers that they do
 //! not read, messages that they do not ack) each gets a part of what is left, so that nobody can use it up: with `n` clients that want all they can get, each
-//! comes to `4 / (4 n + 1)` of the whole. That is how switches share their buffers among ports (Choudhury and Hahne, Dynamic
-//! Queue Length Thresholds for Shared-Memory Packet Switches, 1998).
+//! comes to `2 / (2 n + 1)` of the whole. That is how switches share their buffers among ports (Choudhury and Hahne, Dynamic
+//! Queue Length Thresholds for Shared-Memory Packet Switches, 1998). Parts shrink as clients come, and what one holds already may
+//! not; so when little is left, whoever holds most is sent away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -72,12 +73,16 @@ impl Kind {
 }
 
 /// How many times what is left a client may hold.
-const PART_OF_THE_REST: usize = 4;
+const PART_OF_THE_REST: usize = 2;
 /// What a client may hold in any case: a frame of the default size.
 const PART_MIN_BYTES: usize = 128 * 1024;
 
 /// Of the memory limit, what may be held for clients alone: the rest is for messages.
 const HELD_PART: usize = 2;
+/// With less than this part of what may be held left, somebody has to go.
+const CROWDED_PART: usize = 8;
+/// Who holds more than this part of what may be held holds much.
+const MUCH_PART: usize = 16;
 /// Of the memory limit, what a kind may take when memory is short: beyond, there is no more of it.
 const KIND_PART: usize = 4;
 
@@ -89,7 +94,7 @@ pub struct Ledger {
     held: AtomicUsize,
     /// The memory limit.
     limit: usize,
-    /// Whether the process is above it.
+    /// Whether the process is near it.
     is_short: AtomicBool,
 }
 
@@ -109,7 +114,7 @@ impl Ledger {
         Self { bytes: Default::default(), held: AtomicUsize::new(0), limit, is_short: AtomicBool::new(false) }
     }
 
-    /// Notes whether the process is above its memory limit.
+    /// Notes whether the process is near its memory limit.
     pub fn set_short(&self, is_short: bool) {
         self.is_short.store(is_short, Ordering::Relaxed);
     }
@@ -140,6 +145,19 @@ impl Ledger {
         }
         let left = (self.limit / HELD_PART).saturating_sub(self.held.load(Ordering::Relaxed));
         left.saturating_mul(PART_OF_THE_REST).max(PART_MIN_BYTES)
+    }
+
+    /// Whether so little is left for those who come that [whoever holds most](Self::is_much) has to go.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        let max = self.limit / HELD_PART;
+        max.saturating_sub(self.held.load(Ordering::Relaxed)) < max / CROWDED_PART
+    }
+
+    /// Whether a client that makes the broker hold so many bytes is one to be sent away rather than one that waits.
+    #[must_use]
+    pub const fn is_much(&self, bytes: usize) -> bool {
+        bytes > self.limit / HELD_PART / MUCH_PART
     }
 
     fn place(&self, kind: Kind) -> &AtomicUsize {
@@ -243,7 +261,7 @@ mod tests {
                     }
                 }
             }
-            let fair = 4 * MAX / (4 * clients + 1);
+            let fair = 2 * MAX / (2 * clients + 1);
             for share in &shares {
                 assert!(share.bytes().abs_diff(fair) < fair / 20, "{clients}: {} of {fair}", share.bytes());
             }

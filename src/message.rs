@@ -193,6 +193,12 @@ impl Message {
         self
     }
 
+    /// Whether it is the only one that keeps its bytes in memory.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.block) == 1
+    }
+
     /// What it can be known by among its clones.
     #[must_use]
     pub fn identity(&self) -> Identity {

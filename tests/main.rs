@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod attack;
 mod choosing;
 mod consuming;
 mod crash;

@@ -1,26 +1,23 @@
 //! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 
 use super::mailbox_cache::MailboxCache;
 use super::shares::Shares;
+use super::wire::{Ready, Stream, Wire};
 use crate::auth::{Credentials, IMPERSONATOR};
 use crate::broker::alarms::Alarms;
-use crate::broker::connections::{ConnectionHandle, Event};
+use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::operations::delete_owned_queues;
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::ledger::Kind;
-use crate::protocol::Output;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::DirectReply;
@@ -28,24 +25,20 @@ use crate::session::{Exception, Held, Request, Session, SessionConfig};
 use crate::statistics::{BrokerCounters, ConnectionCounters};
 use crate::time::Time;
 
-/// Read at a time by a connection that says little: thousands of them may be idle.
-const READ_BYTES_MIN: usize = 8 * 1024;
-/// Read at a time by a busy one: a socket buffer's worth, so that it costs few system calls.
-const READ_BYTES_MAX: usize = 256 * 1024;
 /// While this much waits to be written, no more deliveries are encoded: the rest stays in the queues' hands.
 const WRITE_HIGH_BYTES: usize = 1024 * 1024;
 /// While this much waits to be written, nothing more is read: gets and returns are answered at once, whether the client
 /// reads or not. Far above what confirms may come to, for clients that publish all they have before they read.
 const WRITE_MAX_BYTES: usize = 64 * 1024 * 1024;
-/// Events taken from the inbox at a time.
-const EVENTS_MAX: usize = 128;
+
+/// When a client that holds more than its part, but not much, is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Why a client is sent away to make room for others.
+const HOLDS_MOST: &str =
+    "of all connections this one makes the broker hold most memory, and too little is left for the others";
 
 /// How long a connection waits for its confirms when the broker stops.
 const CONFIRM_BEFORE_STOP: Duration = Duration::from_secs(1);
-
-/// What a connection's socket has to be.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
 /// A connection's state beside its socket.
 #[derive(Debug)]
@@ -65,6 +58,8 @@ pub struct Connection {
     alarms: watch::Receiver<Alarms>,
     shares: Shares,
     stopping: watch::Receiver<bool>,
+    /// Whether it has to end for a reason of its own.
+    ends: watch::Receiver<Option<EndReason>>,
     /// Queues this connection has sent something to.
     mailboxes: MailboxCache,
     /// Whether the client is known to publish: it is told of alarms, and waits while there is one.
@@ -73,31 +68,6 @@ pub struct Connection {
     full: Vec<Mailbox>,
     /// When the connection is closed because the broker stops, whether all is confirmed or not.
     stop_by: Option<Time>,
-}
-
-/// A socket with what was read and not yet taken, and what is to be written.
-struct Wire<S> {
-    stream: S,
-    input: Vec<u8>,
-    /// Taken from the front of `input`.
-    taken: usize,
-    /// Bytes of `input` that are filled.
-    filled: usize,
-    /// Read since the last report.
-    bytes_in: u64,
-    /// Written since the last report.
-    bytes_out: u64,
-    /// Room for the next read: doubled by a read that fills it.
-    read_bytes: usize,
-    eof: bool,
-}
-
-/// What woke the task.
-#[derive(Debug, Default)]
-struct Ready {
-    read: bool,
-    events: bool,
-    drained: bool,
 }
 
 /// What is spoken here, as tools show it.
@@ -143,6 +113,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         owned: Vec::new(),
         peer: endpoints.peer,
         overview,
+        ends: handle.ends(),
         handle,
         vhost: None,
         events: receiver,
@@ -156,16 +127,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         stop_by: None,
         shared,
     };
-    let mut wire = Wire {
-        stream,
-        input: Vec::new(),
-        taken: 0,
-        filled: 0,
-        bytes_in: 0,
-        bytes_out: 0,
-        read_bytes: READ_BYTES_MIN,
-        eof: false,
-    };
+    let mut wire = Wire::new(stream);
     if let Err(error) = connection.event_loop(&mut wire).await {
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
@@ -220,18 +182,19 @@ impl Connection {
         self.session.out().len() > WRITE_MAX_BYTES.min(part)
     }
 
-    /// Enters in the ledger what the client makes the session hold. One that holds more than its part is sent away, for nobody
-    /// else can let go of it; so is one that wants more channels or consumers than there is memory for.
+    /// Enters in the ledger what the client makes the session hold. One that holds much, and more than its part, is sent away, for
+    /// nobody else can let go of it; so is one that wants more channels or consumers than there is memory for.
     fn account(&mut self) {
         let held = self.session.held();
         let (channels, consumers) = self.session.channels_and_consumers();
         let more_clients = self.shares.set(held, self.session.out().memory(), channels, consumers);
+        self.handle.set_held(self.shares.held());
         let ledger = &self.shared.ledger;
         let part = ledger.part();
         if held.deliveries <= part {
             self.session.resume();
         }
-        let refusal = if held.sent() > part {
+        let refusal = if held.sent() > part && ledger.is_much(held.sent()) {
             Some(holds_too_much(held, part))
         } else if more_clients && ledger.refuses(Kind::Clients) {
             Some(Exception::new(ReplyCode::ResourceError, "no memory for more channels and consumers"))
@@ -252,13 +215,15 @@ impl Connection {
         }
         let deadline = [self.session.poll_timeout(), stop_by].into_iter().flatten().min();
         let clock = self.shared.clock;
-        if self.check_timers(deadline) {
+        if self.check_timers(deadline) || self.check_end()? {
             return Ok(());
         }
         let is_full = self.is_output_full();
         let is_blocked = self.session.is_running() && self.has_published && self.alarms.borrow().is_raised();
         let waits = !self.full.is_empty();
-        let paused = stop_by.is_some() || is_blocked || is_full || waits;
+        let is_over = self.session.held().sent() > self.shared.ledger.part();
+        let look_again = self.shared.clock.now() + LOOK_AGAIN;
+        let paused = stop_by.is_some() || is_blocked || is_full || waits || is_over;
         let bytes_out = wire.bytes_out;
         let deliver_below = WRITE_HIGH_BYTES.min(self.shared.ledger.part());
         let (events, taken) = (&mut self.events, &mut self.taken);
@@ -268,7 +233,12 @@ impl Connection {
             ready = std::future::poll_fn(|cx| wire.poll(cx, out, deliver_below, paused, events, taken)) => Some(ready?),
             () = wait_for_room(&mut self.full), if waits => None,
             () = clock.wait_for(deadline) => None,
+            () = clock.wait_for(Some(look_again)), if is_over => None,
             _ = self.alarms.changed() => None,
+            _ = self.ends.changed() => {
+                self.check_end()?;
+                return Ok(());
+            }
             () = stopped(&mut self.stopping), if self.stop_by.is_none() => {
                 self.stop();
                 return Ok(());
@@ -298,6 +268,29 @@ impl Connection {
             self.stop();
         }
         stops
+    }
+
+    /// Whether the connection has been told to end.
+    fn check_end(&mut self) -> std::io::Result<bool> {
+        if !self.ends.has_changed().unwrap_or(false) {
+            return Ok(false);
+        }
+        let reason = self.ends.borrow_and_update().clone();
+        let now = self.shared.clock.now();
+        match reason {
+            Some(EndReason::Operator(reason)) => self.session.close_by_force(now, &reason),
+            // It would not read what it is told.
+            Some(EndReason::Memory) if !self.session.out().is_empty() => {
+                tracing::warn!(peer = %self.peer, user = self.session.user(), "{HOLDS_MOST}");
+                return Err(std::io::Error::other(HOLDS_MOST));
+            }
+            Some(EndReason::Memory) => {
+                tracing::warn!(peer = %self.peer, user = self.session.user(), "{HOLDS_MOST}");
+                self.session.close_connection(now, &Exception::new(ReplyCode::ResourceError, HOLDS_MOST));
+            }
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 
     async fn handle_ready(&mut self, now: Time, ready: &Ready) {
@@ -372,7 +365,6 @@ impl Connection {
                     let now = self.shared.clock.now();
                     self.session.fail(now, channel, ack_timed_out(channel, timeout_ms));
                 }
-                Event::Close(reason) => self.close(&reason),
                 Event::CloseChannel(channel, reason) => {
                     let now = self.shared.clock.now();
                     self.session.fail(now, channel, Exception::precondition_failed(reason));
@@ -386,12 +378,6 @@ impl Connection {
         }
         self.taken = taken;
         self.session.send_confirms();
-    }
-
-    /// An operator closes the connection.
-    fn close(&mut self, reason: &str) {
-        let now = self.shared.clock.now();
-        self.session.close_by_force(now, reason);
     }
 
     async fn answer(&mut self, request: Request) {
@@ -519,7 +505,7 @@ impl Connection {
     }
 
     /// Lets others see what changed in this batch.
-    fn report<S>(&mut self, wire: &mut Wire<S>) {
+    fn report<S: Stream>(&mut self, wire: &mut Wire<S>) {
         let (overview, clock) = (&self.overview, &self.shared.clock);
         let (now, wall) = (clock.now(), clock.timestamp());
         self.session.report_channels(|report| overview.update_channel(report, now, wall));
@@ -537,7 +523,7 @@ impl Connection {
             () => ConnectionState::Running,
         };
         overview.set_state(state);
-        self.shares.set_input(wire.input.capacity());
+        self.shares.set_input(wire.input_capacity());
     }
 
     /// Adds what was reported, and what channels that are gone left, to the statistics of others.
@@ -622,121 +608,3 @@ async fn wait_for_room(full: &mut Vec<Mailbox>) {
 
 /// How long a peer has to read our last words.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
-
-impl<S: Stream> Wire<S> {
-    fn unread(&self) -> &[u8] {
-        self.input.get(self.taken..self.filled).unwrap_or_default()
-    }
-
-    fn take(&mut self, count: usize) {
-        self.taken += count;
-        if self.taken == self.filled {
-            self.taken = 0;
-            self.filled = 0;
-        }
-    }
-
-    /// Does all that can be done without waiting: takes events, writes, reads. Ready when anything of it was done.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        out: &mut Output,
-        deliver_below: usize,
-        paused: bool,
-        events: &mut mpsc::UnboundedReceiver<Event>,
-        taken: &mut Vec<Event>,
-    ) -> Poll<std::io::Result<Ready>> {
-        let mut done = Ready::default();
-        let had_output = !out.is_empty();
-        if had_output && self.poll_write(cx, out)?.is_ready() {
-            done.drained = true;
-        }
-        if out.len() < deliver_below && events.poll_recv_many(cx, taken, EVENTS_MAX).is_ready() {
-            done.events = true;
-        }
-        if !paused && !self.eof && self.poll_read(cx)?.is_ready() {
-            done.read = true;
-        }
-        if done.drained || done.events || done.read { Poll::Ready(Ok(done)) } else { Poll::Pending }
-    }
-
-    /// Ready when all is written.
-    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Result<Poll<()>, std::io::Error> {
-        while !out.is_empty() {
-            let stream = Pin::new(&mut self.stream);
-            let run = out.run();
-            let written = if run.is_empty() {
-                let written = out.with_body_slices(|slices| stream.poll_write_vectored(cx, slices));
-                written.unwrap_or(Poll::Pending)
-            } else {
-                stream.poll_write(cx, run)
-            };
-            match written? {
-                Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
-                Poll::Ready(count) => {
-                    out.advance(count);
-                    self.bytes_out += count as u64;
-                }
-                Poll::Pending => return Ok(Poll::Pending),
-            }
-        }
-        Ok(Poll::Ready(()))
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, std::io::Error> {
-        self.make_room();
-        let Some(room) = self.input.get_mut(self.filled..) else { return Ok(Poll::Pending) };
-        let mut buffer = ReadBuf::new(room);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
-            Poll::Ready(()) => {
-                let count = buffer.filled().len();
-                self.filled += count;
-                self.bytes_in += count as u64;
-                self.eof = count == 0;
-                if self.filled == self.input.len() {
-                    self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
-                }
-                Ok(Poll::Ready(()))
-            }
-            Poll::Pending => Ok(Poll::Pending),
-        }
-    }
-
-    /// What is left of the last read is part of one frame, so at most frame_max: it moves to the front.
-    fn make_room(&mut self) {
-        if self.taken > 0 {
-            self.input.copy_within(self.taken..self.filled, 0);
-            self.filled -= self.taken;
-            self.taken = 0;
-        }
-        if self.input.len() < self.filled + self.read_bytes {
-            self.input.resize(self.filled + self.read_bytes, 0);
-        }
-    }
-
-    /// Writes what is left, and that there is no more.
-    async fn finish(&mut self, out: &mut Output) -> std::io::Result<()> {
-        std::future::poll_fn(|cx| match self.poll_write(cx, out) {
-            Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
-        })
-        .await?;
-        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
-    }
-
-    async fn read_to_end(&mut self) -> std::io::Result<()> {
-        std::future::poll_fn(|cx| self.poll_eof(cx)).await
-    }
-
-    fn poll_eof(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        let mut room = [0; 4096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut room);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-    }
-}

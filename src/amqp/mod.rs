@@ -7,6 +7,7 @@ pub(crate) mod listener;
 mod mailbox_cache;
 mod requests;
 mod shares;
+mod wire;
 
-pub use connection::Stream;
 pub(crate) use connection::{Endpoints, run};
+pub use wire::Stream;

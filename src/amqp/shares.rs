@@ -21,6 +21,7 @@ pub(super) struct Shares {
     output: Share,
     input: Share,
     clients: Share,
+    held: usize,
 }
 
 impl Shares {
@@ -33,6 +34,7 @@ impl Shares {
             output: share(Kind::Output),
             input: share(Kind::Input),
             clients: share(Kind::Clients),
+            held: 0,
         }
     }
 
@@ -42,9 +44,15 @@ impl Shares {
         self.transactions.set(held.transactions);
         self.deliveries.set(held.deliveries);
         self.output.set(output);
+        self.held = held.sent() + held.deliveries + output;
         let before = self.clients.bytes();
         self.clients.set(CONNECTION_BYTES + channels * CHANNEL_BYTES + consumers * CONSUMER_BYTES);
         self.clients.bytes() > before
+    }
+
+    /// What of it is held for the client alone.
+    pub(super) const fn held(&self) -> usize {
+        self.held
     }
 
     /// Enters the size of the buffer for what is read.

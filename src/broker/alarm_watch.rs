@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::alarms::{Limits, Meter, Readings};
+use super::connections::EndReason;
 use super::shared::{Shared, stopped};
 use crate::ledger::{Kind, Share};
 
@@ -21,7 +22,9 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
         definitions.set(definition_bytes(&shared));
         let mut readings = meter();
         readings.known_bytes += shared.ledger.total() as u64;
+        shared.ledger.set_short(limits.is_nearly_reached(readings));
         check_alarms(&shared, limits, readings);
+        make_room(&shared);
         let next = shared.clock.now() + INTERVAL;
         tokio::select! {
             () = shared.clock.wait_for(Some(next)) => {}
@@ -35,6 +38,17 @@ fn definition_bytes(shared: &Shared) -> usize {
     shared.vhosts.iter().map(|vhost| vhost.topology.read().footprint()).sum()
 }
 
+/// When there is little left of what may be held for clients, whoever holds most goes.
+fn make_room(shared: &Shared) {
+    if !shared.ledger.is_crowded() {
+        return;
+    }
+    let largest = shared.connections.iter().max_by_key(|connection| connection.held_bytes());
+    if let Some(largest) = largest.filter(|largest| shared.ledger.is_much(largest.held_bytes())) {
+        largest.end(EndReason::Memory);
+    }
+}
+
 fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
     let changed = shared.alarms.send_if_modified(|alarms| {
         let (memory, disk) = limits.evaluate(alarms.memory, alarms.disk, readings);
@@ -45,11 +59,7 @@ fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
     if !changed {
         return;
     }
-    let (reason, is_short) = {
-        let alarms = shared.alarms.borrow();
-        (alarms.reason(), alarms.memory)
-    };
-    shared.ledger.set_short(is_short);
+    let reason = shared.alarms.borrow().reason();
     match reason {
         Some(reason) => tracing::warn!(?readings, ?limits, "{reason}: publishers are blocked"),
         None => tracing::info!(?readings, "publishers are no longer blocked"),

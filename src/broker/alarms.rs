@@ -18,6 +18,8 @@ const MEMORY_CLEAR_PERCENT: u64 = 95;
 /// has. What the allocator kept of an earlier backlog is used again, and waiting for it to go would be waiting for ever.
 /// It is no more than this because the ledger does not know everything: the storage engine has tables in memory.
 const KNOWN_PERCENT_MIN: u64 = 25;
+/// Of the memory limit, in percent: where memory is called short.
+const SHORT_PERCENT: u64 = 80;
 /// Of the disk limit, in percent: where the alarm ends.
 const DISK_CLEAR_PERCENT: u64 = 105;
 
@@ -85,6 +87,12 @@ impl Limits {
     /// How much memory the process may take.
     pub(super) const fn memory(&self) -> Option<u64> {
         self.memory
+    }
+
+    /// Whether memory gets short: what is not messages is refused before publishers are blocked.
+    pub(super) fn is_nearly_reached(&self, readings: Readings) -> bool {
+        let pair = self.memory.zip(readings.memory_used);
+        pair.is_some_and(|(limit, used)| used > limit / 100 * SHORT_PERCENT)
     }
 
     /// Which alarms there are after these readings, if there were `memory` and `disk` before.

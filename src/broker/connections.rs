@@ -1,8 +1,9 @@
 //! The way to a connection: its inbox, and what can be put there.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::overview::ConnectionOverview;
 use crate::ledger::{Kind, Ledger, Share};
@@ -35,14 +36,21 @@ pub enum Event {
         /// How long the message could be unacked.
         timeout_ms: u32,
     },
-    /// Close the connection: an operator says so, for this reason.
-    Close(String),
     /// Close a channel: an operator says so, for this reason.
     CloseChannel(u16, String),
     /// A queue had no use for its turn to take of the channel's prefetch.
     TurnPassedOn(u16),
     /// A reply for the direct reply-to consumer with this number.
     Direct(u32, Message),
+}
+
+/// Why a connection has to end, whatever else it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// An operator says so, for this reason.
+    Operator(String),
+    /// It holds more memory than all others, and there is too little for them.
+    Memory,
 }
 
 /// How the rest of the broker reaches a connection.
@@ -56,6 +64,10 @@ pub struct ConnectionHandle {
     pub secret: u64,
     /// Its consumers that direct reply-to addresses name.
     reply_consumers: ReplyConsumers,
+    /// Set when it has to end. This does not wait in the inbox, which a connection whose client does not read leaves alone.
+    end: watch::Sender<Option<EndReason>>,
+    /// Bytes of memory that the client makes its session hold, direct replies aside.
+    held: Arc<AtomicUsize>,
     ledger: Arc<Ledger>,
     /// Direct replies in the inbox.
     replies: Arc<Mutex<Share>>,
@@ -76,13 +88,42 @@ impl ConnectionHandle {
         ledger: &Arc<Ledger>,
     ) -> Self {
         let replies = Arc::new(Mutex::new(Share::new(Arc::clone(ledger), Kind::Replies)));
-        Self { events, overview, secret, reply_consumers, ledger: Arc::clone(ledger), replies }
+        Self {
+            events,
+            overview,
+            secret,
+            reply_consumers,
+            end: watch::Sender::default(),
+            held: Arc::default(),
+            ledger: Arc::clone(ledger),
+            replies,
+        }
     }
 
-    /// Asks the connection to close.
-    pub fn close(&self, reason: &str) {
-        // One that is gone is closed.
-        let _ = self.events.send(Event::Close(reason.to_owned()));
+    /// Asks the connection to end. The first reason counts.
+    pub fn end(&self, reason: EndReason) {
+        self.end.send_if_modified(|end| {
+            let is_first = end.is_none();
+            end.get_or_insert(reason);
+            is_first
+        });
+    }
+
+    /// Tells when it has to end.
+    #[must_use]
+    pub fn ends(&self) -> watch::Receiver<Option<EndReason>> {
+        self.end.subscribe()
+    }
+
+    /// Bytes of memory that the client makes the broker hold.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.held.load(Ordering::Relaxed) + self.replies().bytes()
+    }
+
+    /// Notes how many bytes its session holds.
+    pub fn set_held(&self, bytes: usize) {
+        self.held.store(bytes, Ordering::Relaxed);
     }
 
     /// Whether a direct reply-to address leads to a consumer that is there.

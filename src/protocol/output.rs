@@ -80,10 +80,12 @@ impl Output {
         self.bytes.len() + self.bodies.iter().map(LargeBody::left).sum::<usize>()
     }
 
-    /// Bytes of memory that it takes, without the large bodies, which are messages' own.
+    /// Bytes of memory that would be free if it were not for what is to be written.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.bytes.capacity() + self.bodies.capacity() * size_of::<LargeBody>()
+        let alone = self.bodies.iter().filter(|body| body.message.is_alone());
+        let bodies: usize = alone.map(|body| body.message.encoded_len()).sum();
+        self.bytes.capacity() + self.bodies.capacity() * size_of::<LargeBody>() + bodies
     }
 
     /// What is to be written next, as one run of bytes, if it is; empty where a large body comes next, or nothing.
@@ -229,5 +231,7 @@ mod tests {
         encode::deliver(&mut out, FRAME_MAX, 3, b"tag", 7, false, &message);
         assert!(out.memory() < 4096, "{}", out.memory());
         assert!(out.len() > 50 * LARGE_BODY_BYTES);
+        drop(message);
+        assert!(out.memory() > 50 * LARGE_BODY_BYTES, "nobody else keeps it");
     }
 }

@@ -7,6 +7,9 @@ use crate::dedup::DedupKeys;
 use crate::message::{Message, QueueId};
 use crate::queue::{Handle, Settlement};
 
+/// What a message takes in memory beside its bytes and its place here: a block of its own.
+const BLOCK_BYTES: usize = 128;
+
 /// The work of one transaction.
 #[derive(Debug, Default)]
 pub struct TxWork {
@@ -26,7 +29,7 @@ impl TxWork {
     /// Adds a publish; tells how many bytes it takes.
     pub fn publish(&mut self, publish: TxPublish) -> usize {
         let queues = size_of_val(publish.queues.as_slice());
-        let bytes = size_of::<TxPublish>() + queues + publish.message.encoded_len();
+        let bytes = size_of::<TxPublish>() + BLOCK_BYTES + queues + publish.message.encoded_len();
         self.bytes += bytes;
         self.publishes.push(publish);
         bytes

@@ -17,6 +17,19 @@ pub struct Raw {
     input: Vec<u8>,
 }
 
+/// A broker that takes nothing for so long has stopped reading.
+const STUCK: Duration = Duration::from_secs(2);
+
+/// What became of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    All,
+    /// The broker does not read.
+    Stuck,
+    /// The broker has closed the connection.
+    Closed,
+}
+
 /// How the broker ends something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Closed {
@@ -86,6 +99,44 @@ impl Raw {
     pub fn send(&mut self, bytes: &[u8]) {
         // The broker may have closed already: what it said before is what counts.
         let _ = self.stream.write_all(bytes);
+    }
+
+    /// Writes for as long as the broker takes any of it.
+    pub fn write(&mut self, mut bytes: &[u8]) -> Written {
+        self.stream.set_write_timeout(Some(STUCK)).unwrap();
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Written::Stuck,
+                Err(_) => return Written::Closed,
+            }
+        }
+        Written::All
+    }
+
+    /// Whether the broker has closed the connection, as far as that has come.
+    pub fn is_closed(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 4096];
+        let ended = loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break true,
+                Ok(count) => self.input.extend_from_slice(&buffer[..count]),
+                Err(error) => break error.kind() != std::io::ErrorKind::WouldBlock,
+            }
+        };
+        self.stream.set_nonblocking(false).unwrap();
+        while let Ok((rest, frame)) = parse_frame(&self.input[..]) {
+            let used = self.input.len() - rest.len();
+            self.input.drain(..used);
+            let close = |method: &AMQPClass| {
+                matches!(method, AMQPClass::Connection(connection::AMQPMethod::Close(_)))
+            };
+            if matches!(&frame, AMQPFrame::Method(0, method) if close(method)) {
+                return true;
+            }
+        }
+        ended
     }
 
     /// Ends this side of the socket.

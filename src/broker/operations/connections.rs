@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::scope::Caller;
-use crate::broker::connections::{ConnectionHandle, Event};
+use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::error::OperationError;
 use crate::broker::overview::{ConnectionOverview, Handshake};
 use crate::broker::shared::Shared;
@@ -31,7 +31,7 @@ pub fn close_connection(
 ) -> Result<(), OperationError> {
     let (handle, overview) = find(shared, id)?;
     require_owner(shared, caller, &overview.handshake())?;
-    handle.close(reason);
+    handle.end(EndReason::Operator(reason.to_owned()));
     Ok(())
 }
 
@@ -92,7 +92,7 @@ pub(super) fn close_matching(shared: &Shared, reason: &str, matches: impl Fn(&Ha
     let mut count = 0;
     for handle in &shared.connections {
         if handle.overview.as_ref().is_some_and(|overview| matches(&overview.handshake())) {
-            handle.close(reason);
+            handle.end(EndReason::Operator(reason.to_owned()));
             count += 1;
         }
     }

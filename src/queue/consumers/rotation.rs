@@ -5,7 +5,8 @@
 //! Those that only their channel's prefetch keeps from a message are held in the order in which that happened, and go on in
 //! that order when it is the queue's turn: so the consumers of one channel share its prefetch.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use foldhash::HashMap;
 use slab::Slab;
@@ -20,9 +21,14 @@ use crate::queue::unacked::TimeoutId;
 /// that a consumer that doesn't read holds no more than this outside its queue.
 pub const WINDOW_BYTES: usize = 512 * 1024;
 
+/// Up to so many consumers are looked through one by one.
+const FEW: usize = 4;
+
 #[derive(Debug)]
 pub(in crate::queue) struct Consumer {
     pub(in crate::queue) key: ConsumerKey,
+    /// How many consumers came before it.
+    came: u64,
     pub(in crate::queue) no_ack: bool,
     pub(in crate::queue) exclusive: bool,
     prefetch: u32,
@@ -74,7 +80,12 @@ pub(in crate::queue) struct Consumers {
     /// Slots of the consumers that may have credit.
     rotation: VecDeque<usize>,
     /// Slots in the order in which consumers came.
-    order: Vec<usize>,
+    order: BTreeMap<u64, usize>,
+    /// The same, the highest priority first.
+    by_priority: BTreeSet<(Reverse<i32>, u64, usize)>,
+    by_key: HashMap<ConsumerKey, usize>,
+    /// How many consumers ever came.
+    came: u64,
     /// Slots whose consumers have pending deliveries.
     touched: Vec<usize>,
     /// How many consumers each channel has here.
@@ -116,18 +127,22 @@ impl Consumers {
         self.slots.is_empty()
     }
 
+    /// Whether its only consumer wants to stay that.
     pub(in crate::queue) fn any_exclusive(&self) -> bool {
-        self.slots.iter().any(|(_, consumer)| consumer.exclusive)
+        self.len() == 1 && self.slots.iter().any(|(_, consumer)| consumer.exclusive)
     }
 
     pub(in crate::queue) fn add(&mut self, consume: Consume, timeout: TimeoutId) {
-        let key = consume.key;
+        let (key, priority) = (consume.key, consume.priority);
+        let came = self.came;
+        self.came += 1;
         let slot = self.slots.insert(Consumer {
             key,
+            came,
             no_ack: consume.no_ack,
             exclusive: consume.exclusive,
             prefetch: u32::from(consume.prefetch),
-            priority: consume.priority,
+            priority,
             share: consume.channel_prefetch,
             timeout,
             name: consume.name,
@@ -136,7 +151,9 @@ impl Consumers {
             place: Place::Outside,
             pending: Vec::new(),
         });
-        self.order.push(slot);
+        self.order.insert(came, slot);
+        self.by_priority.insert((Reverse(priority), came, slot));
+        self.by_key.insert(key, slot);
         self.note_channel(key);
         if self.single_active.is_some() {
             self.choose_active();
@@ -146,13 +163,21 @@ impl Consumers {
     }
 
     pub(in crate::queue) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
-        let slot = self.slot_of(key)?;
-        self.rotation.retain(|other| *other != slot);
-        self.order.retain(|other| *other != slot);
-        self.touched.retain(|other| *other != slot);
-        self.held.retain(|other| *other != slot);
-        self.given.retain(|other| *other != slot);
+        let slot = self.by_key.remove(&key)?;
         let removed = self.slots.try_remove(slot);
+        if let Some(Consumer { came, priority, place, pending, .. }) = &removed {
+            self.order.remove(came);
+            self.by_priority.remove(&(Reverse(*priority), *came, slot));
+            match place {
+                Place::Rotation => self.rotation.retain(|other| *other != slot),
+                Place::Held => self.held.retain(|other| *other != slot),
+                Place::Outside => {}
+            }
+            if !pending.is_empty() {
+                self.touched.retain(|other| *other != slot);
+                self.given.retain(|other| *other != slot);
+            }
+        }
         self.forget_channel(key);
         if let Some(share) = removed.as_ref().and_then(|consumer| consumer.share.as_ref()) {
             self.leave_if_last(key.connection, key.channel, share);
@@ -178,7 +203,7 @@ impl Consumers {
 
     /// Keys of all consumers, in the order in which they came.
     pub(in crate::queue) fn keys(&self) -> impl Iterator<Item = ConsumerKey> {
-        self.order.iter().filter_map(|slot| self.slots.get(*slot)).map(|consumer| consumer.key)
+        self.order.values().filter_map(|slot| self.slots.get(*slot)).map(|consumer| consumer.key)
     }
 
     /// The consumer to serve next. It has credit, and shared credit was taken for it: the message must be given to it.
@@ -389,9 +414,12 @@ impl Consumers {
         }
     }
 
-    /// A queue has few consumers, nearly always one or two; a map would cost more than this look.
+    /// A queue has few consumers, nearly always one or two: for those a look at each costs less than the map.
     fn slot_of(&self, key: ConsumerKey) -> Option<usize> {
-        self.order.iter().copied().find(|slot| self.slots.get(*slot).is_some_and(|c| c.key == key))
+        if self.len() > FEW {
+            return self.by_key.get(&key).copied();
+        }
+        self.slots.iter().find(|(_, consumer)| consumer.key == key).map(|(slot, _)| slot)
     }
 
     fn enter_rotation(&mut self, slot: usize) {
@@ -443,8 +471,6 @@ impl Consumers {
     }
 
     fn first_by_priority(&self) -> Option<usize> {
-        let priority =
-            |slot: &&usize| self.slots.get(**slot).map(|consumer| std::cmp::Reverse(consumer.priority));
-        self.order.iter().min_by_key(priority).copied()
+        self.by_priority.first().map(|(_, _, slot)| *slot)
     }
 }

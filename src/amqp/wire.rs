@@ -1,0 +1,182 @@
+//! A connection's socket: what was read and not yet taken, and what is to be written.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+
+use crate::broker::connections::Event;
+use crate::protocol::Output;
+
+/// Read at a time by a connection that says little: thousands of them may be idle.
+const READ_BYTES_MIN: usize = 8 * 1024;
+/// Read at a time by a busy one: a socket buffer's worth, so that it costs few system calls.
+const READ_BYTES_MAX: usize = 256 * 1024;
+/// Events taken from the inbox at a time.
+const EVENTS_MAX: usize = 128;
+
+/// What a connection's socket has to be.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
+/// A socket with what was read and not yet taken, and what is to be written.
+pub(super) struct Wire<S> {
+    stream: S,
+    input: Vec<u8>,
+    /// Taken from the front of `input`.
+    taken: usize,
+    /// Bytes of `input` that are filled.
+    filled: usize,
+    /// Read since the last report.
+    pub(super) bytes_in: u64,
+    /// Written since the last report.
+    pub(super) bytes_out: u64,
+    /// Room for the next read: doubled by a read that fills it.
+    read_bytes: usize,
+    pub(super) eof: bool,
+}
+
+/// What woke the task.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    pub(super) read: bool,
+    pub(super) events: bool,
+    pub(super) drained: bool,
+}
+
+impl<S: Stream> Wire<S> {
+    pub(super) const fn new(stream: S) -> Self {
+        Self {
+            stream,
+            input: Vec::new(),
+            taken: 0,
+            filled: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            read_bytes: READ_BYTES_MIN,
+            eof: false,
+        }
+    }
+
+    /// Bytes of memory that the buffer for what is read takes.
+    pub(super) const fn input_capacity(&self) -> usize {
+        self.input.capacity()
+    }
+
+    pub(super) fn unread(&self) -> &[u8] {
+        self.input.get(self.taken..self.filled).unwrap_or_default()
+    }
+
+    pub(super) fn take(&mut self, count: usize) {
+        self.taken += count;
+        if self.taken == self.filled {
+            self.taken = 0;
+            self.filled = 0;
+        }
+    }
+
+    /// Does all that can be done without waiting: takes events, writes, reads. Ready when anything of it was done.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut Output,
+        deliver_below: usize,
+        paused: bool,
+        events: &mut mpsc::UnboundedReceiver<Event>,
+        taken: &mut Vec<Event>,
+    ) -> Poll<std::io::Result<Ready>> {
+        let mut done = Ready::default();
+        let had_output = !out.is_empty();
+        if had_output && self.poll_write(cx, out)?.is_ready() {
+            done.drained = true;
+        }
+        if out.len() < deliver_below && events.poll_recv_many(cx, taken, EVENTS_MAX).is_ready() {
+            done.events = true;
+        }
+        if !paused && !self.eof && self.poll_read(cx)?.is_ready() {
+            done.read = true;
+        }
+        if done.drained || done.events || done.read { Poll::Ready(Ok(done)) } else { Poll::Pending }
+    }
+
+    /// Ready when all is written.
+    fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Output) -> Result<Poll<()>, std::io::Error> {
+        while !out.is_empty() {
+            let stream = Pin::new(&mut self.stream);
+            let run = out.run();
+            let written = if run.is_empty() {
+                let written = out.with_body_slices(|slices| stream.poll_write_vectored(cx, slices));
+                written.unwrap_or(Poll::Pending)
+            } else {
+                stream.poll_write(cx, run)
+            };
+            match written? {
+                Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Poll::Ready(count) => {
+                    out.advance(count);
+                    self.bytes_out += count as u64;
+                }
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, std::io::Error> {
+        self.make_room();
+        let Some(room) = self.input.get_mut(self.filled..) else { return Ok(Poll::Pending) };
+        let mut buffer = ReadBuf::new(room);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
+            Poll::Ready(()) => {
+                let count = buffer.filled().len();
+                self.filled += count;
+                self.bytes_in += count as u64;
+                self.eof = count == 0;
+                if self.filled == self.input.len() {
+                    self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+                }
+                Ok(Poll::Ready(()))
+            }
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// What is left of the last read is part of one frame, so at most frame_max: it moves to the front.
+    fn make_room(&mut self) {
+        if self.taken > 0 {
+            self.input.copy_within(self.taken..self.filled, 0);
+            self.filled -= self.taken;
+            self.taken = 0;
+        }
+        if self.input.len() < self.filled + self.read_bytes {
+            self.input.resize(self.filled + self.read_bytes, 0);
+        }
+    }
+
+    /// Writes what is left, and that there is no more.
+    pub(super) async fn finish(&mut self, out: &mut Output) -> std::io::Result<()> {
+        std::future::poll_fn(|cx| match self.poll_write(cx, out) {
+            Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        })
+        .await?;
+        std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+
+    pub(super) async fn read_to_end(&mut self) -> std::io::Result<()> {
+        std::future::poll_fn(|cx| self.poll_eof(cx)).await
+    }
+
+    fn poll_eof(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let mut room = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut room);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}

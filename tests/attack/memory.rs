@@ -1,0 +1,311 @@
+//! Clients that make the broker keep as much as they can: the process stays within one and a half times its memory limit,
+//! and another client goes on.
+//!
+//! Resident memory is what Linux says of the process, at its highest.
+
+#![cfg(target_os = "linux")]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use amq_protocol::frame::AMQPFrame;
+use amq_protocol::protocol::{AMQPClass, basic, channel, queue, tx};
+
+use crate::support::process::{Process, coney};
+use crate::support::raw::{self, Raw, Written, raw_frame};
+
+const MIB: usize = 1024 * 1024;
+const LIMIT: usize = 200 * MIB;
+/// What the process may take at most.
+const PEAK_MAX: usize = LIMIT / 2 * 3;
+/// A body frame of the default size.
+const FRAME_BYTES: usize = 128 * 1024 - 8;
+
+/// Runs the attackers at once, each with its number, until each has been stopped; another client works meanwhile.
+fn attack(attackers: usize, attacker: impl Fn(usize, SocketAddr) + Sync) {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = format!("{LIMIT}");
+    let arguments = ["--amqp", "127.0.0.1:0", "--log", "error", "--memory-limit", &limit, "--data-dir"];
+    let process = Process::run(coney().args(arguments).arg(dir.path()));
+    let address = process.address().parse().unwrap();
+    let over = AtomicBool::new(false);
+    let (rounds, slowest) = std::thread::scope(|scope| {
+        let bystander = scope.spawn(|| work(address, &over));
+        let attackers: Vec<_> = (0..attackers)
+            .map(|number| {
+                let attacker = &attacker;
+                scope.spawn(move || attacker(number, address))
+            })
+            .collect();
+        let failed = attackers.into_iter().filter_map(|attacker| attacker.join().err()).count();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(failed, 0, "attackers failed");
+        bystander.join().unwrap()
+    });
+    let peak = process.peak_memory();
+    println!("peak {} MiB, {rounds} rounds of another client, the slowest {slowest:?}", peak / MIB);
+    assert!(peak < PEAK_MAX, "{} MiB at the highest", peak / MIB);
+    assert!(rounds > 0);
+}
+
+/// Publishes and gets until it is over: how often, and the longest time that it took.
+fn work(address: SocketAddr, over: &AtomicBool) -> (usize, Duration) {
+    let mut client = Raw::with_channel(address);
+    client.declare("bystander", |declare| declare.exclusive = true);
+    let (mut rounds, mut slowest) = (0, Duration::ZERO);
+    while !over.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        client.send(&publish(1, "", "bystander", false, b"work"));
+        loop {
+            client.method(1, AMQPClass::Basic(basic::AMQPMethod::Get(get("bystander"))));
+            match client.next() {
+                Some(AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::GetOk(_)))) => break,
+                Some(AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::GetEmpty(_)))) => {}
+                other => panic!("the other client got {other:?}"),
+            }
+        }
+        for _ in ["header", "body"] {
+            client.next().unwrap();
+        }
+        rounds += 1;
+        slowest = slowest.max(begun.elapsed());
+    }
+    (rounds, slowest)
+}
+
+fn get(queue: &str) -> basic::Get {
+    basic::Get { queue: queue.into(), no_ack: true }
+}
+
+/// A whole publish in frames of the default size.
+fn publish(channel: u16, exchange: &str, key: &str, mandatory: bool, body: &[u8]) -> Vec<u8> {
+    let mut bytes = begin(channel, exchange, key, mandatory, body.len());
+    for piece in body.chunks(FRAME_BYTES) {
+        bytes.extend(raw_frame(3, channel, piece));
+    }
+    bytes
+}
+
+/// A publish without its body.
+fn begin(channel: u16, exchange: &str, key: &str, mandatory: bool, body_bytes: usize) -> Vec<u8> {
+    let publish =
+        basic::Publish { exchange: exchange.into(), routing_key: key.into(), mandatory, immediate: false };
+    let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
+    let mut bytes = raw::encode(&AMQPFrame::Method(channel, method));
+    let size = (body_bytes as u64).to_be_bytes();
+    bytes.extend(raw_frame(2, channel, &[&[0, 60, 0, 0][..], &size, &[0, 0]].concat()));
+    bytes
+}
+
+/// Sends the same again and again until the broker takes no more: it closed the connection, or does not read.
+fn flood(client: &mut Raw, bytes: &[u8]) -> Written {
+    loop {
+        match client.write(bytes) {
+            Written::All => {}
+            end => return end,
+        }
+    }
+}
+
+/// The same for a client that sees whether it is told to go.
+fn flood_until_closed(client: &mut Raw, bytes: &[u8]) {
+    while client.write(bytes) != Written::Closed {
+        if client.is_closed() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_transaction_that_is_never_committed() {
+    attack(4, |_, address| {
+        let mut client = Raw::with_channel(address);
+        client.method(1, AMQPClass::Tx(tx::AMQPMethod::Select(tx::Select {})));
+        client.next().unwrap();
+        client.declare("target", |_| {});
+        flood_until_closed(&mut client, &publish(1, "", "target", false, &vec![1; MIB]));
+    });
+}
+
+#[test]
+fn many_small_messages_and_acks_in_transactions() {
+    attack(2, |_, address| {
+        let mut client = Raw::with_channel(address);
+        client.method(1, AMQPClass::Tx(tx::AMQPMethod::Select(tx::Select {})));
+        client.next().unwrap();
+        flood_until_closed(&mut client, &publish(1, "amq.fanout", "", false, b"small").repeat(1000));
+    });
+}
+
+#[test]
+fn bodies_that_never_end() {
+    attack(4, |_, address| {
+        let mut client = Raw::open(address);
+        for channel in 1..=200 {
+            client.open_channel(channel);
+            client.send(&begin(channel, "", "nowhere", false, 128 * MIB));
+        }
+        let pieces: Vec<u8> =
+            (1..=200).flat_map(|channel| raw_frame(3, channel, &vec![1; FRAME_BYTES])).collect();
+        flood_until_closed(&mut client, &pieces);
+    });
+}
+
+#[test]
+fn bodies_that_are_announced_and_never_sent() {
+    attack(2, |_, address| {
+        let mut client = Raw::open(address);
+        for channel in 1..=2000 {
+            let open = AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}));
+            client.method(channel, open);
+            client.send(&begin(channel, "", "nowhere", false, 128 * MIB));
+            if client.write(&raw_frame(3, channel, b"1")) == Written::Closed || client.is_closed() {
+                return;
+            }
+        }
+        panic!("2,000 times 1 MiB fit");
+    });
+}
+
+#[test]
+fn returns_that_nobody_reads() {
+    attack(25, |_, address| {
+        let mut client = Raw::with_channel(address);
+        let end = flood(&mut client, &publish(1, "", "nowhere", true, &vec![1; 100_000]));
+        assert_eq!(end, Written::Stuck);
+    });
+}
+
+#[test]
+fn large_returns_that_nobody_reads() {
+    attack(10, |_, address| {
+        let mut client = Raw::with_channel(address);
+        let end = flood(&mut client, &publish(1, "", "nowhere", true, &vec![1; 4 * MIB]));
+        assert_eq!(end, Written::Stuck);
+    });
+}
+
+#[test]
+fn gets_of_a_large_message_that_nobody_reads() {
+    attack(25, |number, address| {
+        let mut client = Raw::with_channel(address);
+        let queue = format!("large-{number}");
+        client.declare(&queue, |_| {});
+        client.send(&publish(1, "", &queue, false, &vec![1; MIB]));
+        let get = basic::Get { queue: queue.as_str().into(), no_ack: false };
+        let get = raw::encode(&AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::Get(get))));
+        // Each get returns it for the next one.
+        let recover = basic::Recover { requeue: true };
+        let recover =
+            raw::encode(&AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::Recover(recover))));
+        let end = flood(&mut client, &[get, recover].concat().repeat(100));
+        assert_eq!(end, Written::Stuck);
+    });
+}
+
+#[test]
+fn direct_replies_that_nobody_reads() {
+    attack(4, |_, address| {
+        let mut requester = Raw::with_channel(address);
+        let consume = basic::Consume {
+            queue: "amq.rabbitmq.reply-to".into(),
+            consumer_tag: "c".into(),
+            no_local: false,
+            no_ack: true,
+            exclusive: false,
+            nowait: false,
+            arguments: Default::default(),
+        };
+        requester.method(1, AMQPClass::Basic(basic::AMQPMethod::Consume(consume)));
+        requester.next().unwrap();
+        requester.declare("requests", |_| {});
+        // Its own address, as a responder would see it.
+        let mut request = begin(1, "", "requests", false, 0);
+        let header =
+            [&[0, 60, 0, 0][..], &0_u64.to_be_bytes(), &[2, 0, 21], b"amq.rabbitmq.reply-to"].concat();
+        request.truncate(request.len() - raw_frame(2, 1, &[0; 14]).len());
+        request.extend(raw_frame(2, 1, &header));
+        requester.send(&request);
+        let mut responder = Raw::with_channel(address);
+        let address = loop {
+            responder.method(1, AMQPClass::Basic(basic::AMQPMethod::Get(get("requests"))));
+            if let Some(AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::GetOk(_)))) =
+                responder.next()
+                && let Some(AMQPFrame::Header(1, header)) = responder.next()
+            {
+                break header.properties.reply_to().clone().unwrap();
+            }
+        };
+        let reply = publish(1, "", address.as_str(), false, &vec![1; MIB]);
+        for _ in 0..300 {
+            assert_ne!(responder.write(&reply), Written::Closed);
+        }
+        responder.assert_alive();
+    });
+}
+
+#[test]
+fn queues_without_end() {
+    attack(2, |number, address| {
+        let mut client = Raw::with_channel(address);
+        for round in 0..1_000_000 {
+            let declare = queue::Declare { nowait: true, ..raw::declare(&format!("queue-{number}-{round}")) };
+            let bytes =
+                raw::encode(&AMQPFrame::Method(1, AMQPClass::Queue(queue::AMQPMethod::Declare(declare))));
+            if client.write(&bytes) == Written::Closed || round % 100 == 0 && client.is_closed() {
+                return;
+            }
+        }
+        panic!("a million queues fit");
+    });
+}
+
+#[test]
+fn bindings_without_end() {
+    attack(2, |number, address| {
+        let mut client = Raw::with_channel(address);
+        let name = format!("bound-{number}");
+        client.declare(&name, |_| {});
+        for round in 0..10_000_000 {
+            let bind = queue::Bind {
+                queue: name.as_str().into(),
+                exchange: "amq.topic".into(),
+                routing_key: format!("{number}.{round}.#").as_str().into(),
+                nowait: true,
+                arguments: Default::default(),
+            };
+            let bytes = raw::encode(&AMQPFrame::Method(1, AMQPClass::Queue(queue::AMQPMethod::Bind(bind))));
+            if client.write(&bytes) == Written::Closed || round % 100 == 0 && client.is_closed() {
+                return;
+            }
+        }
+        panic!("ten million bindings fit");
+    });
+}
+
+#[test]
+fn consumers_without_end() {
+    attack(2, |number, address| {
+        let mut client = Raw::with_channel(address);
+        let name = format!("consumed-{number}");
+        client.declare(&name, |_| {});
+        for round in 0..10_000_000 {
+            let consume = basic::Consume {
+                queue: name.as_str().into(),
+                consumer_tag: format!("tag-{round}").as_str().into(),
+                no_local: false,
+                no_ack: false,
+                exclusive: false,
+                nowait: true,
+                arguments: Default::default(),
+            };
+            let method = AMQPClass::Basic(basic::AMQPMethod::Consume(consume));
+            let bytes = raw::encode(&AMQPFrame::Method(1, method));
+            if client.write(&bytes) == Written::Closed || round % 100 == 0 && client.is_closed() {
+                return;
+            }
+        }
+        panic!("ten million consumers fit");
+    });
+}
