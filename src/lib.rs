@@ -27,4 +27,4 @@ pub use broker::operations::{
 };
 pub use broker::{Clock, ImportError, OperationError, Readings};
 pub use queue::{PeekState, Window};
-pub use server::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError};
+pub use server::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError, raise_descriptor_limit};

@@ -43,6 +43,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn run(args: Args, clock: &Clock) -> anyhow::Result<()> {
     let config = load_config(args)?;
     telemetry::init(&config.log)?;
+    coney::raise_descriptor_limit();
     warn_of_misspelt_env();
     let runtime = runtime()?;
     let result = runtime.block_on(serve(config, clock));

@@ -1,11 +1,15 @@
 //! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::admission::Admitted;
+use super::half_open::{Eviction, Place};
 use super::mailbox_cache::MailboxCache;
 use super::shares::Shares;
 use super::wire::{Ready, Stream, Wire};
@@ -52,6 +56,8 @@ pub struct Connection {
     overview: Arc<ConnectionOverview>,
     /// Its own handle: what others reach it by.
     handle: ConnectionHandle,
+    /// Its place among the half-open ones, while it is one of them.
+    place: Option<Place>,
     vhost: Option<Arc<Vhost>>,
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
@@ -83,11 +89,21 @@ pub struct Endpoints {
 }
 
 /// Runs a connection to its end.
-pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints, config: SessionConfig) {
+pub async fn run<S: Stream>(
+    shared: Arc<Shared>,
+    stream: S,
+    endpoints: Endpoints,
+    config: SessionConfig,
+    admitted: Option<Admitted>,
+) {
     if shared.ledger.refuses(Kind::Clients) {
         tracing::warn!(peer = %endpoints.peer, "no memory for another connection");
         return;
     }
+    let (_slot, place, eviction) = match admitted {
+        Some(Admitted { slot, place, eviction }) => (Some(slot), Some(place), Some(eviction)),
+        None => (None, None, None),
+    };
     let id = shared.new_connection_id();
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
@@ -115,6 +131,7 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         overview,
         ends: handle.ends(),
         handle,
+        place,
         vhost: None,
         events: receiver,
         taken: Vec::new(),
@@ -128,13 +145,38 @@ pub async fn run<S: Stream>(shared: Arc<Shared>, stream: S, endpoints: Endpoints
         shared,
     };
     let mut wire = Wire::new(stream);
-    if let Err(error) = connection.event_loop(&mut wire).await {
+    let served = {
+        let event_loop = std::pin::pin!(connection.event_loop(&mut wire));
+        unless_evicted(event_loop, eviction).await
+    };
+    if let Err(error) = served {
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
-    connection.release_queues(Ending::Failed).await;
+    Box::pin(connection.release_queues(Ending::Failed)).await;
     connection.count();
     connection.shared.connections.remove(&id);
     connection.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
+}
+
+/// Runs a connection unless it has to make room before it is through its handshake. After that it costs nothing.
+async fn unless_evicted(
+    mut connection: Pin<&mut impl Future<Output = std::io::Result<()>>>,
+    mut eviction: Option<Eviction>,
+) -> std::io::Result<()> {
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(ended);
+        }
+        match eviction.as_mut().map(|eviction| Pin::new(eviction).poll(cx)) {
+            Some(Poll::Ready(Ok(()))) => {
+                return Poll::Ready(Err(std::io::Error::other("not logged in, it had to make room")));
+            }
+            Some(Poll::Ready(Err(_))) => eviction = None,
+            Some(Poll::Pending) | None => {}
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 impl Connection {
@@ -147,7 +189,7 @@ impl Connection {
             self.process_input(wire).await;
             let is_left = self.session.is_answered() && (wire.eof || self.stop_by.is_some());
             if self.session.is_closed() || is_left {
-                return self.close_socket(wire).await;
+                return Box::pin(self.close_socket(wire)).await;
             }
             if wire.eof {
                 return Ok(());
@@ -164,14 +206,15 @@ impl Connection {
             self.flush();
             self.account();
             match received.request {
-                Some(request) => self.answer(request).await,
+                // Beside the task: a connection that asks for nothing needs no room for it.
+                Some(request) => Box::pin(self.answer(request)).await,
                 None => break,
             }
         }
         if self.session.is_closing() {
             // Whether the client ever answers or not, its messages need not wait for it.
             let ending = if self.stop_by.is_some() { Ending::Returned } else { Ending::Failed };
-            self.release_queues(ending).await;
+            Box::pin(self.release_queues(ending)).await;
         }
         self.report(wire);
         self.count();
@@ -445,6 +488,10 @@ impl Connection {
         let grant = self.shared.users(|users| users.grant(user, name));
         let text = match (vhost, grant) {
             (Some(vhost), Some(grant)) => {
+                if !self.place.take().is_none_or(Place::leave) {
+                    // It had to make room just now: it is on its way out.
+                    return;
+                }
                 self.session.opened(now, name, Arc::clone(&vhost.topology), grant);
                 self.vhost = Some(vhost);
                 return;

@@ -5,59 +5,84 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+use super::admission::{Admission, Admitted};
 use super::connection::{self, Endpoints};
 use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
 use crate::session::SessionConfig;
 
-/// Connections accepted at a time; each costs some 20 KiB when idle. RabbitMQ's default limit is the file descriptors'.
-const CONNECTIONS_MAX: usize = 65_536;
+/// Connections that the system holds until they are accepted; it may have a lower limit. A client beyond it tries again after a
+/// second, so a thousand that connect at once should find room.
+const BACKLOG: u32 = 4096;
 
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until the broker stops, then waits for the connections to end.
-pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener) {
+pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, admission: Arc<Admission>) {
     let mut stopping = shared.stopping.subscribe();
     let mut connections = JoinSet::new();
+    let config = session_config(&shared.config);
+    let mut accepting = Box::pin(accept(&shared, &listener, &admission));
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    // Latency is worth more than fewer packets: a batch is one write already.
-                    let _ = stream.set_nodelay(true);
-                    if connections.len() < CONNECTIONS_MAX {
-                        let config = session_config(&shared.config);
-                        let endpoints = Endpoints { peer, local: stream.local_addr().ok() };
-                        connections.spawn(connection::run(Arc::clone(&shared), stream, endpoints, config));
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a connection could not be accepted");
-                    // Out of file descriptors, most likely: it would fail again at once.
-                    shared.clock.wait_for(Some(shared.clock.now() + ACCEPT_PAUSE)).await;
-                }
-            },
+            (stream, peer, admitted) = &mut accepting => {
+                let endpoints = Endpoints { peer, local: stream.local_addr().ok() };
+                let config = config.clone();
+                let of_broker = Arc::clone(&shared);
+                connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted)));
+                accepting.set(accept(&shared, &listener, &admission));
+            }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             () = stopped(&mut stopping) => break,
         }
     }
+    drop(accepting);
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
+/// The next connection that is let in.
+async fn accept(
+    shared: &Shared,
+    listener: &TcpListener,
+    admission: &Admission,
+) -> (TcpStream, SocketAddr, Admitted) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Latency is worth more than fewer packets: a batch is one write already.
+                let _ = stream.set_nodelay(true);
+                return (stream, peer, admission.admit(peer.ip()).await);
+            }
+            // That client has gone; the next may be there.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                admission.accept_failed(&error);
+                // Something has run out, most likely: it would fail again at once.
+                shared.clock.wait_for(Some(shared.clock.now() + ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+}
+
 /// Binds a listening socket; the error says which address and why.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
-    TcpListener::bind(address).await
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As tokio's own listeners: a broker that starts again has its port at once. Windows means something else by it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What sessions are told about the broker.
 pub(crate) fn session_config(config: &Config) -> SessionConfig {
     SessionConfig {
-        server_properties: server_properties(config),
+        server_properties: Arc::new(server_properties(config)),
         frame_bytes_max: config.frame_bytes_max,
         channels_max: config.channels_max,
         heartbeat_s: config.heartbeat_s,

@@ -1,13 +1,16 @@
 //! AMQP over sockets: listeners, the task of each connection, and what it asks the broker for.
 
+mod admission;
 mod connection;
 mod consumer_arguments;
 mod exceptions;
+mod half_open;
 pub(crate) mod listener;
 mod mailbox_cache;
 mod requests;
 mod shares;
 mod wire;
 
+pub(crate) use admission::Admission;
 pub(crate) use connection::{Endpoints, run};
 pub use wire::Stream;

@@ -10,7 +10,7 @@ use crate::broker::connections::Event;
 use crate::protocol::Output;
 
 /// Read at a time by a connection that says little: thousands of them may be idle.
-const READ_BYTES_MIN: usize = 8 * 1024;
+const READ_BYTES_MIN: usize = 1024;
 /// Read at a time by a busy one: a socket buffer's worth, so that it costs few system calls.
 const READ_BYTES_MAX: usize = 256 * 1024;
 /// Events taken from the inbox at a time.

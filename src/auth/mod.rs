@@ -5,12 +5,14 @@
 //! may not even enter it.
 
 mod access;
+mod origin;
 mod password;
 mod permissions;
 mod sasl;
 mod users;
 
 pub use access::{Operation, Refusal, Resource};
+pub use origin::Origin;
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, PatternError, Permission, Right, Rights};
 pub use sasl::{Credentials, MECHANISMS};

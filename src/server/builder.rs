@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
+use super::descriptors::Budget;
 use super::error::StartError;
 use super::handle::BrokerHandle;
-use crate::amqp::listener;
+use crate::amqp::{Admission, listener};
 use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Limits, Meter, Readings};
 use crate::broker::clock::Clock;
@@ -126,13 +127,14 @@ impl BrokerBuilder {
         // Addresses first: a second broker started by mistake fails before it touches anything.
         let mut listeners = Vec::new();
         for address in &self.config.listen {
-            let bound = listener::bind(*address).await;
+            let bound = listener::bind(*address);
             listeners.push(bound.map_err(|source| StartError::Listen { address: *address, source })?);
         }
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
-        let opened = self.open_store(&progress, failure)?;
+        let budget = Budget::of_process();
+        let opened = self.open_store(&progress, failure, budget)?;
         let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
         let clock = self.clock.unwrap_or_else(Clock::system);
         let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
@@ -151,7 +153,9 @@ impl BrokerBuilder {
         let limits = Limits::of(&shared.config);
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
         tokio::spawn(alarm_watch::watch(Arc::clone(&shared), limits, meter));
-        let run = |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener));
+        let admission = Arc::new(Admission::new(shared.clock, budget.connections));
+        let run =
+            |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission)));
         let tasks = listeners.into_iter().map(run).collect();
         Ok(BrokerHandle { shared, addresses, tasks, store: opened.store, failed: Some(failed) })
     }
@@ -160,6 +164,7 @@ impl BrokerBuilder {
         &mut self,
         progress: &Arc<Notify>,
         failure: oneshot::Sender<store::Error>,
+        budget: Budget,
     ) -> Result<Opened, store::Error> {
         if let Some((handle, recovered)) = self.store.take() {
             return Ok(Opened { store: None, handle, recovered });
@@ -172,6 +177,7 @@ impl BrokerBuilder {
         let progress = Arc::clone(progress);
         let options = OpenOptions {
             dir: Path::new(dir).to_path_buf(),
+            open_files_max: budget.store_files,
             on_commit: Box::new(move || progress.notify_waiters()),
             on_failure: Box::new(move |error| drop(failure.send(error))),
         };

@@ -128,7 +128,7 @@ impl BrokerHandle {
     pub fn attach(&self, stream: impl Stream) -> JoinHandle<()> {
         let config = listener::session_config(&self.shared.config);
         let endpoints = Endpoints { peer: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0)), local: None };
-        tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, endpoints, config))
+        tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, endpoints, config, None))
     }
 
     /// Imports definitions in RabbitMQ's JSON format (<https://www.rabbitmq.com/docs/definitions>). Users, permissions and

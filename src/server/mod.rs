@@ -1,9 +1,11 @@
 //! The parts put together: starting a broker with its listeners, the handle of a program that embeds it, stopping.
 
 mod builder;
+mod descriptors;
 mod error;
 mod handle;
 
 pub use builder::{Broker, BrokerBuilder};
+pub use descriptors::raise_descriptor_limit;
 pub use error::StartError;
 pub use handle::{BrokerHandle, QueueHandle};

@@ -1,5 +1,7 @@
 //! What a session is told to offer and to hold its client to, and what they agree on.
 
+use std::sync::Arc;
+
 use amq_protocol::types::FieldTable;
 
 use super::exception::Exception;
@@ -10,7 +12,7 @@ use crate::protocol::reply::ReplyCode;
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// server-properties of connection.start.
-    pub server_properties: FieldTable,
+    pub server_properties: Arc<FieldTable>,
     /// Largest frame offered, in bytes.
     pub frame_bytes_max: u32,
     /// Channels open at a time.

@@ -29,7 +29,7 @@ const R: QueueId = QueueId(2);
 
 fn config() -> SessionConfig {
     SessionConfig {
-        server_properties: FieldTable::default(),
+        server_properties: std::sync::Arc::default(),
         frame_bytes_max: FRAME_MAX,
         channels_max: 20,
         heartbeat_s: 60,

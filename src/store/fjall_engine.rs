@@ -49,16 +49,16 @@ pub(super) struct FjallEngine {
 }
 
 impl FjallEngine {
-    /// Opens or creates the database; also says what was healed.
+    /// Opens or creates the database, which keeps so many files open for the next read; also says what was healed.
     ///
     /// # Errors
     /// All of [`Error`]. Nothing is changed on disk when it is locked, not writable or damaged.
-    pub(super) fn open(dir: &Path) -> Result<(Self, Option<String>), Error> {
+    pub(super) fn open(dir: &Path, open_files_max: usize) -> Result<(Self, Option<String>), Error> {
         let lock = prepare(dir)?;
         let healed = journal_check::check(dir)?;
         // fjall takes the lock itself. A process that slips in between checks the journals as we did.
         drop(lock);
-        let database = open_database(dir)?;
+        let database = open_database(dir, open_files_max)?;
         let messages = open_keyspace(&database, dir, "messages")?;
         let definitions = open_keyspace(&database, dir, "definitions")?;
         Ok((Self { database, messages, definitions, compaction: None, step: 0 }, healed))
@@ -173,12 +173,13 @@ fn scan_error(error: fjall::Error) -> Error {
     }
 }
 
-fn open_database(dir: &Path) -> Result<Database, Error> {
+fn open_database(dir: &Path, open_files_max: usize) -> Result<Database, Error> {
     Database::builder(dir)
         .worker_threads(WORKER_THREADS)
         .journal_compression(CompressionType::None)
         .max_journaling_size(JOURNAL_BYTES_MAX)
         .cache_size(CACHE_BYTES)
+        .max_cached_files(Some(open_files_max))
         .open()
         .map_err(|error| open_error(dir, error))
 }

@@ -28,6 +28,8 @@ const IDLE: Duration = Duration::from_secs(5);
 pub struct OpenOptions {
     /// The data directory; made if it is not there.
     pub dir: PathBuf,
+    /// Tables and blob files that are kept open for the next read, at most. What is opened for a while comes on top.
+    pub open_files_max: usize,
     /// Called after each commit and each page, on a thread of the store: pending bytes may have fallen.
     pub on_commit: Box<dyn Fn() + Send + Sync>,
     /// Called once, on the committer's thread, if the store fails: nothing is stored or confirmed any more, and what
@@ -41,7 +43,7 @@ pub struct OpenOptions {
 /// All of [`Error`] but [`Error::Stopped`]. Nothing was changed if the directory is locked, not writable, foreign or
 /// damaged.
 pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
-    let (engine, healed) = FjallEngine::open(&options.dir)?;
+    let (engine, healed) = FjallEngine::open(&options.dir, options.open_files_max)?;
     let pages = Pages::in_dir(&options.dir)?;
     let (start, recovered) = recovery::start(engine, healed)?;
     let Parts { handle, mut committer, inputs, mut pager, requests, failures } = assemble(start, pages);

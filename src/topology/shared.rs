@@ -5,7 +5,7 @@
 //! bindings cost 10,000 copies of all that came before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
 
 use super::error::RouteError;
 use super::graph::Topology;
@@ -21,6 +21,13 @@ pub struct SharedTopology {
 }
 
 impl SharedTopology {
+    /// What a session has that is in no vhost yet: one for all of them, for a client that has not logged in is to cost little.
+    #[must_use]
+    pub fn of_no_vhost() -> Arc<Self> {
+        static NONE: LazyLock<Arc<SharedTopology>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
+    }
+
     /// Changes with every change that can affect a route.
     #[must_use]
     pub fn generation(&self) -> u64 {

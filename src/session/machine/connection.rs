@@ -45,7 +45,7 @@ impl Connection {
             user: String::new(),
             access: Access::default(),
             vhost: String::new(),
-            topology: Arc::default(),
+            topology: SharedTopology::of_no_vhost(),
             limits,
             out: Output::default(),
             outgoing: Outgoing::default(),

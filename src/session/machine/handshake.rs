@@ -46,7 +46,7 @@ impl Session {
         let start = connection::Start {
             version_major: 0,
             version_minor: 9,
-            server_properties: self.config.server_properties.clone(),
+            server_properties: (*self.config.server_properties).clone(),
             mechanisms: MECHANISMS.into(),
             locales: LOCALES.into(),
         };

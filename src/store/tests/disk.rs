@@ -30,6 +30,7 @@ fn confirms_come_from_the_thread_and_on_commit_follows() {
     let dir = tempfile::tempdir().unwrap();
     let (commits, committed) = channel();
     let options = OpenOptions {
+        open_files_max: 64,
         dir: dir.path().into(),
         on_commit: Box::new(move || commits.send(()).unwrap_or_default()),
         on_failure: Box::new(|error| panic!("{error}")),
@@ -108,6 +109,7 @@ fn a_callback_that_panics_ends_the_store_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let (failures, failed) = channel();
     let options = OpenOptions {
+        open_files_max: 64,
         dir: dir.path().into(),
         on_commit: Box::new(|| ()),
         on_failure: Box::new(move |error| failures.send(error).unwrap()),
@@ -155,7 +157,7 @@ fn bytes_under(dir: PathBuf) -> u64 {
 #[test]
 fn an_idle_store_gives_space_back() {
     let dir = tempfile::tempdir().unwrap();
-    let (engine, _) = FjallEngine::open(dir.path()).unwrap();
+    let (engine, _) = FjallEngine::open(dir.path(), 64).unwrap();
     let (start, _) = recovery::start(engine, None).unwrap();
     let mut committer = Committer::new(start, channel().0, Arc::default());
     let body = vec![7; 1 << 20];

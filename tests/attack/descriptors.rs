@@ -1,0 +1,102 @@
+//! Connections that never log in, on a broker with few file descriptors.
+#![cfg(unix)]
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+
+use crate::support::process::{Process, coney};
+use crate::support::raw::Raw;
+
+/// How long a client waits for its login, whatever others do.
+const LOGIN_MAX: Duration = Duration::from_secs(1);
+
+/// A broker that has so many descriptors and cannot have more.
+fn with_descriptors(limit: u32, dir: &std::path::Path) -> Process {
+    let broker = coney();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(broker.get_program());
+    for (name, value) in broker.get_envs() {
+        assert!(value.is_none(), "{name:?} is set");
+        limited.env_remove(name);
+    }
+    Process::run(limited.args(["--amqp", "127.0.0.1:0", "--log", "error", "--data-dir"]).arg(dir))
+}
+
+/// Connects and never logs in: every second one says that it will, the others nothing.
+fn half_open(address: &str, count: usize) -> Vec<TcpStream> {
+    let connect = |number: usize| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        if number.is_multiple_of(2) {
+            // The broker may have closed it already.
+            let _ = stream.write_all(b"AMQP\x00\x00\x09\x01");
+        }
+        stream
+    };
+    (0..count).map(connect).collect()
+}
+
+async fn publish_durably(uri: &str, count: u32) {
+    let login = Connection::connect(uri, ConnectionProperties::default());
+    let connection = tokio::time::timeout(LOGIN_MAX, login).await.expect("no login").unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare("kept".into(), durable, FieldTable::default()).await.unwrap();
+    for _ in 0..count {
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let (exchange, options) = ("".into(), BasicPublishOptions::default());
+        let sent = channel.basic_publish(exchange, "kept".into(), options, &[7; 10_000], properties).await;
+        assert!(sent.unwrap().await.unwrap().is_ack());
+    }
+}
+
+async fn ready(uri: &str) -> u32 {
+    let connection = Connection::connect(uri, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    channel.queue_declare("kept".into(), passive, FieldTable::default()).await.unwrap().message_count()
+}
+
+#[tokio::test]
+async fn a_thousand_silent_connections_keep_nobody_out_and_the_store_alive() {
+    coney::raise_descriptor_limit();
+    let dir = tempfile::tempdir().unwrap();
+    let broker = with_descriptors(256, dir.path());
+    let silent = half_open(broker.address(), 1000);
+    publish_durably(&broker.uri(), 50).await;
+    let more = half_open(broker.address(), 300);
+    publish_durably(&broker.uri(), 50).await;
+    assert!(broker.signal("TERM").success());
+    drop((silent, more));
+    let again = with_descriptors(256, dir.path());
+    assert_eq!(ready(&again.uri()).await, 100);
+}
+
+#[test]
+fn clients_that_are_logged_in_stay_and_a_newcomer_waits_for_one_to_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = with_descriptors(128, dir.path());
+    let address: SocketAddr = broker.address().parse().unwrap();
+    // Half of the descriptors are kept for the store.
+    let mut clients: Vec<Raw> = (0..64).map(|_| Raw::open(address)).collect();
+    let waiting = half_open(broker.address(), 100);
+    let mut newcomer = Raw::connect(address);
+    clients[1].open_channel(1);
+    clients[1].declare("kept", |declare| declare.durable = true);
+    for client in &mut clients {
+        client.assert_alive();
+    }
+    drop(clients.remove(0));
+    newcomer.send(b"AMQP\x00\x00\x09\x01");
+    newcomer.expect_start();
+    drop(waiting);
+    for client in &mut clients {
+        client.open_channel(901);
+    }
+}
