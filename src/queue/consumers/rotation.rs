@@ -163,38 +163,59 @@ impl Consumers {
     }
 
     pub(in crate::queue) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
-        let slot = self.by_key.remove(&key)?;
-        let removed = self.slots.try_remove(slot);
-        if let Some(Consumer { came, priority, place, pending, .. }) = &removed {
-            self.order.remove(came);
-            self.by_priority.remove(&(Reverse(*priority), *came, slot));
-            match place {
-                Place::Rotation => self.rotation.retain(|other| *other != slot),
-                Place::Held => self.held.retain(|other| *other != slot),
-                Place::Outside => {}
-            }
-            if !pending.is_empty() {
-                self.touched.retain(|other| *other != slot);
-                self.given.retain(|other| *other != slot);
-            }
+        self.remove_all(&[key]).pop()
+    }
+
+    /// Takes the consumers of a connection out, or of just one of its channels.
+    pub(in crate::queue) fn remove_of(
+        &mut self,
+        connection: ConnectionId,
+        channel: Option<u16>,
+    ) -> Vec<Consumer> {
+        let keys = self.keys_of(connection, channel);
+        self.remove_all(&keys)
+    }
+
+    /// Each list of slots is gone through once, however many consumers go.
+    fn remove_all(&mut self, keys: &[ConsumerKey]) -> Vec<Consumer> {
+        let removed: Vec<(usize, Consumer)> = keys.iter().filter_map(|key| self.take(*key)).collect();
+        let stays = |slot: &usize| self.slots.contains(*slot);
+        let was = |place| removed.iter().any(|(_, consumer)| consumer.place == place);
+        if was(Place::Rotation) {
+            self.rotation.retain(stays);
         }
+        if was(Place::Held) {
+            self.held.retain(stays);
+        }
+        if removed.iter().any(|(_, consumer)| !consumer.pending.is_empty()) {
+            self.touched.retain(stays);
+            self.given.retain(stays);
+        }
+        if !removed.is_empty() {
+            self.choose_active();
+        }
+        removed.into_iter().map(|(_, consumer)| consumer).collect()
+    }
+
+    /// Takes a consumer out of all but the lists of slots.
+    fn take(&mut self, key: ConsumerKey) -> Option<(usize, Consumer)> {
+        let slot = self.by_key.remove(&key)?;
+        let consumer = self.slots.try_remove(slot)?;
+        self.order.remove(&consumer.came);
+        self.by_priority.remove(&(Reverse(consumer.priority), consumer.came, slot));
         self.forget_channel(key);
-        if let Some(share) = removed.as_ref().and_then(|consumer| consumer.share.as_ref()) {
-            self.leave_if_last(key.connection, key.channel, share);
+        let is_last = !self.channels.contains_key(&(key.connection, key.channel));
+        if is_last && consumer.share.as_ref().is_some_and(PrefetchShare::leave) {
+            self.passed_on.push((key.connection, key.channel));
         }
         if self.active == Some(slot) {
             self.active = None;
         }
-        self.choose_active();
-        removed
+        Some((slot, consumer))
     }
 
     /// Keys of a connection's consumers, or of just one of its channels.
-    pub(in crate::queue) fn keys_of(
-        &self,
-        connection: ConnectionId,
-        channel: Option<u16>,
-    ) -> Vec<ConsumerKey> {
+    fn keys_of(&self, connection: ConnectionId, channel: Option<u16>) -> Vec<ConsumerKey> {
         let wanted = |key: &ConsumerKey| {
             key.connection == connection && channel.is_none_or(|channel| channel == key.channel)
         };
@@ -390,13 +411,6 @@ impl Consumers {
             if consumer.share.as_ref().is_some_and(PrefetchShare::leave) {
                 self.passed_on.push((consumer.key.connection, consumer.key.channel));
             }
-        }
-    }
-
-    fn leave_if_last(&mut self, connection: ConnectionId, channel: u16, share: &PrefetchShare) {
-        let is_last = !self.slots.iter().any(|(_, consumer)| consumer.is_of(connection, channel));
-        if is_last && share.leave() {
-            self.passed_on.push((connection, channel));
         }
     }
 

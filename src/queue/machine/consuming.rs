@@ -49,13 +49,12 @@ impl Queue {
         // Before the consumers go, so that the attempts can say whose they were.
         let unacked = self.unacked.remove_of(connection, channel);
         self.return_to_queue(now, unacked, ending, effects);
-        let keys = self.consumers.keys_of(connection, channel);
-        let had_consumers = !keys.is_empty();
-        for key in keys {
-            let Some(consumer) = self.consumers.remove(key) else { continue };
+        let removed = self.consumers.remove_of(connection, channel);
+        let had_consumers = !removed.is_empty();
+        for consumer in removed {
             // The others' are unacked and come back.
             if consumer.no_ack && !consumer.pending.is_empty() {
-                effects.deliveries.push(Deliveries { consumer: key, deliveries: consumer.pending });
+                effects.deliveries.push(Deliveries { consumer: consumer.key, deliveries: consumer.pending });
             }
         }
         self.deferred.forget(connection, channel);
