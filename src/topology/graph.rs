@@ -339,7 +339,9 @@ impl Topology {
     /// Removes exchanges and, without recursion, those that go because of them.
     fn remove_exchanges(&mut self, mut doomed: Vec<ExchangeIndex>, removed: &mut Removed) {
         while let Some(index) = doomed.pop() {
-            let Some(entry) = self.exchanges.get(index) else { continue };
+            let Some(entry) = self.exchanges.get_mut(index) else { continue };
+            // It routes nothing more: all at once, for a table may take its time over each binding.
+            entry.table = Table::Fanout(VecSet::default());
             // A binding from the exchange to itself stands in both lists; the second attempt finds nothing.
             let bindings = [entry.outgoing.as_slice(), entry.incoming.as_slice()].concat();
             doomed.extend(bindings.iter().filter_map(|binding| self.take_binding(*binding, removed)));

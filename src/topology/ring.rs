@@ -7,8 +7,9 @@
 //! - A destination's points are those numbered from 0 up to its count. Binding and unbinding, and a change of weight,
 //!   add or remove the last of them: only the keys next to those move.
 //! - A destination's weight is the sum over its bindings.
-//! - No destination has more than [`POINTS_MAX`] points. Weights above [`WEIGHT_EXACT_MAX`] are scaled down together,
-//!   by a power of two that the heaviest one decides; when that changes, more keys move than the change is about.
+//! - No destination has more than [`POINTS_MAX`] points, and a ring not more than [`RING_POINTS_MAX`] (or one for each destination).
+//!   What would have more is scaled down together, by a power of two that the heaviest weight and the sum of all decide; when
+//!   that changes, more keys move than the change is about.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +25,12 @@ use amq_protocol::types::AMQPValue;
 const POINTS_PER_WEIGHT: u64 = 512;
 /// Up to here a destination gets [`POINTS_PER_WEIGHT`] for each of its weight.
 const WEIGHT_EXACT_MAX: u64 = 16;
-/// What bounds the memory and the time of a binding: some 250 kB and two milliseconds.
+/// What bounds the memory and the time of a binding: some 200 kB and a millisecond.
 const POINTS_MAX: u64 = POINTS_PER_WEIGHT * WEIGHT_EXACT_MAX;
+/// What bounds those of a ring, for others on the vhost wait while one changes: 6 MB, and a millisecond for each binding, ten when
+/// the scale changes. It is reached by a sum of weights of 512: 1,500 destinations of one weight have 128 points each, and their
+/// shares are off by some 9 %.
+const RING_POINTS_MAX: u64 = 1 << 18;
 /// Larger weights count as this one, so that sums and products stay within 64 bits.
 const WEIGHT_MAX: u64 = 1 << 32;
 
@@ -70,9 +75,20 @@ pub(super) struct HashRing {
     members: Map<Target, Member>,
     /// How many members have a weight.
     weights: BTreeMap<u64, usize>,
+    /// The sum of all members' weights.
+    total: u128,
     /// The scale of all members' points: see [`scale`].
     scale: u32,
-    points: BTreeMap<u64, Target>,
+    /// By their place on the ring.
+    points: Vec<Point>,
+}
+
+/// A place on the ring and whose it is. Two in one place are as likely as not once in 2^32 points; the one that was there first
+/// counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    place: u64,
+    owner: Target,
 }
 
 impl HashRing {
@@ -81,8 +97,9 @@ impl HashRing {
             on,
             members: Map::default(),
             weights: BTreeMap::new(),
-            scale: scale(0),
-            points: BTreeMap::new(),
+            total: 0,
+            scale: scale(0, 0),
+            points: Vec::new(),
         }
     }
 
@@ -105,8 +122,8 @@ impl HashRing {
     /// The destination of a message; none only if nothing is bound.
     pub fn find(&self, routing_key: &[u8], message: Option<&dyn HeaderSource>) -> Option<Target> {
         let hash = self.on.hash(routing_key, message);
-        let following = self.points.range(hash..).next();
-        following.or_else(|| self.points.first_key_value()).map(|(_, target)| *target)
+        let following = self.points.partition_point(|point| point.place < hash);
+        self.points.get(following).or_else(|| self.points.first()).map(|point| point.owner)
     }
 
     /// Gives a destination another weight.
@@ -114,14 +131,26 @@ impl HashRing {
         let mut member = self.members.get(&target).copied().unwrap_or_else(|| Member::new(binding));
         self.forget_weight(member.weight);
         member.weight = weight(member.weight);
-        if member.weight > 0 {
-            *self.weights.entry(member.weight).or_default() += 1;
-        }
+        self.add_weight(member.weight);
         self.members.insert(target, member);
-        self.rescale();
-        self.resize(target);
+        let heaviest = self.weights.last_key_value().map_or(0, |(weight, _)| *weight);
+        let scale = scale(heaviest, self.total);
+        // Almost always it stays in its power of two.
+        if self.scale == scale {
+            self.resize(target);
+        } else {
+            self.scale = scale;
+            self.rebuild();
+        }
         if member.weight == 0 {
             self.members.remove(&target);
+        }
+    }
+
+    fn add_weight(&mut self, weight: u64) {
+        if weight > 0 {
+            *self.weights.entry(weight).or_default() += 1;
+            self.total += u128::from(weight);
         }
     }
 
@@ -131,34 +160,42 @@ impl HashRing {
         if *count == 0 {
             self.weights.remove(&weight);
         }
+        self.total -= u128::from(weight);
     }
 
-    /// Follows the heaviest weight; almost always it stays in its power of two.
-    fn rescale(&mut self) {
-        let heaviest = self.weights.last_key_value().map_or(0, |(weight, _)| *weight);
-        let scale = scale(heaviest);
-        if self.scale != scale {
-            self.scale = scale;
-            let all: Vec<_> = self.members.keys().copied().collect();
-            all.into_iter().for_each(|target| self.resize(target));
+    /// Gives every member the points that its weight asks for.
+    fn rebuild(&mut self) {
+        self.points.clear();
+        for (target, member) in &mut self.members {
+            member.points = points(member.weight, self.scale);
+            self.points.extend(member.points(*target, 0));
         }
+        self.points.sort_unstable_by_key(|point| point.place);
+        self.give_back();
     }
 
     /// Gives a member the points that its weight asks for.
     fn resize(&mut self, target: Target) {
         let Some(member) = self.members.get_mut(&target) else { return };
         let wanted = points(member.weight, self.scale);
-        for number in member.points..wanted {
-            // Two points in one place are as likely as not once in 2^32 points; the one that was there stays.
-            self.points.entry(member.point(number)).or_insert(target);
+        if wanted < member.points {
+            self.points.retain(|point| point.owner != target);
+            member.points = 0;
         }
-        for number in wanted..member.points {
-            let point = member.point(number);
-            if self.points.get(&point) == Some(&target) {
-                self.points.remove(&point);
-            }
+        let had = std::mem::replace(&mut member.points, wanted);
+        let mut new: Vec<Point> = member.points(target, had).collect();
+        new.sort_unstable_by_key(|point| point.place);
+        self.points.append(&mut new);
+        // Two ascending runs: a stable sort merges them in one pass.
+        self.points.sort_by_key(|point| point.place);
+        self.give_back();
+    }
+
+    /// A ring that has shrunk needs less memory.
+    fn give_back(&mut self) {
+        if self.points.len() < self.points.capacity() / 4 {
+            self.points.shrink_to_fit();
         }
-        member.points = wanted;
     }
 }
 
@@ -173,16 +210,22 @@ impl Member {
         Self { seed, weight: 0, points: 0 }
     }
 
-    const fn point(&self, number: u64) -> u64 {
-        mix(self.seed ^ mix(number))
+    /// Its points from a number on.
+    fn points(self, owner: Target, from: u64) -> impl Iterator<Item = Point> {
+        (from..self.points).map(move |number| Point { place: mix(self.seed ^ mix(number)), owner })
     }
 }
 
-/// By how many bits weights are scaled down, if this is the heaviest: it gets at most [`POINTS_MAX`] points.
-const fn scale(heaviest: u64) -> u32 {
-    let heaviest = if heaviest > WEIGHT_EXACT_MAX { heaviest } else { WEIGHT_EXACT_MAX };
-    // The power of two that is not below it.
-    u64::BITS - (heaviest - 1).leading_zeros()
+/// By how many bits weights are scaled down, if these are the heaviest and the sum of all: the heaviest gets at most
+/// [`POINTS_MAX`] points, and all together at most [`RING_POINTS_MAX`].
+fn scale(heaviest: u64, total: u128) -> u32 {
+    let by_total = bits(total).saturating_sub((RING_POINTS_MAX / POINTS_MAX).trailing_zeros());
+    bits(heaviest.max(WEIGHT_EXACT_MAX).into()).max(by_total)
+}
+
+/// The exponent of the power of two that is not below a number.
+fn bits(number: u128) -> u32 {
+    u128::BITS - number.saturating_sub(1).leading_zeros()
 }
 
 /// Whoever has a weight has a point. The sum of many weights may be above the largest single one.
@@ -207,6 +250,19 @@ mod tests {
             arguments: Default::default(),
         };
         (binding, Edge { binding: 0, target: Target::Queue(QueueId(queue)) })
+    }
+
+    /// A change of these moves keys of every such exchange in existence.
+    #[test]
+    fn a_key_has_the_same_place_in_every_version() {
+        let ring = ring(&[(0, "1"), (1, "3"), (2, "16"), (3, "20")]);
+        let homes: Vec<_> = (0..24)
+            .filter_map(|number| match ring.find(format!("order.{number}").as_bytes(), None)? {
+                Target::Queue(id) => Some(id.0),
+                Target::Exchange(_) => None,
+            })
+            .collect();
+        assert_eq!(homes, [3, 2, 2, 2, 3, 3, 3, 3, 2, 3, 2, 3, 3, 2, 3, 3, 2, 3, 0, 2, 2, 1, 3, 3]);
     }
 
     fn ring(bindings: &[(u64, &str)]) -> HashRing {
@@ -252,6 +308,18 @@ mod tests {
         assert_eq!(counts(&[(0, "1000"), (1, "2000")]), [4000, 8000]);
         assert_eq!(counts(&[(0, "1"), (1, "4000000000")]), [1, 7629]);
         assert_eq!(counts(&[(0, "1"), (0, "02"), (1, "3")]), [1536, 1536], "a destination's bindings add up");
+    }
+
+    #[test]
+    fn a_ring_has_a_limit_too() {
+        let many = |count: u64| {
+            let ring = ring(&(0..count).map(|queue| (queue, "16")).collect::<Vec<_>>());
+            assert!(ring.points.is_sorted_by_key(|point| point.place));
+            ring.points.len() as u64
+        };
+        assert_eq!(many(32), RING_POINTS_MAX);
+        assert_eq!(many(33), 33 * POINTS_MAX / 2);
+        assert_eq!(many(1500), 1500 * POINTS_MAX / 64);
     }
 
     #[test]
