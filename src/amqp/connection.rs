@@ -66,6 +66,7 @@ pub struct Connection {
     stopping: watch::Receiver<bool>,
     /// Whether it has to end for a reason of its own.
     ends: watch::Receiver<Option<EndReason>>,
+    is_told_to_end: bool,
     /// Queues this connection has sent something to.
     mailboxes: MailboxCache,
     /// Whether the client is known to publish: it is told of alarms, and waits while there is one.
@@ -130,6 +131,7 @@ pub async fn run<S: Stream>(
         peer: endpoints.peer,
         overview,
         ends: handle.ends(),
+        is_told_to_end: false,
         handle,
         place,
         vhost: None,
@@ -315,10 +317,11 @@ impl Connection {
 
     /// Whether the connection has been told to end.
     fn check_end(&mut self) -> std::io::Result<bool> {
-        if !self.ends.has_changed().unwrap_or(false) {
+        if self.is_told_to_end || self.ends.borrow().is_none() {
             return Ok(false);
         }
-        let reason = self.ends.borrow_and_update().clone();
+        self.is_told_to_end = true;
+        let reason = self.ends.borrow().clone();
         let now = self.shared.clock.now();
         match reason {
             Some(EndReason::Operator(reason)) => self.session.close_by_force(now, &reason),
