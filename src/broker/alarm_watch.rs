@@ -1,6 +1,7 @@
 //! Looks at the machine while the broker runs, and raises and clears alarms.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::alarms::{Limits, Meter, Readings};
@@ -23,7 +24,9 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
         let mut readings = meter();
         readings.known_bytes += shared.ledger.total() as u64;
         shared.ledger.set_short(limits.is_nearly_reached(readings));
+        shared.disk_is_nearly_full.store(limits.disk_is_nearly_full(readings), Ordering::Relaxed);
         check_alarms(&shared, limits, readings);
+        shared.store.set_short_of_disk(shared.alarms.borrow().disk);
         make_room(&shared);
         let next = shared.clock.now() + INTERVAL;
         tokio::select! {

@@ -18,6 +18,8 @@ const MEMORY_CLEAR_PERCENT: u64 = 95;
 /// has. What the allocator kept of an earlier backlog is used again, and waiting for it to go would be waiting for ever.
 /// It is no more than this because the ledger does not know everything: the storage engine has tables in memory.
 const KNOWN_PERCENT_MIN: u64 = 25;
+/// Of the disk limit, in percent: with less, queues move no messages by themselves.
+const NEARLY_FULL_PERCENT: u64 = 50;
 /// Of the memory limit, in percent: where memory is called short.
 const SHORT_PERCENT: u64 = 80;
 /// Of the disk limit, in percent: where the alarm ends.
@@ -87,6 +89,12 @@ impl Limits {
     /// How much memory the process may take.
     pub(super) const fn memory(&self) -> Option<u64> {
         self.memory
+    }
+
+    /// Whether there is so little disk left that queues have to keep what they would move to others by themselves.
+    pub(super) fn disk_is_nearly_full(&self, readings: Readings) -> bool {
+        let pair = self.disk_free.zip(readings.disk_free);
+        pair.is_some_and(|(limit, free)| free < limit / 100 * NEARLY_FULL_PERCENT)
     }
 
     /// Whether memory gets short: what is not messages is refused before publishers are blocked.

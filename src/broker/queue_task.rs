@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -25,6 +27,9 @@ use crate::time::{Time, Timestamp};
 /// Mail taken at a time: enough to pay for a wake-up many times over, little enough that deliveries don't wait long.
 const BATCH_MAX: usize = 64;
 
+/// How often a queue for which time stands still looks whether it goes on.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// Completes once, at its time.
 type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -43,6 +48,8 @@ pub(super) struct QueueTask {
     /// Those who wait for an answer that needs messages from the store, by ticket.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
     flow_control: FlowControl,
+    /// Since when time stands still for the queue.
+    stood_still_at: Option<Time>,
     /// What the queue takes in memory, beside the bytes of its messages.
     footprint: Share,
     /// What it has given to the store since it last waited for it.
@@ -74,6 +81,7 @@ impl QueueTask {
             connections,
             waiting,
             flow_control: FlowControl::default(),
+            stood_still_at: None,
             footprint,
             submitted: Submitted::default(),
             full: Vec::new(),
@@ -122,7 +130,9 @@ impl QueueTask {
     /// A queue with unacked messages always has something to be woken for, nearly always in half an hour, and each batch
     /// changes when: an alarm that rings too early is left as it is, because setting one costs more than waking up.
     fn set_alarm(&mut self) {
-        let times = [self.queue.poll_timeout(), self.flow_control.poll_timeout()];
+        let look_again = self.stood_still_at.map(|_| self.shared.clock.now() + LOOK_AGAIN);
+        let next = look_again.or_else(|| self.queue.poll_timeout());
+        let times = [next, self.flow_control.poll_timeout()];
         let Some(time) = times.into_iter().flatten().min() else { return };
         if self.alarm.as_ref().is_none_or(|(rings_at, _)| *rings_at > time) {
             let clock = self.shared.clock;
@@ -130,9 +140,20 @@ impl QueueTask {
         }
     }
 
+    /// The time for the queue. It stands still while the disk is nearly full, for a queue that moves messages when their time has
+    /// come: what expires goes to a dead-letter queue, which takes room until the old place is given back.
+    fn now(&mut self) -> Time {
+        let now = self.shared.clock.now();
+        let options = self.queue.options();
+        let moves = options.dead_letter_exchange.is_some() || options.delays;
+        let stands_still = moves && self.shared.disk_is_nearly_full.load(Ordering::Relaxed);
+        self.stood_still_at = stands_still.then(|| self.stood_still_at.unwrap_or(now));
+        self.stood_still_at.unwrap_or(now)
+    }
+
     /// One batch. Replies leave last, so that whoever gets one finds the deliveries before it in its inbox.
     fn batch(&mut self, mail: Vec<Mail>) -> Option<Ended> {
-        let now = self.shared.clock.now();
+        let now = self.now();
         let mut replies = Vec::new();
         for mail in mail {
             self.take(now, mail, &mut replies);
@@ -166,15 +187,16 @@ impl QueueTask {
                     self.carry_out(None);
                 }
                 self.note_gone(&command);
-                self.queue.apply(now, command, &mut self.effects);
+                // A TTL counts from when its message came.
+                self.queue.apply(self.shared.clock.now(), command, &mut self.effects);
             }
             Mail::Ask(command, reply_to) => match self.queue.apply(now, command, &mut self.effects) {
                 Reply::Deferred(ticket) => drop(self.waiting.insert(ticket, reply_to)),
                 reply => replies.push((reply_to, reply)),
             },
             Mail::Loaded(id, messages) => {
-                let wall = self.shared.clock.timestamp();
-                let messages = messages.into_iter().map(|message| restored(message, now, wall)).collect();
+                let (real, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
+                let messages = messages.into_iter().map(|message| restored(message, real, wall)).collect();
                 self.queue.apply(now, Command::Loaded(id, messages), &mut self.effects);
             }
             Mail::Joined(join, commands) => {

@@ -1,6 +1,6 @@
 //! What all tasks of a broker share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use dashmap::DashMap;
@@ -52,6 +52,8 @@ pub struct Shared {
     pub totals: BrokerStatistics,
     /// Why publishers are blocked, while they are.
     pub alarms: watch::Sender<Alarms>,
+    /// Whether there is so little disk left that queues move no messages by themselves.
+    pub disk_is_nearly_full: AtomicBool,
     /// Set when the broker stops.
     pub stopping: watch::Sender<bool>,
     /// Held by whoever makes or deletes vhosts or changes users: an import, which does both, sees them as they stay.
@@ -87,6 +89,7 @@ impl Shared {
             counters: Counters::default(),
             totals: BrokerStatistics::new(clock.now()),
             alarms: watch::Sender::default(),
+            disk_is_nearly_full: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
             users,

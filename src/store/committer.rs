@@ -28,6 +28,8 @@ use std::sync::mpsc::Sender;
 
 /// A drain is committed when it holds this much: more gains nothing and delays the first confirm.
 pub(super) const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The same while the disk is short of space and the store is not idle.
+const MAINTENANCE_BYTES_HURRIED: u64 = 4 * 1024 * 1024;
 /// Removing this much makes an idle store worth tidying: fjall does nothing by itself when nothing is written.
 const MAINTENANCE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -198,10 +200,32 @@ impl<E: Engine> Committer<E> {
     /// # Errors
     /// What the engine fails with; the committer must not be used any more.
     pub(super) fn idle(&mut self) -> Result<(), Error> {
-        if self.removed_bytes >= MAINTENANCE_BYTES {
+        let worth = if self.is_hurried() { 1 } else { MAINTENANCE_BYTES };
+        if self.removed_bytes >= worth {
             self.removed_bytes = 0;
             self.untidy = true;
         }
+        self.tidy()
+    }
+
+    /// Whether the disk is short of space, and what was removed is wanted back.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.shared.is_short_of_disk.load(Relaxed)
+    }
+
+    /// Called after a commit: while the disk is short of space nobody waits for a quiet moment to tidy.
+    pub(super) fn hurry(&mut self) -> Result<(), Error> {
+        if !self.is_hurried() {
+            return Ok(());
+        }
+        if self.removed_bytes >= MAINTENANCE_BYTES_HURRIED {
+            self.removed_bytes = 0;
+            self.untidy = true;
+        }
+        self.tidy()
+    }
+
+    fn tidy(&mut self) -> Result<(), Error> {
         if self.untidy {
             // The engine needs something to flush.
             let mut batch = WriteBatch::default();

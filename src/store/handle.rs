@@ -9,7 +9,7 @@ use super::submission::{StoredMessage, Submission};
 use crate::message::QueueId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::Sender;
 
 /// Counters of a store since it was opened.
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) pending_page_bytes: AtomicUsize,
     pub(super) stats: Counters,
     next_join_id: AtomicU64,
+    /// Whether space has to be given back at once.
+    pub(super) is_short_of_disk: AtomicBool,
 }
 
 /// What an entry of a page costs besides its bytes.
@@ -146,6 +148,11 @@ impl StoreHandle {
                 }
             }
         }
+    }
+
+    /// Whether the disk is short of space. While it is, what was removed is given back at once, however little it is.
+    pub fn set_short_of_disk(&self, is_short: bool) {
+        self.shared.is_short_of_disk.store(is_short, Relaxed);
     }
 
     /// Bytes submitted and not yet committed, without those held in incomplete joins: no commit makes these fewer.

@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// Nothing submitted for this long: time to tidy.
 const IDLE: Duration = Duration::from_secs(5);
+/// The same while the disk is short of space.
+const IDLE_HURRIED: Duration = Duration::from_millis(200);
 
 /// How to open a store.
 pub struct OpenOptions {
@@ -152,7 +154,7 @@ fn run<E: Engine>(
     on_commit: &dyn Fn(),
 ) -> Result<(), Error> {
     loop {
-        match inputs.recv_timeout(IDLE) {
+        match inputs.recv_timeout(if committer.is_hurried() { IDLE_HURRIED } else { IDLE }) {
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
             Ok(Input::Load(load)) => committer.add_load(load),
             Ok(Input::Failed(error)) => return Err(error),
@@ -164,6 +166,7 @@ fn run<E: Engine>(
         }
         let closing = fill(committer, inputs)?;
         committer.commit()?;
+        committer.hurry()?;
         on_commit();
         if closing {
             return committer.close();
