@@ -41,8 +41,9 @@ pub struct RecoveredState {
     pub dedup: DedupState,
 }
 
-/// Makes a queue. The caller holds the [lock](Vhost::lock) and has checked that the name is free.
-pub async fn create_queue(shared: &Arc<Shared>, vhost: &Arc<Vhost>, new: NewQueue) -> Arc<QueueRecord> {
+/// Makes a queue. The caller holds the [lock](Vhost::lock), has checked that the name is free, and waits until what is
+/// [pending](Vhost::pending) is durable.
+pub fn create_queue(shared: &Arc<Shared>, vhost: &Arc<Vhost>, new: NewQueue) -> Arc<QueueRecord> {
     let id = QueueId(shared.new_queue_id());
     if new.options.durable {
         let definition = QueueDefinition {
@@ -51,7 +52,8 @@ pub async fn create_queue(shared: &Arc<Shared>, vhost: &Arc<Vhost>, new: NewQueu
             auto_delete: new.options.auto_delete,
             arguments: new.arguments.clone(),
         };
-        shared.store_definitions(vec![Definition::Queue(vhost.name.clone(), definition).put()]).await;
+        let put = Definition::Queue(vhost.name.clone(), definition).put();
+        vhost.pending().submit(&shared.store, vec![put]);
     }
     let (record, task) = install(shared, vhost, id, new, shared.first_position(), RecoveredState::default());
     task.spawn();

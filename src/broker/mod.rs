@@ -19,6 +19,7 @@ pub(crate) mod mailbox;
 pub(crate) mod names;
 pub mod operations;
 pub mod overview;
+mod pending_definitions;
 mod queue_task;
 pub(crate) mod recovery;
 pub(crate) mod removal;

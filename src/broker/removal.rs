@@ -16,7 +16,8 @@ pub struct DeleteIf {
     pub empty: bool,
 }
 
-/// Deletes a queue with what hangs on it; gives the ready messages that were in it. The caller holds the vhost's lock.
+/// Deletes a queue with what hangs on it; gives the ready messages that were in it. The caller holds the vhost's lock; that it is
+/// gone is durable when what is [pending](Vhost::pending) is.
 ///
 /// # Errors
 /// `InUse` or `NotEmpty` where that was made a condition.
@@ -39,22 +40,22 @@ pub async fn delete_queue(
         // It came to its end by itself just now.
         _ => 0,
     };
-    remove(shared, vhost, record).await;
+    remove(shared, vhost, record);
     Ok(messages)
 }
 
 /// A queue came to its end by itself.
 pub async fn forget_queue(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {
     let _lock = vhost.lock().await;
-    remove(shared, vhost, record).await;
+    remove(shared, vhost, record);
 }
 
-async fn remove(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {
+fn remove(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {
     let Some(removed) = vhost.remove_queue(record) else { return };
     let mut ops = vhost.forget(removed);
     if record.durable {
         ops.push(Definition::remove_queue(&vhost.name, &record.name));
     }
     shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
-    shared.store_definitions(ops).await;
+    vhost.pending().submit(&shared.store, ops);
 }

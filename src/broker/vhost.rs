@@ -1,7 +1,7 @@
 //! A virtual host: its exchanges, queues and policies, and the lock under which they change.
 //!
-//! A declare is answered when its definition is durable and routing sees it: the change goes to the store first, then to
-//! the topology, then the client hears of it.
+//! A declare is answered when its definition is durable and routing sees it: under the lock the change is submitted to the store
+//! and made in the topology; without it the client waits for the disk, and hears of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::definitions::Definition;
 use super::mailbox::{Mail, Mailbox};
+use super::pending_definitions::PendingDefinitions;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::{Command, ConnectionId, Counts, QueueOptions, Reply};
@@ -83,6 +84,7 @@ pub struct Vhost {
     queues: DashMap<QueueId, Arc<QueueRecord>>,
     policies: RwLock<Policies>,
     changes: Mutex<()>,
+    pending: PendingDefinitions,
     is_deleted: AtomicBool,
 }
 
@@ -96,11 +98,19 @@ impl Vhost {
             queues: DashMap::new(),
             policies: RwLock::default(),
             changes: Mutex::new(()),
+            pending: PendingDefinitions::default(),
             is_deleted: AtomicBool::new(false),
         }
     }
 
-    /// Whoever changes exchanges, queues or bindings holds this.
+    /// Changes on their way to the disk.
+    #[must_use]
+    pub const fn pending(&self) -> &PendingDefinitions {
+        &self.pending
+    }
+
+    /// Whoever changes exchanges, queues or bindings holds this. Nobody waits for the disk with it, but for the changes of
+    /// whole vhosts and of policies.
     pub async fn lock(&self) -> MutexGuard<'_, ()> {
         self.changes.lock().await
     }

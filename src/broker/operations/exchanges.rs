@@ -5,6 +5,7 @@ use crate::auth::Operation;
 use crate::broker::creation::add_exchange;
 use crate::broker::definitions::Definition;
 use crate::broker::error::{Kind, OperationError};
+use crate::broker::pending_definitions::Mark;
 use crate::ledger;
 use crate::topology::{ExchangeSpec, TopologyError};
 
@@ -13,8 +14,14 @@ use crate::topology::{ExchangeSpec, TopologyError};
 /// # Errors
 /// `AccessRefused`, `NoVhost`, `NoMemory`, and what the topology refuses: reserved names, bad arguments, an exchange that differs.
 pub async fn declare_exchange(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<(), OperationError> {
-    let vhost = scope.vhost;
     scope.permit(Operation::ExchangeDeclare(&exchange.name))?;
+    let mark = find_or_create(scope, exchange).await?;
+    scope.vhost.pending().durable(mark).await;
+    Ok(())
+}
+
+async fn find_or_create(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<Mark, OperationError> {
+    let vhost = scope.vhost;
     let _lock = scope.lock().await?;
     let is_new = vhost.topology.read().check_exchange_declare(&exchange, &vhost.name)?;
     if is_new {
@@ -24,11 +31,11 @@ pub async fn declare_exchange(scope: Scope<'_>, exchange: ExchangeSpec) -> Resul
         scope.permit(Operation::ExchangeCreate(&exchange.name, alternate.as_deref()))?;
         if exchange.durable {
             let definition = Definition::Exchange(vhost.name.clone(), exchange.clone());
-            scope.shared.store_definitions(vec![definition.put()]).await;
+            vhost.pending().submit(&scope.shared.store, vec![definition.put()]);
         }
         add_exchange(scope.shared, vhost, exchange);
     }
-    Ok(())
+    Ok(vhost.pending().mark())
 }
 
 /// Whether there is such an exchange: a passive declare.
@@ -51,10 +58,14 @@ pub async fn delete_exchange(scope: Scope<'_>, name: &str, if_unused: bool) -> R
     let vhost = scope.vhost;
     vhost.topology.read().check_exchange_delete(name, false, &vhost.name)?;
     scope.permit(Operation::ExchangeDelete(name))?;
-    let _lock = scope.lock().await?;
-    vhost.topology.read().check_exchange_delete(name, if_unused, &vhost.name)?;
-    let removed = vhost.topology.change(|topology| topology.delete_exchange(name));
-    scope.shared.store_definitions(vhost.forget(removed)).await;
+    let mark = {
+        let _lock = scope.lock().await?;
+        vhost.topology.read().check_exchange_delete(name, if_unused, &vhost.name)?;
+        let removed = vhost.topology.change(|topology| topology.delete_exchange(name));
+        vhost.pending().submit(&scope.shared.store, vhost.forget(removed));
+        vhost.pending().mark()
+    };
+    vhost.pending().durable(mark).await;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::auth::Operation;
 use crate::broker::creation::{NewQueue, create_queue};
 use crate::broker::error::{Kind, OperationError};
 use crate::broker::names::generated;
+use crate::broker::pending_definitions::Mark;
 use crate::broker::removal::{self, DeleteIf, forget_queue};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -65,7 +66,8 @@ pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<De
     let declare = with_name(declare)?;
     scope.permit(Operation::QueueDeclare(&declare.name))?;
     loop {
-        let (record, is_new) = find_or_create(scope, &declare).await?;
+        let (record, is_new, mark) = find_or_create(scope, &declare).await?;
+        scope.vhost.pending().durable(mark).await;
         if let Some(counts) = record.counts().await {
             scope.shared.count(BrokerCounters { queues_declared: 1, ..BrokerCounters::default() });
             return Ok(Declared { record, counts, is_new });
@@ -88,12 +90,13 @@ fn with_name(mut declare: DeclareQueue) -> Result<DeclareQueue, OperationError> 
 async fn find_or_create(
     scope: Scope<'_>,
     declare: &DeclareQueue,
-) -> Result<(Arc<QueueRecord>, bool), OperationError> {
+) -> Result<(Arc<QueueRecord>, bool, Mark), OperationError> {
     let _lock = scope.lock().await?;
+    let pending = scope.vhost.pending();
     if let Some(record) = scope.vhost.queue_named(&declare.name) {
         // What differs from the queue that is there differs, whether or not a new queue could have it.
         check_equivalent(scope, &record, declare)?;
-        return Ok((record, false));
+        return Ok((record, false, pending.mark()));
     }
     scope.require_memory(ledger::Kind::Queues, "queues")?;
     let thing = format!("queue '{}' in vhost '{}'", declare.name, scope.vhost.name);
@@ -110,8 +113,8 @@ async fn find_or_create(
     let dead_letter_exchange = options.dead_letter_exchange.as_deref();
     scope.permit(Operation::QueueCreate(&declare.name, dead_letter_exchange))?;
     let (name, arguments) = (declare.name.clone(), declare.arguments.clone());
-    let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options }).await;
-    Ok((record, true))
+    let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options });
+    Ok((record, true, pending.mark()))
 }
 
 fn check_equivalent(
@@ -154,10 +157,26 @@ pub async fn find_queue(scope: Scope<'_>, name: &str) -> Result<QueueState, Oper
 /// `AccessRefused`, `Locked`, `NoVhost`, `InUse`, `NotEmpty`.
 pub async fn delete_queue(scope: Scope<'_>, name: &str, only: DeleteIf) -> Result<usize, OperationError> {
     scope.permit(Operation::QueueDelete(name))?;
+    let (deleted, mark) = delete_under_lock(scope, name, only).await?;
+    scope.vhost.pending().durable(mark).await;
+    Ok(deleted)
+}
+
+async fn delete_under_lock(
+    scope: Scope<'_>,
+    name: &str,
+    only: DeleteIf,
+) -> Result<(usize, Mark), OperationError> {
+    let Scope { shared, vhost, .. } = scope;
     let _lock = scope.lock().await?;
-    let Some(record) = scope.vhost.queue_named(name) else { return Ok(0) };
-    scope.check_owner(&record)?;
-    removal::delete_queue(scope.shared, scope.vhost, &record, only).await
+    let deleted = match vhost.queue_named(name) {
+        Some(record) => {
+            scope.check_owner(&record)?;
+            removal::delete_queue(shared, vhost, &record, only).await?
+        }
+        None => 0,
+    };
+    Ok((deleted, vhost.pending().mark()))
 }
 
 /// A connection ended: its exclusive queues go with it.
