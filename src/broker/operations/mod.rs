@@ -14,6 +14,8 @@ mod policies;
 mod publishing;
 mod queues;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod users;
 mod vhosts;
 

@@ -1,0 +1,137 @@
+//! Operations of many at a time, and the commits they share.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::{Caller, DeclareQueue, DeleteIf, Scope, bind, declare_exchange, declare_queue, delete_queue};
+use crate::broker::clock::Clock;
+use crate::broker::definitions::Definition;
+use crate::broker::error::OperationError;
+use crate::broker::shared::Shared;
+use crate::broker::vhost::Vhost;
+use crate::config::Config;
+use crate::store::{ManualCommitter, MemoryDisk, StoreHandle, open_manual};
+use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
+
+/// A broker with one vhost, whose store commits when it is told to.
+struct World {
+    disk: MemoryDisk,
+    store: StoreHandle,
+    committer: ManualCommitter,
+    shared: Arc<Shared>,
+    vhost: Arc<Vhost>,
+}
+
+impl World {
+    fn new() -> Self {
+        let disk = MemoryDisk::new();
+        let (store, committer, recovered) = open_manual(disk.clone()).unwrap();
+        let (queue, position) = (recovered.first_queue_id, recovered.next_position);
+        let shared =
+            Arc::new(Shared::new(Config::default(), Clock::system(), store.clone(), queue, position));
+        Self { disk, store, committer, shared, vhost: Arc::new(Vhost::new("/")) }
+    }
+
+    fn spawn<T: Send + 'static, F: Future<Output = Result<T, OperationError>> + Send>(
+        &self,
+        operation: impl FnOnce(Scope<'static>) -> F + Send + 'static,
+    ) -> JoinHandle<Result<T, OperationError>>
+    where
+        F: 'static,
+    {
+        // A test's broker may as well live for ever.
+        let shared: &'static Arc<Shared> = Box::leak(Box::new(Arc::clone(&self.shared)));
+        let vhost: &'static Arc<Vhost> = Box::leak(Box::new(Arc::clone(&self.vhost)));
+        tokio::spawn(operation(Scope { shared, vhost, caller: Caller::Operator }))
+    }
+
+    fn declare(&self, name: &str) -> JoinHandle<Result<super::Declared, OperationError>> {
+        let declare = DeclareQueue { name: name.to_owned(), durable: true, ..DeclareQueue::default() };
+        self.spawn(|scope| declare_queue(scope, declare))
+    }
+
+    /// The names of the queues that a crash would leave.
+    fn durable_queues(&self) -> Vec<String> {
+        let (_, _, recovered) = open_manual(self.disk.clone()).unwrap();
+        let definitions = Definition::read_all(&recovered.definitions).unwrap();
+        let name = |definition| match definition {
+            Definition::Queue(_, queue) => Some(queue.name),
+            _ => None,
+        };
+        definitions.into_iter().filter_map(name).collect()
+    }
+}
+
+/// Until every task has done what it can.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn declares_of_many_connections_share_a_commit_and_none_is_answered_before_it() {
+    let mut world = World::new();
+    let declares: Vec<_> = (0..10).map(|number| world.declare(&format!("q{number}"))).collect();
+    settle().await;
+    assert!(declares.iter().all(|declare| !declare.is_finished()));
+    let syncs = world.store.stats().syncs;
+    assert_eq!(world.committer.commit_pending(), 10);
+    for declare in declares {
+        assert!(declare.await.unwrap().unwrap().is_new);
+    }
+    assert_eq!(world.store.stats().syncs - syncs, 1);
+    assert_eq!(world.durable_queues().len(), 10);
+}
+
+#[tokio::test]
+async fn who_finds_what_is_not_yet_durable_waits_as_well() {
+    let mut world = World::new();
+    let first = world.declare("q");
+    settle().await;
+    let second = world.declare("q");
+    let topic = ExchangeSpec::new("x", ExchangeKind::Topic);
+    let exchange = world.spawn(|scope| declare_exchange(scope, topic));
+    settle().await;
+    let binding = Binding {
+        source: "x".to_owned(),
+        destination: Destination::Queue("q".to_owned()),
+        routing_key: "k".to_owned(),
+        arguments: Default::default(),
+    };
+    let bound = world.spawn(|scope| bind(scope, binding));
+    settle().await;
+    assert!(!first.is_finished() && !second.is_finished());
+    assert!(!exchange.is_finished() && !bound.is_finished());
+    world.committer.commit_pending();
+    assert!(first.await.unwrap().unwrap().is_new && !second.await.unwrap().unwrap().is_new);
+    exchange.await.unwrap().unwrap();
+    bound.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn operations_on_one_name_are_durable_in_their_order_whenever_the_power_goes() {
+    let mut world = World::new();
+    let first = world.declare("q");
+    settle().await;
+    let deleted = world.spawn(|scope| delete_queue(scope, "q", DeleteIf::default()));
+    settle().await;
+    let again = world.declare("q");
+    settle().await;
+    let id = world.vhost.queue_named("q").unwrap().id;
+    assert_eq!(world.committer.commit_some(1), 1);
+    settle().await;
+    assert!(!deleted.is_finished() && !again.is_finished());
+    assert_eq!(world.durable_queues(), ["q"], "as the first declare left it");
+    drop(first);
+    while world.committer.commit_some(1) > 0 {
+        settle().await;
+        assert!(!again.is_finished() || world.durable_queues() == ["q"]);
+        assert!(!deleted.is_finished() || again.is_finished() || world.durable_queues().is_empty());
+    }
+    assert_eq!(deleted.await.unwrap().unwrap(), 0);
+    assert_eq!(again.await.unwrap().unwrap().record.id, id);
+    assert_eq!(world.durable_queues(), ["q"]);
+}
