@@ -34,12 +34,12 @@ impl World {
         Self { disk, store, committer, shared, vhost: Arc::new(Vhost::new("/")) }
     }
 
-    fn spawn<T: Send + 'static, F: Future<Output = Result<T, OperationError>> + Send>(
+    fn spawn<T: Send + 'static, F>(
         &self,
-        operation: impl FnOnce(Scope<'static>) -> F + Send + 'static,
+        operation: impl FnOnce(Scope<'static>) -> F,
     ) -> JoinHandle<Result<T, OperationError>>
     where
-        F: 'static,
+        F: Future<Output = Result<T, OperationError>> + Send + 'static,
     {
         // A test's broker may as well live for ever.
         let shared: &'static Arc<Shared> = Box::leak(Box::new(Arc::clone(&self.shared)));
