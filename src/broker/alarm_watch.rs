@@ -8,6 +8,7 @@ use super::alarms::{Limits, Meter, Readings};
 use super::connections::EndReason;
 use super::shared::{Shared, stopped};
 use crate::ledger::{Kind, Share};
+use crate::store::Reserve;
 
 /// How often the machine is looked at. A publisher on this machine sends some 100 MB meanwhile.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -28,6 +29,7 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
         check_alarms(&shared, limits, readings);
         shared.store.set_short_of_disk(shared.alarms.borrow().disk);
         make_room(&shared);
+        look_after_reserve(&shared, limits, readings);
         let next = shared.clock.now() + INTERVAL;
         tokio::select! {
             () = shared.clock.wait_for(Some(next)) => {}
@@ -39,6 +41,18 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
 /// What exchanges, bindings and queue names take in memory, about.
 fn definition_bytes(shared: &Shared) -> usize {
     shared.vhosts.iter().map(|vhost| vhost.topology.read().footprint()).sum()
+}
+
+/// The store's reserve is there while there is room for it, and goes when it is needed.
+fn look_after_reserve(shared: &Shared, limits: Limits, readings: Readings) {
+    let (Some(dir), Some(free)) = (&shared.config.data_dir, readings.disk_free) else { return };
+    let reserve = Reserve::of(dir);
+    if reserve.release_if_needed(free) {
+        tracing::warn!(free, "the disk is full: the reserve was let go");
+    } else if limits.has_room_for_reserve(readings) {
+        // Without it the broker runs as well; it may be missed on the day when the disk is full.
+        drop(reserve.keep());
+    }
 }
 
 /// When there is little left of what may be held for clients, whoever holds most goes.

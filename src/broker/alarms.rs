@@ -11,6 +11,7 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::config::{Config, MemoryLimit};
 use crate::message;
+use crate::store::RESERVE_BYTES;
 
 /// Of the memory limit, in percent: where the alarm ends.
 const MEMORY_CLEAR_PERCENT: u64 = 95;
@@ -95,6 +96,12 @@ impl Limits {
     pub(super) fn disk_is_nearly_full(&self, readings: Readings) -> bool {
         let pair = self.disk_free.zip(readings.disk_free);
         pair.is_some_and(|(limit, free)| free < limit / 100 * NEARLY_FULL_PERCENT)
+    }
+
+    /// Whether there is so much more disk than its limit that the store's reserve does not bring the alarm on.
+    pub(super) fn has_room_for_reserve(&self, readings: Readings) -> bool {
+        let pair = self.disk_free.zip(readings.disk_free);
+        pair.is_some_and(|(limit, free)| free > limit / 100 * DISK_CLEAR_PERCENT + 2 * RESERVE_BYTES)
     }
 
     /// Whether memory gets short: what is not messages is refused before publishers are blocked.

@@ -34,6 +34,7 @@ mod pages;
 mod private_files;
 mod recovered;
 mod recovery;
+mod reserve;
 mod shared_body;
 mod submission;
 #[cfg(test)]
@@ -46,5 +47,6 @@ pub use handle::{Stats, StoreHandle};
 pub use load::Load;
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
+pub use reserve::{RESERVE_BYTES, Reserve};
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};
 pub use thread::{ManualCommitter, OpenOptions, Store, open, open_manual};
