@@ -66,7 +66,7 @@ fn runtime() -> anyhow::Result<Runtime> {
 async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let mut handle = tokio::select! {
-        started = Broker::builder().config(config).start() => started?,
+        started = Broker::builder().config(config).give_back_memory(give_back_memory).start() => started?,
         name = signals.next() => {
             tracing::info!("{name} before the start was complete, stopping");
             return Ok(());
@@ -81,6 +81,22 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
         error = handle.failed() => Err(anyhow!(error).context("the broker had to stop")),
     }
 }
+
+/// Lets glibc give back the pages between what is in use. Other allocators do that by themselves, or not at all.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(
+    unsafe_code,
+    reason = "the C library has no safe name for it; it takes a number and touches nothing of ours"
+)]
+fn give_back_memory() {
+    unsafe extern "C" {
+        safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    let _ = malloc_trim(0);
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+const fn give_back_memory() {}
 
 /// The one line on standard output, for people and for scripts that wait for it. Nobody reading is no reason to stop.
 fn announce(addresses: &[SocketAddr], clock: &Clock) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::alarms::{Limits, Meter, Readings};
 use super::connections::EndReason;
+use super::give_back::{GiveBack, Trimmer};
 use super::shared::{Shared, stopped};
 use crate::ledger::{Kind, Share};
 use crate::store::Reserve;
@@ -14,10 +15,15 @@ use crate::store::Reserve;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Looks at the machine until the broker stops.
-pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
-    if limits == Limits::default() {
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter, give_back: Option<GiveBack>) {
+    if limits == Limits::default() && give_back.is_none() {
         return;
     }
+    let mut trimmer = Trimmer::new(give_back);
+    let mut reserve = shared.config.data_dir.as_deref().map(Reserve::of);
     let mut definitions = Share::new(Arc::clone(&shared.ledger), Kind::Definitions);
     let mut stopping = shared.stopping.subscribe();
     loop {
@@ -29,7 +35,8 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter) {
         check_alarms(&shared, limits, readings);
         shared.store.set_short_of_disk(shared.alarms.borrow().disk);
         make_room(&shared);
-        look_after_reserve(&shared, limits, readings);
+        look_after_reserve(&mut reserve, limits, readings);
+        trimmer.look(shared.clock.now(), readings);
         let next = shared.clock.now() + INTERVAL;
         tokio::select! {
             () = shared.clock.wait_for(Some(next)) => {}
@@ -44,14 +51,15 @@ fn definition_bytes(shared: &Shared) -> usize {
 }
 
 /// The store's reserve is there while there is room for it, and goes when it is needed.
-fn look_after_reserve(shared: &Shared, limits: Limits, readings: Readings) {
-    let (Some(dir), Some(free)) = (&shared.config.data_dir, readings.disk_free) else { return };
-    let reserve = Reserve::of(dir);
+fn look_after_reserve(kept: &mut Option<Reserve>, limits: Limits, readings: Readings) {
+    let (Some(reserve), Some(free)) = (&kept, readings.disk_free) else { return };
     if reserve.release_if_needed(free) {
         tracing::warn!(free, "the disk is full: the reserve was let go");
-    } else if limits.has_room_for_reserve(readings) {
-        // Without it the broker runs as well; it may be missed on the day when the disk is full.
-        drop(reserve.keep());
+    } else if limits.has_room_for_reserve(readings)
+        && let Err(error) = reserve.keep()
+    {
+        tracing::warn!(%error, "no room can be kept on the disk for the day when it is full");
+        *kept = None;
     }
 }
 

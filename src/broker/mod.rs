@@ -13,6 +13,7 @@ mod delayed_exchange;
 pub(crate) mod error;
 mod export;
 mod flow_control;
+pub mod give_back;
 pub(crate) mod import;
 mod internal_connection;
 pub(crate) mod mailbox;

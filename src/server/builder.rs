@@ -14,6 +14,7 @@ use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Limits, Meter, Readings};
 use crate::broker::clock::Clock;
 use crate::broker::definitions::Definition;
+use crate::broker::give_back::GiveBack;
 use crate::broker::import::{self, Defaults};
 use crate::broker::recovery::{self, RecoveryError};
 use crate::broker::shared::Shared;
@@ -43,7 +44,14 @@ impl Broker {
     /// A broker to be configured. Without more it is the one that `cargo run` starts.
     #[must_use]
     pub fn builder() -> BrokerBuilder {
-        BrokerBuilder { config: Config::default(), clock: None, store: None, meter: None, window: None }
+        BrokerBuilder {
+            config: Config::default(),
+            clock: None,
+            store: None,
+            meter: None,
+            window: None,
+            give_back: None,
+        }
     }
 }
 
@@ -54,6 +62,7 @@ pub struct BrokerBuilder {
     store: Option<(StoreHandle, Recovered)>,
     meter: Option<Meter>,
     window: Option<Window>,
+    give_back: Option<GiveBack>,
 }
 
 impl BrokerBuilder {
@@ -114,6 +123,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Asks the allocator by this to give back what it can, when the process has much memory that nobody uses. It is called on a
+    /// thread that may block.
+    #[must_use]
+    pub fn give_back_memory(mut self, give_back: impl Fn() + Send + Sync + 'static) -> Self {
+        self.give_back = Some(Arc::new(give_back));
+        self
+    }
+
     /// Learns by this how much memory it uses and how much of its disk is free, not from the operating system: for tests
     /// of the alarms.
     #[must_use]
@@ -152,7 +169,7 @@ impl BrokerBuilder {
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let limits = Limits::of(&shared.config);
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
-        tokio::spawn(alarm_watch::watch(Arc::clone(&shared), limits, meter));
+        tokio::spawn(alarm_watch::watch(Arc::clone(&shared), limits, meter, self.give_back));
         let admission = Arc::new(Admission::new(shared.clock, budget.connections));
         let run =
             |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission)));

@@ -11,15 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, basic, channel, queue, tx};
 
+use super::{FRAME_BYTES, MIB, begin, get, publish};
 use crate::support::process::{Process, coney};
 use crate::support::raw::{self, Raw, Written, raw_frame};
 
-const MIB: usize = 1024 * 1024;
 const LIMIT: usize = 200 * MIB;
 /// What the process may take at most.
 const PEAK_MAX: usize = LIMIT / 2 * 3;
-/// A body frame of the default size.
-const FRAME_BYTES: usize = 128 * 1024 - 8;
 
 /// Runs the attackers at once, each with its number, until each has been stopped; another client works meanwhile.
 fn attack(attackers: usize, attacker: impl Fn(usize, SocketAddr) + Sync) {
@@ -68,30 +66,6 @@ fn work(address: SocketAddr, over: &AtomicBool) -> usize {
         rounds += 1;
     }
     rounds
-}
-
-fn get(queue: &str) -> basic::Get {
-    basic::Get { queue: queue.into(), no_ack: true }
-}
-
-/// A whole publish in frames of the default size.
-fn publish(channel: u16, exchange: &str, key: &str, mandatory: bool, body: &[u8]) -> Vec<u8> {
-    let mut bytes = begin(channel, exchange, key, mandatory, body.len());
-    for piece in body.chunks(FRAME_BYTES) {
-        bytes.extend(raw_frame(3, channel, piece));
-    }
-    bytes
-}
-
-/// A publish without its body.
-fn begin(channel: u16, exchange: &str, key: &str, mandatory: bool, body_bytes: usize) -> Vec<u8> {
-    let publish =
-        basic::Publish { exchange: exchange.into(), routing_key: key.into(), mandatory, immediate: false };
-    let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
-    let mut bytes = raw::encode(&AMQPFrame::Method(channel, method));
-    let size = (body_bytes as u64).to_be_bytes();
-    bytes.extend(raw_frame(2, channel, &[&[0, 60, 0, 0][..], &size, &[0, 0]].concat()));
-    bytes
 }
 
 /// Sends the same again and again until the broker takes no more: it closed the connection, or does not read.

@@ -114,8 +114,30 @@ impl Raw {
         Written::All
     }
 
+    /// Frames that have come, without waiting for any. At the end of the socket there are none.
+    pub fn waiting_frames(&mut self) -> Vec<AMQPFrame> {
+        self.read_waiting();
+        let mut frames = Vec::new();
+        while let Ok((rest, frame)) = parse_frame(&self.input[..]) {
+            let used = self.input.len() - rest.len();
+            self.input.drain(..used);
+            frames.push(frame);
+        }
+        frames
+    }
+
     /// Whether the broker has closed the connection, as far as that has come.
     pub fn is_closed(&mut self) -> bool {
+        let ended = self.read_waiting();
+        let close = |frame: &AMQPFrame| {
+            let AMQPFrame::Method(0, method) = frame else { return false };
+            matches!(method, AMQPClass::Connection(connection::AMQPMethod::Close(_)))
+        };
+        self.waiting_frames().iter().any(close) || ended
+    }
+
+    /// Reads what has come; whether that was the end.
+    fn read_waiting(&mut self) -> bool {
         self.stream.set_nonblocking(true).unwrap();
         let mut buffer = [0; 4096];
         let ended = loop {
@@ -126,16 +148,6 @@ impl Raw {
             }
         };
         self.stream.set_nonblocking(false).unwrap();
-        while let Ok((rest, frame)) = parse_frame(&self.input[..]) {
-            let used = self.input.len() - rest.len();
-            self.input.drain(..used);
-            let close = |method: &AMQPClass| {
-                matches!(method, AMQPClass::Connection(connection::AMQPMethod::Close(_)))
-            };
-            if matches!(&frame, AMQPFrame::Method(0, method) if close(method)) {
-                return true;
-            }
-        }
         ended
     }
 
@@ -223,6 +235,18 @@ impl Raw {
     }
 
     /// Proves that the connection works: a round trip on a fresh channel.
+    /// How many ready messages a queue has.
+    pub fn count(&mut self, queue: &str) -> u32 {
+        let declare = queue::Declare { passive: true, ..declare(queue) };
+        self.method(1, AMQPClass::Queue(queue::AMQPMethod::Declare(declare)));
+        match self.next() {
+            Some(AMQPFrame::Method(1, AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok)))) => {
+                ok.message_count
+            }
+            other => panic!("not queue.declare-ok: {other:?}"),
+        }
+    }
+
     pub fn assert_alive(&mut self) {
         self.open_channel(900);
     }
