@@ -35,6 +35,6 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
         OperationError::Publish(exception) => exception.code,
         OperationError::Blocked(_) | OperationError::NoMemory(_) => ReplyCode::ResourceError,
-        OperationError::NoRandomness => ReplyCode::InternalError,
+        OperationError::NoRandomness | OperationError::Unreadable { .. } => ReplyCode::InternalError,
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! A record is one definition, so a change writes one record. Keys are `kind NUL vhost NUL name`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use amq_protocol::types::FieldTable;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{Permission, User};
+use crate::message::QueueId;
 use crate::policy::{Policy, PolicyKind};
 use crate::store::Op;
 use crate::topology::{Binding, ExchangeSpec};
@@ -139,6 +140,17 @@ impl Definition {
         }
         Ok(record.definition)
     }
+}
+
+/// Vhost and name of each queue whose record can be read, by the id under which the store keeps its messages.
+#[must_use]
+pub fn queue_names(records: &BTreeMap<String, Vec<u8>>) -> HashMap<QueueId, (String, String)> {
+    let definitions = records.iter().filter_map(|(key, value)| Definition::read(key, value).ok());
+    let queues = definitions.filter_map(|definition| match definition {
+        Definition::Queue(vhost, queue) => Some((QueueId(queue.id), (vhost, queue.name))),
+        _ => None,
+    });
+    queues.collect()
 }
 
 fn queue_key(vhost: &str, name: &str) -> String {

@@ -134,6 +134,16 @@ pub enum OperationError {
         /// The vhost.
         vhost: String,
     },
+    /// Messages of the queue cannot be read from the disk.
+    #[error("queue '{queue}' in vhost '{vhost}' cannot be read: {why}. A purge drops what is in it")]
+    Unreadable {
+        /// The queue.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+        /// What is damaged.
+        why: String,
+    },
     /// The queue was to be deleted only if it is empty, and it is not.
     #[error("queue '{queue}' in vhost '{vhost}' not empty")]
     NotEmpty {

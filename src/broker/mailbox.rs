@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::queue::{Command, Publish, Reply};
-use crate::store::{Join, StoredMessage};
+use crate::store::{Join, StoredMessage, Unreadable};
 
 /// Above this many bytes a mailbox makes its publishers wait. A few socket reads of each of some dozen connections.
 const HIGH_BYTES: usize = 1024 * 1024;
@@ -29,7 +29,7 @@ pub enum Mail {
     /// Commands whose store records are one part of an atomic unit over several queues.
     Joined(Join, Vec<Command>),
     /// Messages that the store was asked for under this id. What the queue asks for bounds them.
-    Loaded(u64, Vec<StoredMessage>),
+    Loaded(u64, Result<Vec<StoredMessage>, Unreadable>),
 }
 
 /// How full something is, and a place to wait for it to empty.

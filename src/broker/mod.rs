@@ -30,4 +30,5 @@ pub(crate) mod vhost;
 
 pub use alarms::Readings;
 pub use clock::Clock;
+pub use definitions::queue_names;
 pub use error::{ImportError, Kind, OperationError};

@@ -158,6 +158,9 @@ impl QueueTask {
         for mail in mail {
             self.take(now, mail, &mut replies);
         }
+        if std::mem::take(&mut self.effects.missing) > 0 {
+            self.set_unreadable(now, "some are missing in the store");
+        }
         self.queue.settle_batch(now, &mut self.effects);
         self.footprint.set(self.queue.footprint());
         self.carry_out(None);
@@ -194,7 +197,8 @@ impl QueueTask {
                 Reply::Deferred(ticket) => drop(self.waiting.insert(ticket, reply_to)),
                 reply => replies.push((reply_to, reply)),
             },
-            Mail::Loaded(id, messages) => {
+            Mail::Loaded(_, Err(unreadable)) => self.set_unreadable(now, &unreadable.0),
+            Mail::Loaded(id, Ok(messages)) => {
                 let (real, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
                 let messages = messages.into_iter().map(|message| restored(message, real, wall)).collect();
                 self.queue.apply(now, Command::Loaded(id, messages), &mut self.effects);
@@ -269,12 +273,21 @@ impl QueueTask {
         self.dead_letter();
     }
 
+    /// Some of its messages cannot be read: it delivers nothing any more, and whoever asks is told why.
+    fn set_unreadable(&mut self, now: Time, why: &str) {
+        let (queue, vhost) = (&self.record.name, &self.vhost.name);
+        tracing::error!(
+            queue,
+            vhost,
+            "messages of this queue cannot be read: {why}. It delivers nothing until it is purged or deleted, which loses \
+             what is in it; a stopped broker's messages that are whole are saved by `coney store salvage`"
+        );
+        self.queue.apply(now, Command::Unreadable(why.into()), &mut self.effects);
+    }
+
     /// Messages out of memory and back. The store has to know of all messages that came in before it is asked for them.
     fn page(&mut self) {
         let (store, queue) = (&self.shared.store, self.record.id);
-        if std::mem::take(&mut self.effects.missing) > 0 {
-            store.fail("messages of a queue are missing");
-        }
         if std::mem::take(&mut self.effects.all_pages_forgotten) {
             store.forget_pages(queue);
         }

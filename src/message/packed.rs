@@ -29,6 +29,22 @@ impl<'a> Reader<'a> {
         Some(u64::from_be_bytes(*self.take(8)?.first_chunk()?))
     }
 
+    pub(crate) fn u16_le(&mut self) -> Option<u16> {
+        Some(u16::from_le_bytes(*self.take(2)?.first_chunk()?))
+    }
+
+    pub(crate) fn u32_le(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(*self.take(4)?.first_chunk()?))
+    }
+
+    pub(crate) fn u64_le(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(*self.take(8)?.first_chunk()?))
+    }
+
+    pub(crate) fn u128_le(&mut self) -> Option<u128> {
+        Some(u128::from_le_bytes(*self.take(16)?.first_chunk()?))
+    }
+
     pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {

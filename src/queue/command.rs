@@ -72,6 +72,8 @@ pub enum Command {
     Peek(Peek),
     /// Messages that were asked for with a [`Load`](super::Load) of this id, ascending.
     Loaded(u64, Vec<LoadedMessage>),
+    /// Messages that were asked for cannot be read: why. Nothing is delivered any more until a purge.
+    Unreadable(Arc<str>),
 }
 
 impl Command {
@@ -100,7 +102,8 @@ impl Command {
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_)
             | Self::Peek(_)
-            | Self::Loaded(..) => false,
+            | Self::Loaded(..)
+            | Self::Unreadable(_) => false,
         }
     }
 }

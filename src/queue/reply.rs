@@ -1,5 +1,7 @@
 //! What a queue answers, and numbers about it.
 
+use std::sync::Arc;
+
 use super::delivery::Delivery;
 use super::peek::Peeked;
 
@@ -15,6 +17,8 @@ pub enum Reply {
     Consuming,
     /// Refused: the queue has an exclusive consumer, or exclusivity was asked for and there are consumers.
     InExclusiveUse,
+    /// Refused: messages of the queue cannot be read. Why.
+    Unreadable(Arc<str>),
     /// A message for basic.get.
     Got {
         /// The message; its handle means nothing if it was got with no_ack.

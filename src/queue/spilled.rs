@@ -174,6 +174,13 @@ impl Spilled {
         self.loading.take()
     }
 
+    /// Takes all that wait for their messages: these will not come.
+    pub(super) fn give_up(&mut self) -> Vec<Entry> {
+        self.returning.clear();
+        let waiting = std::mem::take(&mut self.wanted).into_values().chain(self.loading.take());
+        waiting.flatten().map(|(entry, _)| entry).collect()
+    }
+
     /// One that was to be ready is.
     pub(super) fn returned(&mut self, level: u8, position: Position) {
         self.returning.remove(&(Reverse(level), position));

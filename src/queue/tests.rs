@@ -22,6 +22,7 @@ mod paging;
 mod peeking;
 mod schedule;
 mod spilled;
+mod unreadable;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
 const CONSUMER: ConnectionId = ConnectionId(2);

@@ -389,6 +389,22 @@ pub(super) fn decode_entries(
     Ok(reader.0.is_empty().then_some(entries))
 }
 
+/// The positions of all entries of a chunk, and the numbers of the shared messages that they refer to, once per entry.
+pub(super) fn outline(first: Position, value: &[u8]) -> Option<(Runs, Vec<u64>)> {
+    let count = u32::from_be_bytes(*value.first_chunk()?);
+    let mut reader = Reader(value.get(4..)?);
+    let (mut last, mut positions, mut numbers) = (first, Runs::default(), Vec::new());
+    for _ in 0..count {
+        let (header, place) = Header::decode(&mut reader, last, value.len())?;
+        last = header.position;
+        positions.push(last);
+        if let Place::Shared(number) = place {
+            numbers.push(number);
+        }
+    }
+    Some((positions, numbers))
+}
+
 /// An entry without its message.
 struct Header {
     flags: u8,

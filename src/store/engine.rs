@@ -130,6 +130,11 @@ pub trait Reader: Send {
     /// # Errors
     /// What the engine fails with.
     fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Looks for the file in which a key's value is damaged, which may take long; what is wrong with it, in words.
+    fn damage_at(&self, _space: Space, _key: &[u8]) -> Option<String> {
+        None
+    }
 }
 
 /// Takes the pairs of a scan.

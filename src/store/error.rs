@@ -29,7 +29,10 @@ pub enum Error {
         detail: String,
     },
     /// Stored bytes are not what was written. Opening would lose messages silently, so it is refused.
-    #[error("stored data is damaged ({detail}): restore a backup, or start with an empty data directory")]
+    #[error(
+        "stored data is damaged ({detail}): `coney store check DIR` tells what is affected, `coney store salvage DIR NEW` \
+         saves what is whole, or restore a backup"
+    )]
     Damaged {
         /// Where and how.
         detail: String,
@@ -47,8 +50,16 @@ pub enum Error {
     /// The engine failed.
     #[error("the storage engine failed")]
     Engine(#[source] fjall::Error),
+    /// The engine failed in one of its own threads.
+    #[error(
+        "the storage engine has stopped: {cause}; `coney store check DIR` tells whether stored data is damaged"
+    )]
+    EngineStopped {
+        /// What it said of the first error.
+        cause: String,
+    },
     /// The operating system failed.
-    #[error("{doing} failed")]
+    #[error("{doing} failed{}", advice(source))]
     Io {
         /// What we were about.
         doing: String,
@@ -60,11 +71,57 @@ pub enum Error {
     Stopped,
 }
 
+/// What to do about an error of the system, where it says so itself.
+fn advice(error: &io::Error) -> &'static str {
+    /// `EIO`, `ENFILE` and `EMFILE`: they have no kind.
+    const MEDIUM: i32 = 5;
+    const FILES: [i32; 2] = [23, 24];
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => {
+            " because the disk is full: free some space and start again, what was confirmed is safe"
+        }
+        (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, _) => {
+            ": check the owner and the permissions of the directory and all files in it"
+        }
+        (_, Some(code)) if FILES.contains(&code) => {
+            ": raise the limit of open files (ulimit -n) and start again, what was confirmed is safe"
+        }
+        (_, Some(MEDIUM)) => ": the disk or its cable is failing, see the system's log",
+        _ => "",
+    }
+}
+
 impl Error {
     /// For `map_err` on an IO result.
     pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }
+    }
+
+    /// Whether bytes that were stored are other bytes now, or the disk does not give them back.
+    pub(super) fn is_about_stored_bytes(&self) -> bool {
+        /// `EIO`: the medium.
+        const IO_ERROR: i32 = 5;
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Io { source, .. } => {
+                let kind = source.kind();
+                matches!(
+                    kind,
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound | io::ErrorKind::InvalidData
+                ) || source.raw_os_error() == Some(IO_ERROR)
+            }
+            _ => false,
+        }
+    }
+
+    /// What happened, without what to do about the whole store.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::Damaged { detail } => detail.clone(),
+            Self::Io { doing, source } => format!("{doing} failed: {source}"),
+            other => other.to_string(),
+        }
     }
 
     /// Damage, described.

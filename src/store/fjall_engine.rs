@@ -1,19 +1,23 @@
 //! The engine on disk: fjall, and nothing else names it.
 //!
 //! Invariants: every batch that touches a keyspace puts a heartbeat there (the committer sees to it), because a
-//! keyspace whose flush cancels out to nothing never frees its journals. The journals are checked before fjall
-//! opens them, under fjall's own lock, because fjall silently drops what follows a damaged header.
+//! keyspace whose flush cancels out to nothing never frees its journals. The directory is inspected before fjall
+//! opens it, under fjall's own lock, because fjall believes what it finds, and deletes what it does not know.
 
 use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
 use super::error::Error;
-use super::{chunk, journal_check, private_files};
+use super::inspection::{self, Inspection};
+use super::journal_check::Torn;
+use super::keyspaces::{DEFINITIONS, MESSAGES};
+use super::marker::{self, MarkerKeeper};
+use super::{chunk, directory, engine_log, quiet, rescue};
 use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
     PersistMode,
 };
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Flushing and compaction; one of them always stays free to flush.
@@ -32,6 +36,8 @@ const SEPARATED_BYTES: u32 = 1024;
 /// beyond, fjall's own has to do.
 const COMPACT_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
+const READING: &str = "reading stored messages";
+
 /// Steps of maintenance: what is in memory is flushed, everything is compacted, which finds files without live chunks, and once
 /// more, which drops them; two more flushes make fjall let go of the versions of the tables before, and with them of
 /// their files.
@@ -43,6 +49,7 @@ pub(super) struct FjallEngine {
     database: Database,
     messages: Keyspace,
     definitions: Keyspace,
+    marker: Arc<MarkerKeeper>,
     compaction: Option<JoinHandle<()>>,
     /// The step of maintenance that was done last; 0: there is none to do.
     step: u8,
@@ -54,14 +61,49 @@ impl FjallEngine {
     /// # Errors
     /// All of [`Error`]. Nothing is changed on disk when it is locked, not writable or damaged.
     pub(super) fn open(dir: &Path, open_files_max: usize) -> Result<(Self, Option<String>), Error> {
-        let lock = prepare(dir)?;
-        let healed = journal_check::check(dir)?;
-        // fjall takes the lock itself. A process that slips in between checks the journals as we did.
+        let lock = directory::lock(dir)?;
+        let mut found = inspection::inspect(dir)?;
+        let healed = found.healed();
+        directory::prepare(dir)?;
+        found.marker.as_mut().map_or(Ok(()), |marker| marker.reopen(dir))?;
+        found.torn.as_ref().map_or(Ok(()), Torn::cut)?;
+        // fjall takes the lock itself. A process that slips in between inspects as we did.
         drop(lock);
+        // What can make fjall panic was looked for; what was not thought of should not look like a fault of the broker.
+        let opened = quiet::catch(|| Self::open_inspected(dir, found, open_files_max));
+        let engine = opened.unwrap_or_else(|panic| {
+            Err(Error::damaged(format!("{}: fjall cannot open it: {panic}", dir.display())))
+        })?;
+        Ok((engine, healed))
+    }
+
+    fn open_inspected(dir: &Path, found: Inspection, open_files_max: usize) -> Result<Self, Error> {
+        engine_log::listen();
         let database = open_database(dir, open_files_max)?;
-        let messages = open_keyspace(&database, dir, "messages")?;
-        let definitions = open_keyspace(&database, dir, "definitions")?;
-        Ok((Self { database, messages, definitions, compaction: None, step: 0 }, healed))
+        let messages = open_keyspace(&database, dir, MESSAGES)?;
+        let definitions = open_keyspace(&database, dir, DEFINITIONS)?;
+        let last_commit = found.last_commit;
+        let marker = Arc::new(MarkerKeeper::new(dir, found.marker, found.journals)?);
+        let engine = Self { database, messages, definitions, marker, compaction: None, step: 0 };
+        engine.check_last_commit(dir, last_commit)?;
+        Ok(engine)
+    }
+
+    /// fjall has taken all commits that were found, the last one above all.
+    fn check_last_commit(&self, dir: &Path, expected: u64) -> Result<(), Error> {
+        let beat = self.reader().read(Space::Messages, &[chunk::KIND_HEARTBEAT])?;
+        let last = beat.and_then(|beat| chunk::parse_heartbeat(&beat)).map_or(0, |(number, _)| number);
+        if last == expected {
+            return Ok(());
+        }
+        let what =
+            format!("{}: commit {expected} is in the journals, but fjall ends with {last}", dir.display());
+        Err(Error::damaged(what))
+    }
+
+    /// What keeps the marker of the directory; to be told when all of the engine is closed.
+    pub(super) fn marker(&self) -> Arc<MarkerKeeper> {
+        Arc::clone(&self.marker)
     }
 
     const fn keyspace(&self, space: Space) -> &Keyspace {
@@ -106,6 +148,7 @@ impl Engine for FjallEngine {
             Durability::Buffered => PersistMode::Buffer,
             Durability::Synced => PersistMode::SyncData,
         };
+        let number = marker::commit_number(&batch);
         let writes = batch.into_writes();
         let mut out =
             OwnedWriteBatch::with_capacity(self.database.clone(), writes.len()).durability(Some(mode));
@@ -116,19 +159,27 @@ impl Engine for FjallEngine {
                 Write::RemoveWeak { space, key } => out.remove_weak(self.keyspace(space), key),
             }
         }
-        out.commit().map_err(Error::Engine)
+        out.commit().map_err(|error| engine_error(self.marker.dir(), "writing the journal", error))?;
+        if durability == Durability::Synced
+            && let Some(number) = number
+        {
+            self.marker.synced(number);
+        }
+        Ok(())
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {
         for pair in self.keyspace(space).range(from..to) {
-            let (key, value) = pair.into_inner().map_err(scan_error)?;
+            let (key, value) =
+                pair.into_inner().map_err(|error| engine_error(self.marker.dir(), READING, error))?;
             visit(&key, &value)?;
         }
         Ok(())
     }
 
     fn reader(&self) -> Box<dyn Reader> {
-        Box::new(FjallReader { messages: self.messages.clone(), definitions: self.definitions.clone() })
+        let (messages, definitions) = (self.messages.clone(), self.definitions.clone());
+        Box::new(FjallReader { messages, definitions, dir: self.marker.dir().into() })
     }
 
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
@@ -142,8 +193,10 @@ impl Engine for FjallEngine {
         }
         // Flushing both lets go of the old journals, and of the tables that a compaction has replaced. It happens in the
         // background, and the next step sees its tables.
-        self.messages.rotate_memtable().map_err(Error::Engine)?;
-        self.definitions.rotate_memtable().map_err(Error::Engine)?;
+        for keyspace in [&self.messages, &self.definitions] {
+            let rotated = keyspace.rotate_memtable();
+            rotated.map_err(|error| engine_error(self.marker.dir(), "flushing", error))?;
+        }
         self.step %= STEPS;
         Ok(self.step != 0)
     }
@@ -152,6 +205,7 @@ impl Engine for FjallEngine {
 struct FjallReader {
     messages: Keyspace,
     definitions: Keyspace,
+    dir: PathBuf,
 }
 
 impl Reader for FjallReader {
@@ -160,16 +214,34 @@ impl Reader for FjallReader {
             Space::Messages => &self.messages,
             Space::Definitions => &self.definitions,
         };
-        Ok(keyspace.get(key).map_err(scan_error)?.map(|value| value.to_vec()))
+        Ok(keyspace
+            .get(key)
+            .map_err(|error| engine_error(&self.dir, READING, error))?
+            .map(|value| value.to_vec()))
+    }
+
+    fn damage_at(&self, space: Space, key: &[u8]) -> Option<String> {
+        (space == Space::Messages).then(|| rescue::damage_of(&self.dir, key)).flatten()
     }
 }
 
-fn scan_error(error: fjall::Error) -> Error {
+/// An error of reading or of a commit, with its first cause.
+fn engine_error(dir: &Path, doing: &str, error: fjall::Error) -> Error {
+    use fjall::{Error as F, LsmError as L};
+    let io = |doing: &str, source| Error::Io { doing: format!("{doing} in {}", dir.display()), source };
     match error {
-        fjall::Error::Storage(fjall::LsmError::Io(source)) | fjall::Error::Io(source) => {
-            Error::Io { doing: "reading the stored messages".into(), source }
+        F::Io(source) | F::Storage(L::Io(source)) => io(doing, source),
+        F::Poisoned => match engine_log::first_error() {
+            Some(cause) => match engine_log::os_error(&cause) {
+                Some(source) => io("flushing or compacting tables", source),
+                None => Error::EngineStopped { cause },
+            },
+            None => Error::Engine(error),
+        },
+        F::Storage(_) | F::JournalRecovery(_) | F::InvalidTrailer | F::InvalidTag(_) | F::Unrecoverable => {
+            Error::damaged(format!("in {}: {error}", dir.display()))
         }
-        other => Error::damaged(other.to_string()),
+        other => Error::Engine(other),
     }
 }
 
@@ -196,115 +268,16 @@ fn open_keyspace(database: &Database, dir: &Path, name: &str) -> Result<Keyspace
 }
 
 fn open_error(dir: &Path, error: fjall::Error) -> Error {
-    use fjall::Error as F;
+    use fjall::{Error as F, LsmError as L};
     match error {
         F::Locked => Error::Locked { dir: dir.into() },
-        F::Io(source) => Error::Io { doing: format!("opening the store in {}", dir.display()), source },
+        F::Io(source) | F::Storage(L::Io(source)) if source.kind() == ErrorKind::PermissionDenied => {
+            Error::NotWritable { dir: dir.into(), source }
+        }
         F::InvalidVersion(found) => {
             let found = found.map_or_else(|| "unknown".into(), |version| format!("{version:?}"));
             Error::Version { found, known: chunk::FORMAT_VERSION }
         }
-        F::JournalRecovery(_) | F::InvalidTrailer | F::InvalidTag(_) | F::Unrecoverable | F::Storage(_) => {
-            Error::damaged(format!("in {}: {error}", dir.display()))
-        }
-        other => Error::Engine(other),
+        other => engine_error(dir, "opening the store", other),
     }
-}
-
-/// Sees that the directory is there, ours to write, and used by nobody else; the lock is held until the file drops.
-fn prepare(dir: &Path) -> Result<File, Error> {
-    private_files::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
-    refuse_foreign(dir)?;
-    let path = dir.join("lock");
-    private_files::refuse_link(&path).map_err(|source| not_writable(&path, source))?;
-    let lock = private_files::private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
-        .open(&path)
-        .map_err(|source| not_writable(&path, source))?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => Error::Locked { dir: dir.into() },
-        TryLockError::Error(source) => Error::Io { doing: format!("locking {}", path.display()), source },
-    })?;
-    probe_writable(dir)?;
-    keep_to_owner(dir);
-    clear_interrupted_creation(dir)?;
-    Ok(lock)
-}
-
-fn not_writable(path: &Path, source: io::Error) -> Error {
-    Error::NotWritable { dir: path.into(), source }
-}
-
-/// A directory can refuse new files although the lock file in it is writable.
-fn probe_writable(dir: &Path) -> Result<(), Error> {
-    let probe = dir.join("write-probe");
-    // One that a killed start left, or whatever else has the name: only the name goes.
-    let cleared = match std::fs::remove_file(&probe) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    };
-    cleared
-        .and_then(|()| private_files::create_new(&probe))
-        .and_then(|_| std::fs::remove_file(&probe))
-        .map_err(|source| not_writable(dir, source))
-}
-
-/// Others may not read what is stored. A directory on a volume that belongs to another user cannot be helped; it is said.
-fn keep_to_owner(dir: &Path) {
-    match private_files::tighten(dir) {
-        Ok(0) => {}
-        Ok(files) => tracing::info!(
-            "{files} files or directories in {} could be read by other users; now only by their owner",
-            dir.display()
-        ),
-        Err(error) => tracing::warn!(
-            %error,
-            "other users may be able to read messages and password hashes in {}",
-            dir.display()
-        ),
-    }
-}
-
-/// Refuses a directory that has journals or tables but is no complete store, unless its creation was interrupted.
-fn refuse_foreign(dir: &Path) -> Result<(), Error> {
-    let has = |name: &str| dir.join(name).exists();
-    if is_initialised(dir) || creation_was_interrupted(dir) {
-        return Ok(());
-    }
-    let first_remnant = ["version", "keyspaces", "0.jnl"].into_iter().find(|name| has(name));
-    first_remnant.map_or(Ok(()), |name| {
-        let detail = format!("it has {name} but is not complete");
-        Err(Error::Foreign { dir: dir.into(), detail })
-    })
-}
-
-fn is_initialised(dir: &Path) -> bool {
-    std::fs::metadata(dir.join("version")).is_ok_and(|marker| marker.len() >= 4)
-}
-
-/// Whether a first start died before the version marker, the last file to be made, was complete: then the first
-/// journal is blank and no keyspace exists. fjall would refuse to create its files a second time.
-fn creation_was_interrupted(dir: &Path) -> bool {
-    let no_keyspace = match std::fs::read_dir(dir.join("keyspaces")) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == ErrorKind::NotFound,
-    };
-    !is_initialised(dir)
-        && no_keyspace
-        && journal_check::is_blank(&dir.join("0.jnl"))
-        && !dir.join("1.jnl").exists()
-}
-
-fn clear_interrupted_creation(dir: &Path) -> Result<(), Error> {
-    if !creation_was_interrupted(dir) {
-        return Ok(());
-    }
-    for name in ["0.jnl", "version"] {
-        match std::fs::remove_file(dir.join(name)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(not_writable(&dir.join(name), error));
-            }
-            _ => (),
-        }
-    }
-    Ok(())
 }

@@ -123,13 +123,6 @@ impl StoreHandle {
         }
     }
 
-    /// Makes the store fail: what it gave is not what it was given.
-    pub fn fail(&self, detail: &str) {
-        if let Target::Committer(committer, _) = &*self.target {
-            drop(committer.send(Input::Failed(Error::damaged(detail))));
-        }
-    }
-
     /// Bytes of pages that are not yet written.
     #[must_use]
     pub fn pending_page_bytes(&self) -> usize {

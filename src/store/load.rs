@@ -17,10 +17,14 @@ pub struct Load {
     pub page: Option<u64>,
     /// Whether the page is kept.
     pub keeps_page: bool,
-    /// Gets them, ascending; on a thread of the store: must be quick and not block. If they cannot be read the store
-    /// fails, and this is dropped.
-    pub done: Box<dyn FnOnce(Vec<StoredMessage>) + Send>,
+    /// Gets them, ascending, or why they cannot be read; on a thread of the store: must be quick and not block. If the store
+    /// fails this is dropped.
+    pub done: Box<dyn FnOnce(Result<Vec<StoredMessage>, Unreadable>) + Send>,
 }
+
+/// Messages of one queue are not what was written, or the disk does not give them: which file, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub String);
 
 impl fmt::Debug for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

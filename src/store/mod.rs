@@ -14,26 +14,35 @@
 //! - What was confirmed, or whose `done` was called, survives the death of the machine. What was only removed or
 //!   marked as delivered survives the death of the process; losing that is a redelivery.
 //! - A load finds everything that was submitted, or written to its page, before it.
-//! - Only `fjall_engine` knows fjall and only `journal_check` its journal format. Nothing here knows tokio.
+//! - Only `fjall_engine` knows fjall and only `files` what its files look like. Nothing here knows tokio.
 
 mod bodies;
 mod chunk;
 mod committer;
 mod confirms;
+mod directory;
 mod engine;
+mod engine_log;
 mod ephemeral;
 mod error;
+mod files;
 mod fjall_engine;
 mod handle;
 mod index;
+mod inspection;
 mod journal_check;
+mod keyspaces;
 mod load;
+mod lock;
+mod marker;
 mod memory;
 mod pager;
 mod pages;
 mod private_files;
+mod quiet;
 mod recovered;
 mod recovery;
+pub mod rescue;
 mod reserve;
 mod shared_body;
 mod submission;
@@ -44,7 +53,7 @@ mod thread;
 pub use engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
 pub use error::Error;
 pub use handle::{Stats, StoreHandle};
-pub use load::Load;
+pub use load::{Load, Unreadable};
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use reserve::{RESERVE_BYTES, Reserve};

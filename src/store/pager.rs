@@ -7,8 +7,11 @@ use super::chunk;
 use super::engine::{Reader, Space};
 use super::error::Error;
 use super::handle::Shared;
-use super::load::{Load, Request};
+use super::load::{Load, Request, Unreadable};
 use super::pages::Pages;
+use super::quiet;
+use super::submission::StoredMessage;
+use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,7 +32,8 @@ impl Pager {
     /// Serves until it is closed, or nobody can ask any more; `progress` is called after each page written.
     ///
     /// # Errors
-    /// Whatever cannot be read or written. Messages would be missing: the broker must not go on.
+    /// Whatever cannot be written, or read for another reason than that the bytes are damaged: messages would be missing, and
+    /// the broker must not go on.
     pub(super) fn run(&mut self, requests: &Receiver<Request>, progress: &dyn Fn()) -> Result<(), Error> {
         while let Ok(request) = requests.recv() {
             match request {
@@ -65,19 +69,40 @@ impl Pager {
 
     fn read(&mut self, load: Load, chunks: &[Position]) -> Result<(), Error> {
         let Load { queue, positions, page, keeps_page, done, .. } = load;
-        let mut entries = match page {
-            Some(page) => self.pages.read(queue, page, &positions)?,
-            None => Vec::new(),
-        };
+        // Reading may panic over bytes that nobody thought of: then they are as damaged as others.
+        let read = quiet::catch(|| self.entries(queue, &positions, page, chunks));
+        let read = read.unwrap_or_else(|panic| Err(Error::damaged(panic)));
         if let Some(page) = page.filter(|_| !keeps_page) {
             self.pages.forget(queue, page);
         }
+        match read {
+            Ok(entries) => done(Ok(entries)),
+            // Only this queue has lost anything, if it has.
+            Err(error) if error.is_about_stored_bytes() => {
+                done(Err(Unreadable(self.explain(queue, chunks, &error))))
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn entries(
+        &mut self,
+        queue: QueueId,
+        positions: &Runs,
+        page: Option<u64>,
+        chunks: &[Position],
+    ) -> Result<Vec<StoredMessage>, Error> {
+        let mut entries = match page {
+            Some(page) => self.pages.read(queue, page, positions)?,
+            None => Vec::new(),
+        };
         for first in chunks {
             let value = self.reader.read(Space::Messages, &chunk::chunk_key(queue, *first))?;
             // A chunk that went meanwhile had only messages that nobody waits for any more: its queue was purged.
             let Some(value) = value else { continue };
             let read_body = |number| self.reader.read(Space::Messages, &chunk::body_key(number));
-            match chunk::decode_chunk(queue, *first, value, Some(&positions), &read_body) {
+            match chunk::decode_chunk(queue, *first, value, Some(positions), &read_body) {
                 Ok(mut of_chunk) => entries.append(&mut of_chunk),
                 // It went between the two reads, and with it what it shared.
                 Err(_) if self.is_gone(queue, *first)? => {}
@@ -87,8 +112,14 @@ impl Pager {
         if !entries.is_sorted_by_key(|entry| entry.position) {
             entries.sort_by_key(|entry| entry.position);
         }
-        done(entries);
-        Ok(())
+        Ok(entries)
+    }
+
+    /// The error with the files in which what it is about lies.
+    fn explain(&self, queue: QueueId, chunks: &[Position], error: &Error) -> String {
+        let keys = chunks.iter().map(|first| chunk::chunk_key(queue, *first));
+        let damage = keys.into_iter().find_map(|key| self.reader.damage_at(Space::Messages, &key));
+        damage.unwrap_or_else(|| error.detail())
     }
 
     fn is_gone(&self, queue: QueueId, first: Position) -> Result<bool, Error> {

@@ -22,7 +22,7 @@ const POSITION_EPOCH_SHIFT: u32 = 40;
 const QUEUE_EPOCH_SHIFT: u32 = 32;
 
 const VERSION_KEY: &[u8] = b"v";
-const EPOCH_KEY: &[u8] = b"e";
+pub(super) const EPOCH_KEY: &[u8] = b"e";
 const HEARTBEAT_KEY: &[u8] = b"h";
 const DEFINITION_PREFIX: u8 = b'd';
 const DEFINITIONS_END: &[u8] = b"e";
@@ -30,6 +30,22 @@ const DEFINITIONS_END: &[u8] = b"e";
 /// The key of a definition.
 pub(super) fn definition_key(name: &str) -> Vec<u8> {
     [&[DEFINITION_PREFIX], name.as_bytes()].concat()
+}
+
+/// From which key to which definitions are.
+pub(super) const fn definition_keys() -> (&'static [u8], &'static [u8]) {
+    (&[DEFINITION_PREFIX], DEFINITIONS_END)
+}
+
+/// The epoch of a queue or a position, whichever is higher.
+pub(super) fn epoch_of(queue: QueueId, position: Position) -> u64 {
+    (queue.0 >> QUEUE_EPOCH_SHIFT).max(position.0 >> POSITION_EPOCH_SHIFT)
+}
+
+/// Puts what a start looks for first: the version of the store, and an epoch above which nothing was used.
+pub(super) fn put_header(batch: &mut WriteBatch, epoch: u64) {
+    batch.put(Space::Definitions, EPOCH_KEY.to_vec(), epoch.to_be_bytes().to_vec());
+    batch.put(Space::Definitions, VERSION_KEY.to_vec(), chunk::FORMAT_VERSION.to_be_bytes().to_vec());
 }
 
 /// Puts the heartbeat that keeps the definitions' keyspace flushable.
@@ -112,8 +128,7 @@ impl Header {
             chunk::heartbeat(commit_number, self.commit_number),
         );
         put_definitions_heartbeat(&mut batch, commit_number);
-        batch.put(Space::Definitions, EPOCH_KEY.to_vec(), epoch.to_be_bytes().to_vec());
-        batch.put(Space::Definitions, VERSION_KEY.to_vec(), chunk::FORMAT_VERSION.to_be_bytes().to_vec());
+        put_header(&mut batch, epoch);
         for key in stale {
             batch.remove(Space::Messages, key.clone());
         }

@@ -81,7 +81,8 @@ fn read_all(handle: &StoreHandle, recovered: &Recovered, mut pump: impl FnMut())
     for (queue, found) in &recovered.queues {
         let (sender, id, delivered) = (sender.clone(), queue.0, found.delivered);
         let segments = found.segments.clone();
-        let done = move |messages: Vec<StoredMessage>| {
+        let done = move |messages: Result<Vec<StoredMessage>, Unreadable>| {
+            let messages = messages.unwrap();
             let sum = |of: fn(&StoredMessage) -> usize| messages.iter().map(of).sum::<usize>() as u64;
             let (bodies, encoded) = (sum(|m| m.message.body().len()), sum(|m| m.message.encoded_len()));
             assert_eq!(segments.iter().map(|s| s.body_bytes).sum::<u64>(), bodies);

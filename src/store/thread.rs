@@ -9,11 +9,13 @@ use super::error::Error;
 use super::fjall_engine::FjallEngine;
 use super::handle::{Input, Shared, StoreHandle};
 use super::load::Request;
+use super::marker::MarkerKeeper;
 use super::memory::{MemoryDisk, MemoryEngine};
 use super::pager::Pager;
 use super::pages::Pages;
 use super::recovered::Recovered;
 use super::recovery::{self, Start};
+use super::rescue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,8 +48,10 @@ pub struct OpenOptions {
 /// damaged.
 pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
     let (engine, healed) = FjallEngine::open(&options.dir, options.open_files_max)?;
+    let marker = engine.marker();
     let pages = Pages::in_dir(&options.dir)?;
-    let (start, recovered) = recovery::start(engine, healed)?;
+    let started = recovery::start(engine, healed);
+    let (start, recovered) = started.map_err(|error| rescue::name_file(&options.dir, error))?;
     let Parts { handle, mut committer, inputs, mut pager, requests, failures } = assemble(start, pages);
     let OpenOptions { on_commit, on_failure, .. } = options;
     let on_commit: Arc<dyn Fn() + Send + Sync> = on_commit.into();
@@ -61,7 +65,7 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
         .name("store".into())
         .spawn(move || guard(on_failure, || run(&mut committer, &inputs, &*on_commit)))
         .map_err(Error::io("starting the store's thread"))?;
-    Ok((Store { handle, thread: Some(thread), pager: Some(pager) }, recovered))
+    Ok((Store { handle, thread: Some(thread), pager: Some(pager), marker }, recovered))
 }
 
 /// Opens a store on a [`MemoryDisk`] that commits only when it is pumped.
@@ -99,6 +103,7 @@ pub struct Store {
     handle: StoreHandle,
     thread: Option<JoinHandle<bool>>,
     pager: Option<JoinHandle<bool>>,
+    marker: Arc<MarkerKeeper>,
 }
 
 impl Store {
@@ -124,7 +129,10 @@ impl Store {
         // It reports its failures itself.
         self.pager.take().map(JoinHandle::join);
         match ended {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                self.marker.closed();
+                Ok(())
+            }
             Ok(false) | Err(_) => Err(Error::Stopped),
         }
     }

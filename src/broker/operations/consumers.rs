@@ -20,7 +20,7 @@ pub fn queue_to_consume(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>
 /// Adds a consumer to it. What it gets goes to its connection's inbox.
 ///
 /// # Errors
-/// `ExclusiveUse`; `NotFound` if the queue went meanwhile.
+/// `ExclusiveUse`; `Unreadable`; `NotFound` if the queue went meanwhile.
 pub async fn consume(
     scope: Scope<'_>,
     record: &QueueRecord,
@@ -28,6 +28,7 @@ pub async fn consume(
 ) -> Result<(), OperationError> {
     match record.mailbox.ask(Command::Consume(consumer)).await {
         Some(Reply::Consuming) => Ok(()),
+        Some(Reply::Unreadable(why)) => Err(scope.unreadable(&record.name, &why)),
         Some(_) => {
             Err(OperationError::ExclusiveUse { queue: record.name.clone(), vhost: scope.vhost.name.clone() })
         }

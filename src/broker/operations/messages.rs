@@ -35,13 +35,14 @@ pub struct Getter {
 /// Takes the first ready message of a queue; `None` if there is none.
 ///
 /// # Errors
-/// `AccessRefused`, `NotFound`, `Locked`.
+/// `AccessRefused`, `NotFound`, `Locked`, `Unreadable`.
 pub async fn get(scope: Scope<'_>, name: &str, getter: Getter) -> Result<Option<Got>, OperationError> {
     scope.permit(Operation::Get(name))?;
     let record = scope.open_queue(name)?;
     let Getter { connection, channel, no_ack } = getter;
     match record.mailbox.ask(Command::Get { connection, channel, no_ack }).await {
         Some(Reply::Got { delivery, remaining }) => Ok(Some(Got { queue: record.id, delivery, remaining })),
+        Some(Reply::Unreadable(why)) => Err(scope.unreadable(name, &why)),
         Some(_) => Ok(None),
         None => Err(scope.no_queue(name)),
     }
@@ -74,7 +75,7 @@ pub struct GotMessage {
 /// Gets up to `count` messages, in their order, and settles them all, for whoever has no connection of its own.
 ///
 /// # Errors
-/// `AccessRefused`, `NotFound`, `Locked`.
+/// `AccessRefused`, `NotFound`, `Locked`, `Unreadable`.
 pub async fn get_and_settle(
     scope: Scope<'_>,
     name: &str,

@@ -152,6 +152,11 @@ impl Scope<'_> {
         self.not_found(Kind::Queue, name)
     }
 
+    pub(super) fn unreadable(self, queue: &str, why: &str) -> OperationError {
+        let (queue, vhost) = (queue.to_owned(), self.vhost.name.clone());
+        OperationError::Unreadable { queue, vhost, why: why.to_owned() }
+    }
+
     pub(super) fn not_found(self, kind: Kind, name: &str) -> OperationError {
         OperationError::NotFound { kind, name: name.to_owned(), vhost: self.vhost.name.clone() }
     }

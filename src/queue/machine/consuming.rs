@@ -1,5 +1,7 @@
 //! Consumers that come and go.
 
+use std::sync::Arc;
+
 use super::queue::Queue;
 use crate::queue::attempts::Ending;
 use crate::queue::command::Consume;
@@ -11,6 +13,9 @@ use crate::time::Time;
 
 impl Queue {
     pub(super) fn consume(&mut self, now: Time, consume: Consume) -> Reply {
+        if let Some(why) = &self.unreadable {
+            return Reply::Unreadable(Arc::clone(why));
+        }
         // A queue with a single active consumer has no exclusive ones, as in RabbitMQ.
         let shared = self.options.single_active_consumer || !self.consumers.is_empty();
         let taken = self.consumers.any_exclusive() || (consume.exclusive && shared);

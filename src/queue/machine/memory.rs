@@ -13,7 +13,7 @@ impl Queue {
     pub(super) fn keep_window(&mut self, effects: &mut Effects) {
         let spilled = &self.spilled;
         self.ready.page_out(&|after, before| spilled.any_between(after, before), &mut effects.pages);
-        if !self.ready.has_segments() {
+        if !self.ready.has_segments() || self.unreadable.is_some() {
             return;
         }
         let limited = self.options.overflow == Overflow::DropHead && !self.options.is_unlimited();
@@ -33,7 +33,9 @@ impl Queue {
         while let Some(entries) = self.waiting.page_out(&window, self.spilled.next_bundle()) {
             self.spilled.add(entries, effects);
         }
-        effects.loads.extend(self.spilled.ask());
+        if self.unreadable.is_none() {
+            effects.loads.extend(self.spilled.ask());
+        }
     }
 
     /// Messages came back to memory.

@@ -19,6 +19,7 @@ mod returning;
 mod scheduling;
 mod settling;
 mod timeouts;
+mod unreadable;
 mod waiting;
 
 pub use queue::Queue;

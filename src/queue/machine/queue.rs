@@ -1,6 +1,7 @@
 //! The queue's state machine: its state, and what a command and a batch lead to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::message::Position;
 use crate::queue::attempts::{Attempts, Ending};
@@ -46,6 +47,8 @@ pub struct Queue {
     pub(super) dedup: DedupState,
     /// The queue is above its length limit, but the message to be dropped has to be read first.
     pub(super) overflow_waits: bool,
+    /// Why messages of it cannot be read, if so: nothing is delivered until they are purged.
+    pub(super) unreadable: Option<Arc<str>>,
 }
 
 impl Queue {
@@ -69,6 +72,7 @@ impl Queue {
             deferred: DeferredRequests::default(),
             dedup: DedupState::default(),
             overflow_waits: false,
+            unreadable: None,
         }
     }
 
@@ -150,6 +154,7 @@ impl Queue {
             Command::Peek(peek) => return self.deferred.add(Request::Peek(peek)),
             Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),
+            Command::Unreadable(why) => self.become_unreadable(why, effects),
         }
         Reply::Done
     }

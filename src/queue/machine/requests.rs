@@ -1,5 +1,7 @@
 //! Commands that are answered, at once or when the messages that the answer depends on are in memory.
 
+use std::sync::Arc;
+
 use super::queue::Queue;
 use crate::queue::deferred::Request;
 use crate::queue::effects::Effects;
@@ -21,6 +23,10 @@ impl Queue {
     /// `None`: not yet. Messages that should be gone already, because they have expired or there are too many, may not be
     /// counted, and nothing can be got before they are gone. A peek shows what is there.
     fn answer(&mut self, now: Time, request: Request, effects: &mut Effects) -> Option<Reply> {
+        if let Some(why) = &self.unreadable {
+            let why = Arc::clone(why);
+            return Some(self.answer_unreadable(why, request, effects));
+        }
         let awaits_end = self.ready.may_expire_unseen() || self.overflow_waits;
         if awaits_end && !matches!(request, Request::Peek(_)) {
             return None;

@@ -99,7 +99,13 @@ fn half_a_store_is_refused_and_left_alone() {
     let version = std::fs::read(dir.path().join("version")).unwrap();
     std::fs::remove_file(dir.path().join("version")).unwrap();
     let error = open_dir(dir.path()).map(drop).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    // As an older version would have left it.
+    let marker = dir.path().join("coney.store");
+    std::fs::rename(&marker, dir.path().join("aside")).unwrap();
+    let error = open_dir(dir.path()).map(drop).unwrap_err();
     assert!(matches!(error, Error::Foreign { .. }), "{error}");
+    std::fs::rename(dir.path().join("aside"), marker).unwrap();
     std::fs::write(dir.path().join("version"), version).unwrap();
     assert_eq!(positions(&open_dir(dir.path()).unwrap().1, 1), [1]);
 }

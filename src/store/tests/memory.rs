@@ -263,8 +263,8 @@ fn a_load_finds_what_was_submitted_before_it_and_waits_for_joins() {
     let (sender, loaded) = channel();
     let load = |positions: std::ops::RangeInclusive<u64>| {
         let sender = sender.clone();
-        let done = move |messages: Vec<StoredMessage>| {
-            sender.send(messages.iter().map(|m| m.position.0).collect::<Vec<_>>()).unwrap();
+        let done = move |read: Result<Vec<StoredMessage>, Unreadable>| {
+            sender.send(read.unwrap().iter().map(|m| m.position.0).collect::<Vec<_>>()).unwrap();
         };
         let positions = Runs::span(Position(*positions.start()), Position(*positions.end()));
         Load {
@@ -296,7 +296,7 @@ fn a_page_is_read_once_beside_the_chunks() {
     let (sender, loaded) = channel();
     let load = |stored, page| {
         let sender = sender.clone();
-        let done = move |messages: Vec<StoredMessage>| sender.send(messages).unwrap();
+        let done = move |read: Result<Vec<StoredMessage>, Unreadable>| sender.send(read.unwrap()).unwrap();
         let positions = Runs::span(Position(1), Position(6));
         handle.load(Load {
             queue: QueueId(1),

@@ -1,0 +1,34 @@
+//! The lock of a data directory: fjall's own, so that nobody works on one while a broker does.
+
+use super::error::Error;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// The lock of a directory that has one, if nobody else holds it.
+///
+/// # Errors
+/// [`Error::Locked`] or [`Error::Io`].
+pub(super) fn lock_again(dir: &Path) -> Result<File, Error> {
+    let path = lock_path(dir);
+    let file = File::open(&path).map_err(Error::io(format!("opening {}", path.display())))?;
+    try_lock(dir, &file)?;
+    Ok(file)
+}
+
+/// Where the lock of a directory is.
+pub(super) fn lock_path(dir: &Path) -> PathBuf {
+    dir.join("lock")
+}
+
+/// Takes a lock until its file drops.
+///
+/// # Errors
+/// [`Error::Locked`] or [`Error::Io`].
+pub(super) fn try_lock(dir: &Path, file: &File) -> Result<(), Error> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::Locked { dir: dir.into() },
+        TryLockError::Error(source) => {
+            Error::Io { doing: format!("locking {}", lock_path(dir).display()), source }
+        }
+    })
+}
