@@ -16,7 +16,7 @@ use coney::config::Config;
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
-use crate::cli::{Args, ConfigError, load_config, warn_of_misspelt_env};
+use crate::cli::{Args, Command, ConfigError, load_config, warn_of_misspelt_env};
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
@@ -26,8 +26,13 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let clock = Clock::system();
-    match run(Args::parse(), &clock) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut args = Args::parse();
+    let done = match args.command.take() {
+        Some(Command::Store(command)) => command.run(),
+        None => run(args, &clock).map(|()| ExitCode::SUCCESS),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("coney: {error:#}");
             exit_code(&error)

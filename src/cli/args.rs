@@ -4,9 +4,10 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use super::source::Overrides;
+use super::store::StoreCommand;
 
 const AFTER_HELP: &str = "\
 Each setting is taken from the first of: the command line, the environment, the file, the default.
@@ -18,6 +19,8 @@ Examples:
                                                 for other machines; the password from CONEY_DEFAULT_PASS
   coney --config /etc/coney.toml --log coney=debug,info
   coney --definitions definitions.json          with the users, queues and policies of a RabbitMQ export
+  coney store check /var/lib/coney              what is damaged in a data directory, and what that means
+  coney store salvage /var/lib/coney saved      what is whole, in a new directory
 
 A configuration file:
   amqp = [\"0.0.0.0:5672\", \"[::]:5672\"]
@@ -32,7 +35,12 @@ Exit status: 0 after a signal, 1 when the broker could not start or had to stop,
 #[derive(Parser)]
 #[command(name = "coney", version, after_long_help = AFTER_HELP, next_line_help = true)]
 #[command(after_help = "See --help for what each flag means, its default, and examples.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// Something else than to run a broker.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Read settings from a TOML file.
     ///
     /// A key is a flag without its dashes. An unknown key is an error.
@@ -162,6 +170,14 @@ pub struct Args {
     /// [env CONEY_SERVER_VERSION; key server-version; default 4.0.5]
     #[arg(long, value_name = "VERSION", help_heading = "Diagnostics", verbatim_doc_comment)]
     server_version: Option<String>,
+}
+
+/// What the binary does beside running a broker.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Check a damaged data directory, and save what is whole.
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 impl From<Args> for Overrides {

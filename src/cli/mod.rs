@@ -5,10 +5,11 @@ mod file;
 mod load;
 mod resolve;
 mod source;
+mod store;
 #[cfg(test)]
 mod tests;
 mod value;
 
-pub use args::Args;
+pub use args::{Args, Command};
 pub use load::{load_config, warn_of_misspelt_env};
 pub use source::ConfigError;
