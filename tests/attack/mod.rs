@@ -5,8 +5,11 @@ use amq_protocol::protocol::{AMQPClass, basic};
 
 use crate::support::raw::{self, raw_frame};
 
+mod damage;
 mod disk;
 mod memory;
+mod salvage;
+mod victims;
 
 const MIB: usize = 1024 * 1024;
 /// A body frame of the default size.

@@ -9,6 +9,8 @@ use crate::store::fjall_engine::FjallEngine;
 use crate::store::recovery;
 use std::path::Path;
 
+/// Few are ever read.
+const OPEN_FILES_MAX: usize = 64;
 /// Bytes of a commit.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
@@ -28,7 +30,7 @@ pub fn salvage(dir: &Path, to: &Path) -> Result<Examination, Error> {
 }
 
 fn write(logical: &Logical, to: &Path) -> Result<(), Error> {
-    let (engine, _) = FjallEngine::open(to)?;
+    let (engine, _) = FjallEngine::open(to, OPEN_FILES_MAX)?;
     let marker = engine.marker();
     let mut writer = Writer { engine, batch: WriteBatch::default(), number: 0 };
     for (name, value) in &logical.definitions {
