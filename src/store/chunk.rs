@@ -214,6 +214,20 @@ impl Summary {
         left
     }
 
+    /// The same chunk with only these positions left, if nobody can tell how many bytes they have: as many as the others.
+    pub(super) fn estimate(mut self, left: &Runs) -> Self {
+        for segment in &mut self.segments {
+            let before = segment.positions.len().max(1);
+            segment.positions =
+                segment.positions.iter().filter(|position| left.contains(*position)).collect();
+            let share = |bytes: u64| bytes / before * segment.positions.len();
+            (segment.body_bytes, segment.encoded_bytes) =
+                (share(segment.body_bytes), share(segment.encoded_bytes));
+        }
+        self.segments.retain(|segment| !segment.positions.is_empty());
+        self
+    }
+
     /// The records that it refers to.
     pub(super) fn body_numbers(&self) -> Vec<u64> {
         self.bodies.iter().map(|reference| reference.number).collect()

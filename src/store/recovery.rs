@@ -218,7 +218,11 @@ impl Loaded {
         let state = self.states.remove(&(queue, first));
         let has_state = state.is_some();
         if let Some(left) = state {
-            summary = Self::what_is_left(reader, queue, first, &left, summary)?;
+            summary = match Self::what_is_left(reader, queue, first, &left, &summary) {
+                // Whoever loads them will be told; others have nothing to do with it.
+                Err(error) if error.is_about_stored_bytes() => summary.estimate(&left),
+                exact => exact?,
+            };
         }
         let live = summary.positions();
         let highest = live.last().map_or(0, |last| last.0 >> POSITION_EPOCH_SHIFT);
@@ -265,13 +269,13 @@ impl Loaded {
         queue: QueueId,
         first: Position,
         left: &Runs,
-        summary: Summary,
+        summary: &Summary,
     ) -> Result<Summary, Error> {
         let value = reader.read(Space::Messages, &chunk::chunk_key(queue, first))?;
         let value = value.ok_or_else(|| missing(queue, first))?;
         let read_body = |number| reader.read(Space::Messages, &chunk::body_key(number));
         let entries = chunk::decode_chunk(queue, first, value, Some(left), &read_body)?;
-        Ok(summary.with_left(&entries))
+        Ok(summary.clone().with_left(&entries))
     }
 
     /// Marks what was delivered, and finds what no message needs any more.

@@ -7,6 +7,7 @@ use crate::support::raw::{self, raw_frame};
 
 mod damage;
 mod disk;
+mod disk_errors;
 mod memory;
 mod salvage;
 mod victims;

@@ -29,12 +29,26 @@ impl Process {
 
     /// Runs the command, which has to start a broker.
     pub fn run(command: &mut Command) -> Self {
+        Self::try_run(command).expect("the start-up line")
+    }
+
+    /// Runs the command; none if it ended before it had started a broker.
+    pub fn try_run(command: &mut Command) -> Option<Self> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            assert!(!child.wait().unwrap().success());
+            return None;
+        }
         assert!(line.contains("Server startup complete"), "{line:?}");
         let address = line.split("amqp://").nth(1).unwrap().split(':').take(2).collect::<Vec<_>>().join(":");
-        Self { child, address }
+        Some(Self { child, address })
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Host and port.
