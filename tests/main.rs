@@ -9,6 +9,8 @@
 )]
 
 mod attack;
+#[path = "attack/store/mod.rs"]
+mod attack_store;
 mod choosing;
 mod consuming;
 mod crash;

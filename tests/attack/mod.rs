@@ -5,12 +5,8 @@ use amq_protocol::protocol::{AMQPClass, basic};
 
 use crate::support::raw::{self, raw_frame};
 
-mod damage;
 mod disk;
-mod disk_errors;
 mod memory;
-mod salvage;
-mod victims;
 
 const MIB: usize = 1024 * 1024;
 /// A body frame of the default size.

@@ -36,7 +36,7 @@ fn build() -> Result<PathBuf, String> {
         return Err("it is for 64-bit Linux".into());
     }
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libdisk_errors.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attack/shim/disk_errors.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attack/store/shim/disk_errors.rs");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
     let built = command.args(["--edition", "2024", "-O"]).arg(source).arg("-o").arg(&library).output();
