@@ -36,10 +36,15 @@ fn build() -> Result<PathBuf, String> {
         return Err("it is for 64-bit Linux".into());
     }
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libdisk_errors.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attack/store/shim/disk_errors.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attack/store/shim/disk_errors.rs.txt");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
-    let built = command.args(["--edition", "2024", "-O"]).arg(source).arg("-o").arg(&library).output();
+    let built = command
+        .args(["--edition", "2024", "-O", "--crate-name", "disk_errors"])
+        .arg(source)
+        .arg("-o")
+        .arg(&library)
+        .output();
     match built {
         Ok(output) if output.status.success() => Ok(library),
         Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
