@@ -157,3 +157,32 @@ async fn what_a_channel_did_before_it_went_is_counted() {
     assert_eq!(exchange(&bench, "").published_in, 3);
     assert_eq!(bench.broker.counters().published.value(), 3);
 }
+
+#[tokio::test]
+async fn memory_is_known_by_what_it_is_kept_for() {
+    let bench = Bench::start().await;
+    let kept = |kind| {
+        let kinds = bench.broker.memory_by_kind();
+        kinds.iter().find(|(name, _)| *name == kind).map(|(_, bytes)| *bytes).unwrap()
+    };
+    bench.declare("q", FieldTable::default()).await;
+    let body = "a".repeat(100_000);
+    bench.channel.tx_select().await.unwrap();
+    let publish = bench.channel.basic_publish(
+        "".into(),
+        "q".into(),
+        BasicPublishOptions::default(),
+        body.as_bytes(),
+        BasicProperties::default(),
+    );
+    publish.await.unwrap();
+    // Whoever has an answer finds counted what came before it.
+    bench.channel.basic_qos(1, Default::default()).await.unwrap();
+    assert!(kept("transactions") > body.len(), "{}", kept("transactions"));
+    assert!(kept("queues") > 0 && kept("clients") > 0);
+    bench.channel.tx_commit().await.unwrap();
+    bench.channel.basic_get("q".into(), Default::default()).await.unwrap().unwrap();
+    bench.channel.basic_qos(1, Default::default()).await.unwrap();
+    assert_eq!(kept("transactions"), 0);
+    assert!(kept("deliveries") > 0 && kept("messages") > body.len());
+}

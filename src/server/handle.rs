@@ -17,6 +17,8 @@ use crate::broker::overview::ConnectionOverview;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::{ImportError, OperationError};
+use crate::ledger;
+use crate::message;
 use crate::policy::{Policy, PolicyKind};
 use crate::queue::{ConnectionId, Counts, Peek, PeekState};
 use crate::statistics::{BrokerCounters, ExchangeStatistics, QueueStatistics};
@@ -103,6 +105,15 @@ impl BrokerHandle {
         let vhost = self.shared.vhosts.get(vhost)?;
         let record = vhost.queue_named(name)?;
         Some(QueueHandle { shared: Arc::clone(&self.shared), record })
+    }
+
+    /// Bytes of memory by what they are kept for, estimates where many small things make one up: `messages`, which all brokers of
+    /// a process share, and the kinds of the [ledger](crate::ledger). `definitions` is 0 for a broker without limits.
+    #[must_use]
+    pub fn memory_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let ledger = &self.shared.ledger;
+        let kinds = ledger::Kind::ALL.into_iter().map(|kind| (kind.name(), ledger.bytes(kind)));
+        std::iter::once(("messages", message::bytes_in_memory())).chain(kinds).collect()
     }
 
     /// What has passed through an exchange since it was made or the broker started; `""` is the default exchange. `None` if

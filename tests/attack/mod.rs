@@ -5,6 +5,7 @@ use amq_protocol::protocol::{AMQPClass, basic};
 
 use crate::support::raw::{self, raw_frame};
 
+mod descriptors;
 mod disk;
 mod memory;
 
