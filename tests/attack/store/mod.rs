@@ -2,5 +2,6 @@
 
 mod damage;
 mod disk_errors;
+mod one_queue;
 mod salvage;
 mod victims;
