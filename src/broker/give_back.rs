@@ -12,40 +12,44 @@ use crate::time::Time;
 /// Asks the allocator to give back what it can; may take some milliseconds.
 pub type GiveBack = Arc<dyn Fn() + Send + Sync>;
 
-/// More than this has to have come since the allocator was last asked, and to have no known use.
+/// With less than this without a known use the allocator is left alone.
 const WORTH_BYTES: u64 = 16 * 1024 * 1024;
 /// The least time between two times: while much is allocated and freed, what is given back would be wanted again.
 const PAUSE: Duration = Duration::from_secs(5);
+/// The pause doubles up to this while asking changes nothing: the rest is the storage engine's.
+const PAUSE_MAX: Duration = Duration::from_secs(320);
 
 /// When the allocator is asked.
 pub(super) struct Trimmer {
     give_back: Option<GiveBack>,
-    /// What the process had the last time, afterwards.
-    left: Option<u64>,
-    was_asked: bool,
-    next: Time,
+    /// What the process had when it was asked last, and what of it had a use.
+    used: u64,
+    known: u64,
+    asked: Time,
+    pause: Duration,
 }
 
 impl Trimmer {
     /// Asks with this; nothing: never.
     pub(super) const fn new(give_back: Option<GiveBack>) -> Self {
-        Self { give_back, left: None, was_asked: false, next: Time::ZERO }
+        Self { give_back, used: 0, known: 0, asked: Time::ZERO, pause: PAUSE }
     }
 
     /// Looks whether it is time.
     pub(super) fn look(&mut self, now: Time, readings: Readings) {
         let (Some(give_back), Some(used)) = (&self.give_back, readings.memory_used) else { return };
-        if std::mem::take(&mut self.was_asked) {
-            self.left = Some(used);
+        let known = readings.known_bytes;
+        if used > self.used + WORTH_BYTES || known + WORTH_BYTES < self.known {
+            // Much has come or gone since.
+            self.pause = PAUSE;
         }
-        let left = self.left.get_or_insert(used);
-        *left = (*left).min(used);
-        let without_use = used.saturating_sub(2 * readings.known_bytes);
-        if now < self.next || used < *left + WORTH_BYTES || without_use < WORTH_BYTES {
+        // What is known to be used takes up to twice its size.
+        if now < self.asked + self.pause || used < 2 * known + WORTH_BYTES {
             return;
         }
-        self.next = now + PAUSE;
-        self.was_asked = true;
+        (self.used, self.known) = (used, known);
+        self.asked = now;
+        self.pause = (2 * self.pause).min(PAUSE_MAX);
         let give_back = Arc::clone(give_back);
         tokio::task::spawn_blocking(move || give_back());
     }
@@ -68,15 +72,20 @@ mod tests {
         })));
         // Seconds, MiB used, MiB with a known use, how often it was asked by then.
         let rows = [
-            (0, 10, 0, 0),
-            (1, 200, 150, 0),
-            (2, 200, 0, 1),
-            (3, 90, 0, 1),
-            (4, 200, 0, 1),
-            (7, 200, 0, 2),
-            (8, 50, 0, 2),
-            (20, 60, 0, 2),
-            (30, 70, 0, 3),
+            (5, 10, 0, 0),
+            (6, 200, 150, 0),
+            (7, 200, 0, 1),
+            (8, 90, 0, 1),
+            (16, 90, 0, 1),
+            (17, 90, 0, 2),
+            (30, 90, 0, 2),
+            // Much has come.
+            (31, 200, 0, 3),
+            // Much has come and gone.
+            (41, 200, 100, 3),
+            (42, 400, 100, 4),
+            (43, 150, 0, 4),
+            (47, 150, 0, 5),
         ];
         for (seconds, used, known, expected) in rows {
             let readings =
