@@ -90,10 +90,11 @@ impl QueueTask {
 
     /// Starts the task.
     pub(super) fn spawn(self) {
-        tokio::spawn(self.run());
+        tokio::spawn(Box::new(self).run());
     }
 
-    async fn run(mut self) {
+    /// In a box: a future that owns it by value has room for it three times, 10 kB.
+    async fn run(mut self: Box<Self>) {
         // What an earlier run left may have expired.
         if let Some(ended) = self.batch(Vec::new()) {
             self.finish(ended).await;
@@ -406,7 +407,7 @@ impl QueueTask {
 
     /// The end of the queue. Its mailbox is closed first: whoever holds the vhost's lock may be waiting for a reply from
     /// here.
-    async fn finish(mut self, ended: Ended) {
+    async fn finish(mut self: Box<Self>, ended: Ended) {
         for mail in self.mail.close() {
             self.refuse(mail);
         }
