@@ -219,7 +219,16 @@ impl Connection {
             Box::pin(self.release_queues(ending)).await;
         }
         self.report(wire);
+        self.resume_consumers();
         self.count();
+    }
+
+    /// Consumers whose client had too much to ack go on when it has acked enough, or there is more room.
+    fn resume_consumers(&mut self) {
+        if self.session.withholds_credit() && self.session.held().deliveries <= self.shared.ledger.part() {
+            self.session.resume();
+            self.flush();
+        }
     }
 
     fn is_output_full(&mut self) -> bool {
@@ -236,9 +245,6 @@ impl Connection {
         self.handle.set_held(self.shares.held());
         let ledger = &self.shared.ledger;
         let part = ledger.part();
-        if held.deliveries <= part {
-            self.session.resume();
-        }
         let refusal = if held.sent() > part && ledger.is_much(held.sent()) {
             Some(holds_too_much(held, part))
         } else if more_clients && ledger.refuses(Kind::Clients) {
@@ -254,7 +260,8 @@ impl Connection {
     async fn wait<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         let stop_by = self.stop_by.filter(|_| self.session.is_running());
         self.full.retain(Mailbox::is_crowded);
-        if !self.full.is_empty() {
+        let is_over = self.session.held().sent() > self.shared.ledger.part();
+        if !self.full.is_empty() || is_over {
             // What the client says is not read, which is not its fault.
             self.session.heard(self.shared.clock.now());
         }
@@ -266,7 +273,7 @@ impl Connection {
         let is_full = self.is_output_full();
         let is_blocked = self.session.is_running() && self.has_published && self.alarms.borrow().is_raised();
         let waits = !self.full.is_empty();
-        let is_over = self.session.held().sent() > self.shared.ledger.part();
+        let looks_again = is_over || self.session.withholds_credit();
         let look_again = self.shared.clock.now() + LOOK_AGAIN;
         let paused = stop_by.is_some() || is_blocked || is_full || waits || is_over;
         let bytes_out = wire.bytes_out;
@@ -278,7 +285,7 @@ impl Connection {
             ready = std::future::poll_fn(|cx| wire.poll(cx, out, deliver_below, paused, events, taken)) => Some(ready?),
             () = wait_for_room(&mut self.full), if waits => None,
             () = clock.wait_for(deadline) => None,
-            () = clock.wait_for(Some(look_again)), if is_over => None,
+            () = clock.wait_for(Some(look_again)), if looks_again => None,
             _ = self.alarms.changed() => None,
             _ = self.ends.changed() => {
                 self.check_end()?;

@@ -7,11 +7,18 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, basic, channel, queue, tx};
+use coney::config::{Config, MemoryLimit};
+use coney::{Broker, Readings};
+use lapin::BasicProperties;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions};
+use lapin::types::FieldTable;
 
 use super::{FRAME_BYTES, MIB, begin, get, publish};
+use crate::support::client::{Bench, consume, next};
 use crate::support::process::{Process, coney};
 use crate::support::raw::{self, Raw, Written, raw_frame};
 
@@ -279,4 +286,48 @@ fn consumers_without_end() {
         }
         panic!("ten million consumers fit");
     });
+}
+
+/// In this process, with a limit of its own: the alarm stays off, for it looks at the memory of the whole process.
+#[tokio::test]
+async fn deliveries_that_nobody_acks() {
+    const MESSAGES: usize = 60_000;
+    const LIMIT: u64 = 20 * MIB as u64;
+    let config = Config { memory_limit: MemoryLimit::Bytes(LIMIT), ..Config::default() };
+    let builder = Broker::builder().config(config).detached().ephemeral().meter(Readings::default);
+    let bench = Bench::on(builder.start().await.unwrap()).await;
+    bench.declare("q", FieldTable::default()).await;
+    for _ in 0..MESSAGES {
+        let publish = bench.channel.basic_publish(
+            "".into(),
+            "q".into(),
+            BasicPublishOptions::default(),
+            b"small",
+            BasicProperties::default(),
+        );
+        publish.await.unwrap();
+    }
+    bench.until_ready("q", MESSAGES as u32).await;
+    let channel = bench.channel().await;
+    let mut consumer = consume(&channel, "q", "", BasicConsumeOptions::default()).await;
+    let (mut received, mut unacked, mut most) = (0, 0, 0);
+    while received < MESSAGES {
+        match tokio::time::timeout(Duration::from_secs(1), next(&mut consumer)).await {
+            Ok(delivery) => {
+                (received, unacked) = (received + 1, unacked + 1);
+                most = most.max(unacked);
+                if received == MESSAGES {
+                    delivery.acker.ack(BasicAckOptions { multiple: true }).await.unwrap();
+                }
+            }
+            // It gets no more until it has acked.
+            Err(_) => {
+                channel.basic_ack(0, BasicAckOptions { multiple: true }).await.unwrap();
+                unacked = 0;
+            }
+        }
+    }
+    // A third of the limit, in notes of 200 bytes, and a window.
+    assert!(most < 45_000, "{most} unacked at once");
+    bench.until_ready("q", 0).await;
 }

@@ -197,6 +197,12 @@ impl Session {
         }
     }
 
+    /// Whether consumers wait for credit because their client has too much to ack.
+    #[must_use]
+    pub const fn withholds_credit(&self) -> bool {
+        !self.without_credit.is_empty()
+    }
+
     /// The client has acked enough: consumers get what was withheld.
     pub fn resume(&mut self) {
         for number in std::mem::take(&mut self.without_credit) {
