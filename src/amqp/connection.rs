@@ -13,7 +13,7 @@ use super::half_open::{Eviction, Place};
 use super::mailbox_cache::MailboxCache;
 use super::shares::Shares;
 use super::wire::{Ready, Stream, Wire};
-use crate::auth::{Credentials, IMPERSONATOR};
+use crate::auth::{Attempt, Credentials, IMPERSONATOR, Origin, WAIT_MAX};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::mailbox::{Mail, Mailbox};
@@ -88,6 +88,9 @@ pub struct Endpoints {
     /// The broker's, if it is a socket.
     pub local: Option<SocketAddr>,
 }
+
+/// How often a login that has to wait looks whether it still has to: somebody with the right password may have come.
+const LOGIN_LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Runs a connection to its end.
 pub async fn run<S: Stream>(
@@ -436,7 +439,7 @@ impl Connection {
     async fn answer(&mut self, request: Request) {
         let now = self.shared.clock.now();
         match request {
-            Request::Authenticate(credentials) => self.authenticate(now, &credentials),
+            Request::Authenticate(credentials) => self.authenticate(&credentials).await,
             Request::OpenVhost(name) => self.open_vhost(now, &name),
             Request::Close => {
                 self.release_queues(Ending::Returned).await;
@@ -456,20 +459,49 @@ impl Connection {
         }
     }
 
-    fn admits(&self, credentials: &Credentials) -> bool {
-        self.shared.users(|users| users.admits(credentials, self.peer.ip()))
+    /// Waits for as long as whoever failed to log in lately has to. A connection that waits is half-open as any that says nothing.
+    async fn admits(&mut self, credentials: &Credentials) -> bool {
+        let attempt = Attempt::new(&credentials.user, Origin::of(self.peer.ip()));
+        if !self.may_try(attempt).await {
+            return false;
+        }
+        let is_admitted = self.shared.users(|users| users.admits(credentials, self.peer.ip()));
+        let now = self.shared.clock.now();
+        self.shared.guesses(|guesses| match is_admitted {
+            true => guesses.succeeded(now, attempt),
+            false => guesses.failed(now, attempt),
+        });
+        is_admitted
+    }
+
+    /// Whether the password may be looked at, after a wait perhaps.
+    async fn may_try(&mut self, attempt: Attempt) -> bool {
+        let clock = self.shared.clock;
+        let last = clock.now() + WAIT_MAX;
+        while let Err(later) = self.shared.guesses(|guesses| guesses.begin(clock.now(), attempt)) {
+            tokio::select! {
+                () = clock.wait_for(Some(later.min(last).min(clock.now() + LOGIN_LOOK_AGAIN))) => {}
+                () = stopped(&mut self.stopping) => return false,
+            }
+            if clock.now() >= last {
+                return false;
+            }
+        }
+        true
     }
 
     /// The overview names the user before the credentials are looked at: whoever deletes the user meanwhile finds either
     /// the connection or its login refused.
-    fn authenticate(&mut self, now: Time, credentials: &Credentials) {
+    async fn authenticate(&mut self, credentials: &Credentials) {
         let client_properties = self.session.client_properties().clone();
         self.overview.change_handshake(|handshake| {
             handshake.user.clone_from(&credentials.user);
             handshake.auth_mechanism = credentials.mechanism.to_owned();
             handshake.client_properties = client_properties;
         });
-        if self.admits(credentials) {
+        let is_admitted = self.admits(credentials).await;
+        let now = self.shared.clock.now();
+        if is_admitted {
             let user = &credentials.user;
             let impersonator =
                 self.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)));

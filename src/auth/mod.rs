@@ -5,6 +5,7 @@
 //! may not even enter it.
 
 mod access;
+mod guessing;
 mod origin;
 mod password;
 mod permissions;
@@ -12,6 +13,7 @@ mod sasl;
 mod users;
 
 pub use access::{Operation, Refusal, Resource};
+pub use guessing::{Attempt, Guesses, WAIT_MAX};
 pub use origin::Origin;
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, PatternError, Permission, Right, Rights};

@@ -1,8 +1,10 @@
 //! Password hashes in RabbitMQ's format (<https://www.rabbitmq.com/docs/passwords>), so that users can be brought along
-//! from there: 4 bytes of salt, then SHA-256 or SHA-512 of salt and password.
+//! from there: 4 bytes of salt, then a digest of salt and password. New ones are made with SHA-512, the strongest that
+//! RabbitMQ imports.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
 
@@ -13,6 +15,8 @@ const SALT_BYTES: usize = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HashAlgorithm {
+    /// `rabbit_password_hashing_md5`, RabbitMQ's before 3.6: users who have it can log in, and nobody gets it.
+    Md5,
     /// `rabbit_password_hashing_sha256`, RabbitMQ's default.
     #[default]
     Sha256,
@@ -24,19 +28,15 @@ impl HashAlgorithm {
     /// The algorithm that RabbitMQ's definitions call so.
     ///
     /// # Errors
-    /// Another name; the text says which are known. MD5 is not among them: RabbitMQ keeps it only to read definitions of
-    /// versions before 3.6.
+    /// Another name; the text says which are known.
     pub fn from_name(name: &str) -> Result<Self, String> {
         match name {
             "rabbit_password_hashing_sha256" => Ok(Self::Sha256),
             "rabbit_password_hashing_sha512" => Ok(Self::Sha512),
-            "rabbit_password_hashing_md5" => Err(
-                "rabbit_password_hashing_md5 is not supported: set this user's password anew in RabbitMQ (which hashes it \
-                 with SHA-256) and export again"
-                    .to_owned(),
-            ),
+            "rabbit_password_hashing_md5" => Ok(Self::Md5),
             other => Err(format!(
-                "\"{other}\" is neither rabbit_password_hashing_sha256 nor rabbit_password_hashing_sha512"
+                "\"{other}\" is none of rabbit_password_hashing_sha256, rabbit_password_hashing_sha512 and \
+                 rabbit_password_hashing_md5"
             )),
         }
     }
@@ -45,6 +45,7 @@ impl HashAlgorithm {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Md5 => "rabbit_password_hashing_md5",
             Self::Sha256 => "rabbit_password_hashing_sha256",
             Self::Sha512 => "rabbit_password_hashing_sha512",
         }
@@ -52,6 +53,7 @@ impl HashAlgorithm {
 
     const fn digest_bytes(self) -> usize {
         match self {
+            Self::Md5 => 16,
             Self::Sha256 => 32,
             Self::Sha512 => 64,
         }
@@ -59,6 +61,7 @@ impl HashAlgorithm {
 
     fn digest(self, salt: [u8; SALT_BYTES], password: &[u8]) -> Vec<u8> {
         match self {
+            Self::Md5 => Md5::new().chain_update(salt).chain_update(password).finalize().to_vec(),
             Self::Sha256 => Sha256::new().chain_update(salt).chain_update(password).finalize().to_vec(),
             Self::Sha512 => Sha512::new().chain_update(salt).chain_update(password).finalize().to_vec(),
         }
@@ -78,7 +81,7 @@ impl PasswordHash {
     /// Hashes a password. The salt is the caller's randomness.
     #[must_use]
     pub fn new(password: &[u8], salt: [u8; SALT_BYTES]) -> Self {
-        let algorithm = HashAlgorithm::default();
+        let algorithm = HashAlgorithm::Sha512;
         Self { algorithm, salt, digest: algorithm.digest(salt, password) }
     }
 
@@ -145,18 +148,30 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_of_the_oldest_rabbitmq_is_understood_and_a_new_one_is_the_strongest() {
+        let digest = Md5::new().chain_update(b"saltsecret").finalize();
+        let text = STANDARD.encode([&b"salt"[..], &digest].concat());
+        let hash = PasswordHash::from_base64(&text, HashAlgorithm::Md5).unwrap().unwrap();
+        assert!(hash.matches(b"secret") && !hash.matches(b"secre"));
+        let new = PasswordHash::new(b"secret", *b"salt");
+        assert_eq!(new.algorithm(), HashAlgorithm::Sha512);
+        assert!(new.matches(b"secret") && !new.matches(b"secre"));
+    }
+
+    #[test]
     fn an_empty_hash_lets_nobody_in_and_a_wrong_one_is_an_error() {
         assert_eq!(PasswordHash::from_base64("", HashAlgorithm::Sha256), Ok(None));
         let error = PasswordHash::from_base64("aGVsbG8=", HashAlgorithm::Sha256).unwrap_err();
         assert_eq!(error, "is 5 bytes long where its hashing_algorithm makes 36");
         assert!(PasswordHash::from_base64("*", HashAlgorithm::Sha256).unwrap_err().contains("not base64"));
-        assert!(HashAlgorithm::from_name("rabbit_password_hashing_md5").unwrap_err().contains("md5"));
         assert!(HashAlgorithm::from_name("sha256").is_err());
     }
 
     #[test]
     fn a_record_without_an_algorithm_is_sha256() {
-        let mut record = serde_json::to_value(PasswordHash::new(b"pw", [1, 2, 3, 4])).unwrap();
+        let (algorithm, salt) = (HashAlgorithm::Sha256, [1, 2, 3, 4]);
+        let hash = PasswordHash { algorithm, salt, digest: algorithm.digest(salt, b"pw") };
+        let mut record = serde_json::to_value(hash).unwrap();
         record.as_object_mut().unwrap().remove("algorithm");
         let hash: PasswordHash = serde_json::from_value(record).unwrap();
         assert!(hash.matches(b"pw"));

@@ -56,19 +56,22 @@ impl Entry {
 }
 
 /// All users of the broker with their permissions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Users {
     by_name: HashMap<String, User>,
     /// By user, then by vhost.
     grants: HashMap<String, HashMap<String, Entry>>,
     loopback_only: Vec<String>,
+    /// What is compared with the password of somebody who is not there.
+    nobodys: PasswordHash,
 }
 
 impl Users {
     /// No users yet; those named may connect over loopback only, whatever their password.
     #[must_use]
     pub fn new(loopback_only: Vec<String>) -> Self {
-        Self { loopback_only, ..Self::default() }
+        let nobodys = PasswordHash::new(b"", [0; 4]);
+        Self { by_name: HashMap::new(), grants: HashMap::new(), loopback_only, nobodys }
     }
 
     /// Adds or replaces a user; permissions stay.
@@ -172,12 +175,12 @@ impl Users {
         entry.permission.is_some().then(|| Arc::clone(&entry.grant))
     }
 
-    /// Whether these credentials let their user in from this address.
+    /// Whether these credentials let their user in from this address. It takes as long for a user who is not there.
     #[must_use]
     pub fn admits(&self, credentials: &Credentials, peer: IpAddr) -> bool {
         let password = self.by_name.get(&credentials.user).and_then(|user| user.password.as_ref());
-        let right_password = password.is_some_and(|password| password.matches(&credentials.password));
-        right_password
+        let is_right = password.unwrap_or(&self.nobodys).matches(&credentials.password);
+        (is_right && password.is_some())
             && (peer.to_canonical().is_loopback() || !self.loopback_only.contains(&credentials.user))
     }
 }

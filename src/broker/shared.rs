@@ -1,7 +1,7 @@
 //! What all tasks of a broker share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use tokio::sync::{Notify, watch};
@@ -10,7 +10,7 @@ use super::alarms::{Alarms, Limits};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::vhost::Vhost;
-use crate::auth::{PatternError, Permission, Users};
+use crate::auth::{Guesses, PatternError, Permission, Users};
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::message::Position;
@@ -59,6 +59,8 @@ pub struct Shared {
     /// Held by whoever makes or deletes vhosts or changes users: an import, which does both, sees them as they stay.
     pub changes: tokio::sync::Mutex<()>,
     users: RwLock<Users>,
+    /// Who failed to log in lately.
+    guesses: Mutex<Guesses>,
     next_connection: AtomicU64,
     next_queue: AtomicU64,
     /// How much of each queue is in memory.
@@ -93,6 +95,7 @@ impl Shared {
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
             users,
+            guesses: Mutex::default(),
             // 0 stands for the broker itself.
             next_connection: AtomicU64::new(1),
             next_queue: AtomicU64::new(first_queue),
@@ -125,6 +128,11 @@ impl Shared {
     /// Looks at the users.
     pub fn users<T>(&self, look: impl FnOnce(&Users) -> T) -> T {
         look(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at, and notes, who failed to log in lately.
+    pub fn guesses<T>(&self, look: impl FnOnce(&mut Guesses) -> T) -> T {
+        look(&mut self.guesses.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes the users.

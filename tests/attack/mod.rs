@@ -7,6 +7,7 @@ use crate::support::raw::{self, raw_frame};
 
 mod descriptors;
 mod disk;
+mod guessing;
 mod memory;
 
 const MIB: usize = 1024 * 1024;

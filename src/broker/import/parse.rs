@@ -37,8 +37,6 @@ const IGNORED: &[(&str, &str)] = &[
 /// Types of exchanges that begin so come from plugins.
 const PLUGIN_PREFIX: &str = "x-";
 
-const MD5: &str = "rabbit_password_hashing_md5";
-
 /// How a user's password is given.
 #[derive(Debug)]
 pub(super) enum Secret {
@@ -323,16 +321,12 @@ fn foreign_type(arguments: &FieldTable) -> Option<String> {
     }
 }
 
-/// A hash, or the password itself, which RabbitMQ takes as well. A user with neither cannot log in by a password, and nor
-/// can one whose hash is MD5: RabbitMQ makes none of those since 3.6.
+/// A hash, or the password itself, which RabbitMQ takes as well. A user with neither cannot log in by a password.
 fn secret(object: &Object<'_>) -> Result<Secret, ImportError> {
     if let Some(password) = object.optional_text("password")? {
         return Ok(Secret::Plain(password.as_bytes().to_vec()));
     }
     let Some(hash) = object.optional_text("password_hash")? else { return Ok(Secret::Hash(None)) };
-    if object.optional_text("hashing_algorithm")? == Some(MD5) {
-        return Ok(Secret::Hash(None));
-    }
     let algorithm = object.optional_text("hashing_algorithm")?;
     let algorithm = algorithm.map_or(Ok(HashAlgorithm::default()), HashAlgorithm::from_name);
     let algorithm = algorithm.map_err(|why| object.error("hashing_algorithm", why))?;
