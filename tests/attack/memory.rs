@@ -294,7 +294,11 @@ async fn deliveries_that_nobody_acks() {
     const MESSAGES: usize = 60_000;
     const LIMIT: u64 = 20 * MIB as u64;
     let config = Config { memory_limit: MemoryLimit::Bytes(LIMIT), ..Config::default() };
-    let builder = Broker::builder().config(config).detached().ephemeral().meter(Readings::default);
+    let builder = Broker::builder()
+        .config(config)
+        .listen("127.0.0.1:0".parse().unwrap())
+        .ephemeral()
+        .meter(Readings::default);
     let bench = Bench::on(builder.start().await.unwrap()).await;
     bench.declare("q", FieldTable::default()).await;
     for _ in 0..MESSAGES {
