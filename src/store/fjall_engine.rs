@@ -214,10 +214,10 @@ impl Reader for FjallReader {
             Space::Messages => &self.messages,
             Space::Definitions => &self.definitions,
         };
-        Ok(keyspace
-            .get(key)
-            .map_err(|error| engine_error(&self.dir, READING, error))?
-            .map(|value| value.to_vec()))
+        // It checks some of what it reads by assertions.
+        let read = quiet::catch(|| keyspace.get(key)).map_err(Error::damaged)?;
+        let value = read.map_err(|error| engine_error(&self.dir, READING, error))?;
+        Ok(value.map(|value| value.to_vec()))
     }
 
     fn damage_at(&self, space: Space, key: &[u8]) -> Option<String> {

@@ -9,7 +9,6 @@ use super::error::Error;
 use super::handle::Shared;
 use super::load::{Load, Request, Unreadable};
 use super::pages::Pages;
-use super::quiet;
 use super::submission::StoredMessage;
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
@@ -69,9 +68,7 @@ impl Pager {
 
     fn read(&mut self, load: Load, chunks: &[Position]) -> Result<(), Error> {
         let Load { queue, positions, page, keeps_page, done, .. } = load;
-        // Reading may panic over bytes that nobody thought of: then they are as damaged as others.
-        let read = quiet::catch(|| self.entries(queue, &positions, page, chunks));
-        let read = read.unwrap_or_else(|panic| Err(Error::damaged(panic)));
+        let read = self.entries(queue, &positions, page, chunks);
         if let Some(page) = page.filter(|_| !keeps_page) {
             self.pages.forget(queue, page);
         }

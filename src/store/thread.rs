@@ -13,6 +13,7 @@ use super::marker::MarkerKeeper;
 use super::memory::{MemoryDisk, MemoryEngine};
 use super::pager::Pager;
 use super::pages::Pages;
+use super::quiet;
 use super::recovered::Recovered;
 use super::recovery::{self, Start};
 use super::rescue;
@@ -50,7 +51,9 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
     let (engine, healed) = FjallEngine::open(&options.dir, options.open_files_max)?;
     let marker = engine.marker();
     let pages = Pages::in_dir(&options.dir)?;
-    let started = recovery::start(engine, healed);
+    // fjall panics over some damage that it meets when it reads.
+    let started = quiet::catch(|| recovery::start(engine, healed));
+    let started = started.unwrap_or_else(|panic| Err(Error::damaged(panic)));
     let (start, recovered) = started.map_err(|error| rescue::name_file(&options.dir, error))?;
     let Parts { handle, mut committer, inputs, mut pager, requests, failures } = assemble(start, pages);
     let OpenOptions { on_commit, on_failure, .. } = options;

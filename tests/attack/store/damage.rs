@@ -249,3 +249,16 @@ fn missing_roots_are_noticed(victim: &Victim) {
         assert_eq!(outcome, Outcome::Refused, "{root}");
     }
 }
+
+#[test]
+fn a_damaged_body_costs_its_queue() {
+    let victim = victims::flushed();
+    let blob = targets(victim).into_iter().find(|path| path.starts_with("keyspaces/1/blobs")).unwrap();
+    for byte in [0, 40, 300] {
+        assert_eq!(
+            attack(victim, &blob, Mutation::Flip { byte, bit: 0 }),
+            Outcome::Unreadable,
+            "byte {byte}"
+        );
+    }
+}
