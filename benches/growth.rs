@@ -8,7 +8,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use coney::message::QueueId;
 use coney::policy::Policy;
 use coney::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, Topology};
-use coney::{Broker, BrokerHandle};
+use coney::{Broker, BrokerHandle, NewMessage};
 use lapin::options::{
     BasicCancelOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
@@ -217,6 +217,24 @@ fn brokers(filter: &str) {
                     .await
                     .unwrap();
             }
+        })
+    });
+    row(filter, "broker: publish to N queues, per queue", n, |n| {
+        let world = World::with_queues(n, false);
+        world.runtime.block_on(async {
+            for number in 0..n {
+                let (queue, exchange) = (format!("q{number}"), "amq.fanout".into());
+                let (options, table) = (QueueBindOptions::default(), FieldTable::default());
+                world
+                    .channel
+                    .queue_bind(queue.as_str().into(), exchange, "".into(), options, table)
+                    .await
+                    .unwrap();
+            }
+        });
+        world.timed(async {
+            let message = NewMessage { exchange: "amq.fanout", ..NewMessage::default() };
+            let _ = world.broker.publish("/", message).await.unwrap();
         })
     });
     consumers(filter);

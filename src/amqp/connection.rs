@@ -89,6 +89,9 @@ pub struct Endpoints {
     pub local: Option<SocketAddr>,
 }
 
+/// Requests that a client may have served in a row before others have a turn: each may take a millisecond.
+const SERVED_MAX: u32 = 8;
+
 /// How often a login that has to wait looks whether it still has to: somebody with the right password may have come.
 const LOGIN_LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -205,6 +208,7 @@ impl Connection {
 
     /// Takes in all that has come: input, requests it leads to, what queues said.
     async fn process_input<S: Stream>(&mut self, wire: &mut Wire<S>) {
+        let mut served = 0_u32;
         while self.full.is_empty() && !self.is_output_full() {
             let received = self.session.receive(self.shared.clock.now(), wire.unread());
             wire.take(received.consumed);
@@ -212,7 +216,13 @@ impl Connection {
             self.account();
             match received.request {
                 // Beside the task: a connection that asks for nothing needs no room for it.
-                Some(request) => Box::pin(self.answer(request)).await,
+                Some(request) => {
+                    Box::pin(self.answer(request)).await;
+                    served += 1;
+                    if served.is_multiple_of(SERVED_MAX) {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 None => break,
             }
         }
@@ -441,6 +451,7 @@ impl Connection {
         match request {
             Request::Authenticate(credentials) => self.authenticate(&credentials).await,
             Request::OpenVhost(name) => self.open_vhost(now, &name),
+            Request::Pause => tokio::task::yield_now().await,
             Request::Close => {
                 self.release_queues(Ending::Returned).await;
                 // The socket may stay open for a while, but there is no connection any more.

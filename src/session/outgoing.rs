@@ -1,6 +1,9 @@
 //! What a session has for queues, gathered over one socket read, so that each queue gets one mailbox message.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use crate::dedup::DedupKeys;
 use crate::message::{FinishedBlock, Message, MessageBlock, Parts, QueueId, Slot};
@@ -77,6 +80,9 @@ impl QueueBatch {
     }
 }
 
+/// Above so many batches a queue's is found by an index; below, a scan is as fast.
+const SCANNED_MAX: usize = 16;
+
 /// Work for queues, in order for each.
 #[derive(Debug, Default)]
 pub struct Outgoing {
@@ -85,6 +91,8 @@ pub struct Outgoing {
     /// Commands that come after all publishes and settlements.
     commands: Vec<(QueueId, Command)>,
     direct: Vec<DirectReply>,
+    /// The last batch of each queue, once there are more than [`SCANNED_MAX`].
+    places: HashMap<QueueId, usize, FixedState>,
     /// Where the last message went: nearly always where the next one goes.
     last: usize,
 }
@@ -157,6 +165,9 @@ impl Outgoing {
     pub fn take(&mut self, connection: ConnectionId) -> Vec<(QueueId, Command)> {
         let block = std::mem::take(&mut self.block).finish();
         let mut commands = Vec::with_capacity(self.batches.len() + self.commands.len());
+        if !self.places.is_empty() {
+            self.places = HashMap::default();
+        }
         for batch in self.batches.drain(..) {
             let settles = batch.settles.into_iter().map(|(verb, handles)| Command::Settle(verb, handles));
             commands.extend(settles.map(|command| (batch.queue, command)));
@@ -199,6 +210,12 @@ impl Outgoing {
     fn begin_batch(&mut self, queue: QueueId) {
         self.last = self.batches.len();
         self.batches.push(QueueBatch::new(queue));
+        if !self.places.is_empty() {
+            self.places.insert(queue, self.last);
+        } else if self.batches.len() > SCANNED_MAX {
+            self.places =
+                self.batches.iter().enumerate().map(|(place, batch)| (batch.queue, place)).collect();
+        }
     }
 
     #[expect(clippy::indexing_slicing, reason = "found in the list or pushed to its end just now")]
@@ -212,16 +229,24 @@ impl Outgoing {
     fn batch(&mut self, queue: QueueId) -> &mut QueueBatch {
         let is_at = |index: usize| self.batches.get(index).is_some_and(|batch| batch.queue == queue);
         let next = (self.last + 1) % self.batches.len().max(1);
-        let found = match (is_at(self.last), is_at(next)) {
-            (true, _) => Some(self.last),
-            (_, true) => Some(next),
-            _ => self.batches.iter().rposition(|batch| batch.queue == queue),
-        };
-        self.last = found.unwrap_or(self.batches.len());
-        if found.is_none() {
-            self.batches.push(QueueBatch::new(queue));
+        match (is_at(self.last), is_at(next)) {
+            (true, _) => {}
+            (_, true) => self.last = next,
+            _ => self.find_batch(queue),
         }
         self.last_batch()
+    }
+
+    fn find_batch(&mut self, queue: QueueId) {
+        let found = if self.places.is_empty() {
+            self.batches.iter().rposition(|batch| batch.queue == queue)
+        } else {
+            self.places.get(&queue).copied()
+        };
+        match found {
+            Some(place) => self.last = place,
+            None => self.begin_batch(queue),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Request {
     Authenticate(Credentials),
     /// connection.open; answer with [`opened`](super::Session::opened) or a failure.
     OpenVhost(String),
+    /// Others have a turn before the rest of the input is taken: what it led to so far has cost much.
+    Pause,
     /// The connection ends: give back all it holds, then [`closed`](super::Session::closed).
     Close,
     /// A method on a channel.

@@ -191,6 +191,8 @@ pub(super) struct HeadersScratch {
     counted: Vec<usize>,
     /// Names met, by their key in the table.
     names: IndexSet,
+    /// Bindings that were counted at since somebody asked.
+    pub(super) steps: usize,
 }
 
 impl HeadersScratch {
@@ -203,6 +205,7 @@ impl HeadersScratch {
             self.counted.push(slot);
         }
         *count += 1;
+        self.steps += 1;
         *count
     }
 

@@ -20,6 +20,7 @@ pub struct RouteScratch {
     headers: HeadersScratch,
     delay_queues: Vec<QueueId>,
     delay_ms: Option<u64>,
+    exchanges_visited: usize,
 }
 
 impl RouteScratch {
@@ -27,6 +28,13 @@ impl RouteScratch {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What was looked at by the routes since the last call: nodes of tries, bindings of headers exchanges, exchanges. Some 10 to
+    /// 100 ns each.
+    pub fn take_steps(&mut self) -> usize {
+        let exchanges = std::mem::take(&mut self.exchanges_visited);
+        exchanges + std::mem::take(&mut self.trie.steps) + std::mem::take(&mut self.headers.steps)
     }
 
     /// Where the message of the last route has to wait, and for how many ms: in the queues of the delayed exchanges that it
@@ -97,6 +105,7 @@ impl Topology {
             let Some(entry) = self.exchanges.get(index).filter(|_| scratch.visited.insert(index)) else {
                 continue;
             };
+            scratch.exchanges_visited += 1;
             is_keyed &= entry.table.is_keyed() && entry.spec.delay_queue.is_none();
             if !delay(entry, headers, scratch)? {
                 self.visit(entry, routing_keys, headers, out, scratch);

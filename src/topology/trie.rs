@@ -70,6 +70,8 @@ pub(super) struct TrieScratch {
     hashes: IndexSet,
     /// Those of them that may lead on.
     open: Vec<OpenHash>,
+    /// Nodes that were looked at since somebody asked.
+    pub(super) steps: usize,
 }
 
 /// A `#` node that was reached and may lead on.
@@ -140,6 +142,7 @@ impl TopicTrie {
         scratch.next.clear();
         // A `#` node that this word leads to has not seen the word: only those there before take part.
         let open_before = scratch.open.len();
+        scratch.steps += open_before + scratch.active.len();
         let active = std::mem::take(&mut scratch.active);
         for at in &active {
             self.advance(*at, word, scratch);

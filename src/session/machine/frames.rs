@@ -155,6 +155,10 @@ impl Session {
         };
         match handled {
             Ok(Handled::Done) => None,
+            Ok(Handled::Pause) => {
+                self.connection.work = 0;
+                Some(Request::Pause)
+            }
             Ok(Handled::Request(request)) => Some(Request::Channel(frame.channel, request)),
             Ok(Handled::Close) => {
                 self.channel_close(frame.channel);
@@ -304,12 +308,20 @@ impl Session {
 impl Channel {
     fn frame(&mut self, connection: &mut Connection, frame: Frame<'_>) -> Result<Handled, Exception> {
         match frame.kind {
-            FrameKind::Body => self.content_body(connection, frame.payload).map(|()| Handled::Done),
-            FrameKind::Header => self.content_header(connection, frame.payload).map(|()| Handled::Done),
+            FrameKind::Body => self.content_body(connection, frame.payload).map(|()| published(connection)),
+            FrameKind::Header => {
+                self.content_header(connection, frame.payload).map(|()| published(connection))
+            }
             _ if !self.is_idle() => Err(interrupted(&self.incoming)),
             _ => self.method(connection, frame.payload),
         }
     }
+}
+
+/// After a message, or a part of one.
+#[inline]
+const fn published(connection: &Connection) -> Handled {
+    if connection.is_overdue() { Handled::Pause } else { Handled::Done }
 }
 
 /// A method on channel 0 that has no place on an open connection.

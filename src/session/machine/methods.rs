@@ -21,6 +21,8 @@ use crate::session::transaction::TxWork;
 pub(super) enum Handled {
     /// It was dealt with here.
     Done,
+    /// It was, and has cost much: others have a turn before the next one.
+    Pause,
     /// The server has to serve it.
     Request(ChannelRequest),
     /// channel.close: the session closes the channel.

@@ -416,6 +416,7 @@ impl Channel {
             }
             RouteError::InvalidDelay(error) => Exception::precondition_failed(error.to_string()),
         })?;
+        connection.work += connection.scratch.take_steps() + target.route.len();
         target.note_delay(&connection.scratch);
         if first_time {
             target.report(connection);
@@ -582,6 +583,7 @@ fn deliver_to_queues(
         None => connection.outgoing.publish(route, content, envelope),
         Some(keys) => connection.outgoing.publish_dedup(route, content, envelope, &keys),
     }
+    connection.work += route.len().saturating_sub(1);
     returns
 }
 

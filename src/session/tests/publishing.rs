@@ -362,3 +362,75 @@ fn a_committed_ack_is_done_with_and_gives_credit_back() {
     let text = "PRECONDITION_FAILED - unknown delivery tag 1".to_owned();
     assert_eq!(client.exception(), (1, 406, text, (60, 80)));
 }
+
+/// The messages of one read, and how many of them each queue has before others have a turn.
+fn taken_at_once(client: &mut Client, input: &[u8]) -> (usize, usize) {
+    let received = client.session.receive(client.now, input);
+    assert!(matches!(received.request, Some(Request::Pause)), "{:?}", received.request);
+    let counts: Vec<usize> = client
+        .commands()
+        .iter()
+        .map(|(_, command)| match command {
+            Command::Publish(_, publishes) => publishes.len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(counts.iter().all(|count| *count == counts[0]), "each queue has every message");
+    (received.consumed, counts[0])
+}
+
+#[test]
+fn others_have_a_turn_when_messages_to_many_queues_have_cost_much() {
+    let mut client = Client::running(&[], 0);
+    client.topology.change(|topology| {
+        for number in 10..8010 {
+            let name = format!("q{number}");
+            topology.add_queue(&name, QueueId(number));
+            let (destination, routing_key) = (Destination::Queue(name), String::new());
+            let (source, arguments) = ("amq.fanout".to_owned(), FieldTable::default());
+            topology.bind(Binding { source, destination, routing_key, arguments });
+        }
+    });
+    let one = publish(1, ("amq.fanout", "key"), false, &[0, 0], b"hello", 4096);
+    let input = one.repeat(7);
+    let (consumed, count) = taken_at_once(&mut client, &input);
+    assert_eq!((consumed, count), (2 * one.len(), 2), "the route itself costs as well");
+    let (more, count) = taken_at_once(&mut client, &input[consumed..]);
+    assert_eq!((more, count), (3 * one.len(), 3));
+    let rest = client.session.receive(client.now, &input[consumed + more..]);
+    assert!(rest.consumed == 2 * one.len() && rest.request.is_none());
+}
+
+#[test]
+fn messages_to_one_queue_are_taken_in_one_go() {
+    let mut client = Client::running(&[], 0);
+    let input = publish(1, ("", "q"), false, &[0, 0], b"hello", 4096).repeat(50_000);
+    let received = client.session.receive(client.now, &input);
+    assert!(received.consumed == input.len() && received.request.is_none());
+}
+
+/// A queue's messages stay in one batch, in their order, however many queues there are.
+#[test]
+fn a_queue_is_found_again_among_many() {
+    let mut client = Client::running(&[], 0);
+    client.topology.change(|topology| {
+        for number in 10..110 {
+            topology.add_queue(&format!("q{number}"), QueueId(number));
+        }
+    });
+    let mut input = Vec::new();
+    for round in 0..3_u64 {
+        for number in 0..100 {
+            let name = format!("q{}", 10 + number * 37 % 100);
+            input.extend(publish(1, ("", &name), false, &[0, 0], &round.to_be_bytes(), 4096));
+        }
+    }
+    assert!(client.bytes(&input).is_none());
+    let commands = client.commands();
+    assert_eq!(commands.len(), 100);
+    for (_, command) in commands {
+        let Command::Publish(_, publishes) = command else { panic!("{command:?}") };
+        let bodies: Vec<_> = publishes.iter().map(|publish| publish.message.body().to_vec()).collect();
+        assert_eq!(bodies, (0..3_u64).map(|round| round.to_be_bytes().to_vec()).collect::<Vec<_>>());
+    }
+}
