@@ -87,21 +87,10 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
     }
 }
 
-/// Lets glibc give back the pages between what is in use. Other allocators do that by themselves, or not at all.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(
-    unsafe_code,
-    reason = "the C library has no safe name for it; it takes a number and touches nothing of ours"
-)]
+/// Whether there was anything to give back, the next look at the memory will tell.
 fn give_back_memory() {
-    unsafe extern "C" {
-        safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
-    }
-    let _ = malloc_trim(0);
+    let _ = malloc_trim::malloc_trim();
 }
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-const fn give_back_memory() {}
 
 /// The one line on standard output, for people and for scripts that wait for it. Nobody reading is no reason to stop.
 fn announce(addresses: &[SocketAddr], clock: &Clock) {
