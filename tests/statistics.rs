@@ -167,8 +167,9 @@ async fn memory_is_known_by_what_it_is_kept_for() {
     };
     bench.declare("q", FieldTable::default()).await;
     let body = "a".repeat(100_000);
-    bench.channel.tx_select().await.unwrap();
-    let publish = bench.channel.basic_publish(
+    let channel = bench.channel().await;
+    channel.tx_select().await.unwrap();
+    let publish = channel.basic_publish(
         "".into(),
         "q".into(),
         BasicPublishOptions::default(),
@@ -177,12 +178,12 @@ async fn memory_is_known_by_what_it_is_kept_for() {
     );
     publish.await.unwrap();
     // Whoever has an answer finds counted what came before it.
-    bench.channel.basic_qos(1, Default::default()).await.unwrap();
+    channel.basic_qos(1, Default::default()).await.unwrap();
     assert!(kept("transactions") > body.len(), "{}", kept("transactions"));
     assert!(kept("queues") > 0 && kept("clients") > 0);
-    bench.channel.tx_commit().await.unwrap();
-    bench.channel.basic_get("q".into(), Default::default()).await.unwrap().unwrap();
-    bench.channel.basic_qos(1, Default::default()).await.unwrap();
+    channel.tx_commit().await.unwrap();
+    channel.basic_get("q".into(), Default::default()).await.unwrap().unwrap();
+    channel.basic_qos(1, Default::default()).await.unwrap();
     assert_eq!(kept("transactions"), 0);
     assert!(kept("deliveries") > 0 && kept("messages") > body.len());
 }

@@ -162,6 +162,8 @@ fn a_broker_starts_on_a_full_disk_and_can_be_drained() {
     (0..MESSAGES).for_each(|_| client.send(&message));
     client.assert_alive();
     assert_eq!(client.count("backlog"), MESSAGES as u32);
+    // It is answered when it is on the disk, and what was published before it is, too.
+    client.declare("after", |declare| declare.durable = true);
     process.kill();
     disk.fill(0);
     let process = disk.start();
