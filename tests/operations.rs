@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use amq_protocol::frame::AMQPFrame;
+use amq_protocol::protocol::{AMQPClass, basic};
 use coney::auth::Permission;
 use coney::broker::overview::ConnectionState;
 use coney::{
@@ -13,6 +15,8 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
+
+use crate::support::raw::{self, Raw, Written};
 
 async fn start() -> BrokerHandle {
     let builder = Broker::builder().ephemeral().listen("127.0.0.1:0".parse().unwrap());
@@ -364,4 +368,34 @@ async fn a_peek_shows_where_messages_are_and_leaves_them_there() {
     assert_eq!(error.to_string(), "no queue 'none' in vhost 'v'");
     broker.delete_vhost("v").await.unwrap();
     assert!(queue.peek(PeekState::Ready, 0, 10).await.is_none());
+}
+
+/// Its inbox is left alone while so much waits to be written; the order to close comes another way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_client_does_not_read_can_be_closed() {
+    let broker = start().await;
+    let address = broker.address().unwrap();
+    let flood = move || {
+        let mut client = Raw::with_channel(address);
+        let AMQPClass::Basic(basic::AMQPMethod::Publish(publish)) = raw::publish("", "nowhere") else {
+            panic!("not basic.publish")
+        };
+        let publish = basic::Publish { mandatory: true, ..publish };
+        let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
+        let body = vec![1; 100_000];
+        let header = [&[0, 60, 0, 0][..], &(body.len() as u64).to_be_bytes(), &[0, 0]].concat();
+        let frames = [
+            raw::encode(&AMQPFrame::Method(1, method)),
+            raw::raw_frame(2, 1, &header),
+            raw::raw_frame(3, 1, &body),
+        ];
+        let bytes = frames.concat();
+        while client.write(&bytes) == Written::All {}
+        client
+    };
+    let client = tokio::task::spawn_blocking(flood).await.unwrap();
+    let id = broker.connections()[0].id;
+    broker.close_connection(id, "maintenance").unwrap();
+    until("the connection is gone", || broker.connections().is_empty()).await;
+    drop(client);
 }
