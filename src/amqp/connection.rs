@@ -213,19 +213,17 @@ impl Connection {
             let received = self.session.receive(self.shared.clock.now(), wire.unread());
             wire.take(received.consumed);
             self.flush();
+            let Some(request) = received.request else { break };
+            // Each answer may be large.
             self.account();
-            match received.request {
-                // Beside the task: a connection that asks for nothing needs no room for it.
-                Some(request) => {
-                    Box::pin(self.answer(request)).await;
-                    served += 1;
-                    if served.is_multiple_of(SERVED_MAX) {
-                        tokio::task::yield_now().await;
-                    }
-                }
-                None => break,
+            // Beside the task: a connection that asks for nothing needs no room for it.
+            Box::pin(self.answer(request)).await;
+            served += 1;
+            if served.is_multiple_of(SERVED_MAX) {
+                tokio::task::yield_now().await;
             }
         }
+        self.account();
         if self.session.is_closing() {
             // Whether the client ever answers or not, its messages need not wait for it.
             let ending = if self.stop_by.is_some() { Ending::Returned } else { Ending::Failed };
@@ -337,24 +335,22 @@ impl Connection {
 
     /// Whether the connection has been told to end.
     fn check_end(&mut self) -> std::io::Result<bool> {
-        if self.is_told_to_end || self.ends.borrow().is_none() {
+        if self.is_told_to_end {
             return Ok(false);
         }
+        let Some(reason) = self.ends.borrow().clone() else { return Ok(false) };
         self.is_told_to_end = true;
-        let reason = self.ends.borrow().clone();
         let now = self.shared.clock.now();
         match reason {
-            Some(EndReason::Operator(reason)) => self.session.close_by_force(now, &reason),
-            // It would not read what it is told.
-            Some(EndReason::Memory) if !self.session.out().is_empty() => {
+            EndReason::Operator(reason) => self.session.close_by_force(now, &reason),
+            EndReason::Memory => {
                 tracing::warn!(peer = %self.peer, user = self.session.user(), "{HOLDS_MOST}");
-                return Err(std::io::Error::other(HOLDS_MOST));
-            }
-            Some(EndReason::Memory) => {
-                tracing::warn!(peer = %self.peer, user = self.session.user(), "{HOLDS_MOST}");
+                if !self.session.out().is_empty() {
+                    // It would not read what it is told.
+                    return Err(std::io::Error::other(HOLDS_MOST));
+                }
                 self.session.close_connection(now, &Exception::new(ReplyCode::ResourceError, HOLDS_MOST));
             }
-            None => return Ok(false),
         }
         Ok(true)
     }
@@ -375,7 +371,6 @@ impl Connection {
         if !self.session.outgoing().is_empty() {
             self.flush();
         }
-        self.account();
     }
 
     fn tick(&mut self, now: Time) {

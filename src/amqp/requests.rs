@@ -1,5 +1,6 @@
 //! Serving what a session cannot do alone: a method is parsed, the broker does it, and its outcome is worded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
@@ -291,7 +292,7 @@ impl Connection {
     /// All that a transaction holds becomes one unit in the store: after a crash all of it is there, or nothing. `false` if a
     /// queue that a publish was routed to is gone; one that ends now refuses its publishes itself.
     async fn commit_unit(&self, vhost: &Vhost, work: TxWork) -> bool {
-        let mut per_queue: Vec<(QueueId, Vec<Command>)> = Vec::new();
+        let mut per_queue: BTreeMap<QueueId, Vec<Command>> = BTreeMap::new();
         for (publish, sequence) in work.publishes.into_iter().zip(1..) {
             // Numbered, so that a queue that refuses one says so.
             let envelope = Envelope { sequence, ..publish.envelope };
@@ -303,11 +304,11 @@ impl Connection {
                         Command::PublishDedup(self.id(), vec![DedupPublish { publish: message, keys }])
                     }
                 };
-                commands_for(&mut per_queue, *queue).push(command);
+                per_queue.entry(*queue).or_default().push(command);
             }
         }
         for (queue, verb, handle) in work.settles {
-            commands_for(&mut per_queue, queue).push(Command::Settle(verb, vec![handle]));
+            per_queue.entry(queue).or_default().push(Command::Settle(verb, vec![handle]));
         }
         let parts = u32::try_from(per_queue.len() + 1).unwrap_or(u32::MAX);
         let join = Join { id: self.shared.store.next_join_id(), parts };
@@ -324,15 +325,6 @@ impl Connection {
         self.shared.store_durably(Submission { join: Some(join), ..Submission::default() }).await;
         all_there
     }
-}
-
-fn commands_for(per_queue: &mut Vec<(QueueId, Vec<Command>)>, queue: QueueId) -> &mut Vec<Command> {
-    let index = per_queue.iter().position(|(other, _)| *other == queue).unwrap_or_else(|| {
-        per_queue.push((queue, Vec::new()));
-        per_queue.len() - 1
-    });
-    #[expect(clippy::indexing_slicing, reason = "found in the list or pushed to its end just now")]
-    &mut per_queue[index].1
 }
 
 fn binding(

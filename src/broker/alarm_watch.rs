@@ -53,9 +53,8 @@ fn definition_bytes(shared: &Shared) -> usize {
 /// The store's reserve is there while there is room for it, and goes when it is needed.
 fn look_after_reserve(kept: &mut Option<Reserve>, limits: Limits, readings: Readings) {
     let (Some(reserve), Some(free)) = (&kept, readings.disk_free) else { return };
-    if reserve.release_if_needed(free) {
-        tracing::warn!(free, "the disk is full: the reserve was let go");
-    } else if limits.has_room_for_reserve(readings)
+    if !reserve.release_if_needed(free)
+        && limits.has_room_for_reserve(readings)
         && let Err(error) = reserve.keep()
     {
         tracing::warn!(%error, "no room can be kept on the disk for the day when it is full");

@@ -191,7 +191,8 @@ impl BrokerBuilder {
                 Recovered { first_queue_id: 1, next_position: Position(1), ..Recovered::default() };
             return Ok(Opened { store: None, handle: StoreHandle::ephemeral(), recovered });
         };
-        release_reserve(dir);
+        // A start on a full disk has the reserve to write to.
+        Reserve::of(dir).release_if_needed(fs4::available_space(dir).unwrap_or(u64::MAX));
         let progress = Arc::clone(progress);
         let options = OpenOptions {
             dir: Path::new(dir).to_path_buf(),
@@ -204,14 +205,6 @@ impl BrokerBuilder {
             tracing::warn!(healed, "the data directory was healed");
         }
         Ok(Opened { handle: store.handle(), store: Some(store), recovered })
-    }
-}
-
-/// A start on a full disk has the reserve to write to.
-fn release_reserve(dir: &Path) {
-    let free = fs4::available_space(dir).unwrap_or(u64::MAX);
-    if Reserve::of(dir).release_if_needed(free) {
-        tracing::warn!(free, dir = %dir.display(), "the disk is full: the reserve was let go");
     }
 }
 

@@ -201,11 +201,7 @@ impl<E: Engine> Committer<E> {
     /// What the engine fails with; the committer must not be used any more.
     pub(super) fn idle(&mut self) -> Result<(), Error> {
         let worth = if self.is_hurried() { 1 } else { MAINTENANCE_BYTES };
-        if self.removed_bytes >= worth {
-            self.removed_bytes = 0;
-            self.untidy = true;
-        }
-        self.tidy()
+        self.tidy(worth)
     }
 
     /// Whether the disk is short of space, and what was removed is wanted back.
@@ -215,17 +211,15 @@ impl<E: Engine> Committer<E> {
 
     /// Called after a commit: while the disk is short of space nobody waits for a quiet moment to tidy.
     pub(super) fn hurry(&mut self) -> Result<(), Error> {
-        if !self.is_hurried() {
-            return Ok(());
-        }
-        if self.removed_bytes >= MAINTENANCE_BYTES_HURRIED {
+        if self.is_hurried() { self.tidy(MAINTENANCE_BYTES_HURRIED) } else { Ok(()) }
+    }
+
+    /// Does the next step of maintenance; begins anew if at least `worth` bytes were removed since.
+    fn tidy(&mut self, worth: u64) -> Result<(), Error> {
+        if self.removed_bytes >= worth {
             self.removed_bytes = 0;
             self.untidy = true;
         }
-        self.tidy()
-    }
-
-    fn tidy(&mut self) -> Result<(), Error> {
         if self.untidy {
             // The engine needs something to flush.
             let mut batch = WriteBatch::default();

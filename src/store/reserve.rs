@@ -29,7 +29,11 @@ impl Reserve {
 
     /// Lets go of it if the disk has so few bytes free that it is needed; tells whether it did.
     pub fn release_if_needed(&self, free: u64) -> bool {
-        free < RELEASE_BELOW_BYTES && std::fs::remove_file(&self.path).is_ok()
+        let released = free < RELEASE_BELOW_BYTES && std::fs::remove_file(&self.path).is_ok();
+        if released {
+            tracing::warn!(free, "the disk is full: {} was let go", self.path.display());
+        }
+        released
     }
 
     /// Makes it, unless it is there.

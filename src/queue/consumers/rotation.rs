@@ -163,7 +163,7 @@ impl Consumers {
     }
 
     pub(in crate::queue) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
-        self.remove_all(&[key]).pop()
+        self.remove_each(&[key]).pop()
     }
 
     /// Takes the consumers of a connection out, or of just one of its channels.
@@ -173,11 +173,17 @@ impl Consumers {
         channel: Option<u16>,
     ) -> Vec<Consumer> {
         let keys = self.keys_of(connection, channel);
-        self.remove_all(&keys)
+        self.remove_each(&keys)
+    }
+
+    /// Takes all out, in the order in which they came.
+    pub(in crate::queue) fn remove_all(&mut self) -> Vec<Consumer> {
+        let keys: Vec<_> = self.keys().collect();
+        self.remove_each(&keys)
     }
 
     /// Each list of slots is gone through once, however many consumers go.
-    fn remove_all(&mut self, keys: &[ConsumerKey]) -> Vec<Consumer> {
+    fn remove_each(&mut self, keys: &[ConsumerKey]) -> Vec<Consumer> {
         let removed: Vec<(usize, Consumer)> = keys.iter().filter_map(|key| self.take(*key)).collect();
         let stays = |slot: &usize| self.slots.contains(*slot);
         let was = |place| removed.iter().any(|(_, consumer)| consumer.place == place);

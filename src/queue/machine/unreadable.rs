@@ -19,10 +19,7 @@ impl Queue {
         }
         self.unreadable = Some(why);
         self.hand_over(effects);
-        for key in self.consumers.keys().collect::<Vec<_>>() {
-            self.consumers.remove(key);
-            effects.cancelled.push(key);
-        }
+        effects.cancelled.extend(self.consumers.remove_all().into_iter().map(|consumer| consumer.key));
     }
 
     /// Answers at once: nothing will come that an answer could wait for.

@@ -87,13 +87,14 @@ impl Raw {
             Fault::Bad(what) => format!("{place}: {what}"),
             Fault::Io(error) => format!("{place}: {error}"),
         };
-        if !self.faults.contains(&line) {
-            self.faults.push(line);
-        }
+        self.add(line);
     }
 
     fn note(&mut self, error: &Error) {
-        let line = error.detail();
+        self.add(error.detail());
+    }
+
+    fn add(&mut self, line: String) {
         if !self.faults.contains(&line) {
             self.faults.push(line);
         }
