@@ -8,11 +8,13 @@ use coney::store::OpenOptions;
 use coney::time::Timestamp;
 use coney::{Broker, BrokerHandle};
 use lapin::options::{
-    BasicAckOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{BasicProperties, Channel, ExchangeKind};
+
+use crate::support::client;
 
 async fn start(dir: &Path) -> (BrokerHandle, Channel) {
     start_at(dir, Clock::system()).await
@@ -26,11 +28,7 @@ async fn start_at(dir: &Path, clock: Clock) -> (BrokerHandle, Channel) {
 }
 
 async fn connect(broker: &BrokerHandle) -> Channel {
-    let uri = format!("amqp://guest:guest@{}/%2f", broker.address().unwrap());
-    let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    channel
+    client::confirming(&client::connect(broker).await).await
 }
 
 async fn restart(broker: BrokerHandle, dir: &Path) -> (BrokerHandle, Channel) {

@@ -9,8 +9,6 @@
 )]
 
 mod attack;
-#[path = "attack/store/mod.rs"]
-mod attack_store;
 mod choosing;
 mod consuming;
 mod crash;

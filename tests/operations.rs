@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use amq_protocol::frame::AMQPFrame;
-use amq_protocol::protocol::{AMQPClass, basic};
 use coney::auth::Permission;
 use coney::broker::overview::ConnectionState;
 use coney::{
@@ -16,7 +14,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties, ExchangeKind};
 
-use crate::support::raw::{self, Raw, Written};
+use crate::support::raw::{Publish, Raw, Written};
 
 async fn start() -> BrokerHandle {
     let builder = Broker::builder().ephemeral().listen("127.0.0.1:0".parse().unwrap());
@@ -377,19 +375,8 @@ async fn a_connection_whose_client_does_not_read_can_be_closed() {
     let address = broker.address().unwrap();
     let flood = move || {
         let mut client = Raw::with_channel(address);
-        let AMQPClass::Basic(basic::AMQPMethod::Publish(publish)) = raw::publish("", "nowhere") else {
-            panic!("not basic.publish")
-        };
-        let publish = basic::Publish { mandatory: true, ..publish };
-        let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
-        let body = vec![1; 100_000];
-        let header = [&[0, 60, 0, 0][..], &(body.len() as u64).to_be_bytes(), &[0, 0]].concat();
-        let frames = [
-            raw::encode(&AMQPFrame::Method(1, method)),
-            raw::raw_frame(2, 1, &header),
-            raw::raw_frame(3, 1, &body),
-        ];
-        let bytes = frames.concat();
+        let unroutable = Publish { key: "nowhere", mandatory: true, ..Publish::default() };
+        let bytes = unroutable.with_body(&vec![1; 100_000]);
         while client.write(&bytes) == Written::All {}
         client
     };

@@ -10,9 +10,9 @@ use amq_protocol::frame::AMQPFrame;
 use amq_protocol::protocol::{AMQPClass, basic, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::{FRAME_BYTES, begin_with, get};
+use super::get;
 use crate::support::process::{Process, coney};
-use crate::support::raw::{Raw, raw_frame};
+use crate::support::raw::{Publish, Raw};
 
 const MB: u64 = 1_000_000;
 /// The broker's limit: below it there is an alarm.
@@ -77,11 +77,7 @@ fn connect(process: &Process) -> Raw {
 
 /// A persistent message.
 fn message(queue: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = begin_with(1, "", queue, false, &[0x10, 0, 2], body.len());
-    for piece in body.chunks(FRAME_BYTES) {
-        bytes.extend(raw_frame(3, 1, piece));
-    }
-    bytes
+    Publish { key: queue, properties: &[0x10, 0, 2], ..Publish::default() }.with_body(body)
 }
 
 /// Takes messages out of a queue until it is empty; how many there were.

@@ -17,14 +17,17 @@ use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions};
 use lapin::types::FieldTable;
 
-use super::{FRAME_BYTES, MIB, begin, get, publish};
+use super::{MIB, get};
 use crate::support::client::{Bench, consume, next};
 use crate::support::process::{Process, coney};
-use crate::support::raw::{self, Raw, Written, raw_frame};
+use crate::support::raw::{self, BODY_FRAME_BYTES, Publish, Raw, Written, raw_frame};
 
 const LIMIT: usize = 200 * MIB;
 /// What the process may take at most.
 const PEAK_MAX: usize = LIMIT / 2 * 3;
+/// It comes back.
+const UNROUTABLE: Publish<'_> =
+    Publish { channel: 1, exchange: "", key: "nowhere", mandatory: true, properties: &[0, 0] };
 
 /// Runs the attackers at once, each with its number, until each has been stopped; another client works meanwhile.
 fn attack(attackers: usize, attacker: impl Fn(usize, SocketAddr) + Sync) {
@@ -58,7 +61,7 @@ fn work(address: SocketAddr, over: &AtomicBool) -> usize {
     client.declare("bystander", |declare| declare.exclusive = true);
     let mut rounds = 0;
     while rounds == 0 || !over.load(Ordering::Relaxed) {
-        client.send(&publish(1, "", "bystander", false, b"work"));
+        client.send(&Publish { key: "bystander", ..Publish::default() }.with_body(b"work"));
         loop {
             client.method(1, AMQPClass::Basic(basic::AMQPMethod::Get(get("bystander"))));
             match client.next() {
@@ -101,7 +104,10 @@ fn a_transaction_that_is_never_committed() {
         client.method(1, AMQPClass::Tx(tx::AMQPMethod::Select(tx::Select {})));
         client.next().unwrap();
         client.declare("target", |_| {});
-        flood_until_closed(&mut client, &publish(1, "", "target", false, &vec![1; MIB]));
+        flood_until_closed(
+            &mut client,
+            &Publish { key: "target", ..Publish::default() }.with_body(&vec![1; MIB]),
+        );
     });
 }
 
@@ -111,7 +117,10 @@ fn many_small_messages_and_acks_in_transactions() {
         let mut client = Raw::with_channel(address);
         client.method(1, AMQPClass::Tx(tx::AMQPMethod::Select(tx::Select {})));
         client.next().unwrap();
-        flood_until_closed(&mut client, &publish(1, "amq.fanout", "", false, b"small").repeat(1000));
+        flood_until_closed(
+            &mut client,
+            &Publish { exchange: "amq.fanout", ..Publish::default() }.with_body(b"small").repeat(1000),
+        );
     });
 }
 
@@ -121,10 +130,10 @@ fn bodies_that_never_end() {
         let mut client = Raw::open(address);
         for channel in 1..=200 {
             client.open_channel(channel);
-            client.send(&begin(channel, "", "nowhere", false, 128 * MIB));
+            client.send(&Publish { channel, key: "nowhere", ..Publish::default() }.begin(128 * MIB));
         }
         let pieces: Vec<u8> =
-            (1..=200).flat_map(|channel| raw_frame(3, channel, &vec![1; FRAME_BYTES])).collect();
+            (1..=200).flat_map(|channel| raw_frame(3, channel, &vec![1; BODY_FRAME_BYTES])).collect();
         flood_until_closed(&mut client, &pieces);
     });
 }
@@ -136,7 +145,7 @@ fn bodies_that_are_announced_and_never_sent() {
         for channel in 1..=2000 {
             let open = AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}));
             client.method(channel, open);
-            client.send(&begin(channel, "", "nowhere", false, 128 * MIB));
+            client.send(&Publish { channel, key: "nowhere", ..Publish::default() }.begin(128 * MIB));
             if client.write(&raw_frame(3, channel, b"1")) == Written::Closed || client.is_closed() {
                 return;
             }
@@ -149,7 +158,7 @@ fn bodies_that_are_announced_and_never_sent() {
 fn returns_that_nobody_reads() {
     attack(25, |_, address| {
         let mut client = Raw::with_channel(address);
-        let end = flood(&mut client, &publish(1, "", "nowhere", true, &vec![1; 100_000]));
+        let end = flood(&mut client, &UNROUTABLE.with_body(&vec![1; 100_000]));
         assert_ne!(end, Written::All);
     });
 }
@@ -158,7 +167,7 @@ fn returns_that_nobody_reads() {
 fn large_returns_that_nobody_reads() {
     attack(10, |_, address| {
         let mut client = Raw::with_channel(address);
-        let end = flood(&mut client, &publish(1, "", "nowhere", true, &vec![1; 4 * MIB]));
+        let end = flood(&mut client, &UNROUTABLE.with_body(&vec![1; 4 * MIB]));
         assert_ne!(end, Written::All);
     });
 }
@@ -169,7 +178,7 @@ fn gets_of_a_large_message_that_nobody_reads() {
         let mut client = Raw::with_channel(address);
         let queue = format!("large-{number}");
         client.declare(&queue, |_| {});
-        client.send(&publish(1, "", &queue, false, &vec![1; MIB]));
+        client.send(&Publish { key: &queue, ..Publish::default() }.with_body(&vec![1; MIB]));
         let get = basic::Get { queue: queue.as_str().into(), no_ack: false };
         let get = raw::encode(&AMQPFrame::Method(1, AMQPClass::Basic(basic::AMQPMethod::Get(get))));
         // Each get returns it for the next one.
@@ -185,24 +194,13 @@ fn gets_of_a_large_message_that_nobody_reads() {
 fn direct_replies_that_nobody_reads() {
     attack(4, |_, address| {
         let mut requester = Raw::with_channel(address);
-        let consume = basic::Consume {
-            queue: "amq.rabbitmq.reply-to".into(),
-            consumer_tag: "c".into(),
-            no_local: false,
-            no_ack: true,
-            exclusive: false,
-            nowait: false,
-            arguments: Default::default(),
-        };
+        let consume = basic::Consume { no_ack: true, ..consume_from("amq.rabbitmq.reply-to", "c") };
         requester.method(1, AMQPClass::Basic(basic::AMQPMethod::Consume(consume)));
         requester.next().unwrap();
         requester.declare("requests", |_| {});
         // Its own address, as a responder would see it.
-        let mut request = begin(1, "", "requests", false, 0);
-        let header =
-            [&[0, 60, 0, 0][..], &0_u64.to_be_bytes(), &[2, 0, 21], b"amq.rabbitmq.reply-to"].concat();
-        request.truncate(request.len() - raw_frame(2, 1, &[0; 14]).len());
-        request.extend(raw_frame(2, 1, &header));
+        let properties = [&[2, 0, 21][..], b"amq.rabbitmq.reply-to"].concat();
+        let request = Publish { key: "requests", properties: &properties, ..Publish::default() }.begin(0);
         requester.send(&request);
         requester.assert_alive();
         let mut responder = Raw::with_channel(address);
@@ -215,7 +213,7 @@ fn direct_replies_that_nobody_reads() {
                 break header.properties.reply_to().clone().unwrap();
             }
         };
-        let reply = publish(1, "", address.as_str(), false, &vec![1; MIB]);
+        let reply = Publish { key: address.as_str(), ..Publish::default() }.with_body(&vec![1; MIB]);
         for _ in 0..300 {
             assert_eq!(responder.write(&reply), Written::All);
         }
@@ -223,19 +221,24 @@ fn direct_replies_that_nobody_reads() {
     });
 }
 
+/// Makes more and more of something until the broker refuses it, which it has to before there are so many.
+fn make_until_refused(client: &mut Raw, many: usize, make: impl Fn(usize) -> AMQPClass) {
+    for round in 0..many {
+        let bytes = raw::encode(&AMQPFrame::Method(1, make(round)));
+        if client.write(&bytes) == Written::Closed || round % 100 == 0 && client.is_closed() {
+            return;
+        }
+    }
+    panic!("{many} fit");
+}
+
 #[test]
 fn queues_without_end() {
     attack(2, |number, address| {
-        let mut client = Raw::with_channel(address);
-        for round in 0..1_000_000 {
+        make_until_refused(&mut Raw::with_channel(address), 1_000_000, |round| {
             let declare = queue::Declare { nowait: true, ..raw::declare(&format!("queue-{number}-{round}")) };
-            let bytes =
-                raw::encode(&AMQPFrame::Method(1, AMQPClass::Queue(queue::AMQPMethod::Declare(declare))));
-            if client.write(&bytes) == Written::Closed || round % 100 == 0 && client.is_closed() {
-                return;
-            }
-        }
-        panic!("a million queues fit");
+            AMQPClass::Queue(queue::AMQPMethod::Declare(declare))
+        });
     });
 }
 
@@ -245,20 +248,16 @@ fn bindings_without_end() {
         let mut client = Raw::with_channel(address);
         let name = format!("bound-{number}");
         client.declare(&name, |_| {});
-        for round in 0..10_000_000 {
+        make_until_refused(&mut client, 10_000_000, |round| {
             let bind = queue::Bind {
                 queue: name.as_str().into(),
                 exchange: "amq.topic".into(),
                 routing_key: format!("{number}.{round}.#").as_str().into(),
                 nowait: true,
-                arguments: Default::default(),
+                arguments: FieldTable::default(),
             };
-            let bytes = raw::encode(&AMQPFrame::Method(1, AMQPClass::Queue(queue::AMQPMethod::Bind(bind))));
-            if client.write(&bytes) == Written::Closed || round % 100 == 0 && client.is_closed() {
-                return;
-            }
-        }
-        panic!("ten million bindings fit");
+            AMQPClass::Queue(queue::AMQPMethod::Bind(bind))
+        });
     });
 }
 
@@ -268,24 +267,23 @@ fn consumers_without_end() {
         let mut client = Raw::with_channel(address);
         let name = format!("consumed-{number}");
         client.declare(&name, |_| {});
-        for round in 0..10_000_000 {
-            let consume = basic::Consume {
-                queue: name.as_str().into(),
-                consumer_tag: format!("tag-{round}").as_str().into(),
-                no_local: false,
-                no_ack: false,
-                exclusive: false,
-                nowait: true,
-                arguments: Default::default(),
-            };
-            let method = AMQPClass::Basic(basic::AMQPMethod::Consume(consume));
-            let bytes = raw::encode(&AMQPFrame::Method(1, method));
-            if client.write(&bytes) == Written::Closed || round % 100 == 0 && client.is_closed() {
-                return;
-            }
-        }
-        panic!("ten million consumers fit");
+        make_until_refused(&mut client, 10_000_000, |round| {
+            let consume = basic::Consume { nowait: true, ..consume_from(&name, &format!("tag-{round}")) };
+            AMQPClass::Basic(basic::AMQPMethod::Consume(consume))
+        });
     });
+}
+
+fn consume_from(queue: &str, tag: &str) -> basic::Consume {
+    basic::Consume {
+        queue: queue.into(),
+        consumer_tag: tag.into(),
+        no_local: false,
+        no_ack: false,
+        exclusive: false,
+        nowait: false,
+        arguments: FieldTable::default(),
+    }
 }
 
 /// In this process, with a limit of its own: the alarm stays off, for it looks at the memory of the whole process.

@@ -36,8 +36,7 @@ impl Bench {
 
     /// On a connection of one's own.
     pub async fn with(broker: BrokerHandle, connection: Connection) -> Self {
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let channel = confirming(&connection).await;
         Self { broker, connection, channel }
     }
 
@@ -110,6 +109,13 @@ impl Bench {
 pub async fn connect(broker: &BrokerHandle) -> Connection {
     let uri = format!("amqp://guest:guest@{}/%2f", broker.address().unwrap());
     Connection::connect(&uri, ConnectionProperties::default()).await.unwrap()
+}
+
+/// A channel in confirm mode.
+pub async fn confirming(connection: &Connection) -> Channel {
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    channel
 }
 
 pub async fn consume(channel: &Channel, queue: &str, tag: &str, options: BasicConsumeOptions) -> Consumer {

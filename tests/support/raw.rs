@@ -117,13 +117,15 @@ impl Raw {
     /// Frames that have come, without waiting for any. At the end of the socket there are none.
     pub fn waiting_frames(&mut self) -> Vec<AMQPFrame> {
         self.read_waiting();
-        let mut frames = Vec::new();
-        while let Ok((rest, frame)) = parse_frame(&self.input[..]) {
-            let used = self.input.len() - rest.len();
-            self.input.drain(..used);
-            frames.push(frame);
-        }
-        frames
+        std::iter::from_fn(|| self.take_frame()).collect()
+    }
+
+    /// Takes a frame of what was read, if one is all there.
+    fn take_frame(&mut self) -> Option<AMQPFrame> {
+        let (rest, frame) = parse_frame(&self.input[..]).ok()?;
+        let used = self.input.len() - rest.len();
+        self.input.drain(..used);
+        Some(frame)
     }
 
     /// Whether the broker has closed the connection, as far as that has come.
@@ -173,9 +175,7 @@ impl Raw {
     /// The next frame; `None` when the socket is closed.
     pub fn next(&mut self) -> Option<AMQPFrame> {
         loop {
-            if let Ok((rest, frame)) = parse_frame(&self.input[..]) {
-                let used = self.input.len() - rest.len();
-                self.input.drain(..used);
+            if let Some(frame) = self.take_frame() {
                 return Some(frame);
             }
             let mut buffer = [0; 4096];
@@ -303,6 +303,53 @@ pub fn declare(name: &str) -> queue::Declare {
         auto_delete: false,
         nowait: false,
         arguments: FieldTable::default(),
+    }
+}
+
+/// A body frame of the default size.
+pub const BODY_FRAME_BYTES: usize = 128 * 1024 - 8;
+
+/// A publish with its content, as frames.
+#[derive(Clone, Copy)]
+pub struct Publish<'a> {
+    pub channel: u16,
+    pub exchange: &'a str,
+    pub key: &'a str,
+    pub mandatory: bool,
+    /// Flags and values.
+    pub properties: &'a [u8],
+}
+
+impl Default for Publish<'_> {
+    fn default() -> Self {
+        Self { channel: 1, exchange: "", key: "", mandatory: false, properties: &[0, 0] }
+    }
+}
+
+impl Publish<'_> {
+    /// All of it.
+    pub fn with_body(&self, body: &[u8]) -> Vec<u8> {
+        let mut bytes = self.begin(body.len());
+        for piece in body.chunks(BODY_FRAME_BYTES) {
+            bytes.extend(raw_frame(3, self.channel, piece));
+        }
+        bytes
+    }
+
+    /// All but its body.
+    pub fn begin(&self, body_bytes: usize) -> Vec<u8> {
+        let Self { channel, exchange, key, mandatory, properties } = *self;
+        let publish = basic::Publish {
+            exchange: exchange.into(),
+            routing_key: key.into(),
+            mandatory,
+            immediate: false,
+        };
+        let method = AMQPClass::Basic(basic::AMQPMethod::Publish(publish));
+        let mut bytes = encode(&AMQPFrame::Method(channel, method));
+        let size = (body_bytes as u64).to_be_bytes();
+        bytes.extend(raw_frame(2, channel, &[&[0, 60, 0, 0][..], &size, properties].concat()));
+        bytes
     }
 }
 

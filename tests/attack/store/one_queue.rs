@@ -5,13 +5,13 @@ use std::path::Path;
 
 use coney::{Broker, BrokerHandle};
 use lapin::options::{
-    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-    QueuePurgeOptions,
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueuePurgeOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel};
 
 use super::victims;
+use crate::support::client;
 
 const COUNT: usize = 20;
 /// More than fjall keeps in memory before it writes a table.
@@ -24,11 +24,7 @@ async fn start(dir: &Path) -> BrokerHandle {
 }
 
 async fn connect(broker: &BrokerHandle) -> Channel {
-    let uri = format!("amqp://guest:guest@{}/%2f", broker.address().unwrap());
-    let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    channel
+    client::confirming(&client::connect(broker).await).await
 }
 
 async fn declare(channel: &Channel, queue: &str) {
