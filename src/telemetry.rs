@@ -68,6 +68,33 @@ pub struct Counters {
     pub dead_lettered: Reasons,
     /// Messages that ended in no queue.
     pub dropped: Dropped,
+    /// Attempts to log in.
+    pub logins: Logins,
+}
+
+/// Attempts to log in, by protocol.
+#[derive(Debug, Default)]
+pub struct Logins {
+    /// Over AMQP: one a connection.
+    pub amqp: Attempts,
+    /// Over HTTP: one a request.
+    pub http: Attempts,
+}
+
+/// Attempts that succeeded, and others.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    /// Let in.
+    pub succeeded: Counter,
+    /// Refused.
+    pub failed: Counter,
+}
+
+impl Attempts {
+    /// Counts one.
+    pub fn count(&self, succeeded: bool) {
+        if succeeded { &self.succeeded } else { &self.failed }.add(1);
+    }
 }
 
 /// Messages that left a queue without being acked, by reason.

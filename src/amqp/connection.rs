@@ -13,10 +13,11 @@ use super::half_open::{Eviction, Place};
 use super::mailbox_cache::MailboxCache;
 use super::shares::Shares;
 use super::wire::{Ready, Stream, Wire};
-use crate::auth::{Attempt, Credentials, IMPERSONATOR, Origin, WAIT_MAX};
+use crate::auth::{Credentials, IMPERSONATOR};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::mailbox::{Mail, Mailbox};
+use crate::broker::login::log_in;
 use crate::broker::operations::delete_owned_queues;
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
@@ -92,8 +93,7 @@ pub struct Endpoints {
 /// Requests that a client may have served in a row before others have a turn: each may take a millisecond.
 const SERVED_MAX: u32 = 8;
 
-/// How often a login that has to wait looks whether it still has to: somebody with the right password may have come.
-const LOGIN_LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 
 /// Runs a connection to its end.
 pub async fn run<S: Stream>(
@@ -465,37 +465,6 @@ impl Connection {
         }
     }
 
-    /// Waits for as long as whoever failed to log in lately has to. A connection that waits is half-open as any that says nothing.
-    async fn admits(&mut self, credentials: &Credentials) -> bool {
-        let attempt = Attempt::new(&credentials.user, Origin::of(self.peer.ip()));
-        if !self.may_try(attempt).await {
-            return false;
-        }
-        let is_admitted = self.shared.users(|users| users.admits(credentials, self.peer.ip()));
-        let now = self.shared.clock.now();
-        self.shared.guesses(|guesses| match is_admitted {
-            true => guesses.succeeded(now, attempt),
-            false => guesses.failed(now, attempt),
-        });
-        is_admitted
-    }
-
-    /// Whether the password may be looked at, after a wait perhaps.
-    async fn may_try(&mut self, attempt: Attempt) -> bool {
-        let clock = self.shared.clock;
-        let last = clock.now() + WAIT_MAX;
-        while let Err(later) = self.shared.guesses(|guesses| guesses.begin(clock.now(), attempt)) {
-            tokio::select! {
-                () = clock.wait_for(Some(later.min(last).min(clock.now() + LOGIN_LOOK_AGAIN))) => {}
-                () = stopped(&mut self.stopping) => return false,
-            }
-            if clock.now() >= last {
-                return false;
-            }
-        }
-        true
-    }
-
     /// The overview names the user before the credentials are looked at: whoever deletes the user meanwhile finds either
     /// the connection or its login refused.
     async fn authenticate(&mut self, credentials: &Credentials) {
@@ -505,16 +474,17 @@ impl Connection {
             handshake.auth_mechanism = credentials.mechanism.to_owned();
             handshake.client_properties = client_properties;
         });
-        let is_admitted = self.admits(credentials).await;
+        let admitted = log_in(&self.shared, credentials, self.peer.ip()).await;
+        self.shared.counters.logins.amqp.count(admitted.is_ok());
         let now = self.shared.clock.now();
-        if is_admitted {
+        let Err(refusal) = admitted else {
             let user = &credentials.user;
             let impersonator =
                 self.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)));
             self.session.authenticated(now, user, impersonator);
             return;
-        }
-        tracing::warn!(user = credentials.user, peer = %self.peer, "login refused");
+        };
+        tracing::warn!(user = ?credentials.user, peer = %self.peer, "login refused: {refusal}");
         let text = format!(
             "Login was refused using authentication mechanism {}. For details see the broker logfile.",
             credentials.mechanism

@@ -14,10 +14,32 @@ pub const IMPERSONATOR: &str = "impersonator";
 /// The tag of a user who may manage everything.
 pub const ADMINISTRATOR: &str = "administrator";
 
+/// The tag of a user who may use the management API for the vhosts that they may enter.
+pub const MANAGEMENT: &str = "management";
 /// The tag of a user who may see everything.
 pub const MONITORING: &str = "monitoring";
 /// The tag of a user who may manage policies.
 pub const POLICYMAKER: &str = "policymaker";
+
+/// Why a login is refused. Clients are told that it is, and nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginRefusal {
+    /// There is no such user.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// The user cannot log in by password.
+    #[error("the user has no password")]
+    NoPassword,
+    /// Another password is the right one.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The password is right, and the user may connect from this machine only.
+    #[error("the user may connect over a loopback address only (--loopback-users)")]
+    NotLocal,
+    /// More attempts from there wait for their turn than can be.
+    #[error("too many failures from there lately")]
+    TooManyFailures,
+}
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,12 +198,24 @@ impl Users {
     }
 
     /// Whether these credentials let their user in from this address. It takes as long for a user who is not there.
-    #[must_use]
-    pub fn admits(&self, credentials: &Credentials, peer: IpAddr) -> bool {
-        let password = self.by_name.get(&credentials.user).and_then(|user| user.password.as_ref());
+    ///
+    /// # Errors
+    /// Why not, for the log.
+    pub fn admits(&self, credentials: &Credentials, peer: IpAddr) -> Result<(), LoginRefusal> {
+        let user = self.by_name.get(&credentials.user);
+        let password = user.and_then(|user| user.password.as_ref());
         let is_right = password.unwrap_or(&self.nobodys).matches(&credentials.password);
-        (is_right && password.is_some())
-            && (peer.to_canonical().is_loopback() || !self.loopback_only.contains(&credentials.user))
+        match (user, password) {
+            (None, _) => Err(LoginRefusal::UnknownUser),
+            (_, None) => Err(LoginRefusal::NoPassword),
+            _ if !is_right => Err(LoginRefusal::WrongPassword),
+            _ if !self.may_come_from(&credentials.user, peer) => Err(LoginRefusal::NotLocal),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_come_from(&self, user: &str, peer: IpAddr) -> bool {
+        peer.to_canonical().is_loopback() || !self.loopback_only.iter().any(|only| only == user)
     }
 }
 
@@ -202,7 +236,7 @@ mod tests {
 
     fn admits(user: &str, password: &str, peer: &str) -> bool {
         let credentials = Credentials::parse("PLAIN", format!("\0{user}\0{password}").as_bytes()).unwrap();
-        users().admits(&credentials, peer.parse().unwrap())
+        users().admits(&credentials, peer.parse().unwrap()).is_ok()
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod flow_control;
 pub mod give_back;
 pub(crate) mod import;
 mod internal_connection;
+pub(crate) mod login;
 pub(crate) mod mailbox;
 pub(crate) mod names;
 pub mod operations;
