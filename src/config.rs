@@ -1,7 +1,7 @@
 //! The settings as plain values, with their limits and defaults.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
@@ -11,6 +11,10 @@ pub const MESSAGE_BYTES_CEILING: u64 = 512 << 20;
 pub const FRAME_BYTES_FLOOR: u32 = 8192;
 /// Largest `frame-max`: clients size their buffers by it (one of them at 32 times), and a frame is read whole.
 pub const FRAME_BYTES_CEILING: u32 = 16 << 20;
+/// Where the management API is if nothing else is said.
+pub const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15672);
+/// Where the metrics are if nothing else is said.
+pub const METRICS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15692);
 /// How much memory the broker may use before it blocks publishers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryLimit {
@@ -27,6 +31,11 @@ pub enum MemoryLimit {
 pub struct Config {
     /// Addresses to accept AMQP connections on, at least one; port 0 picks a free one.
     pub listen: Vec<SocketAddr>,
+    /// Addresses of the management API, over HTTP; port 0 picks a free one. Where [`HTTP_DEFAULT`] is taken already the broker starts without
+    /// it: several brokers on one machine need no flag for it.
+    pub http: Vec<SocketAddr>,
+    /// Addresses of the metrics for Prometheus, over HTTP; the same with [`METRICS_DEFAULT`].
+    pub metrics: Vec<SocketAddr>,
     /// Where the store lives; `None` keeps everything in memory.
     pub data_dir: Option<PathBuf>,
     /// User made when the data directory is new.
@@ -65,6 +74,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
+            http: vec![HTTP_DEFAULT],
+            metrics: vec![METRICS_DEFAULT],
             data_dir: Some(PathBuf::from("coney-data")),
             default_user: "guest".into(),
             default_pass: "guest".into(),
@@ -89,6 +100,8 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("listen", &self.listen)
+            .field("http", &self.http)
+            .field("metrics", &self.metrics)
             .field("data_dir", &self.data_dir)
             .field("default_user", &self.default_user)
             .field("default_vhost", &self.default_vhost)

@@ -8,6 +8,8 @@ pub mod broker;
 pub mod config;
 pub mod dedup;
 pub mod ledger;
+#[cfg(feature = "management")]
+mod management;
 pub mod message;
 mod pattern;
 pub mod policy;

@@ -77,7 +77,7 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    announce(handle.addresses(), clock);
+    announce(&handle, clock);
     tokio::select! {
         name = signals.next() => {
             tracing::info!("{name}, stopping");
@@ -93,10 +93,18 @@ fn give_back_memory() {
 }
 
 /// The one line on standard output, for people and for scripts that wait for it. Nobody reading is no reason to stop.
-fn announce(addresses: &[SocketAddr], clock: &Clock) {
-    let urls: Vec<String> = addresses.iter().map(|address| format!("amqp://{address}")).collect();
+fn announce(handle: &BrokerHandle, clock: &Clock) {
+    let urls = |scheme: &str, addresses: &[SocketAddr]| {
+        let urls: Vec<String> = addresses.iter().map(|address| format!("{scheme}://{address}")).collect();
+        urls.join(", ")
+    };
+    let amqp = urls("amqp", handle.addresses());
+    let http = match handle.http_addresses() {
+        [] => String::new(),
+        addresses => format!("; management API on {}", urls("http", addresses)),
+    };
     let (version, ms) = (env!("CARGO_PKG_VERSION"), clock.now().as_micros() / 1000);
-    let line = format!("Coney {version} on {}: Server startup complete in {ms} ms\n", urls.join(", "));
+    let line = format!("Coney {version} on {amqp}: Server startup complete in {ms} ms{http}\n");
     let mut stdout = io::stdout().lock();
     if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
         tracing::warn!("cannot write the start-up line to standard output: {error}");

@@ -21,6 +21,8 @@ mod flow;
 mod frames;
 mod handshake;
 mod heartbeats;
+#[cfg(feature = "management")]
+mod management;
 mod once;
 mod operations;
 mod permissions;

@@ -16,8 +16,8 @@ use super::wire::{Ready, Stream, Wire};
 use crate::auth::{Credentials, IMPERSONATOR};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
-use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::login::log_in;
+use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::operations::delete_owned_queues;
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
@@ -27,7 +27,7 @@ use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::DirectReply;
 use crate::session::{Exception, Held, Request, Session, SessionConfig};
-use crate::statistics::{BrokerCounters, ConnectionCounters};
+use crate::statistics::{BrokerCounters, ChannelCounters, ConnectionCounters};
 use crate::time::Time;
 
 /// While this much waits to be written, no more deliveries are encoded: the rest stays in the queues' hands.
@@ -92,8 +92,6 @@ pub struct Endpoints {
 
 /// Requests that a client may have served in a row before others have a turn: each may take a millisecond.
 const SERVED_MAX: u32 = 8;
-
-
 
 /// Runs a connection to its end.
 pub async fn run<S: Stream>(
@@ -573,12 +571,19 @@ impl Connection {
     fn report<S: Stream>(&mut self, wire: &mut Wire<S>) {
         let (overview, clock) = (&self.overview, &self.shared.clock);
         let (now, wall) = (clock.now(), clock.timestamp());
-        self.session.report_channels(|report| overview.update_channel(report, now, wall));
+        let mut counted_in_vhost = ChannelCounters::default();
+        self.session.report_channels(|report| {
+            counted_in_vhost.add(&report.counted);
+            overview.update_channel(report, now, wall);
+        });
         let (frames_in, frames_out) = self.session.take_frames();
         let (bytes_in, bytes_out) = (std::mem::take(&mut wire.bytes_in), std::mem::take(&mut wire.bytes_out));
         let counted = ConnectionCounters { frames_in, frames_out, bytes_in, bytes_out };
         if !counted.is_zero() {
             overview.statistics.add(now, &counted);
+        }
+        if let Some(vhost) = &self.vhost {
+            vhost.statistics.add_some(now, &counted_in_vhost, &counted);
         }
         let state = match () {
             () if self.session.is_ending() => ConnectionState::Closing,

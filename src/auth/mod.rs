@@ -18,4 +18,6 @@ pub use origin::Origin;
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, PatternError, Permission, Right, Rights};
 pub use sasl::{Credentials, MECHANISMS};
-pub use users::{ADMINISTRATOR, IMPERSONATOR, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER, User, Users};
+pub use users::{
+    ADMINISTRATOR, IMPERSONATOR, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER, User, Users,
+};

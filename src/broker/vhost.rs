@@ -16,8 +16,11 @@ use super::pending_definitions::PendingDefinitions;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::{Command, ConnectionId, Counts, QueueOptions, Reply};
-use crate::statistics::QueueStatistics;
+use crate::statistics::{
+    ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
+};
 use crate::store::Op;
+use crate::time::Time;
 use crate::topology::equivalence::QueueForm;
 use crate::topology::{Binding, Destination, Removed, SharedTopology};
 
@@ -74,6 +77,27 @@ impl QueueRecord {
     }
 }
 
+/// What happened on the channels and connections of a vhost since it was made or the broker started.
+#[derive(Debug, Default)]
+pub struct VhostStatistics {
+    /// On their channels.
+    pub channels: ChannelStatistics,
+    /// Over their sockets.
+    pub connections: ConnectionStatistics,
+}
+
+impl VhostStatistics {
+    /// Adds what a batch counted.
+    pub(crate) fn add_some(&self, now: Time, channels: &ChannelCounters, connections: &ConnectionCounters) {
+        if !channels.is_zero() {
+            self.channels.add(now, channels);
+        }
+        if !connections.is_zero() {
+            self.connections.add(now, connections);
+        }
+    }
+}
+
 /// A virtual host.
 #[derive(Debug)]
 pub struct Vhost {
@@ -81,6 +105,8 @@ pub struct Vhost {
     pub name: String,
     /// Exchanges, queue names, bindings.
     pub topology: Arc<SharedTopology>,
+    /// What its connections did, those that are gone included.
+    pub statistics: VhostStatistics,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
     policies: RwLock<Policies>,
     changes: Mutex<()>,
@@ -95,6 +121,7 @@ impl Vhost {
         Self {
             name: name.to_owned(),
             topology: Arc::default(),
+            statistics: VhostStatistics::default(),
             queues: DashMap::new(),
             policies: RwLock::default(),
             changes: Mutex::new(()),

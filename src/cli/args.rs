@@ -55,6 +55,20 @@ pub struct Args {
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Network", verbatim_doc_comment)]
     amqp: Vec<String>,
 
+    /// Serve the management API here (repeatable; port 0 picks a free one), or `none`.
+    ///
+    /// RabbitMQ's HTTP API, for its tools. Where the default address is taken, the broker starts without it.
+    /// [env CONEY_HTTP, comma-separated; key http, a list; default 127.0.0.1:15672]
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Network", verbatim_doc_comment)]
+    http: Vec<String>,
+
+    /// Serve metrics for Prometheus here (repeatable; port 0 picks a free one), or `none`.
+    ///
+    /// They need no login. Where the default address is taken, the broker starts without them.
+    /// [env CONEY_METRICS, comma-separated; key metrics, a list; default 127.0.0.1:15692]
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Network", verbatim_doc_comment)]
+    metrics: Vec<String>,
+
     /// Offer clients this heartbeat interval, in seconds; 0 for none.
     ///
     /// A client that stays silent for twice the interval agreed on is disconnected.
@@ -185,6 +199,8 @@ impl From<Args> for Overrides {
         let listed = |list: Vec<String>| if list.is_empty() { None } else { Some(list) };
         Self {
             amqp: listed(args.amqp),
+            http: listed(args.http),
+            metrics: listed(args.metrics),
             data_dir: args.data_dir,
             ephemeral: args.ephemeral.then_some(true),
             default_user: args.default_user,
@@ -257,7 +273,7 @@ mod tests {
 
     fn file_line(key: &str, value: &str) -> String {
         match key {
-            "amqp" | "loopback-users" => format!("{key} = ['{value}']"),
+            "amqp" | "http" | "metrics" | "loopback-users" => format!("{key} = ['{value}']"),
             "ephemeral" => format!("{key} = {value}"),
             _ => format!("{key} = '{value}'"),
         }

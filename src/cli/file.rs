@@ -13,6 +13,8 @@ use super::source::{ConfigError, Origin, Overrides, Source};
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 struct Raw {
     amqp: Option<Vec<String>>,
+    http: Option<Vec<String>>,
+    metrics: Option<Vec<String>>,
     data_dir: Option<PathBuf>,
     ephemeral: Option<bool>,
     default_user: Option<String>,
@@ -51,6 +53,8 @@ impl From<Raw> for Overrides {
     fn from(raw: Raw) -> Self {
         Self {
             amqp: raw.amqp,
+            http: raw.http,
+            metrics: raw.metrics,
             data_dir: raw.data_dir,
             ephemeral: raw.ephemeral,
             default_user: raw.default_user,

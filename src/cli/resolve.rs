@@ -68,6 +68,8 @@ fn from_env(
     });
     Ok(Overrides {
         amqp: list("amqp"),
+        http: list("http"),
+        metrics: list("metrics"),
         data_dir: var("data-dir").map(PathBuf::from),
         ephemeral: ephemeral.transpose()?,
         default_user: var("default-user"),
@@ -97,6 +99,13 @@ impl Sources {
         let frame_range = u64::from(FRAME_BYTES_FLOOR)..=u64::from(FRAME_BYTES_CEILING);
         Ok(Config {
             listen: self.or("amqp", |v| v.amqp.as_deref(), value::addresses, default.listen)?,
+            http: self.or("http", |v| v.http.as_deref(), value::addresses_or_none, default.http)?,
+            metrics: self.or(
+                "metrics",
+                |v| v.metrics.as_deref(),
+                value::addresses_or_none,
+                default.metrics,
+            )?,
             data_dir: self.data_dir(default.data_dir)?,
             default_user: self.text("default-user", |v| &v.default_user, default.default_user)?,
             default_pass: self.text("default-pass", |v| &v.default_pass, default.default_pass)?,

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 pub(super) const ENV_PREFIX: &str = "CONEY_";
 
 /// Every setting, as it is called in the file; `--KEY` on the command line and `CONEY_KEY` in the environment.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 21] = [
     "amqp",
+    "http",
+    "metrics",
     "data-dir",
     "ephemeral",
     "default-user",
@@ -33,6 +35,10 @@ pub const KEYS: [&str; 19] = [
 pub struct Overrides {
     /// Each `HOST:PORT`.
     pub amqp: Option<Vec<String>>,
+    /// Each `HOST:PORT`, or the single word `none`.
+    pub http: Option<Vec<String>>,
+    /// The same.
+    pub metrics: Option<Vec<String>>,
     /// A directory.
     pub data_dir: Option<PathBuf>,
     /// Whether to keep everything in memory. On the same source it wins over `data_dir`; a `data_dir` of a higher

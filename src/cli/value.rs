@@ -125,6 +125,16 @@ pub(super) fn addresses(texts: &[String]) -> Result<Vec<SocketAddr>, String> {
     if all.is_empty() { Err("needs at least one ADDR:PORT".into()) } else { Ok(all) }
 }
 
+/// The same, or `none`.
+pub(super) fn addresses_or_none(texts: &[String]) -> Result<Vec<SocketAddr>, String> {
+    if let [text] = texts
+        && text == "none"
+    {
+        return Ok(Vec::new());
+    }
+    addresses(texts)
+}
+
 /// `localhost` is 127.0.0.1 without asking a resolver; of another name's addresses the first IPv4 one is taken, so
 /// that one flag is one listener.
 fn address(text: &str) -> Result<SocketAddr, String> {

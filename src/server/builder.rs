@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use super::descriptors::Budget;
 use super::error::StartError;
 use super::handle::BrokerHandle;
+use super::http::HttpListeners;
 use crate::amqp::{Admission, listener};
 use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Limits, Meter, Readings};
@@ -73,10 +74,26 @@ impl BrokerBuilder {
         self
     }
 
-    /// Listens on this address only; port 0 picks a free one.
+    /// Listens on this address only, and serves no HTTP unless that is said afterwards; port 0 picks a free one.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.config.listen = vec![address];
+        self.config.http.clear();
+        self.config.metrics.clear();
+        self
+    }
+
+    /// Serves the management API on this address, too; port 0 picks a free one.
+    #[must_use]
+    pub fn http(mut self, address: SocketAddr) -> Self {
+        self.config.http = vec![address];
+        self
+    }
+
+    /// Serves metrics for Prometheus on this address, too; port 0 picks a free one.
+    #[must_use]
+    pub fn metrics(mut self, address: SocketAddr) -> Self {
+        self.config.metrics = vec![address];
         self
     }
 
@@ -84,6 +101,8 @@ impl BrokerBuilder {
     #[must_use]
     pub fn detached(mut self) -> Self {
         self.config.listen.clear();
+        self.config.http.clear();
+        self.config.metrics.clear();
         self
     }
 
@@ -147,6 +166,7 @@ impl BrokerBuilder {
             let bound = listener::bind(*address);
             listeners.push(bound.map_err(|source| StartError::Listen { address: *address, source })?);
         }
+        let http = HttpListeners::bind(&self.config)?;
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
@@ -166,15 +186,24 @@ impl BrokerBuilder {
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
         import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
-        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let limits = Limits::of(&shared.config);
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
         tokio::spawn(alarm_watch::watch(Arc::clone(&shared), limits, meter, self.give_back));
         let admission = Arc::new(Admission::new(shared.clock, budget.connections));
         let run =
             |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission)));
-        let tasks = listeners.into_iter().map(run).collect();
-        Ok(BrokerHandle { shared, addresses, tasks, store: opened.store, failed: Some(failed) })
+        let mut tasks: Vec<_> = listeners.into_iter().map(run).collect();
+        let http_addresses = http.addresses();
+        tasks.extend(http.serve(&shared, &addresses, budget.http_connections));
+        Ok(BrokerHandle {
+            shared,
+            addresses,
+            http_addresses,
+            tasks,
+            store: opened.store,
+            failed: Some(failed),
+        })
     }
 
     fn open_store(

@@ -12,11 +12,16 @@ const STORE_FILES_MAX: u64 = 900;
 /// descriptors.
 const CONNECTIONS_MAX: u64 = 65_536;
 
+/// HTTP connections, at most. Each may have a request under way.
+const HTTP_CONNECTIONS_MAX: u64 = 256;
+
 /// Who gets how many descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Budget {
     /// Connections at a time.
     pub connections: usize,
+    /// HTTP connections at a time, on top of those.
+    pub http_connections: usize,
     /// Files that the store keeps open for its next read. What it opens for a while (compaction, journals, pages) comes on
     /// top, and has the other half of what is reserved.
     pub store_files: usize,
@@ -29,8 +34,10 @@ impl Budget {
         let limit = limit.unwrap_or(u64::MAX);
         let reserved = (limit / 4).max(RESERVED_MIN).min(limit / 2);
         let narrow = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let http = ((limit - reserved) / 16).clamp(1, HTTP_CONNECTIONS_MAX);
         Self {
-            connections: narrow((limit - reserved).clamp(1, CONNECTIONS_MAX)),
+            connections: narrow((limit - reserved).saturating_sub(http).clamp(1, CONNECTIONS_MAX)),
+            http_connections: narrow(http),
             store_files: narrow((reserved / 2).clamp(1, STORE_FILES_MAX)),
         }
     }
@@ -74,16 +81,17 @@ mod tests {
 
     #[test]
     fn the_store_has_its_share_before_connections_have_any() {
-        for (limit, connections, store_files) in [
-            (Some(64), 32, 16),
-            (Some(256), 128, 64),
-            (Some(1024), 768, 128),
-            (Some(20_000), 15_000, 900),
-            (Some(1_048_576), 65_536, 900),
-            (None, 65_536, 900),
-            (Some(0), 1, 1),
+        for (limit, connections, http_connections, store_files) in [
+            (Some(64), 30, 2, 16),
+            (Some(256), 120, 8, 64),
+            (Some(1024), 720, 48, 128),
+            (Some(20_000), 14_744, 256, 900),
+            (Some(1_048_576), 65_536, 256, 900),
+            (None, 65_536, 256, 900),
+            (Some(0), 1, 1, 1),
         ] {
-            assert_eq!(Budget::of(limit), Budget { connections, store_files }, "{limit:?}");
+            let expected = Budget { connections, http_connections, store_files };
+            assert_eq!(Budget::of(limit), expected, "{limit:?}");
         }
     }
 }

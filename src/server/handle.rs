@@ -69,6 +69,7 @@ impl QueueHandle {
 pub struct BrokerHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) addresses: Vec<SocketAddr>,
+    pub(super) http_addresses: Vec<SocketAddr>,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) store: Option<Store>,
     pub(super) failed: Option<oneshot::Receiver<store::Error>>,
@@ -85,6 +86,12 @@ impl BrokerHandle {
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.addresses.first().copied()
+    }
+
+    /// The addresses of its management API, with the ports that were picked.
+    #[must_use]
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http_addresses
     }
 
     /// What it counted.

@@ -4,6 +4,7 @@ mod builder;
 mod descriptors;
 mod error;
 mod handle;
+mod http;
 
 pub use builder::{Broker, BrokerBuilder};
 pub use descriptors::raise_descriptor_limit;

@@ -113,7 +113,7 @@ impl ExchangeCounters {
 
 counters! {
     /// Of one channel.
-    ChannelCounters[12] {
+    ChannelCounters[13] {
         /// Messages published.
         published,
         /// Publishes confirmed to the client.
@@ -122,6 +122,8 @@ counters! {
         refused,
         /// Messages returned to the publisher: mandatory and unroutable.
         returned,
+        /// Messages that matched no queue and were not mandatory.
+        dropped,
         /// Deliveries to consumers that ack.
         delivered,
         /// Deliveries to consumers that do not (`no_ack`).

@@ -17,9 +17,19 @@ impl Embedded {
     }
 
     pub fn build(builder: BrokerBuilder) -> Self {
+        Self::run(builder.listen("127.0.0.1:0".parse().unwrap()))
+    }
+
+    /// With the management API and metrics on free ports.
+    #[cfg(feature = "management")]
+    pub fn managed(builder: BrokerBuilder) -> Self {
+        let any = "127.0.0.1:0".parse().unwrap();
+        Self::run(builder.listen(any).http(any).metrics(any))
+    }
+
+    fn run(builder: BrokerBuilder) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let builder = builder.listen("127.0.0.1:0".parse().unwrap());
         let broker = runtime.block_on(builder.start()).unwrap();
         Self { broker: Some(broker), runtime }
     }

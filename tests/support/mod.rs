@@ -2,6 +2,8 @@
 
 pub mod broker;
 pub mod client;
+#[cfg(feature = "management")]
+pub mod http;
 pub mod process;
 pub mod raw;
 pub mod virtual_time;

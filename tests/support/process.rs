@@ -18,6 +18,8 @@ pub fn coney() -> Command {
     {
         command.env_remove(name);
     }
+    // Tests run side by side: those that want HTTP say where.
+    command.env("CONEY_HTTP", "none").env("CONEY_METRICS", "none");
     command
 }
 

@@ -9,6 +9,7 @@ use crate::broker::vhost::QueueRecord;
 use crate::message::{Message, QueueId};
 use crate::queue::{Command, ConnectionId, Delivery, Reply, Settlement};
 use crate::session::publication::CHANNEL;
+use crate::statistics::ChannelCounters;
 
 /// A message that was got.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ pub async fn get_and_settle(
         handles.push(handle);
         messages.push(GotMessage { message, redelivered, remaining: got.remaining });
     }
+    count_got(scope, no_ack, &messages);
     let settlement = match ack_mode {
         AckMode::Ack => return Ok(messages),
         AckMode::Requeue => Settlement::Requeue,
@@ -104,6 +106,18 @@ pub async fn get_and_settle(
     // A queue that went took them along.
     let _ = record.mailbox.send(Mail::Tell(Command::Settle(settlement, handles)));
     Ok(messages)
+}
+
+fn count_got(scope: Scope<'_>, no_ack: bool, messages: &[GotMessage]) {
+    let got = messages.len() as u64;
+    let counted = ChannelCounters {
+        got: if no_ack { 0 } else { got },
+        got_no_ack: if no_ack { got } else { 0 },
+        got_empty: u64::from(got == 0),
+        redelivered: messages.iter().filter(|message| message.redelivered).count() as u64,
+        ..ChannelCounters::default()
+    };
+    scope.vhost.statistics.channels.add(scope.shared.clock.now(), &counted);
 }
 
 /// Drops all ready and waiting messages of a queue; how many they were.

@@ -15,6 +15,7 @@ use crate::queue::Command;
 use crate::session::Limits;
 use crate::session::outgoing::DirectReply;
 use crate::session::publication::{Publication, Publisher};
+use crate::statistics::ChannelCounters;
 
 /// A message to be published.
 #[derive(Clone, Debug, Default)]
@@ -64,11 +65,20 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();
     routed.direct.iter().for_each(|reply| send_direct(scope, reply));
     let sent = send(scope, &mut connection, routed.commands).await;
-    Ok(match connection.confirmed(sent).await {
+    let published = match connection.confirmed(sent).await {
         true if is_routed => Published::Routed,
         true => Published::Unroutable,
         false => Published::Refused,
-    })
+    };
+    let counted = ChannelCounters {
+        published: 1,
+        confirmed: u64::from(published != Published::Refused),
+        refused: u64::from(published == Published::Refused),
+        dropped: u64::from(published == Published::Unroutable),
+        ..ChannelCounters::default()
+    };
+    scope.vhost.statistics.channels.add(shared.clock.now(), &counted);
+    Ok(published)
 }
 
 fn publisher<'a>(

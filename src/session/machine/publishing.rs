@@ -197,7 +197,7 @@ impl Channel {
             );
         }
         self.route(connection, properties, headers)?;
-        self.target.count();
+        self.counted.dropped += u64::from(self.target.count() && !self.target.mandatory);
         if headers.is_some() || self.target.dedup.is_some() || properties.reply_to().is_some() {
             return self.publish_slow_path(connection, bytes, &properties, &body, envelope);
         }
@@ -431,12 +431,14 @@ impl Channel {
 }
 
 impl PublishTarget {
-    /// Counts a routed message.
+    /// Counts a routed message; whether it goes nowhere.
     #[inline]
-    const fn count(&mut self) {
+    const fn count(&mut self) -> bool {
+        let is_unroutable = self.route.is_empty() && self.delay_ms.is_none();
         self.counted.published_in += 1;
         self.counted.published_out += self.route.len() as u64;
-        self.counted.unroutable += (self.route.is_empty() && self.delay_ms.is_none()) as u64;
+        self.counted.unroutable += is_unroutable as u64;
+        is_unroutable
     }
 
     /// Leaves what passed through the exchange with the session, for its next report.

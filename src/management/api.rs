@@ -1,0 +1,75 @@
+//! What all handlers share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sysinfo::System;
+use tokio::sync::Semaphore;
+
+use crate::broker::shared::Shared;
+
+/// Bytes of request bodies that may be in memory at a time, of all requests together; in KiB.
+const BODIES_KIB: usize = 64 * 1024;
+/// What every node's name begins with: tools ask for it.
+const NODE_PREFIX: &str = "rabbit";
+
+/// The broker as its handlers see it. A clone is another reference to the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Api(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    node: String,
+    listeners: Vec<ListeningOn>,
+    bodies: Arc<Semaphore>,
+}
+
+/// An address that is listened on, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListeningOn {
+    /// `amqp`, `http`, `http/prometheus`.
+    pub protocol: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Api {
+    /// Of a broker that listens on these addresses.
+    pub(crate) fn new(shared: Arc<Shared>, listeners: Vec<ListeningOn>) -> Self {
+        let host = System::host_name().filter(|name| !name.is_empty());
+        let node = format!("{NODE_PREFIX}@{}", host.as_deref().unwrap_or("localhost"));
+        let bodies = Arc::new(Semaphore::new(BODIES_KIB));
+        Self(Arc::new(Inner { shared, node, listeners, bodies }))
+    }
+
+    /// The broker.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// The node's name: `rabbit@` and the host's.
+    pub(super) fn node(&self) -> &str {
+        &self.0.node
+    }
+
+    /// Where the broker listens, and what for.
+    pub(super) fn listeners(&self) -> &[ListeningOn] {
+        &self.0.listeners
+    }
+
+    /// Where it listens for HTTP.
+    pub(super) fn contexts(&self) -> impl Iterator<Item = &ListeningOn> {
+        self.0.listeners.iter().filter(|on| on.protocol.starts_with("http"))
+    }
+
+    /// The cluster's name: the node's.
+    pub(super) fn cluster_name(&self) -> String {
+        self.0.node.clone()
+    }
+
+    /// Room for request bodies, a permit for each KiB.
+    pub(super) fn bodies(&self) -> &Arc<Semaphore> {
+        &self.0.bodies
+    }
+}

@@ -1,0 +1,205 @@
+//! Who asks: a user with a password (HTTP Basic, RFC 7617), who needs a tag to come in at all, and others for more
+//! (<https://www.rabbitmq.com/docs/management#permissions>).
+//!
+//! A handler takes one of [`Manager`], [`PolicyMaker`], [`Monitor`] or [`Administrator`] as its argument, and is not called for those with
+//! less.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::api::Api;
+use super::error::ApiError;
+use super::serve::Peer;
+use crate::auth::{ADMINISTRATOR, Credentials, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER};
+use crate::broker::login::log_in;
+use crate::broker::operations::{self, Caller, Scope};
+use crate::broker::overview::ConnectionOverview;
+use crate::broker::vhost::Vhost;
+
+/// A user who has logged in for this request, and has one of the tags that let in.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    /// The user's name.
+    pub name: String,
+    /// The user's tags.
+    pub tags: Vec<String>,
+}
+
+impl Asker {
+    /// The user as operations know it.
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller::User(&self.name)
+    }
+
+    /// Whether the user has this tag.
+    pub(super) fn has_tag(&self, tag: &str) -> bool {
+        self.tags.iter().any(|own| own == tag)
+    }
+
+    /// Whether the user may do everything.
+    pub(super) fn is_administrator(&self) -> bool {
+        self.has_tag(ADMINISTRATOR)
+    }
+
+    /// Whether the user sees all vhosts, and what is others'.
+    pub(super) fn sees_all(&self) -> bool {
+        self.is_administrator() || self.has_tag(MONITORING)
+    }
+
+    /// Whether the user has a permission on the vhost.
+    pub(super) fn may_enter(&self, api: &Api, vhost: &str) -> bool {
+        api.shared().users(|users| users.permission(&self.name, vhost).is_some())
+    }
+
+    /// The vhost, for looking at it.
+    ///
+    /// # Errors
+    /// 404, or 401 if it is not for this user to see.
+    pub(super) fn see(&self, api: &Api, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
+        self.find(api, vhost, self.sees_all())
+    }
+
+    /// The vhost, for doing something in it.
+    ///
+    /// # Errors
+    /// 404, or 401 if the user has no permission on it.
+    pub(super) fn enter(&self, api: &Api, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
+        self.find(api, vhost, false)
+    }
+
+    fn find(&self, api: &Api, name: &str, anyway: bool) -> Result<Arc<Vhost>, ApiError> {
+        let vhost = api.shared().vhost(name).ok_or_else(ApiError::not_found)?;
+        if anyway || self.may_enter(api, name) {
+            return Ok(vhost);
+        }
+        Err(ApiError::not_authorised("User not authorised to access virtual host"))
+    }
+
+    /// All vhosts that are for this user to see, by name.
+    pub(super) fn vhosts(&self, api: &Api) -> Vec<Arc<Vhost>> {
+        let mut vhosts = operations::vhosts(api.shared());
+        if !self.sees_all() {
+            vhosts.retain(|vhost| self.may_enter(api, &vhost.name));
+        }
+        vhosts
+    }
+
+    /// All connections that are for this user to see: those in the vhosts that the user may enter, and only the user's own unless the
+    /// tags let see others'. By id.
+    pub(super) fn connections(&self, api: &Api) -> Vec<Arc<ConnectionOverview>> {
+        let mut connections = operations::connections(api.shared());
+        if !self.sees_all() {
+            connections.retain(|connection| connection.handshake().user == self.name);
+        }
+        connections
+    }
+
+    /// The surroundings of an operation that this user asks for.
+    pub(super) fn scope<'a>(&'a self, api: &'a Api, vhost: &'a Arc<Vhost>) -> Scope<'a> {
+        Scope { shared: api.shared(), vhost, caller: self.caller() }
+    }
+}
+
+impl FromRequestParts<Api> for Asker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let header = parts.headers.get(AUTHORIZATION).ok_or_else(ApiError::no_credentials)?;
+        let credentials = header.to_str().ok().and_then(parse_basic).ok_or_else(ApiError::login_refused)?;
+        let peer = parts.extensions.get::<Peer>().ok_or_else(ApiError::login_refused)?.0;
+        let shared = api.shared();
+        let admitted = log_in(shared, &credentials, peer.ip()).await;
+        shared.counters.logins.http.count(admitted.is_ok());
+        let Credentials { user: name, .. } = credentials;
+        if let Err(refusal) = admitted {
+            tracing::warn!(user = ?name, %peer, "login over HTTP refused: {refusal}");
+            return Err(match refusal {
+                LoginRefusal::NotLocal => ApiError::local_only(),
+                _ => ApiError::login_refused(),
+            });
+        }
+        let tags = shared.users(|users| users.user(&name).map(|user| user.tags.clone()));
+        let asker = Self { name, tags: tags.ok_or_else(ApiError::login_refused)? };
+        let lets_in = [MANAGEMENT, POLICYMAKER, MONITORING, ADMINISTRATOR];
+        if !lets_in.iter().any(|tag| asker.has_tag(tag)) {
+            tracing::warn!(user = ?asker.name, %peer, "login over HTTP refused: the user has none of the tags {lets_in:?}");
+            return Err(ApiError::not_authorised("Not management user"));
+        }
+        Ok(asker)
+    }
+}
+
+/// `Basic` and user:password in base64.
+fn parse_basic(header: &str) -> Option<Credentials> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let (user, password) = decoded.split_at(colon);
+    let user = String::from_utf8(user.to_vec()).ok()?;
+    Some(Credentials { mechanism: "PLAIN", user, password: password.get(1..)?.to_vec() })
+}
+
+macro_rules! levels {
+    ($($(#[$doc:meta])* $level:ident: $tags:expr, $refusal:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub(super) struct $level(pub Asker);
+
+        impl Deref for $level {
+            type Target = Asker;
+
+            fn deref(&self) -> &Asker {
+                &self.0
+            }
+        }
+
+        impl FromRequestParts<Api> for $level {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+                let asker = Asker::from_request_parts(parts, api).await?;
+                let tags: &[&str] = &$tags;
+                if tags.iter().any(|tag| asker.has_tag(tag)) {
+                    return Ok(Self(asker));
+                }
+                Err(ApiError::not_authorised($refusal))
+            }
+        }
+    )+};
+}
+
+levels! {
+    /// Whoever may come in.
+    Manager: [MANAGEMENT, POLICYMAKER, MONITORING, ADMINISTRATOR], "Not management user";
+    /// Whoever may change policies and parameters.
+    PolicyMaker: [POLICYMAKER, ADMINISTRATOR], "Not policymaker";
+    /// Whoever may see what concerns the whole broker.
+    Monitor: [MONITORING, ADMINISTRATOR], "Not monitor user";
+    /// Whoever may do everything.
+    Administrator: [ADMINISTRATOR], "Not administrator user";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_parsed_as_the_rfc_says() {
+        let parse = |text: &str| parse_basic(&format!("Basic {}", STANDARD.encode(text)));
+        let credentials = parse("ann:a:b").unwrap();
+        assert_eq!((&credentials.user[..], &credentials.password[..]), ("ann", &b"a:b"[..]));
+        assert_eq!(parse("ann:").unwrap().password, b"");
+        assert!(parse("ann").is_none());
+        assert!(parse_basic("Bearer eA==").is_none() && parse_basic("Basic !").is_none());
+        assert!(parse_basic("bASIC YTpi").is_some());
+    }
+}

@@ -1,0 +1,138 @@
+//! What is refused, in RabbitMQ's words: `{"error": .., "reason": ..}` with a status.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::answer;
+use crate::broker::OperationError;
+use crate::topology::TopologyError;
+
+/// What a client without credentials is told. .NET's HTTP client sends them only after it.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
+
+/// A request that is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    body: Option<Body>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Body {
+    error: &'static str,
+    reason: Value,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, error: &'static str, reason: impl Into<Value>) -> Self {
+        Self { status, body: Some(Body { error, reason: reason.into() }) }
+    }
+
+    /// 400: the request makes no sense.
+    pub(super) fn bad_request(reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", reason)
+    }
+
+    /// 400 with an error of its own.
+    pub(super) fn bad_page(error: &'static str, reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error, reason)
+    }
+
+    /// 400: a value is not of the kind that its key needs.
+    pub(super) fn wrong_kind(problem: &'static str, value: impl Into<Value>) -> Self {
+        Self::bad_request(json!([problem, value.into()]))
+    }
+
+    /// 404: there is no such path, or no such thing at it.
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Object Not Found", "Not Found")
+    }
+
+    /// 404 of an action on something that is not there.
+    pub(super) fn missing(reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", reason)
+    }
+
+    /// 401 for those who sent no credentials: they are asked for them.
+    pub(super) const fn no_credentials() -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, body: None }
+    }
+
+    /// 401 for those whose credentials are refused. Why is for the log alone.
+    pub(super) fn login_refused() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_authorized", "Not_Authorized")
+    }
+
+    /// 401 for those who may come from this machine only, and do not.
+    pub(super) fn local_only() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_authorized", "User can only log in via localhost")
+    }
+
+    /// 401 for a known user with too little right. RabbitMQ never says 403.
+    pub(super) fn not_authorised(reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
+    }
+
+    /// 405: nothing of the kind can be done there.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "Method Not Allowed")
+    }
+
+    /// 412: something stands in the way that could be taken out of it.
+    pub(super) fn precondition_failed(reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)
+    }
+
+    /// 503: not now.
+    pub(super) fn unavailable(reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", reason)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Some(body) = self.body else {
+            let mut response = self.status.into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            return response;
+        };
+        let mut response = answer::json(&body);
+        *response.status_mut() = self.status;
+        response
+    }
+}
+
+/// What an operation refuses, but for reads and for what has words of its own.
+impl From<OperationError> for ApiError {
+    fn from(error: OperationError) -> Self {
+        use OperationError as E;
+        let text = error.to_string();
+        match error {
+            E::NoVhost(_) => Self::missing("vhost_not_found"),
+            E::NoUser(_) | E::NoPermission { .. } | E::NoConnection(_) | E::NoChannel { .. } => {
+                Self::not_found()
+            }
+            E::NotFound { .. } => Self::missing(text),
+            E::AccessRefused { .. } | E::Reserved { .. } => Self::not_authorised("Access refused."),
+            E::VhostRefused { .. } => Self::not_authorised("User not authorised to access virtual host"),
+            E::NotTagged { tag, .. } => Self::not_authorised(format!("Not {tag} user")),
+            E::Topology(TopologyError::NotFound(_)) => Self::missing(text),
+            E::Topology(TopologyError::AccessRefused(_)) => Self::not_authorised("Access refused."),
+            E::Topology(TopologyError::PreconditionFailed(_)) => Self::bad_request(text),
+            E::Blocked(_) | E::NoMemory(_) | E::NoRandomness | E::Unreadable { .. } => {
+                Self::unavailable(text)
+            }
+            E::Locked { .. }
+            | E::ExclusiveUse { .. }
+            | E::InUse { .. }
+            | E::NotEmpty { .. }
+            | E::Options(_)
+            | E::Policy(_)
+            | E::Pattern(_)
+            | E::Publish(_)
+            | E::InvalidName(_) => Self::bad_request(text),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The management API: what RabbitMQ's tools talk to over HTTP, at `/api` on port 15672
+//! (<https://www.rabbitmq.com/docs/management>).
+//!
+//! A file for each resource has its handlers: they find out who asks and for what, call `broker::operations`, and answer with a
+//! view from [`views`]. Nothing here changes anything by itself. What is answered is what holds at that moment: nothing is
+//! sampled, so a GET after the answer to an AMQP method shows what the method did.
+//!
+//! Around the handlers: [`serve`] has the sockets, [`asker`] knows who asks, [`payload`] reads bodies, [`params`] and
+//! [`listing`] do what every list can (columns, sorting, pages), [`error`] words what is refused, [`routes`] has all paths.
+
+mod answer;
+mod api;
+mod asker;
+mod columns;
+mod error;
+mod listing;
+mod overview;
+mod params;
+mod payload;
+mod routes;
+mod serve;
+mod totals;
+mod vhosts;
+mod views;
+
+pub(crate) use api::{Api, ListeningOn};
+pub(crate) use routes::router;
+pub(crate) use serve::run;

@@ -1,0 +1,191 @@
+//! What a request says in its body: a JSON object, read as leniently as RabbitMQ reads it. Clients send numbers and booleans as
+//! strings, unknown keys are ignored, and no body is an empty object.
+
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
+use axum::extract::{FromRequest, Request};
+use serde_json::{Map, Value};
+
+use super::api::Api;
+use super::error::ApiError;
+
+/// Largest body, in bytes.
+pub(super) const BODY_BYTES_MAX: usize = 20_000_000;
+/// How long a client may take to send its body.
+const BODY_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A body's bytes.
+#[derive(Clone, Debug)]
+pub(super) struct RawBody(pub Bytes);
+
+impl FromRequest<Api> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let body = request.into_body();
+        // One that does not say how long it is may become as long as any.
+        let expected = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = expected.unwrap_or(BODY_BYTES_MAX);
+        if bytes > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        let read = read(api, body, bytes);
+        let read = api.shared().clock.within(BODY_WAIT_MAX, read).await;
+        read.unwrap_or_else(|| Err(ApiError::bad_request("the body did not come in time"))).map(Self)
+    }
+}
+
+/// Waits for room first: bodies of all requests together take a bounded part of memory while they are read.
+async fn read(api: &Api, body: Body, bytes: usize) -> Result<Bytes, ApiError> {
+    let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+    let _room = api.bodies().acquire_many(kib).await;
+    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| too_large())
+}
+
+fn too_large() -> ApiError {
+    ApiError::bad_request(format!("the body is larger than {BODY_BYTES_MAX} bytes, or did not come whole"))
+}
+
+/// A body that is a JSON object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Payload(Map<String, Value>);
+
+impl FromRequest<Api> for Payload {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        Self::parse(&RawBody::from_request(request, api).await?.0)
+    }
+}
+
+impl Payload {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// 400: it is no JSON object.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(Value::Null) => Ok(Self::default()),
+            Ok(Value::String(_)) => Err(ApiError::bad_request(
+                "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?",
+            )),
+            Ok(_) | Err(_) => Err(ApiError::bad_request("not_json")),
+        }
+    }
+
+    /// What is under a key, if there is something, and not `null`.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Refuses a body without these keys, in RabbitMQ's words.
+    ///
+    /// # Errors
+    /// 400, with all that are missing.
+    pub(super) fn require(&self, keys: &[&str]) -> Result<(), ApiError> {
+        let missing: Vec<String> = keys
+            .iter()
+            .filter(|key| !self.0.contains_key(**key))
+            .map(|key| format!("{{key_missing,{key}}}"))
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::bad_request(format!("[{}]", missing.join(","))))
+        }
+    }
+
+    /// A text; numbers and booleans are read as they are written.
+    ///
+    /// # Errors
+    /// 400: it is a list or an object.
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, ApiError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(Some(value.to_string())),
+            Some(value) => Err(ApiError::wrong_kind("not_binary", value.to_string())),
+        }
+    }
+
+    /// Yes or no; absent is `default`.
+    ///
+    /// # Errors
+    /// 400: it is neither.
+    pub(super) fn flag(&self, key: &str, default: bool) -> Result<bool, ApiError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(Value::String(text)) if text == "true" => Ok(true),
+            Some(Value::String(text)) if text == "false" => Ok(false),
+            Some(value) => Err(ApiError::wrong_kind("not_boolean", value.clone())),
+        }
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// 400: it is none.
+    pub(super) fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(value) => {
+                let from_text = || value.as_str().and_then(|text| text.parse().ok());
+                let found = value.as_i64().or_else(from_text);
+                found.map(Some).ok_or_else(|| ApiError::wrong_kind("not_integer", value.clone()))
+            }
+        }
+    }
+
+    /// An object; absent, and the empty list that some languages write for an empty map, are an empty one.
+    ///
+    /// # Errors
+    /// 400: it is none.
+    pub(super) fn object(&self, key: &str) -> Result<Map<String, Value>, ApiError> {
+        match self.get(key) {
+            None => Ok(Map::new()),
+            Some(Value::Object(fields)) => Ok(fields.clone()),
+            Some(Value::Array(items)) if items.is_empty() => Ok(Map::new()),
+            Some(value) => Err(ApiError::wrong_kind("not_a_json_object", value.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_body_is_an_object_or_nothing() {
+        for nothing in ["", "null", "{}"] {
+            assert_eq!(Payload::parse(nothing.as_bytes()).unwrap(), Payload::default());
+        }
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for wrong in ["[]", "1", "\"x\"", "{", &deep] {
+            assert!(Payload::parse(wrong.as_bytes()).is_err());
+        }
+        assert!(Payload::parse(b"\xff\xfe").is_err());
+    }
+
+    #[test]
+    fn values_may_be_written_as_strings() {
+        let payload =
+            Payload::parse(br#"{"t":"true","f":false,"n":"12","m":-3,"s":7,"o":[],"z":null}"#).unwrap();
+        assert_eq!([payload.flag("t", false), payload.flag("f", true)], [Ok(true), Ok(false)]);
+        assert_eq!(payload.flag("z", true), Ok(true));
+        assert_eq!(
+            [payload.integer("n"), payload.integer("m"), payload.integer("z")],
+            [Ok(Some(12)), Ok(Some(-3)), Ok(None)]
+        );
+        assert_eq!(payload.text("s"), Ok(Some("7".to_owned())));
+        assert!(payload.object("o").unwrap().is_empty());
+        assert_eq!(payload.flag("n", false), Err(ApiError::wrong_kind("not_boolean", json!("12"))));
+        let missing = payload.require(&["t", "a", "b"]);
+        assert_eq!(missing, Err(ApiError::bad_request("[{key_missing,a},{key_missing,b}]")));
+    }
+}

@@ -1,0 +1,34 @@
+//! All paths (<https://www.rabbitmq.com/docs/http-api-reference>).
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use axum::routing::{MethodRouter, get};
+
+use super::api::Api;
+use super::error::ApiError;
+use super::{overview, vhosts};
+
+/// A path with what can be done there.
+pub(super) type Route = (&'static str, MethodRouter<Api>);
+
+/// The router of the management API.
+pub(crate) fn router(api: Api) -> Router {
+    let routes = [about(), vhosts::routes()];
+    let mut router = Router::new();
+    for (path, methods) in routes.into_iter().flatten() {
+        router = router.route(path, methods);
+    }
+    router
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED.into_response() })
+        .with_state(api)
+}
+
+fn about() -> Vec<Route> {
+    vec![
+        ("/api/overview", get(overview::overview)),
+        ("/api/whoami", get(overview::whoami)),
+        ("/api/version", get(overview::version)),
+    ]
+}

@@ -1,0 +1,187 @@
+//! Sockets: accepting, HTTP/1.1, and what is the same for every answer.
+//!
+//! No client holds others up: there is a number of connections that are served at a time, a head has to come within some seconds,
+//! and bodies wait for their turn (see [`payload`](super::payload)).
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::error::ApiError;
+use crate::broker::shared::{Shared, stopped};
+
+/// A request's head has to come within this time, and so has the next one on an idle connection.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
+/// After a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Largest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const VARY: HeaderValue = HeaderValue::from_static("accept, accept-encoding, origin");
+/// What pages of ours may do in a browser.
+const POLICY: HeaderValue = HeaderValue::from_static("script-src 'self'; object-src 'self'");
+const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+
+/// The address of a request's client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub SocketAddr);
+
+/// Accepts until the broker stops, then lets the requests that are under way end. `slots` has a permit for each connection that
+/// may be open, on all HTTP listeners together.
+pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, router: Router, slots: Arc<Semaphore>) {
+    let mut stopping = shared.stopping.subscribe();
+    let mut connections = JoinSet::new();
+    loop {
+        let accepting = accept(&shared, &listener, &slots);
+        tokio::select! {
+            (stream, peer, slot) = accepting => {
+                let (router, mut stopping) = (router.clone(), shared.stopping.subscribe());
+                connections.spawn(async move {
+                    serve(stream, peer, router, async { stopped(&mut stopping).await }).await;
+                    drop(slot);
+                });
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = stopped(&mut stopping) => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// The next connection. As long as there is no slot none is accepted: the system holds them.
+async fn accept(
+    shared: &Shared,
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
+    let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+        // It is never closed.
+        return std::future::pending().await;
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let _ = stream.set_nodelay(true);
+                return (stream, peer, slot);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::error!(%error, "an HTTP connection could not be accepted");
+                shared.clock.wait_for(Some(shared.clock.now() + ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: impl Future<Output = ()>) {
+    let service = service_fn(move |request| answer(router.clone(), peer, request));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_BYTES_MAX);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // What clients do to their connections is no concern of the operator's.
+        tracing::debug!(%peer, %error, "an HTTP connection ended");
+    }
+}
+
+async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    use tower_service::Service as _;
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(Peer(peer));
+    let method = request.method().clone();
+    let Some(uri) = without_trailing_slash(request.uri()) else {
+        return Ok(with_headers(ApiError::not_found().into_response()));
+    };
+    *request.uri_mut() = uri;
+    let mut router = router;
+    let Ok(response) = router.call(request).await;
+    Ok(with_headers(with_options(&method, response)))
+}
+
+/// A path is the same with a slash at its end.
+fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let trimmed = path.strip_suffix('/').filter(|trimmed| !trimmed.is_empty()).unwrap_or(path);
+    let path_and_query = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{trimmed}?{query}")),
+        None => PathAndQuery::try_from(trimmed),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path_and_query.ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// What may be done at a path is asked for with OPTIONS, by anybody; the router says it of each method that it does not know.
+fn with_options(method: &Method, mut response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let allowed = response.headers().get(header::ALLOW).and_then(|allowed| allowed.to_str().ok());
+    let allowed = format!("{}, OPTIONS", allowed.unwrap_or_default().replace(',', ", "));
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    if method == Method::OPTIONS {
+        *response.status_mut() = StatusCode::OK;
+    }
+    response
+}
+
+fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, NO_CACHE),
+        (header::VARY, VARY),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_TYPE_OPTIONS, NO_SNIFF),
+    ] {
+        headers.entry(name).or_insert(value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_makes_no_difference() {
+        for (given, expected) in [
+            ("/api/queues/%2F/?page=1", "/api/queues/%2F?page=1"),
+            ("/api/queues", "/api/queues"),
+            ("/", "/"),
+            ("http://host/api/", "http://host/api"),
+        ] {
+            let uri = without_trailing_slash(&given.parse().unwrap()).unwrap();
+            assert_eq!(uri, expected.parse::<Uri>().unwrap());
+        }
+    }
+}

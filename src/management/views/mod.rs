@@ -1,0 +1,8 @@
+//! What is answered, as plain values with RabbitMQ's names. A field that RabbitMQ has is there, with the type that it has there: an
+//! empty map is `{}`, a number is never absent or `null`.
+
+pub(super) mod arguments;
+pub(super) mod overview;
+pub(super) mod queue_lengths;
+pub(super) mod rates;
+pub(super) mod vhost;

@@ -1,0 +1,96 @@
+//! The listeners of the management API and of the metrics: bound with the others, served when the broker is there.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::error::StartError;
+use crate::amqp::listener;
+use crate::broker::shared::Shared;
+use crate::config::{Config, HTTP_DEFAULT, METRICS_DEFAULT};
+
+/// Bound, and not yet served.
+#[derive(Debug)]
+pub(super) struct HttpListeners {
+    api: Vec<TcpListener>,
+    metrics: Vec<TcpListener>,
+}
+
+impl HttpListeners {
+    /// Binds what the settings say.
+    ///
+    /// # Errors
+    /// An address that is taken, or not this machine's; for a default one a line in the log is enough.
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        let api = bind(&config.http, HTTP_DEFAULT, "the management API")?;
+        let metrics = bind(&config.metrics, METRICS_DEFAULT, "metrics")?;
+        Ok(Self { api, metrics })
+    }
+
+    /// The addresses of the management API.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.api.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves them until the broker stops.
+    #[cfg(feature = "management")]
+    pub(super) fn serve(
+        self,
+        shared: &Arc<Shared>,
+        amqp: &[SocketAddr],
+        connections_max: usize,
+    ) -> Vec<JoinHandle<()>> {
+        use crate::management::{Api, ListeningOn, router, run};
+        let on = |protocol| move |address: SocketAddr| ListeningOn { protocol, address };
+        let mut listening: Vec<ListeningOn> = amqp.iter().copied().map(on("amqp")).collect();
+        listening.extend(self.addresses().into_iter().map(on("http")));
+        let metrics = self.metrics.iter().filter_map(|listener| listener.local_addr().ok());
+        listening.extend(metrics.map(on("http/prometheus")));
+        let slots = Arc::new(tokio::sync::Semaphore::new(connections_max));
+        let api = Api::new(Arc::clone(shared), listening);
+        let spawn = |listener, router: &axum::Router| {
+            tokio::spawn(run(Arc::clone(shared), listener, router.clone(), Arc::clone(&slots)))
+        };
+        let of_api = router(api);
+        self.api.into_iter().map(|listener| spawn(listener, &of_api)).collect()
+    }
+
+    /// Nothing to serve: bind refused whatever was asked for.
+    #[cfg(not(feature = "management"))]
+    pub(super) fn serve(self, _: &Arc<Shared>, _: &[SocketAddr], _: usize) -> Vec<JoinHandle<()>> {
+        Vec::new()
+    }
+}
+
+#[cfg(feature = "management")]
+fn bind(addresses: &[SocketAddr], default: SocketAddr, what: &str) -> Result<Vec<TcpListener>, StartError> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        match listener::bind(*address) {
+            Ok(listener) => bound.push(listener),
+            Err(source) if *address == default => {
+                tracing::warn!(
+                    "{default} cannot be listened on ({source}): the broker starts without {what}"
+                );
+            }
+            Err(source) => return Err(StartError::Listen { address: *address, source }),
+        }
+    }
+    Ok(bound)
+}
+
+#[cfg(not(feature = "management"))]
+fn bind(addresses: &[SocketAddr], default: SocketAddr, _: &str) -> Result<Vec<TcpListener>, StartError> {
+    match addresses.iter().find(|address| **address != default) {
+        Some(address) => {
+            let source = std::io::Error::new(
+                std::io::ErrorKind::Unsupported,
+                "this broker was built without its feature `management`",
+            );
+            Err(StartError::Listen { address: *address, source })
+        }
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,4 @@
+//! The management API, by HTTP requests to an embedded broker.
+
+mod conventions;
+mod support;
