@@ -95,17 +95,9 @@ struct Sources(Vec<Source>);
 
 impl Sources {
     fn resolve(&self) -> Result<Config, ConfigError> {
-        let default = Config::default();
+        let default = self.listeners(Config::default())?;
         let frame_range = u64::from(FRAME_BYTES_FLOOR)..=u64::from(FRAME_BYTES_CEILING);
         Ok(Config {
-            listen: self.or("amqp", |v| v.amqp.as_deref(), value::addresses, default.listen)?,
-            http: self.or("http", |v| v.http.as_deref(), value::addresses_or_none, default.http)?,
-            metrics: self.or(
-                "metrics",
-                |v| v.metrics.as_deref(),
-                value::addresses_or_none,
-                default.metrics,
-            )?,
             data_dir: self.data_dir(default.data_dir)?,
             default_user: self.text("default-user", |v| &v.default_user, default.default_user)?,
             default_pass: self.text("default-pass", |v| &v.default_pass, default.default_pass)?,
@@ -167,6 +159,18 @@ impl Sources {
                 default.loopback_users,
             )?,
             log: self.or("log", |v| v.log.as_deref(), value::filter, default.log)?,
+            ..default
+        })
+    }
+
+    /// The defaults with the addresses to listen on.
+    fn listeners(&self, default: Config) -> Result<Config, ConfigError> {
+        let (amqp, http) = (value::addresses, value::addresses_or_none);
+        Ok(Config {
+            listen: self.or("amqp", |v| v.amqp.as_deref(), amqp, default.listen)?,
+            http: self.or("http", |v| v.http.as_deref(), http, default.http)?,
+            metrics: self.or("metrics", |v| v.metrics.as_deref(), http, default.metrics)?,
+            ..default
         })
     }
 

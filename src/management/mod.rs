@@ -17,6 +17,7 @@ mod listing;
 mod overview;
 mod params;
 mod payload;
+mod route;
 mod routes;
 mod serve;
 mod totals;

@@ -3,14 +3,12 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 
 use super::api::Api;
 use super::error::ApiError;
+use super::route::Route;
 use super::{overview, vhosts};
-
-/// A path with what can be done there.
-pub(super) type Route = (&'static str, MethodRouter<Api>);
 
 /// The router of the management API.
 pub(crate) fn router(api: Api) -> Router {

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
 use super::payload::Payload;
-use super::routes::Route;
+use super::route::Route;
 use super::totals;
 use super::views::rates::Clocked;
 use super::views::vhost::VhostView;

@@ -64,7 +64,23 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "broker",
         ],
     ),
-    ("management", &["time", "statistics", "telemetry", "config", "message", "topology", "auth", "broker"]),
+    (
+        "management",
+        &[
+            "time",
+            "statistics",
+            "ledger",
+            "telemetry",
+            "config",
+            "message",
+            "queue",
+            "topology",
+            "auth",
+            "policy",
+            "session",
+            "broker",
+        ],
+    ),
     (
         "server",
         &[
