@@ -225,6 +225,7 @@ impl Connection {
                 tag: consume.consumer_tag.as_str().into(),
                 peer: self.peer.to_string().into(),
             },
+            arguments: Arc::new(consume.arguments.clone()),
         };
         operations::consume(scope, &record, consumer).await?;
         Ok((record.id, acks))

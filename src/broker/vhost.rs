@@ -15,7 +15,7 @@ use super::mailbox::{Mail, Mailbox};
 use super::pending_definitions::PendingDefinitions;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
-use crate::queue::{Command, ConnectionId, Counts, QueueOptions, Reply};
+use crate::queue::{Command, ConnectionId, Counts, Details, QueueOptions, Reply};
 use crate::statistics::{
     ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
 };
@@ -52,6 +52,22 @@ impl QueueRecord {
     pub async fn counts(&self) -> Option<Counts> {
         match self.mailbox.ask(Command::Inspect).await {
             Some(Reply::Counts(counts)) => Some(counts),
+            _ => None,
+        }
+    }
+
+    /// How many messages it has: a look, which is no use of it. One that just went has none.
+    pub async fn look(&self) -> Option<Counts> {
+        match self.mailbox.ask(Command::Count).await {
+            Some(Reply::Counts(counts)) => Some(counts),
+            _ => None,
+        }
+    }
+
+    /// All that there is to know about it, as with [`look`](Self::look).
+    pub async fn details(&self) -> Option<Box<Details>> {
+        match self.mailbox.ask(Command::Describe).await {
+            Some(Reply::Described(details)) => Some(details),
             _ => None,
         }
     }

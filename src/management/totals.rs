@@ -31,7 +31,7 @@ pub(super) async fn of(api: &Api, asker: &Asker, vhosts: &[Arc<Vhost>], clocked:
     let mut lengths = Lengths::default();
     let mut objects = ObjectTotals { queues: queues.len(), ..ObjectTotals::default() };
     for some in queues.chunks(TOGETHER) {
-        for counts in join_all(some.iter().map(|record| record.counts())).await.into_iter().flatten() {
+        for counts in join_all(some.iter().map(|record| record.look())).await.into_iter().flatten() {
             lengths.add(&counts);
             objects.consumers += counts.consumers;
         }

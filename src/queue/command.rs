@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use amq_protocol::types::FieldTable;
+
 use super::attempts::Ending;
 use super::consumers::PrefetchShare;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
@@ -67,6 +69,10 @@ pub enum Command {
     },
     /// Asks for counts; counts as a use of the queue. Reply: `Counts`.
     Inspect,
+    /// Asks for counts, and is no use of the queue; as a peek it shows what the batch led to. Reply: `Counts`.
+    Count,
+    /// Asks for all that there is to know about the queue, as `Count` does. Reply: `Described`.
+    Describe,
     /// Looks at messages; changes nothing, and is no use of the queue. It shows what the batch led to, so the reply comes
     /// when the batch ends. Reply: `Peeked`.
     Peek(Peek),
@@ -101,6 +107,8 @@ impl Command {
             | Self::TakeTurn(..)
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_)
+            | Self::Count
+            | Self::Describe
             | Self::Peek(_)
             | Self::Loaded(..)
             | Self::Unreadable(_) => false,
@@ -178,6 +186,8 @@ pub struct Consume {
     pub ack_timeout: OwnTimeout,
     /// Its consumer tag and its client's address. Dead letters carry them, to help find out why a message failed.
     pub name: ConsumerName,
+    /// The arguments that it came with.
+    pub arguments: Arc<FieldTable>,
 }
 
 /// A message that comes back to memory.

@@ -14,6 +14,8 @@ pub(super) enum Request {
     Delete { if_unused: bool, if_empty: bool },
     Inspect,
     Peek(Peek),
+    Count,
+    Describe,
 }
 
 /// Requests that wait, oldest first. Each has somebody who waits for the reply and asks nothing more before.

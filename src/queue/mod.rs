@@ -26,6 +26,7 @@ pub mod dead_letter;
 mod dedup;
 mod deferred;
 mod delivery;
+mod details;
 mod edited_headers;
 mod effects;
 mod entry;
@@ -51,6 +52,7 @@ pub use command::{Command, Consume, DedupPublish, Disposition, LoadedMessage, Pu
 pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
+pub use details::{ConsumerDetails, Details, Tally};
 pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Page, Range, StoreAppend, TimedOut};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use machine::Queue;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::delivery::Delivery;
+use super::details::Details;
 use super::peek::Peeked;
 
 /// The answer to a command that has one.
@@ -44,6 +45,8 @@ pub enum Reply {
     Peeked(Vec<Peeked>),
     /// Numbers about the queue.
     Counts(Counts),
+    /// All that there is to know about the queue.
+    Described(Box<Details>),
 }
 
 /// Numbers about a queue.

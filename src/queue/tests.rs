@@ -55,6 +55,7 @@ fn consume_as(key: ConsumerKey) -> Consume {
         channel_prefetch: None,
         ack_timeout: OwnTimeout::TheQueues,
         name: ConsumerName { tag: format!("consumer {}", key.number).into(), peer: "here".into() },
+        arguments: Arc::default(),
     }
 }
 

@@ -7,13 +7,16 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use amq_protocol::types::FieldTable;
 use foldhash::HashMap;
 use slab::Slab;
 
 use super::channel_prefetch::PrefetchShare;
 use crate::queue::command::Consume;
 use crate::queue::delivery::Delivery;
+use crate::queue::details::ConsumerDetails;
 use crate::queue::ids::{ConnectionId, ConsumerKey, ConsumerName};
 use crate::queue::unacked::TimeoutId;
 
@@ -36,6 +39,7 @@ pub(in crate::queue) struct Consumer {
     share: Option<PrefetchShare>,
     pub(in crate::queue) timeout: TimeoutId,
     name: ConsumerName,
+    arguments: Arc<FieldTable>,
     unacked: u32,
     window_used: usize,
     place: Place,
@@ -55,6 +59,21 @@ impl Consumer {
 
     fn is_of(&self, connection: ConnectionId, channel: u16) -> bool {
         (self.key.connection, self.key.channel) == (connection, channel)
+    }
+
+    fn details(&self, is_active: bool) -> ConsumerDetails {
+        ConsumerDetails {
+            key: self.key,
+            name: self.name.clone(),
+            no_ack: self.no_ack,
+            exclusive: self.exclusive,
+            prefetch: self.prefetch,
+            unacked: self.unacked,
+            priority: self.priority,
+            is_active,
+            ack_timeout_ms: None,
+            arguments: Arc::clone(&self.arguments),
+        }
     }
 
     /// The id of the channel's prefetch that its deliveries count for; 0: none.
@@ -146,6 +165,7 @@ impl Consumers {
             share: consume.channel_prefetch,
             timeout,
             name: consume.name,
+            arguments: consume.arguments,
             unacked: 0,
             window_used: 0,
             place: Place::Outside,
@@ -268,6 +288,18 @@ impl Consumers {
     }
 
     /// What people know a consumer by.
+    /// All consumers in the order in which they came, with the names of their timeouts.
+    pub(in crate::queue) fn details(&self) -> Vec<(ConsumerDetails, TimeoutId)> {
+        let is_active = |slot| self.single_active.is_none() || self.active == Some(slot);
+        let all = self.order.values().filter_map(|slot| Some((*slot, self.slots.get(*slot)?)));
+        all.map(|(slot, consumer)| (consumer.details(is_active(slot)), consumer.timeout)).collect()
+    }
+
+    /// Whether one may have credit.
+    pub(in crate::queue) fn any_in_rotation(&self) -> bool {
+        self.rotation.iter().any(|slot| self.slots.get(*slot).is_some_and(Consumer::has_own_credit))
+    }
+
     pub(in crate::queue) fn name(&self, key: ConsumerKey) -> Option<&ConsumerName> {
         self.slot_of(key).and_then(|slot| self.slots.get(slot)).map(|consumer| &consumer.name)
     }

@@ -4,6 +4,7 @@ mod consuming;
 mod dead_lettering;
 mod deduplicating;
 mod delivering;
+mod describing;
 mod expiring;
 mod footprint;
 mod lifecycle;

@@ -151,6 +151,8 @@ impl Queue {
                 return self.ask(now, Request::Delete { if_unused, if_empty }, effects);
             }
             Command::Inspect => return self.ask(now, Request::Inspect, effects),
+            Command::Count => return self.deferred.add(Request::Count),
+            Command::Describe => return self.deferred.add(Request::Describe),
             Command::Peek(peek) => return self.deferred.add(Request::Peek(peek)),
             Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),

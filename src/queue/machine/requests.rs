@@ -21,14 +21,15 @@ impl Queue {
     }
 
     /// `None`: not yet. Messages that should be gone already, because they have expired or there are too many, may not be
-    /// counted, and nothing can be got before they are gone. A peek shows what is there.
+    /// counted, and nothing can be got before they are gone. Whoever only looks is shown what is there.
     fn answer(&mut self, now: Time, request: Request, effects: &mut Effects) -> Option<Reply> {
         if let Some(why) = &self.unreadable {
             let why = Arc::clone(why);
             return Some(self.answer_unreadable(why, request, effects));
         }
         let awaits_end = self.ready.may_expire_unseen() || self.overflow_waits;
-        if awaits_end && !matches!(request, Request::Peek(_)) {
+        let looks = matches!(request, Request::Peek(_) | Request::Count | Request::Describe);
+        if awaits_end && !looks {
             return None;
         }
         Some(match request {
@@ -44,7 +45,8 @@ impl Queue {
             Request::Purge if !self.spilled.is_idle() => return None,
             Request::Purge => self.purge(effects),
             Request::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects),
-            Request::Inspect => Reply::Counts(self.counts()),
+            Request::Inspect | Request::Count => Reply::Counts(self.counts()),
+            Request::Describe => Reply::Described(Box::new(self.details())),
             Request::Peek(peek) => self.peek(peek),
         })
     }

@@ -33,7 +33,8 @@ impl Queue {
             Request::Get { .. } => Reply::Unreadable(why),
             Request::Purge => self.purge_unreadable(effects),
             Request::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects),
-            Request::Inspect => Reply::Counts(self.counts()),
+            Request::Inspect | Request::Count => Reply::Counts(self.counts()),
+            Request::Describe => Reply::Described(Box::new(self.details())),
             Request::Peek(peek) => self.peek(peek),
         }
     }

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use super::ready_message::ReadyMessage;
 use crate::message::Position;
+use crate::queue::details::Tally;
 use crate::queue::entry::{Entry, cost};
 use crate::queue::merge::merge_by_key;
 use crate::queue::segment::{Segment, State};
@@ -45,6 +46,24 @@ impl Level {
 
     pub(in crate::queue) fn has_segments(&self) -> bool {
         !self.segments.is_empty()
+    }
+
+    /// Counts what is in memory, and what the store has: all messages of a segment, if it has some of them.
+    pub(in crate::queue) fn tally(&self, tally: &mut Tally) {
+        let loaded = self.segments.iter().filter_map(|segment| match &segment.state {
+            State::Here(entries) => Some(entries),
+            _ => None,
+        });
+        for entry in self.front.iter().chain(&self.back).chain(loaded.flatten()) {
+            tally.ready_in_memory += 1;
+            tally.ready_in_memory_bytes += entry.message.body_len();
+            tally.count_persistent(entry);
+        }
+        let away = self.segments.iter().filter(|segment| !matches!(segment.state, State::Here(_)));
+        for segment in away.filter(|segment| segment.stored) {
+            tally.persistent += segment.count;
+            tally.persistent_bytes += segment.body_bytes;
+        }
     }
 
     /// What it costs in memory.

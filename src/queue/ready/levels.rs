@@ -3,6 +3,7 @@
 use super::level::{Level, MayReturnBetween};
 use super::ready_message::ReadyMessage;
 use crate::message::Position;
+use crate::queue::details::Tally;
 use crate::queue::effects::{Load, Page};
 use crate::queue::entry::{ENTRY_BYTES, Entry};
 use crate::queue::segment::{RecoveredSegment, Segment};
@@ -127,6 +128,16 @@ impl Ready {
     /// Whether there may be expired messages at a head that is not in memory.
     pub(in crate::queue) fn may_expire_unseen(&self) -> bool {
         self.levels.iter().any(Level::may_expire_unseen)
+    }
+
+    /// The next message to deliver, if it is in memory.
+    pub(in crate::queue) fn first_entry(&self) -> Option<&Entry> {
+        self.levels.iter().rev().find(|level| !level.is_empty())?.head()
+    }
+
+    /// Counts what is in memory, and what the store has.
+    pub(in crate::queue) fn tally(&self, tally: &mut Tally) {
+        self.levels.iter().for_each(|level| level.tally(tally));
     }
 
     /// All messages with their levels, in the order in which they would be delivered.

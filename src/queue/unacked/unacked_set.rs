@@ -110,6 +110,11 @@ impl UnackedSet {
         TimeoutId(u16::try_from(index).unwrap_or_default())
     }
 
+    /// What a timeout's name stands for.
+    pub(in crate::queue) fn timeout(&self, id: TimeoutId) -> Option<AckTimeout> {
+        self.lists.get(usize::from(id.0)).and_then(|list| list.timeout)
+    }
+
     pub(in crate::queue) fn len(&self) -> usize {
         self.slots.len()
     }

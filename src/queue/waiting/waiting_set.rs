@@ -99,6 +99,10 @@ impl WaitingSet {
         all.filter_map(move |((due, _), (wait, entry))| (*wait == wanted).then_some((*due, entry)))
     }
 
+    pub(in crate::queue) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.of(WaitKind::Delayed).chain(self.of(WaitKind::Parked)).map(|(_, entry)| entry)
+    }
+
     pub(in crate::queue) fn len(&self) -> usize {
         self.here.len() + self.out.len()
     }

@@ -1,0 +1,76 @@
+//! What there is to know about a queue at a moment, for operators.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use super::ids::{ConsumerKey, ConsumerName};
+use super::reply::Counts;
+use crate::time::Time;
+
+/// A queue as it is.
+#[derive(Clone, Debug)]
+pub struct Details {
+    /// How many messages there are in which state.
+    pub counts: Counts,
+    /// Messages and bytes by where they are.
+    pub tally: Tally,
+    /// What it takes of memory beside its messages, in bytes: an estimate.
+    pub overhead_bytes: usize,
+    /// The property `timestamp` of the next message to be delivered, if it is in memory and has one; in seconds since the Unix
+    /// epoch.
+    pub head_timestamp_s: Option<u64>,
+    /// Since when the oldest unacked message is with its consumer.
+    pub oldest_unacked: Option<Time>,
+    /// Its consumers, in the order in which they came.
+    pub consumers: Vec<ConsumerDetails>,
+    /// Whether some consumer could be given a message now.
+    pub has_credit: bool,
+    /// Why its messages cannot be read, if so.
+    pub unreadable: Option<Arc<str>>,
+}
+
+/// Messages and bytes by where they are. Bytes are those of bodies; the bodies of unacked and waiting messages that are not in memory are
+/// not counted in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Ready messages in memory.
+    pub ready_in_memory: usize,
+    /// Bytes of those.
+    pub ready_in_memory_bytes: usize,
+    /// Unacked messages in memory.
+    pub unacked_in_memory: usize,
+    /// Bytes of unacked messages in memory.
+    pub unacked_bytes: usize,
+    /// Bytes of messages that wait, delayed or parked.
+    pub waiting_bytes: usize,
+    /// Messages that the store has, or will have when they are out of memory.
+    pub persistent: usize,
+    /// Bytes of those.
+    pub persistent_bytes: usize,
+}
+
+/// A consumer of a queue.
+#[derive(Clone, Debug)]
+pub struct ConsumerDetails {
+    /// Who it is.
+    pub key: ConsumerKey,
+    /// Its tag and its client's address.
+    pub name: ConsumerName,
+    /// Deliveries count as acked at once.
+    pub no_ack: bool,
+    /// No other consumer may be on the queue.
+    pub exclusive: bool,
+    /// Unacked messages that it may have at a time; 0: no limit.
+    pub prefetch: u32,
+    /// Those that it has.
+    pub unacked: u32,
+    /// Its priority.
+    pub priority: i32,
+    /// It is given messages: of a queue with a single active consumer only one is.
+    pub is_active: bool,
+    /// It may keep a message for so long; `None`: for ever.
+    pub ack_timeout_ms: Option<u64>,
+    /// The arguments that it came with.
+    pub arguments: Arc<FieldTable>,
+}

@@ -1,0 +1,59 @@
+//! What there is to know about the queue. Nothing here changes it, and nothing is loaded.
+
+use super::queue::Queue;
+use crate::protocol::content::Properties;
+use crate::queue::details::{ConsumerDetails, Details, Tally};
+use crate::queue::entry::Entry;
+
+impl Queue {
+    pub(super) fn details(&self) -> Details {
+        Details {
+            counts: self.counts(),
+            tally: self.tally(),
+            overhead_bytes: self.footprint(),
+            head_timestamp_s: self.ready.first_entry().and_then(timestamp_s),
+            oldest_unacked: self.unacked.by_age().next().map(|(since, _)| since),
+            consumers: self.consumer_details(),
+            has_credit: self.consumers.any_in_rotation(),
+            unreadable: self.unreadable.clone(),
+        }
+    }
+
+    /// It looks at each message that is in memory, and at each that is unacked.
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.ready.tally(&mut tally);
+        for unacked in self.unacked.iter() {
+            let entry = &unacked.entry;
+            tally.unacked_in_memory += usize::from(entry.is_in_memory());
+            tally.unacked_bytes += entry.message.body_len();
+            tally.count_persistent(entry);
+        }
+        for entry in self.waiting.entries() {
+            tally.waiting_bytes += entry.message.body_len();
+            tally.count_persistent(entry);
+        }
+        tally
+    }
+
+    fn consumer_details(&self) -> Vec<ConsumerDetails> {
+        let mut all = self.consumers.details();
+        for (consumer, timeout) in &mut all {
+            consumer.ack_timeout_ms = self.unacked.timeout(*timeout).map(|timeout| u64::from(timeout.ms));
+        }
+        all.into_iter().map(|(consumer, _)| consumer).collect()
+    }
+}
+
+impl Tally {
+    pub(in crate::queue) fn count_persistent(&mut self, entry: &Entry) {
+        if entry.stored {
+            self.persistent += 1;
+            self.persistent_bytes += entry.message.body_len();
+        }
+    }
+}
+
+fn timestamp_s(entry: &Entry) -> Option<u64> {
+    Properties::parse(entry.message.properties()).ok()?.timestamp()
+}
