@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::alarms::{Limits, Meter, Readings};
+use super::alarms::{Limits, Machine, Meter, Readings};
 use super::connections::EndReason;
 use super::give_back::{GiveBack, Trimmer};
 use super::shared::{Shared, stopped};
@@ -19,9 +19,6 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// # Panics
 /// Outside of a tokio runtime.
 pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter, give_back: Option<GiveBack>) {
-    if limits == Limits::default() && give_back.is_none() {
-        return;
-    }
     let mut trimmer = Trimmer::new(give_back);
     let mut reserve = shared.config.data_dir.as_deref().map(Reserve::of);
     let mut definitions = Share::new(Arc::clone(&shared.ledger), Kind::Definitions);
@@ -30,6 +27,7 @@ pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter, give_b
         definitions.set(definition_bytes(&shared));
         let mut readings = meter();
         readings.known_bytes += shared.ledger.total() as u64;
+        shared.set_machine(Machine { readings, limits });
         shared.ledger.set_short(limits.is_nearly_reached(readings));
         shared.disk_is_nearly_full.store(limits.disk_is_nearly_full(readings), Ordering::Relaxed);
         check_alarms(&shared, limits, readings);

@@ -55,7 +55,7 @@ impl Alarms {
 }
 
 /// What the machine says now, in bytes; `None` where it does not say.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
     /// Resident memory of this process.
     pub memory_used: Option<u64>,
@@ -65,14 +65,25 @@ pub struct Readings {
     pub disk_free: Option<u64>,
 }
 
+/// What the machine says, and where alarms begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// What it says.
+    pub readings: Readings,
+    /// Where alarms begin.
+    pub limits: Limits,
+}
+
 /// How the machine is asked.
 pub type Meter = Box<dyn FnMut() -> Readings + Send>;
 
 /// Where alarms begin, in bytes; `None` never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    memory: Option<u64>,
-    disk_free: Option<u64>,
+    /// Of resident memory, above which publishers are blocked.
+    pub memory: Option<u64>,
+    /// Free on the disk, below which publishers are blocked.
+    pub disk_free: Option<u64>,
 }
 
 impl Limits {

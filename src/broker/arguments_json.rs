@@ -1,9 +1,10 @@
 //! Tables of AMQP values as JSON, as RabbitMQ's definitions and HTTP API write them; and in a second form that keeps
 //! what JSON cannot say: the widths of integers, timestamps, bytes that are no text.
 
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 use serde_json::{Map, Number, Value};
 
+use crate::protocol::table::TABLE_DEPTH_MAX;
 use crate::protocol::value::as_integer;
 
 /// A table as a JSON object.
@@ -34,6 +35,66 @@ fn plain_value(value: &AMQPValue) -> Value {
 /// JSON has no infinities.
 fn number(value: f64) -> Value {
     Number::from_f64(value).map_or(Value::Null, Value::Number)
+}
+
+/// Why JSON cannot become a table of AMQP values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Keys are short strings.
+    #[error("a key is longer than 255 bytes")]
+    LongKey,
+    /// Integers have 64 bits.
+    #[error("{0} is too large")]
+    LargeNumber(String),
+    /// Nested deeper than AMQP's tables may be.
+    #[error("nested deeper than {TABLE_DEPTH_MAX}")]
+    TooDeep,
+}
+
+/// A JSON object as RabbitMQ reads it into a table: whole numbers are of 64 bits.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_plain(fields: &Map<String, Value>) -> Result<FieldTable, ReadError> {
+    read_table(fields, TABLE_DEPTH_MAX)
+}
+
+/// The same of one value.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_value(value: &Value) -> Result<AMQPValue, ReadError> {
+    // The table that it is for is a level by itself.
+    read_nested(value, TABLE_DEPTH_MAX - 1)
+}
+
+fn read_table(fields: &Map<String, Value>, depth_left: usize) -> Result<FieldTable, ReadError> {
+    let depth_left = depth_left.checked_sub(1).ok_or(ReadError::TooDeep)?;
+    let mut table = FieldTable::default();
+    for (key, value) in fields {
+        let key = ShortString::try_new(key.as_str()).map_err(|_| ReadError::LongKey)?;
+        table.insert(key, read_nested(value, depth_left)?);
+    }
+    Ok(table)
+}
+
+fn read_nested(value: &Value, depth_left: usize) -> Result<AMQPValue, ReadError> {
+    Ok(match value {
+        Value::Null => AMQPValue::Void,
+        Value::Bool(flag) => AMQPValue::Boolean(*flag),
+        Value::String(text) => AMQPValue::LongString(LongString::from(text.as_str())),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => AMQPValue::LongLongInt(whole),
+            None if number.is_f64() => AMQPValue::Double(number.as_f64().unwrap_or_default()),
+            None => return Err(ReadError::LargeNumber(number.to_string())),
+        },
+        Value::Array(items) => {
+            let depth_left = depth_left.checked_sub(1).ok_or(ReadError::TooDeep)?;
+            let items: Result<Vec<_>, _> = items.iter().map(|item| read_nested(item, depth_left)).collect();
+            AMQPValue::FieldArray(FieldArray::from(items?))
+        }
+        Value::Object(fields) => AMQPValue::FieldTable(read_table(fields, depth_left)?),
+    })
 }
 
 /// The table in the second form, if a reader of the first would not make the same of it.
@@ -133,6 +194,33 @@ mod tests {
         ]);
         assert_eq!(exact(&table), None);
         assert_eq!(plain(&table).to_string(), r#"{"k0":5,"k1":"text","k2":false,"k3":0.5,"k4":[1,null]}"#);
+    }
+
+    #[test]
+    fn json_is_read_as_deep_as_tables_may_be() {
+        let nested = |depth: usize| {
+            let text = format!("{}1{}", "{\"k\":".repeat(depth), "}".repeat(depth));
+            let Ok(Value::Object(fields)) = serde_json::from_str(&text) else { panic!("{text}") };
+            fields
+        };
+        assert!(read_plain(&nested(TABLE_DEPTH_MAX)).is_ok());
+        assert_eq!(read_plain(&nested(TABLE_DEPTH_MAX + 1)), Err(ReadError::TooDeep));
+        let inner = Value::Object(nested(TABLE_DEPTH_MAX));
+        assert_eq!(read_value(&inner), Err(ReadError::TooDeep));
+    }
+
+    #[test]
+    fn what_is_no_value_of_a_table_is_refused() {
+        let read = |value: Value| read_value(&value);
+        assert_eq!(
+            read(9_223_372_036_854_775_808_u64.into()).unwrap_err().to_string(),
+            "9223372036854775808 is too large"
+        );
+        assert_eq!(read(serde_json::json!({ "k".repeat(256): 1 })), Err(ReadError::LongKey));
+        assert_eq!(
+            read(serde_json::json!([5, null])).ok(),
+            Some(AMQPValue::FieldArray(FieldArray::from(vec![AMQPValue::LongLongInt(5), AMQPValue::Void])))
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use dashmap::DashMap;
 use tokio::sync::{Notify, watch};
 
-use super::alarms::{Alarms, Limits};
+use super::alarms::{Alarms, Limits, Machine};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::vhost::Vhost;
@@ -54,6 +54,7 @@ pub struct Shared {
     pub alarms: watch::Sender<Alarms>,
     /// Whether there is so little disk left that queues move no messages by themselves.
     pub disk_is_nearly_full: AtomicBool,
+    machine: Mutex<Machine>,
     /// Set when the broker stops.
     pub stopping: watch::Sender<bool>,
     /// Held by whoever makes or deletes vhosts or changes users: an import, which does both, sees them as they stay.
@@ -92,6 +93,7 @@ impl Shared {
             totals: BrokerStatistics::new(clock.now()),
             alarms: watch::Sender::default(),
             disk_is_nearly_full: AtomicBool::new(false),
+            machine: Mutex::default(),
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
             users,
@@ -123,6 +125,16 @@ impl Shared {
     /// Where the positions of a new queue begin.
     pub const fn first_position(&self) -> Position {
         self.first_position
+    }
+
+    /// What the machine said when it was looked at last, a moment ago, and where alarms begin.
+    pub fn machine(&self) -> Machine {
+        *self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For whoever looks at the machine.
+    pub(super) fn set_machine(&self, machine: Machine) {
+        *self.machine.lock().unwrap_or_else(PoisonError::into_inner) = machine;
     }
 
     /// Looks at the users.

@@ -24,6 +24,13 @@ pub(super) fn json_body(body: Body) -> Response {
     ([(header::CONTENT_TYPE, JSON)], body).into_response()
 }
 
+/// 503 with a value: a check that failed.
+pub(super) fn failed(value: &impl Serialize) -> Response {
+    let mut response = json(value);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
+}
+
 /// 201 for what was made, 204 for what was there: RabbitMQ's answer to a PUT.
 pub(super) fn put(is_new: bool) -> Response {
     if is_new { StatusCode::CREATED } else { StatusCode::NO_CONTENT }.into_response()

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use sysinfo::System;
 use tokio::sync::Semaphore;
 
+use super::error::ApiError;
+use super::params::Params;
+use super::views::rates::Clocked;
 use crate::broker::shared::Shared;
 
 /// Bytes of request bodies that may be in memory at a time, of all requests together; in KiB.
@@ -51,6 +54,15 @@ impl Api {
     /// The node's name: `rabbit@` and the host's.
     pub(super) fn node(&self) -> &str {
         &self.0.node
+    }
+
+    /// Counters as this request wants to look at them.
+    ///
+    /// # Errors
+    /// 400: too many samples.
+    pub(super) fn clocked(&self, params: &Params) -> Result<Clocked, ApiError> {
+        let clock = self.0.shared.clock;
+        Clocked::of(params, clock.now(), clock.timestamp())
     }
 
     /// Where the broker listens, and what for.

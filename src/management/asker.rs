@@ -20,7 +20,7 @@ use crate::auth::{ADMINISTRATOR, Credentials, LoginRefusal, MANAGEMENT, MONITORI
 use crate::broker::login::log_in;
 use crate::broker::operations::{self, Caller, Scope};
 use crate::broker::overview::ConnectionOverview;
-use crate::broker::vhost::Vhost;
+use crate::broker::vhost::{QueueRecord, Vhost};
 
 /// A user who has logged in for this request, and has one of the tags that let in.
 #[derive(Clone, Debug)]
@@ -98,6 +98,35 @@ impl Asker {
             connections.retain(|connection| connection.handshake().user == self.name);
         }
         connections
+    }
+
+    /// The connection of this name, if it is for this user to see.
+    ///
+    /// # Errors
+    /// 404, or 401.
+    pub(super) fn connection(&self, api: &Api, name: &str) -> Result<Arc<ConnectionOverview>, ApiError> {
+        let all = operations::connections(api.shared());
+        let found =
+            all.into_iter().find(|connection| connection.name() == name).ok_or_else(ApiError::not_found)?;
+        if self.sees_all() || found.handshake().user == self.name {
+            return Ok(found);
+        }
+        Err(ApiError::not_authorised("User not authorised to access object"))
+    }
+
+    /// The queue of this name with its vhost, for looking at it.
+    ///
+    /// # Errors
+    /// 404, or 401.
+    pub(super) fn queue(
+        &self,
+        api: &Api,
+        vhost: &str,
+        name: &str,
+    ) -> Result<(Arc<Vhost>, Arc<QueueRecord>), ApiError> {
+        let vhost = self.see(api, vhost)?;
+        let record = vhost.queue_named(name).ok_or_else(ApiError::not_found)?;
+        Ok((vhost, record))
     }
 
     /// The surroundings of an operation that this user asks for.

@@ -14,7 +14,7 @@ use super::totals::{self, Totals};
 use super::views::overview::{
     Context, Empty, ExchangeType, Listener, Overview, Retention, churn, message_stats,
 };
-use super::views::rates::{Clocked, Kind};
+use super::views::rates::Kind;
 use crate::broker::vhost::VhostStatistics;
 
 /// `GET /api/overview`: of what the user may see.
@@ -24,7 +24,7 @@ pub(super) async fn overview(
     params: Params,
 ) -> Result<Response, ApiError> {
     let shared = api.shared();
-    let clocked = Clocked::of(&params, shared.clock.now(), shared.clock.timestamp())?;
+    let clocked = api.clocked(&params)?;
     let vhosts = asker.vhosts(&api);
     let Totals { objects, lengths } = totals::of(&api, &asker, &vhosts, &clocked).await;
     let of_vhosts: Vec<_> = vhosts.iter().map(|vhost| &vhost.statistics).collect();

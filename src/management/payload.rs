@@ -1,17 +1,22 @@
 //! What a request says in its body: a JSON object, read as leniently as RabbitMQ reads it. Clients send numbers and booleans as
 //! strings, unknown keys are ignored, and no body is an empty object.
 
+use amq_protocol::types::FieldTable;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Value};
 
 use super::api::Api;
 use super::error::ApiError;
+use crate::broker::arguments_json::read_plain;
 
 /// Largest body, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 20_000_000;
 /// How long a client may take to send its body.
 const BODY_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Terms that are as long are written in several lines.
+const TERM_COLUMNS: usize = 80;
 
 /// A body's bytes.
 #[derive(Clone, Debug)]
@@ -94,7 +99,10 @@ impl Payload {
         if missing.is_empty() {
             Ok(())
         } else {
-            Err(ApiError::bad_request(format!("[{}]", missing.join(","))))
+            let line = format!("[{}]", missing.join(","));
+            // Erlang's printer breaks long terms.
+            let text = if line.len() < TERM_COLUMNS { line } else { format!("[{}]", missing.join(",\n ")) };
+            Err(ApiError::bad_request(text))
         }
     }
 
@@ -152,6 +160,34 @@ impl Payload {
             Some(value) => Err(ApiError::wrong_kind("not_a_json_object", value.clone())),
         }
     }
+
+    /// A table of AMQP values; absent: an empty one.
+    ///
+    /// # Errors
+    /// 400: it is no object, or has a value that no table may have; RabbitMQ takes no `null` from JSON.
+    pub(super) fn table(&self, key: &str) -> Result<FieldTable, ApiError> {
+        table(&self.object(key)?)
+    }
+}
+
+/// A JSON object as a table of AMQP values.
+///
+/// # Errors
+/// 400: there is a `null` in it, a number that is too large, a key that is too long, or it is nested too deeply.
+pub(super) fn table(fields: &Map<String, Value>) -> Result<FieldTable, ApiError> {
+    if fields.values().any(has_null) {
+        return Err(ApiError::bad_request("null_not_allowed"));
+    }
+    read_plain(fields).map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(fields) => fields.values().any(has_null),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +209,14 @@ mod tests {
     }
 
     #[test]
+    fn a_table_has_no_null() {
+        let payload = Payload::parse(br#"{"a":{"k":[1,{"x":null}]},"b":{"k":[1,{"x":2}]},"c":5}"#).unwrap();
+        assert_eq!(payload.table("a"), Err(ApiError::bad_request("null_not_allowed")));
+        assert_eq!(payload.table("b").unwrap().inner().len(), 1);
+        assert!(payload.table("none").unwrap().inner().is_empty() && payload.table("c").is_err());
+    }
+
+    #[test]
     fn values_may_be_written_as_strings() {
         let payload =
             Payload::parse(br#"{"t":"true","f":false,"n":"12","m":-3,"s":7,"o":[],"z":null}"#).unwrap();
@@ -187,5 +231,8 @@ mod tests {
         assert_eq!(payload.flag("n", false), Err(ApiError::wrong_kind("not_boolean", json!("12"))));
         let missing = payload.require(&["t", "a", "b"]);
         assert_eq!(missing, Err(ApiError::bad_request("[{key_missing,a},{key_missing,b}]")));
+        let missing = payload.require(&["routing_key", "payload", "payload_encoding"]);
+        let text = "[{key_missing,routing_key},\n {key_missing,payload},\n {key_missing,payload_encoding}]";
+        assert_eq!(missing, Err(ApiError::bad_request(text)));
     }
 }

@@ -8,11 +8,20 @@ use axum::routing::get;
 use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
-use super::{overview, vhosts};
+use super::{channels, connections, consumers, health, nodes, overview, queues, vhosts};
 
 /// The router of the management API.
 pub(crate) fn router(api: Api) -> Router {
-    let routes = [about(), vhosts::routes()];
+    let routes = [
+        about(),
+        channels::routes(),
+        connections::routes(),
+        consumers::routes(),
+        health::routes(),
+        nodes::routes(),
+        queues::routes(),
+        vhosts::routes(),
+    ];
     let mut router = Router::new();
     for (path, methods) in routes.into_iter().flatten() {
         router = router.route(path, methods);

@@ -27,8 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn list(State(api): State<Api>, asker: Manager, params: Params) -> Result<Response, ApiError> {
-    let shared = api.shared();
-    let clocked = Clocked::of(&params, shared.clock.now(), shared.clock.timestamp())?;
+    let clocked = api.clocked(&params)?;
     let vhosts = asker.vhosts(&api);
     let view = move |vhost: Arc<Vhost>| {
         let (api, asker) = (api.clone(), asker.0.clone());
@@ -43,8 +42,7 @@ async fn show(
     At(name): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let shared = api.shared();
-    let clocked = Clocked::of(&params, shared.clock.now(), shared.clock.timestamp())?;
+    let clocked = api.clocked(&params)?;
     let vhost = asker.see(&api, &name)?;
     let view = view(&api, &asker, &vhost, &clocked).await;
     Ok(answer::json(&Columns::of(&params).of_value(view)))

@@ -377,6 +377,23 @@ impl Policies {
         Some(arguments)
     }
 
+    /// What the policies that apply to a queue say together, under the keys of policies; empty if none applies.
+    #[must_use]
+    pub fn effective_definition(&self, name: &str, declared: &FieldTable) -> FieldTable {
+        let [user, operator] =
+            [PolicyKind::User, PolicyKind::Operator].map(|kind| self.for_queue(kind, name, declared));
+        let mut effective = user.map(|policy| policy.definition.clone()).unwrap_or_default();
+        for (key, value) in operator.into_iter().flat_map(|policy| policy.definition.inner()) {
+            let argument = format!("x-{}", key.as_str());
+            let merge = POLICY_ARGUMENTS.iter().find(|(name, _)| *name == argument).map(|(_, merge)| *merge);
+            let current = effective.inner().get(key);
+            if merge.is_none_or(|merge| gives_way(current, value, merge)) {
+                effective.insert(key.clone(), value.clone());
+            }
+        }
+        effective
+    }
+
     /// The alternate exchange that an exchange has by policy.
     #[must_use]
     pub fn alternate_exchange(&self, name: &str) -> Option<String> {

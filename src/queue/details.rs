@@ -26,6 +26,8 @@ pub struct Details {
     pub consumers: Vec<ConsumerDetails>,
     /// Whether some consumer could be given a message now.
     pub has_credit: bool,
+    /// How often a message may come back before it is dead, arguments and policies together.
+    pub delivery_limit: Option<u32>,
     /// Why its messages cannot be read, if so.
     pub unreadable: Option<Arc<str>>,
 }

@@ -61,6 +61,12 @@ impl<C: Counters<N>, const N: usize> Recorder<C, N> {
         C::from_array(self.counts.each_ref().map(|count| count.load(Ordering::Relaxed)))
     }
 
+    /// When something was counted last; when they were made, if nothing was.
+    #[must_use]
+    pub fn last_change(&self) -> Time {
+        Time::from_micros(self.changed.load(Ordering::Relaxed))
+    }
+
     /// What had been counted this long ago, for a rate: windows of 1 to 60 s.
     #[must_use]
     pub fn read_before(&self, now: Time, window: Duration) -> C {

@@ -1,9 +1,9 @@
 //! Reading the fields of one JSON object, with errors that name the object and the field.
 
-use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
+use amq_protocol::types::{FieldTable, ShortString};
 use serde_json::{Map, Value};
 
-use crate::broker::arguments_json::{EXACT_ARGUMENTS, read_exact};
+use crate::broker::arguments_json::{EXACT_ARGUMENTS, read_exact, read_value};
 use crate::broker::error::ImportError;
 
 /// Names travel as AMQP short strings.
@@ -126,7 +126,7 @@ impl<'a> Object<'a> {
         let mut insert = |key: &str, value: &Value| {
             let key = ShortString::try_new(key)
                 .map_err(|_| self.error(field, format!("a key is longer than {NAME_BYTES_MAX} bytes")))?;
-            let value = amqp_value(value).map_err(|why| self.error(field, format!("{key}: {why}")))?;
+            let value = read_value(value).map_err(|why| self.error(field, format!("{key}: {why}")))?;
             table.insert(key, value);
             Ok(())
         };
@@ -147,33 +147,6 @@ impl<'a> Object<'a> {
         }
         Ok(table)
     }
-}
-
-/// A JSON value as RabbitMQ reads it into a table. The recursion is as deep as serde_json lets a document be: 128.
-fn amqp_value(value: &Value) -> Result<AMQPValue, String> {
-    Ok(match value {
-        Value::Null => AMQPValue::Void,
-        Value::Bool(flag) => AMQPValue::Boolean(*flag),
-        Value::String(text) => AMQPValue::LongString(LongString::from(text.as_str())),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => AMQPValue::LongLongInt(whole),
-            None if number.is_f64() => AMQPValue::Double(number.as_f64().unwrap_or_default()),
-            None => return Err(format!("{number} is too large")),
-        },
-        Value::Array(items) => {
-            let items: Result<Vec<AMQPValue>, String> = items.iter().map(amqp_value).collect();
-            AMQPValue::FieldArray(FieldArray::from(items?))
-        }
-        Value::Object(fields) => {
-            let mut table = FieldTable::default();
-            for (key, value) in fields {
-                let key = ShortString::try_new(key.as_str())
-                    .map_err(|_| format!("a key is longer than {NAME_BYTES_MAX} bytes"))?;
-                table.insert(key, amqp_value(value)?);
-            }
-            AMQPValue::FieldTable(table)
-        }
-    })
 }
 
 /// A value in an error: short ones as they are, but never what may be long.

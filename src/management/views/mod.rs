@@ -2,7 +2,13 @@
 //! empty map is `{}`, a number is never absent or `null`.
 
 pub(super) mod arguments;
+pub(super) mod channel;
+pub(super) mod connection;
+pub(super) mod consumer;
+pub(super) mod moment;
+pub(super) mod node;
 pub(super) mod overview;
+pub(super) mod queue;
 pub(super) mod queue_lengths;
 pub(super) mod rates;
 pub(super) mod vhost;

@@ -15,6 +15,7 @@ impl Queue {
             oldest_unacked: self.unacked.by_age().next().map(|(since, _)| since),
             consumers: self.consumer_details(),
             has_credit: self.consumers.any_in_rotation(),
+            delivery_limit: self.options.failure.delivery_limit,
             unreadable: self.unreadable.clone(),
         }
     }

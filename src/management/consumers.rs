@@ -1,0 +1,82 @@
+//! Consumers.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use futures_util::future::join_all;
+
+use super::api::Api;
+use super::asker::{Asker, Manager};
+use super::error::ApiError;
+use super::listing::Listing;
+use super::params::{At, Params};
+use super::route::Route;
+use super::views::consumer::{ConsumerView, QueueName};
+use crate::broker::operations;
+use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::queue::ConsumerDetails;
+
+/// Queues that are asked at the same time.
+const TOGETHER: usize = 256;
+
+/// `/api/consumers`.
+pub(super) fn routes() -> Vec<Route> {
+    vec![("/api/consumers", get(list_all)), ("/api/consumers/{vhost}", get(list))]
+}
+
+/// A consumer in a list.
+#[derive(Clone)]
+struct Key {
+    vhost: Arc<Vhost>,
+    record: Arc<QueueRecord>,
+    consumer: ConsumerDetails,
+}
+
+async fn list_all(State(api): State<Api>, asker: Manager, params: Params) -> Result<Response, ApiError> {
+    let vhosts = asker.vhosts(&api);
+    list_of(api, &asker, vhosts, &params).await
+}
+
+async fn list(
+    State(api): State<Api>,
+    asker: Manager,
+    At(vhost): At<String>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let vhost = asker.see(&api, &vhost)?;
+    list_of(api, &asker, vec![vhost], &params).await
+}
+
+async fn list_of(
+    api: Api,
+    asker: &Asker,
+    vhosts: Vec<Arc<Vhost>>,
+    params: &Params,
+) -> Result<Response, ApiError> {
+    let listing = Listing::of(params)?;
+    let mut keys = Vec::new();
+    for vhost in vhosts {
+        let queues = operations::queues(asker.scope(&api, &vhost));
+        for some in queues.chunks(TOGETHER) {
+            let details = join_all(some.iter().map(|record| record.details())).await;
+            for (record, details) in some.iter().zip(details) {
+                let consumers = details.map(|details| details.consumers).unwrap_or_default().into_iter();
+                keys.extend(consumers.map(|consumer| Key {
+                    vhost: Arc::clone(&vhost),
+                    record: Arc::clone(record),
+                    consumer,
+                }));
+            }
+        }
+    }
+    let view = move |key: Key| {
+        let connection = api.shared().connection(key.consumer.key.connection);
+        let connection = connection.and_then(|handle| handle.overview);
+        let queue = QueueName::of(&key.vhost, &key.record);
+        let view = ConsumerView::of(&key.consumer, queue, connection.as_deref(), api.node());
+        std::future::ready(serde_json::to_value(view).ok())
+    };
+    listing.answer(keys, |key| &key.consumer.name.tag, view).await
+}

@@ -1,0 +1,266 @@
+//! A queue.
+
+use amq_protocol::types::FieldTable;
+use serde::Serialize;
+
+use super::arguments::Table;
+use super::consumer::{ConsumerView, QueueName};
+use super::overview::Empty;
+use super::queue_lengths::{Lengths, rated};
+use super::rates::{Clocked, Kind, RatedMap};
+use crate::broker::overview::ConnectionOverview;
+use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::management::views::moment;
+use crate::policy::PolicyKind;
+use crate::queue::{Details, Tally};
+use crate::statistics::QueueCounters;
+use crate::time::Timestamp;
+
+/// What holds as long as the queue is there: all of it with `disable_stats=true`.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct QueueBasics<'a> {
+    pub name: &'a str,
+    pub vhost: &'a str,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub durable: bool,
+    pub auto_delete: bool,
+    pub exclusive: bool,
+    pub arguments: Table<'a>,
+    pub node: &'a str,
+    pub state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator_policy: Option<String>,
+    pub effective_policy_definition: Effective,
+    #[serde(flatten)]
+    pub members: Option<Members<'a>>,
+}
+
+/// What policies say together.
+#[derive(Debug)]
+pub(in crate::management) struct Effective(FieldTable);
+
+impl Serialize for Effective {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Table(&self.0).serialize(serializer)
+    }
+}
+
+/// Of a quorum queue: this node is the only one that it could have.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct Members<'a> {
+    leader: &'a str,
+    members: [&'a str; 1],
+    online: [&'a str; 1],
+}
+
+/// Of one with a `leader`, `members`.
+pub(in crate::management) fn kind_of(arguments: &FieldTable) -> &'static str {
+    let kind = arguments.inner().get("x-queue-type").and_then(|kind| kind.as_long_string());
+    if kind.is_some_and(|kind| kind.as_bytes() == b"quorum") { "quorum" } else { "classic" }
+}
+
+impl<'a> QueueBasics<'a> {
+    /// Of a queue of this vhost.
+    pub(in crate::management) fn of(vhost: &'a Vhost, record: &'a QueueRecord, node: &'a str) -> Self {
+        let policies = vhost.policies();
+        let policy = |kind| {
+            policies.for_queue(kind, &record.name, &record.arguments).map(|policy| policy.name.clone())
+        };
+        let kind = kind_of(&record.arguments);
+        Self {
+            name: &record.name,
+            vhost: &vhost.name,
+            kind,
+            durable: record.durable,
+            auto_delete: record.auto_delete,
+            exclusive: record.owner.is_some(),
+            arguments: Table(&record.arguments),
+            node,
+            state: "running",
+            policy: policy(PolicyKind::User),
+            operator_policy: policy(PolicyKind::Operator),
+            effective_policy_definition: Effective(
+                policies.effective_definition(&record.name, &record.arguments),
+            ),
+            members: (kind == "quorum").then_some(Members { leader: node, members: [node], online: [node] }),
+        }
+    }
+}
+
+/// `/api/queues`: an item of the list.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct QueueView<'a> {
+    #[serde(flatten)]
+    pub basics: QueueBasics<'a>,
+    #[serde(flatten)]
+    pub lengths: RatedMap,
+    pub message_stats: RatedMap,
+    pub consumers: usize,
+    pub consumer_capacity: f64,
+    pub consumer_utilisation: f64,
+    pub exclusive_consumer_tag: Option<String>,
+    pub single_active_consumer_tag: Option<String>,
+    /// In seconds since the Unix epoch.
+    pub head_message_timestamp: Option<u64>,
+    pub idle_since: String,
+    pub memory: usize,
+    pub message_bytes: usize,
+    pub message_bytes_ready: usize,
+    pub message_bytes_unacknowledged: usize,
+    pub message_bytes_persistent: usize,
+    pub message_bytes_ram: usize,
+    pub message_bytes_paged_out: usize,
+    pub messages_persistent: usize,
+    pub messages_ram: usize,
+    pub messages_paged_out: usize,
+    pub messages_ready_ram: usize,
+    pub messages_unacknowledged_ram: usize,
+    pub garbage_collection: Empty,
+    pub reductions: u64,
+    pub reductions_details: NoRate,
+    pub storage_version: u8,
+    /// Messages that wait for their next attempt, and those that are set aside. Ours.
+    pub messages_delayed: usize,
+    pub messages_parked: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_limit: Option<DeliveryLimit>,
+}
+
+/// After so many returns a message is dead.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub(in crate::management) enum DeliveryLimit {
+    /// After so many.
+    Number(u32),
+    /// Never: `unlimited`.
+    Never(&'static str),
+}
+
+/// The rate of what does not happen here.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(in crate::management) struct NoRate {
+    rate: f64,
+}
+
+impl NoRate {
+    /// It does not happen.
+    pub(in crate::management) const ZERO: Self = Self { rate: 0.0 };
+}
+
+impl<'a> QueueView<'a> {
+    /// Of a queue, whose details are these.
+    pub(in crate::management) fn of(
+        basics: QueueBasics<'a>,
+        record: &QueueRecord,
+        details: &Details,
+        clocked: &Clocked,
+        epoch: Timestamp,
+    ) -> Self {
+        let counts = &details.counts;
+        let Tally { ready_in_memory_bytes, unacked_bytes, waiting_bytes, .. } = details.tally;
+        let lengths = Lengths::of(counts);
+        let bytes_ready = counts.ready_bytes + waiting_bytes;
+        let bytes_in_memory = ready_in_memory_bytes + unacked_bytes + waiting_bytes;
+        let in_memory = details.tally.ready_in_memory + details.tally.unacked_in_memory;
+        let all = lengths.ready + lengths.unacked;
+        let tag = |wanted: fn(&crate::queue::ConsumerDetails) -> bool| {
+            details
+                .consumers
+                .iter()
+                .find(|consumer| wanted(consumer))
+                .map(|consumer| consumer.name.tag.to_string())
+        };
+        let has_single_active = record.arguments.inner().contains_key("x-single-active-consumer");
+        // The fraction of this moment, not of a time that was not watched.
+        let capacity = f64::from(u8::from(details.has_credit && !details.consumers.is_empty()));
+        let is_quorum = basics.kind == "quorum";
+        Self {
+            lengths: rated(lengths, &clocked.look(Kind::Lengths, &record.statistics)),
+            message_stats: message_stats(record, clocked),
+            consumers: counts.consumers,
+            consumer_capacity: capacity,
+            consumer_utilisation: capacity,
+            exclusive_consumer_tag: tag(|consumer| consumer.exclusive),
+            single_active_consumer_tag: has_single_active
+                .then(|| tag(|consumer| consumer.is_active))
+                .flatten(),
+            head_message_timestamp: details.head_timestamp_s,
+            idle_since: moment::text(epoch.at(record.statistics.last_change())),
+            memory: details.overhead_bytes + bytes_in_memory,
+            message_bytes: bytes_ready + unacked_bytes,
+            message_bytes_ready: bytes_ready,
+            message_bytes_unacknowledged: unacked_bytes,
+            message_bytes_persistent: details.tally.persistent_bytes,
+            message_bytes_ram: bytes_in_memory,
+            message_bytes_paged_out: counts.ready_bytes.saturating_sub(ready_in_memory_bytes),
+            messages_persistent: details.tally.persistent,
+            messages_ram: in_memory,
+            messages_paged_out: all.saturating_sub(in_memory),
+            messages_ready_ram: details.tally.ready_in_memory,
+            messages_unacknowledged_ram: details.tally.unacked_in_memory,
+            garbage_collection: Empty {},
+            reductions: 0,
+            reductions_details: NoRate::ZERO,
+            storage_version: 2,
+            messages_delayed: counts.delayed,
+            messages_parked: counts.parked,
+            delivery_limit: is_quorum.then(|| {
+                details.delivery_limit.map_or(DeliveryLimit::Never("unlimited"), DeliveryLimit::Number)
+            }),
+            basics,
+        }
+    }
+}
+
+/// `/api/queues/V/Q`.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct QueueDetailView<'a> {
+    #[serde(flatten)]
+    pub queue: QueueView<'a>,
+    pub consumer_details: Vec<ConsumerView<'a>>,
+    pub deliveries: [Empty; 0],
+    pub incoming: [Empty; 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_pid_details: Option<Owner>,
+}
+
+/// The connection that an exclusive queue belongs to.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct Owner {
+    name: String,
+    peer_host: String,
+    peer_port: u16,
+}
+
+impl Owner {
+    /// This connection.
+    pub(in crate::management) fn of(connection: &ConnectionOverview) -> Self {
+        let (peer_host, peer_port) = (connection.peer.ip().to_string(), connection.peer.port());
+        Self { name: connection.name(), peer_host, peer_port }
+    }
+}
+
+impl<'a> QueueName<'a> {
+    /// Of a queue.
+    pub(in crate::management) fn of(vhost: &'a Vhost, record: &'a QueueRecord) -> Self {
+        Self { name: &record.name, vhost: &vhost.name }
+    }
+}
+
+fn message_stats(record: &QueueRecord, clocked: &Clocked) -> RatedMap {
+    let seen = clocked.look(Kind::Messages, &record.statistics);
+    let all = |c: &QueueCounters| c.delivered + c.delivered_no_ack + c.got + c.got_no_ack;
+    RatedMap::default()
+        .with("publish", seen.counter(|c| c.published))
+        .with("deliver", seen.counter(|c| c.delivered))
+        .with("deliver_no_ack", seen.counter(|c| c.delivered_no_ack))
+        .with("get", seen.counter(|c| c.got))
+        .with("get_no_ack", seen.counter(|c| c.got_no_ack))
+        .with("get_empty", seen.counter(|c| c.got_empty))
+        .with("ack", seen.counter(|c| c.acked))
+        .with("redeliver", seen.counter(|c| c.redelivered))
+        .with("deliver_get", seen.counter(all))
+}
