@@ -1,0 +1,211 @@
+//! Queues, consumers, connections and channels: what is answered is what holds.
+
+use amq_protocol::types::AMQPValue;
+use coney::Broker;
+use lapin::options::{BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use serde_json::{Value, json};
+
+use crate::support::client::{Bench, code, confirming, connect, consume, next, table};
+use crate::support::http::Http;
+
+/// Blocks the thread that it is asked on; others go on.
+async fn managed() -> (Bench, Http) {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let builder = Broker::builder().ephemeral().listen(any).http(any);
+    let bench = Bench::on(builder.start().await.unwrap()).await;
+    let http = Http::new(bench.broker.http_addresses()[0]);
+    (bench, http)
+}
+
+fn lengths(queue: &Value) -> [u64; 3] {
+    ["messages", "messages_ready", "messages_unacknowledged"].map(|name| queue[name].as_u64().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_get_after_an_answer_shows_its_effect() {
+    let (bench, http) = managed().await;
+    let queue = || http.json("/api/queues/%2F/q");
+    for round in 0..20 {
+        bench.declare("q", FieldTable::default()).await;
+        let fresh = queue();
+        assert_eq!(lengths(&fresh), [0, 0, 0]);
+        assert_eq!(fresh["effective_policy_definition"], json!({}));
+        let channel = confirming(&bench.connection).await;
+        for count in 1..=3 {
+            bench.publish("", "q", "hello").await;
+            assert_eq!(lengths(&queue()), [count, count, 0], "round {round}");
+        }
+        channel.basic_qos(2, BasicQosOptions::default()).await.unwrap();
+        let mut consumer = consume(&channel, "q", "ct", BasicConsumeOptions::default()).await;
+        let (first, _second) = (next(&mut consumer).await, next(&mut consumer).await);
+        let seen = queue();
+        assert_eq!(lengths(&seen), [3, 1, 2]);
+        assert_eq!(seen["message_bytes_unacknowledged"], 10);
+        assert_eq!(seen["consumer_details"][0]["consumer_tag"], "ct");
+        assert_eq!(seen["consumer_details"][0]["prefetch_count"], 2);
+        first.nack(BasicNackOptions { requeue: false, ..BasicNackOptions::default() }).await.unwrap();
+        // Whoever asks on the channel after it has an answer that comes after the nack.
+        channel.queue_declare("q".into(), passive(), FieldTable::default()).await.unwrap();
+        assert_eq!(queue()["messages"], 2);
+        channel.close(200, "".into()).await.unwrap();
+        assert_eq!(lengths(&queue()), [2, 2, 0]);
+        assert_eq!(http.delete("/api/queues/%2F/q").status, 204);
+        assert_eq!(http.get("/api/queues/%2F/q").status, 404);
+    }
+}
+
+fn passive() -> QueueDeclareOptions {
+    QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn looking_at_a_queue_is_no_use_of_it() {
+    let (bench, http) = managed().await;
+    bench.declare("q", table(&[("x-expires", AMQPValue::LongInt(300))])).await;
+    // It goes, however often it is looked at.
+    while http.get("/api/queues/%2F/q").status != 404 {
+        http.json("/api/overview");
+        http.json("/api/queues");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn lists_have_what_single_answers_have() {
+    let (bench, http) = managed().await;
+    for name in ["b", "a", "c"] {
+        bench.declare(name, FieldTable::default()).await;
+    }
+    let channel = bench.channel().await;
+    let _consumer = consume(&channel, "a", "tag", BasicConsumeOptions::default()).await;
+    let queues = http.json("/api/queues");
+    let names: Vec<&Value> = queues.as_array().unwrap().iter().map(|queue| &queue["name"]).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    let one = http.json("/api/queues/%2F/a");
+    let details = ["consumer_details", "deliveries", "incoming"];
+    let keys = |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let of_one: Vec<String> = keys(&one).into_iter().filter(|key| !details.contains(&key.as_str())).collect();
+    assert_eq!(keys(&queues[0]), of_one);
+    assert_eq!(keys(&http.json("/api/queues/detailed")[0]), keys(&one));
+    let basic = http.json("/api/queues?disable_stats=true&enable_queue_totals=true")[0].clone();
+    assert_eq!((basic["messages"].as_u64(), basic["memory"].as_u64()), (Some(0), None));
+    assert_eq!(http.json("/api/queues?disable_stats=true")[0]["messages"], Value::Null);
+
+    let connection = http.json("/api/connections")[0].clone();
+    let name =
+        connection["name"].as_str().unwrap().replace(' ', "%20").replace(':', "%3A").replace('>', "%3E");
+    assert_eq!(http.json(&format!("/api/connections/{name}"))["name"], connection["name"]);
+    let channels = http.json(&format!("/api/connections/{name}/channels"));
+    let with_consumer =
+        channels.as_array().unwrap().iter().find(|channel| channel["consumer_count"] == 1).unwrap();
+    let channel_name =
+        with_consumer["name"].as_str().unwrap().replace(' ', "%20").replace(':', "%3A").replace('>', "%3E");
+    let channel = http.json(&format!("/api/channels/{channel_name}"));
+    assert_eq!(channel["consumer_details"][0]["queue"], json!({ "name": "a", "vhost": "/" }));
+    let consumers = http.json("/api/consumers/%2F");
+    assert_eq!(consumers[0], channel["consumer_details"][0]);
+    assert_eq!(consumers[0]["channel_details"]["name"], channel["name"]);
+    let overview = http.json("/api/overview");
+    assert_eq!(overview["object_totals"]["queues"], 3);
+    assert_eq!(overview["object_totals"]["consumers"], 1);
+    assert_eq!(overview["object_totals"]["connections"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_connection_that_is_closed_is_told_why() {
+    let (bench, http) = managed().await;
+    let other = connect(&bench.broker).await;
+    let channel = other.create_channel().await.unwrap();
+    let all = http.json("/api/connections");
+    let last = all.as_array().unwrap().iter().max_by_key(|one| one["connected_at"].as_u64()).unwrap();
+    assert_eq!(
+        (last["port"].as_u64(), last["state"].as_str()),
+        (Some(u64::from(bench.broker.address().unwrap().port())), Some("running"))
+    );
+    let name = last["name"].as_str().unwrap().replace(' ', "%20").replace('>', "%3E");
+    let closed = http.send("DELETE", &format!("/api/connections/{name}"), "x-reason: because\r\n", b"");
+    assert_eq!(closed.status, 204);
+    let refused = loop {
+        if let Err(error) = channel.queue_declare("x".into(), passive(), FieldTable::default()).await {
+            if code(&error) == 404 {
+                continue;
+            }
+            break error;
+        }
+    };
+    assert!(refused.to_string().contains("because") || code(&refused) == 320, "{refused}");
+    assert_eq!(http.get("/api/connections/none").status, 404);
+    assert_eq!(http.delete("/api/connections/none").status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn queues_are_made_and_deleted() {
+    let (_bench, http) = managed().await;
+    let put = |name: &str, body: Value| http.put(&format!("/api/queues/%2F/{name}"), &body);
+    assert_eq!(put("q", json!({ "durable": "true", "arguments": { "x-max-length": 5 } })).status, 201);
+    assert_eq!(put("q", json!({ "durable": true, "arguments": { "x-max-length": 5 } })).status, 204);
+    let refused = put("q", json!({ "durable": false })).refusal();
+    let reason =
+        "inequivalent arg 'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'";
+    assert_eq!(refused, (400, "bad_request".to_owned(), json!(reason)));
+    for (name, body, status, reason) in [
+        ("z", json!({ "durable": "maybe" }), 400, json!(["not_boolean", "maybe"])),
+        ("amq.z", json!({}), 401, json!("Access refused.")),
+        (
+            "z",
+            json!({ "arguments": { "x-max-length": -1 } }),
+            400,
+            json!("invalid arg 'x-max-length' for queue 'z' in vhost '/': {value_negative,-1}"),
+        ),
+    ] {
+        let (found, _, why) = put(name, body).refusal();
+        assert_eq!((found, why), (status, reason));
+    }
+    assert_eq!(http.get("/api/queues/none").status, 404);
+    assert_eq!(http.delete("/api/queues/%2F/q?if-empty=true&if-unused=true").status, 204);
+    assert_eq!(http.delete("/api/queues/%2F/q").status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn health_checks_tell_the_truth() {
+    let (bench, http) = managed().await;
+    let port = bench.broker.address().unwrap().port();
+    let node = http.json("/api/overview")["node"].as_str().unwrap().to_owned();
+    for path in [
+        "health/checks/alarms",
+        "health/checks/local-alarms",
+        "health/checks/virtual-hosts",
+        "health/checks/node-is-quorum-critical",
+        "health/checks/is-in-service",
+        "health/checks/ready-to-serve-clients",
+        "health/checks/metadata-store/initialized/with-data",
+        "health/checks/certificate-expiration/1/weeks",
+        "health/checks/quorum-queues-without-elected-leaders/all-vhosts/",
+        "health/checks/protocol-listener/amqp091,management",
+        &format!("health/checks/port-listener/{port}"),
+        "healthchecks/node",
+        &format!("healthchecks/node/{node}"),
+        "aliveness-test/%2F",
+    ] {
+        assert_eq!(http.json(&format!("/api/{path}"))["status"], "ok", "{path}");
+    }
+    for (path, status) in [
+        ("health/checks/port-listener/1", 503),
+        ("health/checks/port-listener/x", 400),
+        ("health/checks/protocol-listener/mqtt", 503),
+        ("health/checks/certificate-expiration/x/weeks", 400),
+        ("health/checks/certificate-expiration/1/lunch", 400),
+        ("healthchecks/node/none", 404),
+        ("aliveness-test/none", 404),
+    ] {
+        assert_eq!(http.get(&format!("/api/{path}")).status, status, "{path}");
+    }
+    bench.broker.block("by a test");
+    let answer = http.get("/api/health/checks/alarms");
+    assert_eq!((answer.status, answer.json()["alarms"][0]["resource"].clone()), (503, json!("by_hand")));
+    bench.broker.unblock();
+    assert_eq!(http.get("/api/health/checks/alarms").status, 200);
+    let nodes = http.json("/api/nodes");
+    assert!(nodes[0]["mem_used"].as_u64().unwrap() > 1_000_000 && nodes[0]["name"] == json!(node));
+    assert!(http.json(&format!("/api/nodes/{node}/memory"))["memory"]["total"]["rss"].as_u64().unwrap() > 0);
+}
