@@ -34,7 +34,7 @@ pub fn init(filter: &str) -> Result<(), TelemetryError> {
     Ok(subscriber.try_init()?)
 }
 
-/// A number that only grows, until it wraps at 2^64.
+/// A number that only grows, until it wraps at 2^64 or is reset.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -42,6 +42,11 @@ impl Counter {
     /// Counts `n` more.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Begins at 0 again.
+    pub fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
     }
 
     /// The count so far. Two counters read one after the other need not fit together.
@@ -94,6 +99,12 @@ impl Attempts {
     /// Counts one.
     pub fn count(&self, succeeded: bool) {
         if succeeded { &self.succeeded } else { &self.failed }.add(1);
+    }
+
+    /// Forgets all.
+    pub fn reset(&self) {
+        self.succeeded.reset();
+        self.failed.reset();
     }
 }
 

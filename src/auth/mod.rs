@@ -6,6 +6,7 @@
 
 mod access;
 mod guessing;
+mod limits;
 mod origin;
 mod password;
 mod permissions;
@@ -14,6 +15,7 @@ mod users;
 
 pub use access::{Operation, Refusal, Resource};
 pub use guessing::{Attempt, Guesses, WAIT_MAX};
+pub use limits::UserLimits;
 pub use origin::Origin;
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, PatternError, Permission, Right, Rights};

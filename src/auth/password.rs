@@ -81,7 +81,12 @@ impl PasswordHash {
     /// Hashes a password. The salt is the caller's randomness.
     #[must_use]
     pub fn new(password: &[u8], salt: [u8; SALT_BYTES]) -> Self {
-        let algorithm = HashAlgorithm::Sha512;
+        Self::by(HashAlgorithm::Sha512, password, salt)
+    }
+
+    /// The same by an algorithm.
+    #[must_use]
+    pub fn by(algorithm: HashAlgorithm, password: &[u8], salt: [u8; SALT_BYTES]) -> Self {
         Self { algorithm, salt, digest: algorithm.digest(salt, password) }
     }
 
@@ -104,6 +109,12 @@ impl PasswordHash {
             return Err(wrong());
         }
         Ok(Some(Self { algorithm, salt: *salt, digest: digest.to_vec() }))
+    }
+
+    /// Whether a text is base64 at all.
+    #[must_use]
+    pub fn is_base64(text: &str) -> bool {
+        STANDARD.decode(text).is_ok()
     }
 
     /// As RabbitMQ's definitions write it: what [`from_base64`](Self::from_base64) reads.

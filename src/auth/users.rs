@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Credentials, Grant, PasswordHash, PatternError, Permission, Rights};
+use super::{Credentials, Grant, PasswordHash, PatternError, Permission, Rights, UserLimits};
 
 /// The tag of a user who may set another user's name as a message's `user-id`
 /// (<https://www.rabbitmq.com/docs/validated-user-id>).
@@ -51,6 +51,9 @@ pub struct User {
     /// What the user is beside a client: `administrator`, `management`, `impersonator` and the like.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// How much the user may open.
+    #[serde(default)]
+    pub limits: UserLimits,
 }
 
 impl User {
@@ -115,6 +118,17 @@ impl Users {
     pub fn list(&self) -> Vec<User> {
         let mut users: Vec<User> = self.by_name.values().cloned().collect();
         users.sort_by(|one, other| one.name.cmp(&other.name));
+        users
+    }
+
+    /// Those who have a permission on no vhost, by name.
+    #[must_use]
+    pub fn without_permissions(&self) -> Vec<User> {
+        let mut users = self.list();
+        users.retain(|user| {
+            let vhosts = self.grants.get(&user.name);
+            !vhosts.is_some_and(|vhosts| vhosts.values().any(|entry| entry.permission.is_some()))
+        });
         users
     }
 
@@ -228,9 +242,19 @@ mod tests {
         let mut users = Users::new(vec!["guest".to_owned()]);
         for name in ["guest", "ann"] {
             let password = Some(PasswordHash::new(b"pw", [1, 2, 3, 4]));
-            users.put(User { name: name.to_owned(), password, tags: Vec::new() });
+            users.put(User {
+                name: name.to_owned(),
+                password,
+                tags: Vec::new(),
+                limits: UserLimits::default(),
+            });
         }
-        users.put(User { name: "cert".to_owned(), password: None, tags: vec![IMPERSONATOR.to_owned()] });
+        users.put(User {
+            name: "cert".to_owned(),
+            password: None,
+            tags: vec![IMPERSONATOR.to_owned()],
+            limits: UserLimits::default(),
+        });
         users
     }
 

@@ -65,6 +65,14 @@ impl Api {
         Clocked::of(params, clock.now(), clock.timestamp())
     }
 
+    /// Refuses other nodes than the one that there is.
+    ///
+    /// # Errors
+    /// 404.
+    pub(super) fn check_node(&self, name: &str) -> Result<(), ApiError> {
+        if name == self.0.node { Ok(()) } else { Err(ApiError::not_found()) }
+    }
+
     /// Where the broker listens, and what for.
     pub(super) fn listeners(&self) -> &[ListeningOn] {
         &self.0.listeners

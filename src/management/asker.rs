@@ -4,6 +4,7 @@
 //! A handler takes one of [`Manager`], [`PolicyMaker`], [`Monitor`] or [`Administrator`] as its argument, and is not called for those with
 //! less.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -142,6 +143,20 @@ impl FromRequestParts<Api> for Asker {
         let header = parts.headers.get(AUTHORIZATION).ok_or_else(ApiError::no_credentials)?;
         let credentials = header.to_str().ok().and_then(parse_basic).ok_or_else(ApiError::login_refused)?;
         let peer = parts.extensions.get::<Peer>().ok_or_else(ApiError::login_refused)?.0;
+        Self::admit(api, credentials, peer).await
+    }
+}
+
+impl Asker {
+    /// Lets a user in.
+    ///
+    /// # Errors
+    /// 401: the credentials are not right, or the user has none of the tags.
+    pub(super) async fn admit(
+        api: &Api,
+        credentials: Credentials,
+        peer: SocketAddr,
+    ) -> Result<Self, ApiError> {
         let shared = api.shared();
         let admitted = log_in(shared, &credentials, peer.ip()).await;
         shared.counters.logins.http.count(admitted.is_ok());

@@ -45,6 +45,13 @@ impl ApiError {
         Self::bad_request(json!([problem, value.into()]))
     }
 
+    /// 400: a regular expression is none. RabbitMQ writes texts as lists of their characters here.
+    pub(super) fn invalid_pattern(pattern: &str, why: &str) -> Self {
+        let characters = |text: &str| text.chars().map(u32::from).collect::<Vec<_>>();
+        let place = pattern.chars().count();
+        Self::bad_request(json!(["invalid_regexp", characters(pattern), [characters(why), place]]))
+    }
+
     /// 404: there is no such path, or no such thing at it.
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Object Not Found", "Not Found")
@@ -124,13 +131,13 @@ impl From<OperationError> for ApiError {
             E::Blocked(_) | E::NoMemory(_) | E::NoRandomness | E::Unreadable { .. } => {
                 Self::unavailable(text)
             }
+            E::Pattern(error) => Self::invalid_pattern(&error.pattern, &error.why),
             E::Locked { .. }
             | E::ExclusiveUse { .. }
             | E::InUse { .. }
             | E::NotEmpty { .. }
             | E::Options(_)
             | E::Policy(_)
-            | E::Pattern(_)
             | E::Publish(_)
             | E::InvalidName(_) => Self::bad_request(text),
         }

@@ -133,6 +133,27 @@ impl Payload {
         }
     }
 
+    /// Words: a list, or one string with commas.
+    ///
+    /// # Errors
+    /// 400: it is neither.
+    pub(super) fn tags(&self, key: &str) -> Result<Option<Vec<String>>, ApiError> {
+        let tag = |value: &Value| match value {
+            Value::String(tag) => Ok(tag.clone()),
+            Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
+            _ => Err(ApiError::wrong_kind("not_binary", value.clone())),
+        };
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Array(items)) => items.iter().map(tag).collect::<Result<_, _>>().map(Some),
+            Some(value) => {
+                let words = tag(value)?;
+                let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
+                Ok(Some(words.map(str::to_owned).collect()))
+            }
+        }
+    }
+
     /// A whole number.
     ///
     /// # Errors

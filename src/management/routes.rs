@@ -8,7 +8,7 @@ use axum::routing::get;
 use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
-use super::{channels, connections, consumers, health, nodes, overview, queues, vhosts};
+use super::{channels, connections, consumers, health, logins, nodes, overview, permissions, queues, upkeep, users, vhosts};
 
 /// The router of the management API.
 pub(crate) fn router(api: Api) -> Router {
@@ -21,6 +21,10 @@ pub(crate) fn router(api: Api) -> Router {
         nodes::routes(),
         queues::routes(),
         vhosts::routes(),
+        users::routes(),
+        permissions::routes(),
+        logins::routes(),
+        upkeep::routes(),
     ];
     let mut router = Router::new();
     for (path, methods) in routes.into_iter().flatten() {

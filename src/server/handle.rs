@@ -199,7 +199,7 @@ impl BrokerHandle {
     /// `InvalidName`, `NoRandomness`.
     pub async fn put_user(&self, name: &str, secret: Secret, tags: &[&str]) -> Result<(), OperationError> {
         let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        operations::put_user(&self.shared, Caller::Operator, name, secret, tags).await
+        operations::put_user(&self.shared, Caller::Operator, name, secret, tags).await.map(drop)
     }
 
     /// Deletes a user. The user's connections are closed with 320 `CONNECTION_FORCED`.
@@ -228,7 +228,7 @@ impl BrokerHandle {
         vhost: &str,
         permission: Permission,
     ) -> Result<(), OperationError> {
-        operations::put_permission(&self.shared, Caller::Operator, user, vhost, permission).await
+        operations::put_permission(&self.shared, Caller::Operator, user, vhost, permission).await.map(drop)
     }
 
     /// Takes a user's permission on a vhost away, at once also from connections that are open. They stay open.

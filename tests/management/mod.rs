@@ -3,3 +3,4 @@
 mod conventions;
 mod objects;
 mod support;
+mod users;

@@ -136,7 +136,9 @@ impl Checker<'_> {
             Secret::Hash(hash) => hash,
             Secret::Plain(password) => Some(self.hashed(&new.name, &password)?),
         };
-        let user = User { name: new.name, password, tags: new.tags };
+        let limits = self.shared.users(|users| users.user(&new.name).map(|user| user.limits));
+        let limits = limits.unwrap_or_default();
+        let user = User { name: new.name, password, tags: new.tags, limits };
         self.plan.ops.push(Definition::User(user.clone()).put());
         self.plan.users.push(user);
         Ok(())

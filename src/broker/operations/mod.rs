@@ -38,6 +38,8 @@ pub use queues::{
 };
 pub use scope::{Caller, Scope};
 pub use users::{
-    Secret, UserPermission, delete_user, permissions, put_permission, put_user, remove_permission, users,
+    Secret, UserPermission, check_user_and_vhost, delete_user, forget_login_attempts, hash_password,
+    permission, permissions, put_permission, put_user, remove_permission, user, users,
+    users_without_permissions,
 };
 pub use vhosts::{delete_vhost, put_vhost, vhost, vhosts};

@@ -1,5 +1,6 @@
 //! Who asks, and where.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::MutexGuard;
@@ -27,6 +28,16 @@ pub enum Caller<'a> {
     },
     /// A user without a connection that would outlast the operation.
     User(&'a str),
+}
+
+/// For the log: a user's name is quoted, so that none forges a line.
+impl fmt::Display for Caller<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator => f.write_str("the operator"),
+            Self::Connection { user, .. } | Self::User(user) => write!(f, "user {user:?}"),
+        }
+    }
 }
 
 impl Caller<'_> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::connections::close_connections_of_user;
 use super::scope::Caller;
-use crate::auth::{PasswordHash, Permission, Rights, User};
+use crate::auth::{ADMINISTRATOR, HashAlgorithm, MONITORING, PasswordHash, Permission, Rights, User, Users};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::shared::{Shared, random_bytes};
@@ -34,7 +34,8 @@ pub struct UserPermission {
     pub permission: Permission,
 }
 
-/// Adds or replaces a user; permissions stay, and so do connections, as in RabbitMQ. It is durable.
+/// Adds or replaces a user; permissions and limits stay, and so do connections, as in RabbitMQ. It is durable. `true` if the
+/// user is new.
 ///
 /// # Errors
 /// `NotTagged`, `InvalidName`, `NoRandomness` for the password's salt.
@@ -44,22 +45,40 @@ pub async fn put_user(
     name: &str,
     secret: Secret,
     tags: Vec<String>,
-) -> Result<(), OperationError> {
+) -> Result<bool, OperationError> {
     caller.require_administrator(shared)?;
     check_name("user", name)?;
     let password = match secret {
-        Secret::Plain(password) => {
-            let salt = random_bytes().map_err(|_| OperationError::NoRandomness)?;
-            Some(PasswordHash::new(&password, salt))
-        }
+        Secret::Plain(password) => Some(PasswordHash::new(&password, salt()?)),
         Secret::Hash(hash) => Some(hash),
         Secret::None => None,
     };
-    let user = User { name: name.to_owned(), password, tags };
     let _changes = shared.changes.lock().await;
+    let limits = shared.users(|users| users.user(name).map(|user| user.limits));
+    let is_new = limits.is_none();
+    let user = User { name: name.to_owned(), password, tags, limits: limits.unwrap_or_default() };
     shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
+    let (done, tags) = (if is_new { "made" } else { "changed" }, user.tags.clone());
     shared.change_users(|users| users.put(user));
-    Ok(())
+    tracing::info!("user {name:?} with tags {tags:?} {done} by {caller}");
+    Ok(is_new)
+}
+
+fn salt() -> Result<[u8; 4], OperationError> {
+    random_bytes().map_err(|_| OperationError::NoRandomness)
+}
+
+/// A password's hash as RabbitMQ makes one, which can be put in a definitions file. For administrators.
+///
+/// # Errors
+/// `NotTagged`, `NoRandomness` for the salt.
+pub fn hash_password(
+    shared: &Shared,
+    caller: Caller<'_>,
+    password: &[u8],
+) -> Result<PasswordHash, OperationError> {
+    caller.require_administrator(shared)?;
+    Ok(PasswordHash::by(HashAlgorithm::Sha256, password, salt()?))
 }
 
 pub(super) fn check_name(what: &str, name: &str) -> Result<(), OperationError> {
@@ -85,6 +104,7 @@ pub async fn delete_user(shared: &Arc<Shared>, caller: Caller<'_>, name: &str) -
     ops.extend(vhosts.iter().map(|vhost| Definition::remove_permission(name, vhost)));
     shared.store_definitions(ops).await;
     close_connections_of_user(shared, Caller::Operator, name, &format!("user '{name}' is deleted"))?;
+    tracing::info!("user {name:?} deleted by {caller}");
     Ok(())
 }
 
@@ -94,10 +114,29 @@ pub async fn delete_user(shared: &Arc<Shared>, caller: Caller<'_>, name: &str) -
 /// `NotTagged`.
 pub fn users(shared: &Shared, caller: Caller<'_>) -> Result<Vec<User>, OperationError> {
     caller.require_administrator(shared)?;
-    Ok(shared.users(crate::auth::Users::list))
+    Ok(shared.users(Users::list))
 }
 
-/// Sets what a user may do on a vhost: durably, and at once also for connections that are open.
+/// The user of this name.
+///
+/// # Errors
+/// `NotTagged`, `NoUser`.
+pub fn user(shared: &Shared, caller: Caller<'_>, name: &str) -> Result<User, OperationError> {
+    caller.require_administrator(shared)?;
+    let found = shared.users(|users| users.user(name).cloned());
+    found.ok_or_else(|| OperationError::NoUser(name.to_owned()))
+}
+
+/// Users who have a permission on no vhost, by name.
+///
+/// # Errors
+/// `NotTagged`.
+pub fn users_without_permissions(shared: &Shared, caller: Caller<'_>) -> Result<Vec<User>, OperationError> {
+    caller.require_administrator(shared)?;
+    Ok(shared.users(Users::without_permissions))
+}
+
+/// Sets what a user may do on a vhost: durably, and at once also for connections that are open. `true` if there was none.
 ///
 /// # Errors
 /// `NotTagged`, `NoUser`, `NoVhost`, `Pattern`.
@@ -107,21 +146,30 @@ pub async fn put_permission(
     user: &str,
     vhost: &str,
     permission: Permission,
-) -> Result<(), OperationError> {
+) -> Result<bool, OperationError> {
     caller.require_administrator(shared)?;
-    Rights::parse(&permission)?;
     let _changes = shared.changes.lock().await;
-    check_both(shared, user, vhost)?;
+    check_user_and_vhost(shared, user, vhost)?;
+    Rights::parse(&permission)?;
+    let is_new = shared.users(|users| users.permission(user, vhost).is_none());
     let definition = Definition::Permission {
         user: user.to_owned(),
         vhost: vhost.to_owned(),
         permission: permission.clone(),
     };
     shared.store_definitions(vec![definition.put()]).await;
-    Ok(shared.put_permission(user, vhost, permission)?)
+    let Permission { configure, write, read } = permission.clone();
+    shared.put_permission(user, vhost, permission)?;
+    let what = format!("configure {configure:?}, write {write:?}, read {read:?}");
+    tracing::info!("permission of user {user:?} on vhost {vhost:?} set to {what} by {caller}");
+    Ok(is_new)
 }
 
-fn check_both(shared: &Shared, user: &str, vhost: &str) -> Result<(), OperationError> {
+/// Refuses a user or a vhost that is not there.
+///
+/// # Errors
+/// `NoUser`, `NoVhost`.
+pub fn check_user_and_vhost(shared: &Shared, user: &str, vhost: &str) -> Result<(), OperationError> {
     if shared.vhost(vhost).is_none() {
         return Err(OperationError::NoVhost(vhost.to_owned()));
     }
@@ -144,13 +192,33 @@ pub async fn remove_permission(
 ) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
     let _changes = shared.changes.lock().await;
-    check_both(shared, user, vhost)?;
+    check_user_and_vhost(shared, user, vhost)?;
     if !shared.change_users(|users| users.remove_permission(user, vhost)) {
         return Err(OperationError::NoPermission { user: user.to_owned(), vhost: vhost.to_owned() });
     }
     shared.forget_permitted(vhost);
     shared.store_definitions(vec![Definition::remove_permission(user, vhost)]).await;
+    tracing::info!("permission of user {user:?} on vhost {vhost:?} removed by {caller}");
     Ok(())
+}
+
+/// What a user may do on a vhost.
+///
+/// # Errors
+/// `NotTagged`, `NoUser`, `NoVhost`, `NoPermission`.
+pub fn permission(
+    shared: &Shared,
+    caller: Caller<'_>,
+    user: &str,
+    vhost: &str,
+) -> Result<UserPermission, OperationError> {
+    caller.require_administrator(shared)?;
+    check_user_and_vhost(shared, user, vhost)?;
+    let (user, vhost) = (user.to_owned(), vhost.to_owned());
+    match shared.users(|users| users.permission(&user, &vhost).cloned()) {
+        Some(permission) => Ok(UserPermission { user, vhost, permission }),
+        None => Err(OperationError::NoPermission { user, vhost }),
+    }
 }
 
 /// All permissions, by user and vhost.
@@ -159,6 +227,18 @@ pub async fn remove_permission(
 /// `NotTagged`.
 pub fn permissions(shared: &Shared, caller: Caller<'_>) -> Result<Vec<UserPermission>, OperationError> {
     caller.require_administrator(shared)?;
-    let all = shared.users(crate::auth::Users::permissions).into_iter();
+    let all = shared.users(Users::permissions).into_iter();
     Ok(all.map(|(user, vhost, permission)| UserPermission { user, vhost, permission }).collect())
+}
+
+/// Forgets how many attempts to log in there were. For those who may see the whole broker.
+///
+/// # Errors
+/// `NotTagged`.
+pub fn forget_login_attempts(shared: &Shared, caller: Caller<'_>) -> Result<(), OperationError> {
+    caller.require_tag(shared, &[MONITORING, ADMINISTRATOR])?;
+    shared.counters.logins.amqp.reset();
+    shared.counters.logins.http.reset();
+    tracing::info!("counters of attempts to log in reset by {caller}");
+    Ok(())
 }

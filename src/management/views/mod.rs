@@ -11,4 +11,5 @@ pub(super) mod overview;
 pub(super) mod queue;
 pub(super) mod queue_lengths;
 pub(super) mod rates;
+pub(super) mod user;
 pub(super) mod vhost;

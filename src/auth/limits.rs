@@ -1,0 +1,23 @@
+//! How much a user may open (<https://www.rabbitmq.com/docs/user-limits>).
+
+use serde::{Deserialize, Serialize};
+
+/// A user's limits. What is not limited is `None`, or negative, as in RabbitMQ; 0 allows none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct UserLimits {
+    /// Connections at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<i64>,
+    /// Channels at a time, on all connections together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_channels: Option<i64>,
+}
+
+impl UserLimits {
+    /// Whether nothing was said.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.max_connections.is_none() && self.max_channels.is_none()
+    }
+}
