@@ -8,7 +8,10 @@ use axum::routing::get;
 use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
-use super::{channels, connections, consumers, health, logins, nodes, overview, permissions, queues, upkeep, users, vhosts};
+use super::{
+    channels, connections, consumers, health, logins, nodes, overview, permissions, queues, upkeep, users,
+    vhosts,
+};
 
 /// The router of the management API.
 pub(crate) fn router(api: Api) -> Router {
