@@ -59,6 +59,7 @@ impl Driven {
                 channel_prefetch: None,
                 ack_timeout: OwnTimeout::TheQueues,
                 name: ConsumerName::default(),
+                arguments: std::sync::Arc::default(),
             };
             self.queue.apply(Time::ZERO, Command::Consume(consume), &mut self.effects);
         }

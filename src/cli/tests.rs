@@ -44,6 +44,8 @@ fn the_file_sets_every_key() -> TestResult {
     let config = from_file(
         r#"
         amqp = ["0.0.0.0:5672", "[::1]:5673"]
+        http = ["none"]
+        metrics = ["[::1]:1"]
         data-dir = "/var/lib/coney"
         default-user = "u"
         default-pass = "p"
@@ -64,6 +66,8 @@ fn the_file_sets_every_key() -> TestResult {
     )?;
     let expected = Config {
         listen: vec!["0.0.0.0:5672".parse().unwrap(), "[::1]:5673".parse().unwrap()],
+        http: vec![],
+        metrics: vec!["[::1]:1".parse().unwrap()],
         data_dir: Some("/var/lib/coney".into()),
         default_user: "u".into(),
         default_pass: "p".into(),
@@ -89,6 +93,8 @@ fn the_file_sets_every_key() -> TestResult {
 fn the_environment_sets_every_key() -> TestResult {
     let config = from_vars(&[
         ("CONEY_AMQP", "127.0.0.1:0, localhost:9"),
+        ("CONEY_HTTP", "localhost:8"),
+        ("CONEY_METRICS", "none"),
         ("CONEY_EPHEMERAL", "yes"),
         ("CONEY_DEFAULT_USER", "u"),
         ("CONEY_DEFAULT_PASS", "p"),
@@ -108,6 +114,8 @@ fn the_environment_sets_every_key() -> TestResult {
     ])?;
     let expected = Config {
         listen: vec!["127.0.0.1:0".parse().unwrap(), "127.0.0.1:9".parse().unwrap()],
+        http: vec!["127.0.0.1:8".parse().unwrap()],
+        metrics: vec![],
         data_dir: None,
         default_user: "u".into(),
         default_pass: "p".into(),

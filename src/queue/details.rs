@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
+use super::counts::Counts;
 use super::ids::{ConsumerKey, ConsumerName};
-use super::reply::Counts;
 use crate::time::Time;
 
 /// A queue as it is.
