@@ -22,6 +22,7 @@ pub(crate) mod names;
 pub mod operations;
 pub mod overview;
 mod pending_definitions;
+pub mod properties_json;
 mod queue_task;
 pub(crate) mod recovery;
 pub(crate) mod removal;

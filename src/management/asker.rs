@@ -74,6 +74,17 @@ impl Asker {
         self.find(api, vhost, false)
     }
 
+    /// The vhost, for making something in it.
+    ///
+    /// # Errors
+    /// 404 as RabbitMQ words it for what is not there yet, or 401 as [`enter`](Self::enter).
+    pub(super) fn enter_to_make(&self, api: &Api, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
+        if api.shared().vhost(vhost).is_none() {
+            return Err(ApiError::missing("vhost_not_found"));
+        }
+        self.enter(api, vhost)
+    }
+
     fn find(&self, api: &Api, name: &str, anyway: bool) -> Result<Arc<Vhost>, ApiError> {
         let vhost = api.shared().vhost(name).ok_or_else(ApiError::not_found)?;
         if anyway || self.may_enter(api, name) {

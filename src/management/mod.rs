@@ -11,14 +11,17 @@
 mod answer;
 mod api;
 mod asker;
+mod bindings;
 mod channels;
 mod columns;
 mod connections;
 mod consumers;
 mod error;
+mod exchanges;
 mod health;
 mod listing;
 mod logins;
+mod messages;
 mod nodes;
 mod overview;
 mod params;

@@ -9,14 +9,17 @@ use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
 use super::{
-    channels, connections, consumers, health, logins, nodes, overview, permissions, queues, upkeep, users,
-    vhosts,
+    bindings, channels, connections, consumers, exchanges, health, logins, messages, nodes, overview,
+    permissions, queues, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
 pub(crate) fn router(api: Api) -> Router {
     let routes = [
         about(),
+        bindings::routes(),
+        exchanges::routes(),
+        messages::routes(),
         channels::routes(),
         connections::routes(),
         consumers::routes(),

@@ -40,6 +40,7 @@ pub use exception::Exception;
 pub use headers::PropertySource;
 pub use held::Held;
 pub use machine::{Received, Session, publication};
+pub use names::strip_crlf;
 pub use report::{ChannelMode, ChannelNumbers, ChannelReport, SessionCounters};
 pub use request::{ChannelRequest, Request};
 pub use transaction::{TxPublish, TxWork};

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// Names lose CR and LF, as RabbitMQ strips them.
-pub(super) fn strip_crlf(name: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn strip_crlf(name: &str) -> Cow<'_, str> {
     if name.contains(['\r', '\n']) { Cow::Owned(name.replace(['\r', '\n'], "")) } else { Cow::Borrowed(name) }
 }
 

@@ -1,6 +1,8 @@
 //! The management API, by HTTP requests to an embedded broker.
 
 mod conventions;
+mod messages;
 mod objects;
 mod support;
+mod topology;
 mod users;

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use coney::Broker;
+use serde_json::{Value, json};
 
 use crate::support::broker::Embedded;
 use crate::support::http::Http;
@@ -18,6 +19,13 @@ impl Managed {
         let embedded = Embedded::managed(Broker::builder().ephemeral());
         let http = Http::new(embedded.broker().http_addresses()[0]);
         Self { embedded, http }
+    }
+
+    /// Makes a durable queue.
+    pub fn declare(&self, name: &str, arguments: &Value) {
+        let queue = json!({ "name": name, "durable": true, "auto_delete": false, "arguments": arguments });
+        let definitions = json!({ "queues": [queue] }).to_string();
+        self.embedded.wait(self.embedded.broker().import_definitions(&definitions)).unwrap();
     }
 }
 

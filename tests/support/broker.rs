@@ -38,6 +38,11 @@ impl Embedded {
         self.broker().address().unwrap()
     }
 
+    /// Waits for something that is asked of the broker.
+    pub fn wait<T>(&self, asked: impl Future<Output = T>) -> T {
+        self.runtime.block_on(asked)
+    }
+
     pub fn broker(&self) -> &BrokerHandle {
         self.broker.as_ref().unwrap()
     }

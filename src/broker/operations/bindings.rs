@@ -1,6 +1,8 @@
 //! Bindings: bind, unbind, list.
 
-use super::scope::Scope;
+use amq_protocol::types::FieldTable;
+
+use super::scope::{Scope, check_length};
 use crate::auth::{Operation, Resource};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
@@ -12,9 +14,10 @@ use crate::topology::{Binding, Destination};
 /// ends are, and routing sees it.
 ///
 /// # Errors
-/// `AccessRefused`, `Locked`, `NoVhost`, `NoMemory`, and what the topology refuses: the default exchange, ends that are not there,
+/// `InvalidName`, `AccessRefused`, `Locked`, `NoVhost`, `NoMemory`, and what the topology refuses: the default exchange, ends that are not there,
 /// arguments that make no sense to the exchange.
 pub async fn bind(scope: Scope<'_>, binding: Binding) -> Result<(), OperationError> {
+    check_length("the binding key", &binding.routing_key)?;
     permit(scope, &binding)?;
     let mark = bind_under_lock(scope, binding).await?;
     scope.vhost.pending().durable(mark).await;
@@ -67,6 +70,49 @@ async fn unbind_under_lock(scope: Scope<'_>, binding: &Binding) -> Result<Mark, 
 #[must_use]
 pub fn bindings(scope: Scope<'_>) -> Vec<Binding> {
     scope.vhost.topology.read().bindings().cloned().collect()
+}
+
+/// The bindings from a source, or from any, to a destination, or to any; those of the default exchange among them, which are to
+/// every queue by its name. In the order of their ends and keys.
+#[must_use]
+pub fn bindings_between(
+    scope: Scope<'_>,
+    source: Option<&str>,
+    destination: Option<&Destination>,
+) -> Vec<Binding> {
+    let topology = scope.vhost.topology.read();
+    let is_from = |binding: &&Binding| source.is_none_or(|source| binding.source == source);
+    let mut found: Vec<Binding> = match (source, destination) {
+        (_, Some(destination)) => {
+            topology.bindings_of_destination(destination).filter(is_from).cloned().collect()
+        }
+        (Some(source), None) => topology.bindings_of_exchange(source).cloned().collect(),
+        (None, None) => topology.bindings().cloned().collect(),
+    };
+    if source.is_none_or(str::is_empty) {
+        match destination {
+            None => found.extend(topology.queues().map(|(queue, _)| implied(queue))),
+            Some(Destination::Queue(queue)) if topology.queue(queue).is_some() => found.push(implied(queue)),
+            Some(_) => {}
+        }
+    }
+    drop(topology);
+    found.sort_by(|one, other| order(one).cmp(&order(other)));
+    found
+}
+
+fn order(binding: &Binding) -> (&str, &str, &str) {
+    (&binding.source, binding.destination.name(), &binding.routing_key)
+}
+
+/// The default exchange's binding to a queue.
+fn implied(queue: &str) -> Binding {
+    Binding {
+        source: String::new(),
+        destination: Destination::Queue(queue.to_owned()),
+        routing_key: queue.to_owned(),
+        arguments: FieldTable::default(),
+    }
 }
 
 fn permit(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {

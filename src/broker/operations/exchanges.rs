@@ -1,6 +1,6 @@
 //! Exchanges: declare, find, delete, list.
 
-use super::scope::Scope;
+use super::scope::{Scope, check_length};
 use crate::auth::Operation;
 use crate::broker::creation::add_exchange;
 use crate::broker::definitions::Definition;
@@ -9,18 +9,19 @@ use crate::broker::pending_definitions::Mark;
 use crate::ledger;
 use crate::topology::{ExchangeSpec, TopologyError};
 
-/// Makes the exchange, or finds an equivalent one. It is durable, if it is to be, and routing sees it.
+/// Makes the exchange, or finds an equivalent one (`false`). It is durable, if it is to be, and routing sees it.
 ///
 /// # Errors
-/// `AccessRefused`, `NoVhost`, `NoMemory`, and what the topology refuses: reserved names, bad arguments, an exchange that differs.
-pub async fn declare_exchange(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<(), OperationError> {
+/// `InvalidName`, `AccessRefused`, `NoVhost`, `NoMemory`, and what the topology refuses: reserved names, bad arguments, an exchange that differs.
+pub async fn declare_exchange(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<bool, OperationError> {
+    check_length("the name of an exchange", &exchange.name)?;
     scope.permit(Operation::ExchangeDeclare(&exchange.name))?;
-    let mark = find_or_create(scope, exchange).await?;
+    let (is_new, mark) = find_or_create(scope, exchange).await?;
     scope.vhost.pending().durable(mark).await;
-    Ok(())
+    Ok(is_new)
 }
 
-async fn find_or_create(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<Mark, OperationError> {
+async fn find_or_create(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<(bool, Mark), OperationError> {
     let vhost = scope.vhost;
     let _lock = scope.lock().await?;
     let is_new = vhost.topology.read().check_exchange_declare(&exchange, &vhost.name)?;
@@ -35,7 +36,7 @@ async fn find_or_create(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<Mark
         }
         add_exchange(scope.shared, vhost, exchange);
     }
-    Ok(vhost.pending().mark())
+    Ok((is_new, vhost.pending().mark()))
 }
 
 /// Whether there is such an exchange: a passive declare.

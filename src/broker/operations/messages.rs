@@ -73,7 +73,11 @@ pub struct GotMessage {
     pub remaining: usize,
 }
 
-/// Gets up to `count` messages, in their order, and settles them all, for whoever has no connection of its own.
+/// Bytes of bodies that one such get takes: no message more once they are reached. The caller has them all in memory.
+const GOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Gets up to `count` messages, in their order, and settles them all, for whoever has no connection of its own. They are fewer if
+/// there are no more, or if they are large: 64 MiB are enough.
 ///
 /// # Errors
 /// `AccessRefused`, `NotFound`, `Locked`, `Unreadable`.
@@ -89,11 +93,12 @@ pub async fn get_and_settle(
     connection.note_queue(&record.mailbox);
     let no_ack = ack_mode == AckMode::Ack;
     let getter = Getter { connection: connection.id(), channel: CHANNEL, no_ack };
-    let (mut messages, mut handles) = (Vec::new(), Vec::new());
-    while messages.len() < count {
+    let (mut messages, mut handles, mut bytes) = (Vec::new(), Vec::new(), 0);
+    while messages.len() < count && bytes < GOT_BYTES_MAX {
         let Some(got) = get(scope, name, getter).await? else { break };
         let Delivery { handle, message, redelivered, .. } = got.delivery;
         handles.push(handle);
+        bytes += message.body_len();
         messages.push(GotMessage { message, redelivered, remaining: got.remaining });
     }
     count_got(scope, no_ack, &messages);

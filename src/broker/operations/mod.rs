@@ -20,7 +20,7 @@ mod users;
 mod vhosts;
 
 pub use super::removal::DeleteIf;
-pub use bindings::{bind, bindings, unbind};
+pub use bindings::{bind, bindings, bindings_between, unbind};
 pub use connections::{close_channel, close_connection, close_connections_of_user, connections};
 pub use consumers::{consume, queue_to_consume};
 pub use definitions::{ImportRefusal, export, export_vhost, import};

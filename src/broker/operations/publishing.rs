@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amq_protocol::protocol::basic::AMQPProperties;
 
-use super::scope::{Caller, Scope};
+use super::scope::{Caller, Scope, check_length};
 use crate::auth::{Grant, IMPERSONATOR, Rights};
 use crate::broker::error::OperationError;
 use crate::broker::internal_connection::InternalConnection;
@@ -44,9 +44,10 @@ pub enum Published {
 /// Publishes a message, as a client in confirm mode does, and waits for its queues.
 ///
 /// # Errors
-/// `Publish`: no such exchange, no right to write to it, properties that make no sense, a body that is too large. `Blocked`
+/// `InvalidName`: a routing key that is too long. `Publish`: no such exchange, no right to write to it, properties that make no sense, a body that is too large. `Blocked`
 /// while the broker is short of memory or disk.
 pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Published, OperationError> {
+    check_length("the routing key", message.routing_key)?;
     if let Some(reason) = scope.shared.alarms.borrow().reason() {
         return Err(OperationError::Blocked(reason));
     }

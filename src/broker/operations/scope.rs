@@ -64,6 +64,17 @@ impl Caller<'_> {
     }
 }
 
+/// Names and keys travel as AMQP short strings.
+const SHORT_BYTES_MAX: usize = 255;
+
+/// Refuses a name, or a key, that AMQP could not say.
+pub(super) fn check_length(what: &str, text: &str) -> Result<(), OperationError> {
+    if text.len() > SHORT_BYTES_MAX {
+        return Err(OperationError::InvalidName(format!("{what} is longer than {SHORT_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
 /// An operation's surroundings: the broker, the vhost that it is about, and who asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {

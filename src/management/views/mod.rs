@@ -2,9 +2,12 @@
 //! empty map is `{}`, a number is never absent or `null`.
 
 pub(super) mod arguments;
+pub(super) mod binding;
 pub(super) mod channel;
 pub(super) mod connection;
 pub(super) mod consumer;
+pub(super) mod exchange;
+pub(super) mod message;
 pub(super) mod moment;
 pub(super) mod node;
 pub(super) mod overview;
