@@ -27,6 +27,7 @@ mod overview;
 mod params;
 mod payload;
 mod permissions;
+mod policies;
 mod queues;
 mod route;
 mod routes;

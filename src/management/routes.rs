@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::route::Route;
 use super::{
     bindings, channels, connections, consumers, exchanges, health, logins, messages, nodes, overview,
-    permissions, queues, upkeep, users, vhosts,
+    permissions, policies, queues, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
@@ -25,6 +25,7 @@ pub(crate) fn router(api: Api) -> Router {
         consumers::routes(),
         health::routes(),
         nodes::routes(),
+        policies::routes(),
         queues::routes(),
         vhosts::routes(),
         users::routes(),

@@ -6,6 +6,7 @@
 //!
 //! Invariant: a [`CheckedPolicy`] has only keys that are known, with values that the parser takes.
 
+mod error;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,12 @@ use crate::protocol::value::as_integer;
 use crate::queue::QueueOptions;
 use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS, is_quorum};
 use crate::topology::ALTERNATE_EXCHANGE;
+use crate::topology::equivalence::term;
+
+pub use error::{PolicyError, PolicyFault};
+
+/// Longest name, in bytes.
+const NAME_BYTES_MAX: usize = 255;
 
 /// Settings of RabbitMQ's and its plugins' that are kept and have no effect: where and how it stores a queue (Coney has one
 /// way of its own), streams, and what plugins do that are not here.
@@ -179,54 +186,69 @@ impl Policy {
     /// A pattern that is no regular expression, no setting at all, an unknown key (in an operator policy: any that is not a
     /// numeric limit), a value that its argument could not have.
     pub fn check(self, vhost: &str) -> Result<CheckedPolicy, PolicyError> {
-        let fail = |why: String| {
+        let fail = |fault: PolicyFault| {
             let kind = if self.kind == PolicyKind::Operator { "operator policy" } else { "policy" };
-            Err(PolicyError { policy: format!("{kind} '{}' in vhost '{vhost}'", self.name), why })
+            Err(PolicyError::new(format!("{kind} '{}' in vhost '{vhost}'", self.name), fault))
         };
-        if self.name.is_empty() {
-            return fail("the name may not be empty".to_owned());
+        match self.name.len() {
+            0 => return fail(PolicyFault::NoName),
+            1..=NAME_BYTES_MAX => {}
+            _ => return fail(PolicyFault::LongName),
         }
         let pattern = match NamePattern::parse(&self.pattern) {
             Ok(pattern) => pattern,
-            Err(why) => {
-                return fail(format!("pattern: \"{}\" is not a regular expression: {why}", self.pattern));
-            }
+            Err(why) => return fail(PolicyFault::Pattern { pattern: self.pattern.clone(), why }),
         };
         if self.definition.inner().is_empty() {
-            return fail("definition: no policy provided".to_owned());
+            return fail(PolicyFault::Empty);
         }
-        let mut inert = Vec::new();
+        let (mut inert, mut unknown) = (Vec::new(), Vec::new());
         for (key, value) in &self.definition {
             match self.check_setting(key.as_str(), value) {
-                Ok(true) => {}
-                Ok(false) => inert.push(key.to_string()),
-                Err(why) => return fail(format!("{key}: {why}")),
+                Ok(Setting::Effective) => {}
+                Ok(Setting::Inert) => inert.push(key.to_string()),
+                Ok(Setting::Unknown) => unknown.push((key.to_string(), term(value))),
+                Err(why) => {
+                    return fail(PolicyFault::Value { key: key.to_string(), term: term(value), why });
+                }
             }
         }
-        if let Err(why) = check_together(&self.definition) {
-            return fail(why);
+        if !unknown.is_empty() {
+            return fail(PolicyFault::Unknown(unknown));
+        }
+        if let Err(fault) = check_together(&self.definition) {
+            return fail(fault);
         }
         Ok(CheckedPolicy { policy: self, pattern, inert })
     }
 
-    /// Whether a setting has an effect, or why it is none.
-    fn check_setting(&self, key: &str, value: &AMQPValue) -> Result<bool, String> {
+    /// What a setting is, or what is wrong with its value.
+    fn check_setting(&self, key: &str, value: &AMQPValue) -> Result<Setting, String> {
         if INERT.contains(&key) {
-            return Ok(false);
+            return Ok(Setting::Inert);
         }
         if key == ALTERNATE_EXCHANGE && self.kind == PolicyKind::User {
             let is_name = matches!(value, AMQPValue::LongString(_));
-            return if is_name { Ok(true) } else { Err("is not a valid alternate exchange name".to_owned()) };
+            let why = || "is not a valid alternate exchange name".to_owned();
+            return if is_name { Ok(Setting::Effective) } else { Err(why()) };
         }
         let setting = POLICY_ARGUMENTS.iter().find(|(argument, _)| argument.strip_prefix("x-") == Some(key));
         match (setting, self.kind) {
             (Some((argument, _)), PolicyKind::User)
             | (Some((argument, Merge::Lower(_))), PolicyKind::Operator) => {
-                check_argument(argument, value).map(|()| true)
+                check_argument(argument, value).map(|()| Setting::Effective)
             }
-            _ => Err("is not a recognised policy setting".to_owned()),
+            _ => Ok(Setting::Unknown),
         }
     }
+}
+
+/// What a key of a definition is.
+enum Setting {
+    Effective,
+    /// It is kept and has no effect.
+    Inert,
+    Unknown,
 }
 
 /// Lets the queues' own parser look at one argument.
@@ -240,7 +262,7 @@ fn check_argument(argument: &str, value: &AMQPValue) -> Result<(), String> {
 }
 
 /// Settings that are right one by one may contradict each other.
-fn check_together(definition: &FieldTable) -> Result<(), String> {
+fn check_together(definition: &FieldTable) -> Result<(), PolicyFault> {
     let mut table = FieldTable::default();
     for (argument, _) in POLICY_ARGUMENTS {
         let key = argument.strip_prefix("x-").unwrap_or(argument);
@@ -249,8 +271,8 @@ fn check_together(definition: &FieldTable) -> Result<(), String> {
         }
     }
     parse(table).map_err(|(argument, why)| {
-        let key = argument.strip_prefix("x-").unwrap_or(argument);
-        format!("{key}: {why}")
+        let key = argument.strip_prefix("x-").unwrap_or(argument).to_owned();
+        PolicyFault::Together { key, why }
     })
 }
 
@@ -266,35 +288,6 @@ fn parse(mut table: FieldTable) -> Result<(), (&'static str, String)> {
         Err(OptionsError::Invalid { key, why, .. }) => Err((key, format!("is not valid: {why}"))),
         Err(OptionsError::Type { key, found, .. }) => Err((key, format!("has the wrong type {found}"))),
         Err(OptionsError::Property { property, .. }) => Err((property, "is not valid".to_owned())),
-    }
-}
-
-/// Why a policy was refused: one line that names it and the fault.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{policy}: {why}")]
-pub struct PolicyError {
-    policy: String,
-    why: String,
-}
-
-impl PolicyError {
-    /// The policy, with its kind and vhost.
-    #[must_use]
-    pub fn policy(&self) -> &str {
-        &self.policy
-    }
-
-    /// What is wrong with it, naming the key.
-    #[must_use]
-    pub fn why(&self) -> &str {
-        &self.why
-    }
-
-    /// The vhost that the policy is for does not exist.
-    #[must_use]
-    pub fn no_vhost(name: &str, vhost: &str) -> Self {
-        let policy = format!("policy '{name}' in vhost '{vhost}'");
-        Self { policy, why: format!("there is no vhost '{vhost}'") }
     }
 }
 

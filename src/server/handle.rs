@@ -253,7 +253,7 @@ impl BrokerHandle {
     /// # Errors
     /// `NoVhost`; `Policy` for what [`Policy::check`] refuses: then nothing was changed.
     pub async fn put_policy(&self, vhost: &str, policy: Policy) -> Result<(), OperationError> {
-        operations::put_policy(self.scope(&self.vhost(vhost)?), policy).await
+        operations::put_policy(self.scope(&self.vhost(vhost)?), policy).await.map(drop)
     }
 
     /// Removes a policy. Answers as [`put_policy`](Self::put_policy) does.

@@ -3,6 +3,7 @@
 mod conventions;
 mod messages;
 mod objects;
+mod policies;
 mod support;
 mod topology;
 mod users;

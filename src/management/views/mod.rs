@@ -11,6 +11,7 @@ pub(super) mod message;
 pub(super) mod moment;
 pub(super) mod node;
 pub(super) mod overview;
+pub(super) mod policy;
 pub(super) mod queue;
 pub(super) mod queue_lengths;
 pub(super) mod rates;

@@ -1,0 +1,274 @@
+//! Policies, of users and of operators (<https://www.rabbitmq.com/docs/policies>).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::Value;
+
+use super::answer;
+use super::api::Api;
+use super::asker::{Administrator, Asker, Manager, PolicyMaker};
+use super::columns::Columns;
+use super::error::ApiError;
+use super::listing::Listing;
+use super::params::{At, Params};
+use super::payload::Payload;
+use super::route::Route;
+use super::views::policy::PolicyView;
+use crate::broker::operations;
+use crate::broker::vhost::Vhost;
+use crate::broker::{Kind, OperationError};
+use crate::policy::{ApplyTo, Policy, PolicyError, PolicyFault, PolicyKind};
+
+/// `/api/policies` and `/api/operator-policies`. Lists are for everybody who sees the vhost, as in RabbitMQ.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        ("/api/policies", get(list_users)),
+        ("/api/policies/{vhost}", get(list_users_of_vhost)),
+        ("/api/policies/{vhost}/{policy}", get(show_users).put(put_users).delete(delete_users)),
+        ("/api/operator-policies", get(list_operators)),
+        ("/api/operator-policies/{vhost}", get(list_operators_of_vhost)),
+        (
+            "/api/operator-policies/{vhost}/{policy}",
+            get(show_operators).put(put_operators).delete(delete_operators),
+        ),
+    ]
+}
+
+async fn list_users(State(api): State<Api>, asker: Manager, params: Params) -> Result<Response, ApiError> {
+    let vhosts = asker.vhosts(&api);
+    list(&api, &asker, vhosts, PolicyKind::User, &params).await
+}
+
+async fn list_operators(
+    State(api): State<Api>,
+    asker: Manager,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let vhosts = asker.vhosts(&api);
+    list(&api, &asker, vhosts, PolicyKind::Operator, &params).await
+}
+
+async fn list_users_of_vhost(
+    State(api): State<Api>,
+    asker: Manager,
+    At(vhost): At<String>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let vhost = asker.see(&api, &vhost)?;
+    list(&api, &asker, vec![vhost], PolicyKind::User, &params).await
+}
+
+async fn list_operators_of_vhost(
+    State(api): State<Api>,
+    asker: Manager,
+    At(vhost): At<String>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let vhost = asker.see(&api, &vhost)?;
+    list(&api, &asker, vec![vhost], PolicyKind::Operator, &params).await
+}
+
+async fn show_users(
+    State(api): State<Api>,
+    asker: PolicyMaker,
+    At(path): At<(String, String)>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    show(&api, &asker, PolicyKind::User, &path, &params)
+}
+
+async fn show_operators(
+    State(api): State<Api>,
+    asker: Administrator,
+    At(path): At<(String, String)>,
+    params: Params,
+) -> Result<Response, ApiError> {
+    show(&api, &asker, PolicyKind::Operator, &path, &params)
+}
+
+async fn put_users(
+    State(api): State<Api>,
+    asker: PolicyMaker,
+    At(path): At<(String, String)>,
+    payload: Payload,
+) -> Result<Response, ApiError> {
+    put(&api, &asker, PolicyKind::User, path, &payload).await
+}
+
+async fn put_operators(
+    State(api): State<Api>,
+    asker: Administrator,
+    At(path): At<(String, String)>,
+    payload: Payload,
+) -> Result<Response, ApiError> {
+    put(&api, &asker, PolicyKind::Operator, path, &payload).await
+}
+
+async fn delete_users(
+    State(api): State<Api>,
+    asker: PolicyMaker,
+    At(path): At<(String, String)>,
+) -> Result<Response, ApiError> {
+    delete(&api, &asker, PolicyKind::User, &path).await
+}
+
+async fn delete_operators(
+    State(api): State<Api>,
+    asker: Administrator,
+    At(path): At<(String, String)>,
+) -> Result<Response, ApiError> {
+    delete(&api, &asker, PolicyKind::Operator, &path).await
+}
+
+async fn list(
+    api: &Api,
+    asker: &Asker,
+    vhosts: Vec<Arc<Vhost>>,
+    kind: PolicyKind,
+    params: &Params,
+) -> Result<Response, ApiError> {
+    let mut policies = Vec::new();
+    for vhost in vhosts {
+        let all = operations::policies(asker.scope(api, &vhost)).into_iter();
+        let of_kind = all.filter(|policy| policy.kind == kind);
+        policies.extend(of_kind.map(|policy| Arc::new((Arc::clone(&vhost), policy))));
+    }
+    let view = |listed: Arc<(Arc<Vhost>, Policy)>| async move {
+        let (vhost, policy) = &*listed;
+        serde_json::to_value(PolicyView::of(&vhost.name, policy)).ok()
+    };
+    Listing::of(params)?.answer(policies, |listed| &listed.1.name, view).await
+}
+
+fn show(
+    api: &Api,
+    asker: &Asker,
+    kind: PolicyKind,
+    (vhost, name): &(String, String),
+    params: &Params,
+) -> Result<Response, ApiError> {
+    let vhost = asker.see(api, vhost)?;
+    let all = operations::policies(asker.scope(api, &vhost)).into_iter();
+    let policy = { all }.find(|policy| policy.kind == kind && policy.name == *name);
+    let policy = policy.ok_or_else(ApiError::not_found)?;
+    let view = serde_json::to_value(PolicyView::of(&vhost.name, &policy)).unwrap_or_default();
+    Ok(answer::json(&Columns::of(params).of_value(view)))
+}
+
+async fn put(
+    api: &Api,
+    asker: &Asker,
+    kind: PolicyKind,
+    (vhost, name): (String, String),
+    payload: &Payload,
+) -> Result<Response, ApiError> {
+    let vhost = asker.enter_to_make(api, &vhost)?;
+    payload.require(&["pattern", "definition"])?;
+    let policy = Policy {
+        name,
+        kind,
+        pattern: pattern(payload)?,
+        apply_to: apply_to(payload)?,
+        priority: priority(payload)?,
+        definition: payload.table("definition")?,
+    };
+    match operations::put_policy(asker.scope(api, &vhost), policy).await {
+        Ok(is_new) => Ok(answer::put(is_new)),
+        Err(OperationError::Policy(error)) => Err(refuse(&error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn pattern(payload: &Payload) -> Result<String, ApiError> {
+    match payload.get("pattern") {
+        Some(Value::String(pattern)) => Ok(pattern.clone()),
+        other => Err(invalid(&format!("pattern should be a binary but was {}", term(other)))),
+    }
+}
+
+fn priority(payload: &Payload) -> Result<i64, ApiError> {
+    match payload.get("priority") {
+        None => Ok(0),
+        Some(value) => value.as_i64().ok_or_else(|| {
+            invalid(&format!("priority should be a number, actually was {}", term(Some(value))))
+        }),
+    }
+}
+
+fn apply_to(payload: &Payload) -> Result<ApplyTo, ApiError> {
+    let Some(value) = payload.get("apply-to") else { return Ok(ApplyTo::All) };
+    let name = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    ApplyTo::from_name(&name).ok_or_else(|| {
+        invalid(&format!(
+            "apply-to '{name}' unrecognised; should be one of: 'queues', 'classic_queues',  'quorum_queues', \
+             'streams', 'exchanges', or 'all'"
+        ))
+    })
+}
+
+/// A JSON value as Erlang prints it.
+fn term(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => format!("<<\"{text}\">>"),
+        other => other.cloned().unwrap_or_default().to_string(),
+    }
+}
+
+/// What is wrong with a policy, in RabbitMQ's words.
+fn refuse(error: &PolicyError) -> ApiError {
+    match error.fault() {
+        PolicyFault::Pattern { why, .. } => {
+            invalid(&format!("pattern should be regular expression but is invalid: {{{why:?},0}}"))
+        }
+        PolicyFault::Empty => invalid("no policy provided"),
+        PolicyFault::Unknown(settings) => {
+            let settings: Vec<String> =
+                settings.iter().map(|(key, term)| format!("{{<<\"{key}\">>,{term}}}")).collect();
+            invalid(&format!("[{}] are not recognised policy settings", settings.join(",")))
+        }
+        PolicyFault::Value { key, term, .. } => {
+            invalid(&format!("{term} is not a valid {}", description(key)))
+        }
+        _ => invalid(&error.why()),
+    }
+}
+
+/// What RabbitMQ calls a setting.
+fn description(key: &str) -> &str {
+    match key {
+        "alternate-exchange" => "alternate exchange name",
+        "consumer-timeout" => "consumer timeout",
+        "dead-letter-exchange" => "dead letter exchange name",
+        "dead-letter-routing-key" => "dead letter routing key",
+        "delivery-limit" => "delivery limit",
+        "expires" => "queue expiry",
+        "max-length" => "maximum length",
+        "max-length-bytes" => "maximum length in bytes",
+        "message-ttl" => "message TTL",
+        "overflow" => "overflow value",
+        other => other,
+    }
+}
+
+fn invalid(why: &str) -> ApiError {
+    ApiError::bad_request(format!("Validation failed\n\n{why}\n"))
+}
+
+async fn delete(
+    api: &Api,
+    asker: &Asker,
+    kind: PolicyKind,
+    (vhost, name): &(String, String),
+) -> Result<Response, ApiError> {
+    let vhost = asker.enter(api, vhost)?;
+    match operations::remove_policy(asker.scope(api, &vhost), kind, name).await {
+        Ok(()) => Ok(answer::done()),
+        Err(OperationError::NotFound { kind: Kind::Policy | Kind::OperatorPolicy, .. }) => {
+            Err(ApiError::not_found())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
