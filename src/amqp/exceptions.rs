@@ -18,6 +18,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::NoPermission { .. }
         | OperationError::NoConnection(_)
         | OperationError::NoChannel { .. }
+        | OperationError::NoTarget(_)
         | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,
         OperationError::NoVhost(_) | OperationError::VhostRefused { .. } => ReplyCode::NotAllowed,
         OperationError::AccessRefused { .. }

@@ -93,8 +93,8 @@ impl DeadLettering<'_> {
     }
 }
 
-/// The original TTL is gone from a dead letter; its priority stays.
-fn publish(message: Message) -> Publish {
+/// The original TTL is gone from a message that the broker moves; its priority stays.
+pub(super) fn publish(message: Message) -> Publish {
     let priority = Properties::parse(message.properties()).ok().and_then(|properties| properties.priority());
     Publish { message, channel: 0, sequence: 0, ttl_ms: None, priority: priority.unwrap_or(0) }
 }

@@ -167,6 +167,9 @@ pub enum OperationError {
     /// A message that cannot be published; the reply code says of what kind the fault is.
     #[error("{}", .0.text)]
     Publish(Exception),
+    /// Messages would be moved to where no queue would get them; the text says where.
+    #[error("{0}")]
+    NoTarget(String),
     /// The broker is short of memory or disk, and takes no messages.
     #[error("publishers are blocked: {0}")]
     Blocked(String),

@@ -26,6 +26,7 @@ pub mod properties_json;
 mod queue_task;
 pub(crate) mod recovery;
 pub(crate) mod removal;
+pub mod selection;
 pub(crate) mod shared;
 mod transfer;
 pub(crate) mod vhost;

@@ -1,6 +1,6 @@
 //! The task of one queue: drains its mailbox, hands the batch to the machine, carries out the effects.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,18 +9,17 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::connections::{ConnectionHandle, Event};
-use super::dead_lettering::DeadLettering;
+use super::dead_lettering::{DeadLettering, publish};
 use super::delayed_exchange::DueMessages;
 use super::flow_control::FlowControl;
 use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::removal::forget_queue;
 use super::shared::{Shared, Submitted, count_reason};
+use super::transfer::Transfer;
 use super::vhost::{QueueRecord, Vhost};
 use crate::ledger::{Kind, Share};
-use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Page, Publish, Queue, Range,
-    Reply, StoreAppend, TimedOut,
-};
+use crate::message::QueueId;
+use crate::queue::{Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Moved, Page, Publish, Queue, Range, Reply, StoreAppend, TimedOut};
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 
@@ -272,6 +271,7 @@ impl QueueTask {
         self.page();
         self.publish_due();
         self.dead_letter();
+        self.move_out();
     }
 
     /// Some of its messages cannot be read: it delivers nothing any more, and whoever asks is told why.
@@ -403,6 +403,24 @@ impl QueueTask {
             DeadLettering { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }
                 .carry_out(letters);
         }
+    }
+
+    fn move_out(&mut self) {
+        let moved = std::mem::take(&mut self.effects.moved);
+        if moved.is_empty() {
+            return;
+        }
+        self.submitted.records = true;
+        let (mut per_queue, mut stored) = (BTreeMap::<QueueId, Vec<Publish>>::new(), Vec::new());
+        for Moved { message, queues, stored: position } in moved {
+            stored.extend(position);
+            let message = message.for_queues(queues.len());
+            for queue in queues {
+                per_queue.entry(queue).or_default().push(publish(message.clone()));
+            }
+        }
+        Transfer { shared: &self.shared, vhost: &self.vhost, from: self.record.id, as_new: false }
+            .carry_out(per_queue, stored);
     }
 
     /// The end of the queue. Its mailbox is closed first: whoever holds the vhost's lock may be waiting for a reply from

@@ -121,7 +121,7 @@ impl From<OperationError> for ApiError {
             E::NoUser(_) | E::NoPermission { .. } | E::NoConnection(_) | E::NoChannel { .. } => {
                 Self::not_found()
             }
-            E::NotFound { .. } => Self::missing(text),
+            E::NotFound { .. } | E::NoTarget(_) => Self::missing(text),
             E::AccessRefused { .. } | E::Reserved { .. } => Self::not_authorised("Access refused."),
             E::VhostRefused { .. } => Self::not_authorised("User not authorised to access virtual host"),
             E::NotTagged { tag, .. } => Self::not_authorised(format!("Not {tag} user")),

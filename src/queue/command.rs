@@ -10,7 +10,7 @@ use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 use super::options::{OwnTimeout, QueueOptions};
 use super::peek::Peek;
 use crate::dedup::DedupKeys;
-use crate::message::{Message, Position};
+use crate::message::{Message, Position, QueueId};
 use crate::time::Time;
 
 /// What can be asked of a queue.
@@ -29,6 +29,8 @@ pub enum Command {
     Settle(Settlement, Vec<Handle>),
     /// A consumer's wish for an unacked message that ack and nack cannot express, with the consumer's error text.
     Dispose(Handle, Disposition, Option<Arc<str>>),
+    /// Unacked messages go to other queues, in one store batch with their removal here.
+    MoveOut(Vec<MoveOut>),
     /// That many bytes of a consumer's deliveries were written to its socket.
     Written(ConsumerKey, usize),
     /// Adds a consumer. Reply: `Consuming` or `InExclusiveUse`.
@@ -54,6 +56,10 @@ pub enum Command {
     },
     /// Policies changed: these are the settings from now on. Limits are held at once, TTLs by messages that come.
     Configure(Box<QueueOptions>),
+    /// Ends the wait of messages at these positions, delayed or parked: they are ready. Reply: `Released`.
+    ReleaseWaiting(Vec<Position>),
+    /// Drops messages at these positions that wait. Reply: `Dropped`.
+    DropWaiting(Vec<Position>),
     /// Makes all parked messages ready. Reply: `Released`.
     ReleaseParked,
     /// Drops all parked messages. Reply: `Dropped`.
@@ -90,6 +96,8 @@ impl Command {
             Self::Consume(_)
             | Self::Cancel(_)
             | Self::Get { .. }
+            | Self::ReleaseWaiting(_)
+            | Self::DropWaiting(_)
             | Self::ReleaseParked
             | Self::DropParked
             | Self::Purge
@@ -101,6 +109,7 @@ impl Command {
             | Self::PublishDue(_)
             | Self::Settle(..)
             | Self::Dispose(..)
+            | Self::MoveOut(_)
             | Self::Written(..)
             | Self::Configure(_)
             | Self::SetChannelPrefetch(..)
@@ -141,6 +150,17 @@ pub struct DedupPublish {
     pub keys: Arc<DedupKeys>,
 }
 
+/// An unacked message that leaves the queue for others.
+#[derive(Clone, Debug)]
+pub struct MoveOut {
+    /// Where it stands.
+    pub handle: Handle,
+    /// The message as it arrives there.
+    pub message: Message,
+    /// The queues, at least one.
+    pub queues: Vec<QueueId>,
+}
+
 /// What happens to an unacked message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
@@ -150,6 +170,8 @@ pub enum Settlement {
     Requeue,
     /// basic.reject with requeue: the same, and the consumer failed.
     Fail,
+    /// Back to its position as if it had never been delivered: for whoever only looked at it.
+    Undo,
     /// basic.nack or reject without requeue: dead-lettered with reason `rejected`, or dropped.
     Reject,
 }

@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::ids::{ConnectionId, ConsumerKey};
 use super::reply::Reply;
 use crate::message::runs::Runs;
-use crate::message::{Message, Position};
+use crate::message::{Message, Position, QueueId};
 use crate::statistics::QueueCounters;
 use crate::time::Time;
 
@@ -58,6 +58,8 @@ pub struct Effects {
     pub due: Vec<Due>,
     /// Messages to dead-letter.
     pub dead_letters: Vec<DeadLetter>,
+    /// Messages that go to other queues.
+    pub moved: Vec<Moved>,
     /// Messages dropped, with the reason, because the queue has no dead-letter exchange.
     pub dropped: Vec<(Reason, usize)>,
     /// Attempts to be noted in the store, for stored messages that came back.
@@ -185,6 +187,17 @@ pub struct DeadLetter {
     pub stored: Option<Position>,
     /// The deliveries before, if the queue counts them.
     pub attempts: Option<Box<Attempts>>,
+}
+
+/// A message that goes to other queues.
+#[derive(Debug)]
+pub struct Moved {
+    /// The message as it arrives there.
+    pub message: Message,
+    /// The queues.
+    pub queues: Vec<QueueId>,
+    /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
+    pub stored: Option<Position>,
 }
 
 /// A message whose time has come.

@@ -49,13 +49,13 @@ mod waiting;
 mod window;
 
 pub use attempts::{Attempts, Ending, WaitKind};
-pub use command::{Command, Consume, DedupPublish, Disposition, LoadedMessage, Publish, Settlement};
+pub use command::{Command, Consume, DedupPublish, Disposition, LoadedMessage, MoveOut, Publish, Settlement};
 pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
 pub use counts::{Counts, Flow};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
 pub use details::{ConsumerDetails, Details, Tally};
-pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Page, Range, StoreAppend, TimedOut};
+pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Moved, Page, Range, StoreAppend, TimedOut};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};

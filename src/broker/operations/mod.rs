@@ -9,6 +9,7 @@ mod consumers;
 mod definitions;
 mod exchanges;
 mod messages;
+mod moving;
 mod peeking;
 mod policies;
 mod publishing;
@@ -29,6 +30,7 @@ pub use messages::{
     AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,
     release_parked, release_parked_in,
 };
+pub use moving::{Act, Acted, Target, act_on_messages, drop_waiting, release_waiting};
 pub use peeking::{MessageHolder, PeekedMessage, peek, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
 pub use publishing::{NewMessage, Published, publish};

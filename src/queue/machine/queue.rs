@@ -128,6 +128,7 @@ impl Queue {
             Command::Dispose(handle, disposition, error) => {
                 self.dispose(now, handle, disposition, error, effects)
             }
+            Command::MoveOut(moves) => self.move_out(moves, effects),
             Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
             Command::Consume(consume) => return self.consume(now, consume),
             Command::Cancel(consumer) => self.cancel(now, consumer, effects),
@@ -145,6 +146,8 @@ impl Queue {
                 return self.ask(now, Request::Get { connection, channel, no_ack }, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
+            Command::ReleaseWaiting(positions) => return self.release_waiting(&positions),
+            Command::DropWaiting(positions) => return self.drop_waiting(&positions, effects),
             Command::ReleaseParked => return self.release_parked(),
             Command::DropParked => return self.drop_parked(effects),
             Command::Purge => return self.ask(now, Request::Purge, effects),

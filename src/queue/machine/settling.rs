@@ -2,9 +2,9 @@
 
 use super::queue::Queue;
 use crate::queue::attempts::{Ending, WaitKind};
-use crate::queue::command::{Disposition, Settlement};
+use crate::queue::command::{Disposition, MoveOut, Settlement};
 use crate::queue::dead_letter::Reason;
-use crate::queue::effects::Effects;
+use crate::queue::effects::{Effects, Moved};
 use crate::queue::failure_policy::Outcome;
 use crate::queue::ids::Handle;
 use crate::queue::unacked::Unacked;
@@ -34,6 +34,10 @@ impl Queue {
                     effects.removed.extend(unacked.entry.stored.then_some(unacked.entry.position));
                 }
                 Settlement::Requeue | Settlement::Fail => back.push(unacked),
+                Settlement::Undo => {
+                    effects.counted.returned += 1;
+                    self.undo(unacked);
+                }
                 Settlement::Reject => {
                     self.note_last_attempt(now, &unacked);
                     self.discard(unacked.entry, Reason::Rejected, effects);
@@ -43,6 +47,26 @@ impl Queue {
         let ending = if settlement == Settlement::Fail { Ending::Failed } else { Ending::Returned };
         self.return_to_queue(now, back, ending, effects);
         self.drop_overflow(now, effects);
+    }
+
+    /// Puts a message back as it was.
+    fn undo(&mut self, unacked: Unacked) {
+        let mut entry = unacked.entry;
+        entry.message = entry.message.detached();
+        self.put_back(entry);
+    }
+
+    /// Lets go of messages that go to other queues.
+    pub(super) fn move_out(&mut self, moves: Vec<MoveOut>, effects: &mut Effects) {
+        for MoveOut { handle, message, queues } in moves {
+            let Some(unacked) = self.unacked.remove(handle) else { continue };
+            self.give_credit_back(&unacked);
+            let entry = unacked.entry;
+            effects.counted.acked += 1;
+            self.forget_attempts(entry.position);
+            self.forget_spilled(&entry, effects);
+            effects.moved.push(Moved { message, queues, stored: entry.stored.then_some(entry.position) });
+        }
     }
 
     /// Does what a consumer asks for a message it has, beyond ack and nack. One that is gone is left alone.

@@ -40,12 +40,30 @@ impl Queue {
     pub(super) fn drop_parked(&mut self, effects: &mut Effects) -> Reply {
         let parked = self.waiting.take(WaitKind::Parked);
         let count = parked.len();
-        for entry in parked {
-            self.forget_attempts(entry.position);
-            self.forget_spilled(&entry, effects);
-            effects.removed.extend(entry.stored.then_some(entry.position));
-        }
+        parked.into_iter().for_each(|entry| self.drop_one(entry, effects));
         Reply::Dropped(count)
+    }
+
+    /// Ends the wait of the messages at these positions: they are ready.
+    pub(super) fn release_waiting(&mut self, positions: &[Position]) -> Reply {
+        let released = self.waiting.take_at(positions);
+        let count = released.len();
+        released.into_iter().for_each(|entry| self.resume_one(entry));
+        Reply::Released(count)
+    }
+
+    /// Drops the messages at these positions that wait.
+    pub(super) fn drop_waiting(&mut self, positions: &[Position], effects: &mut Effects) -> Reply {
+        let dropped = self.waiting.take_at(positions);
+        let count = dropped.len();
+        dropped.into_iter().for_each(|entry| self.drop_one(entry, effects));
+        Reply::Dropped(count)
+    }
+
+    fn drop_one(&mut self, entry: Entry, effects: &mut Effects) {
+        self.forget_attempts(entry.position);
+        self.forget_spilled(&entry, effects);
+        effects.removed.extend(entry.stored.then_some(entry.position));
     }
 
     /// All that wait go with a purge; their store records are those of the purge.

@@ -1,6 +1,6 @@
 //! Messages that came back and wait: for their next attempt, or set aside. In order of when their wait is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::Position;
 use crate::queue::attempts::WaitKind;
@@ -82,15 +82,23 @@ impl WaitingSet {
 
     /// Takes all that wait for this.
     pub(in crate::queue) fn take(&mut self, wanted: WaitKind) -> Vec<Entry> {
-        let is_wanted = |_: &(Time, Position), (wait, _): &mut (WaitKind, Entry)| *wait == wanted;
-        let here = self.here.extract_if(.., is_wanted).map(|(_, (_, entry))| entry);
-        let mut taken: Vec<Entry> = here.collect();
-        self.cost -= taken.iter().map(cost).sum::<usize>();
-        taken.extend(self.out.extract_if(.., is_wanted).map(|(_, (_, entry))| entry));
-        if wanted == WaitKind::Parked {
-            self.parked = 0;
-        }
-        taken
+        self.take_if(|_, wait| wait == wanted)
+    }
+
+    /// Takes those at these positions.
+    pub(in crate::queue) fn take_at(&mut self, positions: &[Position]) -> Vec<Entry> {
+        let wanted: BTreeSet<Position> = positions.iter().copied().collect();
+        self.take_if(|position, _| wanted.contains(&position))
+    }
+
+    fn take_if(&mut self, wanted: impl Fn(Position, WaitKind) -> bool) -> Vec<Entry> {
+        let is_wanted = |key: &(Time, Position), value: &mut (WaitKind, Entry)| wanted(key.1, value.0);
+        let here: Vec<(WaitKind, Entry)> = self.here.extract_if(.., is_wanted).map(|(_, value)| value).collect();
+        self.cost -= here.iter().map(|(_, entry)| cost(entry)).sum::<usize>();
+        let out = self.out.extract_if(.., is_wanted).map(|(_, value)| value);
+        let taken: Vec<(WaitKind, Entry)> = here.into_iter().chain(out).collect();
+        self.parked -= taken.iter().filter(|(wait, _)| *wait == WaitKind::Parked).count();
+        taken.into_iter().map(|(_, entry)| entry).collect()
     }
 
     /// Those that wait for this, with the time until when, in order of it.
