@@ -19,7 +19,10 @@ use super::transfer::Transfer;
 use super::vhost::{QueueRecord, Vhost};
 use crate::ledger::{Kind, Share};
 use crate::message::QueueId;
-use crate::queue::{Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Moved, Page, Publish, Queue, Range, Reply, StoreAppend, TimedOut};
+use crate::queue::{
+    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Moved, Page, Publish, Queue,
+    Range, Reply, StoreAppend, TimedOut,
+};
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 

@@ -47,7 +47,10 @@ impl Selection {
         let headers = properties.headers();
         let header = |name: &str| headers.as_ref().and_then(|headers| headers.get(name.as_bytes()));
         self.headers.iter().all(|(name, wanted)| header(name).is_some_and(|value| text(value) == *wanted))
-            && self.properties.iter().all(|(name, wanted)| property(properties, name).as_ref() == Some(wanted))
+            && self
+                .properties
+                .iter()
+                .all(|(name, wanted)| property(properties, name).as_ref() == Some(wanted))
             && self.reason.as_ref().is_none_or(|wanted| {
                 header("x-last-death-reason").or_else(|| header("x-first-death-reason")).map(text).as_ref()
                     == Some(wanted)
@@ -140,7 +143,9 @@ fn text(value: FieldValue<'_>) -> String {
         FieldValue::Bool(value) => value.to_string(),
         FieldValue::F32(value) => value.to_string(),
         FieldValue::F64(value) => value.to_string(),
-        FieldValue::LongString(bytes) | FieldValue::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        FieldValue::LongString(bytes) | FieldValue::Bytes(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
         FieldValue::Timestamp(seconds) => seconds.to_string(),
         _ => String::new(),
     }
@@ -178,17 +183,25 @@ mod tests {
         };
         let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
         assert!(one(|_| {}));
-        assert!(one(|s| s.positions = Some([Position(5)].into())) && !one(|s| s.positions = Some([Position(6)].into())));
+        assert!(
+            one(|s| s.positions = Some([Position(5)].into()))
+                && !one(|s| s.positions = Some([Position(6)].into()))
+        );
         assert!(Selection { headers: pair("n", "7"), ..Selection::default() }.covers(Position(1), &message));
         assert!(!Selection { headers: pair("n", "8"), ..Selection::default() }.covers(Position(1), &message));
-        for (name, value, expected) in [("message_id", "m1", true), ("priority", "3", true), ("nope", "", false)] {
+        for (name, value, expected) in
+            [("message_id", "m1", true), ("priority", "3", true), ("nope", "", false)]
+        {
             let selection = Selection { properties: pair(name, value), ..Selection::default() };
             assert_eq!(selection.covers(Position(1), &message), expected, "{name}");
         }
         assert!(one(|s| s.body = Some("\"c\"".to_owned())) && !one(|s| s.body = Some("zz".to_owned())));
         assert!(one(|s| s.json = vec![("a.b.1.c".to_owned(), json!("x"))]));
         assert!(!one(|s| s.json = vec![("a.b.0".to_owned(), json!("1"))]));
-        assert!(one(|s| s.reason = Some("rejected".to_owned())) && !one(|s| s.reason = Some("expired".to_owned())));
+        assert!(
+            one(|s| s.reason = Some("rejected".to_owned()))
+                && !one(|s| s.reason = Some("expired".to_owned()))
+        );
         assert!(one(|s| s.before = Some(Timestamp::from_millis(1_000_001))));
         assert!(!one(|s| s.before = Some(Timestamp::from_millis(1_000_000))));
     }

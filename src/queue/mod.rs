@@ -55,7 +55,9 @@ pub use counts::{Counts, Flow};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
 pub use details::{ConsumerDetails, Details, Tally};
-pub use effects::{DeadLetter, DedupRecords, Due, Effects, Ended, Load, Moved, Page, Range, StoreAppend, TimedOut};
+pub use effects::{
+    DeadLetter, DedupRecords, Due, Effects, Ended, Load, Moved, Page, Range, StoreAppend, TimedOut,
+};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};

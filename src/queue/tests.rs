@@ -18,6 +18,7 @@ mod dead_letter;
 mod deduplicating;
 mod machine;
 mod model;
+mod moving;
 mod paging;
 mod peeking;
 mod schedule;

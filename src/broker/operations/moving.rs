@@ -115,7 +115,10 @@ fn check_target(scope: Scope<'_>, act: Act<'_>) -> Result<(), OperationError> {
             scope.permit(Operation::Publish(name))?;
             match scope.vhost.topology.read().exchange(name) {
                 Some(_) => Ok(()),
-                None => Err(OperationError::NoTarget(format!("no exchange '{name}' in vhost '{}'", scope.vhost.name))),
+                None => Err(OperationError::NoTarget(format!(
+                    "no exchange '{name}' in vhost '{}'",
+                    scope.vhost.name
+                ))),
             }
         }
         Target::Origin => Ok(()),
@@ -190,7 +193,11 @@ impl Work<'_> {
             Act::Delete => {
                 self.acted.done += batch.len();
                 let handles = batch.into_iter().map(|(handle, _)| handle).collect();
-                if self.dry_run { self.back.extend::<Vec<Handle>>(handles) } else { self.settle(Settlement::Ack, handles) }
+                if self.dry_run {
+                    self.back.extend::<Vec<Handle>>(handles)
+                } else {
+                    self.settle(Settlement::Ack, handles)
+                }
                 return Ok(());
             }
             Act::Move(target) => (target, false),
@@ -252,13 +259,15 @@ impl Work<'_> {
 
     /// One that goes to a queue goes to this one alone, whatever other keys it has in CC and BCC.
     fn route(&self, message: &Message, by_its_key_alone: bool) -> Vec<QueueId> {
-        let keys = if by_its_key_alone { vec![message.routing_key().to_vec()] } else { routing_keys(message) };
+        let keys =
+            if by_its_key_alone { vec![message.routing_key().to_vec()] } else { routing_keys(message) };
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let properties = Properties::parse(message.properties()).ok().map(PropertySource).map(Undelayed);
         let headers = properties.as_ref().map(|source| source as &dyn crate::topology::HeaderSource);
         let (mut queues, mut scratch) = (Vec::new(), RouteScratch::default());
         // No such exchange is no queue.
-        let _ = self.scope.vhost.topology.route(message.exchange(), &keys, headers, &mut queues, &mut scratch);
+        let _ =
+            self.scope.vhost.topology.route(message.exchange(), &keys, headers, &mut queues, &mut scratch);
         queues
     }
 

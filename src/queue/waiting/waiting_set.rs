@@ -93,7 +93,8 @@ impl WaitingSet {
 
     fn take_if(&mut self, wanted: impl Fn(Position, WaitKind) -> bool) -> Vec<Entry> {
         let is_wanted = |key: &(Time, Position), value: &mut (WaitKind, Entry)| wanted(key.1, value.0);
-        let here: Vec<(WaitKind, Entry)> = self.here.extract_if(.., is_wanted).map(|(_, value)| value).collect();
+        let here: Vec<(WaitKind, Entry)> =
+            self.here.extract_if(.., is_wanted).map(|(_, value)| value).collect();
         self.cost -= here.iter().map(|(_, entry)| cost(entry)).sum::<usize>();
         let out = self.out.extract_if(.., is_wanted).map(|(_, value)| value);
         let taken: Vec<(WaitKind, Entry)> = here.into_iter().chain(out).collect();
