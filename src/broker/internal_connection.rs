@@ -1,6 +1,8 @@
 //! A connection of the broker's own, for one operation of a caller that has no connection. Queues send it their confirms, and it
 //! holds messages that were got until they are settled.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 
 use super::connections::{ConnectionHandle, Event};
@@ -11,22 +13,22 @@ use crate::session::direct_reply::ReplyConsumers;
 
 /// Such a connection. When it is dropped, also half-way through, its queues take back what it had.
 #[derive(Debug)]
-pub struct InternalConnection<'a> {
-    shared: &'a Shared,
+pub struct InternalConnection {
+    shared: Arc<Shared>,
     id: ConnectionId,
     events: mpsc::UnboundedReceiver<Event>,
     queues: Vec<Mailbox>,
 }
 
-impl<'a> InternalConnection<'a> {
+impl InternalConnection {
     /// Lets queues find it.
     #[must_use]
-    pub fn new(shared: &'a Shared) -> Self {
+    pub fn new(shared: &Arc<Shared>) -> Self {
         let id = shared.new_connection_id();
         let (sender, events) = mpsc::unbounded_channel();
         let handle = ConnectionHandle::new(sender, None, 0, ReplyConsumers::default(), &shared.ledger);
         shared.connections.insert(id, handle);
-        Self { shared, id, events, queues: Vec::new() }
+        Self { shared: Arc::clone(shared), id, events, queues: Vec::new() }
     }
 
     /// Its id.
@@ -54,7 +56,22 @@ impl<'a> InternalConnection<'a> {
     }
 }
 
-impl Drop for InternalConnection<'_> {
+impl InternalConnection {
+    /// Waits until that many publishes of one channel are confirmed, several at a time perhaps; whether none was refused.
+    pub async fn all_confirmed(&mut self, mut count: usize) -> bool {
+        let mut is_accepted = true;
+        while count > 0 {
+            let Some(event) = self.events.recv().await else { return false };
+            if let Event::Confirmed { first, last, refused, .. } = event {
+                is_accepted &= !refused;
+                count = count.saturating_sub(usize::try_from(last - first + 1).unwrap_or(usize::MAX));
+            }
+        }
+        is_accepted
+    }
+}
+
+impl Drop for InternalConnection {
     fn drop(&mut self) {
         self.shared.connections.remove(&self.id);
         for mailbox in self.queues.drain(..) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sysinfo::System;
 use tokio::sync::Semaphore;
 
+use super::coney::Purges;
 use super::error::ApiError;
 use super::params::Params;
 use super::views::rates::Clocked;
@@ -26,6 +27,7 @@ struct Inner {
     node: String,
     listeners: Vec<ListeningOn>,
     bodies: Arc<Semaphore>,
+    purges: Purges,
 }
 
 /// An address that is listened on, and what for.
@@ -43,7 +45,7 @@ impl Api {
         let host = System::host_name().filter(|name| !name.is_empty());
         let node = format!("{NODE_PREFIX}@{}", host.as_deref().unwrap_or("localhost"));
         let bodies = Arc::new(Semaphore::new(BODIES_KIB));
-        Self(Arc::new(Inner { shared, node, listeners, bodies }))
+        Self(Arc::new(Inner { shared, node, listeners, bodies, purges: Purges::default() }))
     }
 
     /// The broker.
@@ -86,6 +88,11 @@ impl Api {
     /// The cluster's name: the node's.
     pub(super) fn cluster_name(&self) -> String {
         self.0.node.clone()
+    }
+
+    /// Purges that can be undone.
+    pub(super) fn purges(&self) -> &Purges {
+        &self.0.purges
     }
 
     /// Room for request bodies, a permit for each KiB.

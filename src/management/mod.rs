@@ -14,6 +14,7 @@ mod asker;
 mod bindings;
 mod channels;
 mod columns;
+mod coney;
 mod connections;
 mod consumers;
 mod error;

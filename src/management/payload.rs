@@ -81,6 +81,11 @@ impl Payload {
         }
     }
 
+    /// An object that is part of another.
+    pub(super) const fn of(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+
     /// What is under a key, if there is something, and not `null`.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key).filter(|value| !value.is_null())

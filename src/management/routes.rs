@@ -9,7 +9,7 @@ use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
 use super::{
-    bindings, channels, connections, consumers, exchanges, health, logins, messages, nodes, overview,
+    bindings, channels, coney, connections, consumers, exchanges, health, logins, messages, nodes, overview,
     permissions, policies, queues, upkeep, users, vhosts,
 };
 
@@ -21,6 +21,7 @@ pub(crate) fn router(api: Api) -> Router {
         exchanges::routes(),
         messages::routes(),
         channels::routes(),
+        coney::routes(),
         connections::routes(),
         consumers::routes(),
         health::routes(),

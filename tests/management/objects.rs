@@ -10,7 +10,7 @@ use crate::support::client::{Bench, code, confirming, connect, consume, next, ta
 use crate::support::http::Http;
 
 /// Blocks the thread that it is asked on; others go on.
-async fn managed() -> (Bench, Http) {
+pub async fn managed() -> (Bench, Http) {
     let any = "127.0.0.1:0".parse().unwrap();
     let builder = Broker::builder().ephemeral().listen(any).http(any);
     let bench = Bench::on(builder.start().await.unwrap()).await;

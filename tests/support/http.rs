@@ -67,18 +67,28 @@ impl Http {
 
     /// Any request; `headers` are whole lines.
     pub fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        Answer::parse(&self.exchange(method, path, headers, body).unwrap())
+    }
+
+    /// A request to a broker that may end before it answers.
+    pub fn try_send(&self, method: &str, path: &str, body: &[u8]) -> Option<Answer> {
+        let bytes = self.exchange(method, path, "", body).ok()?;
+        (!bytes.is_empty()).then(|| Answer::parse(&bytes))
+    }
+
+    fn exchange(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
         let authorization = self.authorization.as_deref().unwrap_or_default();
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.0\r\nhost: test\r\n{authorization}{headers}content-length: {length}\r\n\r\n"
         );
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(head.as_bytes()).unwrap();
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.write_all(head.as_bytes())?;
         // A request may be refused before its body is read.
         let _ = stream.write_all(body);
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        Answer::parse(&bytes)
+        stream.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 

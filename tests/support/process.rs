@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 pub struct Process {
     child: Child,
     address: String,
+    http: Option<String>,
 }
 
 /// The binary with settings of its own: no variables of whoever runs the tests.
@@ -44,8 +45,12 @@ impl Process {
             return None;
         }
         assert!(line.contains("Server startup complete"), "{line:?}");
-        let address = line.split("amqp://").nth(1).unwrap().split(':').take(2).collect::<Vec<_>>().join(":");
-        Some(Self { child, address })
+        let address_after = |scheme: &str| {
+            let rest = line.split(scheme).nth(1)?;
+            Some(rest.trim().split(':').take(2).collect::<Vec<_>>().join(":"))
+        };
+        let (address, http) = (address_after("amqp://").unwrap(), address_after("http://"));
+        Some(Self { child, address, http })
     }
 
     /// Waits until it ends by itself.
@@ -56,6 +61,12 @@ impl Process {
     /// Host and port.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Host and port of its management API, which it has to have.
+    #[cfg(feature = "management")]
+    pub fn http(&self) -> &str {
+        self.http.as_deref().unwrap()
     }
 
     /// For lapin.

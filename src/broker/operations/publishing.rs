@@ -82,10 +82,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     Ok(published)
 }
 
-fn publisher<'a>(
-    scope: Scope<'a>,
-    connection: &InternalConnection<'_>,
-) -> Result<Publisher<'a>, OperationError> {
+fn publisher<'a>(scope: Scope<'a>, connection: &InternalConnection) -> Result<Publisher<'a>, OperationError> {
     let vhost = scope.vhost;
     let (user, grant) = match scope.caller {
         Caller::Operator => ("", Some(Arc::new(Grant::new(Rights::ALL)))),
@@ -110,7 +107,7 @@ fn publisher<'a>(
 /// ended meanwhile counts as one that was never there.
 async fn send(
     scope: Scope<'_>,
-    connection: &mut InternalConnection<'_>,
+    connection: &mut InternalConnection,
     commands: Vec<(QueueId, Command)>,
 ) -> usize {
     let mut sent = 0;

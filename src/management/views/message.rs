@@ -56,7 +56,8 @@ impl<'a> MessageView<'a> {
     }
 }
 
-fn payload(bytes: &[u8], encoding: Encoding) -> (Cow<'_, str>, &'static str) {
+/// Bytes as text, and how they are encoded.
+pub(in crate::management) fn payload(bytes: &[u8], encoding: Encoding) -> (Cow<'_, str>, &'static str) {
     match std::str::from_utf8(bytes) {
         Ok(text) if encoding == Encoding::Auto => (text.into(), "string"),
         _ => (STANDARD.encode(bytes).into(), "base64"),
