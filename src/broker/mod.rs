@@ -18,6 +18,7 @@ pub(crate) mod import;
 mod internal_connection;
 pub(crate) mod login;
 pub(crate) mod mailbox;
+pub mod message_lines;
 pub(crate) mod names;
 pub mod operations;
 pub mod overview;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use sysinfo::System;
 use tokio::sync::Semaphore;
 
-use super::coney::Purges;
 use super::error::ApiError;
 use super::params::Params;
+use super::purges::Purges;
 use super::views::rates::Clocked;
 use crate::broker::shared::Shared;
 

@@ -9,7 +9,7 @@ use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
 use super::{
-    bindings, channels, coney, connections, consumers, exchanges, health, logins, messages, nodes, overview,
+    beyond, bindings, channels, connections, consumers, exchanges, health, logins, messages, nodes, overview,
     permissions, policies, queues, upkeep, users, vhosts,
 };
 
@@ -17,11 +17,11 @@ use super::{
 pub(crate) fn router(api: Api) -> Router {
     let routes = [
         about(),
+        beyond::routes(),
         bindings::routes(),
         exchanges::routes(),
         messages::routes(),
         channels::routes(),
-        coney::routes(),
         connections::routes(),
         consumers::routes(),
         health::routes(),

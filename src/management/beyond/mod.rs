@@ -7,8 +7,6 @@ mod saving;
 mod selecting;
 mod showing;
 
-pub(super) use saving::Purges;
-
 use super::route::Route;
 use axum::routing::{get, post};
 
