@@ -13,9 +13,10 @@ use super::half_open::{Eviction, Place};
 use super::mailbox_cache::MailboxCache;
 use super::shares::Shares;
 use super::wire::{Ready, Stream, Wire};
-use crate::auth::{Credentials, IMPERSONATOR};
+use crate::auth::{Credentials, IMPERSONATOR, Seat};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
+use crate::broker::entering::enter;
 use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::operations::delete_owned_queues;
@@ -60,6 +61,8 @@ pub struct Connection {
     /// Its place among the half-open ones, while it is one of them.
     place: Option<Place>,
     vhost: Option<Arc<Vhost>>,
+    /// Its places among the connections of its vhost and its user.
+    seats: Option<[Seat; 2]>,
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
     alarms: watch::Receiver<Alarms>,
@@ -139,6 +142,7 @@ pub async fn run<S: Stream>(
         handle,
         place,
         vhost: None,
+        seats: None,
         events: receiver,
         taken: Vec::new(),
         alarms: shared.alarms.subscribe(),
@@ -449,6 +453,7 @@ impl Connection {
                 self.release_queues(Ending::Returned).await;
                 // The socket may stay open for a while, but there is no connection any more.
                 self.shared.connections.remove(&self.id());
+                self.seats = None;
                 self.session.closed(now);
             }
             Request::Channel(channel, request) => {
@@ -499,23 +504,22 @@ impl Connection {
             handshake.frame_bytes_max = tuned.frame_bytes_max;
             handshake.channels_max = tuned.channels_max;
         });
-        let vhost = self.shared.vhost(name);
-        let user = self.session.user();
-        let grant = self.shared.users(|users| users.grant(user, name));
-        let text = match (vhost, grant) {
-            (Some(vhost), Some(grant)) => {
+        match enter(&self.shared, self.session.user(), name) {
+            Ok(entry) => {
                 if !self.place.take().is_none_or(Place::leave) {
                     // It had to make room just now: it is on its way out.
                     return;
                 }
-                self.session.opened(now, name, Arc::clone(&vhost.topology), grant);
-                self.vhost = Some(vhost);
-                return;
+                self.session.count_channels_in(entry.channels);
+                self.session.opened(now, name, Arc::clone(&entry.vhost.topology), entry.grant);
+                self.vhost = Some(entry.vhost);
+                self.seats = Some(entry.seats);
             }
-            (Some(_), None) => format!("access to vhost '{name}' refused for user '{user}'"),
-            (None, _) => format!("vhost {name} not found"),
-        };
-        self.session.open_refused(now, Exception::new(ReplyCode::NotAllowed, text));
+            Err(refusal) => {
+                let exception = Exception::new(ReplyCode::NotAllowed, refusal.to_string());
+                self.session.open_refused(now, exception);
+            }
+        }
     }
 
     /// Hands the session's work to the queues, and notes those that have too much already.

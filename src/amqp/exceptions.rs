@@ -29,6 +29,8 @@ const fn code(error: &OperationError) -> ReplyCode {
         OperationError::Locked { .. } => ReplyCode::ResourceLocked,
         OperationError::InUse { .. }
         | OperationError::NotEmpty { .. }
+        | OperationError::QueueLimit { .. }
+        | OperationError::ProtectedVhost(_)
         | OperationError::Options(_)
         | OperationError::Policy(_)
         | OperationError::Pattern(_)

@@ -14,7 +14,38 @@ pub struct UserLimits {
     pub max_channels: Option<i64>,
 }
 
+/// One of a user's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserLimit {
+    /// `max-connections`.
+    MaxConnections,
+    /// `max-channels`.
+    MaxChannels,
+}
+
+impl UserLimit {
+    /// The limit of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "max-connections" => Some(Self::MaxConnections),
+            "max-channels" => Some(Self::MaxChannels),
+            _ => None,
+        }
+    }
+}
+
 impl UserLimits {
+    /// With another value of one of them.
+    #[must_use]
+    pub const fn with(mut self, limit: UserLimit, value: Option<i64>) -> Self {
+        match limit {
+            UserLimit::MaxConnections => self.max_connections = value,
+            UserLimit::MaxChannels => self.max_channels = value,
+        }
+        self
+    }
+
     /// Whether nothing was said.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

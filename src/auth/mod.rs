@@ -10,16 +10,18 @@ mod limits;
 mod origin;
 mod password;
 mod permissions;
+mod quota;
 mod sasl;
 mod users;
 
 pub use access::{Operation, Refusal, Resource};
 pub use guessing::{Attempt, Guesses, WAIT_MAX};
-pub use limits::UserLimits;
+pub use limits::{UserLimit, UserLimits};
 pub use origin::Origin;
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, PatternError, Permission, Right, Rights};
+pub use quota::{Quota, QuotaReached, Seat};
 pub use sasl::{Credentials, MECHANISMS};
 pub use users::{
-    ADMINISTRATOR, IMPERSONATOR, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER, User, Users,
+    ADMINISTRATOR, IMPERSONATOR, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER, User, UserQuotas, Users,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Credentials, Grant, PasswordHash, PatternError, Permission, Rights, UserLimits};
+use super::{Credentials, Grant, PasswordHash, PatternError, Permission, Quota, Rights, UserLimits};
 
 /// The tag of a user who may set another user's name as a message's `user-id`
 /// (<https://www.rabbitmq.com/docs/validated-user-id>).
@@ -80,12 +80,22 @@ impl Entry {
     }
 }
 
+/// What a user has open, and may have.
+#[derive(Clone, Debug, Default)]
+pub struct UserQuotas {
+    /// Connections.
+    pub connections: Arc<Quota>,
+    /// Channels, on all connections together.
+    pub channels: Arc<Quota>,
+}
+
 /// All users of the broker with their permissions.
 #[derive(Debug)]
 pub struct Users {
     by_name: HashMap<String, User>,
     /// By user, then by vhost.
     grants: HashMap<String, HashMap<String, Entry>>,
+    quotas: HashMap<String, UserQuotas>,
     loopback_only: Vec<String>,
     /// What is compared with the password of somebody who is not there.
     nobodys: PasswordHash,
@@ -96,11 +106,20 @@ impl Users {
     #[must_use]
     pub fn new(loopback_only: Vec<String>) -> Self {
         let nobodys = PasswordHash::new(b"", [0; 4]);
-        Self { by_name: HashMap::new(), grants: HashMap::new(), loopback_only, nobodys }
+        Self {
+            by_name: HashMap::new(),
+            grants: HashMap::new(),
+            quotas: HashMap::new(),
+            loopback_only,
+            nobodys,
+        }
     }
 
-    /// Adds or replaces a user; permissions stay.
+    /// Adds or replaces a user; permissions stay, and what is open.
     pub fn put(&mut self, user: User) {
+        let quotas = self.quotas.entry(user.name.clone()).or_default();
+        quotas.connections.set_limit(user.limits.max_connections);
+        quotas.channels.set_limit(user.limits.max_channels);
         self.by_name.insert(user.name.clone(), user);
     }
 
@@ -108,6 +127,8 @@ impl Users {
     /// there is no such user.
     pub fn remove(&mut self, user: &str) -> Option<Vec<String>> {
         self.by_name.remove(user)?;
+        // Connections that are open end, and count for nobody.
+        self.quotas.remove(user);
         let entries = self.grants.remove(user).unwrap_or_default();
         let held = entries.into_iter().filter_map(|(vhost, mut entry)| entry.clear().then_some(vhost));
         Some(held.collect())
@@ -130,6 +151,12 @@ impl Users {
             !vhosts.is_some_and(|vhosts| vhosts.values().any(|entry| entry.permission.is_some()))
         });
         users
+    }
+
+    /// What the user of that name has open, and may have.
+    #[must_use]
+    pub fn quotas(&self, user: &str) -> Option<UserQuotas> {
+        self.quotas.get(user).cloned()
     }
 
     /// Whether there is none.

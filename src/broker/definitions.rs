@@ -9,6 +9,7 @@ use amq_protocol::types::FieldTable;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::vhost_settings::VhostSettings;
 use crate::auth::{Permission, User};
 use crate::message::QueueId;
 use crate::policy::{Policy, PolicyKind};
@@ -37,6 +38,8 @@ pub struct QueueDefinition {
 pub enum Definition {
     /// A virtual host.
     Vhost(String),
+    /// What is said of a vhost.
+    VhostSettings(String, VhostSettings),
     /// A user.
     User(User),
     /// What a user may do on a vhost.
@@ -78,6 +81,7 @@ impl Definition {
     fn key(&self) -> String {
         match self {
             Self::Vhost(name) => format!("vhost\0{name}"),
+            Self::VhostSettings(name, _) => vhost_settings_key(name),
             Self::User(user) => user_key(&user.name),
             Self::Permission { user, vhost, .. } => permission_key(user, vhost),
             Self::Exchange(vhost, exchange) => format!("exchange\0{vhost}\0{}", exchange.name),
@@ -107,6 +111,12 @@ impl Definition {
     #[must_use]
     pub fn remove_policy(vhost: &str, kind: PolicyKind, name: &str) -> Op {
         Op::RemoveDefinition { key: policy_key(vhost, kind, name) }
+    }
+
+    /// The store operation that forgets what is said of a vhost.
+    #[must_use]
+    pub fn remove_vhost_settings(name: &str) -> Op {
+        Op::RemoveDefinition { key: vhost_settings_key(name) }
     }
 
     /// The store operation that forgets a queue.
@@ -151,6 +161,10 @@ pub fn queue_names(records: &BTreeMap<String, Vec<u8>>) -> HashMap<QueueId, (Str
         _ => None,
     });
     queues.collect()
+}
+
+fn vhost_settings_key(name: &str) -> String {
+    format!("vhost_settings\0{name}")
 }
 
 fn queue_key(vhost: &str, name: &str) -> String {

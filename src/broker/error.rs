@@ -134,6 +134,19 @@ pub enum OperationError {
         /// The vhost.
         vhost: String,
     },
+    /// The vhost may not have more queues.
+    #[error("cannot declare queue '{queue}': queue limit in vhost '{vhost}' ({limit}) is reached")]
+    QueueLimit {
+        /// The queue that would be one too many.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+        /// How many it may have.
+        limit: i64,
+    },
+    /// The vhost may not be deleted.
+    #[error("refusing to delete virtual host '{0}' because it is protected from deletion")]
+    ProtectedVhost(String),
     /// Messages of the queue cannot be read from the disk.
     #[error("queue '{queue}' in vhost '{vhost}' cannot be read: {why}. A purge drops what is in it")]
     Unreadable {

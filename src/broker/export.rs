@@ -5,11 +5,13 @@
 
 use std::collections::HashSet;
 
+use amq_protocol::types::{AMQPValue, FieldTable};
 use serde_json::{Map, Value, json};
 
 use super::arguments_json::{plain, put_arguments};
 use super::shared::Shared;
 use super::vhost::Vhost;
+use super::vhost_settings::{QUEUE_TYPE, VhostLimits, VhostSettings};
 use crate::auth::User;
 use crate::config::Config;
 use crate::policy::{Policy, PolicyKind};
@@ -37,11 +39,12 @@ pub(super) fn all(shared: &Shared, vhosts: &[std::sync::Arc<Vhost>]) -> Value {
     for vhost in vhosts {
         sections.add(vhost, true);
     }
-    let names: Vec<Value> = vhosts.iter().map(|vhost| json!({ "name": vhost.name })).collect();
+    let about_vhosts: Vec<Value> =
+        vhosts.iter().map(|vhost| about_vhost(&vhost.name, &vhost.settings())).collect();
     let mut file = about(&shared.config);
     file.insert("rabbitmq_definition_format".to_owned(), "cluster".into());
     file.insert("users".to_owned(), users.into());
-    file.insert("vhosts".to_owned(), names.into());
+    file.insert("vhosts".to_owned(), about_vhosts.into());
     file.insert("permissions".to_owned(), permissions.into());
     file.insert("topic_permissions".to_owned(), json!([]));
     file.insert("global_parameters".to_owned(), json!([]));
@@ -55,6 +58,8 @@ pub(super) fn of_vhost(shared: &Shared, vhost: &Vhost) -> Value {
     sections.add(vhost, false);
     let mut file = about(&shared.config);
     file.insert("rabbitmq_definition_format".to_owned(), "single_virtual_host".into());
+    put_settings(&mut file, &vhost.settings());
+    file.insert("limits".to_owned(), json!(vhost.settings().limits.unwrap_or_default()));
     file.insert("original_vhost_name".to_owned(), vhost.name.clone().into());
     file.insert("explanation".to_owned(), format!("Definitions of virtual host '{}'", vhost.name).into());
     sections.put(&mut file);
@@ -77,8 +82,44 @@ fn user(user: &User) -> Value {
     };
     json!({
         "name": user.name, "password_hash": hash, "hashing_algorithm": algorithm.name(), "tags": user.tags,
-        "limits": {},
+        "limits": user.limits,
     })
+}
+
+fn about_vhost(name: &str, settings: &VhostSettings) -> Value {
+    let mut object = Map::new();
+    object.insert("name".to_owned(), name.into());
+    put_settings(&mut object, settings);
+    Value::Object(object)
+}
+
+/// What is not the same in every export of RabbitMQ's is there only when it says something.
+fn put_settings(object: &mut Map<String, Value>, settings: &VhostSettings) {
+    let mut metadata = Map::new();
+    for (key, value) in [
+        ("description", json!(settings.description)),
+        ("tags", json!(settings.tags)),
+        ("default_queue_type", json!(settings.default_queue_type.name())),
+    ] {
+        object.insert(key.to_owned(), value.clone());
+        metadata.insert(key.to_owned(), value);
+    }
+    if settings.is_protected {
+        metadata.insert("protected_from_deletion".to_owned(), true.into());
+    }
+    if settings.tracing {
+        object.insert("tracing".to_owned(), true.into());
+    }
+    object.insert("metadata".to_owned(), metadata.into());
+}
+
+/// Limits of a vhost are a runtime parameter of RabbitMQ's.
+fn vhost_limits(limits: &VhostLimits, vhost: Option<&str>) -> Value {
+    let mut object = object(vhost);
+    object.insert("component".to_owned(), "vhost-limits".into());
+    object.insert("name".to_owned(), "limits".into());
+    object.insert("value".to_owned(), json!(limits));
+    Value::Object(object)
 }
 
 /// What belongs to vhosts.
@@ -94,6 +135,7 @@ struct Sections {
 impl Sections {
     fn add(&mut self, vhost: &Vhost, named: bool) {
         let name = named.then_some(vhost.name.as_str());
+        self.parameters.extend(vhost.settings().limits.map(|limits| vhost_limits(&limits, name)));
         for policy in vhost.policies().iter() {
             match policy.kind {
                 PolicyKind::User => self.policies.push(user_policy(policy, name)),
@@ -127,7 +169,7 @@ impl Sections {
             object.insert("name".to_owned(), record.name.clone().into());
             object.insert("durable".to_owned(), record.durable.into());
             object.insert("auto_delete".to_owned(), record.auto_delete.into());
-            put_arguments(&mut object, &record.arguments);
+            put_arguments(&mut object, &with_type(&record.arguments));
             self.queues.push(Value::Object(object));
         }
         exclusive
@@ -144,6 +186,15 @@ impl Sections {
             file.insert(key.to_owned(), section.into());
         }
     }
+}
+
+/// The arguments with a type, as RabbitMQ exports them: a vhost that this is imported into may have another default.
+fn with_type(arguments: &FieldTable) -> FieldTable {
+    let mut arguments = arguments.clone();
+    if !arguments.inner().contains_key(QUEUE_TYPE) {
+        arguments.insert(QUEUE_TYPE.into(), AMQPValue::LongString("classic".into()));
+    }
+    arguments
 }
 
 fn object(vhost: Option<&str>) -> Map<String, Value> {

@@ -10,6 +10,7 @@ pub(crate) mod creation;
 mod dead_lettering;
 pub(crate) mod definitions;
 mod delayed_exchange;
+pub(crate) mod entering;
 pub(crate) mod error;
 mod export;
 mod flow_control;
@@ -31,8 +32,10 @@ pub mod selection;
 pub(crate) mod shared;
 mod transfer;
 pub(crate) mod vhost;
+pub(crate) mod vhost_settings;
 
 pub use alarms::Readings;
 pub use clock::Clock;
 pub use definitions::queue_names;
 pub use error::{ImportError, Kind, OperationError};
+pub use vhost_settings::{DefaultQueueType, VhostChange, VhostLimits, VhostSettings};

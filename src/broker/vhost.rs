@@ -13,6 +13,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::definitions::Definition;
 use super::mailbox::{Mail, Mailbox};
 use super::pending_definitions::PendingDefinitions;
+use super::vhost_settings::VhostSettings;
+use crate::auth::Quota;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
 use crate::queue::{Command, ConnectionId, Counts, Details, QueueOptions, Reply};
@@ -123,6 +125,8 @@ pub struct Vhost {
     pub topology: Arc<SharedTopology>,
     /// What its connections did, those that are gone included.
     pub statistics: VhostStatistics,
+    settings: RwLock<Arc<VhostSettings>>,
+    connections: Arc<Quota>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
     policies: RwLock<Policies>,
     changes: Mutex<()>,
@@ -138,12 +142,32 @@ impl Vhost {
             name: name.to_owned(),
             topology: Arc::default(),
             statistics: VhostStatistics::default(),
+            settings: RwLock::default(),
+            connections: Arc::default(),
             queues: DashMap::new(),
             policies: RwLock::default(),
             changes: Mutex::new(()),
             pending: PendingDefinitions::default(),
             is_deleted: AtomicBool::new(false),
         }
+    }
+
+    /// Its settings as they are now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<VhostSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes its settings, for what comes from now on. The caller has made sure that they are durable.
+    pub(super) fn set_settings(&self, settings: VhostSettings) {
+        self.connections.set_limit(settings.limits.and_then(|limits| limits.max_connections));
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// How many connections it has, and may have.
+    #[must_use]
+    pub const fn connections(&self) -> &Arc<Quota> {
+        &self.connections
     }
 
     /// Changes on their way to the disk.

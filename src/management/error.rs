@@ -131,11 +131,13 @@ impl From<OperationError> for ApiError {
             E::Blocked(_) | E::NoMemory(_) | E::NoRandomness | E::Unreadable { .. } => {
                 Self::unavailable(text)
             }
+            E::ProtectedVhost(_) => Self::precondition_failed(text),
             E::Pattern(error) => Self::invalid_pattern(&error.pattern, &error.why),
             E::Locked { .. }
             | E::ExclusiveUse { .. }
             | E::InUse { .. }
             | E::NotEmpty { .. }
+            | E::QueueLimit { .. }
             | E::Options(_)
             | E::Policy(_)
             | E::Publish(_)

@@ -111,6 +111,15 @@ impl Payload {
         }
     }
 
+    /// What is under a key that has to be there, be it `null`.
+    ///
+    /// # Errors
+    /// 400: there is nothing.
+    pub(super) fn value(&self, key: &str) -> Result<&Value, ApiError> {
+        self.require(&[key])?;
+        Ok(self.0.get(key).unwrap_or(&Value::Null))
+    }
+
     /// A text; numbers and booleans are read as they are written.
     ///
     /// # Errors

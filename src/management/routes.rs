@@ -9,8 +9,7 @@ use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
 use super::{
-    beyond, bindings, channels, connections, consumers, exchanges, health, logins, messages, nodes, overview,
-    permissions, policies, queues, upkeep, users, vhosts,
+    beyond, bindings, channels, coney, connections, consumers, exchanges, health, limits, logins, messages, nodes, overview, permissions, policies, queues, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
@@ -31,6 +30,7 @@ pub(crate) fn router(api: Api) -> Router {
         vhosts::routes(),
         users::routes(),
         permissions::routes(),
+        limits::routes(),
         logins::routes(),
         upkeep::routes(),
     ];

@@ -16,7 +16,7 @@ use crate::broker::operations::{
 use crate::broker::overview::ConnectionOverview;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
-use crate::broker::{ImportError, OperationError};
+use crate::broker::{ImportError, OperationError, VhostChange};
 use crate::ledger;
 use crate::message;
 use crate::policy::{Policy, PolicyKind};
@@ -175,7 +175,7 @@ impl BrokerHandle {
     /// # Errors
     /// `InvalidName`.
     pub async fn put_vhost(&self, name: &str) -> Result<bool, OperationError> {
-        operations::put_vhost(&self.shared, Caller::Operator, name).await
+        operations::put_vhost(&self.shared, Caller::Operator, name, VhostChange::default()).await
     }
 
     /// Deletes a vhost with everything in it. Its connections are closed with 320 `CONNECTION_FORCED`.

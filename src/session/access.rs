@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::auth::Grant;
+use crate::auth::{Grant, Quota};
 
 /// What a session's client may do.
 #[derive(Debug, Default)]
@@ -11,4 +11,6 @@ pub(super) struct Access {
     pub(super) grant: Arc<Grant>,
     /// Messages may carry another user's name.
     pub(super) impersonator: bool,
+    /// How many channels the user may have, on all connections together.
+    pub(super) channels: Arc<Quota>,
 }

@@ -5,7 +5,7 @@ use lapin::options::{BasicGetOptions, BasicNackOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
-use super::objects::managed;
+use super::support::managed;
 use crate::support::client::{Bench, string, table};
 use crate::support::http::Http;
 use crate::support::process::{Process, coney};

@@ -2,9 +2,11 @@
 
 mod beyond;
 mod conventions;
+mod limits;
 mod messages;
 mod objects;
 mod policies;
 mod support;
 mod topology;
 mod users;
+mod vhosts;

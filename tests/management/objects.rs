@@ -1,22 +1,13 @@
 //! Queues, consumers, connections and channels: what is answered is what holds.
 
 use amq_protocol::types::AMQPValue;
-use coney::Broker;
 use lapin::options::{BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
-use crate::support::client::{Bench, code, confirming, connect, consume, next, table};
+use super::support::managed;
+use crate::support::client::{code, confirming, connect, consume, next, table};
 use crate::support::http::Http;
-
-/// Blocks the thread that it is asked on; others go on.
-pub async fn managed() -> (Bench, Http) {
-    let any = "127.0.0.1:0".parse().unwrap();
-    let builder = Broker::builder().ephemeral().listen(any).http(any);
-    let bench = Bench::on(builder.start().await.unwrap()).await;
-    let http = Http::new(bench.broker.http_addresses()[0]);
-    (bench, http)
-}
 
 fn lengths(queue: &Value) -> [u64; 3] {
     ["messages", "messages_ready", "messages_unacknowledged"].map(|name| queue[name].as_u64().unwrap())

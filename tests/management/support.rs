@@ -3,9 +3,11 @@
 use std::ops::Deref;
 
 use coney::Broker;
+use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
 use crate::support::broker::Embedded;
+use crate::support::client::Bench;
 use crate::support::http::Http;
 
 /// A broker in memory with its API, asked as guest.
@@ -35,4 +37,18 @@ impl Deref for Managed {
     fn deref(&self) -> &Http {
         &self.http
     }
+}
+
+/// A broker in memory with a channel on it, and its API asked as guest, which blocks the thread that it is asked on.
+pub async fn managed() -> (Bench, Http) {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let builder = Broker::builder().ephemeral().listen(any).http(any);
+    let bench = Bench::on(builder.start().await.unwrap()).await;
+    let http = Http::new(bench.broker.http_addresses()[0]);
+    (bench, http)
+}
+
+/// A text in a table.
+pub fn text(text: &str) -> AMQPValue {
+    AMQPValue::LongString(text.into())
 }

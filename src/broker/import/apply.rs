@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check::{Plan, plan};
-use super::parse::{Definitions, NewPermission, NewUser, Secret, parse};
+use super::parse::{Definitions, NewPermission, NewUser, NewVhost, Secret, parse};
 use crate::auth::{ADMINISTRATOR, Permission};
 use crate::broker::creation::{RecoveredState, add_exchange, install};
 use crate::broker::error::ImportError;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
+use crate::broker::vhost_settings::VhostChange;
 use crate::config::Config;
 use crate::statistics::BrokerCounters;
 use crate::store::Submission;
@@ -80,7 +81,7 @@ pub(crate) async fn import(
     let mut vhosts: BTreeMap<String, Arc<Vhost>> =
         shared.vhosts.iter().map(|vhost| (vhost.key().clone(), Arc::clone(&vhost))).collect();
     let mut new = Vec::new();
-    for name in &definitions.vhosts {
+    for NewVhost { name, .. } in &definitions.vhosts {
         vhosts.entry(name.clone()).or_insert_with(|| {
             let vhost = Arc::new(Vhost::new(name));
             new.push(Arc::clone(&vhost));
@@ -105,8 +106,11 @@ pub(crate) async fn import(
 fn add_defaults(definitions: &mut Definitions, config: &Config) {
     let vhost = config.default_vhost.clone();
     let without_users = definitions.users.is_empty();
-    if definitions.vhosts.is_empty() || (without_users && !definitions.vhosts.contains(&vhost)) {
-        definitions.vhosts.push(vhost.clone());
+    let has_default = definitions.vhosts.iter().any(|new| new.name == vhost);
+    if definitions.vhosts.is_empty() || (without_users && !has_default) {
+        let description = Some("Default virtual host".to_owned());
+        let change = VhostChange { description, ..VhostChange::default() };
+        definitions.vhosts.push(NewVhost { name: vhost.clone(), change });
     }
     if without_users {
         let user = config.default_user.clone();
@@ -114,6 +118,7 @@ fn add_defaults(definitions: &mut Definitions, config: &Config) {
             name: user.clone(),
             secret: Secret::Plain(config.default_pass.as_bytes().to_vec()),
             tags: vec![ADMINISTRATOR.to_owned()],
+            limits: None,
         });
         // First, so that a permission in the file comes after it.
         definitions.permissions.insert(0, NewPermission { user, vhost, permission: Permission::all() });
@@ -124,6 +129,9 @@ fn add_defaults(definitions: &mut Definitions, config: &Config) {
 fn carry_out(shared: &Arc<Shared>, plan: Plan) {
     for vhost in plan.vhosts {
         shared.vhosts.insert(vhost.name.clone(), vhost);
+    }
+    for (vhost, settings) in plan.settings {
+        vhost.set_settings(settings);
     }
     for user in plan.users {
         shared.change_users(|users| users.put(user));

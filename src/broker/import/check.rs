@@ -7,16 +7,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::fields::NAME_BYTES_MAX;
-use super::parse::{Definitions, NewPermission, NewUser, QueueSpec, Secret};
+use super::parse::{Definitions, NewPermission, NewUser, NewVhost, QueueSpec, Secret};
 use crate::auth::{PasswordHash, User};
 use crate::broker::creation::NewQueue;
 use crate::broker::definitions::{Definition, QueueDefinition};
 use crate::broker::error::ImportError;
 use crate::broker::shared::{Shared, random_bytes};
 use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::broker::vhost_settings::{VhostChange, VhostLimits, VhostSettings};
 use crate::message::QueueId;
 use crate::policy::CheckedPolicy;
-use crate::queue::options;
+use crate::queue::{QueueOptions, options};
 use crate::store::Op;
 use crate::topology::equivalence::{self, QueueForm};
 use crate::topology::{Binding, Destination, ExchangeSpec, Topology};
@@ -25,6 +26,7 @@ use crate::topology::{Binding, Destination, ExchangeSpec, Topology};
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) vhosts: Vec<Arc<Vhost>>,
+    pub(super) settings: Vec<(Arc<Vhost>, VhostSettings)>,
     pub(super) users: Vec<User>,
     pub(super) permissions: Vec<NewPermission>,
     pub(super) policies: Vec<(Arc<Vhost>, CheckedPolicy)>,
@@ -90,6 +92,7 @@ pub(super) fn plan(
         checker.plan.ops.push(Definition::Vhost(vhost.name.clone()).put());
     }
     checker.plan.vhosts = new;
+    checker.settings(definitions.vhosts, definitions.vhost_limits)?;
     definitions.users.into_iter().try_for_each(|user| checker.user(user))?;
     definitions.permissions.into_iter().try_for_each(|permission| checker.permission(permission))?;
     definitions.policies.into_iter().try_for_each(|(vhost, policy)| checker.policy(&vhost, policy))?;
@@ -131,13 +134,40 @@ impl Checker<'_> {
         self.dry_runs.get_mut(name).ok_or_else(missing)
     }
 
+    /// What is said of vhosts, and then in parameters of their limits.
+    fn settings(&mut self, vhosts: Vec<NewVhost>, limits: Vec<(String, VhostLimits)>) -> Done {
+        let limited = limits.into_iter().map(|(name, limits)| {
+            let change = VhostChange { limits: Some(Some(limits)), ..VhostChange::default() };
+            NewVhost { name, change }
+        });
+        for NewVhost { name, change } in vhosts.into_iter().chain(limited) {
+            let vhost = Arc::clone(self.vhost(&name, || format!("limits of vhost '{name}'"))?);
+            let settings = change.applied_to(&self.settings_of(&vhost));
+            self.plan.settings.retain(|(other, _)| other.name != name);
+            self.plan.settings.push((vhost, settings));
+        }
+        for (vhost, settings) in &self.plan.settings {
+            if *settings != *vhost.settings() {
+                let put = Definition::VhostSettings(vhost.name.clone(), settings.clone()).put();
+                self.plan.ops.push(put);
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings that the vhost is going to have.
+    fn settings_of(&self, vhost: &Vhost) -> VhostSettings {
+        let planned = self.plan.settings.iter().find(|(other, _)| other.name == vhost.name);
+        planned.map_or_else(|| VhostSettings::clone(&vhost.settings()), |(_, settings)| settings.clone())
+    }
+
     fn user(&mut self, new: NewUser) -> Done {
         let password = match new.secret {
             Secret::Hash(hash) => hash,
             Secret::Plain(password) => Some(self.hashed(&new.name, &password)?),
         };
         let limits = self.shared.users(|users| users.user(&new.name).map(|user| user.limits));
-        let limits = limits.unwrap_or_default();
+        let limits = new.limits.or(limits).unwrap_or_default();
         let user = User { name: new.name, password, tags: new.tags, limits };
         self.plan.ops.push(Definition::User(user.clone()).put());
         self.plan.users.push(user);
@@ -209,6 +239,7 @@ impl Checker<'_> {
     }
 
     fn queue(&mut self, vhost: &str, spec: QueueSpec) -> Done {
+        let spec = self.with_default_type(vhost, spec)?;
         let label = || format!("queue '{}' in vhost '{vhost}'", spec.name);
         let id = QueueId(self.shared.new_queue_id());
         let dry_run = self.dry_run(vhost, label)?;
@@ -235,6 +266,21 @@ impl Checker<'_> {
         }
         self.plan.queues.push((vhost, id, NewQueue { name, owner: None, arguments, options }));
         Ok(())
+    }
+
+    /// A queue that does not say its type is of the vhost's, as when it is declared.
+    fn with_default_type(&self, vhost: &str, spec: QueueSpec) -> Result<QueueSpec, ImportError> {
+        let thing = format!("queue '{}' in vhost '{vhost}'", spec.name);
+        let default = self.settings_of(self.vhost(vhost, || thing.clone())?).default_queue_type;
+        let QueueSpec { name, mut arguments, options } = spec;
+        let said = arguments.inner().len();
+        default.put_in(&mut arguments, options.durable && !options.auto_delete);
+        if arguments.inner().len() == said {
+            return Ok(QueueSpec { name, arguments, options });
+        }
+        let options = QueueOptions::parse(&thing, options.durable, false, options.auto_delete, &arguments);
+        let options = options.map_err(|error| ImportError::new(thing, format!("arguments: {error}")))?;
+        Ok(QueueSpec { name, arguments, options })
     }
 
     /// Whether a queue or an exchange was skipped, or is one of RabbitMQ's own that is not here, such as

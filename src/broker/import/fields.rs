@@ -83,6 +83,24 @@ impl<'a> Object<'a> {
         }
     }
 
+    pub(super) fn optional_flag(&self, field: &str) -> Result<Option<bool>, ImportError> {
+        self.value(field).map(|_| self.flag(field, false)).transpose()
+    }
+
+    /// Limits by name: an object, or the empty list that old versions of RabbitMQ wrote for one.
+    pub(super) fn limits(&self, field: &str) -> Result<Option<Vec<(&'a str, i64)>>, ImportError> {
+        let limit = |(name, value): (&'a String, &Value)| match value.as_i64() {
+            Some(limit) => Ok((name.as_str(), limit)),
+            None => Err(self.wrong_type(field, &format!("an integer for {name}"), value)),
+        };
+        match self.value(field) {
+            None => Ok(None),
+            Some(Value::Object(limits)) => limits.iter().map(limit).collect::<Result<_, _>>().map(Some),
+            Some(Value::Array(limits)) if limits.is_empty() => Ok(Some(Vec::new())),
+            Some(other) => Err(self.wrong_type(field, "an object", other)),
+        }
+    }
+
     pub(super) fn integer(&self, field: &str, default: i64) -> Result<i64, ImportError> {
         match self.value(field) {
             None => Ok(default),

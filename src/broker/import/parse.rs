@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::fields::Object;
-use crate::auth::{HashAlgorithm, PasswordHash, Permission, Rights};
+use crate::auth::{HashAlgorithm, PasswordHash, Permission, Rights, UserLimit, UserLimits};
 use crate::broker::error::ImportError;
+use crate::broker::vhost_settings::{DefaultQueueType, VhostChange, VhostLimit, VhostLimits};
 use crate::policy::{ApplyTo, CheckedPolicy, Policy, PolicyKind};
 use crate::queue::QueueOptions;
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
@@ -18,6 +19,7 @@ const ABOUT: &[&str] = &[
     "default_queue_type",
     "description",
     "explanation",
+    "limits",
     "metadata",
     "original_cluster_name",
     "original_vhost_name",
@@ -50,6 +52,14 @@ pub(super) struct NewUser {
     pub(super) name: String,
     pub(super) secret: Secret,
     pub(super) tags: Vec<String>,
+    pub(super) limits: Option<UserLimits>,
+}
+
+/// A vhost of the file.
+#[derive(Debug)]
+pub(super) struct NewVhost {
+    pub(super) name: String,
+    pub(super) change: VhostChange,
 }
 
 /// A permission of the file.
@@ -72,7 +82,8 @@ pub(super) struct QueueSpec {
 #[derive(Debug, Default)]
 pub(super) struct Definitions {
     pub(super) users: Vec<NewUser>,
-    pub(super) vhosts: Vec<String>,
+    pub(super) vhosts: Vec<NewVhost>,
+    pub(super) vhost_limits: Vec<(String, VhostLimits)>,
     pub(super) permissions: Vec<NewPermission>,
     pub(super) policies: Vec<(String, CheckedPolicy)>,
     pub(super) exchanges: Vec<(String, ExchangeSpec)>,
@@ -160,16 +171,17 @@ impl Parser<'_> {
         self.definitions.notes.push(note);
     }
 
-    /// Limits are RabbitMQ's own; an empty object or list of them is in every export.
-    fn note_limits(&mut self, object: &Object<'_>) {
-        let some = match object.value("limits") {
-            Some(Value::Object(limits)) => !limits.is_empty(),
-            Some(Value::Array(limits)) => !limits.is_empty(),
-            _ => false,
-        };
-        if some {
-            self.note(format!("{}: limits ignored: there are none here", object.label));
+    /// An object without limits is in every export; old ones have an empty list.
+    fn user_limits(&mut self, object: &Object<'_>) -> Result<Option<UserLimits>, ImportError> {
+        let Some(limits) = object.limits("limits")? else { return Ok(None) };
+        let mut read = UserLimits::default();
+        for (name, value) in limits {
+            match UserLimit::from_name(name) {
+                Some(limit) => read = read.with(limit, Some(value)),
+                None => self.note(format!("{}: limit {name} ignored: it is not known", object.label)),
+            }
         }
+        Ok(Some(read))
     }
 
     fn vhost_of(&self, object: &Object<'_>) -> Result<String, ImportError> {
@@ -180,9 +192,12 @@ impl Parser<'_> {
     }
 
     fn user(&mut self, object: Object<'_>) -> Done {
-        let user =
-            NewUser { name: object.full_name("name")?, secret: secret(&object)?, tags: object.tags("tags")? };
-        self.note_limits(&object);
+        let user = NewUser {
+            name: object.full_name("name")?,
+            secret: secret(&object)?,
+            tags: object.tags("tags")?,
+            limits: self.user_limits(&object)?,
+        };
         if matches!(user.secret, Secret::Hash(None)) {
             self.note(format!(
                 "{}: without a password that can be used here, so nobody can log in by one",
@@ -194,9 +209,36 @@ impl Parser<'_> {
     }
 
     fn vhost(&mut self, object: Object<'_>) -> Done {
-        self.note_limits(&object);
-        self.definitions.vhosts.push(object.full_name("name")?);
+        let name = object.full_name("name")?;
+        let nothing = Value::Object(Map::new());
+        let metadata = object.value("metadata").unwrap_or(&nothing);
+        let metadata = Object::new(metadata, format!("{}: metadata", object.label))?;
+        let description = object.optional_text("description")?.or(metadata.optional_text("description")?);
+        let tagged = if object.value("tags").is_some() { &object } else { &metadata };
+        let kind =
+            metadata.optional_text("default_queue_type")?.or(object.optional_text("default_queue_type")?);
+        let change = VhostChange {
+            description: Some(description.unwrap_or_default().to_owned()),
+            tags: Some(tagged.tags("tags")?),
+            default_queue_type: self.default_queue_type(&object.label, kind),
+            tracing: object.optional_flag("tracing")?,
+            is_protected: metadata.optional_flag("protected_from_deletion")?,
+            limits: None,
+        };
+        self.definitions.vhosts.push(NewVhost { name, change });
         Ok(())
+    }
+
+    /// `undefined` is what RabbitMQ writes when there is none.
+    fn default_queue_type(&mut self, label: &str, name: Option<&str>) -> Option<DefaultQueueType> {
+        let name = name.filter(|name| !["", "undefined"].contains(name))?;
+        let kind = DefaultQueueType::from_name(name);
+        if kind.is_none() {
+            self.note(format!(
+                "{label}: default_queue_type ignored: there are no queues of type {name} here"
+            ));
+        }
+        kind
     }
 
     fn permission(&mut self, object: Object<'_>) -> Done {
@@ -218,14 +260,30 @@ impl Parser<'_> {
     /// Operator policies are runtime parameters of RabbitMQ's, and so they come in its exports.
     fn parameter(&mut self, object: Object<'_>) -> Done {
         let component = object.text("component")?;
-        if component != "operator_policy" {
+        if !["operator_policy", "vhost-limits"].contains(&component) {
             self.note(format!("{} of component {component} ignored: there is none here", object.label));
             return Ok(());
         }
         let (vhost, name) = (self.vhost_of(&object)?, object.full_name("name")?);
         let value = object.value("value").ok_or_else(|| object.error("value", "is missing"))?;
+        if component == "vhost-limits" {
+            let limits = self.vhost_limits(&object)?;
+            self.definitions.vhost_limits.push((vhost, limits));
+            return Ok(());
+        }
         let label = format!("operator policy '{name}' in vhost '{vhost}'");
         self.add_policy(&Object::new(value, label)?, vhost, name, PolicyKind::Operator)
+    }
+
+    fn vhost_limits(&mut self, object: &Object<'_>) -> Result<VhostLimits, ImportError> {
+        let mut read = VhostLimits::default();
+        for (name, value) in object.limits("value")?.unwrap_or_default() {
+            match VhostLimit::from_name(name) {
+                Some(limit) => read = read.with(limit, Some(value)),
+                None => self.note(format!("{}: limit {name} ignored: it is not known", object.label)),
+            }
+        }
+        Ok(read)
     }
 
     fn add_policy(&mut self, object: &Object<'_>, vhost: String, name: String, kind: PolicyKind) -> Done {

@@ -3,6 +3,7 @@
 use amq_protocol::types::AMQPValue;
 
 use super::parse::{Definitions, Secret, parse};
+use crate::auth::UserLimits;
 use crate::policy::PolicyKind;
 use crate::topology::Destination;
 
@@ -31,10 +32,9 @@ fn users_come_with_hashes_or_passwords_and_tags_in_two_forms() {
     assert!(matches!(&b.secret, Secret::Plain(password) if password == b"pw") && b.tags == ["z"]);
     assert!(matches!(&c.secret, Secret::Hash(Some(hash)) if hash.matches(b"pw")) && c.tags.is_empty());
     let notes = definitions.notes.join("; ");
-    assert!(
-        notes.contains("user 'a': without a password that can be used here")
-            && notes.contains("user 'c': limits ignored")
-    );
+    assert!(notes.contains("user 'a': without a password that can be used here"));
+    assert_eq!([a.limits, b.limits], [None, Some(UserLimits::default())]);
+    assert_eq!(c.limits.and_then(|limits| limits.max_connections), Some(1));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub use queues::{
 pub use scope::{Caller, Scope};
 pub use users::{
     Secret, UserPermission, check_user_and_vhost, delete_user, forget_login_attempts, hash_password,
-    permission, permissions, put_permission, put_user, remove_permission, user, users,
-    users_without_permissions,
+    limited_users, permission, permissions, put_permission, put_user, remove_permission, set_user_limit,
+    user, user_limits, users, users_without_permissions,
 };
-pub use vhosts::{delete_vhost, put_vhost, vhost, vhosts};
+pub use vhosts::{change_vhost, delete_vhost, put_vhost, set_vhost_limit, vhost, vhosts};

@@ -61,9 +61,12 @@ pub struct QueueState {
 ///
 /// # Errors
 /// `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
-/// that differs), `NoMemory`, `NoRandomness` for a name.
+/// that differs), `QueueLimit`, `NoMemory`, `NoRandomness` for a name.
 pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<Declared, OperationError> {
-    let declare = with_name(declare)?;
+    let mut declare = with_name(declare)?;
+    let DeclareQueue { durable, exclusive, auto_delete, ref mut arguments, .. } = declare;
+    let default = scope.vhost.settings().default_queue_type;
+    default.put_in(arguments, durable && !exclusive && !auto_delete);
     scope.permit(Operation::QueueDeclare(&declare.name))?;
     loop {
         let (record, is_new, mark) = find_or_create(scope, &declare).await?;
@@ -98,6 +101,7 @@ async fn find_or_create(
         check_equivalent(scope, &record, declare)?;
         return Ok((record, false, pending.mark()));
     }
+    check_limit(scope, &declare.name)?;
     scope.require_memory(ledger::Kind::Queues, "queues")?;
     let thing = format!("queue '{}' in vhost '{}'", declare.name, scope.vhost.name);
     let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = *declare;
@@ -115,6 +119,18 @@ async fn find_or_create(
     let (name, arguments) = (declare.name.clone(), declare.arguments.clone());
     let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options });
     Ok((record, true, pending.mark()))
+}
+
+/// Refuses a queue more than the vhost may have.
+fn check_limit(scope: Scope<'_>, queue: &str) -> Result<(), OperationError> {
+    let limits = scope.vhost.settings().limits.unwrap_or_default();
+    let Some(limit) = limits.max_queues else { return Ok(()) };
+    let is_reached = |most: usize| scope.vhost.topology.read().queues().count() >= most;
+    if usize::try_from(limit).is_ok_and(is_reached) {
+        let (queue, vhost) = (queue.to_owned(), scope.vhost.name.clone());
+        return Err(OperationError::QueueLimit { queue, vhost, limit });
+    }
+    Ok(())
 }
 
 fn check_equivalent(

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::connections::close_connections_of_user;
 use super::scope::Caller;
-use crate::auth::{ADMINISTRATOR, HashAlgorithm, MONITORING, PasswordHash, Permission, Rights, User, Users};
+use crate::auth::{
+    ADMINISTRATOR, HashAlgorithm, MONITORING, PasswordHash, Permission, Rights, User, UserLimit, UserLimits,
+    Users,
+};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::shared::{Shared, random_bytes};
@@ -90,6 +93,28 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<(), OperationError> {
     Err(OperationError::InvalidName(format!("the name of a {what} {why}")))
 }
 
+/// Sets one of a user's limits, durably, or takes it away. What is open already stays open, whatever the limit.
+///
+/// # Errors
+/// `NotTagged`, `NoUser`.
+pub async fn set_user_limit(
+    shared: &Shared,
+    caller: Caller<'_>,
+    name: &str,
+    limit: UserLimit,
+    value: Option<i64>,
+) -> Result<(), OperationError> {
+    caller.require_administrator(shared)?;
+    let _changes = shared.changes.lock().await;
+    let user = shared.users(|users| users.user(name).cloned());
+    let user = user.ok_or_else(|| OperationError::NoUser(name.to_owned()))?;
+    let user = User { limits: user.limits.with(limit, value), ..user };
+    shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
+    tracing::info!("limits of user {name:?} set to {:?} by {caller}", user.limits);
+    shared.change_users(|users| users.put(user));
+    Ok(())
+}
+
 /// Deletes a user with all permissions, durably, and closes the user's connections, as RabbitMQ does.
 ///
 /// # Errors
@@ -125,6 +150,22 @@ pub fn user(shared: &Shared, caller: Caller<'_>, name: &str) -> Result<User, Ope
     caller.require_administrator(shared)?;
     let found = shared.users(|users| users.user(name).cloned());
     found.ok_or_else(|| OperationError::NoUser(name.to_owned()))
+}
+
+/// The limits of a user: no secret to anybody who may use the management API.
+///
+/// # Errors
+/// `NoUser`.
+pub fn user_limits(shared: &Shared, name: &str) -> Result<UserLimits, OperationError> {
+    let limits = shared.users(|users| users.user(name).map(|user| user.limits));
+    limits.ok_or_else(|| OperationError::NoUser(name.to_owned()))
+}
+
+/// All users who are limited with their limits, by name.
+#[must_use]
+pub fn limited_users(shared: &Shared) -> Vec<(String, UserLimits)> {
+    let users = shared.users(Users::list).into_iter().filter(|user| !user.limits.is_empty());
+    users.map(|user| (user.name, user.limits)).collect()
 }
 
 /// Users who have a permission on no vhost, by name.

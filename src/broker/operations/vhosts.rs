@@ -10,6 +10,7 @@ use crate::broker::error::OperationError;
 use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
+use crate::broker::vhost_settings::{VhostChange, VhostLimit};
 use crate::queue::Command;
 use crate::statistics::BrokerCounters;
 use crate::store::Op;
@@ -30,26 +31,92 @@ pub fn vhosts(shared: &Shared) -> Vec<Arc<Vhost>> {
     vhosts
 }
 
-/// Makes a vhost with its predeclared exchanges, durably; `false` if it is there already. Nobody has a permission on it yet.
+/// Makes a vhost with its predeclared exchanges, or changes the settings of one that is there, durably. `true` if it is new: then
+/// nobody has a permission on it yet.
 ///
 /// # Errors
 /// `NotTagged`, `InvalidName`.
-pub async fn put_vhost(shared: &Shared, caller: Caller<'_>, name: &str) -> Result<bool, OperationError> {
+pub async fn put_vhost(
+    shared: &Shared,
+    caller: Caller<'_>,
+    name: &str,
+    change: VhostChange,
+) -> Result<bool, OperationError> {
     caller.require_administrator(shared)?;
     check_name("vhost", name)?;
     let _changes = shared.changes.lock().await;
-    if shared.vhosts.contains_key(name) {
-        return Ok(false);
+    let present = shared.vhost(name);
+    let is_new = present.is_none();
+    let vhost = present.unwrap_or_else(|| Arc::new(Vhost::new(name)));
+    let mut ops = Vec::new();
+    if is_new {
+        ops.push(Definition::Vhost(name.to_owned()).put());
     }
-    shared.store_definitions(vec![Definition::Vhost(name.to_owned()).put()]).await;
-    shared.vhosts.insert(name.to_owned(), Arc::new(Vhost::new(name)));
-    Ok(true)
+    store_settings(shared, &vhost, change, ops).await;
+    shared.vhosts.insert(name.to_owned(), vhost);
+    let done = if is_new { "made" } else { "changed" };
+    tracing::info!("vhost {name:?} {done} by {caller}");
+    Ok(is_new)
+}
+
+/// Changes the settings, with more in the same commit. The caller holds [`Shared::changes`].
+async fn store_settings(shared: &Shared, vhost: &Vhost, change: VhostChange, mut ops: Vec<Op>) {
+    let settings = vhost.settings();
+    let changed = change.applied_to(&settings);
+    if changed != *settings {
+        ops.push(Definition::VhostSettings(vhost.name.clone(), changed.clone()).put());
+    }
+    shared.store_definitions(ops).await;
+    vhost.set_settings(changed);
+}
+
+/// Changes the settings of a vhost, durably, for what comes from now on.
+///
+/// # Errors
+/// `NotTagged`, `NoVhost`.
+pub async fn change_vhost(
+    shared: &Shared,
+    caller: Caller<'_>,
+    name: &str,
+    change: VhostChange,
+) -> Result<(), OperationError> {
+    caller.require_administrator(shared)?;
+    let _changes = shared.changes.lock().await;
+    let vhost = vhost(shared, name)?;
+    tracing::info!("vhost {name:?} changed by {caller}: {change}");
+    store_settings(shared, &vhost, change, Vec::new()).await;
+    Ok(())
+}
+
+/// Sets one of a vhost's limits, durably, or takes it away. What is there already stays, whatever the limit.
+///
+/// # Errors
+/// `NotTagged`, `NoVhost`.
+pub async fn set_vhost_limit(
+    shared: &Shared,
+    caller: Caller<'_>,
+    name: &str,
+    limit: VhostLimit,
+    value: Option<i64>,
+) -> Result<(), OperationError> {
+    caller.require_administrator(shared)?;
+    let _changes = shared.changes.lock().await;
+    let vhost = vhost(shared, name)?;
+    let current = vhost.settings().limits;
+    let changed = current.unwrap_or_default().with(limit, value);
+    if current.is_none() && value.is_none() {
+        return Ok(());
+    }
+    let change = VhostChange { limits: Some(Some(changed)), ..VhostChange::default() };
+    tracing::info!("vhost {name:?} changed by {caller}: {change}");
+    store_settings(shared, &vhost, change, Vec::new()).await;
+    Ok(())
 }
 
 /// Deletes a vhost with everything in it, durably, and closes its connections, as RabbitMQ does.
 ///
 /// # Errors
-/// `NotTagged`, `NoVhost`.
+/// `NotTagged`, `NoVhost`, `ProtectedVhost`.
 pub async fn delete_vhost(
     shared: &Arc<Shared>,
     caller: Caller<'_>,
@@ -58,6 +125,9 @@ pub async fn delete_vhost(
     caller.require_administrator(shared)?;
     let _changes = shared.changes.lock().await;
     let vhost = vhost(shared, name)?;
+    if vhost.settings().is_protected {
+        return Err(OperationError::ProtectedVhost(name.to_owned()));
+    }
     let _lock = vhost.lock().await;
     vhost.mark_deleted();
     shared.vhosts.remove(name);
@@ -83,6 +153,7 @@ pub async fn delete_vhost(
         // One that has ended by itself is as good.
         let _ = record.mailbox.send(Mail::Tell(Command::Delete { if_unused: false, if_empty: false }));
     }
+    tracing::info!("vhost {name:?} deleted by {caller}");
     Ok(())
 }
 
@@ -93,7 +164,7 @@ fn exchange_names(vhost: &Vhost) -> Vec<String> {
 /// Store operations that forget the vhost and all that is defined in it.
 fn definitions_of(vhost: &Vhost) -> Vec<Op> {
     let name = || vhost.name.clone();
-    let mut ops = vec![Definition::Vhost(name()).remove()];
+    let mut ops = vec![Definition::Vhost(name()).remove(), Definition::remove_vhost_settings(&vhost.name)];
     let topology = vhost.topology.read();
     let exchanges = topology.exchanges().filter(|exchange| exchange.durable);
     ops.extend(exchanges.map(|exchange| Definition::Exchange(name(), exchange.clone()).remove()));

@@ -3,7 +3,7 @@
 use amq_protocol::types::FieldTable;
 use serde::Serialize;
 
-use super::arguments::Table;
+use super::arguments::{QueueArguments, Table};
 use super::consumer::{ConsumerView, QueueName};
 use super::overview::Empty;
 use super::queue_lengths::{Lengths, rated};
@@ -26,7 +26,7 @@ pub(in crate::management) struct QueueBasics<'a> {
     pub durable: bool,
     pub auto_delete: bool,
     pub exclusive: bool,
-    pub arguments: Table<'a>,
+    pub arguments: QueueArguments<'a>,
     pub node: &'a str,
     pub state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ impl<'a> QueueBasics<'a> {
             durable: record.durable,
             auto_delete: record.auto_delete,
             exclusive: record.owner.is_some(),
-            arguments: Table(&record.arguments),
+            arguments: QueueArguments(&record.arguments),
             node,
             state: "running",
             policy: policy(PolicyKind::User),

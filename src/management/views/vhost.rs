@@ -7,15 +7,15 @@ use serde::Serialize;
 use super::overview::message_stats;
 use super::rates::{Clocked, Kind, RatedMap};
 use crate::broker::vhost::Vhost;
+use crate::broker::vhost_settings::VhostSettings;
 
 /// `/api/vhosts/V`.
 #[derive(Debug, Serialize)]
 pub(in crate::management) struct VhostView<'a> {
     pub name: &'a str,
-    pub description: &'a str,
-    pub tags: &'a [String],
-    pub default_queue_type: &'a str,
-    pub metadata: Metadata<'a>,
+    #[serde(flatten)]
+    pub settings: Metadata,
+    pub metadata: Metadata,
     pub tracing: bool,
     pub cluster_state: BTreeMap<&'a str, &'static str>,
     pub message_stats: RatedMap,
@@ -25,12 +25,26 @@ pub(in crate::management) struct VhostView<'a> {
     pub sockets: RatedMap,
 }
 
-/// What was said about a vhost when it was made.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(in crate::management) struct Metadata<'a> {
-    pub description: &'a str,
-    pub tags: &'a [String],
-    pub default_queue_type: &'a str,
+/// What was said about a vhost. RabbitMQ says it twice, so that old and new tools find it.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::management) struct Metadata {
+    pub description: String,
+    pub tags: Vec<String>,
+    pub default_queue_type: &'static str,
+    /// RabbitMQ 4.0 does not know it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub protected_from_deletion: bool,
+}
+
+impl From<&VhostSettings> for Metadata {
+    fn from(settings: &VhostSettings) -> Self {
+        Self {
+            description: settings.description.clone(),
+            tags: settings.tags.clone(),
+            default_queue_type: settings.default_queue_type.name(),
+            protected_from_deletion: settings.is_protected,
+        }
+    }
 }
 
 impl<'a> VhostView<'a> {
@@ -41,8 +55,8 @@ impl<'a> VhostView<'a> {
         lengths: RatedMap,
         clocked: &Clocked,
     ) -> Self {
-        let metadata = Metadata { description: "", tags: &[], default_queue_type: "classic" };
-        let Metadata { description, tags, default_queue_type } = metadata;
+        let settings = vhost.settings();
+        let metadata = Metadata::from(&*settings);
         let channels = clocked.look(Kind::Messages, &vhost.statistics.channels);
         let connections = clocked.look(Kind::Data, &vhost.statistics.connections);
         let sockets = RatedMap::default()
@@ -50,11 +64,9 @@ impl<'a> VhostView<'a> {
             .with("send_oct", connections.counter(|c| c.bytes_out));
         Self {
             name: &vhost.name,
-            description,
-            tags,
-            default_queue_type,
+            settings: metadata.clone(),
             metadata,
-            tracing: false,
+            tracing: settings.tracing,
             cluster_state: BTreeMap::from([(node, "running")]),
             message_stats: message_stats(&channels),
             lengths,

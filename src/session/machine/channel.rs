@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::auth::Seat;
 use crate::dedup::ExchangeDedup;
 use crate::message::{MessageBlock, QueueId, Slot};
 use crate::queue::ChannelPrefetch;
@@ -114,6 +115,9 @@ pub(super) struct Channel {
     pub(super) channel_prefetch: Option<Arc<ChannelPrefetch>>,
     /// How many channel prefetches were set so far; it gives the next one its id.
     pub(super) prefetches_made: u32,
+    /// Its place among the user's channels, while it is open.
+    #[expect(dead_code, reason = "it counts by being there")]
+    pub(super) seat: Option<Seat>,
 }
 
 impl Channel {
@@ -136,6 +140,7 @@ impl Channel {
             prefetch: 0,
             channel_prefetch: None,
             prefetches_made: 0,
+            seat: None,
         }
     }
 

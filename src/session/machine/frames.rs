@@ -7,6 +7,7 @@ use super::connection::Connection;
 use super::methods::{Handled, opened_twice};
 use super::publishing::interrupted;
 use super::session::{Phase, Session};
+use crate::auth::Seat;
 use crate::protocol::encode;
 use crate::protocol::frame::{Frame, FrameError, FrameKind, decode_frame};
 use crate::protocol::method::{self, Method, MethodId};
@@ -210,18 +211,25 @@ impl Session {
                 format!("number of channels opened ({max}) has reached the negotiated channel_max ({max})");
             return Err(Exception::new(ReplyCode::NotAllowed, text).caused_by(id));
         }
-        self.channel_open(frame.channel);
+        let seat = self.connection.access.channels.take().map_err(|reached| {
+            let (user, limit) = (&self.connection.user, reached.limit);
+            let text = format!(
+                "number of channels opened for user '{user}' has reached the maximum allowed user limit of ({limit})"
+            );
+            Exception::new(ReplyCode::NotAllowed, text)
+        })?;
+        self.channel_open(frame.channel, seat);
         Ok(Handled::Done)
     }
 
-    fn channel_open(&mut self, number: u16) {
+    fn channel_open(&mut self, number: u16, seat: Seat) {
         self.incarnations += 1;
         let index = usize::from(number);
         if self.channels.len() <= index {
             self.channels.resize_with(index + 1, || None);
         }
         if let Some(slot) = self.channels.get_mut(index) {
-            *slot = Some(Box::new(Channel::new(number, self.incarnations)));
+            *slot = Some(Box::new(Channel { seat: Some(seat), ..Channel::new(number, self.incarnations) }));
         }
         self.note_channel(number);
         self.channels_open += 1;

@@ -7,7 +7,7 @@ use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::session::{Capabilities, Phase, Session};
-use crate::auth::{Credentials, Grant, MECHANISMS};
+use crate::auth::{Credentials, Grant, MECHANISMS, Quota};
 use crate::protocol::encode;
 use crate::protocol::frame::{FRAME_MIN_SIZE, PROTOCOL_HEADER};
 use crate::protocol::method::MethodId;
@@ -146,6 +146,12 @@ impl Session {
         self.connection.topology = topology;
         self.send_connection(connection::AMQPMethod::OpenOk(connection::OpenOk {}));
         self.enter(Phase::Running, now);
+    }
+
+    /// Channels that the client opens count against these, which all of the user's connections share. Before
+    /// [`opened`](Self::opened).
+    pub fn count_channels_in(&mut self, channels: Arc<Quota>) {
+        self.connection.access.channels = channels;
     }
 
     /// The vhost is not there, or not for this user: connection.close in answer to connection.open.

@@ -72,7 +72,8 @@ impl Publisher<'_> {
         let mut connection = Connection::new(self.connection, 0, limits);
         self.user.clone_into(&mut connection.user);
         self.vhost.clone_into(&mut connection.vhost);
-        connection.access = Access { grant: self.grant, impersonator: self.impersonator };
+        connection.access =
+            Access { grant: self.grant, impersonator: self.impersonator, channels: Arc::default() };
         connection.topology = self.topology;
         let mut channel = Channel::new(CHANNEL, 1);
         channel.mode = Mode::Confirm(Confirms::new(1));

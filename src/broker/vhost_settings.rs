@@ -1,0 +1,198 @@
+//! What is said of a vhost beside what is in it (<https://www.rabbitmq.com/docs/vhosts>).
+
+use std::fmt;
+
+use amq_protocol::types::{AMQPValue, FieldTable};
+use serde::{Deserialize, Serialize};
+
+/// The argument of a declare that says the type.
+pub const QUEUE_TYPE: &str = "x-queue-type";
+
+/// Settings of a vhost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VhostSettings {
+    /// For people.
+    pub description: String,
+    /// Words by which people and tools find it.
+    pub tags: Vec<String>,
+    /// The type of queues whose declare does not say one.
+    pub default_queue_type: DefaultQueueType,
+    /// Whether messages are to be traced. It is kept for tools that set it: nothing is traced.
+    pub tracing: bool,
+    /// Whether it may not be deleted.
+    pub is_protected: bool,
+    /// Limits; `None` if there never were any, or they were cleared as a whole.
+    pub limits: Option<VhostLimits>,
+}
+
+/// How much there may be in a vhost. What is not limited is `None`, or negative, as in RabbitMQ; 0 allows none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VhostLimits {
+    /// Connections at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connections: Option<i64>,
+    /// Queues at a time; queues that are there stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_queues: Option<i64>,
+}
+
+/// One of a vhost's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VhostLimit {
+    /// `max-connections`.
+    MaxConnections,
+    /// `max-queues`.
+    MaxQueues,
+}
+
+impl VhostLimit {
+    /// The limit of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "max-connections" => Some(Self::MaxConnections),
+            "max-queues" => Some(Self::MaxQueues),
+            _ => None,
+        }
+    }
+}
+
+impl VhostLimits {
+    /// With another value of one of them.
+    #[must_use]
+    pub const fn with(mut self, limit: VhostLimit, value: Option<i64>) -> Self {
+        match limit {
+            VhostLimit::MaxConnections => self.max_connections = value,
+            VhostLimit::MaxQueues => self.max_queues = value,
+        }
+        self
+    }
+
+    /// Whether nothing is limited.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.max_connections.is_none() && self.max_queues.is_none()
+    }
+}
+
+/// The type of queues whose declare does not say one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DefaultQueueType {
+    /// `classic`.
+    #[default]
+    Classic,
+    /// `quorum`, for those that can be of this type: durable ones, neither exclusive nor deleted by themselves.
+    Quorum,
+}
+
+impl DefaultQueueType {
+    /// The type of this name, as in `x-queue-type`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "classic" => Some(Self::Classic),
+            "quorum" => Some(Self::Quorum),
+            _ => None,
+        }
+    }
+
+    /// Says the type in a declare's arguments that do not say one, if such a queue `can_be_quorum`. That of a classic one is left
+    /// unsaid: every queue is one that does not say otherwise.
+    pub fn put_in(self, arguments: &mut FieldTable, can_be_quorum: bool) {
+        if self == Self::Quorum && can_be_quorum && !arguments.inner().contains_key(QUEUE_TYPE) {
+            arguments.insert(QUEUE_TYPE.into(), AMQPValue::LongString(self.name().into()));
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
+}
+
+/// A change of a vhost's settings: what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VhostChange {
+    /// See [`VhostSettings`], also for the others.
+    pub description: Option<String>,
+    /// Tags.
+    pub tags: Option<Vec<String>>,
+    /// Queue type.
+    pub default_queue_type: Option<DefaultQueueType>,
+    /// Tracing flag.
+    pub tracing: Option<bool>,
+    /// Deletion protection.
+    pub is_protected: Option<bool>,
+    /// Limits, all of them.
+    pub limits: Option<Option<VhostLimits>>,
+}
+
+/// For the log: what changes, with texts quoted.
+impl fmt::Display for VhostChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut what = f.debug_map();
+        let mut entry = |name: &str, value: Option<&dyn fmt::Debug>| {
+            if let Some(value) = value {
+                what.entry(&format_args!("{name}"), value);
+            }
+        };
+        entry("description", self.description.as_ref().map(|value| value as _));
+        entry("tags", self.tags.as_ref().map(|value| value as _));
+        entry("default queue type", self.default_queue_type.as_ref().map(|value| value as _));
+        entry("tracing", self.tracing.as_ref().map(|value| value as _));
+        entry("protected from deletion", self.is_protected.as_ref().map(|value| value as _));
+        entry("limits", self.limits.as_ref().map(|value| value as _));
+        what.finish()
+    }
+}
+
+impl VhostChange {
+    /// The settings after the change.
+    #[must_use]
+    pub fn applied_to(self, settings: &VhostSettings) -> VhostSettings {
+        let now = settings.clone();
+        VhostSettings {
+            description: self.description.unwrap_or(now.description),
+            tags: self.tags.unwrap_or(now.tags),
+            default_queue_type: self.default_queue_type.unwrap_or(now.default_queue_type),
+            tracing: self.tracing.unwrap_or(now.tracing),
+            is_protected: self.is_protected.unwrap_or(now.is_protected),
+            limits: self.limits.unwrap_or(now.limits),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_leaves_what_it_does_not_name() {
+        let settings = VhostSettings {
+            description: "d".to_owned(),
+            tracing: true,
+            limits: Some(VhostLimits { max_queues: Some(3), ..VhostLimits::default() }),
+            ..VhostSettings::default()
+        };
+        assert_eq!(VhostChange::default().applied_to(&settings), settings);
+        let change = VhostChange { tracing: Some(false), limits: Some(None), ..VhostChange::default() };
+        let changed = change.applied_to(&settings);
+        assert_eq!((&changed.description[..], changed.tracing, changed.limits), ("d", false, None));
+    }
+
+    #[test]
+    fn settings_of_another_version_are_read() {
+        let settings: VhostSettings = serde_json::from_str(r#"{"description":"d","later":1}"#).unwrap();
+        assert_eq!(settings.description, "d");
+        let limits: VhostLimits = serde_json::from_str(r#"{"max-queues":-1}"#).unwrap();
+        assert_eq!((limits.max_queues, limits.max_connections), (Some(-1), None));
+        assert_eq!(serde_json::to_string(&limits).unwrap(), r#"{"max-queues":-1}"#);
+    }
+}
