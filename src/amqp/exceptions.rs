@@ -17,6 +17,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::NoUser(_)
         | OperationError::NoPermission { .. }
         | OperationError::NoConnection(_)
+        | OperationError::NoGlobalParameter(_)
         | OperationError::NoChannel { .. }
         | OperationError::NoTarget(_)
         | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,

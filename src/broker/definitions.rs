@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use amq_protocol::types::FieldTable;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::vhost_settings::VhostSettings;
 use crate::auth::{Permission, User};
@@ -40,6 +41,8 @@ pub enum Definition {
     Vhost(String),
     /// What is said of a vhost.
     VhostSettings(String, VhostSettings),
+    /// A global parameter.
+    GlobalParameter(String, Value),
     /// A user.
     User(User),
     /// What a user may do on a vhost.
@@ -82,6 +85,7 @@ impl Definition {
         match self {
             Self::Vhost(name) => format!("vhost\0{name}"),
             Self::VhostSettings(name, _) => vhost_settings_key(name),
+            Self::GlobalParameter(name, _) => global_parameter_key(name),
             Self::User(user) => user_key(&user.name),
             Self::Permission { user, vhost, .. } => permission_key(user, vhost),
             Self::Exchange(vhost, exchange) => format!("exchange\0{vhost}\0{}", exchange.name),
@@ -117,6 +121,12 @@ impl Definition {
     #[must_use]
     pub fn remove_vhost_settings(name: &str) -> Op {
         Op::RemoveDefinition { key: vhost_settings_key(name) }
+    }
+
+    /// The store operation that forgets a global parameter.
+    #[must_use]
+    pub fn remove_global_parameter(name: &str) -> Op {
+        Op::RemoveDefinition { key: global_parameter_key(name) }
     }
 
     /// The store operation that forgets a queue.
@@ -161,6 +171,10 @@ pub fn queue_names(records: &BTreeMap<String, Vec<u8>>) -> HashMap<QueueId, (Str
         _ => None,
     });
     queues.collect()
+}
+
+fn global_parameter_key(name: &str) -> String {
+    format!("global_parameter\0{name}")
 }
 
 fn vhost_settings_key(name: &str) -> String {

@@ -144,6 +144,9 @@ pub enum OperationError {
         /// How many it may have.
         limit: i64,
     },
+    /// There is no such global parameter.
+    #[error("no global parameter '{0}'")]
+    NoGlobalParameter(String),
     /// The vhost may not be deleted.
     #[error("refusing to delete virtual host '{0}' because it is protected from deletion")]
     ProtectedVhost(String),

@@ -47,7 +47,9 @@ pub(super) fn all(shared: &Shared, vhosts: &[std::sync::Arc<Vhost>]) -> Value {
     file.insert("vhosts".to_owned(), about_vhosts.into());
     file.insert("permissions".to_owned(), permissions.into());
     file.insert("topic_permissions".to_owned(), json!([]));
-    file.insert("global_parameters".to_owned(), json!([]));
+    let global = shared.global_parameters.all().into_iter();
+    let global = global.map(|(name, value)| json!({ "name": name, "value": value }));
+    file.insert("global_parameters".to_owned(), global.collect());
     sections.put(&mut file);
     Value::Object(file)
 }

@@ -15,6 +15,7 @@ pub(crate) mod error;
 mod export;
 mod flow_control;
 pub mod give_back;
+pub(crate) mod global_parameters;
 pub(crate) mod import;
 mod internal_connection;
 pub(crate) mod login;

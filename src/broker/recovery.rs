@@ -39,6 +39,7 @@ pub(crate) fn restore(
         match definition {
             Definition::Vhost(name) => drop(vhost(shared, &name)),
             Definition::VhostSettings(name, settings) => vhost(shared, &name).set_settings(settings),
+            Definition::GlobalParameter(name, value) => drop(shared.global_parameters.put(&name, value)),
             Definition::User(user) => shared.change_users(|users| users.put(user)),
             Definition::Permission { user, vhost, permission } => {
                 let put = shared.change_users(|users| users.put_permission(&user, &vhost, permission));
@@ -73,7 +74,7 @@ pub(crate) fn restore(
 /// Bindings come after what they bind, policies before what they are for.
 const fn rank(definition: &Definition) -> u8 {
     match definition {
-        Definition::Vhost(_) | Definition::VhostSettings(..) => 0,
+        Definition::Vhost(_) | Definition::VhostSettings(..) | Definition::GlobalParameter(..) => 0,
         Definition::User(_) => 1,
         Definition::Permission { .. } => 2,
         Definition::Policy(..) => 3,

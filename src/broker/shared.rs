@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::alarms::{Alarms, Limits, Machine};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
+use super::global_parameters::GlobalParameters;
 use super::vhost::Vhost;
 use crate::auth::{Guesses, PatternError, Permission, Users};
 use crate::config::Config;
@@ -59,6 +60,8 @@ pub struct Shared {
     pub stopping: watch::Sender<bool>,
     /// Held by whoever makes or deletes vhosts or changes users: an import, which does both, sees them as they stay.
     pub changes: tokio::sync::Mutex<()>,
+    /// Global parameters.
+    pub global_parameters: GlobalParameters,
     users: RwLock<Users>,
     /// Who failed to log in lately.
     guesses: Mutex<Guesses>,
@@ -96,6 +99,7 @@ impl Shared {
             machine: Mutex::default(),
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
+            global_parameters: GlobalParameters::default(),
             users,
             guesses: Mutex::default(),
             // 0 stands for the broker itself.

@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::params::Params;
 use super::purges::Purges;
 use super::views::rates::Clocked;
+use crate::broker::operations;
 use crate::broker::shared::Shared;
 
 /// Bytes of request bodies that may be in memory at a time, of all requests together; in KiB.
@@ -85,9 +86,9 @@ impl Api {
         self.0.listeners.iter().filter(|on| on.protocol.starts_with("http"))
     }
 
-    /// The cluster's name: the node's.
+    /// The cluster's name: the node's, unless it was given another.
     pub(super) fn cluster_name(&self) -> String {
-        self.0.node.clone()
+        operations::cluster_name(&self.0.shared).unwrap_or_else(|| self.0.node.clone())
     }
 
     /// Purges that can be undone.

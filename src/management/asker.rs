@@ -236,7 +236,7 @@ levels! {
     /// Whoever may come in.
     Manager: [MANAGEMENT, POLICYMAKER, MONITORING, ADMINISTRATOR], "Not management user";
     /// Whoever may change policies and parameters.
-    PolicyMaker: [POLICYMAKER, ADMINISTRATOR], "Not policymaker";
+    PolicyMaker: [POLICYMAKER, ADMINISTRATOR], "User not authorised to access object";
     /// Whoever may see what concerns the whole broker.
     Monitor: [MONITORING, ADMINISTRATOR], "Not monitor user";
     /// Whoever may do everything.

@@ -92,6 +92,11 @@ impl ApiError {
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)
     }
 
+    /// 415: a body of another kind is wanted.
+    pub(super) fn unsupported_media_type() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported Media Type")
+    }
+
     /// 503: not now.
     pub(super) fn unavailable(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", reason)
@@ -118,9 +123,11 @@ impl From<OperationError> for ApiError {
         let text = error.to_string();
         match error {
             E::NoVhost(_) => Self::missing("vhost_not_found"),
-            E::NoUser(_) | E::NoPermission { .. } | E::NoConnection(_) | E::NoChannel { .. } => {
-                Self::not_found()
-            }
+            E::NoUser(_)
+            | E::NoGlobalParameter(_)
+            | E::NoPermission { .. }
+            | E::NoConnection(_)
+            | E::NoChannel { .. } => Self::not_found(),
             E::NotFound { .. } | E::NoTarget(_) => Self::missing(text),
             E::AccessRefused { .. } | E::Reserved { .. } => Self::not_authorised("Access refused."),
             E::VhostRefused { .. } => Self::not_authorised("User not authorised to access virtual host"),

@@ -126,10 +126,12 @@ async fn remove_of_user(
     Ok(answer::done())
 }
 
-fn unrecognised(name: &str, value: &Value, what: &str) -> String {
+/// In RabbitMQ's words.
+pub(super) fn unrecognised(name: &str, value: &Value, what: &str) -> String {
     format!("Unrecognised terms [{{{},{}}}] in {what}", term(&json!(name)), term(value))
 }
 
-fn no_number(name: &str, value: &Value) -> String {
+/// The same of a value.
+pub(super) fn no_number(name: &str, value: &Value) -> String {
     format!("{name} should be a number, actually was {}", term(value))
 }

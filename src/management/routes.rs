@@ -9,7 +9,7 @@ use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
 use super::{
-    beyond, bindings, channels, coney, connections, consumers, exchanges, health, limits, logins, messages, nodes, overview, permissions, policies, queues, upkeep, users, vhosts,
+    beyond, bindings, channels, coney, connections, consumers, definitions, exchanges, features, health, limits, logins, messages, nodes, overview, parameters, permissions, policies, queues, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
@@ -31,6 +31,9 @@ pub(crate) fn router(api: Api) -> Router {
         users::routes(),
         permissions::routes(),
         limits::routes(),
+        parameters::routes(),
+        features::routes(),
+        definitions::routes(),
         logins::routes(),
         upkeep::routes(),
     ];

@@ -16,7 +16,8 @@ use crate::broker::alarms::{self, Limits, Meter, Readings};
 use crate::broker::clock::Clock;
 use crate::broker::definitions::Definition;
 use crate::broker::give_back::GiveBack;
-use crate::broker::import::{self, Defaults};
+use crate::broker::import::{self, Defaults, Target};
+use crate::broker::operations;
 use crate::broker::recovery::{self, RecoveryError};
 use crate::broker::shared::Shared;
 use crate::config::Config;
@@ -186,6 +187,7 @@ impl BrokerBuilder {
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
         import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
+        operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
         let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let limits = Limits::of(&shared.config);
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
@@ -255,7 +257,7 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), Sta
         None if defaults == Defaults::None => return Ok(()),
         None => NO_DEFINITIONS.to_owned(),
     };
-    let imported = import::import(shared, &text, &shared.config.default_vhost, defaults).await;
+    let imported = import::import(shared, &text, Target::of(&shared.config), defaults).await;
     let summary = imported.map_err(|error| StartError::Import { path, error })?;
     if let Some(path) = &shared.config.definitions {
         summary.log(&path.display().to_string());

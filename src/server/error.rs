@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::broker::ImportError;
 use crate::broker::recovery::RecoveryError;
+use crate::broker::{ImportError, OperationError};
 use crate::store;
 
 /// Why a broker could not start. Each text is one line for its user.
@@ -24,6 +24,9 @@ pub enum StartError {
     /// What is in it could not be understood.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    /// Nothing is random enough for the cluster's id.
+    #[error("cannot make the cluster's id: {0}")]
+    ClusterId(OperationError),
     /// The definitions file could not be read.
     #[error("cannot read the definitions file {}", path.display())]
     DefinitionsFile {

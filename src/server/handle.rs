@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::amqp::{self, Endpoints, Stream, listener};
 use crate::auth::{Permission, User};
-use crate::broker::import::{self, Defaults};
+use crate::broker::import::{self, Defaults, Target};
 use crate::broker::operations::{
     self, AckMode, Caller, GotMessage, NewMessage, PeekedMessage, Published, Scope, Secret, UserPermission,
 };
@@ -156,8 +156,8 @@ impl BrokerHandle {
     /// # Errors
     /// The first fault found: then nothing was changed.
     pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
-        let default_vhost = &self.shared.config.default_vhost;
-        import::import(&self.shared, json, default_vhost, Defaults::None).await?.log("the embedding program");
+        let target = Target::of(&self.shared.config);
+        import::import(&self.shared, json, target, Defaults::None).await?.log("the embedding program");
         Ok(())
     }
 

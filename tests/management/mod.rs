@@ -2,9 +2,11 @@
 
 mod beyond;
 mod conventions;
+mod definitions;
 mod limits;
 mod messages;
 mod objects;
+mod parameters;
 mod policies;
 mod support;
 mod topology;

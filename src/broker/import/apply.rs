@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check::{Plan, plan};
-use super::parse::{Definitions, NewPermission, NewUser, NewVhost, Secret, parse};
+use super::parse::{Definitions, NewPermission, NewUser, NewVhost, Secret, Target, parse};
 use crate::auth::{ADMINISTRATOR, Permission};
 use crate::broker::creation::{RecoveredState, add_exchange, install};
 use crate::broker::error::ImportError;
@@ -62,17 +62,17 @@ impl Summary {
     }
 }
 
-/// Imports definitions; objects without a vhost belong to `default_vhost`. Answers when they are durable, visible to routing, and policies have been applied.
+/// Imports definitions. Answers when they are durable, visible to routing, and policies have been applied.
 ///
 /// # Errors
 /// The first fault of the text; nothing was changed then.
 pub(crate) async fn import(
     shared: &Arc<Shared>,
     text: &str,
-    default_vhost: &str,
+    target: Target<'_>,
     defaults: Defaults,
 ) -> Result<Summary, ImportError> {
-    let mut definitions = parse(text, default_vhost)?;
+    let mut definitions = parse(text, target)?;
     if defaults == Defaults::Add {
         add_defaults(&mut definitions, &shared.config);
     }
@@ -132,6 +132,9 @@ fn carry_out(shared: &Arc<Shared>, plan: Plan) {
     }
     for (vhost, settings) in plan.settings {
         vhost.set_settings(settings);
+    }
+    for (name, value) in plan.global_parameters {
+        shared.global_parameters.put(&name, value);
     }
     for user in plan.users {
         shared.change_users(|users| users.put(user));

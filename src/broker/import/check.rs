@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::fields::NAME_BYTES_MAX;
 use super::parse::{Definitions, NewPermission, NewUser, NewVhost, QueueSpec, Secret};
 use crate::auth::{PasswordHash, User};
@@ -27,6 +29,7 @@ use crate::topology::{Binding, Destination, ExchangeSpec, Topology};
 pub(super) struct Plan {
     pub(super) vhosts: Vec<Arc<Vhost>>,
     pub(super) settings: Vec<(Arc<Vhost>, VhostSettings)>,
+    pub(super) global_parameters: Vec<(String, Value)>,
     pub(super) users: Vec<User>,
     pub(super) permissions: Vec<NewPermission>,
     pub(super) policies: Vec<(Arc<Vhost>, CheckedPolicy)>,
@@ -93,6 +96,7 @@ pub(super) fn plan(
     }
     checker.plan.vhosts = new;
     checker.settings(definitions.vhosts, definitions.vhost_limits)?;
+    checker.global_parameters(definitions.global_parameters);
     definitions.users.into_iter().try_for_each(|user| checker.user(user))?;
     definitions.permissions.into_iter().try_for_each(|permission| checker.permission(permission))?;
     definitions.policies.into_iter().try_for_each(|(vhost, policy)| checker.policy(&vhost, policy))?;
@@ -153,6 +157,15 @@ impl Checker<'_> {
             }
         }
         Ok(())
+    }
+
+    fn global_parameters(&mut self, parameters: Vec<(String, Value)>) {
+        for (name, value) in parameters {
+            if self.shared.global_parameters.value(&name).as_ref() != Some(&value) {
+                self.plan.ops.push(Definition::GlobalParameter(name.clone(), value.clone()).put());
+            }
+            self.plan.global_parameters.push((name, value));
+        }
     }
 
     /// The settings that the vhost is going to have.

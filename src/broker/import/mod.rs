@@ -12,3 +12,4 @@ mod parse;
 mod tests;
 
 pub(crate) use apply::{Defaults, import};
+pub(crate) use parse::Target;

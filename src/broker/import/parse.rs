@@ -9,6 +9,7 @@ use super::fields::Object;
 use crate::auth::{HashAlgorithm, PasswordHash, Permission, Rights, UserLimit, UserLimits};
 use crate::broker::error::ImportError;
 use crate::broker::vhost_settings::{DefaultQueueType, VhostChange, VhostLimit, VhostLimits};
+use crate::config::Config;
 use crate::policy::{ApplyTo, CheckedPolicy, Policy, PolicyKind};
 use crate::queue::QueueOptions;
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
@@ -31,10 +32,8 @@ const ABOUT: &[&str] = &[
 ];
 
 /// What Coney has not got: named in the log when there is something in it.
-const IGNORED: &[(&str, &str)] = &[
-    ("topic_permissions", "they do not restrict anything here: permissions on the exchange alone decide"),
-    ("global_parameters", "there are none here"),
-];
+const IGNORED: &[(&str, &str)] =
+    &[("topic_permissions", "they do not restrict anything here: permissions on the exchange alone decide")];
 
 /// Types of exchanges that begin so come from plugins.
 const PLUGIN_PREFIX: &str = "x-";
@@ -62,6 +61,25 @@ pub(super) struct NewVhost {
     pub(super) change: VhostChange,
 }
 
+/// Where definitions belong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target<'a> {
+    /// Where each says; those that say nothing, to this vhost.
+    Broker {
+        /// The vhost.
+        default_vhost: &'a str,
+    },
+    /// All of them to this vhost, whatever they say; users and the like are passed over.
+    Vhost(&'a str),
+}
+
+impl<'a> Target<'a> {
+    /// The broker with these settings.
+    pub(crate) fn of(config: &'a Config) -> Self {
+        Self::Broker { default_vhost: &config.default_vhost }
+    }
+}
+
 /// A permission of the file.
 #[derive(Debug)]
 pub(super) struct NewPermission {
@@ -83,6 +101,7 @@ pub(super) struct QueueSpec {
 pub(super) struct Definitions {
     pub(super) users: Vec<NewUser>,
     pub(super) vhosts: Vec<NewVhost>,
+    pub(super) global_parameters: Vec<(String, Value)>,
     pub(super) vhost_limits: Vec<(String, VhostLimits)>,
     pub(super) permissions: Vec<NewPermission>,
     pub(super) policies: Vec<(String, CheckedPolicy)>,
@@ -95,17 +114,20 @@ pub(super) struct Definitions {
     pub(super) notes: Vec<String>,
 }
 
-/// Reads a file. Objects without a vhost, as an export of one vhost has them, belong to `default_vhost`.
-pub(super) fn parse(text: &str, default_vhost: &str) -> Result<Definitions, ImportError> {
+/// Reads a file.
+pub(super) fn parse(text: &str, target: Target<'_>) -> Result<Definitions, ImportError> {
     let value: Value = serde_json::from_str(text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         ImportError::new(place, format!("is not JSON: {error}"))
     })?;
     let file = Object::new(&value, "the file".to_owned())?;
-    let mut parser = Parser { default_vhost, definitions: Definitions::default() };
-    parser.each(&file, "users", "user", Parser::user)?;
-    parser.each(&file, "vhosts", "vhost", Parser::vhost)?;
-    parser.each(&file, "permissions", "permission", Parser::permission)?;
+    let mut parser = Parser { target, definitions: Definitions::default() };
+    if matches!(target, Target::Broker { .. }) {
+        parser.each(&file, "users", "user", Parser::user)?;
+        parser.each(&file, "vhosts", "vhost", Parser::vhost)?;
+        parser.each(&file, "permissions", "permission", Parser::permission)?;
+        parser.each(&file, "global_parameters", "global parameter", Parser::global_parameter)?;
+    }
     parser.each(&file, "policies", "policy", Parser::policy)?;
     parser.each(&file, "parameters", "parameter", Parser::parameter)?;
     parser.each(&file, "exchanges", "exchange", Parser::exchange)?;
@@ -116,7 +138,7 @@ pub(super) fn parse(text: &str, default_vhost: &str) -> Result<Definitions, Impo
 }
 
 struct Parser<'a> {
-    default_vhost: &'a str,
+    target: Target<'a>,
     definitions: Definitions,
 }
 
@@ -148,8 +170,17 @@ impl Parser<'_> {
     }
 
     fn rest(&mut self, file: &Object<'_>) -> Done {
-        const SECTIONS: &[&str] =
-            &["users", "vhosts", "permissions", "policies", "parameters", "exchanges", "queues", "bindings"];
+        const SECTIONS: &[&str] = &[
+            "users",
+            "vhosts",
+            "permissions",
+            "policies",
+            "parameters",
+            "global_parameters",
+            "exchanges",
+            "queues",
+            "bindings",
+        ];
         for (section, why) in IGNORED {
             let count = file.list(section)?.len();
             if count > 0 {
@@ -185,9 +216,11 @@ impl Parser<'_> {
     }
 
     fn vhost_of(&self, object: &Object<'_>) -> Result<String, ImportError> {
-        match object.value("vhost") {
-            None => Ok(self.default_vhost.to_owned()),
-            Some(_) => object.full_name("vhost"),
+        match (self.target, object.value("vhost")) {
+            (Target::Vhost(vhost), _) | (Target::Broker { default_vhost: vhost }, None) => {
+                Ok(vhost.to_owned())
+            }
+            (Target::Broker { .. }, Some(_)) => object.full_name("vhost"),
         }
     }
 
@@ -273,6 +306,12 @@ impl Parser<'_> {
         }
         let label = format!("operator policy '{name}' in vhost '{vhost}'");
         self.add_policy(&Object::new(value, label)?, vhost, name, PolicyKind::Operator)
+    }
+
+    fn global_parameter(&mut self, object: Object<'_>) -> Done {
+        let value = object.value("value").cloned().unwrap_or_default();
+        self.definitions.global_parameters.push((object.full_name("name")?, value));
+        Ok(())
     }
 
     fn vhost_limits(&mut self, object: &Object<'_>) -> Result<VhostLimits, ImportError> {

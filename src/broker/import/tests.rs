@@ -2,17 +2,19 @@
 
 use amq_protocol::types::AMQPValue;
 
-use super::parse::{Definitions, Secret, parse};
+use super::parse::{Definitions, Secret, Target, parse};
 use crate::auth::UserLimits;
 use crate::policy::PolicyKind;
 use crate::topology::Destination;
 
+const HOME: Target<'static> = Target::Broker { default_vhost: "home" };
+
 fn read(text: &str) -> Definitions {
-    parse(text, "home").unwrap()
+    parse(text, HOME).unwrap()
 }
 
 fn error(text: &str) -> String {
-    let error = parse(text, "home").unwrap_err().to_string();
+    let error = parse(text, HOME).unwrap_err().to_string();
     assert!(!error.contains('\n'), "not one line: {error}");
     error
 }
@@ -82,11 +84,9 @@ fn operator_policies_are_parameters_also_as_pairs() {
 
 #[test]
 fn what_is_ignored_is_said() {
-    let definitions = read(
-        r#"{"rabbit_version": "3.10.8", "topic_permissions": [{}], "global_parameters": [{}], "queus": []}"#,
-    );
+    let definitions = read(r#"{"rabbit_version": "3.10.8", "topic_permissions": [{}], "queus": []}"#);
     let notes = definitions.notes.join("; ");
-    for said in ["1 topic_permissions ignored", "1 global_parameters ignored", "\"queus\" ignored"] {
+    for said in ["1 topic_permissions ignored", "\"queus\" ignored"] {
         assert!(notes.contains(said), "{notes}");
     }
     assert!(read(r#"{"topic_permissions": [], "rabbitmq_version": "4.0"}"#).notes.is_empty());

@@ -8,7 +8,7 @@ use super::scope::{Caller, Scope};
 use super::vhosts::vhosts;
 use crate::broker::error::{ImportError, OperationError};
 use crate::broker::export;
-use crate::broker::import::{self, Defaults};
+use crate::broker::import::{self, Defaults, Target};
 use crate::broker::shared::Shared;
 
 /// Why definitions were not imported; nothing was changed.
@@ -45,7 +45,8 @@ pub async fn export_vhost(scope: Scope<'_>) -> Result<Value, OperationError> {
 }
 
 /// Imports definitions, which are durable then and in use. Users, permissions and policies are overwritten; vhosts, exchanges,
-/// queues and bindings are made if they are not there. Objects without a vhost belong to `vhost`, or else to the default one.
+/// queues and bindings are made if they are not there. Objects without a vhost belong to the default one. With a `vhost` all of
+/// them belong to it, and what belongs to no vhost is passed over.
 /// `source` is for the log: where the definitions came from. For administrators.
 ///
 /// # Errors
@@ -58,7 +59,7 @@ pub async fn import(
     source: &str,
 ) -> Result<(), ImportRefusal> {
     caller.require_administrator(shared)?;
-    let vhost = vhost.unwrap_or(&shared.config.default_vhost);
-    import::import(shared, json, vhost, Defaults::None).await?.log(source);
+    let target = vhost.map_or_else(|| Target::of(&shared.config), Target::Vhost);
+    import::import(shared, json, target, Defaults::None).await?.log(source);
     Ok(())
 }
