@@ -82,11 +82,6 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
     }
 
-    /// 405: nothing of the kind can be done there.
-    pub(super) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "Method Not Allowed")
-    }
-
     /// 412: something stands in the way that could be taken out of it.
     pub(super) fn precondition_failed(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)

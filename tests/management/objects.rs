@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::support::managed;
 use crate::support::client::{code, confirming, connect, consume, next, table};
-use crate::support::http::Http;
 
 fn lengths(queue: &Value) -> [u64; 3] {
     ["messages", "messages_ready", "messages_unacknowledged"].map(|name| queue[name].as_u64().unwrap())

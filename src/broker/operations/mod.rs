@@ -28,9 +28,9 @@ pub use connections::{close_channel, close_connection, close_connections_of_user
 pub use consumers::{consume, queue_to_consume};
 pub use definitions::{ImportRefusal, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
-pub use holding::{Held, hold, put_in};
 pub(crate) use global_parameters::ensure_cluster_id;
 pub use global_parameters::{cluster_name, global_parameters, put_global_parameter, remove_global_parameter};
+pub use holding::{Held, hold, put_in};
 pub use messages::{
     AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,
     release_parked, release_parked_in,
