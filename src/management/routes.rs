@@ -9,7 +9,8 @@ use super::api::Api;
 use super::error::ApiError;
 use super::route::Route;
 use super::{
-    beyond, bindings, channels, coney, connections, consumers, definitions, exchanges, features, health, limits, logins, messages, nodes, overview, parameters, permissions, policies, queues, upkeep, users, vhosts,
+    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
+    logins, messages, nodes, overview, parameters, permissions, policies, queues, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
