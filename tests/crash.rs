@@ -5,20 +5,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_lite::StreamExt;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions,
-    ConfirmSelectOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel};
+use tokio::task::JoinSet;
 
-use crate::support::process::{Process, coney};
+use crate::support::killing::{
+    Publication, Verdict, channel_to, confirming, consume, id_of, kill_under, moment, publish, start,
+};
 
 /// How often the broker is killed.
 const KILLS: u64 = 20;
-/// Publishes in flight per publisher.
-const WINDOW: usize = 50;
+/// When, after its start.
+const SOONEST: Duration = Duration::from_millis(60);
+const LATEST: Duration = Duration::from_millis(300);
 const PUBLISHERS: u64 = 2;
 const QUEUE: &str = "crash";
 
@@ -30,18 +30,6 @@ struct Ledger {
     next: u64,
 }
 
-/// A broker that keeps next to nothing of a queue in memory: a handful of messages at the head, the rest on disk.
-fn start(dir: &Path) -> Process {
-    let arguments = ["--amqp", "127.0.0.1:0", "--log", "warn", "--queue-memory", "2k", "--data-dir"];
-    Process::run(coney().args(arguments).arg(dir))
-}
-
-async fn channel_to(process: &Process) -> Channel {
-    let connection = Connection::connect(&process.uri(), ConnectionProperties::default()).await.unwrap();
-    // The connection lives as long as its channel.
-    connection.create_channel().await.unwrap()
-}
-
 type Shared = Arc<Mutex<Ledger>>;
 
 async fn declare(channel: &Channel) {
@@ -49,83 +37,34 @@ async fn declare(channel: &Channel) {
     channel.queue_declare(QUEUE.into(), options, FieldTable::default()).await.unwrap();
 }
 
-/// Publishes numbered messages, `WINDOW` in flight, until the broker is gone.
-async fn publish(channel: Channel, ledger: Shared) {
-    let properties = BasicProperties::default().with_delivery_mode(2);
-    loop {
-        let mut window = Vec::new();
-        for _ in 0..WINDOW {
-            let id = {
-                let mut ledger = ledger.lock().unwrap();
-                ledger.next += 1;
-                ledger.next
-            };
-            let body = id.to_be_bytes();
-            let options = BasicPublishOptions::default();
-            let sent =
-                channel.basic_publish("".into(), QUEUE.into(), options, &body, properties.clone()).await;
-            match sent {
-                Ok(confirm) => window.push((id, confirm)),
-                Err(_) => break,
-            }
-        }
-        if window.is_empty() {
-            return;
-        }
-        for (id, confirm) in window {
-            match confirm.await {
-                Ok(confirmation) if confirmation.is_ack() => {
-                    ledger.lock().unwrap().confirmed.insert(id);
-                }
-                Ok(other) => panic!("not an ack: {other:?}"),
-                Err(_) => return,
-            }
-        }
-    }
-}
-
-fn id_of(body: &[u8]) -> u64 {
-    u64::from_be_bytes(body.try_into().unwrap())
-}
-
-/// Takes and acks messages until the broker is gone.
-async fn consume(channel: Channel, ledger: Shared) {
-    channel.basic_qos(20, BasicQosOptions::default()).await.unwrap();
-    let options = BasicConsumeOptions::default();
-    let mut consumer =
-        channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await.unwrap();
-    while let Some(Ok(delivery)) = consumer.next().await {
-        ledger.lock().unwrap().delivered.insert(id_of(&delivery.data));
-        if delivery.ack(BasicAckOptions::default()).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Random moments, the same in every run.
-fn moment(round: u64) -> Duration {
-    Duration::from_millis(60 + (round * 7919 + 13) % 240)
+/// Publishes numbered messages until the broker is gone.
+async fn publish_numbers(channel: Channel, ledger: Shared) {
+    let next = || {
+        let mut ledger = ledger.lock().unwrap();
+        ledger.next += 1;
+        Some(Publication::new(ledger.next, "", QUEUE))
+    };
+    let confirmed = |id| {
+        ledger.lock().unwrap().confirmed.insert(id);
+    };
+    publish(channel, next, confirmed).await;
 }
 
 async fn round(dir: &Path, number: u64, ledger: &Shared) {
     let process = start(dir);
     declare(&channel_to(&process).await).await;
-    let mut clients = tokio::task::JoinSet::new();
+    let mut clients = JoinSet::new();
     for _ in 0..PUBLISHERS {
-        let channel = channel_to(&process).await;
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        clients.spawn(publish(channel, Arc::clone(ledger)));
+        clients.spawn(publish_numbers(confirming(&process).await, Arc::clone(ledger)));
     }
-    clients.spawn(consume(channel_to(&process).await, Arc::clone(ledger)));
-    let before = ledger.lock().unwrap().confirmed.len();
-    // The load runs for a while, and at least until something was confirmed.
-    let _ = tokio::time::timeout(moment(number), std::future::pending::<()>()).await;
-    while ledger.lock().unwrap().confirmed.len() == before {
-        tokio::task::yield_now().await;
-    }
-    process.kill();
-    // What they have not heard by now they cannot hear any more.
-    clients.shutdown().await;
+    let delivered = Arc::clone(ledger);
+    clients.spawn(consume(channel_to(&process).await, QUEUE, move |delivery| {
+        delivered.lock().unwrap().delivered.insert(id_of(&delivery.data));
+        Verdict::Ack
+    }));
+    let confirmed = || ledger.lock().unwrap().confirmed.len();
+    let before = confirmed();
+    kill_under(process, clients, moment(number, SOONEST, LATEST), || confirmed() > before).await;
 }
 
 async fn drain(channel: &Channel, ledger: &Shared) -> usize {

@@ -5,6 +5,7 @@ use amq_protocol::protocol::basic;
 mod descriptors;
 mod disk;
 mod guessing;
+mod kills;
 mod memory;
 mod store;
 
