@@ -69,17 +69,10 @@ pub(super) fn start<E: Engine>(
     mut engine: E,
     healed: Option<String>,
 ) -> Result<(Start<E>, Recovered), Error> {
-    let header = Header::read(&engine)?;
-    let mut loaded = Loaded::default();
-    loaded.read_states(&engine)?;
-    loaded.read_summaries(&engine)?;
-    loaded.read_notes(&engine)?;
-    loaded.read_records(&engine)?;
-    loaded.finish()?;
+    let Stored { header, mut loaded, definitions } = Stored::read(&engine)?;
     let epoch = header.epoch.max(loaded.highest_epoch) + 1;
     let commit_number = header.commit_number + 1;
     engine.commit(header.boot_batch(epoch, commit_number, &loaded.stale), Durability::Synced)?;
-    let definitions = read_definitions(&engine)?;
     let next_position = Position(epoch << POSITION_EPOCH_SHIFT);
     let recovered = Recovered {
         definitions,
@@ -91,6 +84,34 @@ pub(super) fn start<E: Engine>(
     loaded.bodies.begin(next_position.0);
     let Loaded { index, bodies, .. } = loaded;
     Ok((Start { engine, index, bodies, commit_number }, recovered))
+}
+
+/// Reads all that a start reads, and changes nothing.
+///
+/// # Errors
+/// As [`start`].
+pub(super) fn check(engine: &impl Engine) -> Result<(), Error> {
+    Stored::read(engine).map(drop)
+}
+
+/// All there is.
+struct Stored {
+    header: Header,
+    loaded: Loaded,
+    definitions: BTreeMap<String, Vec<u8>>,
+}
+
+impl Stored {
+    fn read(engine: &impl Engine) -> Result<Self, Error> {
+        let header = Header::read(engine)?;
+        let mut loaded = Loaded::default();
+        loaded.read_states(engine)?;
+        loaded.read_summaries(engine)?;
+        loaded.read_notes(engine)?;
+        loaded.read_records(engine)?;
+        loaded.finish()?;
+        Ok(Self { header, loaded, definitions: read_definitions(engine)? })
+    }
 }
 
 struct Header {

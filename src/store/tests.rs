@@ -7,6 +7,7 @@ mod journal;
 mod memory;
 mod model;
 mod parts;
+mod rescue;
 
 use super::*;
 use crate::message::runs::Runs;

@@ -2,6 +2,7 @@
 
 use super::logical::{Logical, QueueState};
 use super::raw::Raw;
+use super::trial::try_start;
 use crate::message::QueueId;
 use crate::store::error::Error;
 use crate::store::{inspection, lock, marker};
@@ -48,6 +49,12 @@ pub(super) fn read(dir: &Path) -> Result<(Logical, Examination), Error> {
         if !damage.contains(&fault) {
             damage.push(fault);
         }
+    }
+    // Whole files may still hold what a start refuses.
+    if damage.is_empty()
+        && let Err(error) = try_start(&mut raw)
+    {
+        damage.push(error.detail());
     }
     let (queues, definitions) = (logical.queues.clone(), logical.definitions.clone());
     Ok((logical, Examination { damage, remarks, queues, definitions }))

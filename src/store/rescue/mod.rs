@@ -7,6 +7,7 @@ mod examine;
 mod logical;
 mod raw;
 mod salvage;
+mod trial;
 
 pub use examine::{Examination, examine};
 pub use logical::QueueState;
