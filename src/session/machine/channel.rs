@@ -8,7 +8,7 @@
 //! ```
 //! Within Open, content goes `Idle -> Header -> Body -> Idle`; any other frame in between is a connection exception.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::auth::Seat;
@@ -106,7 +106,7 @@ pub(super) struct Channel {
     pub(super) deliveries_held: usize,
     pub(super) consumers: BTreeMap<String, ChannelConsumer>,
     /// Queues that may hold messages or consumers of this channel.
-    pub(super) queues: Vec<QueueId>,
+    pub(super) queues: BTreeSet<QueueId>,
     /// The queue declared last: what an empty queue name means.
     pub(super) last_queue: Option<String>,
     /// basic.qos for consumers to come.
@@ -135,7 +135,7 @@ impl Channel {
             tags: DeliveryTags::default(),
             deliveries_held: 0,
             consumers: BTreeMap::new(),
-            queues: Vec::new(),
+            queues: BTreeSet::new(),
             last_queue: None,
             prefetch: 0,
             channel_prefetch: None,
@@ -146,9 +146,7 @@ impl Channel {
 
     /// Notes that the queue may hold something of this channel.
     pub(super) fn note_queue(&mut self, queue: QueueId) {
-        if !self.queues.contains(&queue) {
-            self.queues.push(queue);
-        }
+        self.queues.insert(queue);
     }
 
     /// Something is done on it: it is to be reported.
