@@ -1,6 +1,6 @@
 //! Delivery tags of one channel: which unacked message each stands for (spec section 1.8.3).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::message::QueueId;
 use crate::queue::Handle;
@@ -47,11 +47,24 @@ pub struct DeliveryTags {
     first: u64,
     entries: VecDeque<Option<(Tagged, State)>>,
     open: usize,
+    /// Tags that were settled in the transaction that is under way: its end looks at no others.
+    in_transaction: Vec<u64>,
+    /// No tag below this one is outstanding.
+    open_from: u64,
+    /// The same for deliveries of consumers whose acks are cumulative, by their numbers.
+    open_from_of: BTreeMap<u32, u64>,
 }
 
 impl Default for DeliveryTags {
     fn default() -> Self {
-        Self { first: 1, entries: VecDeque::new(), open: 0 }
+        Self {
+            first: 1,
+            entries: VecDeque::new(),
+            open: 0,
+            in_transaction: Vec::new(),
+            open_from: 1,
+            open_from_of: BTreeMap::new(),
+        }
     }
 }
 
@@ -130,6 +143,11 @@ impl DeliveryTags {
         self.mark(tag, span, State::InTransaction, hand_over)
     }
 
+    /// The consumer is no more.
+    pub fn forget_consumer(&mut self, consumer: u32) {
+        self.open_from_of.remove(&consumer);
+    }
+
     /// The transaction's acks count.
     pub fn commit(&mut self) {
         self.end_transaction(State::Settled);
@@ -140,6 +158,8 @@ impl DeliveryTags {
     pub fn rollback(&mut self) {
         let reopened = self.end_transaction(State::Open);
         self.open += reopened;
+        self.open_from = self.first;
+        self.open_from_of.clear();
     }
 
     /// Settles everything; hands each message over in order.
@@ -150,27 +170,54 @@ impl DeliveryTags {
     fn mark(&mut self, tag: u64, span: Span, state: State, mut hand_over: impl FnMut(Tagged)) -> bool {
         let range = match self.open_index(tag) {
             Some(index) if span == Span::One => index..index + 1,
-            Some(index) => 0..index + 1,
-            None if tag == 0 && span == Span::UpTo => 0..self.entries.len(),
+            Some(index) => self.begin(span, tag)..index + 1,
+            None if tag == 0 && span == Span::UpTo => {
+                let all = self.entries.len();
+                self.begin(span, self.first + all as u64 - 1)..all
+            }
             None => return false,
         };
+        let first = self.first + range.start as u64;
         let is_meant = |tagged: &Tagged| match span {
             Span::UpToOf(consumer) => tagged.cumulative == consumer,
             Span::One | Span::UpTo => true,
         };
-        let open = self.entries.range_mut(range).flatten().filter(|(_, state)| *state == State::Open);
-        for (tagged, current) in open.filter(|(tagged, _)| is_meant(tagged)) {
+        for (entry, tag) in self.entries.range_mut(range).zip(first..) {
+            let Some((tagged, current)) = entry else { continue };
+            if *current != State::Open || !is_meant(tagged) {
+                continue;
+            }
             *current = state;
             self.open -= 1;
+            if state == State::InTransaction {
+                self.in_transaction.push(tag);
+            }
             hand_over(*tagged);
         }
         self.trim();
         true
     }
 
+    /// Where a span that ends with this tag begins: what an earlier one has gone through is not looked at again.
+    fn begin(&mut self, span: Span, last: u64) -> usize {
+        let of_all = self.open_from;
+        let open_from = match span {
+            Span::UpToOf(consumer) => self.open_from_of.entry(consumer).or_default(),
+            Span::One | Span::UpTo => &mut self.open_from,
+        };
+        let from = std::mem::replace(open_from, last + 1).max(of_all);
+        usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX)
+    }
+
     fn end_transaction(&mut self, state: State) -> usize {
-        let in_transaction = |entry: &&mut (Tagged, State)| entry.1 == State::InTransaction;
-        self.entries.iter_mut().flatten().filter(in_transaction).map(|entry| entry.1 = state).count()
+        let tags = std::mem::take(&mut self.in_transaction);
+        for tag in &tags {
+            let index = usize::try_from(tag - self.first).unwrap_or(usize::MAX);
+            if let Some(Some(entry)) = self.entries.get_mut(index) {
+                entry.1 = state;
+            }
+        }
+        tags.len()
     }
 
     /// Entries at the front that are done with go.
@@ -265,6 +312,60 @@ mod tests {
         assert_eq!(ack(&mut tags, 2), (true, vec![2]));
         assert_eq!(ack(&mut tags, 5), (true, vec![5]));
         assert_eq!(ack(&mut tags, 4), (true, vec![4]));
+    }
+
+    /// Whatever was gone through before, a span has all that is outstanding in it.
+    #[test]
+    fn spans_find_what_a_look_at_all_would_find() {
+        let mut seed = 1_u64;
+        let mut random = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        let mut tags = DeliveryTags::default();
+        let (mut open, mut taken): (Vec<(u64, u32)>, Vec<(u64, u32)>) = Default::default();
+        let mut newest = 0;
+        for _ in 0..20_000 {
+            let tag = open.get(random(open.len() as u64 + 1) as usize).map_or(0, |(tag, _)| *tag);
+            match random(8) {
+                0..4 => {
+                    newest += 1;
+                    let cumulative = random(3) as u32;
+                    assert_eq!(tags.next(Tagged { cumulative, ..tagged(newest) }), newest);
+                    open.push((newest, cumulative));
+                }
+                4 => newest = tags.next_without_ack(),
+                5 | 6 => {
+                    let span = tags.span_of_ack(tag, random(4) == 0);
+                    let is_meant = |&(other, of): &(u64, u32)| match span {
+                        Span::One => other == tag,
+                        Span::UpTo => other <= tag || tag == 0,
+                        Span::UpToOf(consumer) => other <= tag && of == consumer,
+                    };
+                    let (meant, rest): (Vec<_>, Vec<_>) = open.iter().partition(|entry| is_meant(entry));
+                    let mut found = Vec::new();
+                    let note = |t: Tagged| found.push((t.handle.position.0, t.cumulative));
+                    if random(2) == 0 {
+                        tags.settle_in_transaction(tag, span, note);
+                        taken.extend(&meant);
+                    } else {
+                        tags.settle(tag, span, note);
+                    }
+                    assert_eq!(found, meant, "{tag} {span:?}");
+                    open = rest;
+                }
+                _ if random(2) == 0 => {
+                    tags.commit();
+                    taken.clear();
+                }
+                _ => {
+                    tags.rollback();
+                    open.append(&mut taken);
+                    open.sort_unstable();
+                }
+            }
+            assert_eq!((tags.outstanding(), tags.held()), (open.len(), open.len() + taken.len()));
+        }
     }
 
     #[test]

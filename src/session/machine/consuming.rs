@@ -57,7 +57,11 @@ impl Session {
     /// The consumer is no more.
     pub fn remove_consumer(&mut self, channel: u16, tag: &str) {
         self.note_channel(channel);
-        let removed = self.channel(channel).and_then(|channel| channel.consumers.remove(tag));
+        let removed = self.channel(channel).and_then(|channel| {
+            let removed = channel.consumers.remove(tag)?;
+            channel.tags.forget_consumer(removed.number);
+            Some(removed)
+        });
         if let Some(consumer) = removed {
             self.forget_consumer(&consumer);
         }
@@ -91,6 +95,7 @@ impl Session {
         self.note_channel(consumer.channel);
         if let Some(channel) = self.channel(consumer.channel) {
             channel.consumers.remove(&consumer.tag);
+            channel.tags.forget_consumer(number);
         }
         if self.capabilities.consumer_cancel_notify {
             let cancel = basic::Cancel { consumer_tag: consumer.tag.into(), nowait: true };
