@@ -98,13 +98,13 @@ impl QueueTask {
     /// In a box: a future that owns it by value has room for it three times, 10 kB.
     async fn run(mut self: Box<Self>) {
         // What an earlier run left may have expired.
-        if let Some(ended) = self.batch(Vec::new()) {
-            self.finish(ended).await;
+        if self.batch(Vec::new()).is_some() {
+            self.finish().await;
             return;
         }
         while let Some(mail) = self.wake_up().await {
-            if let Some(ended) = self.batch(mail) {
-                self.finish(ended).await;
+            if self.batch(mail).is_some() {
+                self.finish().await;
                 return;
             }
             self.shared.wait_for_store(std::mem::take(&mut self.submitted)).await;
@@ -426,9 +426,9 @@ impl QueueTask {
             .carry_out(per_queue, stored);
     }
 
-    /// The end of the queue. Its mailbox is closed first: whoever holds the vhost's lock may be waiting for a reply from
-    /// here.
-    async fn finish(mut self: Box<Self>, ended: Ended) {
+    /// The end of the queue. Its mailbox is closed first: whoever holds the vhost's lock finds that it is gone. Who had it deleted
+    /// takes it out of sight as well, if they still wait for that.
+    async fn finish(mut self: Box<Self>) {
         for mail in self.mail.close() {
             self.refuse(mail);
         }
@@ -437,9 +437,7 @@ impl QueueTask {
             self.shared.store.submit(Submission { ops, ..Submission::default() });
         }
         self.shared.store.forget_pages(self.record.id);
-        if ended != Ended::Deleted {
-            forget_queue(&self.shared, &self.vhost, &self.record).await;
-        }
+        forget_queue(&self.shared, &self.vhost, &self.record).await;
     }
 
     /// Mail for a queue that is no more. Its publishes went nowhere, which is a confirm, as for any unroutable message, but not

@@ -2,6 +2,7 @@
 
 use super::definitions::Definition;
 use super::error::{Kind, OperationError};
+use super::pending_definitions::Mark;
 use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
 use crate::queue::{Command, Reply};
@@ -16,38 +17,31 @@ pub struct DeleteIf {
     pub empty: bool,
 }
 
-/// Deletes a queue with what hangs on it; gives the ready messages that were in it. The caller holds the vhost's lock; that it is
-/// gone is durable when what is [pending](Vhost::pending) is.
+/// Has a queue come to its end; gives the ready messages that were in it. It may have much to do before it answers, so nobody holds
+/// the vhost's lock meanwhile: [`forget_queue`] follows under the lock.
 ///
 /// # Errors
 /// `InUse` or `NotEmpty` where that was made a condition.
-pub async fn delete_queue(
-    shared: &Shared,
-    vhost: &Vhost,
-    record: &QueueRecord,
-    only: DeleteIf,
-) -> Result<usize, OperationError> {
+pub async fn end_queue(vhost: &Vhost, record: &QueueRecord, only: DeleteIf) -> Result<usize, OperationError> {
     let (name, vhost_name) = (|| record.name.clone(), || vhost.name.clone());
     let command = Command::Delete { if_unused: only.unused, if_empty: only.empty };
-    let messages = match record.mailbox.ask(command).await {
-        Some(Reply::Deleted(messages)) => messages,
+    match record.mailbox.ask(command).await {
+        Some(Reply::Deleted(messages)) => Ok(messages),
         Some(Reply::InUse) => {
-            return Err(OperationError::InUse { kind: Kind::Queue, name: name(), vhost: vhost_name() });
+            Err(OperationError::InUse { kind: Kind::Queue, name: name(), vhost: vhost_name() })
         }
-        Some(Reply::NotEmpty) => {
-            return Err(OperationError::NotEmpty { queue: name(), vhost: vhost_name() });
-        }
+        Some(Reply::NotEmpty) => Err(OperationError::NotEmpty { queue: name(), vhost: vhost_name() }),
         // It came to its end by itself just now.
-        _ => 0,
-    };
-    remove(shared, vhost, record);
-    Ok(messages)
+        _ => Ok(0),
+    }
 }
 
-/// A queue came to its end by itself.
-pub async fn forget_queue(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {
+/// A queue has come to its end: takes it out of sight with what hangs on it. That it is gone is durable when what is
+/// [pending](Vhost::pending) is; gives the mark for that.
+pub async fn forget_queue(shared: &Shared, vhost: &Vhost, record: &QueueRecord) -> Mark {
     let _lock = vhost.lock().await;
     remove(shared, vhost, record);
+    vhost.pending().mark()
 }
 
 fn remove(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {

@@ -10,7 +10,7 @@ use crate::broker::creation::{NewQueue, create_queue};
 use crate::broker::error::{Kind, OperationError};
 use crate::broker::names::generated;
 use crate::broker::pending_definitions::Mark;
-use crate::broker::removal::{self, DeleteIf, forget_queue};
+use crate::broker::removal::{DeleteIf, end_queue, forget_queue};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::ledger;
@@ -173,34 +173,32 @@ pub async fn find_queue(scope: Scope<'_>, name: &str) -> Result<QueueState, Oper
 /// `AccessRefused`, `Locked`, `NoVhost`, `InUse`, `NotEmpty`.
 pub async fn delete_queue(scope: Scope<'_>, name: &str, only: DeleteIf) -> Result<usize, OperationError> {
     scope.permit(Operation::QueueDelete(name))?;
-    let (deleted, mark) = delete_under_lock(scope, name, only).await?;
-    scope.vhost.pending().durable(mark).await;
-    Ok(deleted)
-}
-
-async fn delete_under_lock(
-    scope: Scope<'_>,
-    name: &str,
-    only: DeleteIf,
-) -> Result<(usize, Mark), OperationError> {
-    let Scope { shared, vhost, .. } = scope;
-    let _lock = scope.lock().await?;
-    let deleted = match vhost.queue_named(name) {
+    let vhost = scope.vhost;
+    let (deleted, mark) = match vhost.queue_named(name) {
         Some(record) => {
             scope.check_owner(&record)?;
-            removal::delete_queue(shared, vhost, &record, only).await?
+            let deleted = end_queue(vhost, &record, only).await?;
+            (deleted, forget_queue(scope.shared, vhost, &record).await)
         }
-        None => 0,
+        None => {
+            let _lock = scope.lock().await?;
+            (0, vhost.pending().mark())
+        }
     };
-    Ok((deleted, vhost.pending().mark()))
+    vhost.pending().durable(mark).await;
+    Ok(deleted)
 }
 
 /// A connection ended: its exclusive queues go with it.
 pub async fn delete_owned_queues(shared: &Shared, vhost: &Vhost, owned: Vec<Arc<QueueRecord>>) {
     for record in owned {
-        let _lock = vhost.lock().await;
-        if let Err(error) = removal::delete_queue(shared, vhost, &record, DeleteIf::default()).await {
-            tracing::error!(queue = record.name, %error, "an exclusive queue could not be deleted");
+        match end_queue(vhost, &record, DeleteIf::default()).await {
+            Ok(_) => {
+                forget_queue(shared, vhost, &record).await;
+            }
+            Err(error) => {
+                tracing::error!(queue = record.name, %error, "an exclusive queue could not be deleted");
+            }
         }
     }
 }

@@ -9,9 +9,13 @@ use super::{Caller, DeclareQueue, DeleteIf, Scope, bind, declare_exchange, decla
 use crate::broker::clock::Clock;
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
 use crate::config::Config;
+use crate::message::{Message, Parts};
+use crate::queue::{Command, ConnectionId};
+use crate::session::outgoing::Envelope;
 use crate::store::{ManualCommitter, MemoryDisk, StoreHandle, open_manual};
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
 
@@ -52,6 +56,20 @@ impl World {
         self.spawn(|scope| declare_queue(scope, declare))
     }
 
+    /// Commits what was submitted, and tells those who wait until there is less of it.
+    async fn commit(&mut self) {
+        self.committer.commit_pending();
+        self.shared.store_progress.notify_waiters();
+        settle().await;
+    }
+
+    /// Gives a durable queue so much to store that it waits until there is less.
+    fn make_wait(&self, name: &str) {
+        let message = Message::new(Parts { body: &[0; 9 * 1024 * 1024], persistent: true, ..Parts::default() });
+        let publish = Command::Publish(ConnectionId(1), vec![Envelope::default().publish(message)]);
+        self.vhost.queue_named(name).unwrap().mailbox.send(Mail::Tell(publish)).unwrap();
+    }
+
     /// The names of the queues that a crash would leave.
     fn durable_queues(&self) -> Vec<String> {
         let (_, _, recovered) = open_manual(self.disk.clone()).unwrap();
@@ -84,6 +102,45 @@ async fn declares_of_many_connections_share_a_commit_and_none_is_answered_before
     }
     assert_eq!(world.store.stats().syncs - syncs, 1);
     assert_eq!(world.durable_queues().len(), 10);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_queue_that_takes_its_time_to_end() {
+    let mut world = World::new();
+    let busy = world.declare("busy");
+    settle().await;
+    world.commit().await;
+    busy.await.unwrap().unwrap();
+    world.make_wait("busy");
+    settle().await;
+    let deleted = world.spawn(|scope| delete_queue(scope, "busy", DeleteIf::default()));
+    settle().await;
+    let other = DeclareQueue { name: "other".to_owned(), ..DeclareQueue::default() };
+    let other = world.spawn(|scope| declare_queue(scope, other));
+    settle().await;
+    assert!(other.is_finished() && !deleted.is_finished());
+    world.commit().await;
+    world.commit().await;
+    assert_eq!(deleted.await.unwrap().unwrap(), 1);
+    assert_eq!(world.durable_queues(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_queue_is_gone_whether_or_not_somebody_waits_for_that() {
+    let mut world = World::new();
+    let declared = world.declare("q");
+    settle().await;
+    world.commit().await;
+    declared.await.unwrap().unwrap();
+    world.make_wait("q");
+    settle().await;
+    let deleted = world.spawn(|scope| delete_queue(scope, "q", DeleteIf::default()));
+    settle().await;
+    deleted.abort();
+    world.commit().await;
+    assert!(world.vhost.queue_named("q").is_none());
+    world.commit().await;
+    assert_eq!(world.durable_queues(), [""; 0]);
 }
 
 #[tokio::test]
