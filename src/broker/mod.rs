@@ -32,6 +32,7 @@ pub(crate) mod removal;
 pub mod selection;
 pub(crate) mod shared;
 mod transfer;
+mod uninterrupted;
 pub(crate) mod vhost;
 pub(crate) mod vhost_settings;
 

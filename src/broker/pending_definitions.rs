@@ -34,15 +34,25 @@ impl Default for PendingDefinitions {
 impl PendingDefinitions {
     /// Submits a change. The caller holds the vhost's lock and makes the change in memory before it lets go of it.
     pub fn submit(&self, store: &StoreHandle, ops: Vec<Op>) {
+        Self::submit_together([self], store, ops);
+    }
+
+    /// Submits a change of several vhosts, as one batch. The caller holds the locks of all.
+    pub fn submit_together<'a>(all: impl IntoIterator<Item = &'a Self>, store: &StoreHandle, ops: Vec<Op>) {
         if ops.is_empty() {
             return;
         }
-        let number = self.submitted.fetch_add(1, Ordering::AcqRel) + 1;
-        let durable = Arc::clone(&self.durable);
+        let all: Vec<_> = all.into_iter().map(|one| (one.next_number(), Arc::clone(&one.durable))).collect();
         let done = move || {
-            durable.send_if_modified(|durable| std::mem::replace(durable, number.max(*durable)) < number);
+            for (number, durable) in all {
+                durable.send_if_modified(|durable| std::mem::replace(durable, number.max(*durable)) < number);
+            }
         };
         store.submit(Submission { ops, done: Some(Box::new(done)), ..Submission::default() });
+    }
+
+    fn next_number(&self) -> u64 {
+        self.submitted.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// All that was submitted so far. Under the vhost's lock that is what an operation did and what it saw.

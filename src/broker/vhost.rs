@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::definitions::Definition;
 use super::mailbox::{Mail, Mailbox};
 use super::pending_definitions::PendingDefinitions;
+use super::uninterrupted::each_in_turn;
 use super::vhost_settings::VhostSettings;
 use crate::auth::Quota;
 use crate::message::QueueId;
@@ -176,8 +177,8 @@ impl Vhost {
         &self.pending
     }
 
-    /// Whoever changes exchanges, queues or bindings holds this. Nobody waits for the disk with it, but for the changes of
-    /// whole vhosts and of policies.
+    /// Whoever changes exchanges, queues, bindings or policies holds this. Nobody waits for the disk or for a queue with it,
+    /// but who deletes the whole vhost, in which nobody else has anything to do then.
     pub async fn lock(&self) -> MutexGuard<'_, ()> {
         self.changes.lock().await
     }
@@ -253,21 +254,32 @@ impl Vhost {
 
     /// Configures every queue and exchange anew by the policies as they are now. Mail that queues get after this finds
     /// them configured. The caller holds the lock.
-    pub fn apply_policies(&self) {
-        for record in self.queues.iter().filter(|record| !record.delays) {
-            let options = self.effective_options(&record).or_else(|| record.declared_options(&self.name));
-            if let Some(options) = options {
-                // A queue that is ending needs no options.
-                let _ = record.mailbox.send(Mail::Tell(Command::Configure(Box::new(options))));
-            }
+    pub async fn apply_policies(&self) {
+        each_in_turn(self.queues(), |record| self.configure(&record)).await;
+        let exchanges = self.exchange_names();
+        each_in_turn(exchanges, |name| {
+            let alternate = self.policies().alternate_exchange(&name);
+            self.topology.change(|topology| topology.set_policy_alternate(&name, alternate));
+        })
+        .await;
+    }
+
+    /// Tells a queue what its options are by the policies as they are now.
+    fn configure(&self, record: &QueueRecord) {
+        if record.delays {
+            return;
         }
-        let policies = self.policies();
-        self.topology.change(|topology| {
-            let names: Vec<String> = topology.exchanges().map(|exchange| exchange.name.clone()).collect();
-            for name in names {
-                topology.set_policy_alternate(&name, policies.alternate_exchange(&name));
-            }
-        });
+        let options = self.effective_options(record).or_else(|| record.declared_options(&self.name));
+        if let Some(options) = options {
+            // A queue that is ending needs no options.
+            let _ = record.mailbox.send(Mail::Tell(Command::Configure(Box::new(options))));
+        }
+    }
+
+    /// The names of all its exchanges.
+    #[must_use]
+    pub fn exchange_names(&self) -> Vec<String> {
+        self.topology.read().exchanges().map(|exchange| exchange.name.clone()).collect()
     }
 
     /// A queue's options with what policies add to them; `None` if no policy applies.

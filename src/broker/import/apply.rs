@@ -8,12 +8,13 @@ use super::parse::{Definitions, NewPermission, NewUser, NewVhost, Secret, Target
 use crate::auth::{ADMINISTRATOR, Permission};
 use crate::broker::creation::{RecoveredState, add_exchange, install};
 use crate::broker::error::ImportError;
+use crate::broker::pending_definitions::{Mark, PendingDefinitions};
 use crate::broker::shared::Shared;
+use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::VhostChange;
 use crate::config::Config;
 use crate::statistics::BrokerCounters;
-use crate::store::Submission;
 
 /// What a new data directory gets where the definitions leave it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,21 @@ pub(crate) async fn import(
     if defaults == Defaults::Add {
         add_defaults(&mut definitions, &shared.config);
     }
+    let shared = Arc::clone(shared);
+    uninterrupted(async move { make(&shared, definitions).await }).await
+}
+
+async fn make(shared: &Arc<Shared>, definitions: Definitions) -> Result<Summary, ImportError> {
+    let (summary, mark, durable) = make_under_locks(shared, definitions).await?;
+    durable.durable(mark).await;
+    Ok(summary)
+}
+
+/// Makes everything; what it gives back tells when it is durable.
+async fn make_under_locks(
+    shared: &Arc<Shared>,
+    definitions: Definitions,
+) -> Result<(Summary, Mark, PendingDefinitions), ImportError> {
     // Vhosts and users stay as they are until this is done.
     let _changes = shared.changes.lock().await;
     let mut vhosts: BTreeMap<String, Arc<Vhost>> =
@@ -94,13 +110,13 @@ pub(crate) async fn import(
         locks.push(vhost.lock().await);
     }
     let mut plan = plan(shared, &vhosts, new, definitions)?;
-    let ops = std::mem::take(&mut plan.ops);
-    if !ops.is_empty() {
-        shared.store_durably(Submission { ops, ..Submission::default() }).await;
-    }
-    let summary = Summary::of(&mut plan);
-    carry_out(shared, plan);
-    Ok(summary)
+    let (ops, summary) = (std::mem::take(&mut plan.ops), Summary::of(&mut plan));
+    // Whoever finds something of it in a vhost waits for it there.
+    let own = PendingDefinitions::default();
+    let all = vhosts.values().map(|vhost| vhost.pending()).chain([&own]);
+    PendingDefinitions::submit_together(all, &shared.store, ops);
+    carry_out(shared, plan).await;
+    Ok((summary, own.mark(), own))
 }
 
 fn add_defaults(definitions: &mut Definitions, config: &Config) {
@@ -126,7 +142,7 @@ fn add_defaults(definitions: &mut Definitions, config: &Config) {
 }
 
 /// Nothing can fail any more. Policies come before the queues that they are for.
-fn carry_out(shared: &Arc<Shared>, plan: Plan) {
+async fn carry_out(shared: &Arc<Shared>, plan: Plan) {
     for vhost in plan.vhosts {
         shared.vhosts.insert(vhost.name.clone(), vhost);
     }
@@ -149,19 +165,19 @@ fn carry_out(shared: &Arc<Shared>, plan: Plan) {
         vhost.put_policy(policy);
         configured.insert(vhost.name.clone(), vhost);
     }
-    for (vhost, exchange) in plan.exchanges {
-        add_exchange(shared, &vhost, exchange);
-    }
-    for (vhost, id, queue) in plan.queues {
+    each_in_turn(plan.exchanges, |(vhost, exchange)| add_exchange(shared, &vhost, exchange)).await;
+    each_in_turn(plan.queues, |(vhost, id, queue)| {
         let (_, task) =
             install(shared, &vhost, id, queue, shared.first_position(), RecoveredState::default());
         task.spawn();
         shared.count(BrokerCounters { queues_created: 1, ..BrokerCounters::default() });
-    }
-    for (vhost, binding) in plan.bindings {
+    })
+    .await;
+    each_in_turn(plan.bindings, |(vhost, binding)| {
         vhost.topology.change(|topology| topology.bind(binding));
-    }
+    })
+    .await;
     for vhost in configured.into_values() {
-        vhost.apply_policies();
+        vhost.apply_policies().await;
     }
 }

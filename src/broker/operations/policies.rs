@@ -1,10 +1,15 @@
 //! Policies: put, remove, list.
 
-use super::scope::{Caller, Scope};
+use std::sync::Arc;
+
+use super::scope::{Caller, Scope, lock};
 use crate::auth::{ADMINISTRATOR, POLICYMAKER};
 use crate::broker::definitions::Definition;
 use crate::broker::error::{Kind, OperationError};
+use crate::broker::uninterrupted::uninterrupted;
+use crate::broker::vhost::Vhost;
 use crate::policy::{Policy, PolicyKind};
+use crate::store::Op;
 
 /// Adds or replaces a policy (<https://www.rabbitmq.com/docs/policies>). It is durable, and every queue and exchange has been
 /// told: what a client does from then on finds it in force. `true` if it is new. For users with the tag `policymaker`, an operator policy for
@@ -14,21 +19,18 @@ use crate::policy::{Policy, PolicyKind};
 /// `NotTagged`, `NoVhost`, `Policy`.
 pub async fn put_policy(scope: Scope<'_>, policy: Policy) -> Result<bool, OperationError> {
     require(scope, policy.kind)?;
-    let vhost = scope.vhost;
-    let checked = policy.check(&vhost.name)?;
-    let _lock = scope.lock().await?;
-    let is_new = !vhost.has_policy(checked.policy.kind, &checked.policy.name);
-    let definition = Definition::Policy(vhost.name.clone(), checked.policy.clone());
-    scope.shared.store_definitions(vec![definition.put()]).await;
+    let vhost = &scope.vhost.name;
+    let checked = policy.check(vhost)?;
     let Policy { name, kind, pattern, .. } = checked.policy.clone();
-    vhost.put_policy(checked);
-    vhost.apply_policies();
-    tracing::info!(
-        "{} {name:?} in vhost {:?} put by {}: pattern {pattern:?}",
-        noun(kind),
-        vhost.name,
-        scope.caller
-    );
+    let is_new = change(scope, move |vhost| {
+        let is_new = !vhost.has_policy(checked.policy.kind, &checked.policy.name);
+        let definition = Definition::Policy(vhost.name.clone(), checked.policy.clone()).put();
+        vhost.put_policy(checked);
+        Ok((is_new, definition))
+    })
+    .await?;
+    let (noun, caller) = (noun(kind), scope.caller);
+    tracing::info!("{noun} {name:?} in vhost {vhost:?} put by {caller}: pattern {pattern:?}");
     Ok(is_new)
 }
 
@@ -38,16 +40,37 @@ pub async fn put_policy(scope: Scope<'_>, policy: Policy) -> Result<bool, Operat
 /// `NotTagged`, `NoVhost`, `NotFound`.
 pub async fn remove_policy(scope: Scope<'_>, kind: PolicyKind, name: &str) -> Result<(), OperationError> {
     require(scope, kind)?;
-    let vhost = scope.vhost;
-    let _lock = scope.lock().await?;
-    if !vhost.has_policy(kind, name) {
-        return Err(scope.not_found(noun(kind), name));
-    }
-    scope.shared.store_definitions(vec![Definition::remove_policy(&vhost.name, kind, name)]).await;
-    vhost.remove_policy(kind, name);
-    vhost.apply_policies();
-    tracing::info!("{} {name:?} in vhost {:?} removed by {}", noun(kind), vhost.name, scope.caller);
+    let not_found = scope.not_found(noun(kind), name);
+    let removed = name.to_owned();
+    change(scope, move |vhost| {
+        if !vhost.remove_policy(kind, &removed) {
+            return Err(not_found);
+        }
+        Ok(((), Definition::remove_policy(&vhost.name, kind, &removed)))
+    })
+    .await?;
+    tracing::info!("{} {name:?} in vhost {:?} removed by {}", noun(kind), scope.vhost.name, scope.caller);
     Ok(())
+}
+
+/// Makes a change of the policies, tells every queue and exchange, and waits until it is durable.
+async fn change<T: Send + 'static>(
+    scope: Scope<'_>,
+    change: impl FnOnce(&Vhost) -> Result<(T, Op), OperationError> + Send + 'static,
+) -> Result<T, OperationError> {
+    let (shared, vhost) = (Arc::clone(scope.shared), Arc::clone(scope.vhost));
+    uninterrupted(async move {
+        let (changed, mark) = {
+            let _lock = lock(&vhost).await?;
+            let (changed, op) = change(&vhost)?;
+            vhost.pending().submit(&shared.store, vec![op]);
+            vhost.apply_policies().await;
+            (changed, vhost.pending().mark())
+        };
+        vhost.pending().durable(mark).await;
+        Ok(changed)
+    })
+    .await
 }
 
 const fn noun(kind: PolicyKind) -> Kind {

@@ -133,11 +133,7 @@ impl Scope<'_> {
 
     /// The vhost's lock, for changes: nothing is made in a vhost that was deleted meanwhile.
     pub(super) async fn lock(&self) -> Result<MutexGuard<'_, ()>, OperationError> {
-        let guard = self.vhost.lock().await;
-        if self.vhost.is_deleted() {
-            return Err(OperationError::NoVhost(self.vhost.name.clone()));
-        }
-        Ok(guard)
+        lock(self.vhost).await
     }
 
     /// The queue of this name, which must be open to the caller.
@@ -182,4 +178,16 @@ impl Scope<'_> {
     pub(super) fn not_found(self, kind: Kind, name: &str) -> OperationError {
         OperationError::NotFound { kind, name: name.to_owned(), vhost: self.vhost.name.clone() }
     }
+}
+
+/// A vhost's lock, for changes.
+///
+/// # Errors
+/// `NoVhost` if it was deleted meanwhile.
+pub(super) async fn lock(vhost: &Vhost) -> Result<MutexGuard<'_, ()>, OperationError> {
+    let guard = vhost.lock().await;
+    if vhost.is_deleted() {
+        return Err(OperationError::NoVhost(vhost.name.clone()));
+    }
+    Ok(guard)
 }

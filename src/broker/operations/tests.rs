@@ -65,7 +65,8 @@ impl World {
 
     /// Gives a durable queue so much to store that it waits until there is less.
     fn make_wait(&self, name: &str) {
-        let message = Message::new(Parts { body: &[0; 9 * 1024 * 1024], persistent: true, ..Parts::default() });
+        let message =
+            Message::new(Parts { body: &[0; 9 * 1024 * 1024], persistent: true, ..Parts::default() });
         let publish = Command::Publish(ConnectionId(1), vec![Envelope::default().publish(message)]);
         self.vhost.queue_named(name).unwrap().mailbox.send(Mail::Tell(publish)).unwrap();
     }

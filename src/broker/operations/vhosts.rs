@@ -9,6 +9,7 @@ use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
+use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::{VhostChange, VhostLimit};
 use crate::queue::Command;
@@ -123,6 +124,13 @@ pub async fn delete_vhost(
     name: &str,
 ) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
+    let (shared, deleted) = (Arc::clone(shared), name.to_owned());
+    uninterrupted(async move { delete(&shared, &deleted).await }).await?;
+    tracing::info!("vhost {name:?} deleted by {caller}");
+    Ok(())
+}
+
+async fn delete(shared: &Shared, name: &str) -> Result<(), OperationError> {
     let _changes = shared.changes.lock().await;
     let vhost = vhost(shared, name)?;
     if vhost.settings().is_protected {
@@ -141,24 +149,19 @@ pub async fn delete_vhost(
     ops.extend(users.iter().map(|user| Definition::remove_permission(user, name)));
     // All at once, so that a crash leaves all of it or nothing; messages whose queue has no definition go at the next start.
     shared.store_definitions(ops).await;
-    for exchange in exchange_names(&vhost) {
-        let removed = vhost.topology.change(|topology| topology.delete_exchange(&exchange));
-        // Ends what waits in delayed exchanges; the definitions are gone.
-        drop(vhost.forget(removed));
-    }
-    for record in vhost.queues() {
+    each_in_turn(vhost.queues(), |record| {
         if vhost.remove_queue(&record).is_some() && !record.delays {
             shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
         }
         // One that has ended by itself is as good.
         let _ = record.mailbox.send(Mail::Tell(Command::Delete { if_unused: false, if_empty: false }));
-    }
-    tracing::info!("vhost {name:?} deleted by {caller}");
+    })
+    .await;
+    each_in_turn(vhost.exchange_names(), |exchange| {
+        drop(vhost.topology.change(|topology| topology.delete_exchange(&exchange)));
+    })
+    .await;
     Ok(())
-}
-
-fn exchange_names(vhost: &Vhost) -> Vec<String> {
-    vhost.topology.read().exchanges().map(|exchange| exchange.name.clone()).collect()
 }
 
 /// Store operations that forget the vhost and all that is defined in it.
