@@ -323,7 +323,7 @@ mod tests {
             (seed >> 33) % below
         };
         let mut tags = DeliveryTags::default();
-        let (mut open, mut taken): (Vec<(u64, u32)>, Vec<(u64, u32)>) = Default::default();
+        let (mut open, mut taken) = (Vec::<(u64, u32)>::new(), Vec::<(u64, u32)>::new());
         let mut newest = 0;
         for _ in 0..20_000 {
             let tag = open.get(random(open.len() as u64 + 1) as usize).map_or(0, |(tag, _)| *tag);
