@@ -10,6 +10,7 @@
 //! - `07 | queue | key`: one of a queue's own records, key and value opaque here
 //! - `06 | queue | first position`: the [`Summary`] of a chunk, written and removed with it: a start reads these instead
 //!   of the messages
+//! - `08`: padding, which fills a journal up and means nothing; removed by a batch soon after
 //!
 //! An entry: `flags u8 | position delta varint | [level u8] | [expires at u64] | length varint | encoded message`. The
 //! delta counts from the entry before, the first from the position in the key. In the entry of a shared message the number
@@ -44,6 +45,7 @@ pub(super) const KIND_BODY: u8 = 4;
 pub(super) const KIND_NOTE: u8 = 5;
 pub(super) const KIND_SUMMARY: u8 = 6;
 pub(super) const KIND_RECORD: u8 = 7;
+pub(super) const KIND_PADDING: u8 = 8;
 
 const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;

@@ -33,6 +33,11 @@ const MAINTENANCE_BYTES_HURRIED: u64 = 4 * 1024 * 1024;
 /// Removing this much makes an idle store worth tidying: fjall does nothing by itself when nothing is written.
 const MAINTENANCE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// What a journal is filled up with in one go, so that memory does not fill up as well.
+const FILLED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The same for one batch.
+const PADDING_BYTES: u64 = 1024 * 1024;
+
 pub(super) struct Committer<E> {
     engine: E,
     index: Index,
@@ -190,8 +195,7 @@ impl<E: Engine> Committer<E> {
     /// As [`commit`](Self::commit).
     pub(super) fn close(&mut self) -> Result<(), Error> {
         self.commit()?;
-        let mut batch = WriteBatch::default();
-        batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
+        let batch = self.heartbeat_batch();
         self.commit_batch(batch, true)
     }
 
@@ -222,13 +226,39 @@ impl<E: Engine> Committer<E> {
         }
         if self.untidy {
             // The engine needs something to flush.
-            let mut batch = WriteBatch::default();
-            batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
+            let mut batch = self.heartbeat_batch();
             recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
             self.commit_batch(batch, false)?;
             self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes())?;
+        } else if self.is_hurried() {
+            self.fill_journal()?;
         }
         Ok(())
+    }
+
+    /// When nothing else can be given back there is still the engine's newest journal, which it keeps until that is full. A piece at
+    /// a time it is filled up with nothing, and then let go.
+    fn fill_journal(&mut self) -> Result<(), Error> {
+        let Some(gap) = self.engine.journal_gap() else { return Ok(()) };
+        let mut left = gap.min(FILLED_BYTES_MAX);
+        while left > 0 {
+            let bytes = left.min(PADDING_BYTES);
+            let mut batch = self.heartbeat_batch();
+            batch.put(Space::Messages, vec![chunk::KIND_PADDING], vec![0; bytes as usize]);
+            self.commit_batch(batch, false)?;
+            left -= bytes;
+        }
+        let mut batch = self.heartbeat_batch();
+        batch.remove(Space::Messages, vec![chunk::KIND_PADDING]);
+        self.commit_batch(batch, false)?;
+        self.untidy = gap <= FILLED_BYTES_MAX;
+        Ok(())
+    }
+
+    fn heartbeat_batch(&self) -> WriteBatch {
+        let mut batch = WriteBatch::default();
+        batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
+        batch
     }
 
     #[cfg(test)]

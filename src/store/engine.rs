@@ -121,6 +121,10 @@ pub trait Engine: Send {
     /// # Errors
     /// As [`commit`](Self::commit).
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error>;
+
+    /// While the disk is short of space: how many bytes would have to be committed before [`maintain`](Self::maintain) gives back a
+    /// journal that takes much, whatever is in it. `None`: there is none, or no room on the disk for that.
+    fn journal_gap(&mut self) -> Option<u64>;
 }
 
 /// Reads what an engine has committed.

@@ -36,6 +36,13 @@ const SEPARATED_BYTES: u32 = 1024;
 /// beyond, fjall's own has to do.
 const COMPACT_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
+/// fjall begins another journal when it flushes a memtable and this one is longer.
+const JOURNAL_BYTES: u64 = 64_000_000;
+/// A journal of less is not worth being filled up to be let go.
+const JOURNAL_WORTH_BYTES: u64 = 8 * 1024 * 1024;
+/// So much is to stay free on the disk while a journal is filled up: a flush may come meanwhile.
+const FREE_BYTES_MIN: u64 = super::reserve::RESERVE_BYTES;
+
 const READING: &str = "reading stored messages";
 
 /// Steps of maintenance: what is in memory is flushed, everything is compacted, which finds files without live chunks, and once
@@ -53,6 +60,17 @@ pub(super) struct FjallEngine {
     compaction: Option<JoinHandle<()>>,
     /// The step of maintenance that was done last; 0: there is none to do.
     step: u8,
+    journal: Journal,
+}
+
+/// What is known of the newest journal.
+#[derive(Debug, Default)]
+struct Journal {
+    number: u64,
+    /// At least so many bytes are in it.
+    bytes: u64,
+    /// Whether the engine was told that it has none to fill up, as it is full.
+    is_full: bool,
 }
 
 impl FjallEngine {
@@ -83,8 +101,10 @@ impl FjallEngine {
         let messages = open_keyspace(&database, dir, MESSAGES)?;
         let definitions = open_keyspace(&database, dir, DEFINITIONS)?;
         let last_commit = found.last_commit;
+        let number = found.journals.as_ref().map_or(0, |journals| *journals.end());
+        let journal = Journal { number, bytes: found.newest_bytes, is_full: false };
         let marker = Arc::new(MarkerKeeper::new(dir, found.marker, found.journals)?);
-        let engine = Self { database, messages, definitions, marker, compaction: None, step: 0 };
+        let engine = Self { database, messages, definitions, marker, compaction: None, step: 0, journal };
         engine.check_last_commit(dir, last_commit)?;
         Ok(engine)
     }
@@ -118,6 +138,12 @@ impl FjallEngine {
         self.messages.sealed_memtable_count() == 0
     }
 
+    fn note_journal(&mut self, newest: u64) {
+        if newest != self.journal.number {
+            self.journal = Journal { number: newest, ..Journal::default() };
+        }
+    }
+
     fn is_compacting(&self) -> bool {
         self.compaction.as_ref().is_some_and(|thread| !thread.is_finished())
     }
@@ -149,6 +175,7 @@ impl Engine for FjallEngine {
             Durability::Synced => PersistMode::SyncData,
         };
         let number = marker::commit_number(&batch);
+        self.journal.bytes += batch.bytes() as u64;
         let writes = batch.into_writes();
         let mut out =
             OwnedWriteBatch::with_capacity(self.database.clone(), writes.len()).durability(Some(mode));
@@ -163,7 +190,8 @@ impl Engine for FjallEngine {
         if durability == Durability::Synced
             && let Some(number) = number
         {
-            self.marker.synced(number);
+            let newest = self.marker.synced(number);
+            self.note_journal(newest);
         }
         Ok(())
     }
@@ -199,6 +227,19 @@ impl Engine for FjallEngine {
         }
         self.step %= STEPS;
         Ok(self.step != 0)
+    }
+
+    fn journal_gap(&mut self) -> Option<u64> {
+        let newest = self.marker.newest_journal();
+        self.note_journal(newest);
+        let journal = &mut self.journal;
+        if journal.bytes < JOURNAL_WORTH_BYTES || journal.is_full {
+            return None;
+        }
+        let gap = (JOURNAL_BYTES + 1).saturating_sub(journal.bytes);
+        journal.is_full = gap == 0;
+        let free = fs4::available_space(self.marker.dir()).unwrap_or(0);
+        (free >= gap + FREE_BYTES_MIN).then_some(gap)
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Inspection {
     pub(super) last_commit: u64,
     /// What the newest journal ends with, if that is no commit.
     pub(super) torn: Option<Torn>,
+    /// Bytes of the whole commits in the newest journal.
+    pub(super) newest_bytes: u64,
 }
 
 /// Looks through the directory.
@@ -51,13 +53,13 @@ pub(super) fn inspect(dir: &Path) -> Result<Inspection, Error> {
         return Err(Error::damaged(format!("{} is missing, and there is no other journal", path.display())));
     }
     keyspaces.check_complete(dir)?;
-    let Journals { last, torn } = journal_check::check(&paths, keyspaces.flushed)?;
+    let Journals { last, torn, newest_bytes } = journal_check::check(&paths, keyspaces.flushed)?;
     let in_tables = keyspaces.flushed.map_or(0, |commit| commit.number);
     let last_commit = last.map_or(in_tables, |commit| commit.number.max(in_tables));
     if let Some(marker) = &marker {
         check_commits(dir, marker, &numbers, last_commit, torn.as_ref())?;
     }
-    Ok(Inspection { marker, journals, last_commit, torn })
+    Ok(Inspection { marker, journals, last_commit, torn, newest_bytes })
 }
 
 /// Whether a first start died before the version file, the last file to be made, was complete: then the first

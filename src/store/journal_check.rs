@@ -33,6 +33,8 @@ pub(super) struct Journals {
     pub(super) last: Option<Commit>,
     /// What the newest ends with, if that is no commit.
     pub(super) torn: Option<Torn>,
+    /// Bytes of the whole commits in the newest.
+    pub(super) newest_bytes: u64,
 }
 
 /// Bytes at the end of the newest journal that are no whole commit, and may never have been one.
@@ -74,9 +76,9 @@ pub(super) fn check(paths: &[PathBuf], flushed: Option<Commit>) -> Result<Journa
     for path in sealed {
         Journal::open(path)?.check_sealed(&mut chain)?;
     }
-    let torn = Journal::open(newest)?.check_newest(&mut chain)?;
+    let (newest_bytes, torn) = Journal::open(newest)?.check_newest(&mut chain)?;
     chain.end(newest)?;
-    Ok(Journals { last: chain.last, torn })
+    Ok(Journals { last: chain.last, torn, newest_bytes })
 }
 
 /// Whether there is nothing but zeros in the file, or no file.
@@ -170,15 +172,16 @@ impl<'a> Journal<'a> {
         }
     }
 
-    fn check_newest(&mut self, chain: &mut Chain) -> Result<Option<Torn>, Error> {
+    /// The bytes of its whole commits, and what comes after them.
+    fn check_newest(&mut self, chain: &mut Chain) -> Result<(u64, Option<Torn>), Error> {
         let (end, last) = self.intact(chain)?;
         if self.first_non_zero_from(end)?.is_none() {
-            return Ok(None);
+            return Ok((end, None));
         }
         let last = last.map(|beat| beat.number).or(chain.last.map(|last| last.number));
         let last = last.or(chain.flushed.map(|flushed| flushed.number));
         let followed_by = self.unsynced_batch_after(end, last)?;
-        Ok(Some(Torn { path: self.path.into(), at: end, followed_by }))
+        Ok((end, Some(Torn { path: self.path.into(), at: end, followed_by })))
     }
 
     /// Where the intact batches from the start of the file end, and the heartbeat of the last one.

@@ -147,7 +147,9 @@ struct State {
     marker: Marker,
     /// Whether the file says so since this open.
     is_written: bool,
-    /// The journal that will come next.
+    /// The newest journal, by its number.
+    newest_journal: u64,
+    /// The one that will come next.
     next_journal: PathBuf,
     /// Whether somebody was told that the file cannot be written.
     has_warned: bool,
@@ -162,9 +164,11 @@ impl MarkerKeeper {
     ) -> Result<Self, Error> {
         let id = found.map_or_else(new_id, |marker| Ok(marker.id))?;
         let journals = journals.unwrap_or(0..=0);
-        let next_journal = journal_path(dir, journals.end() + 1);
+        let newest_journal = *journals.end();
+        let next_journal = journal_path(dir, newest_journal + 1);
         let marker = Marker { id, closed: false, commit: 0, journals };
-        let state = Mutex::new(State { marker, is_written: false, next_journal, has_warned: false });
+        let state =
+            Mutex::new(State { marker, is_written: false, newest_journal, next_journal, has_warned: false });
         Ok(Self { dir: dir.into(), state })
     }
 
@@ -173,15 +177,24 @@ impl MarkerKeeper {
         &self.dir
     }
 
-    /// A batch was committed and synced. Costs a look for the next journal.
-    pub(super) fn synced(&self, commit: u64) {
+    /// The number of the newest journal. Costs a look for the next one.
+    pub(super) fn newest_journal(&self) -> u64 {
+        self.look_for_next(&mut self.state())
+    }
+
+    fn look_for_next(&self, state: &mut State) -> u64 {
+        while state.next_journal.exists() {
+            state.newest_journal += 1;
+            state.next_journal = journal_path(&self.dir, state.newest_journal + 1);
+        }
+        state.newest_journal
+    }
+
+    /// A batch was committed and synced. Gives the number of the newest journal, and costs a look for the next one.
+    pub(super) fn synced(&self, commit: u64) -> u64 {
         let mut state = self.state();
         state.marker.commit = commit;
-        let mut newest = *state.marker.journals.end();
-        while state.next_journal.exists() {
-            newest += 1;
-            state.next_journal = journal_path(&self.dir, newest + 1);
-        }
+        let newest = self.look_for_next(&mut state);
         if newest != *state.marker.journals.end() {
             state.marker.journals = oldest_journal(&self.dir).unwrap_or(newest)..=newest;
             state.is_written = false;
@@ -189,6 +202,7 @@ impl MarkerKeeper {
         if !state.is_written {
             self.write(&mut state);
         }
+        newest
     }
 
     /// The store is closed: all is on the disk.

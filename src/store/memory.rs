@@ -158,6 +158,10 @@ impl Engine for MemoryEngine {
     fn maintain(&mut self, _live_bytes: u64) -> Result<bool, Error> {
         Ok(false)
     }
+
+    fn journal_gap(&mut self) -> Option<u64> {
+        None
+    }
 }
 
 impl Reader for MemoryEngine {

@@ -100,8 +100,14 @@ fn is_blocked(frame: &AMQPFrame) -> bool {
 
 #[test]
 fn a_broker_that_was_drained_is_not_blocked_for_ever() {
-    // The engine's newest journal takes up to 64 MiB, whatever is in it, until it is full.
-    let Some(disk) = Disk::mount(LIMIT + 120 * MB) else { return };
+    // Less room than the engine's newest journal takes until it is full, and more.
+    drain_and_publish(60 * MB);
+    drain_and_publish(120 * MB);
+}
+
+/// Publishes until it is blocked, on a disk with so much room beside the limit; drains the broker, and waits until it is unblocked.
+fn drain_and_publish(room: u64) {
+    let Some(disk) = Disk::mount(LIMIT + room) else { return };
     let process = disk.start();
     let mut publisher = connect(&process);
     publisher.declare("backlog", |declare| declare.durable = true);

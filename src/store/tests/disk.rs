@@ -3,7 +3,9 @@
 use super::*;
 use crate::store::committer::Committer;
 use crate::store::fjall_engine::FjallEngine;
+use crate::store::handle::Shared;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 #[test]
@@ -185,4 +187,45 @@ fn an_idle_store_gives_space_back() {
     while bytes_under(dir.path().join("keyspaces")) > 8 << 20 {
         std::thread::yield_now();
     }
+}
+
+/// The engine keeps its newest journal until that is full: when the disk is short of space it is filled up, whatever is missing.
+#[test]
+fn a_store_on_a_disk_without_room_gives_its_newest_journal_back() {
+    let dir = tempfile::tempdir().unwrap();
+    for restarted in [false, true] {
+        let (engine, _) = FjallEngine::open(dir.path(), 64).unwrap();
+        let (start, _) = recovery::start(engine, None).unwrap();
+        let shared = Arc::<Shared>::default();
+        let mut committer = Committer::new(start, channel().0, Arc::clone(&shared));
+        let newest = committer.engine().marker().newest_journal();
+        if !restarted {
+            let body = vec![7; 1 << 20];
+            let entries = (1..=20).map(|position| entry(position, &body)).collect();
+            committer.add(Submission::of(Op::Append { queue: QueueId(1), entries }), 0);
+            committer.commit().unwrap();
+            committer.add(Submission::of(remove(1, 1..=20)), 0);
+            committer.commit().unwrap();
+            committer.close().unwrap();
+            continue;
+        }
+        committer.idle().unwrap();
+        assert!(dir.path().join(format!("{newest}.jnl")).exists(), "there is no need");
+        shared.is_short_of_disk.store(true, Ordering::Relaxed);
+        while dir.path().join(format!("{newest}.jnl")).exists() {
+            committer.idle().unwrap();
+            while !committer.engine().is_flushed() {
+                std::thread::yield_now();
+            }
+        }
+        while committer.is_untidy() {
+            committer.idle().unwrap();
+        }
+        let commits = shared.stats.commits.load(Ordering::Relaxed);
+        (0..20).for_each(|_| committer.idle().unwrap());
+        assert_eq!(shared.stats.commits.load(Ordering::Relaxed), commits, "there is nothing in the new one");
+        committer.close().unwrap();
+    }
+    let (_store, recovered) = open_dir(dir.path()).unwrap();
+    assert!(recovered.queues.is_empty());
 }
