@@ -2,9 +2,13 @@
 //! printed. Flat is 1; what grows with all that is there would be 8. Run with `cargo bench --bench growth [-- FILTER]`.
 #![allow(missing_docs, clippy::print_stdout, clippy::disallowed_methods, clippy::unwrap_used)]
 
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use amq_protocol::types::{AMQPValue, FieldTable};
+use coney::auth::Permission;
 use coney::message::QueueId;
 use coney::policy::Policy;
 use coney::topology::{Binding, Destination, ExchangeKind, ExchangeSpec, Topology};
@@ -19,6 +23,8 @@ use tokio::runtime::Runtime;
 const FACTOR: u64 = 8;
 /// Above this something grows that should not; below it is the noise of a machine, and of caches that are smaller than what is there.
 const FLAT_MAX: f64 = 2.5;
+/// Longer than this nobody should wait because of what somebody else does.
+const STALL_MAX: Duration = Duration::from_millis(50);
 
 fn main() {
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
@@ -165,6 +171,48 @@ impl World {
     }
 }
 
+/// The longest that another connection waits for an answer while something is done, in a vhost of its own.
+fn stall(filter: &str, name: &str, n: u64, mut prepare: impl FnMut(&World, u64), work: impl AsyncFn(&World)) {
+    if !name.contains(filter) {
+        return;
+    }
+    let mut longest = |n: u64| {
+        let world = World::new();
+        let probe = world.runtime.block_on(async {
+            world.broker.put_vhost("other").await.unwrap();
+            world.broker.put_permission("guest", "other", Permission::all()).await.unwrap();
+            let uri = format!("amqp://guest:guest@{}/other", world.broker.address().unwrap());
+            let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
+            (connection.create_channel().await.unwrap(), connection)
+        });
+        prepare(&world, n);
+        let ended = Arc::new(AtomicBool::new(false));
+        let probe_ends = Arc::clone(&ended);
+        let probing = world.runtime.spawn(async move {
+            let mut longest = Duration::ZERO;
+            while !probe_ends.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                let options = QueueDeclareOptions { durable: true, ..Default::default() };
+                probe.0.queue_declare("probe".into(), options, FieldTable::default()).await.unwrap();
+                longest = longest.max(begun.elapsed());
+            }
+            longest
+        });
+        world.runtime.block_on(async {
+            work(&world).await;
+            ended.store(true, Ordering::Relaxed);
+            probing.await.unwrap()
+        })
+    };
+    let (small, large) = (longest(n), longest(n * FACTOR));
+    let note = if large > STALL_MAX { "  stalls" } else { "" };
+    println!("{name:44} {n:8} {:9.1} ms {:9.1} ms{note}", millis(small), millis(large));
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
 async fn connect(broker: &BrokerHandle) -> Connection {
     let uri = format!("amqp://guest:guest@{}/%2f", broker.address().unwrap());
     Connection::connect(&uri, ConnectionProperties::default()).await.unwrap()
@@ -301,6 +349,20 @@ fn ends(filter: &str) {
     });
 }
 
+/// Definitions of so many durable queues, each bound.
+fn definitions(n: u64) -> String {
+    let queues = (0..n).map(|number| {
+        format!(r#"{{"name":"q{number}","vhost":"/","durable":true,"auto_delete":false,"arguments":{{}}}}"#)
+    });
+    let bindings = (0..n).map(|number| {
+        format!(
+            r#"{{"source":"amq.topic","vhost":"/","destination":"q{number}","destination_type":"queue","routing_key":"k{number}","arguments":{{}}}}"#
+        )
+    });
+    let (queues, bindings): (Vec<_>, Vec<_>) = (queues.collect(), bindings.collect());
+    format!(r#"{{"queues":[{}],"bindings":[{}]}}"#, queues.join(","), bindings.join(","))
+}
+
 fn operators(filter: &str) {
     let n = 1000;
     row(filter, "operator: a policy for N queues", n, |n| {
@@ -313,20 +375,30 @@ fn operators(filter: &str) {
         world.timed(async { drop(world.broker.export_definitions().await.unwrap()) })
     });
     row(filter, "operator: import N queues and bindings", n, |n| {
-        let world = World::new();
-        let queues = (0..n).map(|number| {
-            format!(
-                r#"{{"name":"q{number}","vhost":"/","durable":true,"auto_delete":false,"arguments":{{}}}}"#
-            )
-        });
-        let bindings = (0..n).map(|number| {
-            format!(
-                r#"{{"source":"amq.topic","vhost":"/","destination":"q{number}","destination_type":"queue","routing_key":"k{number}","arguments":{{}}}}"#
-            )
-        });
-        let (queues, bindings): (Vec<_>, Vec<_>) = (queues.collect(), bindings.collect());
-        let text = format!(r#"{{"queues":[{}],"bindings":[{}]}}"#, queues.join(","), bindings.join(","));
+        let (world, text) = (World::new(), definitions(n));
         world.timed(async { world.broker.import_definitions(&text).await.unwrap() })
+    });
+    let stalls = 5000;
+    let made = |world: &World, n: u64| {
+        world.runtime.block_on(async {
+            world.broker.import_definitions(&definitions(n)).await.unwrap();
+        })
+    };
+    stall(filter, "others wait: export of N queues", stalls, made, async |world: &World| {
+        drop(world.broker.export_definitions().await.unwrap());
+    });
+    stall(filter, "others wait: a policy for N queues", stalls, made, async |world: &World| {
+        let policy = Policy::new("bounded", ".*", "max-length", AMQPValue::LongLongInt(10));
+        world.broker.put_policy("/", policy).await.unwrap();
+    });
+    stall(filter, "others wait: a vhost with N queues goes", stalls, made, async |world: &World| {
+        world.broker.delete_vhost("/").await.unwrap();
+    });
+    let text = RefCell::new(String::new());
+    let write = |_: &World, n: u64| drop(text.replace(definitions(n)));
+    stall(filter, "others wait: import of N queues", stalls, write, async |world: &World| {
+        let text = text.take();
+        world.broker.import_definitions(&text).await.unwrap();
     });
     row(filter, "operator: delete a vhost with N queues", n, |n| {
         let world = World::with_queues(n, false);
