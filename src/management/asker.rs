@@ -58,20 +58,17 @@ impl Asker {
         api.shared().users(|users| users.permission(&self.name, vhost).is_some())
     }
 
-    /// The vhost, for looking at it.
-    ///
-    /// # Errors
-    /// 404, or 401 if it is not for this user to see.
-    pub(super) fn see(&self, api: &Api, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
-        self.find(api, vhost, self.sees_all())
-    }
-
-    /// The vhost, for doing something in it.
+    /// The vhost, for looking at it or doing something in it. Administrators see them all; what they do needs a permission all the same, which operations
+    /// ask for.
     ///
     /// # Errors
     /// 404, or 401 if the user has no permission on it.
     pub(super) fn enter(&self, api: &Api, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
-        self.find(api, vhost, false)
+        let found = api.shared().vhost(vhost).ok_or_else(ApiError::not_found)?;
+        if self.is_administrator() || self.may_enter(api, vhost) {
+            return Ok(found);
+        }
+        Err(ApiError::not_authorised("User not authorised to access virtual host"))
     }
 
     /// The vhost, for making something in it.
@@ -85,21 +82,18 @@ impl Asker {
         self.enter(api, vhost)
     }
 
-    fn find(&self, api: &Api, name: &str, anyway: bool) -> Result<Arc<Vhost>, ApiError> {
-        let vhost = api.shared().vhost(name).ok_or_else(ApiError::not_found)?;
-        if anyway || self.may_enter(api, name) {
-            return Ok(vhost);
-        }
-        Err(ApiError::not_authorised("User not authorised to access virtual host"))
-    }
-
-    /// All vhosts that are for this user to see, by name.
+    /// All vhosts whose objects are for this user to see, by name.
     pub(super) fn vhosts(&self, api: &Api) -> Vec<Arc<Vhost>> {
         let mut vhosts = operations::vhosts(api.shared());
-        if !self.sees_all() {
+        if !self.is_administrator() {
             vhosts.retain(|vhost| self.may_enter(api, &vhost.name));
         }
         vhosts
+    }
+
+    /// All vhosts that this user may know of, by name: whoever watches the broker knows of all.
+    pub(super) fn known_vhosts(&self, api: &Api) -> Vec<Arc<Vhost>> {
+        if self.sees_all() { operations::vhosts(api.shared()) } else { self.vhosts(api) }
     }
 
     /// All connections that are for this user to see: those in the vhosts that the user may enter, and only the user's own unless the
@@ -136,7 +130,7 @@ impl Asker {
         vhost: &str,
         name: &str,
     ) -> Result<(Arc<Vhost>, Arc<QueueRecord>), ApiError> {
-        let vhost = self.see(api, vhost)?;
+        let vhost = self.enter(api, vhost)?;
         let record = vhost.queue_named(name).ok_or_else(ApiError::not_found)?;
         Ok((vhost, record))
     }

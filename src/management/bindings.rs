@@ -50,7 +50,7 @@ async fn list_of_vhost(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     answer_list(&api, &asker, vec![vhost], None, None, &params).await
 }
 
@@ -60,7 +60,7 @@ async fn list_between(
     At((vhost, source, kind, name)): At<Ends>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     let destination = destination(&kind, &name)?;
     answer_list(&api, &asker, vec![vhost], Some(&named(&source)), Some(&destination), &params).await
 }
@@ -71,7 +71,7 @@ async fn list_of_source(
     At((vhost, source)): At<(String, String)>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     answer_list(&api, &asker, vec![vhost], Some(&named(&source)), None, &params).await
 }
 
@@ -81,7 +81,7 @@ async fn list_of_exchange(
     At((vhost, name)): At<(String, String)>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     let destination = Destination::Exchange(named(&name));
     answer_list(&api, &asker, vec![vhost], None, Some(&destination), &params).await
 }
@@ -92,7 +92,7 @@ async fn list_of_queue(
     At((vhost, name)): At<(String, String)>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     let destination = Destination::Queue(name);
     answer_list(&api, &asker, vec![vhost], None, Some(&destination), &params).await
 }
@@ -131,7 +131,7 @@ async fn show(
     At((vhost, source, kind, name, key)): At<(String, String, String, String, String)>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     let binding = find(&api, &asker, &vhost, &named(&source), &destination(&kind, &name)?, &key)?;
     let view = serde_json::to_value(BindingView::of(&vhost.name, &binding)).unwrap_or_default();
     Ok(answer::json(&Columns::of(&params).of_value(view)))

@@ -44,7 +44,7 @@ async fn list(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     let mut connections = asker.connections(&api);
     connections.retain(|connection| connection.handshake().vhost.as_ref() == Some(&vhost.name));
     list_of(api, connections, &params).await

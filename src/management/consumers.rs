@@ -45,8 +45,10 @@ async fn list(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
-    list_of(api, &asker, vec![vhost], &params).await
+    // As in RabbitMQ, whoever may not see the vhost sees none of its consumers, and is not refused.
+    operations::vhost(api.shared(), &vhost).map_err(|_| ApiError::not_found())?;
+    let vhosts = asker.enter(&api, &vhost).into_iter().collect();
+    list_of(api, &asker, vhosts, &params).await
 }
 
 async fn list_of(

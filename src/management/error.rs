@@ -124,8 +124,9 @@ impl From<OperationError> for ApiError {
             | E::NoConnection(_)
             | E::NoChannel { .. } => Self::not_found(),
             E::NotFound { .. } | E::NoTarget(_) => Self::missing(text),
-            E::AccessRefused { .. } | E::Reserved { .. } => Self::not_authorised("Access refused."),
-            E::VhostRefused { .. } => Self::not_authorised("User not authorised to access virtual host"),
+            E::AccessRefused { .. } | E::Reserved { .. } | E::VhostRefused { .. } => {
+                Self::not_authorised("Access refused.")
+            }
             E::NotTagged { tag, .. } => Self::not_authorised(format!("Not {tag} user")),
             E::Topology(TopologyError::NotFound(_)) => Self::missing(text),
             E::Topology(TopologyError::AccessRefused(_)) => Self::not_authorised("Access refused."),

@@ -50,7 +50,7 @@ async fn list_of_vhost(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     answer_list(&api, &asker, vec![vhost], &params).await
 }
 
@@ -82,7 +82,7 @@ async fn show(
     params: Params,
 ) -> Result<Response, ApiError> {
     let clocked = api.clocked(&params)?;
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     let exchange = operations::exchange(asker.scope(&api, &vhost), &named(&name));
     let exchange = exchange.map_err(|_| ApiError::not_found())?;
     let view = ExchangeView::of(&vhost, &exchange, &clocked).ok_or_else(ApiError::not_found)?;

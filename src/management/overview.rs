@@ -25,7 +25,7 @@ pub(super) async fn overview(
 ) -> Result<Response, ApiError> {
     let shared = api.shared();
     let clocked = api.clocked(&params)?;
-    let vhosts = asker.vhosts(&api);
+    let vhosts = asker.known_vhosts(&api);
     let Totals { objects, lengths } = totals::of(&api, &asker, &vhosts, &clocked).await;
     let of_vhosts: Vec<_> = vhosts.iter().map(|vhost| &vhost.statistics).collect();
     let channels: Vec<_> = of_vhosts.iter().map(|VhostStatistics { channels, .. }| channels).collect();

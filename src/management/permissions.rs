@@ -49,7 +49,7 @@ async fn of_vhost(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    asker.see(&api, &vhost)?;
+    asker.enter(&api, &vhost)?;
     listed(&api, &asker, &params, |permission| permission.vhost == vhost).await
 }
 

@@ -57,7 +57,7 @@ async fn list_users_of_vhost(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     list(&api, &asker, vec![vhost], PolicyKind::User, &params).await
 }
 
@@ -67,7 +67,7 @@ async fn list_operators_of_vhost(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     list(&api, &asker, vec![vhost], PolicyKind::Operator, &params).await
 }
 
@@ -150,7 +150,7 @@ fn show(
     (vhost, name): &(String, String),
     params: &Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(api, vhost)?;
+    let vhost = asker.enter(api, vhost)?;
     let all = operations::policies(asker.scope(api, &vhost)).into_iter();
     let policy = { all }.find(|policy| policy.kind == kind && policy.name == *name);
     let policy = policy.ok_or_else(ApiError::not_found)?;

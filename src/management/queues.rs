@@ -79,7 +79,7 @@ async fn list(
     At(vhost): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     list_of(api, &asker, vec![vhost], &params, Depth::of(&params)).await
 }
 
@@ -168,7 +168,7 @@ async fn put(
     At((vhost, name)): At<(String, String)>,
     payload: Payload,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.enter(&api, &vhost)?;
+    let vhost = asker.enter_to_make(&api, &vhost)?;
     let declare = DeclareQueue {
         name,
         durable: payload.flag("durable", false)?,

@@ -36,7 +36,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn list(State(api): State<Api>, asker: Manager, params: Params) -> Result<Response, ApiError> {
     let clocked = api.clocked(&params)?;
-    let vhosts = asker.vhosts(&api);
+    let vhosts = asker.known_vhosts(&api);
     let view = move |vhost: Arc<Vhost>| {
         let (api, asker) = (api.clone(), asker.0.clone());
         async move { Some(view(&api, &asker, &vhost, &clocked).await) }
@@ -51,7 +51,7 @@ async fn show(
     params: Params,
 ) -> Result<Response, ApiError> {
     let clocked = api.clocked(&params)?;
-    let vhost = asker.see(&api, &name)?;
+    let vhost = asker.enter(&api, &name)?;
     let view = view(&api, &asker, &vhost, &clocked).await;
     Ok(answer::json(&Columns::of(&params).of_value(view)))
 }

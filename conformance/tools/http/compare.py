@@ -97,13 +97,14 @@ def parse(body):
     try:
         return json.loads(body)
     except ValueError:
-        return body.decode(errors="replace")
+        return body
 
 
 def same(api, text):
-    """A reason without what differs from side to side."""
-    for name, value in api.names.items():
-        text = text.replace(value, "{" + name + "}")
+    """An answer without what differs from side to side."""
+    for name in ("connection", "channel", "node"):
+        if name in api.names:
+            text = text.replace(api.names[name], "{" + name + "}")
     return text
 
 
@@ -116,9 +117,9 @@ def differences(ours, theirs, ours_api, theirs_api):
         mine, other = ({k.lower(): v for k, v in h.items()}.get(name) for h in (headers, their_headers))
         if mine != other and not (mine and other and "~" in mine):
             yield f"header {name}: {mine} instead of {other}"
-    mine, other = parse(body), parse(their_body)
+    mine, other = (parse(same(api, text.decode(errors="replace"))) for api, text in ((ours_api, body), (theirs_api, their_body)))
     if status >= 400:
-        mine, other = (same(api, json.dumps(v, sort_keys=True)) for api, v in ((ours_api, mine), (theirs_api, other)))
+        mine, other = (json.dumps(value, sort_keys=True) for value in (mine, other))
         if mine != other:
             yield f"error: {mine} instead of {other}"
     else:
@@ -140,7 +141,9 @@ def main():
         answers = [api.send(method, api.fill(path), **options) for api in (ours, theirs)]
         count += 1
         for difference in differences(*answers, ours, theirs):
-            line = f"{method} {path} {json.dumps(options.get('body'), default=repr)[:200]} {difference}"
+            who = "" if "user" not in options else f" as {options['user']}"
+            sent = "" if "body" not in options else f" {json.dumps(options['body'], default=repr)[:200]}"
+            line = f"{method} {path}{who}{sent}: {difference}"
             reason = next((i for i, entry in enumerate(known) if re.search(entry["difference"], line)), None)
             if reason is None:
                 failures += 1

@@ -112,9 +112,11 @@ READ = [get(path.replace("/V", f"/{V}")) for path in PATHS]
 
 # Each kind of user at each of these.
 SEEN_BY = ["/whoami", "/overview", "/nodes", "/users", "/vhosts", f"/vhosts/{V}", f"/queues/{V}", f"/queues/{V}/q", "/queues", f"/exchanges/{V}", f"/bindings/{V}",
-           "/policies", f"/policies/{V}", f"/operator-policies/{V}", "/connections", "/channels", "/consumers", f"/consumers/{V}", "/definitions", f"/definitions/{V}", "/permissions",
+           "/policies", f"/policies/{V}", f"/operator-policies/{V}", f"/consumers/{V}", "/definitions", f"/definitions/{V}", "/permissions",
            "/parameters", "/global-parameters", "/vhost-limits", "/user-limits", "/feature-flags", "/cluster-name", f"/aliveness-test/{V}", "/health/checks/alarms", "/extensions"]
-USERS = [None, "guest:wrong", "nobody:x", "cmp-u:x", "cmp-m:x", "cmp-p:x", "cmp-n:x"]
+# Wrong passwords are slowed down: they have a request each.
+WRONG = [get("/whoami", user="guest:wrong"), get("/vhosts", user="nobody:x")]
+USERS = [None, "cmp-u:x", "cmp-m:x", "cmp-p:x", "cmp-n:x"]
 AS_USERS = [get(path, user=user) for user in USERS for path in SEEN_BY]
 DONE_BY = [("PUT", f"/queues/{V}/byuser", {}), ("DELETE", f"/queues/{V}/q", None), ("PUT", f"/exchanges/{V}/byuser", {"type": "direct"}), ("DELETE", f"/exchanges/{V}/x", None),
            ("POST", f"/bindings/{V}/e/x/q/q", {"routing_key": "r"}), ("PUT", f"/policies/{V}/byuser", {"pattern": "x", "definition": {"max-length": 1}}), ("DELETE", f"/policies/{V}/none", None),
@@ -149,4 +151,4 @@ END = [
     delete(f"/vhosts/{V}"), delete(f"/vhosts/{V}"),
 ]
 
-STEPS = MAKE + MESSAGES + ["connect"] + READ + AS_USERS + ACTS + CONVENTIONS + END
+STEPS = MAKE + MESSAGES + ["connect"] + READ + WRONG + AS_USERS + ACTS + CONVENTIONS + END

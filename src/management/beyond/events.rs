@@ -65,7 +65,7 @@ impl Following {
     }
 
     async fn totals(&self) -> Value {
-        let vhosts = self.asker.vhosts(&self.api);
+        let vhosts = self.asker.known_vhosts(&self.api);
         let Ok(clocked) = self.api.clocked(&Params::default()) else { return Value::Null };
         let Totals { objects, lengths } = totals::of(&self.api, &self.asker, &vhosts, &clocked).await;
         json!({ "object_totals": objects, "queue_totals": lengths })

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::consumer::{ConsumerView, channel_name};
 use super::moment;
-use super::overview::{Empty, message_stats};
+use super::overview::{Empty, NoGarbage, message_stats};
 use super::queue::NoRate;
 use super::rates::{Clocked, Kind, RatedMap};
 use crate::broker::overview::{ChannelOverview, ConnectionOverview, Handshake};
@@ -33,7 +33,7 @@ pub(in crate::management) struct ChannelView<'a> {
     pub idle_since: String,
     pub connection_details: ConnectionDetails,
     pub message_stats: RatedMap,
-    pub garbage_collection: Empty,
+    pub garbage_collection: NoGarbage,
     pub reductions: u64,
     pub reductions_details: NoRate,
 }
@@ -81,7 +81,7 @@ impl<'a> ChannelView<'a> {
                 peer_port: connection.peer.port(),
             },
             message_stats: message_stats(&clocked.look(Kind::Messages, &channel.statistics)),
-            garbage_collection: Empty {},
+            garbage_collection: NoGarbage::UNKNOWN,
             reductions: 0,
             reductions_details: NoRate::ZERO,
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::arguments::Table;
-use super::overview::Empty;
+use super::overview::NoGarbage;
 use super::queue::NoRate;
 use super::rates::{Clocked, Kind, RatedMap};
 use crate::broker::overview::{ConnectionOverview, Handshake};
@@ -40,7 +40,7 @@ pub(in crate::management) struct ConnectionView<'a> {
     pub send_pend: u64,
     #[serde(flatten)]
     pub bytes: RatedMap,
-    pub garbage_collection: Empty,
+    pub garbage_collection: NoGarbage,
     pub reductions: u64,
     pub reductions_details: NoRate,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ impl<'a> ConnectionView<'a> {
             bytes: RatedMap::default()
                 .with("recv_oct", seen.counter(|c| c.bytes_in))
                 .with("send_oct", seen.counter(|c| c.bytes_out)),
-            garbage_collection: Empty {},
+            garbage_collection: NoGarbage::UNKNOWN,
             reductions: 0,
             reductions_details: NoRate::ZERO,
             user_provided_name: connection_name(handshake),

@@ -36,6 +36,27 @@ pub(in crate::management) struct Overview<'a> {
     pub contexts: Vec<Context<'a>>,
 }
 
+/// What RabbitMQ says of Erlang's garbage collector when it knows nothing of it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(in crate::management) struct NoGarbage {
+    fullsweep_after: i8,
+    max_heap_size: i8,
+    min_bin_vheap_size: i8,
+    min_heap_size: i8,
+    minor_gcs: i8,
+}
+
+impl NoGarbage {
+    /// Of all that has no such thing.
+    pub(in crate::management) const UNKNOWN: Self = Self {
+        fullsweep_after: -1,
+        max_heap_size: -1,
+        min_bin_vheap_size: -1,
+        min_heap_size: -1,
+        minor_gcs: -1,
+    };
+}
+
 /// A map with nothing in it: `{}`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(in crate::management) struct Empty {}
@@ -129,6 +150,7 @@ pub(in crate::management) struct Context<'a> {
     node: &'a str,
     description: &'static str,
     path: &'static str,
+    cowboy_opts: &'static str,
     ip: String,
     port: String,
 }
@@ -145,6 +167,7 @@ impl<'a> Context<'a> {
             node,
             description,
             path,
+            cowboy_opts: "[]",
             ip: on.address.ip().to_string(),
             port: on.address.port().to_string(),
         }

@@ -1,11 +1,13 @@
 //! A queue.
 
+use std::collections::BTreeMap;
+
 use amq_protocol::types::FieldTable;
 use serde::Serialize;
 
 use super::arguments::{QueueArguments, Table};
 use super::consumer::{ConsumerView, QueueName};
-use super::overview::Empty;
+use super::overview::{Empty, NoGarbage};
 use super::queue_lengths::{Lengths, rated};
 use super::rates::{Clocked, Kind, RatedMap};
 use crate::broker::overview::ConnectionOverview;
@@ -118,15 +120,29 @@ pub(in crate::management) struct QueueView<'a> {
     pub messages_paged_out: usize,
     pub messages_ready_ram: usize,
     pub messages_unacknowledged_ram: usize,
-    pub garbage_collection: Empty,
+    pub garbage_collection: NoGarbage,
     pub reductions: u64,
     pub reductions_details: NoRate,
     pub storage_version: u8,
     /// Messages that wait for their next attempt, and those that are set aside. Ours.
     pub messages_delayed: usize,
     pub messages_parked: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery_limit: Option<DeliveryLimit>,
+    #[serde(flatten)]
+    pub quorum: Option<OfQuorum<'a>>,
+}
+
+/// What a quorum queue has beside.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct OfQuorum<'a> {
+    delivery_limit: DeliveryLimit,
+    /// There is no queue behind the queue in which dead letters wait.
+    messages_dlx: usize,
+    message_bytes_dlx: usize,
+    messages_ready_high: usize,
+    messages_ready_normal: usize,
+    messages_ready_returned: usize,
+    open_files: BTreeMap<&'a str, u64>,
+    publishers: usize,
 }
 
 /// After so many returns a message is dead.
@@ -201,14 +217,23 @@ impl<'a> QueueView<'a> {
             messages_paged_out: all.saturating_sub(in_memory),
             messages_ready_ram: details.tally.ready_in_memory,
             messages_unacknowledged_ram: details.tally.unacked_in_memory,
-            garbage_collection: Empty {},
+            garbage_collection: NoGarbage::UNKNOWN,
             reductions: 0,
             reductions_details: NoRate::ZERO,
             storage_version: 2,
             messages_delayed: counts.delayed,
             messages_parked: counts.parked,
-            delivery_limit: is_quorum.then(|| {
-                details.delivery_limit.map_or(DeliveryLimit::Never("unlimited"), DeliveryLimit::Number)
+            quorum: is_quorum.then(|| OfQuorum {
+                delivery_limit: details
+                    .delivery_limit
+                    .map_or(DeliveryLimit::Never("unlimited"), DeliveryLimit::Number),
+                messages_dlx: 0,
+                message_bytes_dlx: 0,
+                messages_ready_high: 0,
+                messages_ready_normal: counts.ready,
+                messages_ready_returned: counts.delayed + counts.parked,
+                open_files: BTreeMap::from([(basics.node, 0)]),
+                publishers: 0,
             }),
             basics,
         }
