@@ -58,7 +58,7 @@ async fn nothing_in_vhost(
     asker: Manager,
     At(vhost): At<String>,
 ) -> Result<Response, ApiError> {
-    asker.see(&api, &vhost)?;
+    asker.enter(&api, &vhost)?;
     Ok(answer::json(&json!([])))
 }
 

@@ -47,7 +47,7 @@ async fn of_vhost(
     asker: Manager,
     At(name): At<String>,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &name)?;
+    let vhost = asker.enter(&api, &name)?;
     let is_limited = vhost.settings().limits.is_some_and(|limits| !limits.is_empty());
     Ok(answer::json(&vhost_view(&vhost).filter(|_| is_limited).into_iter().collect::<Vec<_>>()))
 }

@@ -65,7 +65,7 @@ async fn of_vhost(
     At((component, vhost)): At<(String, String)>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     listed(all(&[vhost], |own| own == component), &params).await
 }
 
@@ -83,7 +83,7 @@ async fn show(
     asker: PolicyMaker,
     At((component, vhost, name)): At<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.see(&api, &vhost)?;
+    let vhost = asker.enter(&api, &vhost)?;
     let mut found = all(&[vhost], |own| own == component);
     found.retain(|parameter| self::name(parameter) == name);
     found.first().map(answer::json).ok_or_else(ApiError::not_found)
