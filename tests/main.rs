@@ -13,6 +13,7 @@ mod choosing;
 mod consuming;
 mod crash;
 mod definitions;
+mod definitions_identity;
 mod delaying;
 mod differential;
 mod durability;

@@ -17,6 +17,7 @@ use super::limits::{no_number, unrecognised};
 use super::listing::Listing;
 use super::params::{At, Params};
 use super::payload::Payload;
+use super::policies;
 use super::route::Route;
 use crate::broker::arguments_json::plain;
 use crate::broker::global_parameters::CLUSTER_NAME;
@@ -139,7 +140,10 @@ async fn put(
         }
         VHOST_LIMITS => Err(invalid(format!("the limits of a virtual host are called {LIMITS}"))),
         POLICY => Err(ApiError::bad_request("policies may not be set using this method")),
-        OPERATOR_POLICY => Err(ApiError::bad_request("operator policies may not be set using this method")),
+        OPERATOR_POLICY => {
+            let policy = Payload::parse(value.to_string().as_bytes())?;
+            policies::put(&api, &asker, PolicyKind::Operator, (vhost.name.clone(), name), &policy).await
+        }
         _ => Err(invalid(format!("component {component} not found"))),
     }
 }

@@ -158,7 +158,11 @@ fn show(
     Ok(answer::json(&Columns::of(params).of_value(view)))
 }
 
-async fn put(
+/// Puts a policy as the body says.
+///
+/// # Errors
+/// 400, 401, 404.
+pub(super) async fn put(
     api: &Api,
     asker: &Asker,
     kind: PolicyKind,

@@ -51,6 +51,13 @@ fn components_that_are_not_here_are_refused_and_looked_for_in_vain() {
     }
     let refused = broker.put("/api/parameters/policy/%2F/p", &json!({ "value": {} })).refusal();
     assert_eq!(refused, bad_request("policies may not be set using this method"));
+    let path = "/api/parameters/operator_policy/%2F/op";
+    let value =
+        json!({ "pattern": "^q", "definition": { "max-length": 3 }, "priority": 1, "apply-to": "queues" });
+    assert_eq!(broker.put(path, &json!({ "value": value })).status, 201);
+    assert_eq!([&broker.json(path)["value"], &broker.json("/api/parameters")[0]["value"]], [&value, &value]);
+    assert_eq!(broker.json("/api/operator-policies/%2F/op")["pattern"], "^q");
+    assert_eq!([broker.delete(path).status, broker.delete(path).status], [204, 404]);
     let refused = broker.put("/api/parameters/vhost-limits/none/limits", &json!({ "value": {} })).refusal();
     assert_eq!((refused.0, refused.2), (404, json!("vhost_not_found")));
 }
