@@ -193,7 +193,7 @@ impl Parser<'_> {
                 || IGNORED.iter().any(|(section, _)| *section == key)
         };
         for key in file.keys().filter(|key| !known(key)) {
-            self.note(format!("section \"{key}\" ignored: it is not known"));
+            self.note(format!("section {key:?} ignored: it is not known"));
         }
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Parser<'_> {
         for (name, value) in limits {
             match UserLimit::from_name(name) {
                 Some(limit) => read = read.with(limit, Some(value)),
-                None => self.note(format!("{}: limit {name} ignored: it is not known", object.label)),
+                None => self.note(format!("{}: limit {name:?} ignored: it is not known", object.label)),
             }
         }
         Ok(Some(read))
@@ -268,7 +268,7 @@ impl Parser<'_> {
         let kind = DefaultQueueType::from_name(name);
         if kind.is_none() {
             self.note(format!(
-                "{label}: default_queue_type ignored: there are no queues of type {name} here"
+                "{label}: default_queue_type ignored: there are no queues of type {name:?} here"
             ));
         }
         kind
@@ -294,7 +294,7 @@ impl Parser<'_> {
     fn parameter(&mut self, object: Object<'_>) -> Done {
         let component = object.text("component")?;
         if !["operator_policy", "vhost-limits"].contains(&component) {
-            self.note(format!("{} of component {component} ignored: there is none here", object.label));
+            self.note(format!("{} of component {component:?} ignored: there is none here", object.label));
             return Ok(());
         }
         let (vhost, name) = (self.vhost_of(&object)?, object.full_name("name")?);
@@ -319,7 +319,7 @@ impl Parser<'_> {
         for (name, value) in object.limits("value")?.unwrap_or_default() {
             match VhostLimit::from_name(name) {
                 Some(limit) => read = read.with(limit, Some(value)),
-                None => self.note(format!("{}: limit {name} ignored: it is not known", object.label)),
+                None => self.note(format!("{}: limit {name:?} ignored: it is not known", object.label)),
             }
         }
         Ok(read)
@@ -351,7 +351,7 @@ impl Parser<'_> {
         let vhost = self.vhost_of(&object)?;
         let (name, kind) = (object.name("name")?, object.text("type")?);
         if ExchangeKind::from_name(kind).is_none() && kind.starts_with(PLUGIN_PREFIX) {
-            self.note(format!("{} skipped: there are no exchanges of type {kind} here", object.label));
+            self.note(format!("{} skipped: there are no exchanges of type {kind:?} here", object.label));
             self.definitions.skipped.insert((vhost, Destination::Exchange(name)));
             return Ok(());
         }
@@ -374,7 +374,7 @@ impl Parser<'_> {
         let (durable, auto_delete) = (object.flag("durable", true)?, object.flag("auto_delete", false)?);
         let arguments = object.arguments()?;
         if let Some(kind) = foreign_type(&arguments) {
-            self.note(format!("{} skipped: there are no queues of type {kind} here", object.label));
+            self.note(format!("{} skipped: there are no queues of type {kind:?} here", object.label));
             self.definitions.skipped.insert((vhost, Destination::Queue(name)));
             return Ok(());
         }
