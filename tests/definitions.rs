@@ -122,6 +122,19 @@ fn names(json: &serde_json::Value, section: &str) -> Vec<String> {
     names
 }
 
+/// Whether what is wanted of a section of the second has come through.
+fn has_all(
+    again: &serde_json::Value,
+    original: &serde_json::Value,
+    section: &str,
+    wanted: impl Fn(&serde_json::Value) -> bool,
+) {
+    let kept = again[section].as_array().unwrap();
+    for object in original[section].as_array().unwrap().iter().filter(|object| wanted(object)) {
+        assert!(kept.contains(object), "{section}: {object} is not among {kept:#?}");
+    }
+}
+
 #[tokio::test]
 async fn whatever_rabbitmq_exports_is_imported() {
     for (version, export) in RICH {
@@ -134,6 +147,14 @@ async fn whatever_rabbitmq_exports_is_imported() {
             assert_eq!(names(&again, "users"), names(&original, "users"), "{version} round {round}");
             assert_eq!(names(&again, "vhosts"), names(&original, "vhosts"));
             assert_eq!(names(&again, "policies"), names(&original, "policies"));
+            has_all(&again, &original, "global_parameters", |_| true);
+            has_all(&again, &original, "parameters", |parameter| parameter["component"] == "vhost-limits");
+            has_all(&again, &original, "vhosts", |vhost| vhost["tags"].is_array());
+            for user in original["users"].as_array().unwrap() {
+                let kept =
+                    again["users"].as_array().unwrap().iter().find(|kept| kept["name"] == user["name"]);
+                assert_eq!(kept.map(|kept| &kept["limits"]), Some(&user["limits"]), "{version}");
+            }
             for policy in original["policies"].as_array().unwrap() {
                 let kept =
                     again["policies"].as_array().unwrap().iter().find(|kept| kept["name"] == policy["name"]);
