@@ -50,6 +50,7 @@ fn raw(path: &Path, body: usize, batch: u64) -> f64 {
 fn store(dir: &Path, body: usize, batch: u64, queues: u64) -> f64 {
     let options = OpenOptions {
         open_files_max: 900,
+        clock: Box::new(Default::default),
         dir: dir.into(),
         on_commit: Box::new(|| ()),
         on_failure: Box::new(|error| panic!("{error}")),

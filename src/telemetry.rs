@@ -59,16 +59,8 @@ impl Counter {
 /// Everything counted for the whole broker.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Messages accepted from publishers, routed or not.
-    pub published: Counter,
-    /// Messages sent to consumers, by `basic.deliver` and `basic.get-ok`; a redelivery counts again.
-    pub delivered: Counter,
-    /// Deliveries acknowledged, automatic ones included.
-    pub acked: Counter,
     /// Deliveries that were not acked in time.
     pub ack_timeouts: Counter,
-    /// Mandatory messages returned to their publisher.
-    pub returned: Counter,
     /// Messages sent on to a dead letter exchange.
     pub dead_lettered: Reasons,
     /// Messages that ended in no queue.
@@ -145,10 +137,10 @@ mod tests {
         let counters = Counters::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| counters.published.add(2)));
+                scope.spawn(|| (0..1000).for_each(|_| counters.ack_timeouts.add(2)));
             }
         });
-        assert_eq!(counters.published.value(), 8000);
+        assert_eq!(counters.ack_timeouts.value(), 8000);
         assert_eq!(counters.dropped.dead.expired.value(), 0);
     }
 

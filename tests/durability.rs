@@ -232,6 +232,7 @@ async fn a_message_to_ten_queues_is_written_once() {
     let dir = tempfile::tempdir().unwrap();
     let options = OpenOptions {
         open_files_max: 64,
+        clock: Box::new(Default::default),
         dir: dir.path().into(),
         on_commit: Box::new(|| ()),
         on_failure: Box::new(|error| panic!("the store failed: {error}")),
@@ -290,6 +291,7 @@ async fn who_stores_nothing_does_not_wait_for_the_store() {
     let commits = Arc::clone(&gate);
     let options = OpenOptions {
         open_files_max: 64,
+        clock: Box::new(Default::default),
         dir: dir.path().into(),
         on_commit: Box::new(move || drop(commits.blocking_lock())),
         on_failure: Box::new(|error| panic!("the store failed: {error}")),

@@ -155,7 +155,7 @@ async fn what_a_channel_did_before_it_went_is_counted() {
         Some(AMQPFrame::Method(1, AMQPClass::Channel(channel_class::AMQPMethod::CloseOk(_))))
     ));
     assert_eq!(exchange(&bench, "").published_in, 3);
-    assert_eq!(bench.broker.counters().published.value(), 3);
+    assert_eq!(bench.broker.channel_totals().published, 3);
 }
 
 #[tokio::test]

@@ -27,8 +27,8 @@ use crate::ledger::Kind;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Ending};
 use crate::session::outgoing::DirectReply;
-use crate::session::{Exception, Held, Request, Session, SessionConfig};
-use crate::statistics::{BrokerCounters, ChannelCounters, ConnectionCounters};
+use crate::session::{Exception, Held, Request, Session, SessionConfig, SessionCounters};
+use crate::statistics::{BrokerCounters, ConnectionCounters};
 use crate::time::Time;
 
 /// While this much waits to be written, no more deliveries are encoded: the rest stays in the queues' hands.
@@ -163,7 +163,6 @@ pub async fn run<S: Stream>(
         tracing::debug!(connection = id.0, %error, "connection lost");
     }
     Box::pin(connection.release_queues(Ending::Failed)).await;
-    connection.count();
     connection.shared.connections.remove(&id);
     connection.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
 }
@@ -233,7 +232,6 @@ impl Connection {
         }
         self.report(wire);
         self.resume_consumers();
-        self.count();
     }
 
     /// Consumers whose client had too much to ack go on when it has acked enough, or there is more room.
@@ -575,19 +573,12 @@ impl Connection {
     fn report<S: Stream>(&mut self, wire: &mut Wire<S>) {
         let (overview, clock) = (&self.overview, &self.shared.clock);
         let (now, wall) = (clock.now(), clock.timestamp());
-        let mut counted_in_vhost = ChannelCounters::default();
-        self.session.report_channels(|report| {
-            counted_in_vhost.add(&report.counted);
-            overview.update_channel(report, now, wall);
-        });
+        self.session.report_channels(|report| overview.update_channel(report, now, wall));
         let (frames_in, frames_out) = self.session.take_frames();
         let (bytes_in, bytes_out) = (std::mem::take(&mut wire.bytes_in), std::mem::take(&mut wire.bytes_out));
         let counted = ConnectionCounters { frames_in, frames_out, bytes_in, bytes_out };
         if !counted.is_zero() {
             overview.statistics.add(now, &counted);
-        }
-        if let Some(vhost) = &self.vhost {
-            vhost.statistics.add_some(now, &counted_in_vhost, &counted);
         }
         let state = match () {
             () if self.session.is_ending() => ConnectionState::Closing,
@@ -597,14 +588,16 @@ impl Connection {
             () => ConnectionState::Running,
         };
         overview.set_state(state);
+        self.count(&counted);
         self.shares.set_input(wire.input_capacity());
     }
 
     /// Adds what was reported, and what channels that are gone left, to the statistics of others.
-    fn count(&mut self) {
-        self.session.report_exchanges(self.shared.clock.now());
+    fn count(&mut self, socket: &ConnectionCounters) {
+        let now = self.shared.clock.now();
+        self.session.report_exchanges(now);
         let counted = self.session.take_counters();
-        let (channels_opened, channels_closed) = (counted.channels_opened, counted.channels_closed);
+        let SessionCounters { channels_opened, channels_closed, .. } = counted;
         if channels_opened + channels_closed > 0 {
             self.shared.count(BrokerCounters {
                 channels_opened,
@@ -612,14 +605,10 @@ impl Connection {
                 ..BrokerCounters::default()
             });
         }
-        let counters = &self.shared.counters;
-        let all = [
-            (&counters.published, counted.published),
-            (&counters.delivered, counted.delivered),
-            (&counters.acked, counted.acked),
-            (&counters.returned, counted.returned),
-        ];
-        all.into_iter().filter(|(_, count)| *count > 0).for_each(|(counter, count)| counter.add(count));
+        self.shared.sums.add(&counted, socket);
+        if let Some(vhost) = &self.vhost {
+            vhost.statistics.add_some(now, &counted.messages, socket);
+        }
     }
 
     /// Writes what is left, tells the peer that there is no more, and reads until it agrees, so that nothing written is
@@ -637,8 +626,9 @@ impl Connection {
 
     /// The connection ends: its exclusive queues go, and the others take back what it had.
     async fn release_queues(&mut self, ending: Ending) {
-        let Some(vhost) = self.vhost.take() else { return };
         self.session.release_all(ending);
+        self.count(&ConnectionCounters::default());
+        let Some(vhost) = self.vhost.take() else { return };
         let id = self.id();
         for (queue, command) in self.session.outgoing().take(id) {
             if let Some(record) = vhost.queue(queue) {

@@ -31,6 +31,7 @@ pub(crate) mod recovery;
 pub(crate) mod removal;
 pub mod selection;
 pub(crate) mod shared;
+pub(crate) mod sums;
 mod transfer;
 mod uninterrupted;
 pub(crate) mod vhost;

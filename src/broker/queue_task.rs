@@ -23,6 +23,7 @@ use crate::queue::{
     Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Moved, Page, Publish, Queue,
     Range, Reply, StoreAppend, TimedOut,
 };
+use crate::statistics::QueueSum;
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
 use crate::time::{Time, Timestamp};
 
@@ -40,6 +41,8 @@ pub(super) struct QueueTask {
     shared: Arc<Shared>,
     vhost: Arc<Vhost>,
     record: Arc<QueueRecord>,
+    /// Where what it counts is added to what all queues of its kind count.
+    sum: Arc<QueueSum>,
     queue: Queue,
     mail: MailReceiver,
     effects: Effects,
@@ -69,6 +72,7 @@ impl QueueTask {
         queue: Queue,
         mail: MailReceiver,
     ) -> Self {
+        let sum = Arc::clone(shared.sums.of_queues(queue.options().is_quorum));
         let (effects, connections) = (Effects::default(), HashMap::new());
         let waiting = HashMap::new();
         let footprint = Share::new(Arc::clone(&shared.ledger), Kind::Queues);
@@ -76,6 +80,7 @@ impl QueueTask {
             shared,
             vhost,
             record,
+            sum,
             queue,
             mail,
             effects,
@@ -236,6 +241,7 @@ impl QueueTask {
         let counted = std::mem::take(&mut self.effects.counted);
         if !counted.is_zero() {
             self.record.statistics.add(self.shared.clock.now(), &counted);
+            self.sum.add(&counted);
         }
     }
 

@@ -10,6 +10,7 @@ use super::alarms::{Alarms, Limits, Machine};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::global_parameters::GlobalParameters;
+use super::sums::Sums;
 use super::vhost::Vhost;
 use crate::auth::{Guesses, PatternError, Permission, Users};
 use crate::config::Config;
@@ -51,6 +52,8 @@ pub struct Shared {
     pub counters: Counters,
     /// What was opened, closed, made and deleted.
     pub totals: BrokerStatistics,
+    /// What happened on channels, connections and queues, those that are gone included.
+    pub sums: Sums,
     /// Why publishers are blocked, while they are.
     pub alarms: watch::Sender<Alarms>,
     /// Whether there is so little disk left that queues move no messages by themselves.
@@ -94,6 +97,7 @@ impl Shared {
             ledger: Arc::new(ledger),
             counters: Counters::default(),
             totals: BrokerStatistics::new(clock.now()),
+            sums: Sums::default(),
             alarms: watch::Sender::default(),
             disk_is_nearly_full: AtomicBool::new(false),
             machine: Mutex::default(),

@@ -18,7 +18,7 @@ use super::vhost_settings::VhostSettings;
 use crate::auth::Quota;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind};
-use crate::queue::{Command, ConnectionId, Counts, Details, QueueOptions, Reply};
+use crate::queue::{Command, ConnectionId, Counts, Details, Measures, QueueOptions, Reply};
 use crate::statistics::{
     ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
 };
@@ -63,6 +63,14 @@ impl QueueRecord {
     pub async fn look(&self) -> Option<Counts> {
         match self.mailbox.ask(Command::Count).await {
             Some(Reply::Counts(counts)) => Some(counts),
+            _ => None,
+        }
+    }
+
+    /// What metrics want to know about it, as with [`look`](Self::look).
+    pub async fn measure(&self) -> Option<Measures> {
+        match self.mailbox.ask(Command::Measure).await {
+            Some(Reply::Measured(measures)) => Some(measures),
             _ => None,
         }
     }

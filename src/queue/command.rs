@@ -77,6 +77,8 @@ pub enum Command {
     Inspect,
     /// Asks for counts, and is no use of the queue; as a peek it shows what the batch led to. Reply: `Counts`.
     Count,
+    /// Asks for what metrics want, as `Count` does. Reply: `Measured`.
+    Measure,
     /// Asks for all that there is to know about the queue, as `Count` does. Reply: `Described`.
     Describe,
     /// Looks at messages; changes nothing, and is no use of the queue. It shows what the batch led to, so the reply comes
@@ -117,6 +119,7 @@ impl Command {
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_)
             | Self::Count
+            | Self::Measure
             | Self::Describe
             | Self::Peek(_)
             | Self::Loaded(..)

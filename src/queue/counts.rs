@@ -1,5 +1,7 @@
 //! Numbers about a queue.
 
+use crate::time::Time;
+
 /// Numbers about a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -15,6 +17,20 @@ pub struct Counts {
     pub delayed: usize,
     /// Messages that are set aside.
     pub parked: usize,
+}
+
+/// What metrics want to know about a queue: what costs no look at its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// How many messages there are in which state.
+    pub counts: Counts,
+    /// When the oldest ready message came, to within a second or a sixteenth of its age; for one that an earlier run left, when
+    /// the broker started.
+    pub oldest_ready: Option<Time>,
+    /// Since when the message that is unacked longest is with its consumer.
+    pub oldest_unacked: Option<Time>,
+    /// What the queue takes in memory beside its messages, in bytes: an estimate.
+    pub overhead_bytes: usize,
 }
 
 /// A queue's backlog and how fast it is consumed. Flow control decides by these whether publishers wait.

@@ -15,6 +15,7 @@ pub(super) enum Request {
     Inspect,
     Peek(Peek),
     Count,
+    Measure,
     Describe,
 }
 

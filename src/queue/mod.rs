@@ -19,6 +19,7 @@
 //! a small state of its own: `ready`, `unacked`, `consumers`, `waiting` and so on. On top is `machine`, the only one that knows
 //! them all.
 
+mod arrivals;
 pub mod attempts;
 mod command;
 mod consumers;
@@ -51,7 +52,7 @@ mod window;
 pub use attempts::{Attempts, Ending, WaitKind};
 pub use command::{Command, Consume, DedupPublish, Disposition, LoadedMessage, MoveOut, Publish, Settlement};
 pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
-pub use counts::{Counts, Flow};
+pub use counts::{Counts, Flow, Measures};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
 pub use details::{ConsumerDetails, Details, Tally};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::counts::Counts;
+use super::counts::{Counts, Measures};
 use super::delivery::Delivery;
 use super::details::Details;
 use super::peek::Peeked;
@@ -46,6 +46,8 @@ pub enum Reply {
     Peeked(Vec<Peeked>),
     /// Numbers about the queue.
     Counts(Counts),
+    /// What metrics want.
+    Measured(Measures),
     /// All that there is to know about the queue.
     Described(Box<Details>),
 }

@@ -172,9 +172,9 @@ impl BrokerBuilder {
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
         let budget = Budget::of_process();
-        let opened = self.open_store(&progress, failure, budget)?;
-        let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
         let clock = self.clock.unwrap_or_else(Clock::system);
+        let opened = self.open_store(&progress, failure, budget, clock)?;
+        let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
         let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
         shared.store_progress = progress;
@@ -213,6 +213,7 @@ impl BrokerBuilder {
         progress: &Arc<Notify>,
         failure: oneshot::Sender<store::Error>,
         budget: Budget,
+        clock: Clock,
     ) -> Result<Opened, store::Error> {
         if let Some((handle, recovered)) = self.store.take() {
             return Ok(Opened { store: None, handle, recovered });
@@ -228,6 +229,7 @@ impl BrokerBuilder {
         let options = OpenOptions {
             dir: Path::new(dir).to_path_buf(),
             open_files_max: budget.store_files,
+            clock: Box::new(move || clock.now()),
             on_commit: Box::new(move || progress.notify_waiters()),
             on_failure: Box::new(move |error| drop(failure.send(error))),
         };

@@ -21,7 +21,7 @@ use crate::ledger;
 use crate::message;
 use crate::policy::{Policy, PolicyKind};
 use crate::queue::{ConnectionId, Counts, Peek, PeekState};
-use crate::statistics::{BrokerCounters, ExchangeStatistics, QueueStatistics};
+use crate::statistics::{BrokerCounters, ChannelCounters, ExchangeStatistics, QueueStatistics};
 use crate::store::{self, Store};
 use crate::telemetry::Counters;
 use crate::time::Time;
@@ -98,6 +98,12 @@ impl BrokerHandle {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// What happened on all channels since the start, those that are closed included.
+    #[must_use]
+    pub fn channel_totals(&self) -> ChannelCounters {
+        self.shared.sums.channels.read()
     }
 
     /// What was opened, closed, made and deleted since the start.

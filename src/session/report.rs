@@ -1,6 +1,6 @@
 //! What others may know of a session and its channels, as plain numbers.
 
-use crate::statistics::ChannelCounters;
+use crate::statistics::{ChannelCounters, SizeCounts};
 
 /// How publishes on a channel are confirmed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,28 +49,15 @@ pub struct ChannelReport {
     pub counted: ChannelCounters,
 }
 
-/// What a session counts: of its channels' counters what the broker's totals need, and its channels.
+/// What a session counts: what happened on all its channels, and its channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionCounters {
-    /// Messages published.
-    pub published: u64,
-    /// Messages delivered, by basic.deliver or basic.get-ok.
-    pub delivered: u64,
-    /// Messages acked by the client.
-    pub acked: u64,
-    /// Messages returned to their publisher.
-    pub returned: u64,
+    /// What happened on its channels, those that are closed included.
+    pub messages: ChannelCounters,
+    /// Sizes of the messages published.
+    pub sizes: SizeCounts,
     /// Channels opened.
     pub channels_opened: u64,
     /// Channels closed, also by the connection's end.
     pub channels_closed: u64,
-}
-
-impl SessionCounters {
-    pub(super) const fn add(&mut self, counted: &ChannelCounters) {
-        self.published += counted.published;
-        self.delivered += counted.delivered + counted.delivered_no_ack + counted.got + counted.got_no_ack;
-        self.acked += counted.acked;
-        self.returned += counted.returned;
-    }
 }

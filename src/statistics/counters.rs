@@ -46,7 +46,7 @@ macro_rules! counters {
 
 counters! {
     /// Of one queue.
-    QueueCounters[20] {
+    QueueCounters[22] {
         /// Messages that came in: published, dead-lettered to it, or due after a delay.
         published,
         /// Of those, the ones whose publisher is told when they are safe.
@@ -68,6 +68,10 @@ counters! {
         /// Messages that returned to the queue, at once or after a delay: nacked, rejected with requeue, recovered, not acked in
         /// time, or left by a channel that closed.
         returned,
+        /// Of those, the ones that wait for their next attempt first.
+        delayed,
+        /// Of those, the ones that were parked.
+        parked,
         /// Rejected, with nowhere to go.
         dropped_rejected,
         /// Expired, with nowhere to go.
@@ -113,9 +117,13 @@ impl ExchangeCounters {
 
 counters! {
     /// Of one channel.
-    ChannelCounters[13] {
+    ChannelCounters[15] {
         /// Messages published.
         published,
+        /// Of those, the ones published in confirm mode.
+        published_confirm,
+        /// Copies of them that went to queues.
+        routed,
         /// Publishes confirmed to the client.
         confirmed,
         /// Publishes refused (basic.nack to the client).

@@ -1,25 +1,24 @@
 //! Counters that one task adds to and anybody reads.
 
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::counters::Counters;
 use super::history::History;
+use super::sum::Sum;
 use crate::time::Time;
 
 /// A set of counters with its history. Adding is a few atomic additions, for those counters that changed; four times a second
 /// at most it takes an uncontended lock.
 #[derive(Debug)]
 pub struct Recorder<C, const N: usize> {
-    counts: [AtomicU64; N],
+    sum: Sum<C, N>,
     history: Mutex<History<N>>,
     /// Microseconds on the broker's clock from which on a change is noted in the history.
     note_from: AtomicU64,
     /// The same for when they changed last.
     changed: AtomicU64,
-    kind: PhantomData<C>,
 }
 
 /// Counters that have been 0 since the clock's origin.
@@ -34,11 +33,10 @@ impl<C: Counters<N>, const N: usize> Recorder<C, N> {
     #[must_use]
     pub fn new(now: Time) -> Self {
         Self {
-            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            sum: Sum::default(),
             history: Mutex::new(History::new(now)),
             note_from: AtomicU64::new(now.as_micros()),
             changed: AtomicU64::new(now.as_micros()),
-            kind: PhantomData,
         }
     }
 
@@ -48,17 +46,13 @@ impl<C: Counters<N>, const N: usize> Recorder<C, N> {
             self.note(now);
         }
         self.changed.store(now.as_micros(), Ordering::Relaxed);
-        for (sum, count) in self.counts.iter().zip(counted.to_array()) {
-            if count > 0 {
-                sum.fetch_add(count, Ordering::Relaxed);
-            }
-        }
+        self.sum.add(counted);
     }
 
     /// What has been counted so far.
     #[must_use]
     pub fn read(&self) -> C {
-        C::from_array(self.counts.each_ref().map(|count| count.load(Ordering::Relaxed)))
+        self.sum.read()
     }
 
     /// When something was counted last; when they were made, if nothing was.

@@ -20,6 +20,7 @@ use super::load::{Load, Request};
 use super::recovery::{self, Start};
 use super::submission::{Confirm, Join, Op, StoredMessage, Submission};
 use crate::message::{Position, QueueId};
+use crate::time::Time;
 use foldhash::{HashMap, HashMapExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub(super) struct Committer<E> {
     /// Whether the engine has maintenance to do when nothing else happens.
     untidy: bool,
     shared: Arc<Shared>,
+    clock: Box<dyn Fn() -> Time + Send>,
 }
 
 #[derive(Default)]
@@ -91,7 +93,12 @@ struct Pending {
 }
 
 impl<E: Engine> Committer<E> {
-    pub(super) fn new(start: Start<E>, pager: Sender<Request>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        start: Start<E>,
+        pager: Sender<Request>,
+        shared: Arc<Shared>,
+        clock: Box<dyn Fn() -> Time + Send>,
+    ) -> Self {
         let live_bytes = start.index.values().map(QueueIndex::bytes).sum();
         Self {
             engine: start.engine,
@@ -109,6 +116,7 @@ impl<E: Engine> Committer<E> {
             removed_bytes: 0,
             untidy: false,
             shared,
+            clock,
         }
     }
 
@@ -279,7 +287,10 @@ impl<E: Engine> Committer<E> {
         let stats = &self.shared.stats;
         stats.bytes_written.fetch_add(batch.bytes() as u64, Relaxed);
         let durability = if sync { Durability::Synced } else { Durability::Buffered };
+        let begun = (self.clock)();
         self.engine.commit(batch, durability)?;
+        let took_us = (self.clock)().since(begun).as_micros();
+        stats.commit_us.add(u64::try_from(took_us).unwrap_or(u64::MAX));
         self.commit_number += 1;
         stats.commits.fetch_add(1, Relaxed);
         if sync {

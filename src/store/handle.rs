@@ -7,19 +7,40 @@ use super::error::Error;
 use super::load::{Load, Request};
 use super::submission::{StoredMessage, Submission};
 use crate::message::QueueId;
+use crate::statistics::{Buckets, Histogram};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::Sender;
 
 /// Counters of a store since it was opened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     pub(super) commits: AtomicU64,
     pub(super) syncs: AtomicU64,
     pub(super) entries_written: AtomicU64,
     pub(super) entries_elided: AtomicU64,
     pub(super) bytes_written: AtomicU64,
+    /// How long commits took, in microseconds.
+    pub(super) commit_us: Histogram<{ COMMIT_BOUNDS_US.len() }>,
+}
+
+/// From a buffered write to a disk that is nearly stuck.
+const COMMIT_BOUNDS_US: [u64; 12] =
+    [100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
+
+impl Default for Counters {
+    fn default() -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            commits: zero(),
+            syncs: zero(),
+            entries_written: zero(),
+            entries_elided: zero(),
+            bytes_written: zero(),
+            commit_us: Histogram::new(&COMMIT_BOUNDS_US),
+        }
+    }
 }
 
 /// What a store has done since it was opened.
@@ -171,6 +192,12 @@ impl StoreHandle {
             entries_elided: counters.entries_elided.load(Relaxed),
             bytes_written: counters.bytes_written.load(Relaxed),
         }
+    }
+
+    /// How long commits took, in microseconds, with the sync of those that were synced.
+    #[must_use]
+    pub fn commit_us(&self) -> Buckets {
+        self.shared.stats.commit_us.read()
     }
 
     pub(super) fn close_pager(&self) {

@@ -141,6 +141,7 @@ fn confirm(sink: &Arc<Sink>, channel: u16, first: u64, last: u64) -> Confirm {
 fn open_dir(dir: &Path) -> Result<(Store, Recovered), Error> {
     open(OpenOptions {
         open_files_max: 64,
+        clock: Box::new(Default::default),
         dir: dir.into(),
         on_commit: Box::new(|| ()),
         on_failure: Box::new(|error| panic!("the store failed: {error}")),

@@ -17,6 +17,7 @@ use super::quiet;
 use super::recovered::Recovered;
 use super::recovery::{self, Start};
 use super::rescue;
+use crate::time::Time;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct OpenOptions {
     pub dir: PathBuf,
     /// Tables and blob files that are kept open for the next read, at most. What is opened for a while comes on top.
     pub open_files_max: usize,
+    /// Tells the time, for how long commits take.
+    pub clock: Box<dyn Fn() -> Time + Send>,
     /// Called after each commit and each page, on a thread of the store: pending bytes may have fallen.
     pub on_commit: Box<dyn Fn() + Send + Sync>,
     /// Called once, on the committer's thread, if the store fails: nothing is stored or confirmed any more, and what
@@ -55,8 +58,9 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
     let started = quiet::catch(|| recovery::start(engine, healed));
     let started = started.unwrap_or_else(|panic| Err(Error::damaged(panic)));
     let (start, recovered) = started.map_err(|error| rescue::name_file(&options.dir, error))?;
-    let Parts { handle, mut committer, inputs, mut pager, requests, failures } = assemble(start, pages);
-    let OpenOptions { on_commit, on_failure, .. } = options;
+    let OpenOptions { clock, on_commit, on_failure, .. } = options;
+    let Parts { handle, mut committer, inputs, mut pager, requests, failures } =
+        assemble(start, pages, clock);
     let on_commit: Arc<dyn Fn() + Send + Sync> = on_commit.into();
     let on_page = Arc::clone(&on_commit);
     let report = Box::new(move |error| drop(failures.send(Input::Failed(error))));
@@ -77,7 +81,8 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
 /// [`Error::Version`] or [`Error::Damaged`] if the disk holds something else.
 pub fn open_manual(disk: MemoryDisk) -> Result<(StoreHandle, ManualCommitter, Recovered), Error> {
     let (start, recovered) = recovery::start(disk.engine(), None)?;
-    let Parts { handle, committer, inputs, pager, requests, .. } = assemble(start, Pages::in_memory());
+    let Parts { handle, committer, inputs, pager, requests, .. } =
+        assemble(start, Pages::in_memory(), Box::new(|| Time::ZERO));
     Ok((handle, ManualCommitter { committer: Some(committer), inputs, pager, requests }, recovered))
 }
 
@@ -91,12 +96,12 @@ struct Parts<E> {
     failures: Sender<Input>,
 }
 
-fn assemble<E: Engine>(start: Start<E>, pages: Pages) -> Parts<E> {
+fn assemble<E: Engine>(start: Start<E>, pages: Pages, clock: Box<dyn Fn() -> Time + Send>) -> Parts<E> {
     let shared = Arc::new(Shared::default());
     let (sender, inputs) = channel();
     let (to_pager, requests) = channel();
     let pager = Pager::new(start.engine.reader(), pages, Arc::clone(&shared));
-    let committer = Committer::new(start, to_pager.clone(), Arc::clone(&shared));
+    let committer = Committer::new(start, to_pager.clone(), Arc::clone(&shared), clock);
     let failures = sender.clone();
     Parts { handle: StoreHandle::new(sender, to_pager, shared), committer, inputs, pager, requests, failures }
 }

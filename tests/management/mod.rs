@@ -5,6 +5,7 @@ mod conventions;
 mod definitions;
 mod limits;
 mod messages;
+mod metrics;
 mod objects;
 mod parameters;
 mod policies;

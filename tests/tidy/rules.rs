@@ -26,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("auth", &["time", "message", "protocol", "pattern"]),
     ("policy", &["time", "message", "protocol", "topology", "queue", "pattern"]),
     ("session", &["time", "statistics", "message", "protocol", "dedup", "topology", "queue", "auth"]),
-    ("store", &["time", "message"]),
+    ("store", &["time", "statistics", "message"]),
     (
         "broker",
         &[

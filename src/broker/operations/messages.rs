@@ -8,6 +8,7 @@ use crate::broker::mailbox::Mail;
 use crate::broker::vhost::QueueRecord;
 use crate::message::{Message, QueueId};
 use crate::queue::{Command, ConnectionId, Delivery, Reply, Settlement};
+use crate::session::SessionCounters;
 use crate::session::publication::CHANNEL;
 use crate::statistics::ChannelCounters;
 
@@ -115,14 +116,14 @@ pub async fn get_and_settle(
 
 fn count_got(scope: Scope<'_>, no_ack: bool, messages: &[GotMessage]) {
     let got = messages.len() as u64;
-    let counted = ChannelCounters {
+    let messages = ChannelCounters {
         got: if no_ack { 0 } else { got },
         got_no_ack: if no_ack { got } else { 0 },
         got_empty: u64::from(got == 0),
         redelivered: messages.iter().filter(|message| message.redelivered).count() as u64,
         ..ChannelCounters::default()
     };
-    scope.vhost.statistics.channels.add(scope.shared.clock.now(), &counted);
+    scope.count(&SessionCounters { messages, ..SessionCounters::default() });
 }
 
 /// Drops all ready and waiting messages of a queue; how many they were.

@@ -15,7 +15,6 @@ use crate::queue::Command;
 use crate::session::Limits;
 use crate::session::outgoing::DirectReply;
 use crate::session::publication::{Publication, Publisher};
-use crate::statistics::ChannelCounters;
 
 /// A message to be published.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +61,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     };
     let limits = Limits { frame_bytes: u32::MAX, body_bytes: shared.config.message_bytes_max };
     let routed = publisher(scope, &connection)?.route(limits, publication, shared.clock.now())?;
-    shared.counters.published.add(1);
+    let mut counted = routed.counted;
     let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();
     routed.direct.iter().for_each(|reply| send_direct(scope, reply));
     let sent = send(scope, &mut connection, routed.commands).await;
@@ -71,14 +70,9 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
         true => Published::Unroutable,
         false => Published::Refused,
     };
-    let counted = ChannelCounters {
-        published: 1,
-        confirmed: u64::from(published != Published::Refused),
-        refused: u64::from(published == Published::Refused),
-        dropped: u64::from(published == Published::Unroutable),
-        ..ChannelCounters::default()
-    };
-    scope.vhost.statistics.channels.add(shared.clock.now(), &counted);
+    counted.messages.confirmed = u64::from(published != Published::Refused);
+    counted.messages.refused = u64::from(published == Published::Refused);
+    scope.count(&counted);
     Ok(published)
 }
 

@@ -11,6 +11,8 @@ use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::ledger;
 use crate::queue::ConnectionId;
+use crate::session::SessionCounters;
+use crate::statistics::ConnectionCounters;
 
 /// Who asks for an operation.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +89,13 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// Counts what was done for a caller without a session, as a session's connection counts it.
+    pub(super) fn count(self, counted: &SessionCounters) {
+        let socket = ConnectionCounters::default();
+        self.shared.sums.add(counted, &socket);
+        self.vhost.statistics.add_some(self.shared.clock.now(), &counted.messages, &socket);
+    }
+
     /// Refuses to make more of a kind that takes its part of memory already, while memory is short.
     pub(super) fn require_memory(self, kind: ledger::Kind, what: &'static str) -> Result<(), OperationError> {
         if self.shared.ledger.refuses(kind) {

@@ -2,10 +2,20 @@
 
 use super::queue::Queue;
 use crate::protocol::content::Properties;
+use crate::queue::counts::Measures;
 use crate::queue::details::{ConsumerDetails, Details, Tally};
 use crate::queue::entry::Entry;
 
 impl Queue {
+    pub(super) fn measures(&self) -> Measures {
+        Measures {
+            counts: self.counts(),
+            oldest_ready: self.ready.oldest().map(|position| self.arrivals.time(position)),
+            oldest_unacked: self.unacked.by_age().next().map(|(since, _)| since),
+            overhead_bytes: self.footprint(),
+        }
+    }
+
     pub(super) fn details(&self) -> Details {
         Details {
             counts: self.counts(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::message::Position;
+use crate::queue::arrivals::Arrivals;
 use crate::queue::attempts::{Attempts, Ending};
 use crate::queue::command::Command;
 use crate::queue::consumers::{Consumers, Takeover};
@@ -33,6 +34,8 @@ pub struct Queue {
     pub(super) waiting: WaitingSet,
     /// Earlier deliveries of messages that came back: see [`returning`](super::returning).
     pub(super) attempts: BTreeMap<Position, Attempts>,
+    /// When messages came.
+    pub(super) arrivals: Arrivals,
     pub(super) epoch: Timestamp,
     pub(super) next_position: Position,
     /// An auto-delete queue goes when its last consumer goes, not before it had one.
@@ -64,6 +67,7 @@ impl Queue {
             schedule: Schedule::new(options.window),
             waiting: WaitingSet::default(),
             attempts: BTreeMap::new(),
+            arrivals: Arrivals::new(first_position, now),
             epoch: Timestamp::default(),
             options,
             next_position: first_position,
@@ -156,6 +160,7 @@ impl Queue {
             }
             Command::Inspect => return self.ask(now, Request::Inspect, effects),
             Command::Count => return self.deferred.add(Request::Count),
+            Command::Measure => return self.deferred.add(Request::Measure),
             Command::Describe => return self.deferred.add(Request::Describe),
             Command::Peek(peek) => return self.deferred.add(Request::Peek(peek)),
             Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
@@ -170,6 +175,7 @@ impl Queue {
         if self.ended {
             return;
         }
+        self.arrivals.note(now, self.next_position, || self.ready.oldest());
         self.time_out(now, effects);
         if self.ended {
             return;

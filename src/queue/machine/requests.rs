@@ -28,7 +28,8 @@ impl Queue {
             return Some(self.answer_unreadable(why, request, effects));
         }
         let awaits_end = self.ready.may_expire_unseen() || self.overflow_waits;
-        let looks = matches!(request, Request::Peek(_) | Request::Count | Request::Describe);
+        let looks =
+            matches!(request, Request::Peek(_) | Request::Count | Request::Measure | Request::Describe);
         if awaits_end && !looks {
             return None;
         }
@@ -46,6 +47,7 @@ impl Queue {
             Request::Purge => self.purge(effects),
             Request::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects),
             Request::Inspect | Request::Count => Reply::Counts(self.counts()),
+            Request::Measure => Reply::Measured(self.measures()),
             Request::Describe => Reply::Described(Box::new(self.details())),
             Request::Peek(peek) => self.peek(peek),
         })

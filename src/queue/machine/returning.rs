@@ -5,7 +5,7 @@
 
 use super::queue::Queue;
 use crate::message::Position;
-use crate::queue::attempts::{Attempts, Ending};
+use crate::queue::attempts::{Attempts, Ending, WaitKind};
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
@@ -65,6 +65,11 @@ impl Queue {
         }
         effects.counted.returned += 1;
         if let Outcome::Wait(wait, ms) = outcome {
+            let sum = match wait {
+                WaitKind::Delayed => &mut effects.counted.delayed,
+                WaitKind::Parked => &mut effects.counted.parked,
+            };
+            *sum += 1;
             attempts.wait = Some((wait, self.wall_clock(now).plus_ms(u64::from(ms))));
         }
         if entry.stored {

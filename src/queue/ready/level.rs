@@ -101,6 +101,13 @@ impl Level {
         self.segments.front().is_none_or(|segment| head.position < segment.first).then_some(head)
     }
 
+    /// The position of the oldest message, in memory or not.
+    pub(in crate::queue) fn oldest(&self) -> Option<Position> {
+        let head = self.front.front().map(|entry| entry.position);
+        let segment = self.segments.front().map(|segment| segment.first);
+        head.into_iter().chain(segment).min()
+    }
+
     /// Whether the next message has to be loaded first.
     pub(in crate::queue) fn is_waiting(&self) -> bool {
         !self.segments.is_empty() && self.head().is_none()

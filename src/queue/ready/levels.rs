@@ -88,6 +88,11 @@ impl Ready {
         Some((level as u8, found.head()?.position))
     }
 
+    /// The position of the oldest message, in memory or not.
+    pub(in crate::queue) fn oldest(&self) -> Option<Position> {
+        self.levels.iter().filter_map(Level::oldest).min()
+    }
+
     /// Takes the next message to deliver, if it is here: the oldest of the highest priority.
     pub(in crate::queue) fn pop_front(&mut self) -> Option<Entry> {
         let entry = self.levels.iter_mut().rev().find(|level| !level.is_empty())?.pop_front()?;

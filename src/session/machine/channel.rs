@@ -98,6 +98,8 @@ pub(super) struct Channel {
     pub(super) mode: Mode,
     /// What happened on it since the last report.
     pub(super) counted: ChannelCounters,
+    /// Of what was published since then, how much before the channel was in confirm mode.
+    pub(super) published_before_confirm: u64,
     pub(super) incoming: Incoming,
     pub(super) target: PublishTarget,
     pub(super) properties: Vec<u8>,
@@ -129,6 +131,7 @@ impl Channel {
             is_noted: false,
             mode: Mode::Plain,
             counted: ChannelCounters::default(),
+            published_before_confirm: 0,
             incoming: Incoming::Idle,
             target: PublishTarget::default(),
             properties: Vec::new(),

@@ -193,7 +193,10 @@ impl Channel {
             Mode::Transaction(_) => {
                 return Err(Exception::precondition_failed("cannot switch from tx to confirm mode"));
             }
-            Mode::Plain => self.mode = Mode::Confirm(Confirms::new(self.incarnation)),
+            Mode::Plain => {
+                self.mode = Mode::Confirm(Confirms::new(self.incarnation));
+                self.published_before_confirm = self.counted.published;
+            }
             Mode::Confirm(_) => {}
         }
         if select.nowait {

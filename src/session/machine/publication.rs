@@ -13,6 +13,7 @@ use crate::session::config::Limits;
 use crate::session::confirms::Confirms;
 use crate::session::exception::Exception;
 use crate::session::outgoing::DirectReply;
+use crate::session::report::SessionCounters;
 use crate::time::Time;
 use crate::topology::SharedTopology;
 
@@ -56,6 +57,8 @@ pub struct RoutedPublication {
     pub commands: Vec<(QueueId, Command)>,
     /// For direct reply-to consumers.
     pub direct: Vec<DirectReply>,
+    /// What the publish counts, but for its confirm.
+    pub counted: SessionCounters,
 }
 
 impl Publisher<'_> {
@@ -92,6 +95,7 @@ impl Publisher<'_> {
             statistics.add(now, &counted);
         }
         Ok(RoutedPublication {
+            counted: connection.counters,
             commands: connection.outgoing.take(connection.id),
             direct: connection.outgoing.take_direct(),
         })

@@ -174,6 +174,7 @@ impl Channel {
         let properties = Properties::parse(bytes)
             .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
         self.counted.published += 1;
+        connection.counters.sizes.note(body.bytes().len());
         let envelope = match self.envelope(connection, &properties) {
             Ok(envelope) => envelope,
             Err(wrong) => return Err(self.first_fault(connection, properties, wrong)),
@@ -419,7 +420,7 @@ impl Channel {
         connection.work += connection.scratch.take_steps() + target.route.len();
         target.note_delay(&connection.scratch);
         if first_time {
-            target.report(connection);
+            self.counted.routed += target.report(connection);
             target.statistics = connection.topology.read().statistics(&target.exchange);
             check_not_internal(connection, &target.exchange)?;
             target.dedup = connection.topology.read().dedup(&target.exchange);
@@ -441,15 +442,17 @@ impl PublishTarget {
         is_unroutable
     }
 
-    /// Leaves what passed through the exchange with the session, for its next report.
-    pub(super) fn report(&mut self, connection: &mut Connection) {
+    /// Leaves what passed through the exchange with the session, for its next report. Tells how many copies went to queues.
+    pub(super) fn report(&mut self, connection: &mut Connection) -> u64 {
         let counted = std::mem::take(&mut self.counted);
-        let Some(statistics) = self.statistics.as_ref().filter(|_| !counted.is_zero()) else { return };
-        let reported = &mut connection.exchanges_counted;
-        match reported.iter_mut().find(|(other, _)| Arc::ptr_eq(other, statistics)) {
-            Some((_, sum)) => sum.add(&counted),
-            None => reported.push((Arc::clone(statistics), counted)),
+        if let Some(statistics) = self.statistics.as_ref().filter(|_| !counted.is_zero()) {
+            let reported = &mut connection.exchanges_counted;
+            match reported.iter_mut().find(|(other, _)| Arc::ptr_eq(other, statistics)) {
+                Some((_, sum)) => sum.add(&counted),
+                None => reported.push((Arc::clone(statistics), counted)),
+            }
         }
+        counted.published_out
     }
 
     fn note_delay(&mut self, scratch: &RouteScratch) {

@@ -57,9 +57,13 @@ impl Session {
 impl Channel {
     /// Takes what was counted since the last call, and leaves with the session what belongs there.
     pub(super) fn take_counted(&mut self, connection: &mut Connection) -> ChannelCounters {
-        self.target.report(connection);
+        self.counted.routed += self.target.report(connection);
+        let before_confirm = std::mem::take(&mut self.published_before_confirm);
+        if matches!(self.mode, Mode::Confirm(_)) {
+            self.counted.published_confirm = self.counted.published - before_confirm;
+        }
         let counted = std::mem::take(&mut self.counted);
-        connection.counters.add(&counted);
+        connection.counters.messages.add(&counted);
         counted
     }
 }

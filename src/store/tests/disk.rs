@@ -33,6 +33,7 @@ fn confirms_come_from_the_thread_and_on_commit_follows() {
     let (commits, committed) = channel();
     let options = OpenOptions {
         open_files_max: 64,
+        clock: Box::new(Default::default),
         dir: dir.path().into(),
         on_commit: Box::new(move || commits.send(()).unwrap_or_default()),
         on_failure: Box::new(|error| panic!("{error}")),
@@ -118,6 +119,7 @@ fn a_callback_that_panics_ends_the_store_and_says_so() {
     let (failures, failed) = channel();
     let options = OpenOptions {
         open_files_max: 64,
+        clock: Box::new(Default::default),
         dir: dir.path().into(),
         on_commit: Box::new(|| ()),
         on_failure: Box::new(move |error| failures.send(error).unwrap()),
@@ -167,7 +169,7 @@ fn an_idle_store_gives_space_back() {
     let dir = tempfile::tempdir().unwrap();
     let (engine, _) = FjallEngine::open(dir.path(), 64).unwrap();
     let (start, _) = recovery::start(engine, None).unwrap();
-    let mut committer = Committer::new(start, channel().0, Arc::default());
+    let mut committer = Committer::new(start, channel().0, Arc::default(), Box::new(Default::default));
     let body = vec![7; 1 << 20];
     let entries = (1..=70).map(|position| entry(position, &body)).collect();
     committer.add(Submission::of(Op::Append { queue: QueueId(1), entries }), 0);

@@ -55,6 +55,7 @@ pub fn open(dir: &Path) -> Result<OpenStore, store::Error> {
     let options = OpenOptions {
         dir: dir.into(),
         open_files_max: 64,
+        clock: Box::new(Default::default),
         on_commit: Box::new(|| ()),
         on_failure: Box::new(move |error| drop(failure.send(error))),
     };
