@@ -11,6 +11,7 @@ use super::answer;
 use super::api::Api;
 use super::asker::Monitor;
 use super::columns::Columns;
+use super::descriptors::Descriptors;
 use super::error::ApiError;
 use super::params::{At, Params};
 use super::route::Route;
@@ -105,30 +106,6 @@ fn view(api: &Api, params: &Params) -> Result<Value, ApiError> {
         metrics_gc_queue_length: node::no_gc(),
     };
     serde_json::to_value(view).map_err(|error| ApiError::unavailable(error.to_string()))
-}
-
-/// File descriptors of this process.
-#[derive(Clone, Copy, Debug, Default)]
-struct Descriptors {
-    used: u64,
-    /// The limit; what is above 32 bits, and none at all, is the highest number that clients read.
-    total: u32,
-}
-
-impl Descriptors {
-    #[cfg(unix)]
-    fn of_process() -> Self {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let total = limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(u32::MAX);
-        // Where there is no such directory nothing is known.
-        let used = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
-        Self { used, total }
-    }
-
-    #[cfg(not(unix))]
-    fn of_process() -> Self {
-        Self::default()
-    }
 }
 
 /// Where RabbitMQ's client looks for what; kinds of ours stand under the name that is nearest, the rest under our own.

@@ -11,6 +11,8 @@ use super::route::Route;
 use super::{
     beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
     logins, messages, nodes, overview, parameters, permissions, policies, queues, upkeep, users, vhosts,
+    beyond, bindings, channels, connections, consumers, exchanges, health, logins, messages, metrics, nodes, overview,
+    permissions, policies, queues, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
@@ -25,6 +27,7 @@ pub(crate) fn router(api: Api) -> Router {
         connections::routes(),
         consumers::routes(),
         health::routes(),
+        metrics::routes(),
         nodes::routes(),
         policies::routes(),
         queues::routes(),

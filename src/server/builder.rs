@@ -196,12 +196,13 @@ impl BrokerBuilder {
         let run =
             |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission)));
         let mut tasks: Vec<_> = listeners.into_iter().map(run).collect();
-        let http_addresses = http.addresses();
+        let (http_addresses, metrics_addresses) = (http.addresses(), http.metrics_addresses());
         tasks.extend(http.serve(&shared, &addresses, budget.http_connections));
         Ok(BrokerHandle {
             shared,
             addresses,
             http_addresses,
+            metrics_addresses,
             tasks,
             store: opened.store,
             failed: Some(failed),

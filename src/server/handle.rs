@@ -70,6 +70,7 @@ pub struct BrokerHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) http_addresses: Vec<SocketAddr>,
+    pub(super) metrics_addresses: Vec<SocketAddr>,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) store: Option<Store>,
     pub(super) failed: Option<oneshot::Receiver<store::Error>>,
@@ -92,6 +93,12 @@ impl BrokerHandle {
     #[must_use]
     pub fn http_addresses(&self) -> &[SocketAddr] {
         &self.http_addresses
+    }
+
+    /// The addresses of its metrics, with the ports that were picked.
+    #[must_use]
+    pub fn metrics_addresses(&self) -> &[SocketAddr] {
+        &self.metrics_addresses
     }
 
     /// What it counted.

@@ -34,6 +34,11 @@ impl HttpListeners {
         self.api.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
+    /// The addresses of the metrics.
+    pub(super) fn metrics_addresses(&self) -> Vec<SocketAddr> {
+        self.metrics.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
     /// Serves them until the broker stops.
     #[cfg(feature = "management")]
     pub(super) fn serve(
@@ -42,19 +47,20 @@ impl HttpListeners {
         amqp: &[SocketAddr],
         connections_max: usize,
     ) -> Vec<JoinHandle<()>> {
-        use crate::management::{Api, ListeningOn, router, run};
+        use crate::management::{Api, ListeningOn, metrics_router, router, run};
         let on = |protocol| move |address: SocketAddr| ListeningOn { protocol, address };
         let mut listening: Vec<ListeningOn> = amqp.iter().copied().map(on("amqp")).collect();
         listening.extend(self.addresses().into_iter().map(on("http")));
-        let metrics = self.metrics.iter().filter_map(|listener| listener.local_addr().ok());
-        listening.extend(metrics.map(on("http/prometheus")));
+        listening.extend(self.metrics_addresses().into_iter().map(on("http/prometheus")));
         let slots = Arc::new(tokio::sync::Semaphore::new(connections_max));
         let api = Api::new(Arc::clone(shared), listening);
         let spawn = |listener, router: &axum::Router| {
             tokio::spawn(run(Arc::clone(shared), listener, router.clone(), Arc::clone(&slots)))
         };
-        let of_api = router(api);
-        self.api.into_iter().map(|listener| spawn(listener, &of_api)).collect()
+        let (of_api, of_metrics) = (router(api.clone()), metrics_router(api));
+        let for_api = self.api.into_iter().map(|listener| spawn(listener, &of_api));
+        let for_metrics = self.metrics.into_iter().map(|listener| spawn(listener, &of_metrics));
+        for_api.chain(for_metrics).collect()
     }
 
     /// Nothing to serve: bind refused whatever was asked for.

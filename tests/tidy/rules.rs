@@ -76,6 +76,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "queue",
             "topology",
             "auth",
+            "pattern",
             "policy",
             "session",
             "broker",

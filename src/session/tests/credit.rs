@@ -36,7 +36,7 @@ fn tags_count_a_channels_deliveries_in_wire_order() {
     let methods = client.methods();
     let [(1, AMQPClass::Basic(basic::AMQPMethod::GetOk(got)))] = &methods[..] else { panic!("{methods:?}") };
     assert_eq!((got.delivery_tag, got.message_count, got.redelivered), (5, 3, false));
-    assert_eq!(client.counted().delivered, 6);
+    assert_eq!(client.counted().messages.delivered, 6);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn each_verb_reaches_the_queue_with_its_handles() {
     assert_eq!(client.settled(), [(Settlement::Ack, vec![15])]);
     client.ack(1, 0, true);
     assert!(client.commands().is_empty() && client.session.is_running(), "all of nothing is no error");
-    assert_eq!(client.counted().acked, 3);
+    assert_eq!(client.counted().messages.acked, 3);
 }
 
 #[test]

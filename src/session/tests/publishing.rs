@@ -103,7 +103,7 @@ fn what_queues_need_to_know_comes_from_the_properties() {
     let about: Vec<_> =
         publishes.iter().map(|p| (p.channel, p.ttl_ms, p.priority, p.message.is_persistent())).collect();
     assert_eq!(about, [(1, Some(1500), 9, true), (2, None, 0, false)]);
-    assert_eq!(client.counted().published, 2);
+    assert_eq!(client.counted().messages.published, 2);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_return_comes_before_its_ack() {
     assert_eq!((returned.exchange.as_str(), returned.routing_key.as_str()), ("", "nowhere"));
     assert_eq!(*second, basic::AMQPMethod::Ack(basic::Ack { delivery_tag: 1, multiple: false }));
     assert!(client.commands().is_empty());
-    assert_eq!(client.counted().returned, 1);
+    assert_eq!(client.counted().messages.returned, 1);
 }
 
 #[test]

@@ -1,0 +1,191 @@
+//! Metrics of queues.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::table::{Row, columns};
+use super::text::Labels;
+use crate::broker::shared::Shared;
+use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::queue::Measures;
+use crate::queue::options::is_quorum;
+use crate::statistics::QueueCounters;
+use crate::time::Time;
+
+/// Queues that are asked at the same time.
+const TOGETHER: usize = 512;
+
+/// The numbers of a queue, or of all together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct QueueNumbers {
+    pub queues: u64,
+    pub ready: u64,
+    pub ready_bytes: u64,
+    pub unacked: u64,
+    pub delayed: u64,
+    pub parked: u64,
+    pub consumers: u64,
+    pub overhead_bytes: u64,
+    pub oldest_ready_s: f64,
+    pub oldest_unacked_s: f64,
+    pub counters: QueueCounters,
+}
+
+impl QueueNumbers {
+    /// Of one queue. Messages that wait for their next attempt or are parked are among the ready ones, as everywhere.
+    fn of(measures: &Measures, counters: QueueCounters, now: Time) -> Self {
+        let counts = measures.counts;
+        let age_s = |since: Option<Time>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
+        Self {
+            queues: 1,
+            ready: (counts.ready + counts.delayed + counts.parked) as u64,
+            ready_bytes: counts.ready_bytes as u64,
+            unacked: counts.unacked as u64,
+            delayed: counts.delayed as u64,
+            parked: counts.parked as u64,
+            consumers: counts.consumers as u64,
+            overhead_bytes: measures.overhead_bytes as u64,
+            oldest_ready_s: age_s(measures.oldest_ready),
+            oldest_unacked_s: age_s(measures.oldest_unacked),
+            counters,
+        }
+    }
+
+    /// All of them together; the oldest message is that of all. What was counted is not in it: queues that are gone counted, too.
+    pub(super) fn together(rows: &[Row<Self>]) -> Self {
+        let mut sum = Self::default();
+        for Row { numbers, .. } in rows {
+            sum.queues += numbers.queues;
+            sum.ready += numbers.ready;
+            sum.ready_bytes += numbers.ready_bytes;
+            sum.unacked += numbers.unacked;
+            sum.delayed += numbers.delayed;
+            sum.parked += numbers.parked;
+            sum.consumers += numbers.consumers;
+            sum.overhead_bytes += numbers.overhead_bytes;
+            sum.oldest_ready_s = sum.oldest_ready_s.max(numbers.oldest_ready_s);
+            sum.oldest_unacked_s = sum.oldest_unacked_s.max(numbers.oldest_unacked_s);
+        }
+        sum
+    }
+}
+
+/// The numbers of all queues in some vhosts whose name is wanted. They are asked many at a time, and no lock is held meanwhile.
+pub(super) async fn measure(
+    shared: &Shared,
+    vhosts: &[Arc<Vhost>],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<Row<QueueNumbers>> {
+    let mut rows = Vec::new();
+    for vhost in vhosts {
+        let queues = vhost.queues().into_iter();
+        let queues: Vec<_> = queues.filter(|record| !record.delays && is_wanted(&record.name)).collect();
+        for some in queues.chunks(TOGETHER) {
+            let measured = join_all(some.iter().map(|record| record.measure())).await;
+            let now = shared.clock.now();
+            for (record, measures) in some.iter().zip(measured) {
+                let Some(measures) = measures else { continue };
+                let numbers = QueueNumbers::of(&measures, record.statistics.read(), now);
+                let labels = Labels::new(&[("vhost", &vhost.name), ("queue", &record.name)]);
+                rows.push(Row { labels, numbers });
+            }
+        }
+    }
+    rows
+}
+
+/// Messages in delayed exchanges that wait for their time.
+pub(super) async fn scheduled(vhosts: &[Arc<Vhost>]) -> u64 {
+    let queues: Vec<Arc<QueueRecord>> =
+        vhosts.iter().flat_map(|vhost| vhost.queues()).filter(|record| record.delays).collect();
+    let counts = join_all(queues.iter().map(|record| record.look())).await;
+    counts.into_iter().flatten().map(|counts| counts.ready as u64).sum()
+}
+
+/// A sample for each queue that says what it is.
+pub(super) fn info(vhosts: &[Arc<Vhost>], is_wanted: impl Fn(&str) -> bool) -> Vec<Labels> {
+    let mut all = Vec::new();
+    for vhost in vhosts {
+        for record in vhost.queues().iter().filter(|record| !record.delays && is_wanted(&record.name)) {
+            all.push(Labels::new(&[
+                ("vhost", &vhost.name),
+                ("queue", &record.name),
+                ("queue_type", queue_type(is_quorum(&record.arguments))),
+                ("membership", "leader"),
+            ]));
+        }
+    }
+    all
+}
+
+/// RabbitMQ's names of the modules, by which its dashboards tell types.
+pub(super) const fn queue_type(is_quorum: bool) -> &'static str {
+    if is_quorum { "rabbit_quorum_queue" } else { "rabbit_classic_queue" }
+}
+
+columns! {
+    /// What is counted of queues.
+    COLUMNS: QueueNumbers {
+        ["queue_coarse_metrics"] Rabbit Gauge "queue_messages_ready"
+            "Messages that wait for a consumer, those that are delayed or parked included" |q| q.ready;
+        ["queue_coarse_metrics"] Rabbit Gauge "queue_messages_unacked"
+            "Messages that a consumer has and has not settled" |q| q.unacked;
+        ["queue_coarse_metrics"] Rabbit Gauge "queue_messages"
+            "Messages in queues, ready and unacked" |q| q.ready + q.unacked;
+        ["queue_consumer_count", "queue_metrics"] Rabbit Gauge "queue_consumers"
+            "Consumers of queues" |q| q.consumers;
+        ["queue_metrics"] Rabbit Gauge "queue_messages_ready_bytes"
+            "Bytes of the bodies of ready messages" |q| q.ready_bytes;
+        ["queue_metrics"] Rabbit Gauge "queue_process_memory_bytes"
+            "Memory that queues take beside their messages" |q| q.overhead_bytes;
+        ["queue_delivery_metrics"] Rabbit Counter "queue_get_ack_total"
+            "Messages got by basic.get that are to be acked" |q| q.counters.got;
+        ["queue_delivery_metrics"] Rabbit Counter "queue_get_total"
+            "Messages got by basic.get without acks" |q| q.counters.got_no_ack;
+        ["queue_delivery_metrics"] Rabbit Counter "queue_messages_delivered_ack_total"
+            "Messages delivered to consumers that ack" |q| q.counters.delivered;
+        ["queue_delivery_metrics"] Rabbit Counter "queue_messages_delivered_total"
+            "Messages delivered to consumers that do not ack" |q| q.counters.delivered_no_ack;
+        ["queue_delivery_metrics"] Rabbit Counter "queue_messages_redelivered_total"
+            "Messages delivered again" |q| q.counters.redelivered;
+        ["queue_delivery_metrics"] Rabbit Counter "queue_messages_acked_total"
+            "Messages acked" |q| q.counters.acked;
+        ["queue_delivery_metrics"] Rabbit Counter "queue_get_empty_total"
+            "basic.get that found no message" |q| q.counters.got_empty;
+        ["queue_metrics"] Rabbit Counter "queue_messages_published_total"
+            "Messages that came into queues" |q| q.counters.published;
+        ["queue_coarse_metrics"] Coney Gauge "queue_messages_delayed"
+            "Messages that wait for their next attempt" |q| q.delayed;
+        ["queue_coarse_metrics"] Coney Gauge "queue_messages_parked"
+            "Messages that failed too often and are set aside" |q| q.parked;
+        ["queue_metrics"] Coney Gauge "queue_oldest_ready_age_seconds"
+            "For how long the oldest ready message has been in its queue" |q| q.oldest_ready_s;
+        ["queue_metrics"] Coney Gauge "queue_oldest_unacked_age_seconds"
+            "For how long the message that is unacked longest has been with its consumer" |q| q.oldest_unacked_s;
+        ["queue_metrics"] Coney Counter "queue_messages_returned_total"
+            "Messages that came back without an ack" |q| q.counters.returned;
+        ["queue_metrics"] Coney Counter "queue_retries_total"
+            "Messages that came back and waited for their next attempt" |q| q.counters.delayed;
+        ["queue_metrics"] Coney Counter "queue_parked_total"
+            "Messages that were parked" |q| q.counters.parked;
+        ["queue_metrics"] Coney Counter "queue_messages_dead_lettered_total"
+            "Messages sent on to a dead letter exchange" |q| dead_lettered(&q.counters);
+        ["queue_metrics"] Coney Counter "queue_messages_dropped_total"
+            "Messages that were dead and had nowhere to go" |q| dropped(&q.counters);
+    }
+}
+
+const fn dead_lettered(counters: &QueueCounters) -> u64 {
+    counters.dead_lettered_rejected
+        + counters.dead_lettered_expired
+        + counters.dead_lettered_maxlen
+        + counters.dead_lettered_delivery_limit
+}
+
+const fn dropped(counters: &QueueCounters) -> u64 {
+    counters.dropped_rejected
+        + counters.dropped_expired
+        + counters.dropped_maxlen
+        + counters.dropped_delivery_limit
+}
