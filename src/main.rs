@@ -99,10 +99,11 @@ fn announce(handle: &BrokerHandle, clock: &Clock) {
         urls.join(", ")
     };
     let amqp = urls("amqp", handle.addresses());
-    let http = match handle.http_addresses() {
+    let http = |what: &str, addresses: &[SocketAddr]| match addresses {
         [] => String::new(),
-        addresses => format!("; management API on {}", urls("http", addresses)),
+        addresses => format!("; {what} on {}", urls("http", addresses)),
     };
+    let http = http("management API", handle.http_addresses()) + &http("metrics", handle.metrics_addresses());
     let (version, ms) = (env!("CARGO_PKG_VERSION"), clock.now().as_micros() / 1000);
     let line = format!("Coney {version} on {amqp}: Server startup complete in {ms} ms{http}\n");
     let mut stdout = io::stdout().lock();

