@@ -13,6 +13,8 @@ use super::{
     logins, messages, nodes, overview, parameters, permissions, policies, queues, upkeep, users, vhosts,
     beyond, bindings, channels, connections, consumers, exchanges, health, logins, messages, metrics, nodes, overview,
     permissions, policies, queues, upkeep, users, vhosts,
+    beyond, bindings, channels, connections, consumers, exchanges, health, logins, messages, metrics, nodes,
+    overview, permissions, policies, queues, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
