@@ -66,6 +66,8 @@ async fn a_queue_counts_what_clients_did_with_its_messages() {
     let counted = channel(&bench, bench.channel.id());
     let expected = ChannelCounters {
         published: 4,
+        published_confirm: 4,
+        routed: 4,
         confirmed: 4,
         got: 3,
         got_no_ack: 2,
