@@ -210,6 +210,7 @@ fn open(dir: &Path) -> Result<Store, store::Error> {
     let options = OpenOptions {
         dir: dir.into(),
         open_files_max: 64,
+        clock: Box::new(Default::default),
         on_commit: Box::new(|| ()),
         on_failure: Box::new(|_| ()),
     };

@@ -10,11 +10,8 @@ use super::error::ApiError;
 use super::route::Route;
 use super::{
     beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
-    logins, messages, nodes, overview, parameters, permissions, policies, queues, upkeep, users, vhosts,
-    beyond, bindings, channels, connections, consumers, exchanges, health, logins, messages, metrics, nodes, overview,
-    permissions, policies, queues, upkeep, users, vhosts,
-    beyond, bindings, channels, connections, consumers, exchanges, health, logins, messages, metrics, nodes,
-    overview, permissions, policies, queues, upkeep, users, vhosts,
+    logins, messages, metrics, nodes, overview, parameters, permissions, policies, queues, upkeep, users,
+    vhosts,
 };
 
 /// The router of the management API.

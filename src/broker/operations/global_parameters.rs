@@ -35,6 +35,15 @@ pub fn cluster_name(shared: &Shared) -> Option<String> {
     }
 }
 
+/// What no other cluster has, whatever its name; it is made at the first start.
+#[must_use]
+pub fn internal_cluster_id(shared: &Shared) -> Option<String> {
+    match shared.global_parameters.value(INTERNAL_CLUSTER_ID)? {
+        Value::String(id) => Some(id),
+        _ => None,
+    }
+}
+
 /// Puts a global parameter, durably. `true` if it is new.
 ///
 /// # Errors

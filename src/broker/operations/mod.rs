@@ -29,7 +29,9 @@ pub use consumers::{consume, queue_to_consume};
 pub use definitions::{ImportRefusal, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
 pub(crate) use global_parameters::ensure_cluster_id;
-pub use global_parameters::{cluster_name, global_parameters, put_global_parameter, remove_global_parameter};
+pub use global_parameters::{
+    cluster_name, global_parameters, internal_cluster_id, put_global_parameter, remove_global_parameter,
+};
 pub use holding::{Held, hold, put_in};
 pub use messages::{
     AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,

@@ -3,6 +3,7 @@
 use super::table::{Owner, Page, columns};
 use super::text::{Labels, Text, Type};
 use crate::broker::alarms::Machine;
+use crate::broker::operations;
 use crate::broker::shared::Shared;
 use crate::management::api::Api;
 use crate::management::descriptors::Descriptors;
@@ -197,11 +198,11 @@ pub(super) fn identity(api: &Api, endpoint: &str, text: &mut Text) {
     text.family(name, Type::Untyped, "The version that tools take the broker for, and the broker's own");
     text.sample(name, &build, 1_u64);
     let cluster = api.cluster_name();
+    let id = operations::internal_cluster_id(api.shared()).unwrap_or_default();
     let identity = Labels::new(&[
         ("rabbitmq_node", api.node()),
         ("rabbitmq_cluster", &cluster),
-        // There is one node to a cluster.
-        ("rabbitmq_cluster_permanent_id", &cluster),
+        ("rabbitmq_cluster_permanent_id", &id),
         ("rabbitmq_endpoint", endpoint),
     ]);
     let name = "rabbitmq_identity_info";

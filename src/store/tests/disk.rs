@@ -199,7 +199,8 @@ fn a_store_on_a_disk_without_room_gives_its_newest_journal_back() {
         let (engine, _) = FjallEngine::open(dir.path(), 64).unwrap();
         let (start, _) = recovery::start(engine, None).unwrap();
         let shared = Arc::<Shared>::default();
-        let mut committer = Committer::new(start, channel().0, Arc::clone(&shared));
+        let mut committer =
+            Committer::new(start, channel().0, Arc::clone(&shared), Box::new(Default::default));
         let newest = committer.engine().marker().newest_journal();
         if !restarted {
             let body = vec![7; 1 << 20];
