@@ -26,6 +26,16 @@ pub enum MemoryLimit {
     None,
 }
 
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object each.
+    Json,
+}
+
 /// The resolved settings.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config {
@@ -68,6 +78,8 @@ pub struct Config {
     pub loopback_users: Vec<String>,
     /// What to log, in the syntax of `tracing`'s env filter.
     pub log: String,
+    /// How its lines look.
+    pub log_format: LogFormat,
 }
 
 impl Default for Config {
@@ -92,6 +104,7 @@ impl Default for Config {
             server_version: "4.0.5".into(),
             loopback_users: vec!["guest".into()],
             log: "info".into(),
+            log_format: LogFormat::Text,
         }
     }
 }
@@ -117,6 +130,7 @@ impl fmt::Debug for Config {
             .field("server_version", &self.server_version)
             .field("loopback_users", &self.loopback_users)
             .field("log", &self.log)
+            .field("log_format", &self.log_format)
             .finish_non_exhaustive()
     }
 }

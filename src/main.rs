@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Parser as _;
-use coney::config::Config;
+use coney::config::{Config, LogFormat};
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
@@ -47,7 +47,7 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 
 fn run(args: Args, clock: &Clock) -> anyhow::Result<()> {
     let config = load_config(args)?;
-    telemetry::init(&config.log)?;
+    telemetry::init(&config.log, config.log_format == LogFormat::Json)?;
     coney::raise_descriptor_limit();
     warn_of_misspelt_env();
     let runtime = runtime()?;

@@ -4,7 +4,7 @@
 //! counters are for people and metrics, nothing decides by them. The log goes to standard error only (standard
 //! output is for the one line that says where the broker listens).
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
@@ -20,18 +20,54 @@ pub enum TelemetryError {
     Installed(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends the process's log to standard error, one plain line an event, coloured on a terminal unless `NO_COLOR` is
+/// Sends the process's log to standard error, one line an event, plain or a JSON object, coloured on a terminal unless `NO_COLOR` is
 /// set. For the binary: an embedding program has its own subscriber.
 ///
 /// # Errors
 /// A filter that cannot be parsed, or a process that has a subscriber already.
-pub fn init(filter: &str) -> Result<(), TelemetryError> {
+pub fn init(filter: &str, is_json: bool) -> Result<(), TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = EnvFilter::try_new(filter)?;
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).finish();
-    Ok(subscriber.try_init()?)
+    let colour = !is_json && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| OneLine(io::stderr()))
+        .with_ansi(colour);
+    if is_json {
+        return Ok(builder.json().flatten_event(true).finish().try_init()?);
+    }
+    Ok(builder.finish().try_init()?)
+}
+
+/// Writes each event as one line, whatever is in it: the text of a client cannot begin another.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let line = event.strip_suffix(b"\n").unwrap_or(event);
+        if !line.iter().any(u8::is_ascii_control) {
+            self.0.write_all(event)?;
+            return Ok(event.len());
+        }
+        let mut written = Vec::with_capacity(event.len() + 16);
+        for byte in line {
+            match byte {
+                b'\n' => written.extend_from_slice(b"\\n"),
+                b'\r' => written.extend_from_slice(b"\\r"),
+                // Colours begin with it; in what clients say it is escaped before.
+                b'\x1b' | b'\t' => written.push(*byte),
+                byte if byte.is_ascii_control() => written.push(b'?'),
+                byte => written.push(*byte),
+            }
+        }
+        written.extend_from_slice(event.get(line.len()..).unwrap_or_default());
+        self.0.write_all(&written)?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A number that only grows, until it wraps at 2^64 or is reset.
@@ -145,7 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        let mut written = Vec::new();
+        OneLine(&mut written).write_all(b"WARN user=a\r\n2026 INFO forged \x00\n").unwrap();
+        OneLine(&mut written).write_all("INFO plain \u{e9}\n".as_bytes()).unwrap();
+        assert_eq!(written, "WARN user=a\\r\\n2026 INFO forged ?\nINFO plain \u{e9}\n".as_bytes());
+    }
+
+    #[test]
     fn a_bad_filter_is_refused_before_anything_is_installed() {
-        assert!(matches!(init("coney=loud"), Err(TelemetryError::Filter(_))));
+        assert!(matches!(init("coney=loud", false), Err(TelemetryError::Filter(_))));
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::admission::Admitted;
+use super::connection_log;
 use super::half_open::{Eviction, Place};
 use super::mailbox_cache::MailboxCache;
 use super::shares::Shares;
@@ -159,11 +160,15 @@ pub async fn run<S: Stream>(
         let event_loop = std::pin::pin!(connection.event_loop(&mut wire));
         unless_evicted(event_loop, eviction).await
     };
-    if let Err(error) = served {
-        tracing::debug!(connection = id.0, %error, "connection lost");
+    let is_orderly = connection.session.is_ending();
+    connection.log_raised();
+    if let Some(mismatch) = connection.session.mismatch() {
+        connection_log::mismatch(&connection.shared, &connection.overview, mismatch);
     }
     Box::pin(connection.release_queues(Ending::Failed)).await;
     connection.shared.connections.remove(&id);
+    let why = served.err().map(|error| error.to_string());
+    connection_log::closed(&connection.shared, &connection.overview, is_orderly, why.as_deref());
     connection.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
 }
 
@@ -485,7 +490,8 @@ impl Connection {
             self.session.authenticated(now, user, impersonator);
             return;
         };
-        tracing::warn!(user = ?credentials.user, peer = %self.peer, "login refused: {refusal}");
+        let why = refusal.to_string();
+        connection_log::login_refused(&self.shared, &self.overview, &credentials.user, &why);
         let text = format!(
             "Login was refused using authentication mechanism {}. For details see the broker logfile.",
             credentials.mechanism
@@ -512,9 +518,13 @@ impl Connection {
                 self.session.opened(now, name, Arc::clone(&entry.vhost.topology), entry.grant);
                 self.vhost = Some(entry.vhost);
                 self.seats = Some(entry.seats);
+                connection_log::accepted(&self.shared, &self.overview);
             }
             Err(refusal) => {
-                let exception = Exception::new(ReplyCode::NotAllowed, refusal.to_string());
+                let why = refusal.to_string();
+                connection_log::vhost_refused(&self.shared, &self.overview, &why);
+                self.overview.change_handshake(|handshake| handshake.vhost = None);
+                let exception = Exception::new(ReplyCode::NotAllowed, why);
                 self.session.open_refused(now, exception);
             }
         }
@@ -588,8 +598,16 @@ impl Connection {
             () => ConnectionState::Running,
         };
         overview.set_state(state);
+        self.log_raised();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
+    }
+
+    /// Exceptions since the last batch.
+    fn log_raised(&mut self) {
+        for raised in self.session.take_raised() {
+            connection_log::raised(&self.shared, &self.overview, &raised);
+        }
     }
 
     /// Adds what was reported, and what channels that are gone left, to the statistics of others.

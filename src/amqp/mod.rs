@@ -2,6 +2,7 @@
 
 mod admission;
 mod connection;
+mod connection_log;
 mod consumer_arguments;
 mod exceptions;
 mod half_open;

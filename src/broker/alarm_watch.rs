@@ -83,7 +83,30 @@ fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
     }
     let reason = shared.alarms.borrow().reason();
     match reason {
-        Some(reason) => tracing::warn!(?readings, ?limits, "{reason}: publishers are blocked"),
-        None => tracing::info!(?readings, "publishers are no longer blocked"),
+        Some(reason) => {
+            let (memory, disk) = (memory_text(limits, readings), disk_text(limits, readings));
+            tracing::warn!("{reason}: publishers are blocked; {memory}; {disk}");
+        }
+        None => {
+            let (memory, disk) = (memory_text(limits, readings), disk_text(limits, readings));
+            tracing::info!("publishers are no longer blocked; {memory}; {disk}");
+        }
     }
+}
+
+fn memory_text(limits: Limits, readings: Readings) -> String {
+    let limit = limits.memory.map_or_else(|| "none".to_owned(), in_mb);
+    let used = readings.memory_used.map_or_else(|| "unknown".to_owned(), in_mb);
+    format!("memory used: {used}, limit (--memory-limit): {limit}")
+}
+
+fn disk_text(limits: Limits, readings: Readings) -> String {
+    let limit = limits.disk_free.map_or_else(|| "none".to_owned(), in_mb);
+    let free = readings.disk_free.map_or_else(|| "unknown".to_owned(), in_mb);
+    format!("disk free: {free}, limit (--disk-free-limit): {limit}")
+}
+
+/// Rounded down.
+fn in_mb(bytes: u64) -> String {
+    format!("{} MB", bytes / 1_000_000)
 }

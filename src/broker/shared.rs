@@ -10,6 +10,7 @@ use super::alarms::{Alarms, Limits, Machine};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::global_parameters::GlobalParameters;
+use super::log_limits::LogLimits;
 use super::sums::Sums;
 use super::vhost::Vhost;
 use crate::auth::{Guesses, PatternError, Permission, Users};
@@ -52,6 +53,8 @@ pub struct Shared {
     pub counters: Counters,
     /// What was opened, closed, made and deleted.
     pub totals: BrokerStatistics,
+    /// How many lines clients may cause in the log.
+    pub log_limits: LogLimits,
     /// What happened on channels, connections and queues, those that are gone included.
     pub sums: Sums,
     /// Why publishers are blocked, while they are.
@@ -97,6 +100,7 @@ impl Shared {
             ledger: Arc::new(ledger),
             counters: Counters::default(),
             totals: BrokerStatistics::new(clock.now()),
+            log_limits: LogLimits::default(),
             sums: Sums::default(),
             alarms: watch::Sender::default(),
             disk_is_nearly_full: AtomicBool::new(false),

@@ -172,6 +172,12 @@ pub struct Args {
     #[arg(long, value_name = "FILTER", help_heading = "Diagnostics", verbatim_doc_comment)]
     log: Option<String>,
 
+    /// Write the log as text for people, or as a JSON object a line.
+    ///
+    /// [env CONEY_LOG_FORMAT; key log-format; default text]
+    #[arg(long, value_name = "FORMAT", help_heading = "Diagnostics", verbatim_doc_comment)]
+    log_format: Option<String>,
+
     /// Tell clients that this is the product they talk to.
     ///
     /// Some choose their behaviour by it and would take another name for a broker they do not know.
@@ -218,6 +224,7 @@ impl From<Args> for Overrides {
             server_version: args.server_version,
             loopback_users: listed(args.loopback_users),
             log: args.log,
+            log_format: args.log_format,
         }
     }
 }
@@ -225,7 +232,7 @@ impl From<Args> for Overrides {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
-    use coney::config::{Config, MemoryLimit};
+    use coney::config::{Config, LogFormat, MemoryLimit};
 
     use super::super::resolve::resolve;
     use super::super::source::{KEYS, env_name};
@@ -285,7 +292,7 @@ mod tests {
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --http 127.0.0.1:3 --http 127.0.0.1:4 --metrics none \
              --data-dir d --default-user u --default-pass p \
              --default-vhost v --definitions f --max-message-size 1k --queue-memory 2k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
-             --server-product P --server-version V --loopback-users a,b --log warn",
+             --server-product P --server-version V --loopback-users a,b --log warn --log-format json",
         );
         assert_eq!(
             config,
@@ -309,6 +316,7 @@ mod tests {
                 server_version: "V".into(),
                 loopback_users: vec!["a".into(), "b".into()],
                 log: "warn".into(),
+                log_format: LogFormat::Json,
             }
         );
         assert_eq!(config_of("coney --ephemeral").data_dir, None);

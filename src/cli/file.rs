@@ -32,6 +32,7 @@ struct Raw {
     server_version: Option<String>,
     loopback_users: Option<Vec<String>>,
     log: Option<String>,
+    log_format: Option<String>,
 }
 
 /// Reads the text of the file at `path`.
@@ -72,6 +73,7 @@ impl From<Raw> for Overrides {
             server_version: raw.server_version,
             loopback_users: raw.loopback_users,
             log: raw.log,
+            log_format: raw.log_format,
         }
     }
 }

@@ -9,7 +9,7 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use coney::config::{Config, FRAME_BYTES_CEILING, FRAME_BYTES_FLOOR, MESSAGE_BYTES_CEILING};
+use coney::config::{Config, FRAME_BYTES_CEILING, FRAME_BYTES_FLOOR, LogFormat, MESSAGE_BYTES_CEILING};
 
 use super::source::{ConfigError, ENV_PREFIX, KEYS, Origin, Overrides, Source, env_name, rabbitmq_env_name};
 use super::{file, value};
@@ -87,6 +87,7 @@ fn from_env(
         server_version: var("server-version"),
         loopback_users: list("loopback-users"),
         log: var("log"),
+        log_format: var("log-format"),
     })
 }
 
@@ -159,6 +160,7 @@ impl Sources {
                 default.loopback_users,
             )?,
             log: self.or("log", |v| v.log.as_deref(), value::filter, default.log)?,
+            log_format: self.log_format(default.log_format)?,
             ..default
         })
     }
@@ -172,6 +174,10 @@ impl Sources {
             metrics: self.or("metrics", |v| v.metrics.as_deref(), http, default.metrics)?,
             ..default
         })
+    }
+
+    fn log_format(&self, default: LogFormat) -> Result<LogFormat, ConfigError> {
+        self.or("log-format", |v| v.log_format.as_deref(), value::log_format, default)
     }
 
     fn definitions(&self) -> Result<Option<PathBuf>, ConfigError> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub(super) const ENV_PREFIX: &str = "CONEY_";
 
 /// Every setting, as it is called in the file; `--KEY` on the command line and `CONEY_KEY` in the environment.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 22] = [
     "amqp",
     "http",
     "metrics",
@@ -27,6 +27,7 @@ pub const KEYS: [&str; 21] = [
     "server-version",
     "loopback-users",
     "log",
+    "log-format",
     "config",
 ];
 
@@ -74,6 +75,8 @@ pub struct Overrides {
     pub loopback_users: Option<Vec<String>>,
     /// A filter.
     pub log: Option<String>,
+    /// `text` or `json`.
+    pub log_format: Option<String>,
 }
 
 /// Why the settings cannot be used. Always one line.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coney::config::{Config, MemoryLimit};
+use coney::config::{Config, LogFormat, MemoryLimit};
 
 use super::resolve::{misspelt_env, resolve};
 use super::source::{ConfigError, KEYS, Overrides, env_name};
@@ -84,6 +84,7 @@ fn the_file_sets_every_key() -> TestResult {
         server_version: "1".into(),
         loopback_users: vec![],
         log: "coney=debug".into(),
+        log_format: LogFormat::Text,
     };
     assert_eq!(config, expected);
     Ok(())
@@ -132,6 +133,7 @@ fn the_environment_sets_every_key() -> TestResult {
         server_version: "1".into(),
         loopback_users: vec![],
         log: "off".into(),
+        log_format: LogFormat::Text,
     };
     assert_eq!(config, expected);
     Ok(())

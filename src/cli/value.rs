@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
-use coney::config::MemoryLimit;
+use coney::config::{LogFormat, MemoryLimit};
 
 /// Reads a number of bytes: digits and perhaps a unit, in either case. `k`, `KiB`, `M`, `MiB`, `G`, `GiB` count by
 /// 1024 and `kB`, `MB`, `GB` by 1000, as in RabbitMQ's configuration.
@@ -99,6 +99,15 @@ pub(super) fn path(path: &Path) -> Result<PathBuf, String> {
 pub(super) fn filter(text: &str) -> Result<String, String> {
     let parsed = EnvFilter::try_new(text);
     parsed.map(|_| text.to_owned()).map_err(|error| format!("{text:?} is not a log filter: {error}"))
+}
+
+/// `text` or `json`.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is neither text nor json")),
+    }
 }
 
 /// User names; `none` alone is the empty list, as in RabbitMQ's configuration.

@@ -61,3 +61,12 @@ pub struct SessionCounters {
     /// Channels closed, also by the connection's end.
     pub channels_closed: u64,
 }
+
+/// An exception that closed a channel or the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// The channel; `None`: the connection.
+    pub channel: Option<u16>,
+    /// The reply text, as the client was told.
+    pub text: String,
+}

@@ -14,6 +14,7 @@ use crate::protocol::method::{self, Method, MethodId};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, Ending};
 use crate::session::exception::Exception;
+use crate::session::report::Raised;
 use crate::session::request::Request;
 use crate::time::Time;
 
@@ -293,6 +294,7 @@ impl Session {
         **channel = Channel::new(number, channel.incarnation);
         channel.closing = true;
         let (class_id, method_id) = exception.ids();
+        self.raised.push(Raised { channel: Some(number), text: exception.reply_text() });
         let reply_text = exception.reply_text().into();
         let close = channel::Close { reply_code: exception.code as u16, reply_text, class_id, method_id };
         self.send_channel(number, channel::AMQPMethod::Close(close));

@@ -14,6 +14,8 @@ use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::session::config::Tuned;
 use crate::session::exception::Exception;
+use crate::session::mismatch::Mismatch;
+use crate::session::report::Raised;
 use crate::session::request::Request;
 use crate::time::Time;
 use crate::topology::SharedTopology;
@@ -37,6 +39,7 @@ impl Session {
         if matching == input.len() {
             return None;
         }
+        self.mismatch = Some(Mismatch::of(input));
         self.connection.out.extend_from_slice(&PROTOCOL_HEADER);
         self.enter(Phase::Closed, now);
         Some(input.len())
@@ -161,6 +164,9 @@ impl Session {
 
     /// Ends the connection with connection.close; the client has a while to answer it.
     pub fn close_connection(&mut self, now: Time, exception: &Exception) {
+        if self.phase == Phase::Running {
+            self.raised.push(Raised { channel: None, text: exception.reply_text() });
+        }
         let (class_id, method_id) = exception.ids();
         self.send_close(now, exception.code, &exception.reply_text(), class_id, method_id);
     }

@@ -14,8 +14,9 @@ use crate::session::config::{Limits, SessionConfig};
 use crate::session::consumer::SessionConsumer;
 use crate::session::direct_reply::ReplyConsumers;
 use crate::session::held::Held;
+use crate::session::mismatch::Mismatch;
 use crate::session::outgoing::Outgoing;
-use crate::session::report::SessionCounters;
+use crate::session::report::{Raised, SessionCounters};
 use crate::session::request::Request;
 use crate::time::Time;
 
@@ -72,6 +73,9 @@ pub struct Session {
     pub(super) unwritten: Vec<(u32, usize)>,
     /// Consumers that get no credit for the time being.
     pub(super) without_credit: Vec<u32>,
+    /// Exceptions since they were last taken.
+    pub(super) raised: Vec<Raised>,
+    pub(super) mismatch: Option<Mismatch>,
     pub(super) client_properties: FieldTable,
     pub(super) capabilities: Capabilities,
     pub(super) heartbeat: Option<Duration>,
@@ -113,6 +117,8 @@ impl Session {
             reply_consumers: ReplyConsumers::default(),
             unwritten: Vec::new(),
             without_credit: Vec::new(),
+            raised: Vec::new(),
+            mismatch: None,
             client_properties: FieldTable::default(),
             capabilities: Capabilities::default(),
             heartbeat: None,
@@ -189,6 +195,17 @@ impl Session {
     #[must_use]
     pub const fn has_published(&self) -> bool {
         self.connection.has_published
+    }
+
+    /// Takes the exceptions that closed channels or the connection since the last call.
+    pub fn take_raised(&mut self) -> Vec<Raised> {
+        std::mem::take(&mut self.raised)
+    }
+
+    /// What the client speaks, if it is not AMQP 0-9-1.
+    #[must_use]
+    pub const fn mismatch(&self) -> Option<Mismatch> {
+        self.mismatch
     }
 
     /// Takes what was counted since the last call, up to the last report of each channel, and of channels that are gone.
