@@ -160,16 +160,7 @@ pub async fn run<S: Stream>(
         let event_loop = std::pin::pin!(connection.event_loop(&mut wire));
         unless_evicted(event_loop, eviction).await
     };
-    let is_orderly = connection.session.is_ending();
-    connection.log_raised();
-    if let Some(mismatch) = connection.session.mismatch() {
-        connection_log::mismatch(&connection.shared, &connection.overview, mismatch);
-    }
-    Box::pin(connection.release_queues(Ending::Failed)).await;
-    connection.shared.connections.remove(&id);
-    let why = served.err().map(|error| error.to_string());
-    connection_log::closed(&connection.shared, &connection.overview, is_orderly, why.as_deref());
-    connection.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
+    connection.finish(served).await;
 }
 
 /// Runs a connection unless it has to make room before it is through its handshake. After that it costs nothing.
@@ -196,6 +187,20 @@ async fn unless_evicted(
 impl Connection {
     pub(super) const fn id(&self) -> ConnectionId {
         self.session.id()
+    }
+
+    /// The socket is done with.
+    async fn finish(&mut self, served: std::io::Result<()>) {
+        let is_orderly = self.session.is_ending();
+        self.log_raised();
+        if let Some(mismatch) = self.session.mismatch() {
+            connection_log::mismatch(&self.shared, &self.overview, mismatch);
+        }
+        Box::pin(self.release_queues(Ending::Failed)).await;
+        self.shared.connections.remove(&self.id());
+        let why = served.err().map(|error| error.to_string());
+        connection_log::closed(&self.shared, &self.overview, is_orderly, why.as_deref());
+        self.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
     }
 
     async fn event_loop<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
