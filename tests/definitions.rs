@@ -155,6 +155,7 @@ async fn whatever_rabbitmq_exports_is_imported() {
                     again["users"].as_array().unwrap().iter().find(|kept| kept["name"] == user["name"]);
                 assert_eq!(kept.map(|kept| &kept["limits"]), Some(&user["limits"]), "{version}");
             }
+            assert_eq!(again["topic_permissions"], original["topic_permissions"]);
             for policy in original["policies"].as_array().unwrap() {
                 let kept =
                     again["policies"].as_array().unwrap().iter().find(|kept| kept["name"] == policy["name"]);

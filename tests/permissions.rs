@@ -7,7 +7,7 @@ use lapin::options::{
     ExchangeDeclareOptions, ExchangeDeleteOptions, ExchangeUnbindOptions, QueueBindOptions,
     QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ErrorKind, ExchangeKind};
 
 use crate::support::client::{string, table};
@@ -261,6 +261,183 @@ async fn an_impersonator_may_publish_under_another_name() {
         let outcome = publish_with(&channel, "amq.fanout", "", as_other()).await;
         assert_eq!(outcome.err().map(|error| refusal(&error).0), code, "{user}");
     }
+}
+
+/// Ann may do everything but with keys of `amq.topic`, and of `amq.direct`, which is none of topics.
+fn topic_definitions(write: &str, read: &str) -> String {
+    let of = |exchange: &str| {
+        format!(
+            r#"{{"user": "ann", "vhost": "/", "exchange": "{exchange}", "write": "{write}", "read": "{read}"}}"#
+        )
+    };
+    format!(r#"{{"topic_permissions": [{}, {}]}}"#, of("amq.topic"), of("amq.direct"))
+}
+
+async fn with_topic_permissions(write: &str, read: &str) -> BrokerHandle {
+    let broker = broker(&[("ann", Some([".*", ".*", ".*"]))]).await;
+    furnish(&broker).await;
+    broker.import_definitions(&topic_definitions(write, read)).await.unwrap();
+    broker
+}
+
+/// A publish on a channel of its own; the refusal's text.
+async fn publish_anew(
+    connection: &Connection,
+    exchange: &str,
+    key: &str,
+    extra: &[(&str, &str)],
+) -> Option<String> {
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let mut headers = FieldTable::default();
+    for (header, key) in extra {
+        headers.insert((*header).into(), AMQPValue::FieldArray(vec![string(key)].into()));
+    }
+    let properties = BasicProperties::default().with_headers(headers);
+    let outcome = publish_with(&channel, exchange, key, properties).await;
+    outcome.err().map(|error| refusal(&error)).map(|(code, text)| {
+        assert_eq!(code, 403);
+        text
+    })
+}
+
+fn topic_refusal(right: &str, key: &str) -> String {
+    format!(
+        "ACCESS_REFUSED - {right} access to topic '{key}' in exchange 'amq.topic' in vhost '/' refused for user 'ann'"
+    )
+}
+
+#[tokio::test]
+async fn a_topic_permission_restricts_the_keys_that_are_published_with() {
+    let broker = with_topic_permissions("^{username}\\\\.", "").await;
+    let ann = connect(&broker, "ann", "%2f").await.unwrap();
+    assert_eq!(publish_anew(&ann, "amq.topic", "ann.a", &[]).await, None);
+    for key in ["zz", "", "xann."] {
+        assert_eq!(publish_anew(&ann, "amq.topic", key, &[]).await, Some(topic_refusal("write", key)));
+    }
+    for (extra, refused) in [
+        (&[("CC", "ann.b")][..], None),
+        (&[("CC", "z1")], Some("z1")),
+        (&[("BCC", "z2")], Some("z2")),
+        (&[("BCC", "z2"), ("CC", "z1")], Some("z1")),
+    ] {
+        let outcome = publish_anew(&ann, "amq.topic", "ann.a", extra).await;
+        assert_eq!(outcome, refused.map(|key| topic_refusal("write", key)), "{extra:?}");
+    }
+    assert_eq!(publish_anew(&ann, "amq.direct", "zz", &[]).await, None, "it is no topic exchange");
+    let guest = crate::support::client::connect(&broker).await;
+    assert_eq!(publish_anew(&guest, "amq.topic", "zz", &[]).await, None, "others have none");
+}
+
+#[tokio::test]
+async fn a_topic_permission_restricts_the_keys_that_are_bound_by() {
+    let broker = with_topic_permissions("", "^b").await;
+    let ann = connect(&broker, "ann", "%2f").await.unwrap();
+    for key in ["a", ""] {
+        for what in ["bind", "unbind", "exchange bind", "exchange unbind", "bind what is not there"] {
+            let channel = ann.create_channel().await.unwrap();
+            let error = topic_binding(&channel, what, key).await.unwrap_err();
+            assert_eq!(refusal(&error), (403, topic_refusal("read", key)), "{what}");
+        }
+    }
+    let channel = ann.create_channel().await.unwrap();
+    for what in ["bind", "unbind", "exchange bind", "exchange unbind"] {
+        topic_binding(&channel, what, "b").await.unwrap();
+    }
+}
+
+async fn topic_binding(channel: &Channel, what: &str, key: &str) -> lapin::Result<()> {
+    let (none, key) = (FieldTable::default(), key.into());
+    let (bind, exchange_bind) = (QueueBindOptions::default(), ExchangeBindOptions::default());
+    match what {
+        "bind" => channel.queue_bind("q".into(), "amq.topic".into(), key, bind, none).await,
+        "bind what is not there" => {
+            channel.queue_bind("none".into(), "amq.topic".into(), key, bind, none).await
+        }
+        "unbind" => channel.queue_unbind("q".into(), "amq.topic".into(), key, none).await,
+        "exchange bind" => {
+            channel.exchange_bind("x".into(), "amq.topic".into(), key, exchange_bind, none).await
+        }
+        "exchange unbind" => {
+            let options = ExchangeUnbindOptions::default();
+            channel.exchange_unbind("x".into(), "amq.topic".into(), key, options, none).await
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_topic_permissions_reaches_open_channels() {
+    let broker = broker(&[("ann", Some([".*", ".*", ".*"]))]).await;
+    let ann = connect(&broker, "ann", "%2f").await.unwrap();
+    let channel = ann.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    for _ in 0..3 {
+        publish(&channel, "amq.topic", "k").await.unwrap();
+    }
+    broker.import_definitions(&topic_definitions("^k", "")).await.unwrap();
+    publish(&channel, "amq.topic", "k").await.unwrap();
+    broker.import_definitions(&topic_definitions("^other", "")).await.unwrap();
+    let error = publish(&channel, "amq.topic", "k").await.unwrap_err();
+    assert_eq!(refusal(&error), (403, topic_refusal("write", "k")));
+    let channel = ann.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    publish(&channel, "amq.topic", "other").await.unwrap();
+    let error = publish(&channel, "amq.topic", "k").await.unwrap_err();
+    assert_eq!(refusal(&error), (403, topic_refusal("write", "k")), "each key is checked");
+}
+
+/// The order is RabbitMQ 4.0.5's.
+#[tokio::test]
+async fn a_key_is_refused_after_a_message_that_is_none_and_before_its_user() {
+    let broker = with_topic_permissions("^a", "").await;
+    let ann = connect(&broker, "ann", "%2f").await.unwrap();
+    let no_list = table(&[("CC", AMQPValue::LongInt(5))]);
+    for (properties, key, code, said) in [
+        (BasicProperties::default().with_expiration("x".into()), "z", 406, "invalid expiration"),
+        (BasicProperties::default().with_headers(no_list), "z", 406, "unacceptable_type_in_header"),
+        (BasicProperties::default().with_user_id("bob".into()), "z", 403, "topic 'z'"),
+        (BasicProperties::default().with_user_id("bob".into()), "a", 406, "user_id"),
+    ] {
+        let channel = ann.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let error = publish_with(&channel, "amq.topic", key, properties).await.unwrap_err();
+        let refused = refusal(&error);
+        assert!(refused.0 == code && refused.1.contains(said), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn topic_permissions_survive_a_restart_and_an_export() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = async || {
+        let builder = Broker::builder().data_dir(dir.path()).listen("127.0.0.1:0".parse().unwrap());
+        builder.start().await.unwrap()
+    };
+    let broker = start().await;
+    broker.import_definitions(&definitions("ann", Some([".*", ".*", ".*"]))).await.unwrap();
+    broker.import_definitions(&topic_definitions("^a", "")).await.unwrap();
+    broker.shutdown().await.unwrap();
+    let broker = start().await;
+    let ann = connect(&broker, "ann", "%2f").await.unwrap();
+    assert_eq!(publish_anew(&ann, "amq.topic", "z", &[]).await, Some(topic_refusal("write", "z")));
+    assert_eq!(publish_anew(&ann, "amq.topic", "a", &[]).await, None);
+    let exported = broker.export_definitions().await.unwrap();
+    let exported: serde_json::Value = serde_json::from_str(&exported).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&topic_definitions("^a", "")).unwrap();
+    let exchanges = |list: &serde_json::Value| {
+        let mut all = list.as_array().unwrap().clone();
+        all.sort_by_key(|it| it["exchange"].to_string());
+        all
+    };
+    assert_eq!(exchanges(&exported["topic_permissions"]), exchanges(&expected["topic_permissions"]));
+    broker.delete_user("ann").await.unwrap();
+    broker.shutdown().await.unwrap();
+    let broker = start().await;
+    let exported: serde_json::Value =
+        serde_json::from_str(&broker.export_definitions().await.unwrap()).unwrap();
+    assert_eq!(exported["topic_permissions"], serde_json::json!([]));
+    broker.shutdown().await.unwrap();
 }
 
 #[tokio::test]

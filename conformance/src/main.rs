@@ -23,6 +23,9 @@ struct Arguments {
     /// amqp://user:password@host:port/vhost
     #[arg(default_value = "amqp://guest:guest@127.0.0.1:5672/")]
     url: String,
+    /// host:port of the management API, for cases about users; as RabbitMQ has it, 10,000 ports further, if it is not given.
+    #[arg(long, value_name = "ADDR")]
+    management: Option<String>,
     /// Only cases whose id contains this. May be given several times.
     #[arg(long)]
     filter: Vec<String>,
@@ -102,7 +105,11 @@ async fn run(arguments: &Arguments) -> Result<bool, String> {
     if arguments.list {
         return print(&list(&cases)).map(|()| true);
     }
-    let target = Arc::new(Target::parse(&arguments.url, Duration::from_secs(arguments.patience))?);
+    let target = Target::parse(&arguments.url, Duration::from_secs(arguments.patience))?;
+    let target = Arc::new(match &arguments.management {
+        Some(address) => target.managed_at(address.clone()),
+        None => target,
+    });
     let deviations = known(arguments, &target).await?;
     let options = Options { jobs: arguments.jobs, timeout: Duration::from_secs(arguments.timeout) };
     let mut done = 0;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How far behind AMQP's port RabbitMQ has that of its management API, unless it is told otherwise.
+const MANAGEMENT_PORT_OFFSET: u16 = 10_000;
+
 /// A broker.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -9,6 +12,8 @@ pub struct Target {
     pub uri: String,
     /// `host:port`
     pub address: String,
+    /// `host:port` of its management API.
+    pub management: String,
     /// The user.
     pub user: String,
     /// Their password.
@@ -20,6 +25,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// The same with the management API there: `host:port`.
+    #[must_use]
+    pub fn managed_at(self, management: String) -> Self {
+        Self { management, ..self }
+    }
+
     /// Reads `amqp://user:password@host:port/vhost`. Missing parts are guest, guest, 5672 and `/`.
     pub fn parse(uri: &str, patience: Duration) -> Result<Self, String> {
         let rest = uri.strip_prefix("amqp://").ok_or("the address has to begin with amqp://")?;
@@ -30,6 +41,14 @@ impl Target {
         let address = if host.contains(':') { host.to_owned() } else { format!("{host}:5672") };
         let path = vhost.replace('/', "%2f");
         let uri = format!("amqp://{user}:{password}@{address}/{path}");
-        Ok(Self { uri, address, user: user.into(), password: password.into(), vhost, patience })
+        let management = management(&address).ok_or("the port has to be a number")?;
+        Ok(Self { uri, address, management, user: user.into(), password: password.into(), vhost, patience })
     }
+}
+
+fn management(address: &str) -> Option<String> {
+    let (host, port) = address.rsplit_once(':')?;
+    // There is none behind the highest ports, and what is asked there finds nothing.
+    let port = port.parse::<u16>().ok()?.saturating_add(MANAGEMENT_PORT_OFFSET);
+    Some(format!("{host}:{port}"))
 }

@@ -77,11 +77,17 @@ impl fmt::Display for Resource<'_> {
 pub struct Refusal {
     /// The right that is missing; `None`: any would do, and there is none.
     pub right: Option<Right>,
-    /// On what: `queue 'q'`, `exchange 'x'`.
+    /// On what: `queue 'q'`, `exchange 'x'`, `topic 'k' in exchange 'x'`.
     pub resource: String,
 }
 
 impl Refusal {
+    /// Of a key of a topic exchange.
+    #[must_use]
+    pub fn of_topic(right: Right, exchange: &str, key: &str) -> Self {
+        Self { right: Some(right), resource: format!("topic '{key}' in exchange '{exchange}'") }
+    }
+
     /// The text of RabbitMQ since 3.11, which names the right; before, it began at `access`.
     #[must_use]
     pub fn text(&self, vhost: &str, user: &str) -> String {

@@ -11,7 +11,9 @@ mod origin;
 mod password;
 mod permissions;
 mod quota;
+mod right;
 mod sasl;
+mod topics;
 mod users;
 
 pub use access::{Operation, Refusal, Resource};
@@ -19,9 +21,12 @@ pub use guessing::{Attempt, Guesses, WAIT_MAX};
 pub use limits::{UserLimit, UserLimits};
 pub use origin::Origin;
 pub use password::{HashAlgorithm, PasswordHash};
-pub use permissions::{Grant, PatternError, Permission, Right, Rights};
+pub use permissions::{Grant, Permission, Rights};
 pub use quota::{Quota, QuotaReached, Seat};
+pub use right::{PatternError, Right};
 pub use sasl::{Credentials, MECHANISMS};
+pub use topics::{TopicPermission, TopicRights};
 pub use users::{
-    ADMINISTRATOR, IMPERSONATOR, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER, User, UserQuotas, Users,
+    ADMINISTRATOR, IMPERSONATOR, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER, User, UserQuotas,
+    UserTopicPermission, Users,
 };

@@ -6,33 +6,14 @@
 //!
 //! Invariant: sessions hold a [`Grant`], not the rights in it, so that a change reaches those that are open.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
+use super::right::{PatternError, Right};
+use super::topics::TopicRights;
 use crate::pattern::NamePattern;
-
-/// What an operation may need on an exchange or a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Right {
-    /// Creating and deleting.
-    Configure,
-    /// Putting messages in.
-    Write,
-    /// Taking messages out.
-    Read,
-}
-
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Configure => "configure",
-            Self::Write => "write",
-            Self::Read => "read",
-        })
-    }
-}
 
 /// A permission as it is written and kept: three regular expressions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,18 +33,6 @@ impl Permission {
         let all = || ".*".to_owned();
         Self { configure: all(), write: all(), read: all() }
     }
-}
-
-/// A pattern that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{right}: \"{pattern}\" is not a regular expression this broker understands: {why}")]
-pub struct PatternError {
-    /// Which of the three it is.
-    pub right: Right,
-    /// The pattern.
-    pub pattern: String,
-    /// What is wrong with it, in one line.
-    pub why: String,
 }
 
 #[derive(Clone, Debug)]
@@ -102,16 +71,26 @@ pub struct Rights {
     configure: Pattern,
     write: Pattern,
     read: Pattern,
+    /// By exchange; most users have none.
+    topics: BTreeMap<String, Arc<TopicRights>>,
 }
 
 impl Rights {
     /// Rights to nothing.
-    pub const NONE: Self =
-        Self { configure: Pattern::Nothing, write: Pattern::Nothing, read: Pattern::Nothing };
+    pub const NONE: Self = Self {
+        configure: Pattern::Nothing,
+        write: Pattern::Nothing,
+        read: Pattern::Nothing,
+        topics: BTreeMap::new(),
+    };
 
     /// Rights to everything.
-    pub const ALL: Self =
-        Self { configure: Pattern::Anything, write: Pattern::Anything, read: Pattern::Anything };
+    pub const ALL: Self = Self {
+        configure: Pattern::Anything,
+        write: Pattern::Anything,
+        read: Pattern::Anything,
+        topics: BTreeMap::new(),
+    };
 
     /// Compiles the patterns.
     ///
@@ -122,7 +101,20 @@ impl Rights {
             configure: Pattern::parse(Right::Configure, &permission.configure)?,
             write: Pattern::parse(Right::Write, &permission.write)?,
             read: Pattern::parse(Right::Read, &permission.read)?,
+            topics: BTreeMap::new(),
         })
+    }
+
+    /// The same with rights to keys of topic exchanges.
+    #[must_use]
+    pub fn with_topics(self, topics: BTreeMap<String, Arc<TopicRights>>) -> Self {
+        Self { topics, ..self }
+    }
+
+    /// What keys may be used with a topic exchange; `None`: all of them.
+    #[must_use]
+    pub fn topics(&self, exchange: &str) -> Option<&Arc<TopicRights>> {
+        self.topics.get(exchange)
     }
 
     /// Whether the thing of that name may be used so.

@@ -1,12 +1,15 @@
 //! Users, and what they may do where.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Credentials, Grant, PasswordHash, PatternError, Permission, Quota, Rights, UserLimits};
+use super::{
+    Credentials, Grant, PasswordHash, PatternError, Permission, Quota, Rights, TopicPermission, TopicRights,
+    UserLimits,
+};
 
 /// The tag of a user who may set another user's name as a message's `user-id`
 /// (<https://www.rabbitmq.com/docs/validated-user-id>).
@@ -64,15 +67,40 @@ impl User {
     }
 }
 
+/// A topic permission with whom it is for, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserTopicPermission {
+    /// The user.
+    pub user: String,
+    /// The vhost.
+    pub vhost: String,
+    /// The exchange.
+    pub exchange: String,
+    /// What for.
+    pub permission: TopicPermission,
+}
+
 /// A user's permission on a vhost. It stays when the permission is removed, because sessions that are open hold the grant and
 /// have to learn of another permission.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
     permission: Option<Permission>,
+    /// By exchange. They count for nothing without a permission, and outlast it, as in RabbitMQ.
+    topics: BTreeMap<String, TopicPermission>,
     grant: Arc<Grant>,
 }
 
 impl Entry {
+    /// The rights are what the permissions say.
+    fn refresh(&self, user: &str, vhost: &str) -> Result<(), PatternError> {
+        let Some(permission) = &self.permission else { return Ok(()) };
+        let topics = self.topics.iter().map(|(exchange, permission)| {
+            (exchange.clone(), Arc::new(TopicRights::of(permission, user, vhost)))
+        });
+        self.grant.replace(Rights::parse(permission)?.with_topics(topics.collect()));
+        Ok(())
+    }
+
     /// Whether there was a permission to take away.
     fn clear(&mut self) -> bool {
         self.grant.replace(Rights::NONE);
@@ -182,19 +210,49 @@ impl Users {
         vhost: &str,
         permission: Permission,
     ) -> Result<(), PatternError> {
-        let rights = Rights::parse(&permission)?;
+        Rights::parse(&permission)?;
         let vhosts = self.grants.entry(user.to_owned()).or_default();
-        match vhosts.get_mut(vhost) {
-            Some(entry) => {
-                entry.permission = Some(permission);
-                entry.grant.replace(rights);
-            }
-            None => {
-                let grant = Arc::new(Grant::new(rights));
-                vhosts.insert(vhost.to_owned(), Entry { permission: Some(permission), grant });
+        let entry = vhosts.entry(vhost.to_owned()).or_default();
+        entry.permission = Some(permission);
+        entry.refresh(user, vhost)
+    }
+
+    /// Sets which keys a user may use with a topic exchange, also for sessions that are open. As with
+    /// [`put_permission`](Self::put_permission); the patterns were [checked](TopicPermission::check).
+    pub fn put_topic_permission(&mut self, new: UserTopicPermission) {
+        let UserTopicPermission { user, vhost, exchange, permission } = new;
+        let entry = self.grants.entry(user.clone()).or_default().entry(vhost.clone()).or_default();
+        entry.topics.insert(exchange, permission);
+        // The permission was parsed when it was put.
+        let _ = entry.refresh(&user, &vhost);
+    }
+
+    /// Removes a topic permission, also from sessions that are open; `false` if there was none.
+    pub fn remove_topic_permission(&mut self, user: &str, vhost: &str, exchange: &str) -> bool {
+        let entry = self.grants.get_mut(user).and_then(|vhosts| vhosts.get_mut(vhost));
+        let Some(entry) = entry else { return false };
+        let was_there = entry.topics.remove(exchange).is_some();
+        let _ = entry.refresh(user, vhost);
+        was_there
+    }
+
+    /// All topic permissions, by user, vhost and exchange.
+    #[must_use]
+    pub fn topic_permissions(&self) -> Vec<UserTopicPermission> {
+        let mut all = Vec::new();
+        for (user, vhosts) in &self.grants {
+            for (vhost, entry) in vhosts {
+                all.extend(entry.topics.iter().map(|(exchange, permission)| UserTopicPermission {
+                    user: user.clone(),
+                    vhost: vhost.clone(),
+                    exchange: exchange.clone(),
+                    permission: permission.clone(),
+                }));
             }
         }
-        Ok(())
+        let key = |it: &UserTopicPermission| (it.user.clone(), it.vhost.clone(), it.exchange.clone());
+        all.sort_by_cached_key(key);
+        all
     }
 
     /// Removes a permission, also from sessions that are open; `false` if there was none. As with
@@ -318,6 +376,36 @@ mod tests {
         let broken = Permission { read: "(".to_owned(), ..Permission::all() };
         assert!(users.put_permission("ann", "v", broken).is_err());
         assert_eq!(users.permission("ann", "v"), Some(&read_only));
+    }
+
+    #[test]
+    fn topic_permissions_go_with_the_permission_and_come_back_with_it() {
+        let mut users = users();
+        let topic = |exchange: &str| UserTopicPermission {
+            user: "ann".to_owned(),
+            vhost: "v".to_owned(),
+            exchange: exchange.to_owned(),
+            permission: TopicPermission { write: "^{username}$".to_owned(), read: String::new() },
+        };
+        users.put_topic_permission(topic("x"));
+        assert!(users.grant("ann", "v").is_none(), "a topic permission lets nobody in");
+        users.put_permission("ann", "v", Permission::all()).unwrap();
+        let held = users.grant("ann", "v").unwrap();
+        let may_write =
+            |key: &str| held.rights().topics("x").is_none_or(|topics| topics.allow(Right::Write, key));
+        assert!(may_write("ann") && !may_write("bob"));
+        users.put_topic_permission(topic("a"));
+        assert_eq!(users.topic_permissions(), [topic("a"), topic("x")]);
+        assert!(users.remove_topic_permission("ann", "v", "x"));
+        assert!(!users.remove_topic_permission("ann", "v", "x"));
+        assert!(may_write("bob"));
+        assert!(users.remove_permission("ann", "v"));
+        users.put_topic_permission(topic("x"));
+        assert!(!held.rights().allow(Right::Write, "x"), "it gives no right back");
+        users.put_permission("ann", "v", Permission::all()).unwrap();
+        assert!(!may_write("bob"));
+        users.remove_vhost("v");
+        assert!(users.topic_permissions().is_empty());
     }
 
     #[test]

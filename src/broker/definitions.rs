@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::vhost_settings::VhostSettings;
-use crate::auth::{Permission, User};
+use crate::auth::{Permission, User, UserTopicPermission};
 use crate::message::QueueId;
 use crate::policy::{Policy, PolicyKind};
 use crate::store::Op;
@@ -54,6 +54,8 @@ pub enum Definition {
         /// What for.
         permission: Permission,
     },
+    /// Which keys a user may use with a topic exchange.
+    TopicPermission(UserTopicPermission),
     /// A durable exchange in a vhost.
     Exchange(String, ExchangeSpec),
     /// A durable queue in a vhost.
@@ -88,6 +90,9 @@ impl Definition {
             Self::GlobalParameter(name, _) => global_parameter_key(name),
             Self::User(user) => user_key(&user.name),
             Self::Permission { user, vhost, .. } => permission_key(user, vhost),
+            Self::TopicPermission(UserTopicPermission { user, vhost, exchange, .. }) => {
+                format!("topic_permission\0{vhost}\0{user}\0{exchange}")
+            }
             Self::Exchange(vhost, exchange) => format!("exchange\0{vhost}\0{}", exchange.name),
             Self::Queue(vhost, queue) => queue_key(vhost, &queue.name),
             Self::Policy(vhost, policy) => policy_key(vhost, policy.kind, &policy.name),

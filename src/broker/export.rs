@@ -12,7 +12,7 @@ use super::arguments_json::{plain, put_arguments};
 use super::shared::Shared;
 use super::vhost::Vhost;
 use super::vhost_settings::{QUEUE_TYPE, VhostLimits, VhostSettings};
-use crate::auth::User;
+use crate::auth::{User, UserTopicPermission, Users};
 use crate::config::Config;
 use crate::policy::{Policy, PolicyKind};
 use crate::topology::{Binding, Destination, ExchangeSpec};
@@ -46,12 +46,25 @@ pub(super) fn all(shared: &Shared, vhosts: &[std::sync::Arc<Vhost>]) -> Value {
     file.insert("users".to_owned(), users.into());
     file.insert("vhosts".to_owned(), about_vhosts.into());
     file.insert("permissions".to_owned(), permissions.into());
-    file.insert("topic_permissions".to_owned(), json!([]));
+    file.insert("topic_permissions".to_owned(), topic_permissions(shared, vhosts).into());
     let global = shared.global_parameters.all().into_iter();
     let global = global.map(|(name, value)| json!({ "name": name, "value": value }));
     file.insert("global_parameters".to_owned(), global.collect());
     sections.put(&mut file);
     Value::Object(file)
+}
+
+fn topic_permissions(shared: &Shared, vhosts: &[std::sync::Arc<Vhost>]) -> Vec<Value> {
+    let all = shared.users(Users::topic_permissions).into_iter();
+    let known = all.filter(|permission| vhosts.iter().any(|known| known.name == permission.vhost));
+    known
+        .map(|UserTopicPermission { user, vhost, exchange, permission }| {
+            json!({
+                "user": user, "vhost": vhost, "exchange": exchange, "write": permission.write,
+                "read": permission.read,
+            })
+        })
+        .collect()
 }
 
 /// The definitions of one vhost, without its name: they can be imported into any.

@@ -48,6 +48,9 @@ pub(crate) fn restore(
                     RecoveryError(text)
                 })?;
             }
+            Definition::TopicPermission(permission) => {
+                shared.change_users(|users| users.put_topic_permission(permission));
+            }
             Definition::Policy(name, policy) => {
                 let checked = policy.check(&name);
                 let checked = checked.map_err(|error| RecoveryError(error.to_string()))?;
@@ -76,7 +79,7 @@ const fn rank(definition: &Definition) -> u8 {
     match definition {
         Definition::Vhost(_) | Definition::VhostSettings(..) | Definition::GlobalParameter(..) => 0,
         Definition::User(_) => 1,
-        Definition::Permission { .. } => 2,
+        Definition::Permission { .. } | Definition::TopicPermission(_) => 2,
         Definition::Policy(..) => 3,
         Definition::Exchange(..) => 4,
         Definition::Queue(..) => 5,

@@ -1,12 +1,14 @@
-//! The end of queues: asked for, or because a queue came to its end by itself.
+//! The end of queues: asked for, or because a queue came to its end by itself; and what else goes with something.
 
 use super::definitions::Definition;
 use super::error::{Kind, OperationError};
 use super::pending_definitions::Mark;
 use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
+use crate::auth::{UserTopicPermission, Users};
 use crate::queue::{Command, Reply};
 use crate::statistics::BrokerCounters;
+use crate::store::Op;
 
 /// Conditions of a delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,4 +54,15 @@ fn remove(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {
     }
     shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
     vhost.pending().submit(&shared.store, ops);
+}
+
+/// Store operations that forget the topic permissions which match: of a user, or a vhost, that goes.
+pub fn remove_topic_permissions(shared: &Shared, matches: impl Fn(&UserTopicPermission) -> bool) -> Vec<Op> {
+    let all = shared.users(Users::topic_permissions);
+    all.iter().filter(|permission| matches(permission)).map(remove_topic_permission).collect()
+}
+
+/// The store operation that forgets one.
+pub fn remove_topic_permission(permission: &UserTopicPermission) -> Op {
+    Definition::TopicPermission(permission.clone()).remove()
 }

@@ -13,7 +13,7 @@ use super::global_parameters::GlobalParameters;
 use super::log_limits::LogLimits;
 use super::sums::Sums;
 use super::vhost::Vhost;
-use crate::auth::{Guesses, PatternError, Permission, Users};
+use crate::auth::{Guesses, PatternError, Permission, UserTopicPermission, Users};
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::message::Position;
@@ -174,6 +174,13 @@ impl Shared {
         self.change_users(|users| users.put_permission(user, vhost, permission))?;
         self.forget_permitted(vhost);
         Ok(())
+    }
+
+    /// Sets which keys a user may use with a topic exchange, at once for open connections, too.
+    pub fn put_topic_permission(&self, new: UserTopicPermission) {
+        let vhost = new.vhost.clone();
+        self.change_users(|users| users.put_topic_permission(new));
+        self.forget_permitted(&vhost);
     }
 
     /// Makes sessions check again what they may do on a vhost.

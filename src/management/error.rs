@@ -47,9 +47,17 @@ impl ApiError {
 
     /// 400: a regular expression is none. RabbitMQ writes texts as lists of their characters here.
     pub(super) fn invalid_pattern(pattern: &str, why: &str) -> Self {
-        let characters = |text: &str| text.chars().map(u32::from).collect::<Vec<_>>();
+        Self::invalid_regexp(json!(characters(pattern)), pattern, why)
+    }
+
+    /// The same of a topic permission, whose pattern RabbitMQ writes as a text.
+    pub(super) fn invalid_topic_pattern(pattern: &str, why: &str) -> Self {
+        Self::invalid_regexp(json!(pattern), pattern, why)
+    }
+
+    fn invalid_regexp(shown: Value, pattern: &str, why: &str) -> Self {
         let place = pattern.chars().count();
-        Self::bad_request(json!(["invalid_regexp", characters(pattern), [characters(why), place]]))
+        Self::bad_request(json!(["invalid_regexp", shown, [characters(why), place]]))
     }
 
     /// 404: there is no such path, or no such thing at it.
@@ -96,6 +104,10 @@ impl ApiError {
     pub(super) fn unavailable(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", reason)
     }
+}
+
+fn characters(text: &str) -> Vec<u32> {
+    text.chars().map(u32::from).collect()
 }
 
 impl IntoResponse for ApiError {

@@ -42,6 +42,7 @@ mod queues;
 mod route;
 mod routes;
 mod serve;
+mod topic_permissions;
 mod totals;
 mod upkeep;
 mod users;

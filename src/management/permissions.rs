@@ -102,7 +102,7 @@ async fn delete(
 }
 
 /// A permission is put for a user and a vhost that are there.
-fn unknown(error: OperationError) -> ApiError {
+pub(super) fn unknown(error: OperationError) -> ApiError {
     match error {
         OperationError::NoVhost(_) | OperationError::NoUser(_) => {
             ApiError::bad_request("vhost_or_user_not_found")
@@ -111,7 +111,7 @@ fn unknown(error: OperationError) -> ApiError {
     }
 }
 
-fn nothing_there(error: OperationError) -> ApiError {
+pub(super) fn nothing_there(error: OperationError) -> ApiError {
     match error {
         OperationError::NoVhost(_) => ApiError::not_found(),
         other => other.into(),

@@ -10,8 +10,8 @@ use super::error::ApiError;
 use super::route::Route;
 use super::{
     beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
-    logins, messages, metrics, nodes, overview, parameters, permissions, policies, queues, upkeep, users,
-    vhosts,
+    logins, messages, metrics, nodes, overview, parameters, permissions, policies, queues, topic_permissions,
+    upkeep, users, vhosts,
 };
 
 /// The router of the management API.
@@ -33,6 +33,7 @@ pub(crate) fn router(api: Api) -> Router {
         vhosts::routes(),
         users::routes(),
         permissions::routes(),
+        topic_permissions::routes(),
         limits::routes(),
         parameters::routes(),
         features::routes(),

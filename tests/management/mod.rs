@@ -10,6 +10,7 @@ mod objects;
 mod parameters;
 mod policies;
 mod support;
+mod topic_permissions;
 mod topology;
 mod users;
 mod vhosts;

@@ -41,6 +41,7 @@ mod reply_to;
 mod requeue;
 mod routing;
 mod settling;
+mod topic_permissions;
 mod transactions;
 mod unknown_tags;
 
@@ -57,6 +58,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         declaring::CASES,
         routing::CASES,
         publishing::CASES,
+        topic_permissions::CASES,
         redeclaring::CASES,
         contents::CASES,
         fields::CASES,

@@ -43,6 +43,7 @@ impl Summary {
         let put = list(&[
             (plan.users.len(), "users"),
             (plan.permissions.len(), "permissions"),
+            (plan.topic_permissions.len(), "topic permissions"),
             (plan.policies.len(), "policies"),
         ]);
         let made = list(&[
@@ -160,6 +161,7 @@ async fn carry_out(shared: &Arc<Shared>, plan: Plan) {
             tracing::error!(user, vhost, %error, "a checked permission could not be put");
         }
     }
+    plan.topic_permissions.into_iter().for_each(|permission| shared.put_topic_permission(permission));
     let mut configured: BTreeMap<String, Arc<Vhost>> = BTreeMap::new();
     for (vhost, policy) in plan.policies {
         vhost.put_policy(policy);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::fields::NAME_BYTES_MAX;
 use super::parse::{Definitions, NewPermission, NewUser, NewVhost, QueueSpec, Secret};
-use crate::auth::{PasswordHash, User};
+use crate::auth::{PasswordHash, User, UserTopicPermission};
 use crate::broker::creation::NewQueue;
 use crate::broker::definitions::{Definition, QueueDefinition};
 use crate::broker::error::ImportError;
@@ -32,6 +32,7 @@ pub(super) struct Plan {
     pub(super) global_parameters: Vec<(String, Value)>,
     pub(super) users: Vec<User>,
     pub(super) permissions: Vec<NewPermission>,
+    pub(super) topic_permissions: Vec<UserTopicPermission>,
     pub(super) policies: Vec<(Arc<Vhost>, CheckedPolicy)>,
     pub(super) exchanges: Vec<(Arc<Vhost>, ExchangeSpec)>,
     pub(super) queues: Vec<(Arc<Vhost>, QueueId, NewQueue)>,
@@ -99,6 +100,8 @@ pub(super) fn plan(
     checker.global_parameters(definitions.global_parameters);
     definitions.users.into_iter().try_for_each(|user| checker.user(user))?;
     definitions.permissions.into_iter().try_for_each(|permission| checker.permission(permission))?;
+    let topics = definitions.topic_permissions.into_iter();
+    { topics }.try_for_each(|permission| checker.topic_permission(permission))?;
     definitions.policies.into_iter().try_for_each(|(vhost, policy)| checker.policy(&vhost, policy))?;
     definitions.exchanges.into_iter().try_for_each(|(vhost, exchange)| checker.exchange(&vhost, exchange))?;
     definitions.queues.into_iter().try_for_each(|(vhost, queue)| checker.queue(&vhost, queue))?;
@@ -205,13 +208,28 @@ impl Checker<'_> {
     fn permission(&mut self, new: NewPermission) -> Done {
         let label = || format!("permission of user '{}' on vhost '{}'", new.user, new.vhost);
         self.vhost(&new.vhost, label)?;
-        let in_file = self.plan.users.iter().any(|user| user.name == new.user);
-        if !in_file && self.shared.users(|users| users.user(&new.user).is_none()) {
-            return Err(ImportError::new(label(), format!("user: there is no user '{}'", new.user)));
-        }
+        self.user_named(&new.user, label)?;
         let (user, vhost, permission) = (new.user.clone(), new.vhost.clone(), new.permission.clone());
         self.plan.ops.push(Definition::Permission { user, vhost, permission }.put());
         self.plan.permissions.push(new);
+        Ok(())
+    }
+
+    fn topic_permission(&mut self, new: UserTopicPermission) -> Done {
+        let label = || format!("topic permission of user '{}' on vhost '{}'", new.user, new.vhost);
+        self.vhost(&new.vhost, label)?;
+        self.user_named(&new.user, label)?;
+        self.plan.ops.push(Definition::TopicPermission(new.clone()).put());
+        self.plan.topic_permissions.push(new);
+        Ok(())
+    }
+
+    /// Whether the user is in the file or was there before.
+    fn user_named(&self, name: &str, object: impl Fn() -> String) -> Done {
+        let in_file = self.plan.users.iter().any(|user| user.name == name);
+        if !in_file && self.shared.users(|users| users.user(name).is_none()) {
+            return Err(ImportError::new(object(), format!("user: there is no user '{name}'")));
+        }
         Ok(())
     }
 

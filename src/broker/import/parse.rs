@@ -6,7 +6,10 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use serde_json::{Map, Value};
 
 use super::fields::Object;
-use crate::auth::{HashAlgorithm, PasswordHash, Permission, Rights, UserLimit, UserLimits};
+use crate::auth::{
+    HashAlgorithm, PasswordHash, Permission, Rights, TopicPermission, UserLimit, UserLimits,
+    UserTopicPermission,
+};
 use crate::broker::error::ImportError;
 use crate::broker::vhost_settings::{DefaultQueueType, VhostChange, VhostLimit, VhostLimits};
 use crate::config::Config;
@@ -30,10 +33,6 @@ const ABOUT: &[&str] = &[
     "rabbitmq_definition_format",
     "rabbitmq_version",
 ];
-
-/// What Coney has not got: named in the log when there is something in it.
-const IGNORED: &[(&str, &str)] =
-    &[("topic_permissions", "they do not restrict anything here: permissions on the exchange alone decide")];
 
 /// Types of exchanges that begin so come from plugins.
 const PLUGIN_PREFIX: &str = "x-";
@@ -104,6 +103,7 @@ pub(super) struct Definitions {
     pub(super) global_parameters: Vec<(String, Value)>,
     pub(super) vhost_limits: Vec<(String, VhostLimits)>,
     pub(super) permissions: Vec<NewPermission>,
+    pub(super) topic_permissions: Vec<UserTopicPermission>,
     pub(super) policies: Vec<(String, CheckedPolicy)>,
     pub(super) exchanges: Vec<(String, ExchangeSpec)>,
     pub(super) queues: Vec<(String, QueueSpec)>,
@@ -126,6 +126,7 @@ pub(super) fn parse(text: &str, target: Target<'_>) -> Result<Definitions, Impor
         parser.each(&file, "users", "user", Parser::user)?;
         parser.each(&file, "vhosts", "vhost", Parser::vhost)?;
         parser.each(&file, "permissions", "permission", Parser::permission)?;
+        parser.each(&file, "topic_permissions", "topic permission", Parser::topic_permission)?;
         parser.each(&file, "global_parameters", "global parameter", Parser::global_parameter)?;
     }
     parser.each(&file, "policies", "policy", Parser::policy)?;
@@ -174,6 +175,7 @@ impl Parser<'_> {
             "users",
             "vhosts",
             "permissions",
+            "topic_permissions",
             "policies",
             "parameters",
             "global_parameters",
@@ -181,17 +183,7 @@ impl Parser<'_> {
             "queues",
             "bindings",
         ];
-        for (section, why) in IGNORED {
-            let count = file.list(section)?.len();
-            if count > 0 {
-                self.note(format!("{count} {section} ignored: {why}"));
-            }
-        }
-        let known = |key: &str| {
-            SECTIONS.contains(&key)
-                || ABOUT.contains(&key)
-                || IGNORED.iter().any(|(section, _)| *section == key)
-        };
+        let known = |key: &str| SECTIONS.contains(&key) || ABOUT.contains(&key);
         for key in file.keys().filter(|key| !known(key)) {
             self.note(format!("section {key:?} ignored: it is not known"));
         }
@@ -282,6 +274,19 @@ impl Parser<'_> {
         let object = object.labelled(format!("permission of user '{user}' on vhost '{vhost}'"));
         Rights::parse(&permission).map_err(|error| ImportError::new(object.label, error.to_string()))?;
         self.definitions.permissions.push(NewPermission { user, vhost, permission });
+        Ok(())
+    }
+
+    fn topic_permission(&mut self, object: Object<'_>) -> Done {
+        let permission = TopicPermission {
+            write: object.text("write")?.to_owned(),
+            read: object.text("read")?.to_owned(),
+        };
+        let (user, vhost) = (object.full_name("user")?, self.vhost_of(&object)?);
+        let exchange = object.name("exchange")?;
+        let label = format!("topic permission of user '{user}' on vhost '{vhost}' for exchange '{exchange}'");
+        permission.check().map_err(|error| ImportError::new(label, error.to_string()))?;
+        self.definitions.topic_permissions.push(UserTopicPermission { user, vhost, exchange, permission });
         Ok(())
     }
 

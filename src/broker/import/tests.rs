@@ -84,11 +84,12 @@ fn operator_policies_are_parameters_also_as_pairs() {
 
 #[test]
 fn what_is_ignored_is_said() {
-    let definitions = read(r#"{"rabbit_version": "3.10.8", "topic_permissions": [{}], "queus": []}"#);
-    let notes = definitions.notes.join("; ");
-    for said in ["1 topic_permissions ignored", "\"queus\" ignored"] {
-        assert!(notes.contains(said), "{notes}");
-    }
+    let definitions = read(r#"{"rabbit_version": "3.10.8", "queus": []}"#);
+    assert!(
+        matches!(&definitions.notes[..], [note] if note.contains("\"queus\" ignored")),
+        "{:?}",
+        definitions.notes
+    );
     assert!(read(r#"{"topic_permissions": [], "rabbitmq_version": "4.0"}"#).notes.is_empty());
 }
 

@@ -120,7 +120,8 @@ fn permit(scope: Scope<'_>, binding: &Binding) -> Result<(), OperationError> {
         Destination::Queue(name) => Resource::Queue(name),
         Destination::Exchange(name) => Resource::Exchange(name),
     };
-    scope.permit(Operation::Bind(&binding.source, destination))
+    scope.permit(Operation::Bind(&binding.source, destination))?;
+    scope.permit_topic(&binding.source, &binding.routing_key)
 }
 
 /// A queue of another connection is refused, after all that is refused to its owner, too, as in RabbitMQ.

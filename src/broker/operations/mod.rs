@@ -19,6 +19,7 @@ mod queues;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod topic_permissions;
 mod users;
 mod vhosts;
 
@@ -46,6 +47,7 @@ pub use queues::{
     queues,
 };
 pub use scope::{Caller, Scope};
+pub use topic_permissions::{put_topic_permission, remove_topic_permissions, topic_permissions};
 pub use users::{
     Secret, UserPermission, check_user_and_vhost, delete_user, forget_login_attempts, hash_password,
     limited_users, permission, permissions, put_permission, put_user, remove_permission, set_user_limit,

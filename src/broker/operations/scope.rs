@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::MutexGuard;
 
-use crate::auth::{ADMINISTRATOR, Grant, MONITORING, Operation};
+use crate::auth::{ADMINISTRATOR, Grant, MONITORING, Operation, Refusal, Right, Rights};
 use crate::broker::error::{Kind, OperationError};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -13,6 +13,7 @@ use crate::ledger;
 use crate::queue::ConnectionId;
 use crate::session::SessionCounters;
 use crate::statistics::ConnectionCounters;
+use crate::topology::ExchangeKind;
 
 /// Who asks for an operation.
 #[derive(Clone, Copy, Debug)]
@@ -106,13 +107,31 @@ impl Scope<'_> {
 
     /// Refuses what the caller's rights do not allow.
     pub(super) fn permit(self, operation: Operation<'_>) -> Result<(), OperationError> {
+        self.check_rights(|rights| operation.check(rights))
+    }
+
+    /// Refuses a binding key that the caller may not bind by, if the exchange is one of topics.
+    pub(super) fn permit_topic(self, exchange: &str, key: &str) -> Result<(), OperationError> {
+        let kind = self.vhost.topology.read().exchange(exchange).map(|exchange| exchange.kind);
+        if kind != Some(ExchangeKind::Topic) {
+            return Ok(());
+        }
+        self.check_rights(|rights| match rights.topics(exchange) {
+            Some(topics) if !topics.allow(Right::Read, key) => {
+                Err(Refusal::of_topic(Right::Read, exchange, key))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    fn check_rights(self, check: impl FnOnce(&Rights) -> Result<(), Refusal>) -> Result<(), OperationError> {
         let (user, refused) = match self.caller {
             Caller::Operator => return Ok(()),
-            Caller::Connection { user, grant, .. } => (user, operation.check(&grant.rights())),
+            Caller::Connection { user, grant, .. } => (user, check(&grant.rights())),
             Caller::User(user) => {
                 let grant = self.shared.users(|users| users.grant(user, &self.vhost.name));
                 let grant = grant.ok_or_else(|| self.vhost_refused(user))?;
-                (user, operation.check(&grant.rights()))
+                (user, check(&grant.rights()))
             }
         };
         refused.map_err(|refusal| OperationError::AccessRefused {

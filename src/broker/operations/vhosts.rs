@@ -8,6 +8,7 @@ use super::users::check_name;
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::mailbox::Mail;
+use crate::broker::removal::remove_topic_permissions;
 use crate::broker::shared::Shared;
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
@@ -139,6 +140,7 @@ async fn delete(shared: &Shared, name: &str) -> Result<(), OperationError> {
     let _lock = vhost.lock().await;
     vhost.mark_deleted();
     shared.vhosts.remove(name);
+    let topics = remove_topic_permissions(shared, |permission| permission.vhost == name);
     let users = shared.change_users(|users| users.remove_vhost(name));
     // Sessions that are open ask again what they may.
     vhost.topology.invalidate_routes();
@@ -146,6 +148,7 @@ async fn delete(shared: &Shared, name: &str) -> Result<(), OperationError> {
         handshake.vhost.as_deref() == Some(name)
     });
     let mut ops = definitions_of(&vhost);
+    ops.extend(topics);
     ops.extend(users.iter().map(|user| Definition::remove_permission(user, name)));
     // All at once, so that a crash leaves all of it or nothing; messages whose queue has no definition go at the next start.
     shared.store_definitions(ops).await;

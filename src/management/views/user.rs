@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::auth::{HashAlgorithm, PasswordHash, User, UserLimits};
+use crate::auth::{HashAlgorithm, PasswordHash, User, UserLimits, UserTopicPermission};
 use crate::broker::operations::UserPermission;
 use crate::telemetry::Attempts;
 
@@ -44,6 +44,22 @@ impl From<UserPermission> for PermissionView {
     fn from(UserPermission { user, vhost, permission }: UserPermission) -> Self {
         let (configure, write, read) = (permission.configure, permission.write, permission.read);
         Self { user, vhost, configure, write, read }
+    }
+}
+
+/// An element of `/api/topic-permissions`.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct TopicPermissionView {
+    pub user: String,
+    pub vhost: String,
+    pub exchange: String,
+    pub write: String,
+    pub read: String,
+}
+
+impl From<UserTopicPermission> for TopicPermissionView {
+    fn from(UserTopicPermission { user, vhost, exchange, permission }: UserTopicPermission) -> Self {
+        Self { user, vhost, exchange, write: permission.write, read: permission.read }
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::auth::Seat;
+use crate::auth::{Seat, TopicRights};
 use crate::dedup::ExchangeDedup;
 use crate::message::{MessageBlock, QueueId, Slot};
 use crate::queue::ChannelPrefetch;
@@ -67,6 +67,8 @@ pub(super) struct PublishTarget {
     pub(super) statistics: Option<Arc<ExchangeStatistics>>,
     /// The generation under which the client was found allowed to publish to this exchange.
     pub(super) permitted: Option<u64>,
+    /// Which routing keys the client may use, if it may not use all of them; found then, too.
+    pub(super) topics: Option<Arc<TopicRights>>,
 }
 
 /// A consumer as its channel knows it.

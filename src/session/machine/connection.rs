@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::auth::Operation;
+use crate::auth::{Operation, Refusal, Right, TopicRights};
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::access::Access;
@@ -12,7 +12,7 @@ use crate::session::held::Held;
 use crate::session::outgoing::Outgoing;
 use crate::session::report::SessionCounters;
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
-use crate::topology::{RouteScratch, SharedTopology};
+use crate::topology::{ExchangeKind, RouteScratch, SharedTopology};
 
 /// What all channels of a connection share.
 #[derive(Debug)]
@@ -75,6 +75,30 @@ impl Connection {
         if !self.confirmed_channels.contains(&channel) {
             self.confirmed_channels.push(channel);
         }
+    }
+
+    /// Which routing keys the client may use with an exchange; `None`: all of them.
+    pub(super) fn topics(&self, exchange: &[u8]) -> Option<Arc<TopicRights>> {
+        let rights = self.access.grant.rights();
+        let topics = rights.topics(std::str::from_utf8(exchange).ok()?)?;
+        let topology = self.topology.read();
+        let kind = topology.exchange_by_bytes(exchange)?.kind;
+        (kind == ExchangeKind::Topic).then(|| Arc::clone(topics))
+    }
+
+    /// Whether the client may publish with this key.
+    pub(super) fn permit_topic(
+        &self,
+        topics: &TopicRights,
+        exchange: &[u8],
+        key: &[u8],
+    ) -> Result<(), Exception> {
+        let [exchange, key] = [exchange, key].map(String::from_utf8_lossy);
+        if topics.allow(Right::Write, &key) {
+            return Ok(());
+        }
+        let refusal = Refusal::of_topic(Right::Write, &exchange, &key);
+        Err(Exception::access_refused(refusal.text(&self.vhost, &self.user)))
     }
 
     /// Whether the client may do this.

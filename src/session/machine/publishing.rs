@@ -299,7 +299,16 @@ impl Channel {
         if self.target.settles || self.direct_address().is_some() {
             return wrong;
         }
-        self.route(connection, properties, properties.headers()).err().unwrap_or(wrong)
+        let headers = properties.headers();
+        if let Err(fault) = self.find_route(connection, properties, headers) {
+            return fault;
+        }
+        // The keys come after what makes no message of it, and before who it says that it is from.
+        let is_message = properties.expiration().map(parse_expiration).transpose().is_ok();
+        if is_message && check_extra_keys(headers).is_ok() {
+            return self.check_topics(connection, headers).err().unwrap_or(wrong);
+        }
+        wrong
     }
 
     /// The message's deduplication keys, if its publisher or its exchange asks for deduplication.
@@ -382,26 +391,49 @@ impl Channel {
         Ok(())
     }
 
-    /// Leaves the message's queues in `target.route`.
+    /// Leaves the message's queues in `target.route`, if the client may publish with all its keys.
     fn route(
         &mut self,
         connection: &mut Connection,
         properties: Properties<'_>,
         headers: Option<Table<'_>>,
     ) -> Result<(), Exception> {
+        if self.find_route(connection, properties, headers)? {
+            self.check_topics(connection, headers)?;
+        }
+        Ok(())
+    }
+
+    /// A route that was found for these keys before was checked then.
+    fn check_topics(&mut self, connection: &Connection, headers: Option<Table<'_>>) -> Result<(), Exception> {
+        let target = &mut self.target;
+        let Some(topics) = &target.topics else { return Ok(()) };
+        let checked = keys(&target.routing_key, headers)
+            .into_iter()
+            .try_for_each(|key| connection.permit_topic(topics, &target.exchange, key));
+        if checked.is_err() {
+            target.generation = None;
+        }
+        checked
+    }
+
+    /// Leaves the message's queues in `target.route`; whether they were looked for anew.
+    fn find_route(
+        &mut self,
+        connection: &mut Connection,
+        properties: Properties<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<bool, Exception> {
         let target = &mut self.target;
         let has_extra = headers.is_some_and(|headers| {
             extra_keys(headers, b"CC").next().is_some() || extra_keys(headers, b"BCC").next().is_some()
         });
         let generation = connection.topology.generation();
         if !has_extra && target.generation == Some(generation) {
-            return Ok(());
+            return Ok(false);
         }
         let first_time = target.check_permitted(connection, generation)?;
-        let mut all: Vec<&[u8]> = vec![&target.routing_key];
-        if let Some(headers) = headers {
-            all.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
-        }
+        let all = keys(&target.routing_key, headers);
         let source: &dyn HeaderSource = &PropertySource(properties);
         let outcome = connection.topology.route(
             &target.exchange,
@@ -424,11 +456,21 @@ impl Channel {
             target.statistics = connection.topology.read().statistics(&target.exchange);
             check_not_internal(connection, &target.exchange)?;
             target.dedup = connection.topology.read().dedup(&target.exchange);
+            target.topics = connection.topics(&target.exchange);
             target.permitted = Some(generation);
         }
         target.generation = (cacheable && !has_extra).then_some(generation);
-        Ok(())
+        Ok(true)
     }
+}
+
+/// All keys of a message.
+fn keys<'a>(routing_key: &'a [u8], headers: Option<Table<'a>>) -> Vec<&'a [u8]> {
+    let mut all = vec![routing_key];
+    if let Some(headers) = headers {
+        all.extend(extra_keys(headers, b"CC").chain(extra_keys(headers, b"BCC")));
+    }
+    all
 }
 
 impl PublishTarget {
