@@ -15,6 +15,8 @@ use crate::broker::shared::Shared;
 
 /// Bytes of request bodies that may be in memory at a time, of all requests together; in KiB.
 const BODIES_KIB: usize = 64 * 1024;
+/// Clients that follow events at a time.
+const FOLLOWERS_MAX: usize = 32;
 /// What every node's name begins with: tools ask for it.
 const NODE_PREFIX: &str = "rabbit";
 
@@ -29,6 +31,7 @@ struct Inner {
     listeners: Vec<ListeningOn>,
     bodies: Arc<Semaphore>,
     purges: Purges,
+    followers: Arc<Semaphore>,
 }
 
 /// An address that is listened on, and what for.
@@ -46,7 +49,14 @@ impl Api {
         let host = System::host_name().filter(|name| !name.is_empty());
         let node = format!("{NODE_PREFIX}@{}", host.as_deref().unwrap_or("localhost"));
         let bodies = Arc::new(Semaphore::new(BODIES_KIB));
-        Self(Arc::new(Inner { shared, node, listeners, bodies, purges: Purges::default() }))
+        Self(Arc::new(Inner {
+            shared,
+            node,
+            listeners,
+            bodies,
+            purges: Purges::default(),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+        }))
     }
 
     /// The broker.
@@ -89,6 +99,11 @@ impl Api {
     /// The cluster's name: the node's, unless it was given another.
     pub(super) fn cluster_name(&self) -> String {
         operations::cluster_name(&self.0.shared).unwrap_or_else(|| self.0.node.clone())
+    }
+
+    /// Room for those who follow events: each keeps a connection.
+    pub(super) fn followers(&self) -> &Arc<Semaphore> {
+        &self.0.followers
     }
 
     /// Purges that can be undone.

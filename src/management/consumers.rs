@@ -35,7 +35,7 @@ struct Key {
 }
 
 async fn list_all(State(api): State<Api>, asker: Manager, params: Params) -> Result<Response, ApiError> {
-    let vhosts = asker.vhosts(&api);
+    let vhosts = asker.known_vhosts(&api);
     list_of(api, &asker, vhosts, &params).await
 }
 
@@ -46,8 +46,9 @@ async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     // As in RabbitMQ, whoever may not see the vhost sees none of its consumers, and is not refused.
-    operations::vhost(api.shared(), &vhost).map_err(|_| ApiError::not_found())?;
-    let vhosts = asker.enter(&api, &vhost).into_iter().collect();
+    let found = operations::vhost(api.shared(), &vhost).map_err(|_| ApiError::not_found())?;
+    let mut vhosts = asker.known_vhosts(&api);
+    vhosts.retain(|vhost| vhost.name == found.name);
     list_of(api, &asker, vhosts, &params).await
 }
 

@@ -12,6 +12,9 @@ use crate::topology::TopologyError;
 /// What a client without credentials is told. .NET's HTTP client sends them only after it.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
 
+/// Of a known user with too little right.
+const NOT_AUTHORISED: &str = "not_authorised";
+
 /// A request that is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ApiError {
@@ -87,7 +90,14 @@ impl ApiError {
 
     /// 401 for a known user with too little right. RabbitMQ never says 403.
     pub(super) fn not_authorised(reason: impl Into<Value>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
+        Self::new(StatusCode::UNAUTHORIZED, NOT_AUTHORISED, reason)
+    }
+
+    /// Of one that is refused for too little right, in other words.
+    #[must_use]
+    pub(super) fn reworded(self, reason: &str) -> Self {
+        let is_refusal = self.body.as_ref().is_some_and(|body| body.error == NOT_AUTHORISED);
+        if is_refusal { Self::not_authorised(reason) } else { self }
     }
 
     /// 412: something stands in the way that could be taken out of it.

@@ -38,7 +38,7 @@ fn vhost_view(vhost: &Arc<Vhost>) -> Option<Value> {
 
 /// Those that have been limited, also if they are no more.
 async fn of_vhosts(State(api): State<Api>, asker: Manager) -> Response {
-    answer::json(&asker.vhosts(&api).iter().filter_map(vhost_view).collect::<Vec<_>>())
+    answer::json(&asker.known_vhosts(&api).iter().filter_map(vhost_view).collect::<Vec<_>>())
 }
 
 /// A list of one, or of none if nothing is limited.

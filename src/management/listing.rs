@@ -196,7 +196,8 @@ impl Page {
         let size: i64 =
             if size.is_empty() { PAGE_SIZE as i64 } else { size.parse().map_err(|_| invalid())? };
         let out_of_range = || {
-            let reason = format!("Invalid pagination parameters: page number {number}, page size {size}");
+            let said = params.get("page_size").filter(|size| !size.is_empty()).unwrap_or("undefined");
+            let reason = format!("Invalid pagination parameters: page number {number}, page size {said}");
             ApiError::bad_page("invalid_pagination_parameters", reason)
         };
         let as_usize = |number: i64| usize::try_from(number).map_err(|_| out_of_range());
@@ -307,7 +308,7 @@ mod tests {
         );
         let counts = ["filtered_count", "item_count", "page", "page_count", "page_size", "total_count"];
         assert_eq!(counts.map(|count| page[count].as_u64().unwrap()), [50, 10, 2, 5, 10, 150]);
-        let page = list("page=1&use_regex=true&name=Q.0$&sort=n&page_size=3", 150).await.unwrap();
+        let page = list("page=1&use_regex=true&name=Q..0$&sort=n&page_size=3", 150).await.unwrap();
         assert_eq!(names(&page["items"]), ["q140", "q130", "q120"]);
     }
 

@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::params::Params;
 use super::totals::{self, Totals};
 use super::views::overview::{
-    Context, Empty, ExchangeType, Listener, Overview, Retention, churn, message_stats,
+    Context, Empty, ExchangeType, Listener, Overview, Place, Retention, churn, message_stats,
 };
 use super::views::rates::Kind;
 use crate::broker::vhost::VhostStatistics;
@@ -47,14 +47,18 @@ pub(super) async fn overview(
         default_queue_type: "classic",
         is_op_policy_updating_enabled: true,
         enable_queue_totals: false,
-        message_stats: message_stats(&clocked.look_at_all(Kind::Messages, &channels)),
+        message_stats: message_stats(&clocked.look_at_all(Kind::Messages, &channels))
+            .with_none("disk_reads")
+            .with_none("disk_writes"),
         churn_rates: churn(&clocked.look(Kind::Node, &shared.totals)),
         queue_totals: lengths,
         object_totals: objects,
         statistics_db_event_queue: 0,
-        node: api.node(),
-        listeners: api.listeners().iter().map(|on| Listener::of(api.node(), on)).collect(),
-        contexts: api.contexts().map(|on| Context::of(api.node(), on)).collect(),
+        place: asker.sees_all().then(|| Place {
+            node: api.node(),
+            listeners: api.listeners().iter().map(|on| Listener::of(api.node(), on)).collect(),
+            contexts: api.contexts().map(|on| Context::of(api.node(), on)).collect(),
+        }),
     };
     let view = serde_json::to_value(&overview).map_err(|error| ApiError::unavailable(error.to_string()))?;
     Ok(answer::json(&Columns::of(&params).of_value(view)))

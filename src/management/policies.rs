@@ -169,7 +169,7 @@ pub(super) async fn put(
     (vhost, name): (String, String),
     payload: &Payload,
 ) -> Result<Response, ApiError> {
-    let vhost = asker.enter_to_make(api, &vhost)?;
+    let vhost = asker.enter_to_make(api, &vhost).map_err(of_policies)?;
     payload.require(&["pattern", "definition"])?;
     let policy = Policy {
         name,
@@ -257,6 +257,11 @@ fn description(key: &str) -> &str {
     }
 }
 
+/// RabbitMQ's words for whoever may change policies, and not in this vhost.
+fn of_policies(refused: ApiError) -> ApiError {
+    refused.reworded("User not authorised to access object")
+}
+
 fn invalid(why: &str) -> ApiError {
     ApiError::bad_request(format!("Validation failed\n\n{why}\n"))
 }
@@ -267,7 +272,7 @@ async fn delete(
     kind: PolicyKind,
     (vhost, name): &(String, String),
 ) -> Result<Response, ApiError> {
-    let vhost = asker.enter(api, vhost)?;
+    let vhost = asker.enter(api, vhost).map_err(of_policies)?;
     match operations::remove_policy(asker.scope(api, &vhost), kind, name).await {
         Ok(()) => Ok(answer::done()),
         Err(OperationError::NotFound { kind: Kind::Policy | Kind::OperatorPolicy, .. }) => {

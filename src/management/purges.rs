@@ -16,7 +16,8 @@ pub(super) struct Purges(Arc<Mutex<PurgesInner>>);
 #[derive(Debug, Default)]
 struct PurgesInner {
     last: u64,
-    waiting: HashMap<u64, oneshot::Sender<()>>,
+    /// With the vhosts that they are in.
+    waiting: HashMap<u64, (String, oneshot::Sender<()>)>,
 }
 
 impl Purges {
@@ -25,13 +26,13 @@ impl Purges {
     }
 
     /// Drops what is held after this time, unless that is undone; the name to undo it by.
-    pub(super) fn add(&self, held: Held, wait: Duration, clock: Clock) -> u64 {
+    pub(super) fn add(&self, vhost: &str, held: Held, wait: Duration, clock: Clock) -> u64 {
         let (sender, undone) = oneshot::channel();
         let id = {
             let mut inner = self.lock();
             inner.last += 1;
             let id = inner.last;
-            inner.waiting.insert(id, sender);
+            inner.waiting.insert(id, (vhost.to_owned(), sender));
             id
         };
         let purges = self.clone();
@@ -49,8 +50,12 @@ impl Purges {
         id
     }
 
-    /// Puts back what was held; `false` if it is too late.
-    pub(super) fn undo(&self, id: u64) -> bool {
-        self.lock().waiting.remove(&id).is_some_and(|sender| sender.send(()).is_ok())
+    /// Puts back what was held in a vhost that the user may enter; `false` if it is too late.
+    pub(super) fn undo(&self, id: u64, may_enter: impl Fn(&str) -> bool) -> bool {
+        let mut inner = self.lock();
+        if !inner.waiting.get(&id).is_some_and(|(vhost, _)| may_enter(vhost)) {
+            return false;
+        }
+        inner.waiting.remove(&id).is_some_and(|(_, sender)| sender.send(()).is_ok())
     }
 }

@@ -20,6 +20,7 @@ use super::route::Route;
 use super::totals;
 use super::views::rates::Clocked;
 use super::views::vhost::VhostView;
+use crate::auth::Permission;
 use crate::broker::operations;
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::{DefaultQueueType, VhostChange};
@@ -46,12 +47,12 @@ async fn list(State(api): State<Api>, asker: Manager, params: Params) -> Result<
 
 async fn show(
     State(api): State<Api>,
-    asker: Manager,
+    asker: Administrator,
     At(name): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
     let clocked = api.clocked(&params)?;
-    let vhost = asker.enter(&api, &name)?;
+    let vhost = operations::vhost(api.shared(), &name).map_err(|_| ApiError::not_found())?;
     let view = view(&api, &asker, &vhost, &clocked).await;
     Ok(answer::json(&Columns::of(&params).of_value(view)))
 }
@@ -70,6 +71,11 @@ async fn put(
 ) -> Result<Response, ApiError> {
     let change = change(&payload)?;
     let is_new = operations::put_vhost(api.shared(), asker.caller(), &name, change).await?;
+    if is_new {
+        // As in RabbitMQ, whoever makes a vhost may do everything in it.
+        let (shared, user) = (api.shared(), &asker.name);
+        operations::put_permission(shared, asker.caller(), user, &name, Permission::all()).await?;
+    }
     Ok(answer::put(is_new))
 }
 

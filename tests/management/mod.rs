@@ -1,5 +1,6 @@
 //! The management API, by HTTP requests to an embedded broker.
 
+mod access;
 mod beyond;
 mod conventions;
 mod definitions;

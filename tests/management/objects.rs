@@ -5,8 +5,13 @@ use lapin::options::{BasicConsumeOptions, BasicNackOptions, BasicQosOptions, Que
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
-use super::support::managed;
-use crate::support::client::{code, confirming, connect, consume, next, table};
+use super::support::{Managed, managed};
+use crate::support::client::{confirming, consume, next, table};
+use crate::support::raw::{Closed, Raw};
+
+fn escaped(name: &Value) -> String {
+    name.as_str().unwrap().replace(' ', "%20").replace(':', "%3A").replace('>', "%3E")
+}
 
 fn lengths(queue: &Value) -> [u64; 3] {
     ["messages", "messages_ready", "messages_unacknowledged"].map(|name| queue[name].as_u64().unwrap())
@@ -82,14 +87,12 @@ async fn lists_have_what_single_answers_have() {
     assert_eq!(http.json("/api/queues?disable_stats=true")[0]["messages"], Value::Null);
 
     let connection = http.json("/api/connections")[0].clone();
-    let name =
-        connection["name"].as_str().unwrap().replace(' ', "%20").replace(':', "%3A").replace('>', "%3E");
+    let name = escaped(&connection["name"]);
     assert_eq!(http.json(&format!("/api/connections/{name}"))["name"], connection["name"]);
     let channels = http.json(&format!("/api/connections/{name}/channels"));
     let with_consumer =
         channels.as_array().unwrap().iter().find(|channel| channel["consumer_count"] == 1).unwrap();
-    let channel_name =
-        with_consumer["name"].as_str().unwrap().replace(' ', "%20").replace(':', "%3A").replace('>', "%3E");
+    let channel_name = escaped(&with_consumer["name"]);
     let channel = http.json(&format!("/api/channels/{channel_name}"));
     assert_eq!(channel["consumer_details"][0]["queue"], json!({ "name": "a", "vhost": "/" }));
     let consumers = http.json("/api/consumers/%2F");
@@ -101,31 +104,24 @@ async fn lists_have_what_single_answers_have() {
     assert_eq!(overview["object_totals"]["connections"], 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_connection_that_is_closed_is_told_why() {
-    let (bench, http) = managed().await;
-    let other = connect(&bench.broker).await;
-    let channel = other.create_channel().await.unwrap();
-    let all = http.json("/api/connections");
-    let last = all.as_array().unwrap().iter().max_by_key(|one| one["connected_at"].as_u64()).unwrap();
-    assert_eq!(
-        (last["port"].as_u64(), last["state"].as_str()),
-        (Some(u64::from(bench.broker.address().unwrap().port())), Some("running"))
-    );
-    let name = last["name"].as_str().unwrap().replace(' ', "%20").replace('>', "%3E");
-    let closed = http.send("DELETE", &format!("/api/connections/{name}"), "x-reason: because\r\n", b"");
-    assert_eq!(closed.status, 204);
-    let refused = loop {
-        if let Err(error) = channel.queue_declare("x".into(), passive(), FieldTable::default()).await {
-            if code(&error) == 404 {
-                continue;
-            }
-            break error;
-        }
-    };
-    assert!(refused.to_string().contains("because") || code(&refused) == 320, "{refused}");
-    assert_eq!(http.get("/api/connections/none").status, 404);
-    assert_eq!(http.delete("/api/connections/none").status, 404);
+#[test]
+fn a_connection_that_is_closed_is_told_why() {
+    let broker = Managed::start();
+    let mut client = Raw::with_channel(broker.embedded.address());
+    let all = broker.json("/api/connections");
+    let [one] = &all.as_array().unwrap()[..] else { panic!("{all}") };
+    let port = u64::from(broker.embedded.address().port());
+    assert_eq!((one["port"].as_u64(), one["state"].as_str()), (Some(port), Some("running")));
+    let name = escaped(&one["name"]);
+    let path = format!("/api/connections/{name}");
+    assert_eq!(broker.send("DELETE", &path, "x-reason: because\r\n", b"").status, 204);
+    let closed = client.closed();
+    let told = matches!(&closed, Closed::Connection(320, text, _) if text == "CONNECTION_FORCED - because");
+    assert!(told, "{closed:?}");
+    client.finish();
+    while broker.get(&path).status != 404 {}
+    assert_eq!(broker.get("/api/connections/none").status, 404);
+    assert_eq!(broker.delete("/api/connections/none").status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

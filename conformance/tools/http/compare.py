@@ -10,6 +10,7 @@ The first is Coney, the second RabbitMQ. Needs pika, for one connection with a c
 import base64, json, re, sys, urllib.error, urllib.parse, urllib.request
 
 import pika
+import pika.exceptions
 
 from requests_to_make import STEPS
 
@@ -76,8 +77,20 @@ def kind(value):
     return {str: "string", list: "list", dict: "object"}[type(value)]
 
 
+# Keys whose values are anybody's: what is in them says nothing.
+FREE = {"arguments", "definition", "value", "client_properties", "cluster_state"}
+
+
+def merged(items):
+    """Objects of a list as one that has the keys of all."""
+    together = {}
+    for item in items:
+        together.update({key: value for key, value in item.items() if value is not None or key not in together})
+    return together
+
+
 def shapes(ours, theirs, path):
-    """Differences of keys and types; of lists the first items are compared, of both sides."""
+    """Differences of keys and types; of lists all items together, on both sides."""
     if kind(ours) != kind(theirs):
         yield f"{path}: {kind(ours)} instead of {kind(theirs)}"
     elif isinstance(ours, dict):
@@ -85,10 +98,12 @@ def shapes(ours, theirs, path):
             yield f"{path}.{key}: only in Coney"
         for key in sorted(theirs.keys() - ours.keys()):
             yield f"{path}.{key}: missing"
-        for key in sorted(ours.keys() & theirs.keys()):
+        for key in sorted((ours.keys() & theirs.keys()) - FREE):
             yield from shapes(ours[key], theirs[key], f"{path}.{key}")
     elif isinstance(ours, list) and bool(ours) != bool(theirs):
         yield f"{path}: {'items' if ours else 'no items'}, and the other way round in RabbitMQ"
+    elif isinstance(ours, list) and ours and all(isinstance(item, dict) for item in ours + theirs):
+        yield from shapes(merged(ours), merged(theirs), f"{path}[]")
     elif isinstance(ours, list) and ours:
         yield from shapes(ours[0], theirs[0], f"{path}[]")
 
@@ -151,8 +166,11 @@ def main():
             else:
                 used.add(reason)
     for api in (ours, theirs):
-        if api.connection and api.connection.is_open:
+        try:
             api.connection.close()
+        except pika.exceptions.AMQPError:
+            # It was closed by a request.
+            pass
     for index, entry in enumerate(known):
         if index not in used and not entry.get("sometimes"):
             failures += 1

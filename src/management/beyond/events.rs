@@ -1,6 +1,7 @@
 //! What happens, as server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): a `totals` event with how much there
 //! is of everything that the user may see, whenever that changed, at most four times a second.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,6 +10,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::broker::shared::stopped;
 use crate::management::api::Api;
@@ -28,11 +30,15 @@ struct Following {
     asker: Asker,
     last: Value,
     number: u64,
+    /// Given back when nobody follows any more.
+    _place: OwnedSemaphorePermit,
 }
 
 /// `GET /api/coney/events`.
 pub(super) async fn follow(State(api): State<Api>, asker: Manager) -> Result<Response, ApiError> {
-    let begin = Following { api, asker: asker.0, last: Value::Null, number: 0 };
+    let place = Arc::clone(api.followers()).try_acquire_owned();
+    let place = place.map_err(|_| ApiError::unavailable("too many clients follow events already"))?;
+    let begin = Following { api, asker: asker.0, last: Value::Null, number: 0, _place: place };
     let events = stream::unfold(begin, |mut following| async move {
         let event = following.next().await?;
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(event)), following))

@@ -93,18 +93,18 @@ pub(super) async fn purge(
     let mut held = operations::hold(scope, &queue).await?;
     while held.next().await.is_some() {}
     let count = held.count();
-    let id = api.purges().add(held, Duration::from_secs(undo_s), api.shared().clock);
+    let id = api.purges().add(&vhost.name, held, Duration::from_secs(undo_s), api.shared().clock);
     tracing::info!(queue = ?queue, vhost = ?vhost.name, by = ?asker.name, count, undo_s, "purged over HTTP");
     Ok(answer::json(&json!({ "purged": count, "id": id, "undo_s": undo_s })))
 }
 
-/// Puts back what a purge took out.
+/// Puts back what a purge took out; for whoever may enter its vhost.
 pub(super) async fn undo(
     State(api): State<Api>,
     asker: Manager,
     At(id): At<u64>,
 ) -> Result<Response, ApiError> {
-    if !api.purges().undo(id) {
+    if !api.purges().undo(id, |vhost| asker.may_enter(&api, vhost)) {
         return Err(ApiError::not_found());
     }
     tracing::info!(by = ?asker.name, id, "a purge was undone");

@@ -31,6 +31,13 @@ pub(in crate::management) struct Overview<'a> {
     pub queue_totals: RatedMap,
     pub object_totals: ObjectTotals,
     pub statistics_db_event_queue: u64,
+    #[serde(flatten)]
+    pub place: Option<Place<'a>>,
+}
+
+/// Where the broker is: for those who may watch it.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct Place<'a> {
     pub node: &'a str,
     pub listeners: Vec<Listener<'a>>,
     pub contexts: Vec<Context<'a>>,

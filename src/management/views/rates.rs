@@ -226,6 +226,14 @@ impl RatedMap {
     }
 }
 
+impl RatedMap {
+    /// With one more, of which there is none here.
+    #[must_use]
+    pub(in crate::management) fn with_none(self, name: &'static str) -> Self {
+        self.with(name, Rated { value: 0, details: Details { rate: 0.0, samples: None } })
+    }
+}
+
 impl Serialize for RatedMap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2 * self.0.len()))?;
