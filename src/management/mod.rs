@@ -6,7 +6,8 @@
 //! sampled, so a GET after the answer to an AMQP method shows what the method did.
 //!
 //! Around the handlers: [`serve`] has the sockets, [`asker`] knows who asks, [`payload`] reads bodies, [`params`] and
-//! [`listing`] do what every list can (columns, sorting, pages), [`error`] words what is refused, [`routes`] has all paths.
+//! [`listing`] do what every list can (columns, sorting, pages), [`error`] words what is refused, [`routes`] has all paths, and
+//! [`openapi`] tells what they are.
 
 mod answer;
 mod api;
@@ -31,6 +32,7 @@ mod media_type;
 mod messages;
 mod metrics;
 mod nodes;
+mod openapi;
 mod overview;
 mod parameters;
 mod params;

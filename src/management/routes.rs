@@ -10,12 +10,23 @@ use super::error::ApiError;
 use super::route::Route;
 use super::{
     beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
-    logins, messages, metrics, nodes, overview, parameters, permissions, policies, queues, topic_permissions,
-    upkeep, users, vhosts,
+    logins, messages, metrics, nodes, openapi, overview, parameters, permissions, policies, queues,
+    topic_permissions, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
 pub(crate) fn router(api: Api) -> Router {
+    let mut router = Router::new();
+    for (path, methods) in all() {
+        router = router.route(path, methods);
+    }
+    router
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED.into_response() })
+        .with_state(api)
+}
+
+fn all() -> impl Iterator<Item = Route> {
     let routes = [
         about(),
         beyond::routes(),
@@ -28,6 +39,7 @@ pub(crate) fn router(api: Api) -> Router {
         health::routes(),
         metrics::routes(),
         nodes::routes(),
+        openapi::routes(),
         policies::routes(),
         queues::routes(),
         vhosts::routes(),
@@ -41,14 +53,7 @@ pub(crate) fn router(api: Api) -> Router {
         logins::routes(),
         upkeep::routes(),
     ];
-    let mut router = Router::new();
-    for (path, methods) in routes.into_iter().flatten() {
-        router = router.route(path, methods);
-    }
-    router
-        .fallback(|| async { ApiError::not_found() })
-        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED.into_response() })
-        .with_state(api)
+    routes.into_iter().flatten()
 }
 
 fn about() -> Vec<Route> {
@@ -57,4 +62,23 @@ fn about() -> Vec<Route> {
         ("/api/whoami", get(overview::whoami)),
         ("/api/version", get(overview::version)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_document_has_the_paths_that_there_are() {
+        let document: Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
+        let documented: BTreeSet<&str> =
+            document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let routed: BTreeSet<&str> = all().map(|(path, _)| path).collect();
+        let unlike: Vec<_> = documented.symmetric_difference(&routed).collect();
+        assert!(unlike.is_empty(), "either not routed or not in openapi.json: {unlike:?}");
+    }
 }
