@@ -174,6 +174,7 @@ async fn fill(bench: &Bench, http: &Http) -> Vec<lapin::Consumer> {
     for (path, body) in [
         ("/api/users/u", json!({ "password": "p", "tags": "management" })),
         ("/api/permissions/%2F/u", json!({ "configure": "", "write": "", "read": ".*" })),
+        ("/api/topic-permissions/%2F/u", json!({ "exchange": "amq.topic", "write": "", "read": ".*" })),
         ("/api/policies/%2F/p", policy.clone()),
         ("/api/operator-policies/%2F/p", policy),
         ("/api/vhost-limits/%2F/max-queues", limit.clone()),
