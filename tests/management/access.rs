@@ -198,6 +198,7 @@ fn nobody_gets_further_than_tag_and_permission_let_them() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "measures how long a client waits")]
 fn guessing_is_slowed_down() {
     let broker = Managed::start();
     broker.put("/api/users/ann", &json!({ "password": "right", "tags": "management" }));
