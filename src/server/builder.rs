@@ -171,7 +171,7 @@ impl BrokerBuilder {
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
-        let budget = Budget::of_process();
+        let budget = Budget::of_process(!self.config.http.is_empty() || !self.config.metrics.is_empty());
         let clock = self.clock.unwrap_or_else(Clock::system);
         let opened = self.open_store(&progress, failure, budget, clock)?;
         let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;

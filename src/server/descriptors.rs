@@ -30,11 +30,11 @@ pub(super) struct Budget {
 impl Budget {
     /// Of so many descriptors; `None`: of as many as anybody wants. A quarter of them is reserved, at least 256, but never
     /// more than half.
-    fn of(limit: Option<u64>) -> Self {
+    fn of(limit: Option<u64>, serves_http: bool) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
         let reserved = (limit / 4).max(RESERVED_MIN).min(limit / 2);
         let narrow = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let http = ((limit - reserved) / 16).clamp(1, HTTP_CONNECTIONS_MAX);
+        let http = if serves_http { ((limit - reserved) / 16).clamp(1, HTTP_CONNECTIONS_MAX) } else { 0 };
         Self {
             connections: narrow((limit - reserved).saturating_sub(http).clamp(1, CONNECTIONS_MAX)),
             http_connections: narrow(http),
@@ -43,8 +43,8 @@ impl Budget {
     }
 
     /// By the process's limit as it is now.
-    pub fn of_process() -> Self {
-        Self::of(limit())
+    pub fn of_process(serves_http: bool) -> Self {
+        Self::of(limit(), serves_http)
     }
 }
 
@@ -91,7 +91,9 @@ mod tests {
             (Some(0), 1, 1, 1),
         ] {
             let expected = Budget { connections, http_connections, store_files };
-            assert_eq!(Budget::of(limit), expected, "{limit:?}");
+            assert_eq!(Budget::of(limit, true), expected, "{limit:?}");
         }
+        let without = Budget { connections: 768, http_connections: 0, store_files: 128 };
+        assert_eq!(Budget::of(Some(1024), false), without);
     }
 }
