@@ -3,7 +3,7 @@
 answers the keys and JSON types. Differences that are known stand in a file with their reasons; any other fails, and so does an entry
 of the file that nothing needs any more.
 
-    compare.py http://127.0.0.1:15672 amqp://127.0.0.1:5672 http://127.0.0.1:15673 amqp://127.0.0.1:5673 known.json
+    compare.py http://127.0.0.1:15672 amqp://127.0.0.1:5672 http://127.0.0.1:15673 amqp://127.0.0.1:5673 known/rabbitmq-4.0.json
 
 The first is Coney, the second RabbitMQ. Needs pika, for one connection with a consumer on each.
 """

@@ -146,7 +146,7 @@ END = [
     delete(f"/vhost-limits/{V}/max-queues"), delete(f"/vhost-limits/{V}/nope"), delete("/user-limits/cmp-u/max-channels"), delete("/user-limits/none/max-channels"),
     delete(f"/topic-permissions/{V}/guest"), delete(f"/topic-permissions/{V}/guest"), delete("/global-parameters/cmp-g"), delete("/global-parameters/cmp-g"), delete(f"/parameters/nope/{V}/u"),
     delete(f"/permissions/{V}/none"), delete("/connections/none"), delete("/connections/{connection}"), delete("/connections/username/nobody"),
-    post("/users/bulk-delete"), post("/users/bulk-delete", {"users": ["cmp-m", "cmp-p"]}), delete("/users/none"), delete("/users/cmp-u"), delete("/users/cmp-u"), delete("/users/cmp-n"),
+    post("/users/bulk-delete"), post("/users/bulk-delete", {"users": ["cmp-m", "cmp-p"]}), delete("/users/none"), delete("/users/cmp-u"), delete("/users/cmp-u"), delete("/users/cmp-n"), delete("/global-parameters/byuser"), delete("/vhosts/cmp-bad"),
     post(f"/vhosts/{V}/deletion/protection"), delete(f"/vhosts/{V}"), delete(f"/vhosts/{V}/deletion/protection"), post("/rebalance/queues"), delete("/reset"),
     delete(f"/vhosts/{V}"), delete(f"/vhosts/{V}"),
 ]
