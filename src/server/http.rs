@@ -7,7 +7,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::error::StartError;
-use crate::amqp::listener;
 use crate::broker::shared::Shared;
 use crate::config::{Config, HTTP_DEFAULT, METRICS_DEFAULT};
 
@@ -74,7 +73,7 @@ impl HttpListeners {
 fn bind(addresses: &[SocketAddr], default: SocketAddr, what: &str) -> Result<Vec<TcpListener>, StartError> {
     let mut bound = Vec::new();
     for address in addresses {
-        match listener::bind(*address) {
+        match crate::amqp::listener::bind(*address) {
             Ok(listener) => bound.push(listener),
             Err(source) if *address == default => {
                 tracing::warn!(

@@ -38,6 +38,7 @@ impl Embedded {
         self.broker().address().unwrap()
     }
 
+    #[cfg(feature = "management")]
     /// Waits for something that is asked of the broker.
     pub fn wait<T>(&self, asked: impl Future<Output = T>) -> T {
         self.runtime.block_on(asked)

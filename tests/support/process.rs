@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 pub struct Process {
     child: Child,
     address: String,
+    #[cfg(feature = "management")]
     http: Option<String>,
 }
 
@@ -49,8 +50,13 @@ impl Process {
             let rest = line.split(scheme).nth(1)?;
             Some(rest.trim().split(':').take(2).collect::<Vec<_>>().join(":"))
         };
-        let (address, http) = (address_after("amqp://").unwrap(), address_after("http://"));
-        Some(Self { child, address, http })
+        let address = address_after("amqp://").unwrap();
+        Some(Self {
+            child,
+            address,
+            #[cfg(feature = "management")]
+            http: address_after("http://"),
+        })
     }
 
     /// Waits until it ends by itself.
