@@ -252,7 +252,7 @@ struct Opened {
 const NO_DEFINITIONS: &str = "{}";
 
 /// Imports the definitions file, if there is one; a new data directory gets the default vhost and user by the same way.
-async fn import_file(shared: &Arc<Shared>, defaults: Defaults) -> Result<(), StartError> {
+async fn import_file(shared: &Arc<Shared>, defaults: Defaults<'_>) -> Result<(), StartError> {
     let path = shared.config.definitions.clone().unwrap_or_default();
     let text = match &shared.config.definitions {
         Some(path) => std::fs::read_to_string(path)

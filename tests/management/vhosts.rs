@@ -42,6 +42,30 @@ fn settings_are_put_and_what_else_is_there_stays() {
     assert_eq!(said(&broker, "v"), json!(["e", [], "quorum", true]));
 }
 
+/// Rascal and rabbitmqadmin rely on it: they make a vhost and go on in it as the same user.
+#[test]
+fn who_makes_a_vhost_may_do_everything_there() {
+    let broker = Managed::start();
+    let permissions = |vhost: &str| {
+        let all = broker.json(&format!("/api/vhosts/{vhost}/permissions"));
+        let of = |row: &Value| (row["user"].clone(), json!([row["configure"], row["write"], row["read"]]));
+        all.as_array().expect("a list").iter().map(of).collect::<Vec<_>>()
+    };
+    let ann = json!({ "password": "p", "tags": "administrator" });
+    broker.put("/api/users/ann", &ann);
+    assert_eq!(broker.user("ann", "p").put("/api/vhosts/v", &json!({})).status, 201);
+    assert_eq!(permissions("v"), [(json!("ann"), json!([".*", ".*", ".*"]))]);
+    assert_eq!(broker.put("/api/vhosts/v", &json!({})).status, 204);
+    assert_eq!(permissions("v").len(), 1, "only who makes it");
+    let permission = json!({ "user": "guest", "vhost": "x", "configure": "", "write": "", "read": "r" });
+    let definitions =
+        json!({ "vhosts": [{ "name": "v" }, { "name": "w" }, { "name": "x" }], "permissions": [permission] });
+    assert_eq!(broker.post("/api/definitions", &definitions).status, 204);
+    assert_eq!(permissions("v").len(), 1, "it was there");
+    assert_eq!(permissions("w"), [(json!("guest"), json!([".*", ".*", ".*"]))]);
+    assert_eq!(permissions("x"), [(json!("guest"), json!(["", "", "r"]))]);
+}
+
 #[test]
 fn a_protected_vhost_is_not_deleted() {
     let broker = Managed::start();

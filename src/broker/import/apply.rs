@@ -16,13 +16,16 @@ use crate::broker::vhost_settings::VhostChange;
 use crate::config::Config;
 use crate::statistics::BrokerCounters;
 
-/// What a new data directory gets where the definitions leave it open.
+/// What is added where the definitions leave it open, as to a new data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Defaults {
+pub(crate) enum Defaults<'a> {
     /// The default vhost if the definitions list no vhost or no user; the default user, who may do everything there,
     /// if they list no user. RabbitMQ makes neither as soon as there is a file.
     Add,
-    /// Nothing: the data directory is not new.
+    /// What vhosts that are new get, as in RabbitMQ: this user, who asks for them, may do everything there, unless the definitions
+    /// say otherwise.
+    Creator(&'a str),
+    /// Nothing: the data directory is not new, and no user asks.
     None,
 }
 
@@ -72,11 +75,13 @@ pub(crate) async fn import(
     shared: &Arc<Shared>,
     text: &str,
     target: Target<'_>,
-    defaults: Defaults,
+    defaults: Defaults<'_>,
 ) -> Result<Summary, ImportError> {
     let mut definitions = parse(text, target)?;
-    if defaults == Defaults::Add {
-        add_defaults(&mut definitions, &shared.config);
+    match defaults {
+        Defaults::Add => add_defaults(&mut definitions, &shared.config),
+        Defaults::Creator(user) => definitions.creator = Some(user.to_owned()),
+        Defaults::None => {}
     }
     let shared = Arc::clone(shared);
     uninterrupted(async move { make(&shared, definitions).await }).await

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::fields::NAME_BYTES_MAX;
 use super::parse::{Definitions, NewPermission, NewUser, NewVhost, QueueSpec, Secret};
-use crate::auth::{PasswordHash, User, UserTopicPermission};
+use crate::auth::{PasswordHash, Permission, User, UserTopicPermission};
 use crate::broker::creation::NewQueue;
 use crate::broker::definitions::{Definition, QueueDefinition};
 use crate::broker::error::ImportError;
@@ -95,11 +95,15 @@ pub(super) fn plan(
     for vhost in &new {
         checker.plan.ops.push(Definition::Vhost(vhost.name.clone()).put());
     }
+    let creators = creators(definitions.creator.as_deref(), &new);
     checker.plan.vhosts = new;
     checker.settings(definitions.vhosts, definitions.vhost_limits)?;
     checker.global_parameters(definitions.global_parameters);
     definitions.users.into_iter().try_for_each(|user| checker.user(user))?;
-    definitions.permissions.into_iter().try_for_each(|permission| checker.permission(permission))?;
+    creators
+        .into_iter()
+        .chain(definitions.permissions)
+        .try_for_each(|permission| checker.permission(permission))?;
     let topics = definitions.topic_permissions.into_iter();
     { topics }.try_for_each(|permission| checker.topic_permission(permission))?;
     definitions.policies.into_iter().try_for_each(|(vhost, policy)| checker.policy(&vhost, policy))?;
@@ -111,6 +115,16 @@ pub(super) fn plan(
         checker.plan.notes.push(format!("{count} bindings skipped with their queues and exchanges"));
     }
     Ok(checker.plan)
+}
+
+/// Whoever makes a vhost may do everything there, unless the definitions say otherwise later.
+fn creators(creator: Option<&str>, new: &[Arc<Vhost>]) -> Vec<NewPermission> {
+    let everything = |user: &str, vhost: &Vhost| NewPermission {
+        user: user.to_owned(),
+        vhost: vhost.name.clone(),
+        permission: Permission::all(),
+    };
+    creator.map_or_else(Vec::new, |user| new.iter().map(|vhost| everything(user, vhost)).collect())
 }
 
 struct Checker<'a> {

@@ -100,6 +100,8 @@ pub(super) struct QueueSpec {
 pub(super) struct Definitions {
     pub(super) users: Vec<NewUser>,
     pub(super) vhosts: Vec<NewVhost>,
+    /// The user who makes those vhosts that are new.
+    pub(super) creator: Option<String>,
     pub(super) global_parameters: Vec<(String, Value)>,
     pub(super) vhost_limits: Vec<(String, VhostLimits)>,
     pub(super) permissions: Vec<NewPermission>,

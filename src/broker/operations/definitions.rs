@@ -60,6 +60,7 @@ pub async fn import(
 ) -> Result<(), ImportRefusal> {
     caller.require_administrator(shared)?;
     let target = vhost.map_or_else(|| Target::of(&shared.config), Target::Vhost);
-    import::import(shared, json, target, Defaults::None).await?.log(source);
+    let defaults = caller.user().map_or(Defaults::None, Defaults::Creator);
+    import::import(shared, json, target, defaults).await?.log(source);
     Ok(())
 }

@@ -43,7 +43,15 @@ impl fmt::Display for Caller<'_> {
     }
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
+    /// The user, if it is one.
+    pub(super) fn user(self) -> Option<&'a str> {
+        match self {
+            Self::Operator => None,
+            Self::Connection { user, .. } | Self::User(user) => Some(user),
+        }
+    }
+
     /// Refuses users without the tag `administrator`. A user's rights on vhosts say nothing about this.
     pub(super) fn require_administrator(self, shared: &Shared) -> Result<(), OperationError> {
         self.require_tag(shared, &[ADMINISTRATOR])
@@ -51,9 +59,8 @@ impl Caller<'_> {
 
     /// Refuses users with none of these tags; the error names the first.
     pub(super) fn require_tag(self, shared: &Shared, tags: &[&'static str]) -> Result<(), OperationError> {
-        let user = match self {
-            Self::Operator => return Ok(()),
-            Self::Connection { user, .. } | Self::User(user) => user,
+        let Some(user) = self.user() else {
+            return Ok(());
         };
         let is_tagged =
             |tag: &&'static str| shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(tag)));

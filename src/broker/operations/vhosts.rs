@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::connections::close_matching;
 use super::scope::Caller;
 use super::users::check_name;
+use crate::auth::Permission;
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::mailbox::Mail;
@@ -34,7 +35,7 @@ pub fn vhosts(shared: &Shared) -> Vec<Arc<Vhost>> {
 }
 
 /// Makes a vhost with its predeclared exchanges, or changes the settings of one that is there, durably. `true` if it is new: then
-/// nobody has a permission on it yet.
+/// the user who asks for it may do everything there, as in RabbitMQ, and nobody else has a permission on it.
 ///
 /// # Errors
 /// `NotTagged`, `InvalidName`.
@@ -51,14 +52,24 @@ pub async fn put_vhost(
     let is_new = present.is_none();
     let vhost = present.unwrap_or_else(|| Arc::new(Vhost::new(name)));
     let mut ops = Vec::new();
+    let is_there = |user: &&str| shared.users(|users| users.user(user).is_some());
+    let creator = caller.user().filter(|_| is_new).filter(is_there);
     if is_new {
         ops.push(Definition::Vhost(name.to_owned()).put());
     }
+    ops.extend(creator.map(|user| everything(user, name).put()));
     store_settings(shared, &vhost, change, ops).await;
     shared.vhosts.insert(name.to_owned(), vhost);
+    if let Some(user) = creator {
+        shared.put_permission(user, name, Permission::all())?;
+    }
     let done = if is_new { "made" } else { "changed" };
     tracing::info!("vhost {name:?} {done} by {caller}");
     Ok(is_new)
+}
+
+fn everything(user: &str, vhost: &str) -> Definition {
+    Definition::Permission { user: user.to_owned(), vhost: vhost.to_owned(), permission: Permission::all() }
 }
 
 /// Changes the settings, with more in the same commit. The caller holds [`Shared::changes`].
