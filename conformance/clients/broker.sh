@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A Coney on disk that can be killed and started again, for clients that have to get over it:
 # `broker.sh start|restart|stop STATE-DIR`. `start` and `restart` return when it accepts connections and leave its address
-# in STATE-DIR/url; `restart` kills it as a crash would. CONEY_BINARY is the program.
+# in STATE-DIR/url and that of its management API in STATE-DIR/http; `restart` kills it as a crash would. CONEY_BINARY is the
+# program.
 set -euo pipefail
 
 command=${1:?start, restart or stop} state=${2:?a directory}
@@ -17,10 +18,10 @@ gone() { # PID SECONDS: waits until the process has ended
 }
 
 start() {
-  local address=127.0.0.1:0 end=$((SECONDS + start_limit_s))
-  [[ -e $state/url ]] && address=$(sed 's|.*@||' "$state/url")
+  local address=127.0.0.1:0 http=127.0.0.1:0 end=$((SECONDS + start_limit_s))
+  [[ -e $state/url ]] && address=$(sed 's|.*@||' "$state/url") http=$(sed 's|http://||' "$state/http")
   : >"$state/out"
-  setsid "$CONEY_BINARY" --amqp "$address" --data-dir "$state/data" >"$state/out" 2>>"$state/log" </dev/null &
+  setsid "$CONEY_BINARY" --amqp "$address" --http "$http" --metrics none --data-dir "$state/data" >"$state/out" 2>>"$state/log" </dev/null &
   local pid=$!
   echo "$pid" >"$state/pid"
   until [[ $(<"$state/out") =~ amqp://([^ ,]+:[0-9]+) ]]; do
@@ -32,6 +33,7 @@ start() {
     sleep 0.02
   done
   echo "amqp://guest:guest@${BASH_REMATCH[1]}" >"$state/url"
+  grep -o 'http://[^ ,]*' "$state/out" | head -n 1 >"$state/http"
 }
 
 case $command in

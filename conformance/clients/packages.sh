@@ -1,4 +1,4 @@
-# Sourced by clients' `run`: installs Debian packages if something is missing.
+# Sourced by the `run` of clients and tools: installs Debian packages if something is missing.
 
 need() { # NAME CHECK.. -- PACKAGE..: runs the check and installs the packages if it fails
   local name=$1 check=()
@@ -9,7 +9,7 @@ need() { # NAME CHECK.. -- PACKAGE..: runs the check and installs the packages i
   done
   shift
   "${check[@]}" >/dev/null 2>&1 && return 0
-  echo "clients: installing $* for $name" >&2
+  echo "installing $* for $name" >&2
   local as_root=()
   ((EUID == 0)) || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq
