@@ -137,7 +137,8 @@ async fn show(
     Ok(answer::json(&Columns::of(&params).of_value(view)))
 }
 
-/// The binding between the two that has this key.
+/// The binding between the two that has this key. As in RabbitMQ, it may also come with its routing key as it is, quoted once for the
+/// path: Ansible does it so.
 fn find(
     api: &Api,
     asker: &Manager,
@@ -147,7 +148,10 @@ fn find(
     key: &str,
 ) -> Result<Binding, ApiError> {
     let all = operations::bindings_between(asker.scope(api, vhost), Some(source), Some(destination));
-    all.into_iter().find(|binding| properties_key(binding) == key).ok_or_else(ApiError::not_found)
+    let keys: Vec<String> = all.iter().map(properties_key).collect();
+    let position = |key: &str| keys.iter().position(|other| other == key);
+    let found = position(key).or_else(|| position(&quote(key)));
+    found.and_then(|position| all.into_iter().nth(position)).ok_or_else(ApiError::not_found)
 }
 
 /// 201, also for one that is there.

@@ -20,7 +20,6 @@ use super::route::Route;
 use super::totals;
 use super::views::rates::Clocked;
 use super::views::vhost::VhostView;
-use crate::auth::Permission;
 use crate::broker::operations;
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::{DefaultQueueType, VhostChange};
@@ -71,11 +70,6 @@ async fn put(
 ) -> Result<Response, ApiError> {
     let change = change(&payload)?;
     let is_new = operations::put_vhost(api.shared(), asker.caller(), &name, change).await?;
-    if is_new {
-        // As in RabbitMQ, whoever makes a vhost may do everything in it.
-        let (shared, user) = (api.shared(), &asker.name);
-        operations::put_permission(shared, asker.caller(), user, &name, Permission::all()).await?;
-    }
     Ok(answer::put(is_new))
 }
 
