@@ -171,3 +171,17 @@ fn exchanges_are_bound_to_exchanges_and_an_exchange_in_use_stays_if_it_is_to() {
     assert_eq!(broker.delete("/api/exchanges/%2F/x").status, 204);
     assert_eq!(broker.json("/api/bindings"), json!([]));
 }
+
+/// Tools disagree: rabbitmqadmin quotes the key that a list has, Ansible the routing key itself. RabbitMQ takes both.
+#[test]
+fn a_binding_goes_by_its_key_or_by_its_routing_key() {
+    let broker = Managed::start();
+    broker.put("/api/queues/%2F/q", &json!({}));
+    for key in ["a.%23", "a.%2523"] {
+        let between = "/api/bindings/%2F/e/amq.topic/q/q";
+        assert_eq!(broker.post(between, &json!({ "routing_key": "a.#" })).status, 201);
+        assert_eq!(broker.delete(&format!("{between}/a")).status, 404);
+        assert_eq!(broker.delete(&format!("{between}/{key}")).status, 204, "{key}");
+        assert_eq!(broker.json(between), json!([]));
+    }
+}
