@@ -40,6 +40,7 @@ pub(super) struct PublishMethod<'a> {
 }
 
 impl Channel {
+    #[inline]
     pub(super) fn publish_method(
         &mut self,
         connection: &mut Connection,
@@ -198,7 +199,9 @@ impl Channel {
             );
         }
         self.route(connection, properties, headers)?;
-        self.counted.dropped += u64::from(self.target.count() && !self.target.mandatory);
+        if self.target.count() {
+            self.note_unroutable();
+        }
         if headers.is_some() || self.target.dedup.is_some() || properties.reply_to().is_some() {
             return self.publish_slow_path(connection, bytes, &properties, &body, envelope);
         }
@@ -218,6 +221,11 @@ impl Channel {
             deliver_to_queues(&mut self.mode, route, mandatory, connection, content, envelope, None);
         self.counted.returned += u64::from(returned);
         Ok(())
+    }
+
+    #[cold]
+    fn note_unroutable(&mut self) {
+        self.counted.dropped += u64::from(!self.target.mandatory);
     }
 
     /// The slower way, for messages with headers and for exchanges that look at each message: such a message may have to be
@@ -392,7 +400,22 @@ impl Channel {
     }
 
     /// Leaves the message's queues in `target.route`, if the client may publish with all its keys.
+    #[inline]
     fn route(
+        &mut self,
+        connection: &mut Connection,
+        properties: Properties<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<(), Exception> {
+        let generation = connection.topology.generation();
+        if headers.is_none() && self.target.generation == Some(generation) {
+            return Ok(());
+        }
+        self.route_and_check(connection, properties, headers)
+    }
+
+    #[inline(never)]
+    fn route_and_check(
         &mut self,
         connection: &mut Connection,
         properties: Properties<'_>,
@@ -662,8 +685,12 @@ fn to_message(content: &Content<'_>) -> Message {
 }
 
 /// `CC` and `BCC` are arrays, or not there (<https://www.rabbitmq.com/docs/sender-selected>).
+#[inline]
 fn check_extra_keys(headers: Option<Table<'_>>) -> Result<(), Exception> {
-    let Some(headers) = headers else { return Ok(()) };
+    headers.map_or(Ok(()), check_extra_keys_in)
+}
+
+fn check_extra_keys_in(headers: Table<'_>) -> Result<(), Exception> {
     for name in ["CC", "BCC"] {
         match headers.get(name.as_bytes()) {
             None | Some(FieldValue::Array(_)) => {}
