@@ -42,23 +42,8 @@ impl InternalConnection {
         self.queues.push(mailbox.clone());
     }
 
-    /// Waits for that many confirms; whether none of them was a refusal.
+    /// Waits for that many confirms, several of which may come at a time; whether none of them was a refusal.
     pub async fn confirmed(&mut self, mut count: usize) -> bool {
-        let mut is_accepted = true;
-        while count > 0 {
-            let Some(event) = self.events.recv().await else { return false };
-            if let Event::Confirmed { refused, .. } = event {
-                is_accepted &= !refused;
-                count -= 1;
-            }
-        }
-        is_accepted
-    }
-}
-
-impl InternalConnection {
-    /// Waits until that many publishes of one channel are confirmed, several at a time perhaps; whether none was refused.
-    pub async fn all_confirmed(&mut self, mut count: usize) -> bool {
         let mut is_accepted = true;
         while count > 0 {
             let Some(event) = self.events.recv().await else { return false };

@@ -106,6 +106,13 @@ impl Asker {
         connections
     }
 
+    /// Those of them on a vhost.
+    pub(super) fn connections_on(&self, api: &Api, vhost: &Vhost) -> Vec<Arc<ConnectionOverview>> {
+        let mut connections = self.connections(api);
+        connections.retain(|connection| connection.handshake().vhost.as_ref() == Some(&vhost.name));
+        connections
+    }
+
     /// The connection of this name, if it is for this user to see.
     ///
     /// # Errors
@@ -197,11 +204,19 @@ fn parse_basic(header: &str) -> Option<Credentials> {
     Some(Credentials { mechanism: "PLAIN", user, password: password.get(1..)?.to_vec() })
 }
 
+/// One of the levels below.
+pub(super) trait Level:
+    FromRequestParts<Api, Rejection = ApiError> + Deref<Target = Asker> + Send + Sync + 'static
+{
+}
+
 macro_rules! levels {
     ($($(#[$doc:meta])* $level:ident: $tags:expr, $refusal:literal;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub(super) struct $level(pub Asker);
+
+        impl Level for $level {}
 
         impl Deref for $level {
             type Target = Asker;

@@ -45,8 +45,7 @@ async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     let vhost = asker.enter(&api, &vhost)?;
-    let mut connections = asker.connections(&api);
-    connections.retain(|connection| connection.handshake().vhost.as_ref() == Some(&vhost.name));
+    let connections = asker.connections_on(&api, &vhost);
     list_of(api, connections, &params).await
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use serde_json::Value;
 
 use super::answer;
 use super::api::Api;
-use super::asker::{Administrator, Asker, Manager, PolicyMaker};
+use super::asker::{Administrator, Asker, Level, Manager, PolicyMaker};
 use super::columns::Columns;
 use super::error::ApiError;
 use super::listing::Listing;
@@ -25,102 +25,41 @@ use crate::policy::{ApplyTo, Policy, PolicyError, PolicyFault, PolicyKind};
 /// `/api/policies` and `/api/operator-policies`. Lists are for everybody who sees the vhost, as in RabbitMQ.
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        ("/api/policies", get(list_users)),
-        ("/api/policies/{vhost}", get(list_users_of_vhost)),
-        ("/api/policies/{vhost}/{policy}", get(show_users).put(put_users).delete(delete_users)),
-        ("/api/operator-policies", get(list_operators)),
-        ("/api/operator-policies/{vhost}", get(list_operators_of_vhost)),
-        (
-            "/api/operator-policies/{vhost}/{policy}",
-            get(show_operators).put(put_operators).delete(delete_operators),
-        ),
+        ("/api/policies", list_all(PolicyKind::User)),
+        ("/api/policies/{vhost}", list_of_vhost(PolicyKind::User)),
+        ("/api/policies/{vhost}/{policy}", one::<PolicyMaker>(PolicyKind::User)),
+        ("/api/operator-policies", list_all(PolicyKind::Operator)),
+        ("/api/operator-policies/{vhost}", list_of_vhost(PolicyKind::Operator)),
+        ("/api/operator-policies/{vhost}/{policy}", one::<Administrator>(PolicyKind::Operator)),
     ]
 }
 
-async fn list_users(State(api): State<Api>, asker: Manager, params: Params) -> Result<Response, ApiError> {
-    let vhosts = asker.vhosts(&api);
-    list(&api, &asker, vhosts, PolicyKind::User, &params).await
+fn list_all(kind: PolicyKind) -> MethodRouter<Api> {
+    get(move |State(api): State<Api>, asker: Manager, params: Params| async move {
+        let vhosts = asker.vhosts(&api);
+        list(&api, &asker, vhosts, kind, &params).await
+    })
 }
 
-async fn list_operators(
-    State(api): State<Api>,
-    asker: Manager,
-    params: Params,
-) -> Result<Response, ApiError> {
-    let vhosts = asker.vhosts(&api);
-    list(&api, &asker, vhosts, PolicyKind::Operator, &params).await
+fn list_of_vhost(kind: PolicyKind) -> MethodRouter<Api> {
+    get(move |State(api): State<Api>, asker: Manager, At(vhost): At<String>, params: Params| async move {
+        let vhost = asker.enter(&api, &vhost)?;
+        list(&api, &asker, vec![vhost], kind, &params).await
+    })
 }
 
-async fn list_users_of_vhost(
-    State(api): State<Api>,
-    asker: Manager,
-    At(vhost): At<String>,
-    params: Params,
-) -> Result<Response, ApiError> {
-    let vhost = asker.enter(&api, &vhost)?;
-    list(&api, &asker, vec![vhost], PolicyKind::User, &params).await
-}
-
-async fn list_operators_of_vhost(
-    State(api): State<Api>,
-    asker: Manager,
-    At(vhost): At<String>,
-    params: Params,
-) -> Result<Response, ApiError> {
-    let vhost = asker.enter(&api, &vhost)?;
-    list(&api, &asker, vec![vhost], PolicyKind::Operator, &params).await
-}
-
-async fn show_users(
-    State(api): State<Api>,
-    asker: PolicyMaker,
-    At(path): At<(String, String)>,
-    params: Params,
-) -> Result<Response, ApiError> {
-    show(&api, &asker, PolicyKind::User, &path, &params)
-}
-
-async fn show_operators(
-    State(api): State<Api>,
-    asker: Administrator,
-    At(path): At<(String, String)>,
-    params: Params,
-) -> Result<Response, ApiError> {
-    show(&api, &asker, PolicyKind::Operator, &path, &params)
-}
-
-async fn put_users(
-    State(api): State<Api>,
-    asker: PolicyMaker,
-    At(path): At<(String, String)>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    put(&api, &asker, PolicyKind::User, path, &payload).await
-}
-
-async fn put_operators(
-    State(api): State<Api>,
-    asker: Administrator,
-    At(path): At<(String, String)>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    put(&api, &asker, PolicyKind::Operator, path, &payload).await
-}
-
-async fn delete_users(
-    State(api): State<Api>,
-    asker: PolicyMaker,
-    At(path): At<(String, String)>,
-) -> Result<Response, ApiError> {
-    delete(&api, &asker, PolicyKind::User, &path).await
-}
-
-async fn delete_operators(
-    State(api): State<Api>,
-    asker: Administrator,
-    At(path): At<(String, String)>,
-) -> Result<Response, ApiError> {
-    delete(&api, &asker, PolicyKind::Operator, &path).await
+/// One of a kind, for users of this level.
+fn one<L: Level>(kind: PolicyKind) -> MethodRouter<Api> {
+    type Path = At<(String, String)>;
+    get(move |State(api): State<Api>, asker: L, At(path): Path, params: Params| async move {
+        show(&api, &asker, kind, &path, &params)
+    })
+    .put(move |State(api): State<Api>, asker: L, At(path): Path, payload: Payload| async move {
+        put(&api, &asker, kind, path, &payload).await
+    })
+    .delete(move |State(api): State<Api>, asker: L, At(path): Path| async move {
+        delete(&api, &asker, kind, &path).await
+    })
 }
 
 async fn list(

@@ -4,24 +4,19 @@ use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
-use super::counts::Counts;
+use super::counts::Measures;
 use super::ids::{ConsumerKey, ConsumerName};
-use crate::time::Time;
 
 /// A queue as it is.
 #[derive(Clone, Debug)]
 pub struct Details {
-    /// How many messages there are in which state.
-    pub counts: Counts,
+    /// What is known without a look at its messages.
+    pub measures: Measures,
     /// Messages and bytes by where they are.
     pub tally: Tally,
-    /// What it takes of memory beside its messages, in bytes: an estimate.
-    pub overhead_bytes: usize,
     /// The property `timestamp` of the next message to be delivered, if it is in memory and has one; in seconds since the Unix
     /// epoch.
     pub head_timestamp_s: Option<u64>,
-    /// Since when the oldest unacked message is with its consumer.
-    pub oldest_unacked: Option<Time>,
     /// Its consumers, in the order in which they came.
     pub consumers: Vec<ConsumerDetails>,
     /// Whether some consumer could be given a message now.

@@ -1,9 +1,10 @@
 //! Messages that are taken out of a queue's line and held, to be looked at one after the other, and put back or dropped later.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::messages::{Getter, get};
-use super::scope::Scope;
+use super::messages::{Getter, get_from};
+use super::scope::{Caller, Scope};
 use crate::auth::{Operation, Resource};
 use crate::broker::dead_lettering::publish;
 use crate::broker::error::OperationError;
@@ -11,8 +12,8 @@ use crate::broker::internal_connection::InternalConnection;
 use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
-use crate::message::Message;
-use crate::queue::{Command, Delivery, Handle, Publish, Settlement};
+use crate::message::{Message, Position, QueueId};
+use crate::queue::{Command, Delivery, Handle, MoveOut, Publish, Settlement};
 use crate::session::publication::CHANNEL;
 
 /// Ready messages of a queue that are held by a connection of the broker's own: consumers do not get them. When it is dropped, what it has not
@@ -23,7 +24,7 @@ pub struct Held {
     shared: Arc<Shared>,
     vhost: Arc<Vhost>,
     record: Arc<QueueRecord>,
-    handles: Vec<Handle>,
+    handles: BTreeMap<Position, Handle>,
     /// Messages that were ready at the beginning: what comes later is not meant.
     left: usize,
 }
@@ -39,36 +40,56 @@ pub async fn hold(scope: Scope<'_>, queue: &str) -> Result<Held, OperationError>
     let mut connection = InternalConnection::new(scope.shared);
     connection.note_queue(&record.mailbox);
     let (shared, vhost) = (Arc::clone(scope.shared), Arc::clone(scope.vhost));
-    Ok(Held { connection, shared, vhost, record, handles: Vec::new(), left: counts.ready })
+    Ok(Held { connection, shared, vhost, record, handles: BTreeMap::new(), left: counts.ready })
 }
 
 impl Held {
-    /// The next of them; `None` when there are no more, or the queue is gone.
-    pub async fn next(&mut self) -> Option<Message> {
-        self.left = self.left.checked_sub(1)?;
+    /// The next of them, with its position; `None` when there are no more.
+    ///
+    /// # Errors
+    /// `Unreadable`; `NotFound` if the queue is gone.
+    pub async fn next(&mut self) -> Result<Option<(Position, Message)>, OperationError> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
         let getter = Getter { connection: self.connection.id(), channel: CHANNEL, no_ack: false };
-        // Whoever may hold them may have them: that was checked at the beginning.
-        let caller = super::scope::Caller::Operator;
-        let scope = Scope { shared: &self.shared, vhost: &self.vhost, caller };
-        let got = get(scope, &self.record.name, getter).await.ok().flatten()?;
+        // What they may do was checked at the beginning.
+        let scope = Scope { shared: &self.shared, vhost: &self.vhost, caller: Caller::Operator };
+        let Some(got) = get_from(scope, &self.record, getter).await? else { return Ok(None) };
         let Delivery { handle, message, .. } = got.delivery;
-        self.handles.push(handle);
-        Some(message)
+        self.handles.insert(handle.position, handle);
+        Ok(Some((handle.position, message)))
     }
 
     /// How many are held.
     #[must_use]
-    pub const fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.handles.len()
     }
 
     /// Drops them all.
     pub fn discard(mut self) {
-        self.settle(Settlement::Ack);
+        let handles = std::mem::take(&mut self.handles);
+        self.settle(Settlement::Ack, handles.into_values().collect());
     }
 
-    fn settle(&mut self, settlement: Settlement) {
-        let handles = std::mem::take(&mut self.handles);
+    /// Drops these.
+    pub(super) fn delete(&mut self, positions: impl IntoIterator<Item = Position>) {
+        let handles = positions.into_iter().filter_map(|position| self.handles.remove(&position)).collect();
+        self.settle(Settlement::Ack, handles);
+    }
+
+    /// Lets go of messages that arrive elsewhere as they are given here, in these queues.
+    pub(super) fn move_out(&mut self, moves: Vec<(Position, Message, Vec<QueueId>)>) {
+        let with_handle = |(position, message, queues)| {
+            self.handles.remove(&position).map(|handle| MoveOut { handle, message, queues })
+        };
+        let moves: Vec<MoveOut> = moves.into_iter().filter_map(with_handle).collect();
+        if !moves.is_empty() {
+            let _ = self.record.mailbox.send(Mail::Tell(Command::MoveOut(moves)));
+        }
+    }
+
+    fn settle(&self, settlement: Settlement, handles: Vec<Handle>) {
         if !handles.is_empty() {
             // A queue that went took them along.
             let _ = self.record.mailbox.send(Mail::Tell(Command::Settle(settlement, handles)));
@@ -78,7 +99,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.settle(Settlement::Undo);
+        let handles = std::mem::take(&mut self.handles);
+        self.settle(Settlement::Undo, handles.into_values().collect());
     }
 }
 
@@ -106,5 +128,5 @@ pub async fn put_in(scope: Scope<'_>, queue: &str, messages: Vec<Message>) -> Re
     let (id, count) = (connection.id(), publishes.len());
     let sent = record.mailbox.send(Mail::Tell(Command::Publish(id, publishes)));
     sent.map_err(|_| scope.no_queue(queue))?;
-    Ok(connection.all_confirmed(count).await)
+    Ok(connection.confirmed(count).await)
 }

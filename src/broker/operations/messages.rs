@@ -41,12 +41,21 @@ pub struct Getter {
 pub async fn get(scope: Scope<'_>, name: &str, getter: Getter) -> Result<Option<Got>, OperationError> {
     scope.permit(Operation::Get(name))?;
     let record = scope.open_queue(name)?;
+    get_from(scope, &record, getter).await
+}
+
+/// The same for whoever has the queue already, and may take messages out of it.
+pub(super) async fn get_from(
+    scope: Scope<'_>,
+    record: &QueueRecord,
+    getter: Getter,
+) -> Result<Option<Got>, OperationError> {
     let Getter { connection, channel, no_ack } = getter;
     match record.mailbox.ask(Command::Get { connection, channel, no_ack }).await {
         Some(Reply::Got { delivery, remaining }) => Ok(Some(Got { queue: record.id, delivery, remaining })),
-        Some(Reply::Unreadable(why)) => Err(scope.unreadable(name, &why)),
+        Some(Reply::Unreadable(why)) => Err(scope.unreadable(&record.name, &why)),
         Some(_) => Ok(None),
-        None => Err(scope.no_queue(name)),
+        None => Err(scope.no_queue(&record.name)),
     }
 }
 
@@ -96,7 +105,7 @@ pub async fn get_and_settle(
     let getter = Getter { connection: connection.id(), channel: CHANNEL, no_ack };
     let (mut messages, mut handles, mut bytes) = (Vec::new(), Vec::new(), 0);
     while messages.len() < count && bytes < GOT_BYTES_MAX {
-        let Some(got) = get(scope, name, getter).await? else { break };
+        let Some(got) = get_from(scope, &record, getter).await? else { break };
         let Delivery { handle, message, redelivered, .. } = got.delivery;
         handles.push(handle);
         bytes += message.body_len();

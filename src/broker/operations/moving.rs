@@ -1,26 +1,22 @@
 //! Messages of a queue that are moved elsewhere, copied, replayed to where they came from, or deleted, one by one.
 //!
-//! The ready messages are got one after the other by a connection of the broker's own. Those that are not meant go back at the end as if they
-//! had never been got; consumers do not see them meanwhile. Those that are moved leave in batches, each one unit in the store:
+//! The ready messages are held one after the other. Those that are not meant go back at the end as if they had never been taken; consumers do
+//! not see them meanwhile. Those that are moved leave in batches, each one unit in the store:
 //! a broker that is killed in the middle has each message once, here or there.
 
-use std::sync::Arc;
-
-use super::messages::{Getter, get};
+use super::holding::{Held, hold};
 use super::scope::Scope;
 use crate::auth::Operation;
+use crate::broker::dead_lettering::publish;
 use crate::broker::error::OperationError;
-use crate::broker::internal_connection::InternalConnection;
 use crate::broker::mailbox::Mail;
 use crate::broker::selection::{Selection, first_death};
-use crate::broker::vhost::QueueRecord;
 use crate::message::{Message, Parts, Position, QueueId};
 use crate::protocol::content::{Properties, replace_headers};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
 use crate::queue::sender_selected::routing_keys;
-use crate::queue::{Command, Delivery, Handle, MoveOut, Reply, Settlement};
+use crate::queue::{Command, Reply};
 use crate::session::PropertySource;
-use crate::session::publication::CHANNEL;
 use crate::topology::{RouteScratch, Undelayed};
 
 /// Messages that leave together, at most, and bytes of their bodies.
@@ -78,27 +74,19 @@ pub async fn act_on_messages(
     act: Act<'_>,
     dry_run: bool,
 ) -> Result<Acted, OperationError> {
-    scope.permit(Operation::Get(queue))?;
-    let record = scope.open_queue(queue)?;
+    let held = hold(scope, queue).await?;
     check_target(scope, act)?;
-    let mut connection = InternalConnection::new(scope.shared);
-    connection.note_queue(&record.mailbox);
-    let getter = Getter { connection: connection.id(), channel: CHANNEL, no_ack: false };
-    let mut work = Work {
-        scope,
-        record,
-        act,
-        dry_run,
-        acted: Acted::default(),
-        back: Vec::new(),
-        batch: Vec::new(),
-        batch_bytes: 0,
-    };
-    let outcome = work.go_through(queue, getter, selection, limit).await;
-    work.put_back();
+    let acted = Acted::default();
+    let mut work = Work { scope, held, act, dry_run, acted, batch: Vec::new(), batch_bytes: 0 };
+    let outcome = work.go_through(selection, limit).await;
+    let Work { held, acted, .. } = work;
+    // What is still held goes back.
+    drop(held);
     // Whoever has the answer finds the messages where they are to be.
-    let _ = work.record.look().await;
-    outcome.map(|()| work.acted)
+    if let Ok(record) = scope.open_queue(queue) {
+        let _ = record.look().await;
+    }
+    outcome.map(|()| acted)
 }
 
 fn check_target(scope: Scope<'_>, act: Act<'_>) -> Result<(), OperationError> {
@@ -125,65 +113,39 @@ fn check_target(scope: Scope<'_>, act: Act<'_>) -> Result<(), OperationError> {
     }
 }
 
-/// What is under way.
+/// What is under way. However it ends, what was not acted on goes back as it was.
 struct Work<'a> {
     scope: Scope<'a>,
-    record: Arc<QueueRecord>,
+    held: Held,
     act: Act<'a>,
     dry_run: bool,
     acted: Acted,
-    /// To be put back as they were.
-    back: Vec<Handle>,
-    /// To be acted on with the next batch.
-    batch: Vec<(Handle, Message)>,
+    /// To be acted on together.
+    batch: Vec<(Position, Message)>,
     batch_bytes: usize,
 }
 
 impl Work<'_> {
-    async fn go_through(
-        &mut self,
-        queue: &str,
-        getter: Getter,
-        selection: &Selection,
-        limit: usize,
-    ) -> Result<(), OperationError> {
-        // Messages that come meanwhile are not meant.
-        let available = self.record.look().await.map_or(0, |counts| counts.ready);
-        while self.acted.looked_at < available && self.acted.matched < limit {
-            let Some(got) = get(self.scope, queue, getter).await? else { break };
+    async fn go_through(&mut self, selection: &Selection, limit: usize) -> Result<(), OperationError> {
+        while self.acted.matched < limit
+            && let Some((position, message)) = self.held.next().await?
+        {
             self.acted.looked_at += 1;
-            let Delivery { handle, message, .. } = got.delivery;
-            if selection.covers(handle.position, &message) {
+            if selection.covers(position, &message) {
                 self.acted.matched += 1;
-                self.take(handle, message).await?;
-            } else {
-                self.back.push(handle);
+                self.take(position, message).await?;
             }
         }
         self.carry_out().await
     }
 
-    async fn take(&mut self, handle: Handle, message: Message) -> Result<(), OperationError> {
+    async fn take(&mut self, position: Position, message: Message) -> Result<(), OperationError> {
         self.batch_bytes += message.body_len();
-        self.batch.push((handle, message));
+        self.batch.push((position, message));
         if self.batch.len() >= BATCH_MESSAGES || self.batch_bytes >= BATCH_BYTES {
             self.carry_out().await?;
         }
         Ok(())
-    }
-
-    /// What is still here goes back as it was.
-    fn put_back(&mut self) {
-        let batch = std::mem::take(&mut self.batch).into_iter().map(|(handle, _)| handle);
-        let back = std::mem::take(&mut self.back).into_iter().chain(batch).collect();
-        self.settle(Settlement::Undo, back);
-    }
-
-    fn settle(&self, settlement: Settlement, handles: Vec<Handle>) {
-        if !handles.is_empty() {
-            // A queue that went took them along.
-            let _ = self.record.mailbox.send(Mail::Tell(Command::Settle(settlement, handles)));
-        }
     }
 
     async fn carry_out(&mut self) -> Result<(), OperationError> {
@@ -192,11 +154,8 @@ impl Work<'_> {
         let (target, is_copy) = match self.act {
             Act::Delete => {
                 self.acted.done += batch.len();
-                let handles = batch.into_iter().map(|(handle, _)| handle).collect();
-                if self.dry_run {
-                    self.back.extend::<Vec<Handle>>(handles)
-                } else {
-                    self.settle(Settlement::Ack, handles)
+                if !self.dry_run {
+                    self.held.delete(batch.into_iter().map(|(position, _)| position));
                 }
                 return Ok(());
             }
@@ -206,28 +165,19 @@ impl Work<'_> {
         // While this is held no queue can be deleted that messages are on their way to.
         let scope = self.scope;
         let _lock = scope.lock().await?;
-        let (mut moves, mut stay, mut refused) = (Vec::new(), Vec::new(), None);
-        for (handle, message) in batch {
+        let (mut moves, mut refused) = (Vec::new(), None);
+        for (position, message) in batch {
             match self.routed(target, &message) {
-                Ok(Some((message, queues))) if !queues.is_empty() => {
-                    moves.push(MoveOut { handle, message, queues });
-                }
-                Ok(_) => stay.push(handle),
-                Err(error) => {
-                    refused = Some(error);
-                    self.back.push(handle);
-                }
+                Ok(Some((message, queues))) if !queues.is_empty() => moves.push((position, message, queues)),
+                Ok(_) => self.acted.without_target += 1,
+                Err(error) => refused = Some(error),
             }
         }
         self.acted.done += moves.len();
-        self.acted.without_target += stay.len();
-        self.back.extend(stay);
-        if self.dry_run {
-            self.back.extend(moves.into_iter().map(|moved| moved.handle));
-        } else if is_copy {
-            self.copy(moves);
-        } else if !moves.is_empty() {
-            let _ = self.record.mailbox.send(Mail::Tell(Command::MoveOut(moves)));
+        match (self.dry_run, is_copy) {
+            (true, _) => {}
+            (false, true) => self.copy(moves),
+            (false, false) => self.held.move_out(moves),
         }
         refused.map_or(Ok(()), Err)
     }
@@ -271,16 +221,15 @@ impl Work<'_> {
         queues
     }
 
-    /// Copies go out as a publisher's would; the originals go back.
-    fn copy(&mut self, moves: Vec<MoveOut>) {
-        for MoveOut { handle, message, queues } in moves {
+    /// Copies go out as a publisher's would; the originals stay.
+    fn copy(&self, moves: Vec<(Position, Message, Vec<QueueId>)>) {
+        for (_, message, queues) in moves {
             let message = message.for_queues(queues.len());
             for queue in queues {
                 let Some(record) = self.scope.vhost.queue(queue) else { continue };
-                let publish = crate::broker::dead_lettering::publish(message.clone());
-                let _ = record.mailbox.send(Mail::Tell(Command::PublishDeadLettered(vec![publish])));
+                let command = Command::PublishDeadLettered(vec![publish(message.clone())]);
+                let _ = record.mailbox.send(Mail::Tell(command));
             }
-            self.back.push(handle);
         }
     }
 }

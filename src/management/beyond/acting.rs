@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::{MethodRouter, post};
 use serde_json::json;
 
 use super::selecting::selection;
@@ -20,52 +21,28 @@ use crate::queue::{PEEK_MAX, PeekState};
 /// A queue of a vhost.
 type Place = (String, String);
 
-/// `to`: `{"queue": Q}` or `{"exchange": X, "routing_key": K}`.
-pub(super) async fn move_to(
-    State(api): State<Api>,
-    asker: Manager,
-    At(place): At<Place>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    let to = To::of(&payload)?;
-    act(&api, &asker, place, &payload, Act::Move(to.target())).await
+/// What a request wants to be done with ready messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish {
+    /// They go to `to`: `{"queue": Q}` or `{"exchange": X, "routing_key": K}`.
+    Move,
+    /// As a move, and the messages stay.
+    Copy,
+    /// Dead letters go to where they came from.
+    Replay,
+    /// They are dropped. Which ones has to be said.
+    Delete,
 }
 
-/// As a move, and the messages stay.
-pub(super) async fn copy_to(
-    State(api): State<Api>,
-    asker: Manager,
-    At(place): At<Place>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    let to = To::of(&payload)?;
-    act(&api, &asker, place, &payload, Act::Copy(to.target())).await
-}
-
-/// Dead letters go to where they came from.
-pub(super) async fn replay(
-    State(api): State<Api>,
-    asker: Manager,
-    At(place): At<Place>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    act(&api, &asker, place, &payload, Act::Move(Target::Origin)).await
-}
-
-/// Ready messages are dropped. Which ones has to be said.
-pub(super) async fn delete(
-    State(api): State<Api>,
-    asker: Manager,
-    At(place): At<Place>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    if payload.get("ids").is_none() && payload.get("filter").is_none() {
-        return Err(ApiError::bad_request("needs ids or a filter; a purge drops all messages"));
-    }
-    act(&api, &asker, place, &payload, Act::Delete).await
+/// The handler for such a wish.
+pub(super) fn act(wish: Wish) -> MethodRouter<Api> {
+    post(move |State(api): State<Api>, asker: Manager, At(place): At<Place>, payload: Payload| async move {
+        act_on(&api, &asker, place, &payload, wish).await
+    })
 }
 
 /// Where messages are to go.
+#[derive(Default)]
 struct To {
     queue: Option<String>,
     exchange: Option<String>,
@@ -93,13 +70,23 @@ impl To {
     }
 }
 
-async fn act(
+async fn act_on(
     api: &Api,
     asker: &Asker,
     (vhost, queue): Place,
     payload: &Payload,
-    act: Act<'_>,
+    wish: Wish,
 ) -> Result<Response, ApiError> {
+    let to = if matches!(wish, Wish::Move | Wish::Copy) { To::of(payload)? } else { To::default() };
+    let act = match wish {
+        Wish::Move => Act::Move(to.target()),
+        Wish::Copy => Act::Copy(to.target()),
+        Wish::Replay => Act::Move(Target::Origin),
+        Wish::Delete if payload.get("ids").is_none() && payload.get("filter").is_none() => {
+            return Err(ApiError::bad_request("needs ids or a filter; a purge drops all messages"));
+        }
+        Wish::Delete => Act::Delete,
+    };
     let vhost = asker.enter(api, &vhost)?;
     let scope = asker.scope(api, &vhost);
     operations::queue(scope, &queue).map_err(|_| ApiError::missing("queue_not_found"))?;
@@ -121,24 +108,11 @@ fn limit(payload: &Payload) -> Result<usize, ApiError> {
     Ok(limit.map_err(|_| ApiError::bad_request("limit is negative"))?.unwrap_or(usize::MAX))
 }
 
-/// `state`: `delayed` or `parked`; `ids` or `filter`, else all of them. They are ready at once.
-pub(super) async fn release(
-    State(api): State<Api>,
-    asker: Manager,
-    At(place): At<Place>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    waiting(&api, &asker, place, &payload, false).await
-}
-
-/// The same, and they are gone.
-pub(super) async fn drop_waiting(
-    State(api): State<Api>,
-    asker: Manager,
-    At(place): At<Place>,
-    payload: Payload,
-) -> Result<Response, ApiError> {
-    waiting(&api, &asker, place, &payload, true).await
+/// The handler that ends the wait of messages, or drops them: `state`: `delayed` or `parked`; `ids` or `filter`, else all of them.
+pub(super) fn end_wait(drops: bool) -> MethodRouter<Api> {
+    post(move |State(api): State<Api>, asker: Manager, At(place): At<Place>, payload: Payload| async move {
+        waiting(&api, &asker, place, &payload, drops).await
+    })
 }
 
 async fn waiting(

@@ -7,19 +7,21 @@ mod saving;
 mod selecting;
 mod showing;
 
-use super::route::Route;
 use axum::routing::{get, post};
+
+use self::acting::Wish;
+use super::route::Route;
 
 /// `/api/coney`.
 pub(super) fn routes() -> Vec<Route> {
     vec![
         ("/api/coney/queues/{vhost}/{queue}/messages", get(showing::list)),
-        ("/api/coney/queues/{vhost}/{queue}/messages/move", post(acting::move_to)),
-        ("/api/coney/queues/{vhost}/{queue}/messages/copy", post(acting::copy_to)),
-        ("/api/coney/queues/{vhost}/{queue}/messages/replay", post(acting::replay)),
-        ("/api/coney/queues/{vhost}/{queue}/messages/delete", post(acting::delete)),
-        ("/api/coney/queues/{vhost}/{queue}/messages/release", post(acting::release)),
-        ("/api/coney/queues/{vhost}/{queue}/messages/drop", post(acting::drop_waiting)),
+        ("/api/coney/queues/{vhost}/{queue}/messages/move", acting::act(Wish::Move)),
+        ("/api/coney/queues/{vhost}/{queue}/messages/copy", acting::act(Wish::Copy)),
+        ("/api/coney/queues/{vhost}/{queue}/messages/replay", acting::act(Wish::Replay)),
+        ("/api/coney/queues/{vhost}/{queue}/messages/delete", acting::act(Wish::Delete)),
+        ("/api/coney/queues/{vhost}/{queue}/messages/release", acting::end_wait(false)),
+        ("/api/coney/queues/{vhost}/{queue}/messages/drop", acting::end_wait(true)),
         ("/api/coney/queues/{vhost}/{queue}/purge", post(saving::purge)),
         ("/api/coney/purges/{id}/undo", post(saving::undo)),
         ("/api/coney/queues/{vhost}/{queue}/export", get(saving::export)),

@@ -36,7 +36,8 @@ pub(super) async fn export(
     operations::queue(scope, &queue).map_err(|_| ApiError::not_found())?;
     let held = operations::hold(scope, &queue).await?;
     let lines = stream::unfold(held, |mut held| async move {
-        let message = held.next().await?;
+        // A queue that ends, or cannot be read any more, is the end of the list.
+        let (_, message) = held.next().await.ok()??;
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(message_lines::write(&message))), held))
     });
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response())
@@ -91,7 +92,7 @@ pub(super) async fn purge(
         return Err(ApiError::bad_request(format!("undo_s is more than {UNDO_S_MAX}")));
     }
     let mut held = operations::hold(scope, &queue).await?;
-    while held.next().await.is_some() {}
+    while let Ok(Some(_)) = held.next().await {}
     let count = held.count();
     let id = api.purges().add(&vhost.name, held, Duration::from_secs(undo_s), api.shared().clock);
     tracing::info!(queue = ?queue, vhost = ?vhost.name, by = ?asker.name, count, undo_s, "purged over HTTP");

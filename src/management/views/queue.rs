@@ -175,7 +175,7 @@ impl<'a> QueueView<'a> {
         clocked: &Clocked,
         epoch: Timestamp,
     ) -> Self {
-        let counts = &details.counts;
+        let counts = &details.measures.counts;
         let Tally { ready_in_memory_bytes, unacked_bytes, waiting_bytes, .. } = details.tally;
         let lengths = Lengths::of(counts);
         let bytes_ready = counts.ready_bytes + waiting_bytes;
@@ -205,7 +205,7 @@ impl<'a> QueueView<'a> {
                 .flatten(),
             head_message_timestamp: details.head_timestamp_s,
             idle_since: moment::text(epoch.at(record.statistics.last_change())),
-            memory: details.overhead_bytes + bytes_in_memory,
+            memory: details.measures.overhead_bytes + bytes_in_memory,
             message_bytes: bytes_ready + unacked_bytes,
             message_bytes_ready: bytes_ready,
             message_bytes_unacknowledged: unacked_bytes,

@@ -18,11 +18,9 @@ impl Queue {
 
     pub(super) fn details(&self) -> Details {
         Details {
-            counts: self.counts(),
+            measures: self.measures(),
             tally: self.tally(),
-            overhead_bytes: self.footprint(),
             head_timestamp_s: self.ready.first_entry().and_then(timestamp_s),
-            oldest_unacked: self.unacked.by_age().next().map(|(since, _)| since),
             consumers: self.consumer_details(),
             has_credit: self.consumers.any_in_rotation(),
             delivery_limit: self.options.failure.delivery_limit,
