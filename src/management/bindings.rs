@@ -10,7 +10,7 @@ use axum::routing::get;
 use super::answer;
 use super::api::Api;
 use super::asker::Manager;
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::exchanges::named;
 use super::listing::Listing;
@@ -133,8 +133,7 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let vhost = asker.enter(&api, &vhost)?;
     let binding = find(&api, &asker, &vhost, &named(&source), &destination(&kind, &name)?, &key)?;
-    let view = serde_json::to_value(BindingView::of(&vhost.name, &binding)).unwrap_or_default();
-    Ok(answer::json(&Columns::of(&params).of_value(view)))
+    Ok(columns::answer(&params, &BindingView::of(&vhost.name, &binding)))
 }
 
 /// The binding between the two that has this key. As in RabbitMQ, it may also come with its routing key as it is, quoted once for the

@@ -8,10 +8,9 @@ use axum::routing::get;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::answer;
 use super::api::Api;
 use super::asker::Manager;
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -103,7 +102,7 @@ async fn show(
     let key = keys(asker.connections(&api)).into_iter().find(|key| key.name == name);
     let key = key.ok_or_else(ApiError::not_found)?;
     let view = view(&api, &key, &api.clocked(&params)?).await;
-    Ok(answer::json(&Columns::of(&params).of_value(view)))
+    Ok(columns::answer(&params, &view))
 }
 
 /// With the channel's consumers, which its vhost's queues know.

@@ -1,7 +1,10 @@
 //! `columns=a,b.c`: which fields of an answer are wanted.
 
+use axum::response::Response;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::answer;
 use super::params::Params;
 
 /// The fields that are wanted, as paths; empty: all of them.
@@ -28,6 +31,15 @@ impl Columns {
             project(value, &self.0.iter().map(Vec::as_slice).collect::<Vec<_>>())
         }
     }
+}
+
+/// 200 with what the request wants of a value.
+pub(super) fn answer(params: &Params, value: &impl Serialize) -> Response {
+    let columns = Columns::of(params);
+    if columns.is_everything() {
+        return answer::json(value);
+    }
+    answer::json(&serde_json::to_value(value).map(|value| columns.of_value(value)).unwrap_or_default())
 }
 
 /// A dotted path.

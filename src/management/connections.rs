@@ -11,7 +11,7 @@ use serde_json::json;
 use super::answer;
 use super::api::Api;
 use super::asker::{Asker, Manager};
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -76,8 +76,7 @@ async fn show(
     let connection = asker.connection(&api, &name)?;
     let handshake = connection.handshake();
     let view = ConnectionView::of(&connection, &handshake, api.node(), &api.clocked(&params)?);
-    let view = serde_json::to_value(view).unwrap_or_default();
-    Ok(answer::json(&Columns::of(&params).of_value(view)))
+    Ok(columns::answer(&params, &view))
 }
 
 async fn close(

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::answer;
 use super::api::Api;
 use super::asker::{Administrator, Asker};
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::media_type::{MediaType, form_field};
 use super::params::{At, Params};
@@ -49,7 +49,7 @@ async fn export_vhost(
 
 /// With `?download=NAME` a browser keeps it as a file of this name.
 fn download(params: &Params, definitions: Value) -> Response {
-    let mut response = answer::json(&Columns::of(params).of_value(definitions));
+    let mut response = columns::answer(params, &definitions);
     let name = params.get("download").map(|name| name.replace(['"', '\\'], ""));
     let disposition =
         name.and_then(|name| HeaderValue::from_str(&format!("attachment; filename={name}")).ok());

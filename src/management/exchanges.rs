@@ -9,7 +9,7 @@ use axum::routing::get;
 use super::answer;
 use super::api::Api;
 use super::asker::Manager;
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -86,8 +86,7 @@ async fn show(
     let exchange = operations::exchange(asker.scope(&api, &vhost), &named(&name));
     let exchange = exchange.map_err(|_| ApiError::not_found())?;
     let view = ExchangeView::of(&vhost, &exchange, &clocked).ok_or_else(ApiError::not_found)?;
-    let view = serde_json::to_value(ExchangeDetails::of(view)).unwrap_or_default();
-    Ok(answer::json(&Columns::of(&params).of_value(view)))
+    Ok(columns::answer(&params, &ExchangeDetails::of(view)))
 }
 
 async fn put(

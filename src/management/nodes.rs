@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::api::Api;
 use super::asker::Monitor;
-use super::columns::Columns;
+use super::columns;
 use super::descriptors::Descriptors;
 use super::error::ApiError;
 use super::params::{At, Params};
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn list(State(api): State<Api>, _: Monitor, params: Params) -> Result<Response, ApiError> {
     let view = view(&api, &params)?;
-    Ok(answer::json(&Columns::of(&params).of_value(json!([view]))))
+    Ok(columns::answer(&params, &[view]))
 }
 
 async fn show(
@@ -45,7 +45,7 @@ async fn show(
     params: Params,
 ) -> Result<Response, ApiError> {
     check(&api, &node)?;
-    Ok(answer::json(&Columns::of(&params).of_value(view(&api, &params)?)))
+    Ok(columns::answer(&params, &view(&api, &params)?))
 }
 
 /// There is one node.

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::answer;
 use super::api::Api;
 use super::asker::Manager;
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::params::Params;
 use super::totals::{self, Totals};
@@ -60,8 +60,7 @@ pub(super) async fn overview(
             contexts: api.contexts().map(|on| Context::of(api.node(), on)).collect(),
         }),
     };
-    let view = serde_json::to_value(&overview).map_err(|error| ApiError::unavailable(error.to_string()))?;
-    Ok(answer::json(&Columns::of(&params).of_value(view)))
+    Ok(columns::answer(&params, &overview))
 }
 
 /// What there is instead of Erlang's version: tools want one to be there.

@@ -3,12 +3,11 @@
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use serde_json::json;
 
 use super::answer;
 use super::api::Api;
 use super::asker::Administrator;
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -73,7 +72,7 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let permission = operations::permission(api.shared(), asker.caller(), &user, &vhost);
     let permission = permission.map_err(nothing_there)?;
-    Ok(answer::json(&Columns::of(&params).of_value(json!(PermissionView::from(permission)))))
+    Ok(columns::answer(&params, &PermissionView::from(permission)))
 }
 
 async fn put(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::answer;
 use super::api::Api;
 use super::asker::{Administrator, Asker, Level, Manager, PolicyMaker};
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -93,8 +93,7 @@ fn show(
     let all = operations::policies(asker.scope(api, &vhost)).into_iter();
     let policy = { all }.find(|policy| policy.kind == kind && policy.name == *name);
     let policy = policy.ok_or_else(ApiError::not_found)?;
-    let view = serde_json::to_value(PolicyView::of(&vhost.name, &policy)).unwrap_or_default();
-    Ok(answer::json(&Columns::of(params).of_value(view)))
+    Ok(columns::answer(params, &PolicyView::of(&vhost.name, &policy)))
 }
 
 /// Puts a policy as the body says.

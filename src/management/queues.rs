@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::api::Api;
 use super::asker::{Asker, Manager};
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -21,6 +21,7 @@ use super::views::queue::{Owner, QueueBasics, QueueDetailView, QueueView};
 use super::views::rates::Clocked;
 use crate::broker::operations::{self, DeclareQueue, DeleteIf};
 use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::queue::options::is_quorum;
 
 /// `/api/queues`.
 pub(super) fn routes() -> Vec<Route> {
@@ -114,7 +115,7 @@ async fn show(
     let clocked = api.clocked(&params)?;
     let depth = if params.is_true("disable_stats") { Depth::of(&params) } else { Depth::Detailed };
     let view = view(&api, &vhost, &record, &clocked, depth).await.ok_or_else(ApiError::not_found)?;
-    Ok(answer::json(&Columns::of(&params).of_value(view)))
+    Ok(columns::answer(&params, &view))
 }
 
 /// `None` if it has just gone.
@@ -201,7 +202,7 @@ async fn quorum_status(
     At((vhost, name)): At<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (_, record) = asker.queue(&api, &vhost, &name)?;
-    if super::views::queue::kind_of(&record.arguments) != "quorum" {
+    if !is_quorum(&record.arguments) {
         return Ok(answer::failed(&json!({ "status": "failed", "reason": "classic_queue_not_supported" })));
     }
     Ok(answer::json(&json!([{ "Node Name": api.node(), "Raft State": "leader", "Membership": "voter" }])))

@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer;
 use super::api::Api;
 use super::asker::Administrator;
-use super::columns::Columns;
+use super::columns;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -53,7 +53,7 @@ async fn show(
     params: Params,
 ) -> Result<Response, ApiError> {
     let user = operations::user(api.shared(), asker.caller(), &name)?;
-    Ok(answer::json(&Columns::of(&params).of_value(json!(UserView::from(user)))))
+    Ok(columns::answer(&params, &UserView::from(user)))
 }
 
 async fn put(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::answer;
 use super::api::Api;
 use super::asker::{Administrator, Asker, Manager};
-use super::columns::Columns;
+use super::columns;
 use super::erlang::term;
 use super::error::ApiError;
 use super::listing::Listing;
@@ -53,7 +53,7 @@ async fn show(
     let clocked = api.clocked(&params)?;
     let vhost = operations::vhost(api.shared(), &name).map_err(|_| ApiError::not_found())?;
     let view = view(&api, &asker, &vhost, &clocked).await;
-    Ok(answer::json(&Columns::of(&params).of_value(view)))
+    Ok(columns::answer(&params, &view))
 }
 
 async fn view(api: &Api, asker: &Asker, vhost: &Arc<Vhost>, clocked: &Clocked) -> serde_json::Value {

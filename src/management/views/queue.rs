@@ -14,6 +14,7 @@ use crate::broker::overview::ConnectionOverview;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::management::views::moment;
 use crate::policy::PolicyKind;
+use crate::queue::options::is_quorum;
 use crate::queue::{Details, Tally};
 use crate::statistics::QueueCounters;
 use crate::time::Timestamp;
@@ -58,10 +59,9 @@ pub(in crate::management) struct Members<'a> {
     online: [&'a str; 1],
 }
 
-/// Of one with a `leader`, `members`.
-pub(in crate::management) fn kind_of(arguments: &FieldTable) -> &'static str {
-    let kind = arguments.inner().get("x-queue-type").and_then(|kind| kind.as_long_string());
-    if kind.is_some_and(|kind| kind.as_bytes() == b"quorum") { "quorum" } else { "classic" }
+/// The type's name.
+fn kind_of(arguments: &FieldTable) -> &'static str {
+    if is_quorum(arguments) { "quorum" } else { "classic" }
 }
 
 impl<'a> QueueBasics<'a> {
@@ -192,7 +192,7 @@ impl<'a> QueueView<'a> {
         let has_single_active = record.arguments.inner().contains_key("x-single-active-consumer");
         // The fraction of this moment, not of a time that was not watched.
         let capacity = f64::from(u8::from(details.has_credit && !details.consumers.is_empty()));
-        let is_quorum = basics.kind == "quorum";
+        let is_quorum = is_quorum(&record.arguments);
         Self {
             lengths: rated(lengths, &clocked.look(Kind::Lengths, &record.statistics)),
             message_stats: message_stats(record, clocked),
