@@ -171,8 +171,7 @@ impl Sections {
 
     /// Adds the queues; gives the names of those that are left out.
     fn add_queues(&mut self, vhost: &Vhost, name: Option<&str>) -> HashSet<String> {
-        let mut queues = vhost.queues();
-        queues.retain(|record| !record.delays);
+        let mut queues = vhost.declared_queues();
         queues.sort_by(|one, other| one.name.cmp(&other.name));
         let mut exclusive = HashSet::new();
         for record in queues {

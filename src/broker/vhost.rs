@@ -221,6 +221,14 @@ impl Vhost {
         self.queues.iter().map(|record| Arc::clone(&record)).collect()
     }
 
+    /// The queues that clients know of: all but those where messages of delayed exchanges wait; in no order.
+    #[must_use]
+    pub fn declared_queues(&self) -> Vec<Arc<QueueRecord>> {
+        let mut queues = self.queues();
+        queues.retain(|record| !record.delays);
+        queues
+    }
+
     /// Lets routing see a queue.
     pub(super) fn add_queue(&self, record: Arc<QueueRecord>) {
         let (id, name, delays) = (record.id, record.name.clone(), record.delays);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::api::Api;
 use super::asker::Manager;
 use super::columns;
+use super::consumers::consumers_of;
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
@@ -19,7 +19,6 @@ use super::views::channel::{ChannelDetailView, ChannelView};
 use super::views::consumer::{ConsumerView, QueueName, channel_name};
 use super::views::rates::Clocked;
 use crate::broker::overview::{ChannelOverview, ConnectionOverview};
-use crate::queue::ConsumerDetails;
 
 /// `/api/channels`.
 pub(super) fn routes() -> Vec<Route> {
@@ -109,18 +108,12 @@ async fn show(
 async fn view(api: &Api, key: &Key, clocked: &Clocked) -> Value {
     let handshake = key.connection.handshake();
     let vhost = handshake.vhost.as_deref().and_then(|vhost| api.shared().vhost(vhost));
-    let mut consumers: Vec<(Arc<crate::broker::vhost::QueueRecord>, ConsumerDetails)> = Vec::new();
-    if let Some(vhost) = vhost.as_ref().filter(|_| key.channel.numbers().consumers > 0) {
-        let mut queues = vhost.queues();
-        queues.retain(|record| !record.delays);
-        let details = join_all(queues.iter().map(|record| record.details())).await;
-        for (record, details) in queues.iter().zip(details) {
-            let of_queue = details.map(|details| details.consumers).unwrap_or_default().into_iter();
-            let wanted = of_queue.filter(|consumer| {
-                (consumer.key.connection, consumer.key.channel) == (key.connection.id, key.channel.number)
-            });
-            consumers.extend(wanted.map(|consumer| (Arc::clone(record), consumer)));
-        }
+    let mut consumers = Vec::new();
+    if let Some(vhost) = vhost.filter(|_| key.channel.numbers().consumers > 0) {
+        consumers = consumers_of(&vhost.declared_queues()).await;
+        consumers.retain(|(_, consumer)| {
+            (consumer.key.connection, consumer.key.channel) == (key.connection.id, key.channel.number)
+        });
     }
     let vhost_name = handshake.vhost.as_deref().unwrap_or_default();
     let views = consumers.iter().map(|(record, consumer)| {

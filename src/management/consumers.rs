@@ -61,18 +61,8 @@ async fn list_of(
     let listing = Listing::of(params)?;
     let mut keys = Vec::new();
     for vhost in vhosts {
-        let queues = operations::queues(asker.scope(&api, &vhost));
-        for some in queues.chunks(TOGETHER) {
-            let details = join_all(some.iter().map(|record| record.details())).await;
-            for (record, details) in some.iter().zip(details) {
-                let consumers = details.map(|details| details.consumers).unwrap_or_default().into_iter();
-                keys.extend(consumers.map(|consumer| Key {
-                    vhost: Arc::clone(&vhost),
-                    record: Arc::clone(record),
-                    consumer,
-                }));
-            }
-        }
+        let consumers = consumers_of(&operations::queues(asker.scope(&api, &vhost))).await.into_iter();
+        keys.extend(consumers.map(|(record, consumer)| Key { vhost: Arc::clone(&vhost), record, consumer }));
     }
     let view = move |key: Key| {
         let connection = api.shared().connection(key.consumer.key.connection);
@@ -82,4 +72,17 @@ async fn list_of(
         std::future::ready(serde_json::to_value(view).ok())
     };
     listing.answer(keys, |key| &key.consumer.name.tag, view).await
+}
+
+/// The consumers of some queues, each with its queue. Queues are asked many at a time.
+pub(super) async fn consumers_of(queues: &[Arc<QueueRecord>]) -> Vec<(Arc<QueueRecord>, ConsumerDetails)> {
+    let mut all = Vec::new();
+    for some in queues.chunks(TOGETHER) {
+        let details = join_all(some.iter().map(|record| record.details())).await;
+        for (record, details) in some.iter().zip(details) {
+            let consumers = details.map(|details| details.consumers).unwrap_or_default().into_iter();
+            all.extend(consumers.map(|consumer| (Arc::clone(record), consumer)));
+        }
+    }
+    all
 }

@@ -183,7 +183,7 @@ async fn used(State(api): State<Api>, _: Manager) -> Response {
     let vhosts = operations::vhosts(api.shared());
     let has_transient = vhosts
         .iter()
-        .flat_map(|vhost| vhost.queues())
-        .any(|record| !record.durable && record.owner.is_none() && !record.delays);
+        .flat_map(|vhost| vhost.declared_queues())
+        .any(|record| !record.durable && record.owner.is_none());
     answer::json(&Some(TRANSIENT).filter(|_| has_transient).into_iter().collect::<Vec<_>>())
 }

@@ -18,6 +18,7 @@ use super::payload::Payload;
 use super::route::Route;
 use super::views::consumer::{ConsumerView, QueueName};
 use super::views::queue::{Owner, QueueBasics, QueueDetailView, QueueView};
+use super::views::queue_lengths::Lengths;
 use super::views::rates::Clocked;
 use crate::broker::operations::{self, DeclareQueue, DeleteIf};
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -130,13 +131,12 @@ async fn view(
     match depth {
         Depth::Basic => serde_json::to_value(basics).ok(),
         Depth::Totals => {
-            let counts = record.look().await?;
+            let Lengths { ready, unacked } = Lengths::of(&record.look().await?);
             let mut view = serde_json::to_value(basics).ok()?;
-            let ready = counts.ready + counts.delayed + counts.parked;
             let fields = view.as_object_mut()?;
-            fields.insert("messages".to_owned(), json!(ready + counts.unacked));
+            fields.insert("messages".to_owned(), json!(ready + unacked));
             fields.insert("messages_ready".to_owned(), json!(ready));
-            fields.insert("messages_unacknowledged".to_owned(), json!(counts.unacked));
+            fields.insert("messages_unacknowledged".to_owned(), json!(unacked));
             Some(view)
         }
         Depth::Full | Depth::Detailed => {

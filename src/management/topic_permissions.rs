@@ -31,8 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn list(State(api): State<Api>, asker: Administrator, params: Params) -> Result<Response, ApiError> {
-    let all = operations::topic_permissions(api.shared(), asker.caller())?;
-    listed(all, &params).await
+    listed(found(&api, &asker, |_| true)?, &params).await
 }
 
 async fn of_user(
@@ -42,9 +41,7 @@ async fn of_user(
     params: Params,
 ) -> Result<Response, ApiError> {
     operations::user(api.shared(), asker.caller(), &user)?;
-    let mut all = operations::topic_permissions(api.shared(), asker.caller())?;
-    all.retain(|permission| permission.user == user);
-    listed(all, &params).await
+    listed(found(&api, &asker, |permission| permission.user == user)?, &params).await
 }
 
 async fn of_vhost(
@@ -54,9 +51,7 @@ async fn of_vhost(
     params: Params,
 ) -> Result<Response, ApiError> {
     asker.enter(&api, &vhost)?;
-    let mut all = operations::topic_permissions(api.shared(), asker.caller())?;
-    all.retain(|permission| permission.vhost == vhost);
-    listed(all, &params).await
+    listed(found(&api, &asker, |permission| permission.vhost == vhost)?, &params).await
 }
 
 async fn show(
@@ -65,8 +60,7 @@ async fn show(
     At((vhost, user)): At<(String, String)>,
     params: Params,
 ) -> Result<Response, ApiError> {
-    let mut all = operations::topic_permissions(api.shared(), asker.caller())?;
-    all.retain(|permission| permission.user == user && permission.vhost == vhost);
+    let all = found(&api, &asker, |permission| permission.user == user && permission.vhost == vhost)?;
     if all.is_empty() {
         return Err(ApiError::not_found());
     }
@@ -80,6 +74,16 @@ async fn show_one(
     params: Params,
 ) -> Result<Response, ApiError> {
     show(state, asker, At((vhost, user)), params).await
+}
+
+fn found(
+    api: &Api,
+    asker: &Administrator,
+    wanted: impl Fn(&UserTopicPermission) -> bool,
+) -> Result<Vec<UserTopicPermission>, ApiError> {
+    let mut all = operations::topic_permissions(api.shared(), asker.caller())?;
+    all.retain(wanted);
+    Ok(all)
 }
 
 async fn listed(permissions: Vec<UserTopicPermission>, params: &Params) -> Result<Response, ApiError> {

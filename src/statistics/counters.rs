@@ -107,6 +107,23 @@ counters! {
     }
 }
 
+impl QueueCounters {
+    /// Messages that were dead and sent on, for whatever reason.
+    #[must_use]
+    pub const fn dead_lettered(&self) -> u64 {
+        self.dead_lettered_rejected
+            + self.dead_lettered_expired
+            + self.dead_lettered_maxlen
+            + self.dead_lettered_delivery_limit
+    }
+
+    /// Messages that were dead and had nowhere to go, for whatever reason.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped_rejected + self.dropped_expired + self.dropped_maxlen + self.dropped_delivery_limit
+    }
+}
+
 impl ExchangeCounters {
     /// A message that went to this many queues.
     #[must_use]

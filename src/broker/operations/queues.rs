@@ -214,8 +214,7 @@ pub fn queue(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>, Operation
 /// All queues of the vhost, by name; those of delayed exchanges are not among them.
 #[must_use]
 pub fn queues(scope: Scope<'_>) -> Vec<Arc<QueueRecord>> {
-    let mut queues = scope.vhost.queues();
-    queues.retain(|record| !record.delays);
+    let mut queues = scope.vhost.declared_queues();
     queues.sort_by(|one, other| one.name.cmp(&other.name));
     queues
 }

@@ -190,7 +190,7 @@ fn definitions_of(vhost: &Vhost) -> Vec<Op> {
     for policy in vhost.policies().iter() {
         ops.push(Definition::remove_policy(&vhost.name, policy.kind, &policy.name));
     }
-    for record in vhost.queues().iter().filter(|record| record.durable && !record.delays) {
+    for record in vhost.declared_queues().iter().filter(|record| record.durable) {
         ops.push(Definition::remove_queue(&vhost.name, &record.name));
     }
     ops

@@ -8,6 +8,7 @@ use super::table::{Row, columns};
 use super::text::Labels;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::management::views::queue_lengths::Lengths;
 use crate::queue::Measures;
 use crate::queue::options::is_quorum;
 use crate::statistics::QueueCounters;
@@ -33,15 +34,16 @@ pub(super) struct QueueNumbers {
 }
 
 impl QueueNumbers {
-    /// Of one queue. Messages that wait for their next attempt or are parked are among the ready ones, as everywhere.
+    /// Of one queue.
     fn of(measures: &Measures, counters: QueueCounters, now: Time) -> Self {
         let counts = measures.counts;
+        let Lengths { ready, unacked } = Lengths::of(&counts);
         let age_s = |since: Option<Time>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
         Self {
             queues: 1,
-            ready: (counts.ready + counts.delayed + counts.parked) as u64,
+            ready: ready as u64,
             ready_bytes: counts.ready_bytes as u64,
-            unacked: counts.unacked as u64,
+            unacked: unacked as u64,
             delayed: counts.delayed as u64,
             parked: counts.parked as u64,
             consumers: counts.consumers as u64,
@@ -79,8 +81,8 @@ pub(super) async fn measure(
 ) -> Vec<Row<QueueNumbers>> {
     let mut rows = Vec::new();
     for vhost in vhosts {
-        let queues = vhost.queues().into_iter();
-        let queues: Vec<_> = queues.filter(|record| !record.delays && is_wanted(&record.name)).collect();
+        let mut queues = vhost.declared_queues();
+        queues.retain(|record| is_wanted(&record.name));
         for some in queues.chunks(TOGETHER) {
             let measured = join_all(some.iter().map(|record| record.measure())).await;
             let now = shared.clock.now();
@@ -107,7 +109,7 @@ pub(super) async fn scheduled(vhosts: &[Arc<Vhost>]) -> u64 {
 pub(super) fn info(vhosts: &[Arc<Vhost>], is_wanted: impl Fn(&str) -> bool) -> Vec<Labels> {
     let mut all = Vec::new();
     for vhost in vhosts {
-        for record in vhost.queues().iter().filter(|record| !record.delays && is_wanted(&record.name)) {
+        for record in vhost.declared_queues().iter().filter(|record| is_wanted(&record.name)) {
             all.push(Labels::new(&[
                 ("vhost", &vhost.name),
                 ("queue", &record.name),
@@ -170,22 +172,8 @@ columns! {
         ["queue_metrics"] Coney Counter "queue_parked_total"
             "Messages that were parked" |q| q.counters.parked;
         ["queue_metrics"] Coney Counter "queue_messages_dead_lettered_total"
-            "Messages sent on to a dead letter exchange" |q| dead_lettered(&q.counters);
+            "Messages sent on to a dead letter exchange" |q| q.counters.dead_lettered();
         ["queue_metrics"] Coney Counter "queue_messages_dropped_total"
-            "Messages that were dead and had nowhere to go" |q| dropped(&q.counters);
+            "Messages that were dead and had nowhere to go" |q| q.counters.dropped();
     }
-}
-
-const fn dead_lettered(counters: &QueueCounters) -> u64 {
-    counters.dead_lettered_rejected
-        + counters.dead_lettered_expired
-        + counters.dead_lettered_maxlen
-        + counters.dead_lettered_delivery_limit
-}
-
-const fn dropped(counters: &QueueCounters) -> u64 {
-    counters.dropped_rejected
-        + counters.dropped_expired
-        + counters.dropped_maxlen
-        + counters.dropped_delivery_limit
 }

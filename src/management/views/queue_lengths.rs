@@ -45,12 +45,7 @@ pub(in crate::management) fn rated(lengths: Lengths, seen: &Seen<QueueCounters>)
 
 /// Messages that are in the queue no more.
 const fn gone(c: &QueueCounters) -> u64 {
-    let dropped = c.dropped_rejected + c.dropped_expired + c.dropped_maxlen + c.dropped_delivery_limit;
-    let dead = c.dead_lettered_rejected
-        + c.dead_lettered_expired
-        + c.dead_lettered_maxlen
-        + c.dead_lettered_delivery_limit;
-    c.acked + c.delivered_no_ack + c.got_no_ack + dropped + dead
+    c.acked + c.delivered_no_ack + c.got_no_ack + c.dropped() + c.dead_lettered()
 }
 
 fn signed(count: u64) -> i64 {
