@@ -298,8 +298,9 @@ async fn work(channel: Channel, ledger: Shared) -> Option<()> {
     while let Some(Ok(delivery)) = consumer.next().await {
         let id = id_of(&delivery.data);
         assert!(!ledger.lock().acked_for_good.contains(&id), "{id} came back after its ack");
-        delivery.ack(BasicAckOptions::default()).await.ok()?;
+        // Before, as the broker may have the ack when the client is stopped in the middle of it.
         note_ack(&ledger, "plain", id);
+        delivery.ack(BasicAckOptions::default()).await.ok()?;
         acked.push(id);
         if acked.len() == ACKS {
             let receipt = ledger.lock().new_id();
