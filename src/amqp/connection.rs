@@ -213,6 +213,7 @@ impl Connection {
             if wire.eof {
                 return Ok(());
             }
+            wire.acknowledge_unless(!self.session.out().is_empty());
             self.wait(wire).await?;
         }
     }

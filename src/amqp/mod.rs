@@ -8,6 +8,7 @@ mod exceptions;
 mod half_open;
 pub(crate) mod listener;
 mod mailbox_cache;
+mod quick_ack;
 mod requests;
 mod shares;
 mod wire;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
+use super::quick_ack;
 use crate::broker::connections::Event;
 use crate::protocol::Output;
 
@@ -34,6 +35,8 @@ pub(super) struct Wire<S> {
     pub(super) bytes_out: u64,
     /// Room for the next read: doubled by a read that fills it.
     read_bytes: usize,
+    /// Whether the last read brought little, and the client may wait for its acknowledgement before it sends more.
+    is_owed_an_ack: bool,
     pub(super) eof: bool,
 }
 
@@ -55,6 +58,7 @@ impl<S: Stream> Wire<S> {
             bytes_in: 0,
             bytes_out: 0,
             read_bytes: READ_BYTES_MIN,
+            is_owed_an_ack: false,
             eof: false,
         }
     }
@@ -73,6 +77,13 @@ impl<S: Stream> Wire<S> {
         if self.taken == self.filled {
             self.taken = 0;
             self.filled = 0;
+        }
+    }
+
+    /// What was read has been dealt with. If there is nothing to write, which would carry the acknowledgement, it goes out by itself.
+    pub(super) fn acknowledge_unless(&mut self, writes: bool) {
+        if std::mem::take(&mut self.is_owed_an_ack) && !writes {
+            quick_ack::send(&self.stream);
         }
     }
 
@@ -133,6 +144,7 @@ impl<S: Stream> Wire<S> {
                 self.filled += count;
                 self.bytes_in += count as u64;
                 self.eof = count == 0;
+                self.is_owed_an_ack = (1..quick_ack::BELOW_BYTES).contains(&count);
                 if self.filled == self.input.len() {
                     self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
                 }

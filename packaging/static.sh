@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# static.sh: builds the release binary so that it needs no library of the machine it runs on, without symbols. Prints its path.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+triple=$(rustc -vV | sed -n 's/^host: //p')
+export CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
+RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --release --bin coney --target "$triple" \
+  --manifest-path "$root/Cargo.toml" >&2
+echo "${CARGO_TARGET_DIR:-$root/target}/$triple/release/coney"
