@@ -1,7 +1,7 @@
 //! The settings as plain values, with their limits and defaults.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
@@ -12,9 +12,18 @@ pub const FRAME_BYTES_FLOOR: u32 = 8192;
 /// Largest `frame-max`: clients size their buffers by it (one of them at 32 times), and a frame is read whole.
 pub const FRAME_BYTES_CEILING: u32 = 16 << 20;
 /// Where the management API is if nothing else is said.
-pub const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15672);
+pub const HTTP_DEFAULT: [SocketAddr; 2] = on_localhost(15672);
 /// Where the metrics are if nothing else is said.
-pub const METRICS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15692);
+pub const METRICS_DEFAULT: [SocketAddr; 2] = on_localhost(15692);
+
+/// Both addresses of this machine for itself. Where there is no IPv6, listeners do without the second.
+const fn on_localhost(port: u16) -> [SocketAddr; 2] {
+    [
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+        SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port),
+    ]
+}
+
 /// How much memory the broker may use before it blocks publishers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryLimit {
@@ -85,9 +94,9 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
-            http: vec![HTTP_DEFAULT],
-            metrics: vec![METRICS_DEFAULT],
+            listen: on_localhost(5672).into(),
+            http: HTTP_DEFAULT.into(),
+            metrics: METRICS_DEFAULT.into(),
             data_dir: Some(PathBuf::from("coney-data")),
             default_user: "guest".into(),
             default_pass: "guest".into(),

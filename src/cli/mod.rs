@@ -2,13 +2,16 @@
 
 mod args;
 mod file;
+mod flags;
 mod load;
 mod resolve;
+mod settings;
 mod source;
 mod store;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
 
 pub use args::{Args, Command};
 pub use load::{load_config, warn_of_misspelt_env};

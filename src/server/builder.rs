@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
+use super::binding::bind_all;
 use super::descriptors::Budget;
 use super::error::StartError;
 use super::handle::BrokerHandle;
@@ -162,11 +163,8 @@ impl BrokerBuilder {
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
-        let mut listeners = Vec::new();
-        for address in &self.config.listen {
-            let bound = listener::bind(*address);
-            listeners.push(bound.map_err(|source| StartError::Listen { address: *address, source })?);
-        }
+        let bound = bind_all(&self.config.listen);
+        let listeners = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
         let http = HttpListeners::bind(&self.config)?;
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "management")]
+use super::binding::bind_all;
 use super::error::StartError;
 use crate::broker::shared::Shared;
 use crate::config::{Config, HTTP_DEFAULT, METRICS_DEFAULT};
@@ -70,25 +72,24 @@ impl HttpListeners {
 }
 
 #[cfg(feature = "management")]
-fn bind(addresses: &[SocketAddr], default: SocketAddr, what: &str) -> Result<Vec<TcpListener>, StartError> {
-    let mut bound = Vec::new();
-    for address in addresses {
-        match crate::amqp::listener::bind(*address) {
-            Ok(listener) => bound.push(listener),
-            Err(source) if *address == default => {
-                tracing::warn!(
-                    "{default} cannot be listened on ({source}): the broker starts without {what}"
-                );
-            }
-            Err(source) => return Err(StartError::Listen { address: *address, source }),
+fn bind(
+    addresses: &[SocketAddr],
+    default: [SocketAddr; 2],
+    what: &str,
+) -> Result<Vec<TcpListener>, StartError> {
+    match bind_all(addresses) {
+        Ok(bound) => Ok(bound),
+        Err((address, source)) if addresses == default => {
+            tracing::warn!("{address} cannot be listened on ({source}): the broker starts without {what}");
+            Ok(Vec::new())
         }
+        Err((address, source)) => Err(StartError::Listen { address, source }),
     }
-    Ok(bound)
 }
 
 #[cfg(not(feature = "management"))]
-fn bind(addresses: &[SocketAddr], default: SocketAddr, _: &str) -> Result<Vec<TcpListener>, StartError> {
-    match addresses.iter().find(|address| **address != default) {
+fn bind(addresses: &[SocketAddr], default: [SocketAddr; 2], _: &str) -> Result<Vec<TcpListener>, StartError> {
+    match addresses.first().filter(|_| addresses != default) {
         Some(address) => {
             let source = std::io::Error::new(
                 std::io::ErrorKind::Unsupported,
