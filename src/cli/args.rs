@@ -62,7 +62,7 @@ pub enum Command {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
-    use coney::config::{Config, LogFormat, MemoryLimit};
+    use coney::config::{Config, ControlSocketPath, LogFormat, MemoryLimit};
 
     use super::super::resolve::resolve;
     use super::super::settings::{self, Kind, env_name};
@@ -111,7 +111,7 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let config = config_of(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --http 127.0.0.1:3 --http 127.0.0.1:4 --metrics none \
-             --data-dir d --default-user u --default-pass p \
+             --control-socket /s --data-dir d --default-user u --default-pass p \
              --default-vhost v --definitions f --max-message-size 1k --queue-memory 2k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --log warn --log-format json",
         );
@@ -121,6 +121,7 @@ mod tests {
                 listen: vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()],
                 http: vec!["127.0.0.1:3".parse().unwrap(), "127.0.0.1:4".parse().unwrap()],
                 metrics: vec![],
+                control_socket: ControlSocketPath::At("/s".into()),
                 data_dir: Some("d".into()),
                 default_user: "u".into(),
                 default_pass: "p".into(),

@@ -4,6 +4,7 @@ mod args;
 mod file;
 mod flags;
 mod load;
+mod names;
 mod resolve;
 mod settings;
 mod source;
@@ -15,4 +16,5 @@ mod variables;
 
 pub use args::{Args, Command};
 pub use load::{load_config, warn_of_misspelt_env};
+pub use names::{Program, detach};
 pub use source::ConfigError;

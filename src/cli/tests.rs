@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use coney::config::{Config, LogFormat, MemoryLimit};
+use coney::config::{Config, ControlSocketPath, LogFormat, MemoryLimit};
 
 use super::resolve::resolve;
 use super::settings::{self, env_name};
@@ -63,6 +63,7 @@ fn the_file_sets_every_key() -> TestResult {
         amqp = ["0.0.0.0:5672", "[::1]:5673"]
         http = ["none"]
         metrics = ["[::1]:1"]
+        control-socket = "none"
         data-dir = "/var/lib/coney"
         default-user = "u"
         default-pass = "p"
@@ -85,6 +86,7 @@ fn the_file_sets_every_key() -> TestResult {
         listen: vec!["0.0.0.0:5672".parse().unwrap(), "[::1]:5673".parse().unwrap()],
         http: vec![],
         metrics: vec!["[::1]:1".parse().unwrap()],
+        control_socket: ControlSocketPath::None,
         data_dir: Some("/var/lib/coney".into()),
         default_user: "u".into(),
         default_pass: "p".into(),
@@ -113,6 +115,7 @@ fn the_environment_sets_every_key() -> TestResult {
         ("CONEY_AMQP", "127.0.0.1:0, localhost:9"),
         ("CONEY_HTTP", "localhost:8"),
         ("CONEY_METRICS", "none"),
+        ("CONEY_CONTROL_SOCKET", "/s"),
         ("CONEY_EPHEMERAL", "yes"),
         ("CONEY_DEFAULT_USER", "u"),
         ("CONEY_DEFAULT_PASS", "p"),
@@ -134,6 +137,7 @@ fn the_environment_sets_every_key() -> TestResult {
         listen: addresses(&["127.0.0.1:0", "127.0.0.1:9", "[::1]:9"]),
         http: addresses(&["127.0.0.1:8", "[::1]:8"]),
         metrics: vec![],
+        control_socket: ControlSocketPath::At("/s".into()),
         data_dir: None,
         default_user: "u".into(),
         default_pass: "p".into(),

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
-use coney::config::{LogFormat, MemoryLimit};
+use coney::config::{ControlSocketPath, LogFormat, MemoryLimit};
 
 /// Reads a number of bytes: digits and perhaps a unit, in either case. `k`, `KiB`, `M`, `MiB`, `G`, `GiB` count by
 /// 1024 and `kB`, `MB`, `GB` by 1000, as in RabbitMQ's configuration.
@@ -93,6 +93,15 @@ pub(super) fn non_empty(text: &str, bytes_max: usize) -> Result<String, String> 
 /// A path that is not empty. Whether it can be read or written is for its user to find out.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("may not be empty".into()) } else { Ok(text.into()) }
+}
+
+/// A path, `none`, or `auto`.
+pub(super) fn control_socket(text: &str) -> Result<ControlSocketPath, String> {
+    Ok(match text {
+        "none" => ControlSocketPath::None,
+        "auto" => ControlSocketPath::InDataDir,
+        _ => ControlSocketPath::At(path(text)?),
+    })
 }
 
 /// A filter that `tracing` understands.

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 #[cfg(feature = "management")]
 use super::binding::bind_all;
+use super::control::ControlListener;
 use super::error::StartError;
 use crate::broker::shared::Shared;
 use crate::config::{Config, HTTP_DEFAULT, METRICS_DEFAULT};
@@ -47,6 +48,7 @@ impl HttpListeners {
         shared: &Arc<Shared>,
         amqp: &[SocketAddr],
         connections_max: usize,
+        control: ControlListener,
     ) -> Vec<JoinHandle<()>> {
         use crate::management::{Api, ListeningOn, metrics_router, router, run};
         let on = |protocol| move |address: SocketAddr| ListeningOn { protocol, address };
@@ -61,12 +63,18 @@ impl HttpListeners {
         let (of_api, of_metrics) = (router(api.clone()), metrics_router(api));
         let for_api = self.api.into_iter().map(|listener| spawn(listener, &of_api));
         let for_metrics = self.metrics.into_iter().map(|listener| spawn(listener, &of_metrics));
-        for_api.chain(for_metrics).collect()
+        for_api.chain(for_metrics).chain(control.serve(shared, &of_api)).collect()
     }
 
     /// Nothing to serve: bind refused whatever was asked for.
     #[cfg(not(feature = "management"))]
-    pub(super) fn serve(self, _: &Arc<Shared>, _: &[SocketAddr], _: usize) -> Vec<JoinHandle<()>> {
+    pub(super) fn serve(
+        self,
+        _: &Arc<Shared>,
+        _: &[SocketAddr],
+        _: usize,
+        _: ControlListener,
+    ) -> Vec<JoinHandle<()>> {
         Vec::new()
     }
 }

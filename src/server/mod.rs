@@ -2,6 +2,7 @@
 
 mod binding;
 mod builder;
+mod control;
 mod descriptors;
 mod error;
 mod handle;

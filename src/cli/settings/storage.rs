@@ -32,5 +32,15 @@ pub const STORAGE: Group = Group {
                 Ok(())
             },
         },
+        Setting {
+            key: "control-socket",
+            kind: Kind::Text,
+            value_name: "PATH",
+            help: "Serve the management API without logins on a Unix socket there, for command line tools, or `none`.\n\n\
+                   Only the broker's user and the superuser may open it. `auto`: control.sock in the data directory.",
+            default: Some("auto"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.control_socket, value::control_socket(one(texts))),
+        },
     ],
 };
