@@ -1,20 +1,24 @@
 //! What a user tells the `coney` binary: arguments, environment and a TOML file, and the settings that they make.
 
 mod args;
+#[cfg(feature = "management")]
+#[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
+mod client;
 mod file;
-mod flags;
 mod load;
-mod names;
+#[cfg(feature = "management")]
+#[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
+mod out;
 mod resolve;
-mod settings;
 mod source;
 mod store;
+#[cfg(feature = "management")]
+#[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
-mod variables;
 
 pub use args::{Args, Command};
 pub use load::{load_config, warn_of_misspelt_env};
-pub use names::{Program, detach};
 pub use source::ConfigError;

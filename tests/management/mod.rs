@@ -2,8 +2,6 @@
 
 mod access;
 mod beyond;
-#[cfg(unix)]
-mod control;
 mod conventions;
 mod definitions;
 mod limits;

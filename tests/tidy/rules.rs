@@ -120,7 +120,7 @@ const SYNC: [&str; 13] = [
     "auth",
     "store",
 ];
-const TOKIO: [&str; 6] = ["broker", "amqp", "management", "server", "main", "lib"];
+const TOKIO: [&str; 7] = ["broker", "amqp", "management", "server", "cli", "main", "lib"];
 const CLOCK: &str = "src/broker/clock.rs";
 
 /// What clients and tools talk to.

@@ -1,0 +1,170 @@
+//! Finds the broker that a command is meant for: a control socket, else the management API of this machine.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::connection::Client;
+use super::error::ClientError;
+use super::target::{Http, Target};
+
+/// The control socket's name in a data directory.
+pub const SOCKET_NAME: &str = "control.sock";
+/// Names the socket, for all tools.
+pub const SOCKET_VARIABLE: &str = "CONEY_CONTROL_SOCKET";
+/// Where a broker keeps its data if nothing says otherwise, by hand, in our packages and in RabbitMQ's image.
+const DATA_DIRS: [&str; 3] = ["coney-data", "/var/lib/coney", "/var/lib/rabbitmq"];
+/// Whom RabbitMQ's tools are if nothing says otherwise.
+const GUEST: (&str, &str) = ("guest", "guest");
+
+/// What a command line says about which broker is meant. The default is "the one of this machine".
+#[derive(Debug, Default, Clone)]
+pub struct Search {
+    /// `--socket`: this one and no other.
+    pub socket: Option<PathBuf>,
+    /// The data directory that flags, environment and configuration files name; its socket is tried first.
+    pub data_dir: Option<PathBuf>,
+    /// `--host` and the like: this management API, and no socket.
+    pub http: Option<Http>,
+    /// A user and a password, for the management API: no socket then.
+    pub login: Option<(String, String)>,
+}
+
+/// Nothing was found.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotFound(String);
+
+/// The first place where a broker answers. `variable` looks into the environment.
+pub fn find(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Result<Client, NotFound> {
+    let login = search.login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
+    let mut tried = Vec::new();
+    for socket in sockets(search, variable) {
+        match connected(Target::Socket(socket), None) {
+            Ok(client) => return Ok(client),
+            Err(error) => tried.push(error),
+        }
+    }
+    if search.socket.is_none() {
+        let http = search.http.clone().unwrap_or_default();
+        match connected(Target::Http(http), Some(login.unwrap_or(GUEST))) {
+            Ok(client) => return Ok(client),
+            Err(error) => tried.push(error),
+        }
+    }
+    Err(NotFound(explain(&tried)))
+}
+
+/// The sockets that may be meant, best first.
+fn sockets(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    if let Some(socket) = &search.socket {
+        return vec![socket.clone()];
+    }
+    if search.http.is_some() || search.login.is_some() {
+        return Vec::new();
+    }
+    match variable(SOCKET_VARIABLE).filter(|value| !value.is_empty()) {
+        Some(value) if value == "none" => return Vec::new(),
+        Some(value) => return vec![value.into()],
+        None => {}
+    }
+    let configured = search.data_dir.iter().map(PathBuf::as_path);
+    configured.chain(DATA_DIRS.map(Path::new)).map(|dir| dir.join(SOCKET_NAME)).collect()
+}
+
+fn connected(target: Target, login: Option<(&str, &str)>) -> Result<Client, ClientError> {
+    let client = Client::new(target, login)?;
+    client.connect().map(|()| client)
+}
+
+/// What was tried, and what can be done. A socket that is not there is named in short.
+fn explain(tried: &[ClientError]) -> String {
+    let mut text = "no broker answers. Tried:".to_owned();
+    for error in tried {
+        let line = match error {
+            ClientError::Unreachable { target, source } => format!("{target}: {}", why(source)),
+            other => other.to_string(),
+        };
+        let _ = write!(text, "\n  {line}");
+    }
+    text + "\nIs it running? Name its data directory (--data-dir DIR or CONEY_DATA_DIR), its control socket \
+            (--socket PATH or CONEY_CONTROL_SOCKET) or its management API (--host and --port)."
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "not there".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "permission denied: only the user that runs the broker may use it (try sudo -u)".to_owned()
+        }
+        io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn no_variables(_: &str) -> Option<OsString> {
+        None
+    }
+
+    /// An address where nobody listens.
+    fn closed() -> Http {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Http::new("127.0.0.1", listener.local_addr().unwrap().port())
+    }
+
+    #[test]
+    fn the_socket_of_the_configured_directory_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let _socket = UnixListener::bind(dir.path().join(SOCKET_NAME)).unwrap();
+        let search = Search { data_dir: Some(dir.path().to_owned()), ..Search::default() };
+        let client = find(&search, no_variables).unwrap();
+        assert_eq!(client.target(), &Target::Socket(dir.path().join(SOCKET_NAME)));
+    }
+
+    #[test]
+    fn the_variable_wins_over_directories_and_a_flag_over_the_variable() {
+        let dir = tempfile::tempdir().unwrap();
+        let [by_variable, by_flag] = ["a.sock", "b.sock"].map(|name| dir.path().join(name));
+        let _sockets = [&by_variable, &by_flag].map(|path| UnixListener::bind(path).unwrap());
+        let variable = |name: &str| (name == SOCKET_VARIABLE).then(|| by_variable.clone().into());
+        let mut search = Search { data_dir: Some(dir.path().to_owned()), ..Search::default() };
+        assert_eq!(find(&search, variable).unwrap().target(), &Target::Socket(by_variable.clone()));
+        search.socket = Some(by_flag.clone());
+        assert_eq!(find(&search, variable).unwrap().target(), &Target::Socket(by_flag));
+    }
+
+    #[test]
+    fn a_host_or_a_login_means_the_management_api() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let http = Http::new("127.0.0.1", listener.local_addr().unwrap().port());
+        let search = Search { http: Some(http.clone()), ..Search::default() };
+        assert_eq!(find(&search, no_variables).unwrap().target(), &Target::Http(http));
+        let login = Some(("u".to_owned(), "p".to_owned()));
+        assert_eq!(sockets(&Search { login, ..Search::default() }, no_variables), Vec::<PathBuf>::new());
+        let none = |_: &str| Some("none".into());
+        assert_eq!(sockets(&Search::default(), none), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn nothing_found_names_all_that_was_tried() {
+        let dir = tempfile::tempdir().unwrap();
+        let stale = dir.path().join(SOCKET_NAME);
+        drop(UnixListener::bind(&stale).unwrap());
+        let search = Search { socket: Some(stale.clone()), ..Search::default() };
+        let text = find(&search, no_variables).err().unwrap().to_string();
+        let line = format!("\n  the control socket {}: nobody listens there\n", stale.display());
+        assert!(text.contains(&line) && text.contains("--socket PATH"), "{text}");
+        let search = Search { http: Some(closed()), ..Search::default() };
+        let text = find(&search, no_variables).err().unwrap().to_string();
+        assert!(text.contains("  http://127.0.0.1:") && text.contains(": nobody listens there"), "{text}");
+    }
+}
