@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# release.sh DIR: what a release is made of, in DIR: a tarball with a static binary, man pages and completions; a .deb; a list of all that is
+# compiled in (CycloneDX); and the checksums. cargo-deb and cargo-cyclonedx are installed if they are missing.
+# CONEY_STATIC, if it is set, is the static binary to take instead of building one.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/.." && pwd)
+out=${1:?a directory}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+cd "$root"
+
+version=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"name":"coney","version":"\([^"]*\)".*/\1/')
+triple=$(rustc -vV | sed -n 's/^host: //p')
+tool() { # SUBCOMMAND CRATE VERSION
+  cargo "$1" --version >/dev/null 2>&1 || cargo install --quiet --locked "$2@$3"
+}
+tool deb cargo-deb 3.8.0
+tool cyclonedx cargo-cyclonedx 0.5.9
+
+static=${CONEY_STATIC:-}
+[[ $static ]] || static=$("$here/static.sh")
+# Where cargo-deb looks for what it packs.
+mkdir -p target/packaging
+install -m 0755 "$static" target/packaging/coney
+"$here/assets.sh" target/packaging/coney target/packaging
+gzip --force --keep --no-name --best target/packaging/man/*.1
+
+name=coney-$version-$triple
+tree=target/packaging/$name
+rm -rf "$tree"
+mkdir -p "$tree/bin"
+install -m 0755 target/packaging/coney "$tree/bin/"
+for shim in rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins rabbitmq-queues rabbitmq-upgrade rabbitmqadmin; do
+  ln -s coney "$tree/bin/$shim"
+done
+cp -r target/packaging/completions packaging/systemd README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT docs "$tree/"
+mkdir "$tree/man"
+cp target/packaging/man/*.1 "$tree/man/"
+tar -C target/packaging --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
+
+cargo deb --no-build --no-strip --quiet --output "$out/"
+cargo cyclonedx --quiet --format json --no-build-deps --override-filename coney-sbom
+mv coney-sbom.json "$out/$name.cdx.json"
+rm -f conformance/coney-sbom.json malloc-trim/coney-sbom.json
+(cd "$out" && sha256sum -- *.tar.gz *.deb *.cdx.json >SHA256SUMS)
+ls -l "$out"
