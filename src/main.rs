@@ -16,7 +16,7 @@ use coney::config::{Config, LogFormat};
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
-use crate::cli::{Args, Command, ConfigError, load_config, warn_of_misspelt_env};
+use crate::cli::{Args, Command, ConfigError, load_config, service_manager, warn_of_misspelt_env};
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
@@ -78,6 +78,7 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
         }
     };
     announce(&handle, clock);
+    service_manager::ready();
     tokio::select! {
         name = signals.next() => {
             tracing::info!("{name}, stopping");
@@ -113,6 +114,7 @@ fn announce(handle: &BrokerHandle, clock: &Clock) {
 }
 
 async fn stop(handle: BrokerHandle, signals: &mut Signals) -> anyhow::Result<()> {
+    service_manager::stopping();
     tokio::select! {
         stopped = tokio::time::timeout(SHUTDOWN_MAX, handle.shutdown()) => match stopped {
             Ok(result) => Ok(result?),

@@ -181,3 +181,22 @@ async fn sigterm_stops_gracefully() {
 async fn sigint_stops_gracefully() {
     stops_gracefully("INT").await;
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_service_manager_is_told_when_clients_can_connect_and_when_it_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let heard = || {
+        let mut room = [0; 256];
+        let count = manager.recv(&mut room).unwrap();
+        String::from_utf8_lossy(&room[..count]).trim().to_owned()
+    };
+    let started =
+        Process::run(coney().args(["--ephemeral", "--amqp", "127.0.0.1:0"]).env("NOTIFY_SOCKET", &path));
+    assert_eq!(heard(), "READY=1");
+    std::net::TcpStream::connect(started.address()).unwrap();
+    assert!(started.signal("TERM").success());
+    assert_eq!(heard(), "STOPPING=1");
+}

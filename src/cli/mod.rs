@@ -10,6 +10,7 @@ mod load;
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod out;
 mod resolve;
+pub mod service_manager;
 mod source;
 mod store;
 #[cfg(feature = "management")]
