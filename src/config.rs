@@ -1,7 +1,7 @@
 //! The settings as plain values, with their limits and defaults.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
@@ -12,9 +12,21 @@ pub const FRAME_BYTES_FLOOR: u32 = 8192;
 /// Largest `frame-max`: clients size their buffers by it (one of them at 32 times), and a frame is read whole.
 pub const FRAME_BYTES_CEILING: u32 = 16 << 20;
 /// Where the management API is if nothing else is said.
-pub const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15672);
+pub const HTTP_DEFAULT: [SocketAddr; 2] = on_localhost(15672);
 /// Where the metrics are if nothing else is said.
-pub const METRICS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 15692);
+pub const METRICS_DEFAULT: [SocketAddr; 2] = on_localhost(15692);
+
+/// What the control socket is called in a data directory.
+pub const CONTROL_SOCKET_NAME: &str = "control.sock";
+
+/// Both addresses of this machine for itself. Where there is no IPv6, listeners do without the second.
+const fn on_localhost(port: u16) -> [SocketAddr; 2] {
+    [
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
+        SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port),
+    ]
+}
+
 /// How much memory the broker may use before it blocks publishers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryLimit {
@@ -23,6 +35,18 @@ pub enum MemoryLimit {
     /// Resident memory of the process, in bytes.
     Bytes(u64),
     /// As much as there is.
+    None,
+}
+
+/// Where the control socket is: the management API on a Unix socket, for whoever runs the broker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ControlSocketPath {
+    /// [`CONTROL_SOCKET_NAME`] in the data directory; without one there is no socket.
+    #[default]
+    InDataDir,
+    /// There.
+    At(PathBuf),
+    /// Nowhere.
     None,
 }
 
@@ -46,6 +70,8 @@ pub struct Config {
     pub http: Vec<SocketAddr>,
     /// Addresses of the metrics for Prometheus, over HTTP; the same with [`METRICS_DEFAULT`].
     pub metrics: Vec<SocketAddr>,
+    /// Where command line tools reach the management API without a login.
+    pub control_socket: ControlSocketPath,
     /// Where the store lives; `None` keeps everything in memory.
     pub data_dir: Option<PathBuf>,
     /// User made when the data directory is new.
@@ -85,9 +111,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 5672))],
-            http: vec![HTTP_DEFAULT],
-            metrics: vec![METRICS_DEFAULT],
+            listen: on_localhost(5672).into(),
+            http: HTTP_DEFAULT.into(),
+            metrics: METRICS_DEFAULT.into(),
+            control_socket: ControlSocketPath::InDataDir,
             data_dir: Some(PathBuf::from("coney-data")),
             default_user: "guest".into(),
             default_pass: "guest".into(),
@@ -115,6 +142,7 @@ impl fmt::Debug for Config {
             .field("listen", &self.listen)
             .field("http", &self.http)
             .field("metrics", &self.metrics)
+            .field("control_socket", &self.control_socket)
             .field("data_dir", &self.data_dir)
             .field("default_user", &self.default_user)
             .field("default_vhost", &self.default_vhost)

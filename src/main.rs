@@ -16,7 +16,9 @@ use coney::config::{Config, LogFormat};
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
-use crate::cli::{Args, Command, ConfigError, load_config, service_manager, warn_of_misspelt_env};
+use crate::cli::{
+    Args, Command, ConfigError, Program, detach, load_config, service_manager, warn_of_misspelt_env,
+};
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
@@ -26,7 +28,12 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let clock = Clock::system();
-    let mut args = Args::parse();
+    let arguments = match Program::of(std::env::args_os()) {
+        Program::Tool(tool, arguments) => return (tool.run)(arguments),
+        Program::Server { arguments, is_detached: true } => return ended(detach(&arguments)),
+        Program::Server { arguments, .. } | Program::Coney(arguments) => arguments,
+    };
+    let mut args = Args::parse_from(arguments);
     let done = match args.command.take() {
         Some(Command::Store(command)) => command.run(),
         None => run(args, &clock).map(|()| ExitCode::SUCCESS),
@@ -36,6 +43,17 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("coney: {error:#}");
             exit_code(&error)
+        }
+    }
+}
+
+/// Of a broker that goes on by itself.
+fn ended(started: io::Result<()>) -> ExitCode {
+    match started {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("coney: cannot start a broker in the background: {error}");
+            ExitCode::FAILURE
         }
     }
 }

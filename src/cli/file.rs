@@ -1,116 +1,94 @@
 //! The configuration file: TOML with the settings' keys at the top level and nothing else. An unknown key is an
-//! error, so that a misspelt setting never passes for a default. No value of `default-pass` reaches an error.
+//! error, so that a misspelt setting never passes for a default. No secret reaches an error.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Deserializer, de};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use super::source::{ConfigError, Origin, Overrides, Source};
-
-/// The file as it is written.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-struct Raw {
-    amqp: Option<Vec<String>>,
-    http: Option<Vec<String>>,
-    metrics: Option<Vec<String>>,
-    data_dir: Option<PathBuf>,
-    ephemeral: Option<bool>,
-    default_user: Option<String>,
-    default_pass: Option<Password>,
-    default_vhost: Option<String>,
-    definitions: Option<PathBuf>,
-    max_message_size: Option<NumberOrText>,
-    queue_memory: Option<NumberOrText>,
-    memory_limit: Option<NumberOrText>,
-    disk_free_limit: Option<NumberOrText>,
-    heartbeat: Option<NumberOrText>,
-    frame_max: Option<NumberOrText>,
-    channel_max: Option<NumberOrText>,
-    server_product: Option<String>,
-    server_version: Option<String>,
-    loopback_users: Option<Vec<String>>,
-    log: Option<String>,
-    log_format: Option<String>,
-}
+use super::settings::{self, Kind, Setting};
+use super::source::{ConfigError, Given, Origin, Source};
+use super::value;
 
 /// Reads the text of the file at `path`.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Source, ConfigError> {
-    let raw: Raw = toml::from_str(text).map_err(|error| explain(path, text, &error))?;
-    Ok(Source { values: raw.into(), origin: Origin::File(path.to_owned()) })
+///
+/// # Errors
+/// Text that is not TOML, a key that does not exist, a value of another type.
+pub fn parse(path: &Path, text: &str) -> Result<Source, ConfigError> {
+    let file = File { path, text };
+    let table = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map(|span| span.start);
+        file.error(at, error.message().replace('\n', "; "))
+    })?;
+    let mut source: Vec<(usize, Given)> = Vec::new();
+    for (key, value) in table.get_ref() {
+        source.push((key.span().start, file.given(key, value)?));
+    }
+    source.sort_by_key(|(at, _)| *at);
+    Ok(source.into_iter().map(|(_, given)| given).collect())
 }
 
-fn explain(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    ConfigError::File {
-        path: path.to_owned(),
-        line: before.map(|before| before.matches('\n').count() + 1),
-        reason: error.message().replace('\n', "; "),
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn given<'t>(
+        &self,
+        key: &Spanned<impl AsRef<str>>,
+        value: &Spanned<DeValue<'t>>,
+    ) -> Result<Given, ConfigError> {
+        let (at, name) = (key.span().start, key.get_ref().as_ref());
+        let setting = settings::find(name).ok_or_else(|| self.error(Some(at), unknown(name)))?;
+        let texts = texts(setting, value.get_ref()).map_err(|reason| self.error(Some(at), reason))?;
+        let origin =
+            Origin::File { path: self.path.to_owned(), line: self.line(at), key: setting.key.to_owned() };
+        Ok(Given { setting, texts, origin })
+    }
+
+    fn line(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        before.matches('\n').count() + 1
+    }
+
+    fn error(&self, at: Option<usize>, reason: String) -> ConfigError {
+        ConfigError::File { path: self.path.to_owned(), line: at.map(|at| self.line(at)), reason }
     }
 }
 
-impl From<Raw> for Overrides {
-    fn from(raw: Raw) -> Self {
-        Self {
-            amqp: raw.amqp,
-            http: raw.http,
-            metrics: raw.metrics,
-            data_dir: raw.data_dir,
-            ephemeral: raw.ephemeral,
-            default_user: raw.default_user,
-            default_pass: raw.default_pass.map(|p| p.0),
-            default_vhost: raw.default_vhost,
-            definitions: raw.definitions,
-            max_message_size: raw.max_message_size.map(|n| n.0),
-            queue_memory: raw.queue_memory.map(|n| n.0),
-            memory_limit: raw.memory_limit.map(|n| n.0),
-            disk_free_limit: raw.disk_free_limit.map(|n| n.0),
-            heartbeat: raw.heartbeat.map(|n| n.0),
-            frame_max: raw.frame_max.map(|n| n.0),
-            channel_max: raw.channel_max.map(|n| n.0),
-            server_product: raw.server_product,
-            server_version: raw.server_version,
-            loopback_users: raw.loopback_users,
-            log: raw.log,
-            log_format: raw.log_format,
+fn unknown(name: &str) -> String {
+    let meant = settings::all().find(|setting| value::looks_like(name, setting.key, 0));
+    let meant = meant.map(|setting| format!("; did you mean `{}`?", setting.key)).unwrap_or_default();
+    format!("unknown field `{name}`{meant}")
+}
+
+/// The texts of a value; a number stays as it is written, to be checked with every other source's.
+fn texts(setting: &Setting, value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let expected = match setting.kind {
+        Kind::Text | Kind::Secret => "a text in quotes",
+        Kind::Number => "a number or a text in quotes",
+        Kind::List => "a list such as [\"..\", \"..\"]",
+        Kind::Switch => "true or false",
+    };
+    let wrong = || format!("invalid type: {} has to be {expected}", setting.key);
+    match (setting.kind, value) {
+        (Kind::List, DeValue::Array(values)) => {
+            let texts = values.iter().map(|value| scalar(value.get_ref()));
+            texts.collect::<Option<_>>().ok_or_else(wrong)
         }
+        (Kind::Text | Kind::Secret, DeValue::String(_))
+        | (Kind::Number, DeValue::String(_) | DeValue::Integer(_))
+        | (Kind::Switch, DeValue::Boolean(_)) => scalar(value).map(|text| vec![text]).ok_or_else(wrong),
+        _ => Err(wrong()),
     }
 }
 
-/// A number, or a text such as `"128MiB"`; kept as text, to be checked with every other source's.
-struct NumberOrText(String);
-
-impl<'de> Deserialize<'de> for NumberOrText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberOrTextVisitor)
-    }
-}
-
-struct NumberOrTextVisitor;
-
-impl de::Visitor<'_> for NumberOrTextVisitor {
-    type Value = NumberOrText;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number or a text")
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<NumberOrText, E> {
-        Ok(NumberOrText(number.to_string()))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<NumberOrText, E> {
-        Ok(NumberOrText(text.to_owned()))
-    }
-}
-
-/// A text whose type error does not show it.
-struct Password(String);
-
-impl<'de> Deserialize<'de> for Password {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer);
-        text.map(Password).map_err(|_| de::Error::custom("default-pass has to be a text in quotes"))
+fn scalar(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Boolean(value) => Some(value.to_string()),
+        _ => None,
     }
 }

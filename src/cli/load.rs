@@ -7,16 +7,26 @@ use anyhow::{Context as _, bail};
 use coney::config::Config;
 
 use super::args::Args;
-use super::resolve::{misspelt_env, resolve};
+use super::resolve::resolve;
+use super::source::Source;
+use super::{file, variables};
 
 /// The settings from all their sources.
 pub fn load_config(args: Args) -> anyhow::Result<Config> {
+    Ok(resolve(&sources(args)?)?.config)
+}
+
+/// What each source says, the one that decides first.
+fn sources(args: Args) -> anyhow::Result<Vec<Source>> {
     refuse_env_that_is_not_text()?;
     let from_env = env::var_os("CONEY_CONFIG").filter(|path| !path.is_empty());
-    let path = args.config.clone().or(from_env.map(PathBuf::from));
-    let text = path.as_deref().map(read_config).transpose()?;
-    let file = path.as_deref().zip(text.as_deref());
-    Ok(resolve(args.into(), |name| env::var(name).ok(), file)?)
+    let path = args.config.or(from_env.map(PathBuf::from));
+    let variable = |name: &str| env::var(name).ok();
+    let mut sources = vec![args.flags.0, variables::ours(&variable), variables::rabbitmqs(&variable)];
+    if let Some(path) = &path {
+        sources.push(file::parse(path, &read_config(path)?)?);
+    }
+    Ok(sources)
 }
 
 fn read_config(path: &Path) -> anyhow::Result<String> {
@@ -37,7 +47,7 @@ fn refuse_env_that_is_not_text() -> anyhow::Result<()> {
 /// Warns of variables that look like a misspelt setting.
 pub fn warn_of_misspelt_env() {
     let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-    for warning in misspelt_env(names.iter().map(String::as_str)) {
+    for warning in variables::misspelt(names.iter().map(String::as_str)) {
         tracing::warn!("{warning}");
     }
 }

@@ -5,12 +5,15 @@ mod args;
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod client;
 mod file;
+mod flags;
 mod load;
+mod names;
 #[cfg(feature = "management")]
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod out;
 mod resolve;
 pub mod service_manager;
+mod settings;
 mod source;
 mod store;
 #[cfg(feature = "management")]
@@ -19,7 +22,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
 
 pub use args::{Args, Command};
 pub use load::{load_config, warn_of_misspelt_env};
+pub use names::{Program, detach};
 pub use source::ConfigError;

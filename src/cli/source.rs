@@ -1,82 +1,50 @@
-//! What one source of settings says, and how it is named in an error.
+//! What the sources of settings say, each value with the place where it stands.
 
+use std::fmt;
 use std::path::PathBuf;
 
-/// Prefix of every environment variable of ours.
-pub(super) const ENV_PREFIX: &str = "CONEY_";
+use super::settings::Setting;
 
-/// Every setting, as it is called in the file; `--KEY` on the command line and `CONEY_KEY` in the environment.
-pub const KEYS: [&str; 22] = [
-    "amqp",
-    "http",
-    "metrics",
-    "data-dir",
-    "ephemeral",
-    "default-user",
-    "default-pass",
-    "default-vhost",
-    "definitions",
-    "max-message-size",
-    "queue-memory",
-    "memory-limit",
-    "disk-free-limit",
-    "heartbeat",
-    "frame-max",
-    "channel-max",
-    "server-product",
-    "server-version",
-    "loopback-users",
-    "log",
-    "log-format",
-    "config",
-];
+/// What one source says, at most one entry for each setting.
+pub type Source = Vec<Given>;
 
-/// What one source says, as text: `None` where it says nothing.
-#[derive(Clone, Default)]
-pub struct Overrides {
-    /// Each `HOST:PORT`.
-    pub amqp: Option<Vec<String>>,
-    /// Each `HOST:PORT`, or the single word `none`.
-    pub http: Option<Vec<String>>,
-    /// The same.
-    pub metrics: Option<Vec<String>>,
-    /// A directory.
-    pub data_dir: Option<PathBuf>,
-    /// Whether to keep everything in memory. On the same source it wins over `data_dir`; a `data_dir` of a higher
-    /// source wins over it.
-    pub ephemeral: Option<bool>,
-    /// A user name.
-    pub default_user: Option<String>,
-    /// A password.
-    pub default_pass: Option<String>,
-    /// A virtual host.
-    pub default_vhost: Option<String>,
-    /// A file.
-    pub definitions: Option<PathBuf>,
-    /// Bytes, with or without a unit: see [`parse_bytes`](super::value::parse_bytes).
-    pub max_message_size: Option<String>,
-    /// `queue-memory`.
-    pub queue_memory: Option<String>,
-    /// Bytes, with or without a unit, a percentage of the machine's memory such as `40%`, or `none`.
-    pub memory_limit: Option<String>,
-    /// Bytes, with or without a unit, or `none`.
-    pub disk_free_limit: Option<String>,
-    /// Seconds.
-    pub heartbeat: Option<String>,
-    /// Bytes, with or without a unit.
-    pub frame_max: Option<String>,
-    /// A number.
-    pub channel_max: Option<String>,
-    /// Any text.
-    pub server_product: Option<String>,
-    /// Any text.
-    pub server_version: Option<String>,
-    /// User names; the single name `none` is the empty list.
-    pub loopback_users: Option<Vec<String>>,
-    /// A filter.
-    pub log: Option<String>,
-    /// `text` or `json`.
-    pub log_format: Option<String>,
+/// A setting as it was given.
+#[derive(Clone)]
+pub struct Given {
+    /// Which.
+    pub setting: &'static Setting,
+    /// Its texts; exactly one, unless it is a list.
+    pub texts: Vec<String>,
+    /// Where.
+    pub origin: Origin,
+}
+
+/// The place where a value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag of the command line, without its dashes.
+    Flag(&'static str),
+    /// An environment variable.
+    Env(String),
+    /// A line of a file, from 1, and what the setting is called there.
+    File { path: PathBuf, line: usize, key: String },
+}
+
+impl Origin {
+    /// Whether it is the command line.
+    pub const fn is_flag(&self) -> bool {
+        matches!(self, Self::Flag(_))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(key) => write!(f, "--{key}"),
+            Self::Env(name) => f.write_str(name),
+            Self::File { path, line, key } => write!(f, "{}:{line}: {key}", path.display()),
+        }
+    }
 }
 
 /// Why the settings cannot be used. Always one line.
@@ -96,11 +64,9 @@ pub enum ConfigError {
     #[error("{origin}: {reason}")]
     Value {
         /// The flag, variable or key (with its file) that holds it.
-        origin: String,
+        origin: Origin,
         /// What is wrong.
         reason: String,
-        /// Whether it stood on the command line.
-        usage: bool,
     },
 }
 
@@ -108,46 +74,6 @@ impl ConfigError {
     /// Whether the command line is at fault, which makes it a usage error.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Value { usage: true, .. })
+        matches!(self, Self::Value { origin, .. } if origin.is_flag())
     }
-}
-
-/// The environment variable of a setting: `data-dir` is `CONEY_DATA_DIR`.
-#[must_use]
-pub fn env_name(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.to_uppercase().replace('-', "_"))
-}
-
-pub(super) fn rabbitmq_env_name(key: &str) -> String {
-    match key {
-        "default-user" | "default-pass" | "default-vhost" => {
-            format!("RABBITMQ_{}", key.to_uppercase().replace('-', "_"))
-        }
-        _ => String::new(),
-    }
-}
-
-/// Where values came from, to name it in an error.
-pub(super) enum Origin {
-    Flag,
-    Env,
-    RabbitEnv,
-    File(PathBuf),
-}
-
-impl Origin {
-    pub(super) fn name(&self, key: &str) -> String {
-        match self {
-            Self::Flag => format!("--{key}"),
-            Self::Env => env_name(key),
-            Self::RabbitEnv => rabbitmq_env_name(key),
-            Self::File(path) => format!("{}: {key}", path.display()),
-        }
-    }
-}
-
-/// A source.
-pub(super) struct Source {
-    pub(super) values: Overrides,
-    pub(super) origin: Origin,
 }

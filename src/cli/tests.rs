@@ -1,29 +1,46 @@
 //! Tests of the settings: precedence, ranges, and what an error says.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
-use coney::config::{Config, LogFormat, MemoryLimit};
+use coney::config::{Config, ControlSocketPath, LogFormat, MemoryLimit};
 
-use super::resolve::{misspelt_env, resolve};
-use super::source::{ConfigError, KEYS, Overrides, env_name};
+use super::resolve::resolve;
+use super::settings::{self, env_name};
+use super::source::{ConfigError, Given, Origin, Source};
 use super::value::parse_bytes;
+use super::{file, variables};
 
 type TestResult = Result<(), ConfigError>;
-
-fn no_env(_: &str) -> Option<String> {
-    None
-}
 
 fn env_of<'a>(vars: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
     |name| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
 }
 
+/// The flags of a command line, as keys and their texts.
+fn cli(flags: &[(&str, &str)]) -> Source {
+    let given = |(key, text): &(&str, &str)| {
+        let setting = settings::find(key).unwrap();
+        Given { setting, texts: vec![(*text).to_owned()], origin: Origin::Flag(setting.key) }
+    };
+    flags.iter().map(given).collect()
+}
+
+fn config_of(flags: &[(&str, &str)], vars: &[(&str, &str)], text: &str) -> Result<Config, ConfigError> {
+    let (env, file) = (env_of(vars), file::parse(Path::new("coney.toml"), text)?);
+    Ok(resolve(&[cli(flags), variables::ours(&env), variables::rabbitmqs(&env), file])?.config)
+}
+
 fn from_file(text: &str) -> Result<Config, ConfigError> {
-    resolve(Overrides::default(), no_env, Some((Path::new("coney.toml"), text)))
+    config_of(&[], &[], text)
 }
 
 fn from_vars(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    resolve(Overrides::default(), env_of(vars), None)
+    config_of(&[], vars, "")
+}
+
+fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 fn error_of(result: Result<Config, ConfigError>) -> String {
@@ -32,9 +49,9 @@ fn error_of(result: Result<Config, ConfigError>) -> String {
 
 #[test]
 fn with_no_source_every_setting_is_its_default() -> TestResult {
-    let config = resolve(Overrides::default(), no_env, None)?;
+    let config = from_file("")?;
     assert_eq!(config, Config::default());
-    assert_eq!(config.listen, ["127.0.0.1:5672".parse().unwrap()]);
+    assert_eq!(config.listen, ["127.0.0.1:5672".parse().unwrap(), "[::1]:5672".parse().unwrap()]);
     assert_eq!(config.message_bytes_max, 134_217_728);
     Ok(())
 }
@@ -46,6 +63,7 @@ fn the_file_sets_every_key() -> TestResult {
         amqp = ["0.0.0.0:5672", "[::1]:5673"]
         http = ["none"]
         metrics = ["[::1]:1"]
+        control-socket = "none"
         data-dir = "/var/lib/coney"
         default-user = "u"
         default-pass = "p"
@@ -68,6 +86,7 @@ fn the_file_sets_every_key() -> TestResult {
         listen: vec!["0.0.0.0:5672".parse().unwrap(), "[::1]:5673".parse().unwrap()],
         http: vec![],
         metrics: vec!["[::1]:1".parse().unwrap()],
+        control_socket: ControlSocketPath::None,
         data_dir: Some("/var/lib/coney".into()),
         default_user: "u".into(),
         default_pass: "p".into(),
@@ -96,6 +115,7 @@ fn the_environment_sets_every_key() -> TestResult {
         ("CONEY_AMQP", "127.0.0.1:0, localhost:9"),
         ("CONEY_HTTP", "localhost:8"),
         ("CONEY_METRICS", "none"),
+        ("CONEY_CONTROL_SOCKET", "/s"),
         ("CONEY_EPHEMERAL", "yes"),
         ("CONEY_DEFAULT_USER", "u"),
         ("CONEY_DEFAULT_PASS", "p"),
@@ -114,9 +134,10 @@ fn the_environment_sets_every_key() -> TestResult {
         ("CONEY_LOG", "off"),
     ])?;
     let expected = Config {
-        listen: vec!["127.0.0.1:0".parse().unwrap(), "127.0.0.1:9".parse().unwrap()],
-        http: vec!["127.0.0.1:8".parse().unwrap()],
+        listen: addresses(&["127.0.0.1:0", "127.0.0.1:9", "[::1]:9"]),
+        http: addresses(&["127.0.0.1:8", "[::1]:8"]),
         metrics: vec![],
+        control_socket: ControlSocketPath::At("/s".into()),
         data_dir: None,
         default_user: "u".into(),
         default_pass: "p".into(),
@@ -141,10 +162,9 @@ fn the_environment_sets_every_key() -> TestResult {
 
 #[test]
 fn command_line_then_environment_then_rabbitmqs_then_file() -> TestResult {
-    let path = Path::new("f");
-    let file = Some((path, "default-user = 'file'\nheartbeat = 1\nlog = 'error'"));
+    let file = "default-user = 'file'\nheartbeat = 1\nlog = 'error'";
     let vars = [("RABBITMQ_DEFAULT_USER", "rabbit"), ("CONEY_HEARTBEAT", "2")];
-    let config = resolve(Overrides::default(), env_of(&vars), file)?;
+    let config = config_of(&[], &vars, file)?;
     assert_eq!(
         (config.default_user.as_str(), config.heartbeat_s, config.log.as_str()),
         ("rabbit", 2, "error")
@@ -152,8 +172,7 @@ fn command_line_then_environment_then_rabbitmqs_then_file() -> TestResult {
 
     let vars =
         [("RABBITMQ_DEFAULT_USER", "rabbit"), ("CONEY_DEFAULT_USER", "coney"), ("CONEY_HEARTBEAT", "2")];
-    let cli = Overrides { heartbeat: Some("3".into()), ..Overrides::default() };
-    let config = resolve(cli, env_of(&vars), file)?;
+    let config = config_of(&[("heartbeat", "3")], &vars, file)?;
     assert_eq!((config.default_user.as_str(), config.heartbeat_s), ("coney", 3));
     Ok(())
 }
@@ -166,17 +185,18 @@ fn an_empty_variable_counts_as_unset() -> TestResult {
 
 #[test]
 fn the_first_source_with_either_decides_between_memory_and_disk() -> TestResult {
-    let dir = |cli: Overrides, vars: &[(&str, &str)], file: &str| {
-        Ok::<_, ConfigError>(resolve(cli, env_of(vars), Some((Path::new("f"), file)))?.data_dir)
+    let dir = |flags: &[(&str, &str)], vars: &[(&str, &str)], file: &str| {
+        Ok::<_, ConfigError>(config_of(flags, vars, file)?.data_dir)
     };
-    let on_cli = || Overrides { data_dir: Some("cli".into()), ..Overrides::default() };
-    let memory = || Overrides { ephemeral: Some(true), ..Overrides::default() };
-    let none = Overrides::default;
-    assert_eq!(dir(on_cli(), &[("CONEY_EPHEMERAL", "1")], "")?, Some("cli".into()));
-    assert_eq!(dir(memory(), &[("CONEY_DATA_DIR", "env")], "data-dir = 'file'")?, None);
-    assert_eq!(dir(none(), &[("CONEY_EPHEMERAL", "1"), ("CONEY_DATA_DIR", "env")], "")?, None);
-    assert_eq!(dir(none(), &[("CONEY_EPHEMERAL", "0")], "ephemeral = true")?, Some("coney-data".into()));
-    assert_eq!(dir(none(), &[("CONEY_EPHEMERAL", "0")], "data-dir = 'file'")?, Some("file".into()));
+    let on_cli = [("data-dir", "cli")];
+    let memory = [("ephemeral", "true")];
+    assert_eq!(dir(&on_cli, &[("CONEY_EPHEMERAL", "1")], "")?, Some("cli".into()));
+    assert_eq!(dir(&memory, &[("CONEY_DATA_DIR", "env")], "data-dir = 'file'")?, None);
+    assert_eq!(dir(&[], &[("CONEY_EPHEMERAL", "1"), ("CONEY_DATA_DIR", "env")], "")?, None);
+    assert_eq!(dir(&[], &[("CONEY_EPHEMERAL", "0")], "ephemeral = true")?, Some("coney-data".into()));
+    assert_eq!(dir(&[], &[("CONEY_EPHEMERAL", "0")], "data-dir = 'file'")?, Some("file".into()));
+    let both = "data-dir = 'file'\nephemeral = true";
+    assert_eq!(dir(&[], &[("CONEY_EPHEMERAL", "0")], both)?, Some("file".into()));
     Ok(())
 }
 
@@ -205,10 +225,9 @@ fn a_bad_value_names_the_source_it_came_from() {
     );
     assert_eq!(
         error_of(from_file("frame-max = 4096")),
-        "coney.toml: frame-max: 4096 is outside 8192 to 16777216 bytes"
+        "coney.toml:1: frame-max: 4096 is outside 8192 to 16777216 bytes"
     );
-    let cli = Overrides { max_message_size: Some("513MiB".into()), ..Overrides::default() };
-    let error = resolve(cli, no_env, None).unwrap_err();
+    let error = config_of(&[("max-message-size", "513MiB")], &[], "").unwrap_err();
     assert!(error.is_usage());
     assert_eq!(error.to_string(), "--max-message-size: 513MiB is outside 1 to 536870912 bytes");
     assert!(!from_vars(&[("CONEY_EPHEMERAL", "maybe")]).unwrap_err().is_usage());
@@ -247,12 +266,34 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
-fn an_address_needs_a_host_and_a_port() {
-    for bad in ["5672", ":5672", "127.0.0.1", "::1:5672", "localhost:65536", "amqp://localhost:5672", ""] {
-        let cli = Overrides { amqp: Some(vec![bad.into()]), ..Overrides::default() };
-        let error = error_of(resolve(cli, no_env, None));
+fn an_address_is_a_host_and_a_port_or_a_port() {
+    for bad in ["65536", ":5672", "127.0.0.1", "::1:5672", "localhost:65536", "amqp://localhost:5672", ""] {
+        let error = error_of(config_of(&[("amqp", bad)], &[], ""));
         assert!(error.contains("is not ADDR:PORT"), "{bad}: {error}");
     }
+}
+
+#[test]
+fn a_port_alone_and_localhost_are_on_both_loopback_addresses() -> TestResult {
+    for both in ["7", "localhost:7", "LocalHost:7"] {
+        let config = config_of(&[("amqp", both), ("http", both), ("metrics", both)], &[], "")?;
+        let expected = addresses(&["127.0.0.1:7", "[::1]:7"]);
+        assert_eq!([&config.listen, &config.http, &config.metrics], [&expected; 3], "{both}");
+    }
+    assert_eq!(config_of(&[("amqp", "0")], &[], "")?.listen, addresses(&["127.0.0.1:0"]));
+    Ok(())
+}
+
+#[test]
+fn what_has_no_address_is_on_those_of_listen_on() -> TestResult {
+    let config = config_of(&[("http", "8"), ("metrics", "127.0.0.1:9")], &[("CONEY_LISTEN_ON", "all")], "")?;
+    assert_eq!(config.listen, addresses(&["[::]:5672"]));
+    assert_eq!(config.http, addresses(&["[::]:8"]));
+    assert_eq!(config.metrics, addresses(&["127.0.0.1:9"]));
+    let config = from_file("listen-on = ['10.0.0.1', '[::1]']")?;
+    assert_eq!(config.http, addresses(&["10.0.0.1:15672", "[::1]:15672"]));
+    assert!(error_of(from_file("listen-on = ['eth0']")).contains("is not an address"));
+    Ok(())
 }
 
 #[test]
@@ -304,7 +345,7 @@ fn a_misspelt_variable_is_warned_about_and_an_orchestrators_is_not() {
         "CONEY_PORT_5672_TCP",
         "HEARTBEATS",
     ];
-    let warnings = misspelt_env(names);
+    let warnings = variables::misspelt(names);
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(warnings[0].contains("CONEY_HEARTBEATS ") && warnings[0].contains("CONEY_HEARTBEAT is one"));
     assert!(warnings[1].contains("CONEY_DATA_DIR is one"));
@@ -314,7 +355,7 @@ fn a_misspelt_variable_is_warned_about_and_an_orchestrators_is_not() {
 #[test]
 fn every_key_has_a_variable() {
     assert_eq!(env_name("max-message-size"), "CONEY_MAX_MESSAGE_SIZE");
-    for key in KEYS {
+    for key in settings::all().map(|setting| setting.key) {
         assert!(env_name(key).chars().all(|c| c.is_ascii_uppercase() || c == '_'), "{key}");
     }
 }

@@ -1,14 +1,14 @@
 //! Each kind of value, from text to a checked value. A failure is the rest of a sentence that begins with the
 //! setting's name, and never shows a password.
 
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
-use coney::config::{LogFormat, MemoryLimit};
+use coney::config::{ControlSocketPath, LogFormat, MemoryLimit};
 
 /// Reads a number of bytes: digits and perhaps a unit, in either case. `k`, `KiB`, `M`, `MiB`, `G`, `GiB` count by
 /// 1024 and `kB`, `MB`, `GB` by 1000, as in RabbitMQ's configuration.
@@ -91,8 +91,17 @@ pub(super) fn non_empty(text: &str, bytes_max: usize) -> Result<String, String> 
 }
 
 /// A path that is not empty. Whether it can be read or written is for its user to find out.
-pub(super) fn path(path: &Path) -> Result<PathBuf, String> {
-    if path.as_os_str().is_empty() { Err("may not be empty".into()) } else { Ok(path.to_owned()) }
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("may not be empty".into()) } else { Ok(text.into()) }
+}
+
+/// A path, `none`, or `auto`.
+pub(super) fn control_socket(text: &str) -> Result<ControlSocketPath, String> {
+    Ok(match text {
+        "none" => ControlSocketPath::None,
+        "auto" => ControlSocketPath::InDataDir,
+        _ => ControlSocketPath::At(path(text)?),
+    })
 }
 
 /// A filter that `tracing` understands.
@@ -121,48 +130,75 @@ pub(super) fn users(names: &[String]) -> Result<Vec<String>, String> {
     }
 }
 
-/// Socket addresses, at least one and each once (port 0 may be repeated: every one picks its own).
-pub(super) fn addresses(texts: &[String]) -> Result<Vec<SocketAddr>, String> {
+/// Socket addresses, at least one and each once (port 0 may be repeated: every one picks its own). A port alone is on
+/// every one of `interfaces`.
+pub(super) fn addresses(texts: &[String], interfaces: &[IpAddr]) -> Result<Vec<SocketAddr>, String> {
     let mut all: Vec<SocketAddr> = Vec::with_capacity(texts.len());
     for text in texts {
-        let address = address(text)?;
-        if address.port() != 0 && all.contains(&address) {
-            return Err(format!("{address} is there twice"));
+        for address in addresses_of(text, interfaces)? {
+            if address.port() != 0 && all.contains(&address) {
+                return Err(format!("{address} is there twice"));
+            }
+            all.push(address);
         }
-        all.push(address);
     }
     if all.is_empty() { Err("needs at least one ADDR:PORT".into()) } else { Ok(all) }
 }
 
 /// The same, or `none`.
-pub(super) fn addresses_or_none(texts: &[String]) -> Result<Vec<SocketAddr>, String> {
-    if let [text] = texts
-        && text == "none"
-    {
-        return Ok(Vec::new());
+pub(super) fn addresses_or_none(texts: &[String], interfaces: &[IpAddr]) -> Result<Vec<SocketAddr>, String> {
+    match texts {
+        [text] if text == "none" => Ok(Vec::new()),
+        _ => addresses(texts, interfaces),
     }
-    addresses(texts)
 }
 
-/// `localhost` is 127.0.0.1 without asking a resolver; of another name's addresses the first IPv4 one is taken, so
-/// that one flag is one listener.
-fn address(text: &str) -> Result<SocketAddr, String> {
+/// Addresses of this machine, without ports; `all` is every one it has.
+pub(super) fn interfaces(texts: &[String]) -> Result<Vec<IpAddr>, String> {
+    let mut all = Vec::with_capacity(texts.len());
+    for text in texts {
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        match bare {
+            "all" => all.push(Ipv6Addr::UNSPECIFIED.into()),
+            "localhost" => all.extend(LOCALHOST),
+            _ => all.push(bare.parse().map_err(|_| {
+                format!("{text:?} is not an address such as 127.0.0.1 or ::1; all is every one")
+            })?),
+        }
+    }
+    if all.is_empty() { Err("needs at least one address".into()) } else { Ok(all) }
+}
+
+/// What `localhost` is, without asking a resolver.
+pub(super) const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+/// Of the addresses of a name other than `localhost` the first IPv4 one is taken, so that one name is one listener.
+fn addresses_of(text: &str, interfaces: &[IpAddr]) -> Result<Vec<SocketAddr>, String> {
     if let Ok(address) = SocketAddr::from_str(text) {
-        return Ok(address);
+        return Ok(vec![address]);
+    }
+    if let Ok(port) = text.parse() {
+        return Ok(on_each(interfaces, port));
     }
     let (host, port) = split_host_port(text)?;
     if host.eq_ignore_ascii_case("localhost") {
-        return Ok((Ipv4Addr::LOCALHOST, port).into());
+        return Ok(on_each(&LOCALHOST, port));
     }
     let found =
         (host, port).to_socket_addrs().map_err(|error| format!("cannot look up {host:?}: {error}"))?;
     let found: Vec<SocketAddr> = found.collect();
     let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    chosen.copied().ok_or_else(|| format!("{host:?} has no address"))
+    chosen.map(|address| vec![*address]).ok_or_else(|| format!("{host:?} has no address"))
+}
+
+/// A free port is another one for each listener, so that a single one has to do.
+fn on_each(interfaces: &[IpAddr], port: u16) -> Vec<SocketAddr> {
+    let count = if port == 0 { 1 } else { interfaces.len() };
+    interfaces.iter().take(count).map(|ip| SocketAddr::new(*ip, port)).collect()
 }
 
 fn split_host_port(text: &str) -> Result<(&str, u16), String> {
-    let wrong = || format!("{text:?} is not ADDR:PORT such as 127.0.0.1:5672 or [::1]:5672");
+    let wrong = || format!("{text:?} is not ADDR:PORT such as 127.0.0.1:5672 or [::1]:5672, nor a port");
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     if host.is_empty() || host.contains([':', '/', '[', ' ']) {
         return Err(wrong());
@@ -173,7 +209,7 @@ fn split_host_port(text: &str) -> Result<(&str, u16), String> {
 /// Whether `name` is a slip of the pen from `known`: as many edits as two, or one where the part after the first
 /// `prefix` bytes is short.
 pub(super) fn looks_like(name: &str, known: &str, prefix: usize) -> bool {
-    let allowed = if known.len() - prefix <= 4 { 1 } else { 2 };
+    let allowed = if known.len().saturating_sub(prefix) <= 4 { 1 } else { 2 };
     edit_distance(name, known) <= allowed
 }
 

@@ -2,9 +2,8 @@
 //! (<https://www.rabbitmq.com/docs/management#permissions>).
 //!
 //! A handler takes one of [`Manager`], [`PolicyMaker`], [`Monitor`] or [`Administrator`] as its argument, and is not called for those with
-//! less.
+//! less. Whoever asks over the control socket is the operator, who needs no login and may do everything.
 
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -23,6 +22,9 @@ use crate::broker::operations::{self, Caller, Scope};
 use crate::broker::overview::ConnectionOverview;
 use crate::broker::vhost::{QueueRecord, Vhost};
 
+/// The name that the operator goes by, in the log and as the answer to "who am I".
+const OPERATOR: &str = "control socket";
+
 /// A user who has logged in for this request, and has one of the tags that let in.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
@@ -30,12 +32,18 @@ pub(super) struct Asker {
     pub name: String,
     /// The user's tags.
     pub tags: Vec<String>,
+    is_operator: bool,
 }
 
 impl Asker {
+    /// Whoever may open the control socket.
+    fn operator() -> Self {
+        Self { name: OPERATOR.to_owned(), tags: vec![ADMINISTRATOR.to_owned()], is_operator: true }
+    }
+
     /// The user as operations know it.
     pub(super) fn caller(&self) -> Caller<'_> {
-        Caller::User(&self.name)
+        if self.is_operator { Caller::Operator } else { Caller::User(&self.name) }
     }
 
     /// Whether the user has this tag.
@@ -55,7 +63,7 @@ impl Asker {
 
     /// Whether the user has a permission on the vhost.
     pub(super) fn may_enter(&self, api: &Api, vhost: &str) -> bool {
-        api.shared().users(|users| users.permission(&self.name, vhost).is_some())
+        self.is_operator || api.shared().users(|users| users.permission(&self.name, vhost).is_some())
     }
 
     /// The vhost, for looking at it or doing something in it. Administrators see them all; what they do needs a permission all the same, which operations
@@ -152,9 +160,12 @@ impl FromRequestParts<Api> for Asker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let peer = *parts.extensions.get::<Peer>().ok_or_else(ApiError::login_refused)?;
+        if matches!(peer, Peer::ControlSocket) {
+            return Ok(Self::operator());
+        }
         let header = parts.headers.get(AUTHORIZATION).ok_or_else(ApiError::no_credentials)?;
         let credentials = header.to_str().ok().and_then(parse_basic).ok_or_else(ApiError::login_refused)?;
-        let peer = parts.extensions.get::<Peer>().ok_or_else(ApiError::login_refused)?.0;
         Self::admit(api, credentials, peer).await
     }
 }
@@ -164,11 +175,7 @@ impl Asker {
     ///
     /// # Errors
     /// 401: the credentials are not right, or the user has none of the tags.
-    pub(super) async fn admit(
-        api: &Api,
-        credentials: Credentials,
-        peer: SocketAddr,
-    ) -> Result<Self, ApiError> {
+    pub(super) async fn admit(api: &Api, credentials: Credentials, peer: Peer) -> Result<Self, ApiError> {
         let shared = api.shared();
         let admitted = log_in(shared, &credentials, peer.ip()).await;
         shared.counters.logins.http.count(admitted.is_ok());
@@ -181,7 +188,8 @@ impl Asker {
             });
         }
         let tags = shared.users(|users| users.user(&name).map(|user| user.tags.clone()));
-        let asker = Self { name, tags: tags.ok_or_else(ApiError::login_refused)? };
+        let tags = tags.ok_or_else(ApiError::login_refused)?;
+        let asker = Self { name, tags, is_operator: false };
         let lets_in = [MANAGEMENT, POLICYMAKER, MONITORING, ADMINISTRATOR];
         if !lets_in.iter().any(|tag| asker.has_tag(tag)) {
             tracing::warn!(user = ?asker.name, %peer, "login over HTTP refused: the user has none of the tags {lets_in:?}");

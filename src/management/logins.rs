@@ -36,7 +36,7 @@ pub(super) fn routes() -> Vec<Route> {
 /// `POST /api/login` with a form: tells whether these credentials are good, and keeps them in a cookie for pages that ask for more.
 async fn log_in(
     State(api): State<Api>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let (user, password) = parse_form(&body).ok_or_else(ApiError::login_refused)?;

@@ -18,6 +18,8 @@ mod channels;
 mod columns;
 mod connections;
 mod consumers;
+#[cfg(unix)]
+mod control;
 mod definitions;
 mod descriptors;
 mod erlang;
@@ -52,6 +54,8 @@ mod vhosts;
 mod views;
 
 pub(crate) use api::{Api, ListeningOn};
+#[cfg(unix)]
+pub(crate) use control::{ControlError, ControlSocket};
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use routes::router;
 pub(crate) use serve::run;

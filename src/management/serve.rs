@@ -4,7 +4,8 @@
 //! and bodies wait for their turn (see [`payload`](super::payload)).
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -27,7 +29,7 @@ use crate::broker::shared::{Shared, stopped};
 /// A request's head has to come within this time, and so has the next one on an idle connection.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// After a failed accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -38,9 +40,34 @@ const POLICY: HeaderValue = HeaderValue::from_static("script-src 'self'; object-
 const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 
-/// The address of a request's client.
+/// Where a request comes from. It is told by the listener, so that nothing in a request can pretend another.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub SocketAddr);
+pub(super) enum Peer {
+    /// A client on the network.
+    Network(SocketAddr),
+    /// Whoever may open the control socket: the operator.
+    ControlSocket,
+}
+
+impl Peer {
+    /// The address, for rules about addresses: whoever opens the control socket is on this machine.
+    pub(super) const fn ip(&self) -> IpAddr {
+        match self {
+            Self::Network(address) => address.ip(),
+            Self::ControlSocket => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+}
+
+/// For the log.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(f),
+            Self::ControlSocket => f.write_str("control socket"),
+        }
+    }
+}
 
 /// Accepts until the broker stops, then lets the requests that are under way end. `slots` has a permit for each connection that
 /// may be open, on all HTTP listeners together.
@@ -53,7 +80,7 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, router: Rout
             (stream, peer, slot) = accepting => {
                 let (router, mut stopping) = (router.clone(), shared.stopping.subscribe());
                 connections.spawn(async move {
-                    serve(stream, peer, router, async { stopped(&mut stopping).await }).await;
+                    serve(stream, Peer::Network(peer), router, async { stopped(&mut stopping).await }).await;
                     drop(slot);
                 });
             }
@@ -90,7 +117,13 @@ async fn accept(
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: impl Future<Output = ()>) {
+/// Answers the requests of one connection until its client ends it, or until `stop`.
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
     let service = service_fn(move |request| answer(router.clone(), peer, request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_BYTES_MAX);
@@ -108,14 +141,10 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: impl F
     }
 }
 
-async fn answer(
-    router: Router,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response, Infallible> {
+async fn answer(router: Router, peer: Peer, request: Request<Incoming>) -> Result<Response, Infallible> {
     use tower_service::Service as _;
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(peer);
     let method = request.method().clone();
     let Some(uri) = without_trailing_slash(request.uri()) else {
         return Ok(with_headers(ApiError::not_found().into_response()));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
+use super::binding::bind_all;
+use super::control::ControlListener;
 use super::descriptors::Budget;
 use super::error::StartError;
 use super::handle::BrokerHandle;
@@ -20,7 +22,7 @@ use crate::broker::import::{self, Defaults, Target};
 use crate::broker::operations;
 use crate::broker::recovery::{self, RecoveryError};
 use crate::broker::shared::Shared;
-use crate::config::Config;
+use crate::config::{Config, ControlSocketPath};
 use crate::message::Position;
 use crate::queue::Window;
 use crate::store::{self, OpenOptions, Recovered, Reserve, Store, StoreHandle};
@@ -98,6 +100,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Serves the management API without logins on a Unix socket there, for whoever may open it: its mode is 0600. With a data
+    /// directory there is one in it unless another place is given.
+    #[must_use]
+    pub fn control_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.control_socket = ControlSocketPath::At(path.into());
+        self
+    }
+
     /// Listens nowhere: connections come by [`BrokerHandle::attach`].
     #[must_use]
     pub fn detached(mut self) -> Self {
@@ -162,11 +172,8 @@ impl BrokerBuilder {
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
-        let mut listeners = Vec::new();
-        for address in &self.config.listen {
-            let bound = listener::bind(*address);
-            listeners.push(bound.map_err(|source| StartError::Listen { address: *address, source })?);
-        }
+        let bound = bind_all(&self.config.listen);
+        let listeners = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
         let http = HttpListeners::bind(&self.config)?;
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();
@@ -174,6 +181,7 @@ impl BrokerBuilder {
         let budget = Budget::of_process(!self.config.http.is_empty() || !self.config.metrics.is_empty());
         let clock = self.clock.unwrap_or_else(Clock::system);
         let opened = self.open_store(&progress, failure, budget, clock)?;
+        let control = ControlListener::bind(&self.config, opened.store.is_some())?;
         let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
         let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
@@ -197,12 +205,14 @@ impl BrokerBuilder {
             |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission)));
         let mut tasks: Vec<_> = listeners.into_iter().map(run).collect();
         let (http_addresses, metrics_addresses) = (http.addresses(), http.metrics_addresses());
-        tasks.extend(http.serve(&shared, &addresses, budget.http_connections));
+        let control_socket = control.path().map(Path::to_owned);
+        tasks.extend(http.serve(&shared, &addresses, budget.http_connections, control));
         Ok(BrokerHandle {
             shared,
             addresses,
             http_addresses,
             metrics_addresses,
+            control_socket,
             tasks,
             store: opened.store,
             failed: Some(failed),

@@ -18,6 +18,14 @@ pub enum StartError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The control socket that was asked for could not be made.
+    #[error("cannot make the control socket {}: {reason}", path.display())]
+    ControlSocket {
+        /// Where.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// The data directory could not be opened.
     #[error(transparent)]
     Store(#[from] store::Error),

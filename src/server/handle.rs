@@ -1,6 +1,7 @@
 //! A running broker, for the program that embeds it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +72,7 @@ pub struct BrokerHandle {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) http_addresses: Vec<SocketAddr>,
     pub(super) metrics_addresses: Vec<SocketAddr>,
+    pub(super) control_socket: Option<PathBuf>,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) store: Option<Store>,
     pub(super) failed: Option<oneshot::Receiver<store::Error>>,
@@ -99,6 +101,12 @@ impl BrokerHandle {
     #[must_use]
     pub fn metrics_addresses(&self) -> &[SocketAddr] {
         &self.metrics_addresses
+    }
+
+    /// Its control socket: the management API for whoever runs the broker, without a login.
+    #[must_use]
+    pub fn control_socket(&self) -> Option<&Path> {
+        self.control_socket.as_deref()
     }
 
     /// What it counted.

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "management")]
+use super::binding::bind_all;
+use super::control::ControlListener;
 use super::error::StartError;
 use crate::broker::shared::Shared;
 use crate::config::{Config, HTTP_DEFAULT, METRICS_DEFAULT};
@@ -45,6 +48,7 @@ impl HttpListeners {
         shared: &Arc<Shared>,
         amqp: &[SocketAddr],
         connections_max: usize,
+        control: ControlListener,
     ) -> Vec<JoinHandle<()>> {
         use crate::management::{Api, ListeningOn, metrics_router, router, run};
         let on = |protocol| move |address: SocketAddr| ListeningOn { protocol, address };
@@ -59,36 +63,41 @@ impl HttpListeners {
         let (of_api, of_metrics) = (router(api.clone()), metrics_router(api));
         let for_api = self.api.into_iter().map(|listener| spawn(listener, &of_api));
         let for_metrics = self.metrics.into_iter().map(|listener| spawn(listener, &of_metrics));
-        for_api.chain(for_metrics).collect()
+        for_api.chain(for_metrics).chain(control.serve(shared, &of_api)).collect()
     }
 
     /// Nothing to serve: bind refused whatever was asked for.
     #[cfg(not(feature = "management"))]
-    pub(super) fn serve(self, _: &Arc<Shared>, _: &[SocketAddr], _: usize) -> Vec<JoinHandle<()>> {
+    pub(super) fn serve(
+        self,
+        _: &Arc<Shared>,
+        _: &[SocketAddr],
+        _: usize,
+        _: ControlListener,
+    ) -> Vec<JoinHandle<()>> {
         Vec::new()
     }
 }
 
 #[cfg(feature = "management")]
-fn bind(addresses: &[SocketAddr], default: SocketAddr, what: &str) -> Result<Vec<TcpListener>, StartError> {
-    let mut bound = Vec::new();
-    for address in addresses {
-        match crate::amqp::listener::bind(*address) {
-            Ok(listener) => bound.push(listener),
-            Err(source) if *address == default => {
-                tracing::warn!(
-                    "{default} cannot be listened on ({source}): the broker starts without {what}"
-                );
-            }
-            Err(source) => return Err(StartError::Listen { address: *address, source }),
+fn bind(
+    addresses: &[SocketAddr],
+    default: [SocketAddr; 2],
+    what: &str,
+) -> Result<Vec<TcpListener>, StartError> {
+    match bind_all(addresses) {
+        Ok(bound) => Ok(bound),
+        Err((address, source)) if addresses == default => {
+            tracing::warn!("{address} cannot be listened on ({source}): the broker starts without {what}");
+            Ok(Vec::new())
         }
+        Err((address, source)) => Err(StartError::Listen { address, source }),
     }
-    Ok(bound)
 }
 
 #[cfg(not(feature = "management"))]
-fn bind(addresses: &[SocketAddr], default: SocketAddr, _: &str) -> Result<Vec<TcpListener>, StartError> {
-    match addresses.iter().find(|address| **address != default) {
+fn bind(addresses: &[SocketAddr], default: [SocketAddr; 2], _: &str) -> Result<Vec<TcpListener>, StartError> {
+    match addresses.first().filter(|_| addresses != default) {
         Some(address) => {
             let source = std::io::Error::new(
                 std::io::ErrorKind::Unsupported,

@@ -1,6 +1,8 @@
 //! The parts put together: starting a broker with its listeners, the handle of a program that embeds it, stopping.
 
+mod binding;
 mod builder;
+mod control;
 mod descriptors;
 mod error;
 mod handle;

@@ -2,6 +2,8 @@
 
 mod access;
 mod beyond;
+#[cfg(unix)]
+mod control;
 mod conventions;
 mod definitions;
 mod limits;

@@ -1,7 +1,8 @@
 //! A client of the management API: one request a connection, over HTTP/1.0, whose answers have no chunks.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,8 +11,15 @@ use serde_json::Value;
 /// Who asks, and where.
 #[derive(Clone, Debug)]
 pub struct Http {
-    address: SocketAddr,
+    place: Place,
     authorization: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Port(SocketAddr),
+    #[cfg(unix)]
+    Socket(PathBuf),
 }
 
 /// An answer.
@@ -26,7 +34,13 @@ pub struct Answer {
 impl Http {
     /// As guest.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, authorization: None }.user("guest", "guest")
+        Self { place: Place::Port(address), authorization: None }.user("guest", "guest")
+    }
+
+    /// Over a control socket, without a login.
+    #[cfg(unix)]
+    pub fn control(socket: &Path) -> Self {
+        Self { place: Place::Socket(socket.to_owned()), authorization: None }
     }
 
     /// As this user.
@@ -82,14 +96,21 @@ impl Http {
         let head = format!(
             "{method} {path} HTTP/1.0\r\nhost: test\r\n{authorization}{headers}content-length: {length}\r\n\r\n"
         );
-        let mut stream = TcpStream::connect(self.address)?;
-        stream.write_all(head.as_bytes())?;
-        // A request may be refused before its body is read.
-        let _ = stream.write_all(body);
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        match &self.place {
+            Place::Port(address) => ask(TcpStream::connect(address)?, head, body),
+            #[cfg(unix)]
+            Place::Socket(path) => ask(std::os::unix::net::UnixStream::connect(path)?, head, body),
+        }
     }
+}
+
+fn ask(mut stream: impl Read + Write, head: String, body: &[u8]) -> std::io::Result<Vec<u8>> {
+    stream.write_all(head.as_bytes())?;
+    // A request may be refused before its body is read.
+    let _ = stream.write_all(body);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Answer {

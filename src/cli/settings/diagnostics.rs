@@ -1,0 +1,52 @@
+//! What the broker says of itself.
+
+use super::setting::{Group, Kind, Setting, one, put};
+use crate::cli::value;
+
+pub const DIAGNOSTICS: Group = Group {
+    heading: "Diagnostics",
+    settings: &[
+        Setting {
+            key: "log",
+            kind: Kind::Text,
+            value_name: "FILTER",
+            help: "Log what passes this filter: a level, or target=level pairs.\n\n\
+                   Levels are error, warn, info, debug, trace and off; coney=debug,info is a filter.",
+            default: Some("info"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.log, value::filter(one(texts))),
+        },
+        Setting {
+            key: "log-format",
+            kind: Kind::Text,
+            value_name: "FORMAT",
+            help: "Write the log as text for people, or as a JSON object a line.",
+            default: Some("text"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.log_format, value::log_format(one(texts))),
+        },
+        Setting {
+            key: "server-product",
+            kind: Kind::Text,
+            value_name: "NAME",
+            help: "Tell clients that this is the product they talk to.\n\n\
+                   Some choose their behaviour by it and would take another name for a broker they do not know.",
+            default: Some("RabbitMQ"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.server_product, value::non_empty(one(texts), usize::MAX))
+            },
+        },
+        Setting {
+            key: "server-version",
+            kind: Kind::Text,
+            value_name: "VERSION",
+            help: "Tell clients that this is the product's version.",
+            default: Some("4.0.5"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.server_version, value::non_empty(one(texts), usize::MAX))
+            },
+        },
+    ],
+};

@@ -1,0 +1,25 @@
+//! The table of all settings: each is one entry, from which its flag, its variables, its key in a file, its help and its
+//! check come. A new setting is a new entry in the file of its heading.
+
+mod diagnostics;
+mod limits;
+mod network;
+mod setting;
+mod storage;
+mod users;
+
+pub use setting::{Draft, ENV_PREFIX, Group, Kind, Setting, env_name};
+
+/// All settings, in the order of the help. Each is applied before those that follow it.
+pub const GROUPS: [Group; 5] =
+    [network::NETWORK, storage::STORAGE, users::USERS, limits::LIMITS, diagnostics::DIAGNOSTICS];
+
+/// Every setting.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    GROUPS.iter().flat_map(|group| group.settings)
+}
+
+/// The setting with this key.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    all().find(|setting| setting.key == key)
+}

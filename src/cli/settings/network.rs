@@ -1,0 +1,75 @@
+//! Where the broker listens, and what it offers clients.
+
+use super::setting::{Group, Kind, Setting, one, put};
+use crate::cli::value;
+
+pub const NETWORK: Group = Group {
+    heading: "Network",
+    settings: &[
+        Setting {
+            key: "listen-on",
+            kind: Kind::List,
+            value_name: "ADDR",
+            help: "Listen on these addresses wherever no address is given, or a port alone.\n\n\
+                   `all` for every address of the machine.",
+            default: Some("127.0.0.1,::1"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                draft.interfaces = value::interfaces(texts)?;
+                let config = &mut draft.config;
+                for listeners in [&mut config.listen, &mut config.http, &mut config.metrics] {
+                    let port = listeners.first().map_or(0, |address| address.port());
+                    *listeners = draft.interfaces.iter().map(|ip| (*ip, port).into()).collect();
+                }
+                Ok(())
+            },
+        },
+        Setting {
+            key: "amqp",
+            kind: Kind::List,
+            value_name: "ADDR:PORT",
+            help: "Accept AMQP connections here (repeatable; port 0 picks a free one).\n\n\
+                   A port alone is on the addresses of --listen-on; localhost is 127.0.0.1 and [::1]. Another host\n\
+                   name is looked up once; of several addresses the first IPv4 one is taken.",
+            default: Some("5672"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.listen, value::addresses(texts, &draft.interfaces)),
+        },
+        Setting {
+            key: "http",
+            kind: Kind::List,
+            value_name: "ADDR:PORT",
+            help: "Serve the management API here (repeatable; port 0 picks a free one), or `none`.\n\n\
+                   RabbitMQ's HTTP API, for its tools. Where the default address is taken, the broker starts without it.",
+            default: Some("15672"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.http, value::addresses_or_none(texts, &draft.interfaces))
+            },
+        },
+        Setting {
+            key: "metrics",
+            kind: Kind::List,
+            value_name: "ADDR:PORT",
+            help: "Serve metrics for Prometheus here (repeatable; port 0 picks a free one), or `none`.\n\n\
+                   They need no login. Where the default address is taken, the broker starts without them.",
+            default: Some("15692"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.metrics, value::addresses_or_none(texts, &draft.interfaces))
+            },
+        },
+        Setting {
+            key: "heartbeat",
+            kind: Kind::Number,
+            value_name: "SECONDS",
+            help: "Offer clients this heartbeat interval, in seconds; 0 for none.\n\n\
+                   A client that stays silent for twice the interval agreed on is disconnected.",
+            default: Some("60"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.heartbeat_s, value::number_within(one(texts), 0, "seconds"))
+            },
+        },
+    ],
+};
