@@ -128,7 +128,7 @@ impl Default for Config {
             frame_bytes_max: 131_072,
             channels_max: 2047,
             server_product: "RabbitMQ".into(),
-            server_version: "4.0.5".into(),
+            server_version: "3.13.7".into(),
             loopback_users: vec!["guest".into()],
             log: "info".into(),
             log_format: LogFormat::Text,

@@ -15,6 +15,7 @@ from celery import Celery, group
 from kombu import Connection, Exchange, Queue
 
 ANSWER_S = 30
+WAIT_S = 6
 
 app = Celery("tasks", broker=os.environ.get("CLIENT_URL"), backend="rpc://")
 app.conf.update(
@@ -72,6 +73,18 @@ def check_eta():
         raise AssertionError("the task ran before its time")
 
 
+def check_behind_eta():
+    """Tasks that wait for their time do not hold others up: the worker raises the prefetch of its channel for them, which kombu
+    does only with a broker that says it is older than 4.0."""
+    waiting = [double.apply_async((number,), countdown=WAIT_S) for number in range(10)]
+    start = time.monotonic()
+    same("result", double.delay(21).get(timeout=ANSWER_S), 42)
+    took = time.monotonic() - start
+    if took > WAIT_S / 2:
+        raise AssertionError(f"a task behind others that wait took {took:.1f} s")
+    same("results", [result.get(timeout=ANSWER_S) for result in waiting], [2 * number for number in range(10)])
+
+
 def check_retry():
     same("retries", fails_twice.delay().get(timeout=ANSWER_S), 2)
 
@@ -106,7 +119,7 @@ def main(url):
     worker = start_worker()
     try:
         wait_for_worker(worker)
-        checks = [check_results, check_eta, check_retry, check_inspect]
+        checks = [check_results, check_eta, check_behind_eta, check_retry, check_inspect]
         for check in checks:
             check()
     finally:

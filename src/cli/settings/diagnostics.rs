@@ -41,8 +41,9 @@ pub const DIAGNOSTICS: Group = Group {
             key: "server-version",
             kind: Kind::Text,
             value_name: "VERSION",
-            help: "Tell clients that this is the product's version.",
-            default: Some("4.0.5"),
+            help: "Tell clients that this is the product's version.\n\n\
+                   Some choose by it what they ask for: kombu takes 4.0 to have no prefetch of a whole channel.",
+            default: Some("3.13.7"),
             rabbitmq_env: &[],
             set: |draft, texts| {
                 put(&mut draft.config.server_version, value::non_empty(one(texts), usize::MAX))
