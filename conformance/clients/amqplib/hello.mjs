@@ -15,6 +15,8 @@ const amqp = require('amqplib');
 
 const DEADLINE_MS = 10_000;
 const CHECK_LIMIT_MS = 30_000;
+const RPCS = 40;
+const RPC_LIMIT_MS = 5;
 const DIRECT_REPLY_TO = 'amq.rabbitmq.reply-to';
 const url = process.argv[2] ?? 'amqp://guest:guest@127.0.0.1:5672';
 
@@ -232,6 +234,31 @@ const checks = {
     server.sendToQueue(replyTo, Buffer.from(String(Number(request.content) + 1)), { correlationId });
     await until('the reply', () => (replies.length ? true : undefined));
     same('replies', replies, [['id-1', '21']]);
+  },
+
+  async 'RPC is not held up by delayed acknowledgements of TCP'(s) {
+    // The server's ack after its reply is a small write after another: amqplib leaves Nagle's algorithm on, which holds it back
+    // until the broker's kernel has acknowledged the reply. With RabbitMQ that takes 40 ms.
+    const requests = await s.queue('requests');
+    const server = await s.open();
+    await server.prefetch(1);
+    await server.consume(requests, (request) => {
+      server.sendToQueue(request.properties.replyTo, request.content);
+      server.ack(request);
+    });
+    let replied;
+    await s.channel.consume(DIRECT_REPLY_TO, () => replied(), { noAck: true });
+    const took = [];
+    for (let number = 0; number < RPCS; number += 1) {
+      const start = performance.now();
+      const reply = new Promise((resolve) => { replied = resolve; });
+      s.channel.sendToQueue(requests, Buffer.from(String(number)), { replyTo: DIRECT_REPLY_TO });
+      await reply;
+      took.push(performance.now() - start);
+    }
+    const median = took.sort((a, b) => a - b)[RPCS / 2];
+    const isConey = s.connection.connection.serverProperties.platform === 'Rust';
+    if (isConey && median > RPC_LIMIT_MS) throw new Mismatch(`the median RPC took ${median.toFixed(1)} ms`);
   },
 
   async 'mandatory is returned before its confirm'(s) {
