@@ -243,6 +243,7 @@ const checks = {
     const server = await s.open();
     await server.prefetch(1);
     await server.consume(requests, (request) => {
+      if (request === null) return; // the queue is deleted at the end
       server.sendToQueue(request.properties.replyTo, request.content);
       server.ack(request);
     });
