@@ -95,8 +95,10 @@ impl Broker {
             .arg(&options.data_dir)
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?)
+            .lines()
+            .map_while(std::result::Result::ok);
+        let line = lines.find(|line| line.contains("amqp://")).unwrap_or_default();
         let address = line.split("amqp://").nth(1).ok_or("it did not start")?;
         let address: Vec<&str> = address.split(':').take(2).collect();
         let uri = Uri::parse(&format!("amqp://{}", address.join(":")))?;

@@ -160,8 +160,9 @@ impl Broker {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("valgrind: {error}"))?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
+        let output = child.stdout.take().ok_or("no standard output")?;
+        let mut lines = BufReader::new(output).lines().map_while(std::result::Result::ok);
+        let line = lines.find(|line| line.contains("amqp://")).unwrap_or_default();
         let at = line.find("amqp://").ok_or_else(|| format!("no address in `{line}`"))?;
         let end = |character: char| character.is_whitespace() || ",;".contains(character);
         let address = line[at..].split(end).next().unwrap_or_default().trim_end_matches(':');

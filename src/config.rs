@@ -27,6 +27,9 @@ const fn on_localhost(port: u16) -> [SocketAddr; 2] {
     ]
 }
 
+/// What the names of all nodes begin with: tools ask for it.
+pub const NODE_PREFIX: &str = "rabbit@";
+
 /// How much memory the broker may use before it blocks publishers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryLimit {
@@ -60,6 +63,44 @@ pub enum LogFormat {
     Json,
 }
 
+/// What a user that is made when the data directory is new may do on the default virtual host: names that match these patterns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPermission {
+    /// What it may declare and delete.
+    pub configure: String,
+    /// What it may publish to.
+    pub write: String,
+    /// What it may consume from.
+    pub read: String,
+}
+
+/// Everything.
+impl Default for NewPermission {
+    fn default() -> Self {
+        let all = || ".*".to_owned();
+        Self { configure: all(), write: all(), read: all() }
+    }
+}
+
+/// A user that is made when the data directory is new, beside the default one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewUser {
+    /// Its name.
+    pub name: String,
+    /// Its password.
+    pub password: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// What it may do on the default virtual host.
+    pub permission: NewPermission,
+}
+
+impl fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewUser").field("name", &self.name).field("tags", &self.tags).finish_non_exhaustive()
+    }
+}
+
 /// The resolved settings.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config {
@@ -78,6 +119,12 @@ pub struct Config {
     pub default_user: String,
     /// That user's password.
     pub default_pass: String,
+    /// That user's tags.
+    pub default_tags: Vec<String>,
+    /// What that user may do on the default virtual host.
+    pub default_permission: NewPermission,
+    /// More users made when the data directory is new.
+    pub default_users: Vec<NewUser>,
     /// Virtual host made when the data directory is new.
     pub default_vhost: String,
     /// Definitions in RabbitMQ's JSON format, imported at every start before clients are accepted.
@@ -96,6 +143,12 @@ pub struct Config {
     pub frame_bytes_max: u32,
     /// Channels a connection may have open at once, at least 1.
     pub channels_max: u16,
+    /// The node's name for tools, which begins with [`NODE_PREFIX`]; `None`: made of the host's name.
+    pub node_name: Option<String>,
+    /// Files that the settings came from: for people to see.
+    pub config_files: Vec<PathBuf>,
+    /// Where the log goes; `None` is standard error. For people to see: who makes the log is who runs the broker.
+    pub log_file: Option<PathBuf>,
     /// `product` in the server properties. Clients choose behaviour by it (kombu: how `basic.qos` is meant).
     pub server_product: String,
     /// `version` in the server properties, read together with the product.
@@ -118,6 +171,9 @@ impl Default for Config {
             data_dir: Some(PathBuf::from("coney-data")),
             default_user: "guest".into(),
             default_pass: "guest".into(),
+            default_tags: vec!["administrator".into()],
+            default_permission: NewPermission::default(),
+            default_users: Vec::new(),
             default_vhost: "/".into(),
             definitions: None,
             message_bytes_max: 128 << 20,
@@ -127,6 +183,9 @@ impl Default for Config {
             heartbeat_s: 60,
             frame_bytes_max: 131_072,
             channels_max: 2047,
+            node_name: None,
+            config_files: Vec::new(),
+            log_file: None,
             server_product: "RabbitMQ".into(),
             server_version: "3.13.7".into(),
             loopback_users: vec!["guest".into()],
@@ -145,6 +204,9 @@ impl fmt::Debug for Config {
             .field("control_socket", &self.control_socket)
             .field("data_dir", &self.data_dir)
             .field("default_user", &self.default_user)
+            .field("default_tags", &self.default_tags)
+            .field("default_permission", &self.default_permission)
+            .field("default_users", &self.default_users)
             .field("default_vhost", &self.default_vhost)
             .field("definitions", &self.definitions)
             .field("message_bytes_max", &self.message_bytes_max)
@@ -154,6 +216,9 @@ impl fmt::Debug for Config {
             .field("heartbeat_s", &self.heartbeat_s)
             .field("frame_bytes_max", &self.frame_bytes_max)
             .field("channels_max", &self.channels_max)
+            .field("node_name", &self.node_name)
+            .field("config_files", &self.config_files)
+            .field("log_file", &self.log_file)
             .field("server_product", &self.server_product)
             .field("server_version", &self.server_version)
             .field("loopback_users", &self.loopback_users)

@@ -1,12 +1,14 @@
 //! The `coney` binary: settings, log, runtime; start the broker, say where it listens, wait for a reason to stop.
 //!
-//! Invariants: standard output gets the start-up line and nothing else; an error is one line on standard error;
-//! signals are caught before the store is opened, so none can end the process half-way through a start.
+//! Invariants: standard output gets the lines that say that the broker has started, and nothing else; an error is one line on
+//! standard error; signals are caught before the store is opened, so none can end the process half-way through a start.
 
 mod cli;
 
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,12 +18,13 @@ use coney::config::{Config, LogFormat};
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
-use crate::cli::{
-    Args, Command, ConfigError, Program, detach, load_config, service_manager, warn_of_misspelt_env,
-};
+use crate::cli::{Args, Command, ConfigError, Loaded, Program, announce, detach, load, service_manager};
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
+
+/// A signal again within this time is the same wish: a terminal and a supervisor may both send it.
+const REPEATS: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     // Every file that the process makes is its user's alone: messages and password hashes are among them.
@@ -64,15 +67,42 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(args: Args, clock: &Clock) -> anyhow::Result<()> {
-    let config = load_config(args)?;
-    telemetry::init(&config.log, config.log_format == LogFormat::Json)?;
+    let Loaded { config, pid_file, warnings, .. } = load(args)?;
+    let log_file = config.log_file.as_deref().map(open_log).transpose()?;
+    telemetry::init(&config.log, config.log_format == LogFormat::Json, log_file)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     coney::raise_descriptor_limit();
-    warn_of_misspelt_env();
     let runtime = runtime()?;
+    let _pid_file = pid_file.map(PidFile::write).transpose()?;
     let result = runtime.block_on(serve(config, clock));
     // A task that does not end must not hold up the exit: what had to be kept is synced by now.
     runtime.shutdown_background();
     result
+}
+
+fn open_log(path: &Path) -> anyhow::Result<File> {
+    let file = File::options().create(true).append(true).open(path);
+    file.with_context(|| format!("cannot write the log file {}", path.display()))
+}
+
+/// A file with the number of this process, while it runs.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: PathBuf) -> anyhow::Result<Self> {
+        let written = fs::write(&path, format!("{}\n", std::process::id()));
+        written.with_context(|| format!("cannot write the pid file {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Whoever waits for the process sees that it has gone.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Task polls between two looks at the sockets. A poll here is a batch that may take a millisecond, so tokio's default of 61
@@ -100,7 +130,7 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
     tokio::select! {
         name = signals.next() => {
             tracing::info!("{name}, stopping");
-            stop(handle, &mut signals).await
+            stop(handle, &mut signals, clock).await
         }
         error = handle.failed() => Err(anyhow!(error).context("the broker had to stop")),
     }
@@ -111,34 +141,20 @@ fn give_back_memory() {
     let _ = malloc_trim::malloc_trim();
 }
 
-/// The one line on standard output, for people and for scripts that wait for it. Nobody reading is no reason to stop.
-fn announce(handle: &BrokerHandle, clock: &Clock) {
-    let urls = |scheme: &str, addresses: &[SocketAddr]| {
-        let urls: Vec<String> = addresses.iter().map(|address| format!("{scheme}://{address}")).collect();
-        urls.join(", ")
-    };
-    let amqp = urls("amqp", handle.addresses());
-    let http = |what: &str, addresses: &[SocketAddr]| match addresses {
-        [] => String::new(),
-        addresses => format!("; {what} on {}", urls("http", addresses)),
-    };
-    let http = http("management API", handle.http_addresses()) + &http("metrics", handle.metrics_addresses());
-    let (version, ms) = (env!("CARGO_PKG_VERSION"), clock.now().as_micros() / 1000);
-    let line = format!("Coney {version} on {amqp}: Server startup complete in {ms} ms{http}\n");
-    let mut stdout = io::stdout().lock();
-    if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
-        tracing::warn!("cannot write the start-up line to standard output: {error}");
-    }
-}
-
-async fn stop(handle: BrokerHandle, signals: &mut Signals) -> anyhow::Result<()> {
+async fn stop(handle: BrokerHandle, signals: &mut Signals, clock: &Clock) -> anyhow::Result<()> {
     service_manager::stopping();
-    tokio::select! {
-        stopped = tokio::time::timeout(SHUTDOWN_MAX, handle.shutdown()) => match stopped {
-            Ok(result) => Ok(result?),
-            Err(_) => bail!("did not stop within {} ms", SHUTDOWN_MAX.as_millis()),
-        },
-        name = signals.next() => bail!("stopped at once by a second signal ({name})"),
+    let repeats_end = clock.now() + REPEATS;
+    let mut stopping = pin!(tokio::time::timeout(SHUTDOWN_MAX, handle.shutdown()));
+    loop {
+        tokio::select! {
+            stopped = &mut stopping => return match stopped {
+                Ok(result) => Ok(result?),
+                Err(_) => bail!("did not stop within {} ms", SHUTDOWN_MAX.as_millis()),
+            },
+            name = signals.next() => if clock.now() >= repeats_end {
+                bail!("stopped at once by a second signal ({name})")
+            },
+        }
     }
 }
 

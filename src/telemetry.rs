@@ -1,10 +1,12 @@
 //! What the broker tells its operator: the log, on standard error, and counters of what happened since the start.
 //!
 //! Invariants: a counter only grows, and counting is one relaxed addition, done per batch where there is one;
-//! counters are for people and metrics, nothing decides by them. The log goes to standard error only (standard
-//! output is for the one line that says where the broker listens).
+//! counters are for people and metrics, nothing decides by them. The log never goes to standard output, which is
+//! for the lines that say where the broker listens.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
@@ -20,23 +22,44 @@ pub enum TelemetryError {
     Installed(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sends the process's log to standard error, one line an event, plain or a JSON object, coloured on a terminal unless `NO_COLOR` is
-/// set. For the binary: an embedding program has its own subscriber.
+/// Sends the process's log to standard error or to the end of a file, one line an event, plain or a JSON object, coloured on a terminal
+/// unless `NO_COLOR` is set. For the binary: an embedding program has its own subscriber.
 ///
 /// # Errors
 /// A filter that cannot be parsed, or a process that has a subscriber already.
-pub fn init(filter: &str, is_json: bool) -> Result<(), TelemetryError> {
+pub fn init(filter: &str, is_json: bool, file: Option<File>) -> Result<(), TelemetryError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = EnvFilter::try_new(filter)?;
-    let colour = !is_json && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let file = file.map(Arc::new);
+    let colour =
+        !is_json && file.is_none() && io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| OneLine(io::stderr()))
+        .with_writer(move || OneLine(Sink(file.clone())))
         .with_ansi(colour);
     if is_json {
         return Ok(builder.json().flatten_event(true).finish().try_init()?);
     }
     Ok(builder.finish().try_init()?)
+}
+
+/// The file, or standard error.
+struct Sink(Option<Arc<File>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Some(file) => file.write(bytes),
+            None => io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Some(file) => file.flush(),
+            None => io::stderr().flush(),
+        }
+    }
 }
 
 /// Writes each event as one line, whatever is in it: the text of a client cannot begin another.
@@ -190,6 +213,6 @@ mod tests {
 
     #[test]
     fn a_bad_filter_is_refused_before_anything_is_installed() {
-        assert!(matches!(init("coney=loud", false), Err(TelemetryError::Filter(_))));
+        assert!(matches!(init("coney=loud", false, None), Err(TelemetryError::Filter(_))));
     }
 }

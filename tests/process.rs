@@ -200,3 +200,27 @@ fn a_service_manager_is_told_when_clients_can_connect_and_when_it_stops() {
     assert!(started.signal("TERM").success());
     assert_eq!(heard(), "STOPPING=1");
 }
+
+/// What scripts and test containers wait for, with all addresses bound by then.
+#[test]
+fn it_says_what_rabbitmq_says_when_it_has_started() {
+    let mut command = coney();
+    command.args(["--amqp", "127.0.0.1:0,127.0.0.1:0", "--ephemeral", "--log", "warn"]);
+    let process = Process::run(&mut command);
+    let lines: Vec<&str> = process.started().iter().map(String::as_str).collect();
+    let (node, rest) = lines.split_first().unwrap();
+    assert!(node.starts_with("  node           : rabbit@"), "{node}");
+    let [files, first, second, complete, completed, ours] = rest else { panic!("{rest:?}") };
+    assert_eq!(*files, "  config file(s) : (none)");
+    for (line, address) in
+        [(first, 0), (second, 1)].map(|(line, at)| (line, ours.split("amqp://").nth(at + 1).unwrap()))
+    {
+        let address = line.strip_prefix("started TCP listener on ").map(|on| address.starts_with(on));
+        assert_eq!(address, Some(true), "{line}");
+    }
+    if cfg!(feature = "management") {
+        assert_eq!(*complete, "Server startup complete; 4 plugins started.");
+        assert_eq!(*completed, " completed with 4 plugins.");
+    }
+    assert!(ours.ends_with("; data in memory"), "{ours}");
+}

@@ -145,7 +145,7 @@ fn announced(output: impl std::io::Read + Send + 'static) -> Result<Uri> {
     let (found, line) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
-            if line.contains("Server startup complete") {
+            if line.contains("amqp://") {
                 let _ = found.send(line);
             }
         }

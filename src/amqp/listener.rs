@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::admission::{Admission, Admitted};
 use super::connection::{self, Endpoints};
+use crate::broker::node::node_name;
 use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
 use crate::session::SessionConfig;
@@ -112,7 +113,7 @@ fn server_properties(config: &Config) -> FieldTable {
     properties.insert("product".into(), text(&config.server_product));
     properties.insert("version".into(), text(&config.server_version));
     properties.insert("platform".into(), text("Rust"));
-    properties.insert("cluster_name".into(), text("coney@localhost"));
+    properties.insert("cluster_name".into(), text(&node_name(config)));
     properties.insert("copyright".into(), text("The Coney authors"));
     let information = concat!("Coney ", env!("CARGO_PKG_VERSION"), ", an AMQP 0-9-1 broker");
     properties.insert("information".into(), text(information));

@@ -12,13 +12,29 @@ use super::source::Source;
 use super::{file, variables};
 
 /// The settings from all their sources.
-pub fn load_config(args: Args) -> anyhow::Result<Config> {
-    Ok(resolve(&sources(args)?)?.config)
+pub struct Loaded {
+    /// What the broker is told.
+    pub config: Config,
+    /// Where the number of the process goes.
+    pub pid_file: Option<PathBuf>,
+    /// For the log, when there is one.
+    pub warnings: Vec<String>,
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// A file that cannot be read or understood, a value that cannot be used.
+pub fn load(args: Args) -> anyhow::Result<Loaded> {
+    refuse_env_that_is_not_text()?;
+    let draft = resolve(&sources(args)?)?;
+    let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let warnings = variables::misspelt(names.iter().map(String::as_str));
+    Ok(Loaded { config: draft.config, pid_file: draft.pid_file, warnings })
 }
 
 /// What each source says, the one that decides first.
 fn sources(args: Args) -> anyhow::Result<Vec<Source>> {
-    refuse_env_that_is_not_text()?;
     let from_env = env::var_os("CONEY_CONFIG").filter(|path| !path.is_empty());
     let path = args.config.or(from_env.map(PathBuf::from));
     let variable = |name: &str| env::var(name).ok();
@@ -42,12 +58,4 @@ fn refuse_env_that_is_not_text() -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Warns of variables that look like a misspelt setting.
-pub fn warn_of_misspelt_env() {
-    let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
-    for warning in variables::misspelt(names.iter().map(String::as_str)) {
-        tracing::warn!("{warning}");
-    }
 }

@@ -1,5 +1,6 @@
 //! What a user tells the `coney` binary: arguments, environment and a TOML file, and the settings that they make.
 
+mod announce;
 mod args;
 #[cfg(feature = "management")]
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
@@ -24,7 +25,8 @@ mod tests;
 mod value;
 mod variables;
 
+pub use announce::announce;
 pub use args::{Args, Command};
-pub use load::{load_config, warn_of_misspelt_env};
+pub use load::{Loaded, load};
 pub use names::{Program, detach};
 pub use source::ConfigError;

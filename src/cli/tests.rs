@@ -104,6 +104,7 @@ fn the_file_sets_every_key() -> TestResult {
         loopback_users: vec![],
         log: "coney=debug".into(),
         log_format: LogFormat::Text,
+        ..Config::default()
     };
     assert_eq!(config, expected);
     Ok(())
@@ -155,6 +156,7 @@ fn the_environment_sets_every_key() -> TestResult {
         loopback_users: vec![],
         log: "off".into(),
         log_format: LogFormat::Text,
+        ..Config::default()
     };
     assert_eq!(config, expected);
     Ok(())

@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
-use coney::config::{ControlSocketPath, LogFormat, MemoryLimit};
+use coney::auth::{Permission, Rights};
+use coney::config::{ControlSocketPath, LogFormat, MemoryLimit, NODE_PREFIX};
 
 /// Reads a number of bytes: digits and perhaps a unit, in either case. `k`, `KiB`, `M`, `MiB`, `G`, `GiB` count by
 /// 1024 and `kB`, `MB`, `GB` by 1000, as in RabbitMQ's configuration.
@@ -117,6 +118,37 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
         "json" => Ok(LogFormat::Json),
         _ => Err(format!("{text:?} is neither text nor json")),
     }
+}
+
+/// A file to append to; `-` is the stream that the text went to without it.
+pub(super) fn file_or_stream(text: &str) -> Result<Option<PathBuf>, String> {
+    if text == "-" { Ok(None) } else { path(text).map(Some) }
+}
+
+/// The name of a node. Tools take no other than those that begin with `rabbit@`.
+pub(super) fn node_name(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix(NODE_PREFIX).unwrap_or(text);
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
+        return Err(format!(
+            "{text:?} is not a node's name such as rabbit@host: tools want them to begin so"
+        ));
+    }
+    Ok(format!("{NODE_PREFIX}{host}"))
+}
+
+/// Tags of a user; `none` alone is the empty list.
+pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, String> {
+    match tags {
+        [only] if only == "none" => Ok(Vec::new()),
+        _ if tags.iter().any(String::is_empty) => Err("a tag may not be empty; for none write none".into()),
+        _ => Ok(tags.to_vec()),
+    }
+}
+
+/// A regular expression for names; the empty one matches nothing.
+pub(super) fn name_pattern(text: &str) -> Result<String, String> {
+    let permission = Permission { configure: text.to_owned(), write: String::new(), read: String::new() };
+    Rights::parse(&permission).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// User names; `none` alone is the empty list, as in RabbitMQ's configuration.

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sysinfo::System;
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use super::params::Params;
 use super::purges::Purges;
 use super::views::rates::Clocked;
+use crate::broker::node::node_name;
 use crate::broker::operations;
 use crate::broker::shared::Shared;
 
@@ -17,8 +17,6 @@ use crate::broker::shared::Shared;
 const BODIES_KIB: usize = 64 * 1024;
 /// Clients that follow events at a time.
 const FOLLOWERS_MAX: usize = 32;
-/// What every node's name begins with: tools ask for it.
-const NODE_PREFIX: &str = "rabbit";
 
 /// The broker as its handlers see it. A clone is another reference to the same.
 #[derive(Clone, Debug)]
@@ -46,8 +44,7 @@ pub(crate) struct ListeningOn {
 impl Api {
     /// Of a broker that listens on these addresses.
     pub(crate) fn new(shared: Arc<Shared>, listeners: Vec<ListeningOn>) -> Self {
-        let host = System::host_name().filter(|name| !name.is_empty());
-        let node = format!("{NODE_PREFIX}@{}", host.as_deref().unwrap_or("localhost"));
+        let node = node_name(&shared.config);
         let bodies = Arc::new(Semaphore::new(BODIES_KIB));
         Self(Arc::new(Inner {
             shared,
@@ -64,7 +61,7 @@ impl Api {
         &self.0.shared
     }
 
-    /// The node's name: `rabbit@` and the host's.
+    /// The node's name.
     pub(super) fn node(&self) -> &str {
         &self.0.node
     }

@@ -15,11 +15,12 @@ use super::descriptors::Descriptors;
 use super::error::ApiError;
 use super::params::{At, Params};
 use super::route::Route;
-use super::views::node::{self, Application, Mechanism, NodeView, PLUGINS, Rate};
+use super::views::node::{self, Application, Mechanism, NodeView, Rate, enabled_plugins};
 use super::views::overview::{Context, ExchangeType, churn};
 use super::views::rates::Kind;
 use crate::broker::alarms::Machine;
 use crate::broker::operations;
+use crate::config::Config;
 use crate::ledger;
 use crate::message;
 
@@ -46,6 +47,11 @@ async fn show(
 ) -> Result<Response, ApiError> {
     check(&api, &node)?;
     Ok(columns::answer(&params, &view(&api, &params)?))
+}
+
+/// As RabbitMQ names the streams of a process.
+fn log_file(config: &Config) -> String {
+    config.log_file.as_ref().map_or_else(|| "<stderr>".to_owned(), |path| path.display().to_string())
 }
 
 /// There is one node.
@@ -95,9 +101,9 @@ fn view(api: &Api, params: &Params) -> Result<Value, ApiError> {
         auth_mechanisms: Mechanism::all(),
         applications: Application::all(version),
         contexts: api.contexts().map(|on| Context::of(api.node(), on)).collect(),
-        enabled_plugins: PLUGINS,
-        config_files: [],
-        log_files: ["<stderr>"],
+        enabled_plugins: enabled_plugins(),
+        config_files: shared.config.config_files.iter().map(|path| path.display().to_string()).collect(),
+        log_files: [log_file(&shared.config)],
         db_dir: shared.config.data_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
         net_ticktime: 0,
         partitions: [],

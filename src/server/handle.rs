@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::amqp::{self, Endpoints, Stream, listener};
 use crate::auth::{Permission, User};
 use crate::broker::import::{self, Defaults, Target};
+use crate::broker::node::node_name;
 use crate::broker::operations::{
     self, AckMode, Caller, GotMessage, NewMessage, PeekedMessage, Published, Scope, Secret, UserPermission,
 };
@@ -18,6 +19,7 @@ use crate::broker::overview::ConnectionOverview;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::{ImportError, OperationError, VhostChange};
+use crate::config::Config;
 use crate::ledger;
 use crate::message;
 use crate::policy::{Policy, PolicyKind};
@@ -107,6 +109,18 @@ impl BrokerHandle {
     #[must_use]
     pub fn control_socket(&self) -> Option<&Path> {
         self.control_socket.as_deref()
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// The name by which tools know it as a node.
+    #[must_use]
+    pub fn node_name(&self) -> String {
+        node_name(&self.shared.config)
     }
 
     /// What it counted.

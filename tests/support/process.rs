@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 pub struct Process {
     child: Child,
     address: String,
+    started: Vec<String>,
     #[cfg(feature = "management")]
     http: Option<String>,
 }
@@ -39,16 +40,21 @@ impl Process {
     /// Runs the command; none if it ended before it had started a broker.
     pub fn try_run(command: &mut Command) -> Option<Self> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        if line.is_empty() {
-            assert!(!child.wait().unwrap().success());
-            return None;
+        let mut started: Vec<String> = Vec::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        // Ours is the last line.
+        while !started.last().is_some_and(|line| line.starts_with("Coney ")) {
+            let Some(line) = lines.next() else {
+                assert!(!child.wait().unwrap().success());
+                return None;
+            };
+            started.push(line);
         }
-        assert!(line.contains("Server startup complete"), "{line:?}");
+        let line = started.last().unwrap();
+        assert!(line.contains(": startup complete in "), "{started:?}");
         let address_after = |scheme: &str| {
-            let rest = line.split(scheme).nth(1)?;
-            Some(rest.trim().split(':').take(2).collect::<Vec<_>>().join(":"))
+            let address = line.split(scheme).nth(1)?.split([',', ';', ' ']).next()?;
+            Some(address.trim_end_matches(':').to_owned())
         };
         let address = address_after("amqp://").unwrap();
         Some(Self {
@@ -56,12 +62,18 @@ impl Process {
             address,
             #[cfg(feature = "management")]
             http: address_after("http://"),
+            started,
         })
     }
 
     /// Waits until it ends by itself.
     pub fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
+    }
+
+    /// What it said on standard output when it had started, by line.
+    pub fn started(&self) -> &[String] {
+        &self.started
     }
 
     /// Host and port.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::check::{Plan, plan};
 use super::parse::{Definitions, NewPermission, NewUser, NewVhost, Secret, Target, parse};
-use crate::auth::{ADMINISTRATOR, Permission};
+use crate::auth::Permission;
 use crate::broker::creation::{RecoveredState, add_exchange, install};
 use crate::broker::error::ImportError;
 use crate::broker::pending_definitions::{Mark, PendingDefinitions};
@@ -13,7 +13,7 @@ use crate::broker::shared::Shared;
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::VhostChange;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::statistics::BrokerCounters;
 
 /// What is added where the definitions leave it open, as to a new data directory.
@@ -139,11 +139,28 @@ fn add_defaults(definitions: &mut Definitions, config: &Config) {
         definitions.users.push(NewUser {
             name: user.clone(),
             secret: Secret::Plain(config.default_pass.as_bytes().to_vec()),
-            tags: vec![ADMINISTRATOR.to_owned()],
+            tags: config.default_tags.clone(),
             limits: None,
         });
-        // First, so that a permission in the file comes after it.
-        definitions.permissions.insert(0, NewPermission { user, vhost, permission: Permission::all() });
+        let permission = |new: &config::NewPermission| Permission {
+            configure: new.configure.clone(),
+            write: new.write.clone(),
+            read: new.read.clone(),
+        };
+        let mut permissions = vec![NewPermission {
+            user,
+            vhost: vhost.clone(),
+            permission: permission(&config.default_permission),
+        }];
+        for new in &config.default_users {
+            let secret = Secret::Plain(new.password.as_bytes().to_vec());
+            let (name, tags) = (new.name.clone(), new.tags.clone());
+            definitions.users.push(NewUser { name, secret, tags, limits: None });
+            let (user, vhost) = (new.name.clone(), vhost.clone());
+            permissions.push(NewPermission { user, vhost, permission: permission(&new.permission) });
+        }
+        // First, so that a permission in the file comes after them.
+        definitions.permissions.splice(0..0, permissions);
     }
 }
 

@@ -4,6 +4,7 @@
 mod diagnostics;
 mod limits;
 mod network;
+pub mod new_users;
 mod setting;
 mod storage;
 mod users;

@@ -1,6 +1,7 @@
 //! What a setting is: its names, its help, and how its text becomes a value.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 
 use coney::config::Config;
 
@@ -48,12 +49,14 @@ pub struct Draft {
     pub config: Config,
     /// Where a listener is for which a port alone is given.
     pub interfaces: Vec<IpAddr>,
+    /// Where the number of the process goes.
+    pub pid_file: Option<PathBuf>,
 }
 
 impl Default for Draft {
     fn default() -> Self {
         let interfaces = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        Self { config: Config::default(), interfaces }
+        Self { config: Config::default(), interfaces, pid_file: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who may connect, and what there is to begin with.
 
+use super::new_users;
 use super::setting::{Group, Kind, Setting, one, put};
 use crate::cli::value;
 
@@ -28,6 +29,60 @@ pub const USERS: Group = Group {
             default: Some("guest"),
             rabbitmq_env: &["RABBITMQ_DEFAULT_PASS"],
             set: |draft, texts| put(&mut draft.config.default_pass, value::non_empty(one(texts), usize::MAX)),
+        },
+        Setting {
+            key: "default-tags",
+            kind: Kind::List,
+            value_name: "TAGS",
+            help: "Give that user these tags, or `none` (comma-separated or repeated).\n\n\
+                   administrator, monitoring, policymaker and management let it use the management API.",
+            default: Some("administrator"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.default_tags, value::tags(texts)),
+        },
+        Setting {
+            key: "default-configure",
+            kind: Kind::Text,
+            value_name: "PATTERN",
+            help: "Let that user declare and delete what has a name like this on the default virtual host.",
+            default: Some(".*"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.default_permission.configure, value::name_pattern(one(texts)))
+            },
+        },
+        Setting {
+            key: "default-write",
+            kind: Kind::Text,
+            value_name: "PATTERN",
+            help: "Let that user publish to what has a name like this there.",
+            default: Some(".*"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.default_permission.write, value::name_pattern(one(texts)))
+            },
+        },
+        Setting {
+            key: "default-read",
+            kind: Kind::Text,
+            value_name: "PATTERN",
+            help: "Let that user consume from what has a name like this there.",
+            default: Some(".*"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.default_permission.read, value::name_pattern(one(texts)))
+            },
+        },
+        Setting {
+            key: "default-users",
+            kind: Kind::Secret,
+            value_name: "JSON",
+            help: "Create these users, too, when the data directory is new.\n\n\
+                   A list of objects with name, password and perhaps tags, configure, write and read; without a\n\
+                   pattern the user may do everything on the default virtual host.",
+            default: Some("[]"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.default_users, new_users::parse(one(texts))),
         },
         Setting {
             key: "default-vhost",

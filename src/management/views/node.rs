@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::overview::{Context, ExchangeType};
 use super::rates::RatedMap;
 use crate::auth::MECHANISMS;
+use crate::broker::plugins::plugins;
 
 /// `/api/nodes/N`. What RabbitMQ says about Erlang is 0 here, but for what stands for threads.
 #[derive(Debug, Serialize)]
@@ -48,9 +49,9 @@ pub(in crate::management) struct NodeView<'a> {
     pub auth_mechanisms: Vec<Mechanism>,
     pub applications: Vec<Application>,
     pub contexts: Vec<Context<'a>>,
-    pub enabled_plugins: &'static [&'static str],
-    pub config_files: [String; 0],
-    pub log_files: [&'static str; 1],
+    pub enabled_plugins: Vec<&'static str>,
+    pub config_files: Vec<String>,
+    pub log_files: [String; 1],
     pub db_dir: String,
     pub net_ticktime: u64,
     pub partitions: [String; 0],
@@ -156,11 +157,14 @@ pub(in crate::management) struct Application {
 impl Application {
     /// The broker, under the names that tools know.
     pub(in crate::management) fn all(version: &str) -> Vec<Self> {
-        let names =
-            [("rabbit", "Coney, an AMQP 0-9-1 broker"), ("rabbitmq_management", "Its management API")];
-        names.map(|(name, description)| Self { name, description, version: version.to_owned() }).to_vec()
+        let broker = [("rabbit", "Coney, an AMQP 0-9-1 broker")];
+        let plugins = plugins().iter().map(|plugin| (plugin.name, plugin.description));
+        let names = broker.into_iter().chain(plugins);
+        names.map(|(name, description)| Self { name, description, version: version.to_owned() }).collect()
     }
 }
 
-/// What of RabbitMQ's plugins there is here.
-pub(in crate::management) const PLUGINS: &[&str] = &["rabbitmq_management", "rabbitmq_prometheus"];
+/// What of RabbitMQ's plugins there is here, those left out that come with others, as in RabbitMQ.
+pub(in crate::management) fn enabled_plugins() -> Vec<&'static str> {
+    plugins().iter().filter(|plugin| plugin.is_explicit).map(|plugin| plugin.name).collect()
+}
