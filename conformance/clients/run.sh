@@ -21,8 +21,10 @@ clean_up() {
 }
 
 start_coney() { # sets url, state and BROKER_RESTART
-  (cd "$root" && cargo build --release --bin coney >&2)
-  export CONEY_BINARY=$target/release/coney
+  if [[ ! ${CONEY_BINARY:-} ]]; then
+    (cd "$root" && cargo build --release --bin coney >&2)
+    export CONEY_BINARY=$target/release/coney
+  fi
   state=$(mktemp -d)
   trap clean_up EXIT
   "$here/broker.sh" start "$state"
