@@ -6,6 +6,7 @@
 //! `super::` and tokens inside macros do. Each rule has a test of its own here, with a snippet that breaks it.
 
 mod circles;
+mod pages;
 mod paths;
 mod rules;
 mod scan;
