@@ -12,6 +12,8 @@ mod names;
 #[cfg(feature = "management")]
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod out;
+#[cfg(feature = "management")]
+mod rabbitmqadmin;
 mod resolve;
 pub mod service_manager;
 mod settings;

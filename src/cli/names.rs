@@ -18,7 +18,11 @@ pub struct Tool {
 }
 
 /// The tools.
-const TOOLS: &[Tool] = &[];
+#[cfg(feature = "management")]
+const TOOLS: &[Tool] = &[Tool { name: "rabbitmqadmin", word: Some("admin"), run: super::rabbitmqadmin::run }];
+/// They talk to the management API, which this build leaves out.
+#[cfg(not(feature = "management"))]
+const TOOLS: &[Tool] = &[Tool { name: "rabbitmqadmin", word: Some("admin"), run: not_built }];
 
 /// The binary's name where it runs a broker as RabbitMQ's script does.
 const SERVER: &str = "rabbitmq-server";
@@ -37,6 +41,12 @@ pub enum Program {
         /// `-detached`.
         is_detached: bool,
     },
+}
+
+#[cfg(not(feature = "management"))]
+fn not_built(_: Vec<OsString>) -> ExitCode {
+    eprintln!("coney: this binary was built without the feature `management`, which its tools need");
+    ExitCode::from(69)
 }
 
 impl Program {

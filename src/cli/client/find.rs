@@ -56,6 +56,11 @@ pub fn find(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Res
     Err(NotFound(explain(&tried)))
 }
 
+/// The first control socket that answers, of those that may be meant.
+pub fn find_socket(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Option<Client> {
+    sockets(search, variable).into_iter().find_map(|socket| connected(Target::Socket(socket), None).ok())
+}
+
 /// The sockets that may be meant, best first.
 fn sockets(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     if let Some(socket) = &search.socket {
