@@ -31,6 +31,8 @@ mod policies;
 mod process;
 mod protocol_errors;
 mod publishing;
+#[cfg(all(unix, feature = "management"))]
+mod rabbitmqadmin;
 mod routing;
 mod simulation;
 mod statistics;
