@@ -60,6 +60,7 @@ impl Driven {
                 ack_timeout: OwnTimeout::TheQueues,
                 name: ConsumerName::default(),
                 arguments: std::sync::Arc::default(),
+                is_passing: false,
             };
             self.queue.apply(Time::ZERO, Command::Consume(consume), &mut self.effects);
         }

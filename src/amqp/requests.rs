@@ -226,6 +226,7 @@ impl Connection {
                 peer: self.peer.to_string().into(),
             },
             arguments: Arc::new(consume.arguments.clone()),
+            is_passing: false,
         };
         operations::consume(scope, &record, consumer).await?;
         Ok((record.id, acks))

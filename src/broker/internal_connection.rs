@@ -42,6 +42,16 @@ impl InternalConnection {
         self.queues.push(mailbox.clone());
     }
 
+    /// What its queues have for it next.
+    pub async fn event(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// The same if there is something.
+    pub fn event_at_hand(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
     /// Waits for that many confirms, several of which may come at a time; whether none of them was a refusal.
     pub async fn confirmed(&mut self, mut count: usize) -> bool {
         let mut is_accepted = true;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
+use super::leases::Leases;
 use super::params::Params;
 use super::purges::Purges;
 use super::views::rates::Clocked;
@@ -17,6 +18,8 @@ use crate::broker::shared::Shared;
 const BODIES_KIB: usize = 64 * 1024;
 /// Clients that follow events at a time.
 const FOLLOWERS_MAX: usize = 32;
+/// Requests that wait for a message at a time: each keeps a connection.
+const WAITING_MAX: usize = 64;
 
 /// The broker as its handlers see it. A clone is another reference to the same.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ struct Inner {
     bodies: Arc<Semaphore>,
     purges: Purges,
     followers: Arc<Semaphore>,
+    leases: Leases,
+    waiting: Semaphore,
 }
 
 /// An address that is listened on, and what for.
@@ -53,6 +58,8 @@ impl Api {
             bodies,
             purges: Purges::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            leases: Leases::default(),
+            waiting: Semaphore::new(WAITING_MAX),
         }))
     }
 
@@ -101,6 +108,16 @@ impl Api {
     /// Room for those who follow events: each keeps a connection.
     pub(super) fn followers(&self) -> &Arc<Semaphore> {
         &self.0.followers
+    }
+
+    /// Messages that clients have taken.
+    pub(super) fn leases(&self) -> &Leases {
+        &self.0.leases
+    }
+
+    /// Room for those who wait for messages.
+    pub(super) fn waiting(&self) -> &Semaphore {
+        &self.0.waiting
     }
 
     /// Purges that can be undone.

@@ -27,6 +27,7 @@ mod error;
 mod exchanges;
 mod features;
 mod health;
+mod leases;
 mod limits;
 mod listing;
 mod logins;

@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::error::ApiError;
@@ -68,6 +68,10 @@ impl fmt::Display for Peer {
         }
     }
 }
+
+/// The connection that a request came over. What it waits for never comes; it is an error when the connection has ended.
+#[derive(Clone, Debug)]
+pub(super) struct Connected(pub watch::Receiver<()>);
 
 /// Accepts until the broker stops, then lets the requests that are under way end. `slots` has a permit for each connection that
 /// may be open, on all HTTP listeners together.
@@ -124,7 +128,10 @@ pub(super) async fn serve(
     router: Router,
     stop: impl Future<Output = ()>,
 ) {
-    let service = service_fn(move |request| answer(router.clone(), peer, request));
+    // Dropped when the connection has ended.
+    let (_open, connected) = watch::channel(());
+    let connected = Connected(connected);
+    let service = service_fn(move |request| answer(router.clone(), peer, connected.clone(), request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_BYTES_MAX);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -141,10 +148,16 @@ pub(super) async fn serve(
     }
 }
 
-async fn answer(router: Router, peer: Peer, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn answer(
+    router: Router,
+    peer: Peer,
+    connected: Connected,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
     use tower_service::Service as _;
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(connected);
     let method = request.method().clone();
     let Some(uri) = without_trailing_slash(request.uri()) else {
         return Ok(with_headers(ApiError::not_found().into_response()));

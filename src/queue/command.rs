@@ -213,6 +213,8 @@ pub struct Consume {
     pub name: ConsumerName,
     /// The arguments that it came with.
     pub arguments: Arc<FieldTable>,
+    /// It only waits for a message to come: that an auto-delete queue had it does not end the queue when it goes.
+    pub is_passing: bool,
 }
 
 /// A message that comes back to memory.

@@ -57,6 +57,7 @@ fn consume_as(key: ConsumerKey) -> Consume {
         ack_timeout: OwnTimeout::TheQueues,
         name: ConsumerName { tag: format!("consumer {}", key.number).into(), peer: "here".into() },
         arguments: Arc::default(),
+        is_passing: false,
     }
 }
 

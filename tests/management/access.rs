@@ -28,7 +28,7 @@ enum Needs {
 use Needs::{Administrator, Monitor, Nothing, PolicyMaker, PolicyMakerHere, Rights, Tag, Vhost};
 
 /// `V` stands for the vhost. What is asked for is not there, for the most part: what is refused is refused before anybody looks.
-const TABLE: [(&str, &str, Needs); 96] = [
+const TABLE: [(&str, &str, Needs); 99] = [
     ("GET", "/api/version", Nothing),
     ("GET", "/api/auth", Nothing),
     ("GET", "/api/overview", Tag),
@@ -57,6 +57,7 @@ const TABLE: [(&str, &str, Needs); 96] = [
     ("DELETE", "/api/connections/none", Tag),
     ("GET", "/api/channels/none", Tag),
     ("POST", "/api/coney/purges/1/undo", Tag),
+    ("POST", "/api/coney/leases/1", Tag),
     ("GET", "/api/queues/V", Vhost),
     ("GET", "/api/queues/V/none", Vhost),
     ("GET", "/api/queues/V/none/bindings", Vhost),
@@ -79,12 +80,14 @@ const TABLE: [(&str, &str, Needs); 96] = [
     ("GET", "/api/coney/queues/V/none/export", Vhost),
     ("POST", "/api/coney/queues/V/none/purge", Vhost),
     ("POST", "/api/coney/queues/V/none/messages/replay", Vhost),
+    ("POST", "/api/coney/queues/V/none/messages/take", Vhost),
     ("PUT", "/api/queues/V/q", Rights),
     ("PUT", "/api/exchanges/V/x", Rights),
     ("GET", "/api/coney/queues/V/secret/messages", Rights),
     ("POST", "/api/coney/queues/V/secret/messages/delete", Rights),
     ("POST", "/api/coney/queues/V/secret/messages/release", Rights),
     ("GET", "/api/coney/queues/V/secret/export", Rights),
+    ("POST", "/api/coney/queues/V/secret/messages/take", Rights),
     ("GET", "/api/aliveness-test/V", Rights),
     ("GET", "/api/parameters", PolicyMaker),
     ("GET", "/api/global-parameters", PolicyMaker),

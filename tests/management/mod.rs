@@ -6,6 +6,7 @@ mod beyond;
 mod control;
 mod conventions;
 mod definitions;
+mod leases;
 mod limits;
 mod messages;
 mod metrics;

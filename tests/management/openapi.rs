@@ -269,6 +269,8 @@ async fn what_is_done_is_answered_as_described() {
     let (bench, http) = managed().await;
     let _consumers = fill(&bench, &http).await;
     let document = document(&http);
+    bench.declare("leased", FieldTable::default()).await;
+    bench.publish("", "leased", "hello").await;
     let publish = json!({ "routing_key": "q", "payload": "x", "payload_encoding": "string",
         "properties": { "headers": { "h": 1 }, "delivery_mode": 2, "expiration": "60000" } });
     let get = json!({ "ackmode": "ack_requeue_true", "count": 5, "encoding": "auto" });
@@ -284,6 +286,10 @@ async fn what_is_done_is_answered_as_described() {
         (act("delete"), "q", json!({ "ids": [1, 2], "dry_run": true })),
         (act("release"), "failing", json!({ "state": "parked" })),
         (act("drop"), "failing", json!({ "state": "delayed" })),
+        (act("take"), "leased", json!({ "count": 2, "wait_ms": 1000, "lease_ms": 60_000 })),
+        ("/api/coney/leases/{id}".to_owned(), "q", json!({ "action": "renew" })),
+        ("/api/coney/leases/{id}".to_owned(), "q", json!({ "action": "requeue", "ids": [] })),
+        ("/api/coney/leases/{id}".to_owned(), "q", json!({ "action": "requeue" })),
         ("/api/coney/queues/{vhost}/{queue}/purge".to_owned(), "q", json!({ "undo_s": 1 })),
         ("/api/coney/queues/{vhost}/{queue}/import".to_owned(), "q", json!({ "payload": "y" })),
     ] {
@@ -295,6 +301,8 @@ async fn what_is_done_is_answered_as_described() {
         let filled = concrete(&path, |part| match part {
             "vhost" => "/".to_owned(),
             "queue" => queue.to_owned(),
+            // The first.
+            "id" => "1".to_owned(),
             _ => "amq.default".to_owned(),
         });
         let answer = http.post(&filled, &body);

@@ -56,6 +56,15 @@ impl Http {
         Self { authorization: None, ..self.clone() }
     }
 
+    /// Where it is asked, if by TCP.
+    pub fn address(&self) -> SocketAddr {
+        match &self.place {
+            Place::Port(address) => *address,
+            #[cfg(unix)]
+            Place::Socket(_) => panic!("it is not asked by TCP"),
+        }
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, "", b"")
     }

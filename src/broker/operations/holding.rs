@@ -14,19 +14,34 @@ use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::message::{Message, Position, QueueId};
 use crate::queue::{Command, Delivery, Handle, MoveOut, Publish, Settlement};
+use crate::session::SessionCounters;
 use crate::session::publication::CHANNEL;
+use crate::statistics::ChannelCounters;
 
 /// Ready messages of a queue that are held by a connection of the broker's own: consumers do not get them. When it is dropped, what it has not
-/// settled goes back as it was. If the broker ends first, all of it is ready at the next start.
+/// settled goes back as it was, unless somebody saw it. If the broker ends first, all of it is ready at the next start.
 #[derive(Debug)]
 pub struct Held {
-    connection: InternalConnection,
+    pub(super) connection: InternalConnection,
     shared: Arc<Shared>,
     vhost: Arc<Vhost>,
-    record: Arc<QueueRecord>,
+    pub(super) record: Arc<QueueRecord>,
     handles: BTreeMap<Position, Handle>,
     /// Messages that were ready at the beginning: what comes later is not meant.
     left: usize,
+    /// What becomes of those that are not settled.
+    otherwise: Settlement,
+}
+
+/// A message that is held.
+#[derive(Clone, Debug)]
+pub struct HeldMessage {
+    /// Its position in the queue, by which it is named.
+    pub position: Position,
+    /// The message.
+    pub message: Message,
+    /// It was delivered before.
+    pub redelivered: bool,
 }
 
 /// Begins to hold the messages that are ready now. It needs the right to take messages out.
@@ -34,30 +49,53 @@ pub struct Held {
 /// # Errors
 /// `AccessRefused`, `NotFound`, `Locked`.
 pub async fn hold(scope: Scope<'_>, queue: &str) -> Result<Held, OperationError> {
-    scope.permit(Operation::Get(queue))?;
-    let record = scope.open_queue(queue)?;
-    let counts = record.look().await.ok_or_else(|| scope.no_queue(queue))?;
-    let mut connection = InternalConnection::new(scope.shared);
-    connection.note_queue(&record.mailbox);
-    let (shared, vhost) = (Arc::clone(scope.shared), Arc::clone(scope.vhost));
-    Ok(Held { connection, shared, vhost, record, handles: BTreeMap::new(), left: counts.ready })
+    let mut held = Held::of(scope, queue)?;
+    held.left = held.record.look().await.ok_or_else(|| scope.no_queue(queue))?.ready;
+    Ok(held)
 }
 
 impl Held {
-    /// The next of them, with its position; `None` when there are no more.
+    /// Nothing yet of a queue that the caller may take messages out of.
+    ///
+    /// # Errors
+    /// `AccessRefused`, `NotFound`, `Locked`.
+    pub(super) fn of(scope: Scope<'_>, queue: &str) -> Result<Self, OperationError> {
+        scope.permit(Operation::Get(queue))?;
+        let record = scope.open_queue(queue)?;
+        let mut connection = InternalConnection::new(scope.shared);
+        connection.note_queue(&record.mailbox);
+        let (shared, vhost) = (Arc::clone(scope.shared), Arc::clone(scope.vhost));
+        let (handles, otherwise) = (BTreeMap::new(), Settlement::Undo);
+        Ok(Self { connection, shared, vhost, record, handles, left: usize::MAX, otherwise })
+    }
+
+    /// The next of them; `None` when there are no more.
     ///
     /// # Errors
     /// `Unreadable`; `NotFound` if the queue is gone.
-    pub async fn next(&mut self) -> Result<Option<(Position, Message)>, OperationError> {
+    pub async fn next(&mut self) -> Result<Option<HeldMessage>, OperationError> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         let getter = Getter { connection: self.connection.id(), channel: CHANNEL, no_ack: false };
-        // What they may do was checked at the beginning.
-        let scope = Scope { shared: &self.shared, vhost: &self.vhost, caller: Caller::Operator };
-        let Some(got) = get_from(scope, &self.record, getter).await? else { return Ok(None) };
-        let Delivery { handle, message, .. } = got.delivery;
+        let got = get_from(self.scope(), &self.record, getter).await?;
+        Ok(got.map(|got| self.note(got.delivery)))
+    }
+
+    /// Holds what was delivered.
+    pub(super) fn note(&mut self, delivery: Delivery) -> HeldMessage {
+        let Delivery { handle, message, redelivered, .. } = delivery;
         self.handles.insert(handle.position, handle);
-        Ok(Some((handle.position, message)))
+        HeldMessage { position: handle.position, message, redelivered }
+    }
+
+    /// What they may do was checked at the beginning.
+    pub(super) const fn scope(&self) -> Scope<'_> {
+        Scope { shared: &self.shared, vhost: &self.vhost, caller: Caller::Operator }
+    }
+
+    /// Somebody sees the messages from now on: what they do not settle was delivered, and failed.
+    pub(super) const fn hand_over(&mut self) {
+        self.otherwise = Settlement::Fail;
     }
 
     /// How many are held.
@@ -89,6 +127,23 @@ impl Held {
         }
     }
 
+    /// Settles these, or all; how many they were.
+    pub fn settle_some(&mut self, settlement: Settlement, positions: Option<&[Position]>) -> usize {
+        let handles: Vec<Handle> = match positions {
+            None => std::mem::take(&mut self.handles).into_values().collect(),
+            Some(positions) => {
+                positions.iter().filter_map(|position| self.handles.remove(position)).collect()
+            }
+        };
+        let count = handles.len();
+        if settlement == Settlement::Ack {
+            let messages = ChannelCounters { acked: count as u64, ..ChannelCounters::default() };
+            self.scope().count(&SessionCounters { messages, ..SessionCounters::default() });
+        }
+        self.settle(settlement, handles);
+        count
+    }
+
     fn settle(&self, settlement: Settlement, handles: Vec<Handle>) {
         if !handles.is_empty() {
             // A queue that went took them along.
@@ -100,7 +155,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let handles = std::mem::take(&mut self.handles);
-        self.settle(Settlement::Undo, handles.into_values().collect());
+        self.settle(self.otherwise, handles.into_values().collect());
     }
 }
 

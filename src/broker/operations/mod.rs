@@ -17,6 +17,7 @@ mod policies;
 mod publishing;
 mod queues;
 mod scope;
+mod taking;
 #[cfg(test)]
 mod tests;
 mod topic_permissions;
@@ -33,7 +34,7 @@ pub(crate) use global_parameters::ensure_cluster_id;
 pub use global_parameters::{
     cluster_name, global_parameters, internal_cluster_id, put_global_parameter, remove_global_parameter,
 };
-pub use holding::{Held, hold, put_in};
+pub use holding::{Held, HeldMessage, hold, put_in};
 pub use messages::{
     AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,
     release_parked, release_parked_in,
@@ -47,6 +48,7 @@ pub use queues::{
     queues,
 };
 pub use scope::{Caller, Scope};
+pub use taking::{Take, Taken, take};
 pub use topic_permissions::{put_topic_permission, remove_topic_permissions, topic_permissions};
 pub use users::{
     Secret, UserPermission, check_user_and_vhost, delete_user, forget_login_attempts, hash_password,

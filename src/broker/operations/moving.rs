@@ -4,7 +4,7 @@
 //! not see them meanwhile. Those that are moved leave in batches, each one unit in the store:
 //! a broker that is killed in the middle has each message once, here or there.
 
-use super::holding::{Held, hold};
+use super::holding::{Held, HeldMessage, hold};
 use super::scope::Scope;
 use crate::auth::Operation;
 use crate::broker::dead_lettering::publish;
@@ -128,7 +128,7 @@ struct Work<'a> {
 impl Work<'_> {
     async fn go_through(&mut self, selection: &Selection, limit: usize) -> Result<(), OperationError> {
         while self.acted.matched < limit
-            && let Some((position, message)) = self.held.next().await?
+            && let Some(HeldMessage { position, message, .. }) = self.held.next().await?
         {
             self.acted.looked_at += 1;
             if selection.covers(position, &message) {

@@ -1,8 +1,10 @@
-//! Beyond RabbitMQ, under `/api/coney/`: messages looked at by state, moved, replayed, released, held back, saved and loaded; and what happens,
+//! Beyond RabbitMQ, under `/api/coney/`: messages looked at by state, moved, replayed, released, taken and settled, held back, saved
+//! and loaded; and what happens,
 //! as server-sent events.
 
 mod acting;
 mod events;
+mod leasing;
 mod saving;
 mod selecting;
 mod showing;
@@ -22,6 +24,8 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/coney/queues/{vhost}/{queue}/messages/delete", acting::act(Wish::Delete)),
         ("/api/coney/queues/{vhost}/{queue}/messages/release", acting::end_wait(false)),
         ("/api/coney/queues/{vhost}/{queue}/messages/drop", acting::end_wait(true)),
+        ("/api/coney/queues/{vhost}/{queue}/messages/take", post(leasing::take)),
+        ("/api/coney/leases/{id}", post(leasing::settle)),
         ("/api/coney/queues/{vhost}/{queue}/purge", post(saving::purge)),
         ("/api/coney/purges/{id}/undo", post(saving::undo)),
         ("/api/coney/queues/{vhost}/{queue}/export", get(saving::export)),

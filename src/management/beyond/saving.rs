@@ -37,7 +37,7 @@ pub(super) async fn export(
     let held = operations::hold(scope, &queue).await?;
     let lines = stream::unfold(held, |mut held| async move {
         // A queue that ends, or cannot be read any more, is the end of the list.
-        let (_, message) = held.next().await.ok()??;
+        let message = held.next().await.ok()??.message;
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(message_lines::write(&message))), held))
     });
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response())

@@ -17,16 +17,7 @@ const KEYS: [&str; 6] = ["headers", "properties", "body", "json", "reason", "old
 /// # Errors
 /// 400.
 pub(super) fn selection(payload: &Payload, now: Timestamp) -> Result<Selection, ApiError> {
-    let ids = match payload.get("ids") {
-        None => None,
-        Some(Value::Array(ids)) => {
-            let position = |id: &Value| {
-                id.as_u64().map(Position).ok_or_else(|| ApiError::wrong_kind("not_integer", id.clone()))
-            };
-            Some(ids.iter().map(position).collect::<Result<_, _>>()?)
-        }
-        Some(other) => return Err(ApiError::wrong_kind("not_a_list", other.clone())),
-    };
+    let ids = ids(payload)?.map(|ids| ids.into_iter().collect());
     let filter = payload.object("filter")?;
     if let Some(unknown) = filter.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(ApiError::bad_request(format!(
@@ -48,6 +39,23 @@ pub(super) fn selection(payload: &Payload, now: Timestamp) -> Result<Selection, 
         before: older_than_s
             .map(|age_s| Timestamp::from_millis(now.as_millis().saturating_sub(age_s.saturating_mul(1000)))),
     })
+}
+
+/// `ids`: positions, as a list of numbers.
+///
+/// # Errors
+/// 400.
+pub(super) fn ids(payload: &Payload) -> Result<Option<Vec<Position>>, ApiError> {
+    match payload.get("ids") {
+        None => Ok(None),
+        Some(Value::Array(ids)) => {
+            let position = |id: &Value| {
+                id.as_u64().map(Position).ok_or_else(|| ApiError::wrong_kind("not_integer", id.clone()))
+            };
+            ids.iter().map(position).collect::<Result<_, _>>().map(Some)
+        }
+        Some(other) => Err(ApiError::wrong_kind("not_a_list", other.clone())),
+    }
 }
 
 fn object(filter: &Map<String, Value>, key: &str) -> Result<Map<String, Value>, ApiError> {

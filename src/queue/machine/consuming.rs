@@ -23,7 +23,7 @@ impl Queue {
             return Reply::InExclusiveUse;
         }
         self.last_used = now;
-        self.had_consumer = true;
+        self.had_consumer |= !consume.is_passing;
         let timeout = self.consumer_timeout(consume.ack_timeout);
         self.consumers.add(consume, timeout);
         Reply::Consuming
