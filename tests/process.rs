@@ -27,7 +27,17 @@ fn a_busy_port_is_refused_and_nothing_touched() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let arguments = ["--amqp", &address, "--data-dir", data.to_str().unwrap()];
-    assert_refused(&arguments, 1, &["coney: cannot listen on", &address, "in use"]);
+    assert_refused(
+        &arguments,
+        1,
+        &[
+            "coney: cannot listen on",
+            &address,
+            "in use",
+            "is RabbitMQ or another broker running?",
+            "--amqp 127.0.0.1:",
+        ],
+    );
     assert!(!data.exists());
 }
 
@@ -90,13 +100,44 @@ fn a_link_in_the_data_directory_leads_to_no_harm() {
 }
 
 #[test]
-fn an_unwritable_data_directory_is_refused_by_name() {
+fn a_data_directory_that_is_a_file_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "a file is no place for a directory").unwrap();
-    let data = file.join("data");
+    for data in [file.clone(), file.join("data"), file.join("deep/data")] {
+        let name = data.to_str().unwrap();
+        let words = [name, &format!("{} is a file", file.display()), "--data-dir"];
+        assert_refused(&["--amqp", "127.0.0.1:0", "--data-dir", name], 1, &words);
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"a file is no place for a directory");
+}
+
+/// Skipped where permissions do not bind, as for the superuser.
+#[cfg(unix)]
+#[test]
+fn a_data_directory_of_somebody_elses_is_refused_by_name() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    if fs::write(dir.path().join("probe"), "").is_ok() {
+        return;
+    }
+    let name = dir.path().to_str().unwrap();
+    let words =
+        [&format!("data directory {name} cannot be written"), "the user who runs the broker", "--data-dir"];
+    assert_refused(&["--amqp", "127.0.0.1:0", "--data-dir", name], 1, &words);
+}
+
+/// As an older or newer version would have left it.
+#[test]
+fn a_data_directory_of_another_format_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    assert!(Process::start(&data).signal("TERM").success());
+    fs::write(data.join("version"), b"FJL\x02").unwrap();
     let name = data.to_str().unwrap();
-    assert_refused(&["--amqp", "127.0.0.1:0", "--data-dir", name], 1, &[name]);
+    let words = [name, "format", "start the version that wrote it", "--data-dir"];
+    assert_refused(&["--amqp", "127.0.0.1:0", "--data-dir", name], 1, &words);
 }
 
 #[test]
@@ -223,4 +264,51 @@ fn it_says_what_rabbitmq_says_when_it_has_started() {
         assert_eq!(*completed, " completed with 4 plugins.");
     }
     assert!(ours.ends_with("; data in memory"), "{ours}");
+}
+
+/// An export of one vhost has no vhosts in it; one of 3.10 has policies that name theirs.
+#[tokio::test]
+async fn an_export_of_one_vhost_goes_into_the_default_vhost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("3.10.json"), dir.path().join("4.0.json"));
+    fs::write(
+        &old,
+        r#"{"rabbit_version":"3.10.8","parameters":[],"policies":[{"vhost":"shop","name":"p1","pattern":"x","apply-to":"all",
+            "definition":{"max-length":3},"priority":0}],"queues":[{"name":"q1","durable":true,"auto_delete":false,"arguments":{}}],
+            "exchanges":[],"bindings":[]}"#,
+    )
+    .unwrap();
+    fs::write(
+        &new,
+        r#"{"rabbit_version":"4.0.5","rabbitmq_definition_format":"single_virtual_host","original_vhost_name":"shop",
+            "queues":[{"name":"q1","durable":true,"auto_delete":false,"arguments":{}}]}"#,
+    )
+    .unwrap();
+    for file in [old, new] {
+        let mut command = coney();
+        command.args(["--amqp", "127.0.0.1:0", "--ephemeral", "--log", "warn", "--definitions"]).arg(&file);
+        let process = Process::run(&mut command);
+        let connection = Connection::connect(&process.uri(), ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare("q1".into(), passive, FieldTable::default()).await.unwrap();
+    }
+}
+
+/// A terminal and a supervisor may both send a signal.
+#[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "measures a real process")]
+#[test]
+fn a_stop_waits_neither_for_an_idle_client_nor_is_it_broken_off_by_the_same_signal_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let process = Process::start(dir.path());
+    // It opens a connection and then looks at nothing any more.
+    let address = process.address().parse().unwrap();
+    let idle = crate::support::raw::Raw::with_channel(address);
+    process.send("TERM");
+    process.send("TERM");
+    let asked = Instant::now();
+    assert!(process.wait().success());
+    assert!(asked.elapsed() < Duration::from_millis(2500), "{:?}", asked.elapsed());
+    drop(idle);
 }

@@ -645,7 +645,8 @@ impl Connection {
             wire.finish(out).await?;
             if is_answered { Ok(()) } else { wire.read_to_end().await }
         };
-        clock.within(CLOSE_MAX, close).await.unwrap_or(Ok(()))
+        let patience = if self.stop_by.is_some() { CLOSE_WHEN_STOPPING_MAX } else { CLOSE_MAX };
+        clock.within(patience, close).await.unwrap_or(Ok(()))
     }
 
     /// The connection ends: its exclusive queues go, and the others take back what it had.
@@ -696,3 +697,5 @@ async fn wait_for_room(full: &mut Vec<Mailbox>) {
 
 /// How long a peer has to read our last words.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
+/// The same when the broker stops: a client that is busy elsewhere finds them in its socket later.
+const CLOSE_WHEN_STOPPING_MAX: Duration = Duration::from_millis(500);

@@ -173,7 +173,8 @@ impl BrokerBuilder {
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
         let bound = bind_all(&self.config.listen);
-        let listeners = bound.map_err(|(address, source)| StartError::Listen { address, source })?;
+        let listeners =
+            bound.map_err(|(address, source)| StartError::Listen { setting: "amqp", address, source })?;
         let http = HttpListeners::bind(&self.config)?;
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();
@@ -225,7 +226,7 @@ impl BrokerBuilder {
         failure: oneshot::Sender<store::Error>,
         budget: Budget,
         clock: Clock,
-    ) -> Result<Opened, store::Error> {
+    ) -> Result<Opened, StartError> {
         if let Some((handle, recovered)) = self.store.take() {
             return Ok(Opened { store: None, handle, recovered });
         }
@@ -244,7 +245,10 @@ impl BrokerBuilder {
             on_commit: Box::new(move || progress.notify_waiters()),
             on_failure: Box::new(move |error| drop(failure.send(error))),
         };
-        let (store, recovered) = store::open(options)?;
+        let (store, recovered) = store::open(options).map_err(|source| match source {
+            store::Error::Version { .. } => StartError::Format { dir: dir.clone(), source },
+            other => other.into(),
+        })?;
         if let Some(healed) = &recovered.healed {
             tracing::warn!(healed, "the data directory was healed");
         }

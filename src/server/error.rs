@@ -1,5 +1,6 @@
 //! Why a broker could not start.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,8 +12,10 @@ use crate::store;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address could not be bound.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address}{}", advice(setting, *address, source))]
     Listen {
+        /// The setting that says so.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why not.
@@ -29,6 +32,14 @@ pub enum StartError {
     /// The data directory could not be opened.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// It has another format.
+    #[error("data directory {}: {source}", dir.display())]
+    Format {
+        /// The data directory.
+        dir: PathBuf,
+        /// Which format.
+        source: store::Error,
+    },
     /// What is in it could not be understood.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -51,4 +62,27 @@ pub enum StartError {
         /// The object and what is wrong with it.
         error: ImportError,
     },
+}
+
+/// What to do, in brackets.
+fn advice(setting: &str, address: SocketAddr, error: &io::Error) -> String {
+    let next = SocketAddr::new(address.ip(), address.port().checked_add(1).unwrap_or(1024));
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            " (is RabbitMQ or another broker running? stop it, or take another port: --{setting} {next})"
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            format!(
+                " (this machine has no such address; every one it has: --{setting} [::]:{})",
+                address.port()
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                " (ports below 1024 are the superuser's: take another, --{setting} {}:5672)",
+                address.ip()
+            )
+        }
+        _ => String::new(),
+    }
 }

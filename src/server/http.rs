@@ -26,8 +26,8 @@ impl HttpListeners {
     /// # Errors
     /// An address that is taken, or not this machine's; for a default one a line in the log is enough.
     pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
-        let api = bind(&config.http, HTTP_DEFAULT, "the management API")?;
-        let metrics = bind(&config.metrics, METRICS_DEFAULT, "metrics")?;
+        let api = bind(&config.http, HTTP_DEFAULT, "http", "the management API")?;
+        let metrics = bind(&config.metrics, METRICS_DEFAULT, "metrics", "metrics")?;
         Ok(Self { api, metrics })
     }
 
@@ -83,6 +83,7 @@ impl HttpListeners {
 fn bind(
     addresses: &[SocketAddr],
     default: [SocketAddr; 2],
+    setting: &'static str,
     what: &str,
 ) -> Result<Vec<TcpListener>, StartError> {
     match bind_all(addresses) {
@@ -91,19 +92,24 @@ fn bind(
             tracing::warn!("{address} cannot be listened on ({source}): the broker starts without {what}");
             Ok(Vec::new())
         }
-        Err((address, source)) => Err(StartError::Listen { address, source }),
+        Err((address, source)) => Err(StartError::Listen { setting, address, source }),
     }
 }
 
 #[cfg(not(feature = "management"))]
-fn bind(addresses: &[SocketAddr], default: [SocketAddr; 2], _: &str) -> Result<Vec<TcpListener>, StartError> {
+fn bind(
+    addresses: &[SocketAddr],
+    default: [SocketAddr; 2],
+    setting: &'static str,
+    _: &str,
+) -> Result<Vec<TcpListener>, StartError> {
     match addresses.first().filter(|_| addresses != default) {
         Some(address) => {
             let source = std::io::Error::new(
                 std::io::ErrorKind::Unsupported,
                 "this broker was built without its feature `management`",
             );
-            Err(StartError::Listen { address: *address, source })
+            Err(StartError::Listen { setting, address: *address, source })
         }
         None => Ok(Vec::new()),
     }

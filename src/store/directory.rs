@@ -10,8 +10,11 @@ use std::path::Path;
 /// Makes the directory if need be and locks it until the file drops. Nothing in it is changed if it is not ours.
 ///
 /// # Errors
-/// [`Error::Locked`], [`Error::NotWritable`], or what [`inspect`](inspection::inspect) fails with.
+/// [`Error::Locked`], [`Error::NotADirectory`], [`Error::NotWritable`], or what [`inspect`](inspection::inspect) fails with.
 pub(super) fn lock(dir: &Path) -> Result<File, Error> {
+    if let Some(file) = dir.ancestors().find(|path| path.is_file()) {
+        return Err(Error::NotADirectory { dir: dir.into(), file: file.into() });
+    }
     private_files::create_dir_all(dir).map_err(|source| not_writable(dir, source))?;
     let path = lock_path(dir);
     if !path.exists() {
@@ -21,7 +24,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     private_files::refuse_link(&path).map_err(|source| not_writable(&path, source))?;
     let file = private_files::private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
         .open(&path)
-        .map_err(|source| not_writable(&path, source))?;
+        .map_err(|source| not_writable(dir, source))?;
     try_lock(dir, &file)?;
     Ok(file)
 }

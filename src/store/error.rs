@@ -12,8 +12,19 @@ pub enum Error {
         /// The data directory.
         dir: PathBuf,
     },
+    /// A file is where the directory should be. Nothing was changed.
+    #[error("data directory {} cannot be made: {} is a file; choose another place with --data-dir", dir.display(), file.display())]
+    NotADirectory {
+        /// The data directory.
+        dir: PathBuf,
+        /// The file, which is that or above it.
+        file: PathBuf,
+    },
     /// The directory or a file in it does not let us write. Nothing was changed.
-    #[error("data directory {} cannot be written; check its owner and permissions", dir.display())]
+    #[error(
+        "data directory {} cannot be written; give it and all files in it to the user who runs the broker, or choose \
+         another one with --data-dir", dir.display()
+    )]
     NotWritable {
         /// The directory or file.
         dir: PathBuf,
@@ -39,7 +50,8 @@ pub enum Error {
     },
     /// Written by a version that stores differently.
     #[error(
-        "the stored data has format {found}, this version reads format {known}: use the version that wrote it"
+        "the stored data has format {found}, this version of Coney reads format {known}: start the version that wrote it, or \
+         choose another directory with --data-dir and bring over what it exports (GET /api/definitions)"
     )]
     Version {
         /// The format found.

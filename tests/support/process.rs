@@ -112,11 +112,16 @@ impl Process {
     }
 
     /// Sends a signal by its name, and waits for the end.
-    pub fn signal(mut self, name: &str) -> ExitStatus {
+    pub fn signal(self, name: &str) -> ExitStatus {
+        self.send(name);
+        self.wait()
+    }
+
+    /// Sends a signal by its name.
+    pub fn send(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().unwrap();
         assert!(sent.success());
-        self.child.wait().unwrap()
     }
 }
 

@@ -123,6 +123,10 @@ pub(super) fn parse(text: &str, target: Target<'_>) -> Result<Definitions, Impor
         ImportError::new(place, format!("is not JSON: {error}"))
     })?;
     let file = Object::new(&value, "the file".to_owned())?;
+    let target = match target {
+        Target::Broker { default_vhost } if is_of_one_vhost(&value) => Target::Vhost(default_vhost),
+        target => target,
+    };
     let mut parser = Parser { target, definitions: Definitions::default() };
     if matches!(target, Target::Broker { .. }) {
         parser.each(&file, "users", "user", Parser::user)?;
@@ -138,6 +142,22 @@ pub(super) fn parse(text: &str, target: Target<'_>) -> Result<Definitions, Impor
     parser.each(&file, "bindings", "binding", Parser::binding)?;
     parser.rest(&file)?;
     Ok(parser.definitions)
+}
+
+/// Whether the text is what a RabbitMQ exports of one vhost: it names none, so all of it belongs to the default vhost. One of 3.10
+/// says nothing of the kind, and its policies name the vhost that it is of.
+fn is_of_one_vhost(file: &Value) -> bool {
+    if file.get("rabbitmq_definition_format").and_then(Value::as_str) == Some("single_virtual_host") {
+        return true;
+    }
+    let objects = |section: &str| file.get(section).and_then(Value::as_array).into_iter().flatten();
+    let is_export =
+        file.get("rabbit_version").is_some() && file.get("vhosts").is_none() && file.get("users").is_none();
+    is_export
+        && ["queues", "exchanges", "bindings"]
+            .into_iter()
+            .flat_map(objects)
+            .all(|object| object.get("vhost").is_none())
 }
 
 struct Parser<'a> {

@@ -23,8 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LOCALES: &str = "en_US";
-/// How long the client has to answer connection.close when the broker stops, or an operator closes the connection.
+/// How long the client has to answer connection.close when an operator closes the connection.
 const CLOSING_BY_FORCE: Duration = Duration::from_secs(5);
+/// The same when the broker stops. A client that reads answers within a round trip; one that is busy elsewhere finds the close in its
+/// socket when it looks, and nobody should wait for that.
+const CLOSING_FOR_SHUTDOWN: Duration = Duration::from_millis(500);
 
 impl Session {
     /// Reads the protocol header. Any but `AMQP 0 0 9 1` is answered with that one, and the socket is closed.
@@ -174,6 +177,7 @@ impl Session {
     /// Ends the connection because the broker goes: 320 CONNECTION_FORCED.
     pub fn close_for_shutdown(&mut self, now: Time) {
         self.close_by_force(now, "broker forced connection closure with reason 'shutdown'");
+        self.ends = self.ends.min(now + CLOSING_FOR_SHUTDOWN);
     }
 
     /// Ends the connection because an operator says so: 320 CONNECTION_FORCED with the reason. A client that has not opened a
