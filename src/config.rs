@@ -131,6 +131,8 @@ pub struct Config {
     pub definitions: Option<PathBuf>,
     /// Largest message body accepted, 1 byte to [`MESSAGE_BYTES_CEILING`].
     pub message_bytes_max: u64,
+    /// How long a message may be unacked where neither its queue nor its consumer says so, in ms; 0 for ever.
+    pub ack_timeout_ms: u32,
     /// How much of a queue is kept in memory, at least 1 byte; what is beyond is on disk, if there is one.
     pub queue_bytes_in_memory: usize,
     /// Above it publishers are blocked.
@@ -177,6 +179,7 @@ impl Default for Config {
             default_vhost: "/".into(),
             definitions: None,
             message_bytes_max: 128 << 20,
+            ack_timeout_ms: 1_800_000,
             queue_bytes_in_memory: 16 << 20,
             memory_limit: MemoryLimit::Percent(40),
             disk_free_limit: Some(200_000_000),
@@ -210,6 +213,7 @@ impl fmt::Debug for Config {
             .field("default_vhost", &self.default_vhost)
             .field("definitions", &self.definitions)
             .field("message_bytes_max", &self.message_bytes_max)
+            .field("ack_timeout_ms", &self.ack_timeout_ms)
             .field("queue_bytes_in_memory", &self.queue_bytes_in_memory)
             .field("memory_limit", &self.memory_limit)
             .field("disk_free_limit", &self.disk_free_limit)

@@ -18,7 +18,9 @@ use coney::config::{Config, LogFormat};
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
-use crate::cli::{Args, Command, ConfigError, Loaded, Program, announce, detach, load, service_manager};
+use crate::cli::{
+    Args, Command, ConfigError, Inputs, Loaded, Program, announce, detach, load, service_manager,
+};
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(4500);
@@ -31,15 +33,18 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let clock = Clock::system();
-    let arguments = match Program::of(std::env::args_os()) {
+    let (arguments, is_server) = match Program::of(std::env::args_os()) {
         Program::Tool(tool, arguments) => return (tool.run)(arguments),
         Program::Server { arguments, is_detached: true } => return ended(detach(&arguments)),
-        Program::Server { arguments, .. } | Program::Coney(arguments) => arguments,
+        Program::Server { arguments, .. } => (arguments, true),
+        Program::Coney(arguments) => (arguments, false),
     };
     let mut args = Args::parse_from(arguments);
+    args.inputs.as_rabbitmq_server |= is_server;
     let done = match args.command.take() {
         Some(Command::Store(command)) => command.run(),
-        None => run(args, &clock).map(|()| ExitCode::SUCCESS),
+        Some(Command::Config(command)) => command.run(),
+        None => run(args.inputs, &clock).map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,
@@ -66,8 +71,8 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if usage { 2 } else { 1 })
 }
 
-fn run(args: Args, clock: &Clock) -> anyhow::Result<()> {
-    let Loaded { config, pid_file, warnings, .. } = load(args)?;
+fn run(inputs: Inputs, clock: &Clock) -> anyhow::Result<()> {
+    let Loaded { config, pid_file, warnings, .. } = load(inputs)?;
     let log_file = config.log_file.as_deref().map(open_log).transpose()?;
     telemetry::init(&config.log, config.log_format == LogFormat::Json, log_file)?;
     for warning in warnings {

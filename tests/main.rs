@@ -10,6 +10,7 @@
 
 mod attack;
 mod choosing;
+mod configuration;
 mod consuming;
 mod crash;
 mod definitions;

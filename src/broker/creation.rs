@@ -78,11 +78,17 @@ pub(super) fn install(
         auto_delete: new.options.auto_delete,
         owner: new.owner,
         arguments: new.arguments,
+        default_ack_timeout_ms: shared.config.ack_timeout_ms,
         delays: new.options.delays,
         mailbox,
         statistics: QueueStatistics::new(shared.clock.now()),
     });
-    let mut options = vhost.effective_options(&record).unwrap_or(new.options);
+    let by_policy = vhost.effective_options(&record);
+    let declared = |options: QueueOptions| match options.delays {
+        true => options,
+        false => options.with_default_ack_timeout(&record.arguments, record.default_ack_timeout_ms),
+    };
+    let mut options = by_policy.unwrap_or_else(|| declared(new.options));
     options.window = shared.window;
     let queue = Queue::new(options, first_position, shared.clock.now());
     let mut queue = queue.with_epoch(shared.clock.epoch());

@@ -42,6 +42,8 @@ pub struct QueueRecord {
     pub owner: Option<ConnectionId>,
     /// Declare arguments.
     pub arguments: FieldTable,
+    /// How long a message may be unacked where no argument and no policy says it; 0 for ever. In ms.
+    pub default_ack_timeout_ms: u32,
     /// It is where messages of the exchange of this name wait for their time. Routing knows no such queue.
     pub delays: bool,
     /// Its mailbox.
@@ -101,6 +103,7 @@ impl QueueRecord {
         QueueOptions::parse(&thing, self.durable, exclusive, auto_delete, arguments)
             .inspect_err(|error| tracing::error!(%error, "checked arguments cannot be used together"))
             .ok()
+            .map(|options| options.with_default_ack_timeout(arguments, self.default_ack_timeout_ms))
     }
 }
 

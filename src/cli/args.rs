@@ -1,14 +1,14 @@
 //! The command line. The flags of the settings come from their table.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
-use super::flags::Flags;
+use super::inputs::Inputs;
+use super::show::ConfigCommand;
 use super::store::StoreCommand;
 
 const AFTER_HELP: &str = "\
-Each setting is taken from the first of: the command line, the environment, the file, the default.
+Each setting is taken from the first of: the command line, the environment (CONEY_.., RABBITMQ_..), --config,
+RabbitMQ's files, the file of CONEY_CONFIG, the default. docs/configuration.md has all of it.
 
 Examples:
   coney                                         a broker on localhost:5672, user guest, password guest
@@ -16,6 +16,8 @@ Examples:
   coney --amqp 0.0.0.0:5672 --data-dir /var/lib/coney --default-user app
                                                 for other machines; the password from CONEY_DEFAULT_PASS
   coney --config /etc/coney.toml --log coney=debug,info
+  coney --config /etc/rabbitmq/rabbitmq.conf    RabbitMQ's configuration, as it is
+  coney config show                             every setting, and where it comes from
   coney --definitions definitions.json          with the users, queues and policies of a RabbitMQ export
   coney store check /var/lib/coney              what is damaged in a data directory, and what that means
   coney store salvage /var/lib/coney saved      what is whole, in a new directory
@@ -25,7 +27,8 @@ A configuration file:
   data-dir = \"/var/lib/coney\"
   max-message-size = \"16MiB\"
 
-Standard output gets one line, with the addresses bound, once clients can connect; the log goes to standard error.
+Once clients can connect, standard output gets RabbitMQ's start-up lines and one with all addresses;
+the log goes to standard error.
 SIGTERM and SIGINT stop the broker within 5 seconds; a second one stops it at once.
 Exit status: 0 after a signal, 1 when the broker could not start or had to stop, 2 for a wrong command line.";
 
@@ -39,16 +42,9 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Read settings from a TOML file.
-    ///
-    /// A key is a flag without its dashes. An unknown key is an error.
-    /// [env CONEY_CONFIG]
-    #[arg(long, value_name = "FILE", verbatim_doc_comment)]
-    pub config: Option<PathBuf>,
-
-    /// The settings.
+    /// What a broker is told.
     #[command(flatten)]
-    pub flags: Flags,
+    pub inputs: Inputs,
 }
 
 /// What the binary does beside running a broker.
@@ -57,6 +53,9 @@ pub enum Command {
     /// Check a damaged data directory, and save what is whole.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Show the settings and where each comes from, and check configuration files.
+    #[command(subcommand)]
+    Config(ConfigCommand),
 }
 
 #[cfg(test)]
@@ -65,13 +64,13 @@ mod tests {
     use coney::config::{Config, ControlSocketPath, LogFormat, MemoryLimit, NewPermission, NewUser};
 
     use super::super::resolve::resolve;
-    use super::super::settings::{self, Kind, env_name};
+    use super::super::settings::{self, env_name};
     use super::super::source::{Given, Origin};
     use super::*;
 
     fn config_of(line: &str) -> Config {
         let args = Args::try_parse_from(line.split(' ')).unwrap();
-        resolve(&[args.flags.0]).unwrap().config
+        resolve(&[args.inputs.flags.0]).unwrap().config
     }
 
     #[test]
@@ -79,7 +78,7 @@ mod tests {
         Args::command().debug_assert();
         let command = Args::command();
         let flags: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
-        assert_eq!(flags.len(), settings::all().count() + 1, "and --config");
+        assert_eq!(flags.len(), settings::all().count() + 3, "and --config, ..-dir, --as-..");
         for key in settings::all().map(|setting| setting.key) {
             let flag = command.get_arguments().find(|a| a.get_long() == Some(key)).expect(key);
             let help = flag.get_long_help().expect(key).to_string();
@@ -92,11 +91,7 @@ mod tests {
     #[test]
     fn the_defaults_in_the_help_are_the_defaults() {
         let said = settings::all().filter_map(|setting| {
-            let texts = match setting.kind {
-                Kind::List => setting.default?.split(',').map(str::to_owned).collect(),
-                _ => vec![setting.default?.to_owned()],
-            };
-            Some(Given { setting, texts, origin: Origin::Flag(setting.key) })
+            Some(Given { setting, texts: setting.default_texts()?, origin: Origin::Flag(setting.key) })
         });
         assert_eq!(resolve(&[said.collect()]).unwrap().config, Config::default());
     }
@@ -106,7 +101,7 @@ mod tests {
         let config = config_of(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --http 127.0.0.1:3 --http 127.0.0.1:4 --metrics none \
              --control-socket /s --data-dir d --default-user u --default-pass p \
-             --default-vhost v --definitions f --max-message-size 1k --queue-memory 2k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
+             --default-vhost v --definitions f --consumer-timeout 7 --max-message-size 1k --queue-memory 2k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --default-tags t,s --default-configure c --default-write w --default-read r \
              --default-users [{\"name\":\"n\",\"password\":\"q\"}] --node-name host --log-file l --pid-file i --log warn --log-format json",
         );
@@ -135,6 +130,7 @@ mod tests {
                 default_vhost: "v".into(),
                 definitions: Some("f".into()),
                 message_bytes_max: 1024,
+                ack_timeout_ms: 7,
                 queue_bytes_in_memory: 2048,
                 memory_limit: MemoryLimit::Bytes(1 << 30),
                 disk_free_limit: None,

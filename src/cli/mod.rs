@@ -1,12 +1,16 @@
-//! What a user tells the `coney` binary: arguments, environment and a TOML file, and the settings that they make.
+//! What a user tells the `coney` binary: arguments, environment and configuration files, and the settings that they make.
 
 mod announce;
 mod args;
 #[cfg(feature = "management")]
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod client;
+mod conf;
+#[cfg(test)]
+mod documents;
 mod file;
 mod flags;
+mod inputs;
 mod load;
 mod names;
 #[cfg(feature = "management")]
@@ -17,6 +21,7 @@ mod rabbitmqadmin;
 mod resolve;
 pub mod service_manager;
 mod settings;
+mod show;
 mod source;
 mod store;
 #[cfg(feature = "management")]
@@ -29,6 +34,7 @@ mod variables;
 
 pub use announce::announce;
 pub use args::{Args, Command};
+pub use inputs::Inputs;
 pub use load::{Loaded, load};
 pub use names::{Program, detach};
 pub use source::ConfigError;

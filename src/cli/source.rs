@@ -26,6 +26,8 @@ pub enum Origin {
     Flag(&'static str),
     /// An environment variable.
     Env(String),
+    /// What a start as `rabbitmq-server` brings.
+    RabbitMqServer,
     /// A line of a file, from 1, and what the setting is called there.
     File { path: PathBuf, line: usize, key: String },
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(key) => write!(f, "--{key}"),
             Self::Env(name) => f.write_str(name),
+            Self::RabbitMqServer => f.write_str("rabbitmq-server"),
             Self::File { path, line, key } => write!(f, "{}:{line}: {key}", path.display()),
         }
     }

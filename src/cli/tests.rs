@@ -28,7 +28,12 @@ fn cli(flags: &[(&str, &str)]) -> Source {
 
 fn config_of(flags: &[(&str, &str)], vars: &[(&str, &str)], text: &str) -> Result<Config, ConfigError> {
     let (env, file) = (env_of(vars), file::parse(Path::new("coney.toml"), text)?);
-    Ok(resolve(&[cli(flags), variables::ours(&env), variables::rabbitmqs(&env), file])?.config)
+    let read = |path: &str| match path {
+        "/run/secret" => Ok("from file\n".to_owned()),
+        _ => Err("is not there".to_owned()),
+    };
+    let from = variables::Secrets { env: &env, read: &read };
+    Ok(resolve(&[cli(flags), variables::ours(&from)?, variables::rabbitmqs(&from)?, file])?.config)
 }
 
 fn from_file(text: &str) -> Result<Config, ConfigError> {
@@ -360,4 +365,16 @@ fn every_key_has_a_variable() {
     for key in settings::all().map(|setting| setting.key) {
         assert!(env_name(key).chars().all(|c| c.is_ascii_uppercase() || c == '_'), "{key}");
     }
+}
+
+#[test]
+fn a_secret_may_be_in_a_file() -> TestResult {
+    let secret = |vars: &[(&str, &str)]| Ok::<_, ConfigError>(from_vars(vars)?.default_pass);
+    assert_eq!(secret(&[("CONEY_DEFAULT_PASS_FILE", "/run/secret")])?, "from file");
+    assert_eq!(secret(&[("RABBITMQ_DEFAULT_PASS_FILE", "/run/secret")])?, "from file");
+    assert_eq!(secret(&[("CONEY_DEFAULT_PASS_FILE", "/run/secret"), ("CONEY_DEFAULT_PASS", "p")])?, "p");
+    assert_eq!(from_vars(&[("RABBITMQ_DEFAULT_USER_FILE", "/run/secret")])?.default_user, "from file");
+    let error = error_of(from_vars(&[("CONEY_DEFAULT_PASS_FILE", "/nowhere")]));
+    assert_eq!(error, "CONEY_DEFAULT_PASS_FILE: /nowhere is not there");
+    Ok(())
 }

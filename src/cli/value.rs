@@ -71,6 +71,15 @@ pub(super) fn number_within(text: &str, least: u16, unit: &str) -> Result<u16, S
     number.ok_or_else(|| format!("{text:?} is not a number of {unit} from {least} to {}", u16::MAX))
 }
 
+/// Milliseconds above 0, or `none`, which is 0.
+pub(super) fn ms_or_none(text: &str) -> Result<u32, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("{text:?} is not a number of milliseconds from 1 to {}, nor none", u32::MAX))
+}
+
 /// `true` or `false`, in the ways people write them in an environment.
 pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
@@ -243,6 +252,13 @@ fn split_host_port(text: &str) -> Result<(&str, u16), String> {
 pub(super) fn looks_like(name: &str, known: &str, prefix: usize) -> bool {
     let allowed = if known.len().saturating_sub(prefix) <= 4 { 1 } else { 2 };
     edit_distance(name, known) <= allowed
+}
+
+/// The one that `name` is most likely a slip of the pen of, if there is any.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = known.into_iter().map(|known| (edit_distance(name, known), known));
+    let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 3 && distance * 3 <= known.len()).then_some(known)
 }
 
 /// Levenshtein's distance, in one row.

@@ -22,6 +22,16 @@ pub const LIMITS: Group = Group {
             },
         },
         Setting {
+            key: "consumer-timeout",
+            kind: Kind::Number,
+            value_name: "MS",
+            help: "Close a channel that has not acked a message for this long, in milliseconds, or `none`.\n\n\
+                   Where neither the queue (x-consumer-timeout, a policy) nor the consumer says it.",
+            default: Some("1800000"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.ack_timeout_ms, value::ms_or_none(one(texts))),
+        },
+        Setting {
             key: "queue-memory",
             kind: Kind::Number,
             value_name: "BYTES",

@@ -28,12 +28,14 @@ pub const NETWORK: Group = Group {
             key: "amqp",
             kind: Kind::List,
             value_name: "ADDR:PORT",
-            help: "Accept AMQP connections here (repeatable; port 0 picks a free one).\n\n\
+            help: "Accept AMQP connections here (repeatable; port 0 picks a free one), or `none`.\n\n\
                    A port alone is on the addresses of --listen-on; localhost is 127.0.0.1 and [::1]. Another host\n\
                    name is looked up once; of several addresses the first IPv4 one is taken.",
             default: Some("5672"),
             rabbitmq_env: &[],
-            set: |draft, texts| put(&mut draft.config.listen, value::addresses(texts, &draft.interfaces)),
+            set: |draft, texts| {
+                put(&mut draft.config.listen, value::addresses_or_none(texts, &draft.interfaces))
+            },
         },
         Setting {
             key: "http",

@@ -69,6 +69,20 @@ pub struct Group {
 }
 
 impl Setting {
+    /// The default by its texts.
+    pub fn default_texts(&self) -> Option<Vec<String>> {
+        let text = self.default?;
+        Some(match self.kind {
+            Kind::List => text.split(',').map(str::to_owned).collect(),
+            Kind::Text | Kind::Number | Kind::Switch | Kind::Secret => vec![text.to_owned()],
+        })
+    }
+
+    /// Whether a variable with `_FILE` at its end can name a file that holds it, as orchestrators give secrets.
+    pub fn may_be_in_a_file(&self) -> bool {
+        self.kind == Kind::Secret || self.key == "default-user"
+    }
+
     /// The help of the flag, with the other names and the default.
     pub fn long_help(&self) -> String {
         let mut variables = vec![env_name(self.key)];

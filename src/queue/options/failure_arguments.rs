@@ -44,6 +44,21 @@ pub struct AckTimeout {
     pub action: TimeoutAction,
 }
 
+impl AckTimeout {
+    /// The timeout of a queue by its arguments, where a broker has another default than RabbitMQ's; 0 ms for none.
+    pub(in crate::queue) fn with_default(
+        parsed: Option<Self>,
+        arguments: &FieldTable,
+        default_ms: u32,
+    ) -> Option<Self> {
+        if arguments.inner().contains_key("x-consumer-timeout") {
+            return parsed;
+        }
+        let action = parsed.map_or(TimeoutAction::Close, |parsed| parsed.action);
+        (default_ms > 0).then_some(Self { ms: default_ms, action })
+    }
+}
+
 /// How long a consumer may keep a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OwnTimeout {

@@ -62,6 +62,14 @@ pub struct QueueOptions {
 }
 
 impl QueueOptions {
+    /// The same with the broker's default for how long a message may be unacked, 0 ms for ever, where the arguments that the
+    /// options come from do not say it.
+    #[must_use]
+    pub fn with_default_ack_timeout(mut self, arguments: &FieldTable, default_ms: u32) -> Self {
+        self.ack_timeout = AckTimeout::with_default(self.ack_timeout, arguments, default_ms);
+        self
+    }
+
     /// Parses declare arguments. Unknown keys are ignored, as RabbitMQ does. `thing` names the queue in error texts:
     /// `queue 'q' in vhost '/'`.
     pub fn parse(
