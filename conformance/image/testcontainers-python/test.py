@@ -1,7 +1,7 @@
 """testcontainers for Python, with nothing but the image's name changed."""
 
 import pika
-from testcontainers.rabbitmq import RabbitMqContainer
+from testcontainers.community.rabbitmq import RabbitMqContainer
 
 with RabbitMqContainer("coney", username="ann", password="secret", vhost="here", port=5699) as container:
     connection = pika.BlockingConnection(container.get_connection_params())
