@@ -1,5 +1,7 @@
 //! From the first bytes to Running and to the end; heartbeats, blocking, and the time each phase may take.
 
+use std::time::Duration;
+
 use super::*;
 
 fn names(methods: &[(u16, AMQPClass)]) -> Vec<&'static str> {
@@ -361,13 +363,25 @@ fn a_stop_of_the_broker_shortens_the_wait_for_the_end() {
     let mut client = answered();
     client.session.close_for_shutdown(seconds(4));
     assert!(client.frames().is_empty());
-    assert_eq!(client.session.poll_timeout(), Some(seconds(9)));
+    assert_eq!(client.session.poll_timeout(), Some(seconds(4) + Duration::from_millis(500)));
 }
 
 #[test]
-fn a_close_at_shutdown_is_waited_for_five_seconds() {
+fn a_close_at_shutdown_is_waited_for_half_a_second() {
     let mut client = Client::running(&[], 10);
     client.session.close_for_shutdown(seconds(3));
+    let end = seconds(3) + Duration::from_millis(500);
+    assert_eq!(client.session.poll_timeout(), Some(end));
+    client.session.handle_timeout(seconds(3) + Duration::from_millis(499));
+    assert!(client.session.is_closing());
+    client.session.handle_timeout(end);
+    assert!(client.session.is_closed());
+}
+
+#[test]
+fn a_close_by_an_operator_is_waited_for_five_seconds() {
+    let mut client = Client::running(&[], 10);
+    client.session.close_by_force(seconds(3), "go");
     assert_eq!(client.session.poll_timeout(), Some(seconds(8)));
     client.session.handle_timeout(seconds(7));
     assert!(client.session.is_closing());

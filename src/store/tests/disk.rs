@@ -74,12 +74,14 @@ fn a_directory_in_use_is_refused() {
 }
 
 #[test]
-fn an_unwritable_place_is_refused() {
+fn a_file_is_no_data_directory() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, b"x").unwrap();
-    let error = open_dir(&file.join("data")).map(drop).unwrap_err();
-    assert!(matches!(error, Error::NotWritable { .. }), "{error}");
+    for dir in [file.clone(), file.join("data"), file.join("deep/data")] {
+        let error = open_dir(&dir).map(drop).unwrap_err();
+        assert!(matches!(&error, Error::NotADirectory { file: found, .. } if *found == file), "{error}");
+    }
     assert_eq!(std::fs::read(&file).unwrap(), b"x");
 }
 
