@@ -86,6 +86,61 @@ async fn the_python_programs_lines_are_understood() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_rust_programs_lines_are_understood() {
+    let admin = Admin::start().await;
+    assert_eq!(admin.ok("queues declare --name q --type quorum --arguments {\"x-max-length\":5}"), "");
+    assert_eq!(admin.ok("exchanges declare --name x --type topic"), "");
+    assert_eq!(
+        admin.ok("declare binding --source x --destination-type queue --destination q --routing-key a.#"),
+        ""
+    );
+    let published = admin.ok("publish message --exchange x --routing-key a.b --payload hello");
+    assert_eq!(published, "Message published and routed successfully\n");
+    let table = "╭──────┬────────────┬───────────────╮\n│ name │ queue_type │ message_count │\n├──────┼────────────┼───────────────┤\n\
+                 │ q    │ quorum     │ 1             │\n╰──────┴────────────┴───────────────╯\n";
+    assert_eq!(admin.ok("queues list --columns name,queue_type,message_count"), table);
+    assert_eq!(
+        admin.ok("--non-interactive get messages --queue q --columns payload,exchange"),
+        "hello  x \n"
+    );
+    admin.ok("users declare --name u --password p --tags monitoring");
+    admin.ok("permissions declare --username u --configure .* --read .* --write .*");
+    assert_eq!(
+        admin.ok("-u u -p p --non-interactive users permissions --columns user,vhost"),
+        "guest  / \nu      / \n"
+    );
+    assert_eq!(admin.ok("health_check local_alarms"), "health check passed\n");
+    admin.ok("definitions export --file definitions.json");
+    admin.ok("bindings delete --source x --destination-type queue --destination q --routing-key a.#");
+    admin.ok("delete queue --name q");
+    admin.ok("definitions import --file definitions.json");
+    let bindings = admin.ok("--non-interactive bindings list --columns source,destination,routing_key");
+    assert_eq!(bindings, "   q  q   \nx  q  a.# \n");
+    admin.broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_is_said_with_the_rust_programs_status() {
+    let admin = Admin::start().await;
+    let ended = |line: &str| {
+        let (printed, said, status) = admin.run(&line.split(' ').collect::<Vec<_>>());
+        (printed + &said, status)
+    };
+    assert_eq!(ended("queues delete --name none"), ("API responded with a 404 Not Found\n".to_owned(), 65));
+    assert_eq!(ended("queues delete --name none --idempotently"), (String::new(), 0));
+    assert_eq!(ended("-u nobody users list").1, 65);
+    let (said, status) = ended("queues declare");
+    assert!(said.contains("--name <name>") && status == 2, "{said}");
+    let (said, status) = ended("shovels list_all");
+    assert!(said.contains("has no shovels") && status == 64, "{said}");
+    let (said, status) = ended("health_check port_listener --port 1");
+    assert!(said.contains("health check failed") && status == 69, "{said}");
+    let (said, status) = ended("queues declare --name q --arguments {");
+    assert!(said.starts_with("--arguments: { is not JSON") && status == 64, "{said}");
+    admin.broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_goes_wrong_is_said_with_the_python_programs_status() {
     let admin = Admin::start().await;
     let ended = |line: &str| {

@@ -30,6 +30,9 @@ pub enum Failure {
     /// Standard output or input.
     #[error("standard output or input: {0}")]
     Stream(#[from] io::Error),
+    /// A health check failed; what it found, as a table.
+    #[error("{0}")]
+    Unhealthy(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),

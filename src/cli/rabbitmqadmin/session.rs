@@ -59,17 +59,31 @@ impl Reach {
 pub struct Session {
     reach: Reach,
     client: RefCell<Client>,
+    /// Where to look for a control socket if we are not let in.
+    otherwise: Option<find::Search>,
 }
 
 impl Session {
     /// Connects when the first request is made.
     pub fn new(reach: Reach) -> Result<Self, ClientError> {
-        Ok(Self { client: RefCell::new(reach.client()?), reach })
+        let otherwise = reach.is_default().then(find::Search::default);
+        Ok(Self { client: RefCell::new(reach.client()?), reach, otherwise })
     }
 
     /// The host's name.
     pub fn host(&self) -> &str {
         self.reach.host()
+    }
+
+    /// The broker that is asked, as a URL or a socket's path.
+    pub fn target(&self) -> String {
+        self.client.borrow().target().to_string()
+    }
+
+    /// The JSON at a path.
+    pub fn get_json(&self, path: &str) -> Result<Value, ClientError> {
+        let text = self.get(path)?.text;
+        serde_json::from_str(&text).map_err(|_| ClientError::NotJson { target: self.target() })
     }
 
     /// The text at a path.
@@ -101,16 +115,62 @@ impl Session {
         let answer = self.client.borrow().send(method.clone(), path, body.clone());
         let Err(error) = answer else { return answer };
         let is_closed_to_us = error.status() == Some(401) || matches!(error, ClientError::Unreachable { .. });
-        if !self.reach.is_default() || !is_closed_to_us || self.is_socket() {
-            return Err(error);
-        }
-        let search = find::Search::default();
-        let Some(socket) = find::find_socket(&search, |name| env::var_os(name)) else { return Err(error) };
+        let search = self.otherwise.as_ref().filter(|_| is_closed_to_us && !self.is_socket());
+        let socket = search.and_then(|search| find::find_socket(search, |name| env::var_os(name)));
+        let Some(socket) = socket else { return Err(error) };
         self.client.replace(self.reach.limited(socket)?);
         self.client.borrow().send(method, path, body)
     }
 
     fn is_socket(&self) -> bool {
         matches!(self.client.borrow().target(), Target::Socket(_))
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::io;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+    use std::thread;
+
+    use super::*;
+
+    /// Answers one request with this status.
+    fn answer(stream: &mut (impl io::Read + io::Write), status: &str) {
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+        write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}").unwrap();
+    }
+
+    /// A session with a management API that refuses every login, and perhaps a socket.
+    fn session(socket: Option<PathBuf>) -> Session {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = Some(listener.local_addr().unwrap().port());
+        thread::spawn(move || answer(&mut listener.accept().unwrap().0, "401 Unauthorized"));
+        let reach = Reach { host: Some("127.0.0.1".into()), port, ..Reach::default() };
+        let otherwise = socket.map(|socket| find::Search { socket: Some(socket), ..find::Search::default() });
+        Session { client: RefCell::new(reach.client().unwrap()), reach, otherwise }
+    }
+
+    #[test]
+    fn the_control_socket_is_asked_where_the_login_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        thread::spawn(move || {
+            answer(&mut listener.accept().unwrap().0, "200 OK");
+        });
+        let found = session(Some(path)).get("/api/users");
+        assert_eq!(found.map(|answer| answer.status).unwrap(), 200);
+    }
+
+    #[test]
+    fn a_broker_that_was_named_is_the_one_that_is_meant() {
+        assert_eq!(session(None).get("/api/users").unwrap_err().status(), Some(401));
+        let named = Reach { user: Some("u".into()), ..Reach::default() };
+        assert!(Session::new(named).unwrap().otherwise.is_none());
+        assert!(Session::new(Reach::default()).unwrap().otherwise.is_some());
     }
 }

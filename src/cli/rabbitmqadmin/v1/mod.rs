@@ -19,6 +19,36 @@ use super::super::out::say;
 use super::failure::Failure;
 use super::session::Session;
 
+/// Whether this is a verb, or the word `help`.
+pub fn has_verb(word: &str) -> bool {
+    word == "help" || verbs::VERBS.contains(&word)
+}
+
+/// Whether a verb can be applied to what this word names; a verb that takes `name=value` at once to any such word.
+pub fn has_command(verb: &str, word: &str) -> bool {
+    let object = |objects: &[resources::Object]| objects.iter().any(|object| object.name == word);
+    match verb {
+        "list" => resources::LISTABLE.iter().any(|kind| kind.name == word),
+        "show" => resources::SHOWABLE.iter().any(|kind| kind.name == word),
+        "declare" => object(resources::DECLARABLE),
+        "delete" => object(resources::DELETABLE),
+        "close" => object(resources::CLOSABLE),
+        "purge" => object(resources::PURGABLE),
+        "publish" | "get" => word.is_empty() || word.contains('='),
+        _ => true,
+    }
+}
+
+/// Whether there is a long option of exactly this name.
+pub fn is_option(name: &str) -> bool {
+    options::FLAGS.iter().any(|flag| flag.long == name)
+}
+
+/// Whether a long option, which may be shortened, has a value.
+pub fn takes_value(name: &str) -> bool {
+    options::long_flag(name).is_ok_and(|flag| flag.value.is_some())
+}
+
 /// Does what a command line says.
 pub fn run(arguments: &[String]) -> ExitCode {
     match attempt(arguments) {

@@ -245,7 +245,8 @@ fn seconds(text: &str) -> Result<u64, Failure> {
     text.parse().map_err(|_| Failure::Option(format!("option -t: invalid integer value: '{text}'")))
 }
 
-fn long_flag(name: &str) -> Result<&'static Flag, Failure> {
+/// The option that a name, or its beginning, means.
+pub fn long_flag(name: &str) -> Result<&'static Flag, Failure> {
     if let Some(flag) = FLAGS.iter().find(|flag| flag.long == name) {
         return Ok(flag);
     }

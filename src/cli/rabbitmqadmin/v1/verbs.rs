@@ -20,6 +20,10 @@ use super::resources::{
     CLOSABLE, DECLARABLE, DELETABLE, GET, LISTABLE, Listed, Object, PUBLISH, PURGABLE, SHOWABLE,
 };
 
+/// The verbs.
+pub const VERBS: [&str; 10] =
+    ["list", "show", "declare", "delete", "close", "purge", "publish", "get", "export", "import"];
+
 /// What `get` shows of a message whose payload goes to a file.
 const COLUMNS_BESIDE_PAYLOAD: [&str; 5] =
     ["routing_key", "exchange", "message_count", "payload_bytes", "redelivered"];
