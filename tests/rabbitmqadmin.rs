@@ -106,7 +106,7 @@ async fn the_rust_programs_lines_are_understood() {
     admin.ok("users declare --name u --password p --tags monitoring");
     admin.ok("permissions declare --username u --configure .* --read .* --write .*");
     assert_eq!(
-        admin.ok("-u u -p p --non-interactive users permissions --columns user,vhost"),
+        admin.ok("--non-interactive users permissions --columns user,vhost"),
         "guest  / \nu      / \n"
     );
     assert_eq!(admin.ok("health_check local_alarms"), "health check passed\n");

@@ -5,16 +5,18 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::configured;
 use super::connection::Client;
 use super::error::ClientError;
 use super::target::{Http, Target};
 
 /// The control socket's name in a data directory.
-pub const SOCKET_NAME: &str = "control.sock";
+pub const SOCKET_NAME: &str = coney::config::CONTROL_SOCKET_NAME;
 /// Names the socket, for all tools.
 pub const SOCKET_VARIABLE: &str = "CONEY_CONTROL_SOCKET";
 /// Where a broker keeps its data if nothing says otherwise, by hand, in our packages and in RabbitMQ's image.
-const DATA_DIRS: [&str; 3] = ["coney-data", "/var/lib/coney", "/var/lib/rabbitmq"];
+const DATA_DIRS: [&str; 4] =
+    ["coney-data", "/var/lib/coney", "/var/lib/rabbitmq/mnesia/coney", "/var/lib/rabbitmq"];
 /// Whom RabbitMQ's tools are if nothing says otherwise.
 const GUEST: (&str, &str) = ("guest", "guest");
 
@@ -23,7 +25,7 @@ const GUEST: (&str, &str) = ("guest", "guest");
 pub struct Search {
     /// `--socket`: this one and no other.
     pub socket: Option<PathBuf>,
-    /// The data directory that flags, environment and configuration files name; its socket is tried first.
+    /// `--data-dir`: the broker that has its data there, and no other one.
     pub data_dir: Option<PathBuf>,
     /// `--host` and the like: this management API, and no socket.
     pub http: Option<Http>,
@@ -39,14 +41,15 @@ pub struct NotFound(String);
 /// The first place where a broker answers. `variable` looks into the environment.
 pub fn find(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Result<Client, NotFound> {
     let login = search.login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
+    let named = Named::of(search, variable);
     let mut tried = Vec::new();
-    for socket in sockets(search, variable) {
+    for socket in named.sockets() {
         match connected(Target::Socket(socket), None) {
             Ok(client) => return Ok(client),
             Err(error) => tried.push(error),
         }
     }
-    if search.socket.is_none() {
+    if !matches!(named, Named::Socket(_)) {
         let http = search.http.clone().unwrap_or_default();
         match connected(Target::Http(http), Some(login.unwrap_or(GUEST))) {
             Ok(client) => return Ok(client),
@@ -58,24 +61,52 @@ pub fn find(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Res
 
 /// The first control socket that answers, of those that may be meant.
 pub fn find_socket(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Option<Client> {
-    sockets(search, variable).into_iter().find_map(|socket| connected(Target::Socket(socket), None).ok())
+    let mut sockets = Named::of(search, variable).sockets();
+    sockets.find_map(|socket| connected(Target::Socket(socket), None).ok())
 }
 
-/// The sockets that may be meant, best first.
-fn sockets(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    if let Some(socket) = &search.socket {
-        return vec![socket.clone()];
+/// What is named. A broker that is named is the one that is meant: if it does not answer, no other one is asked.
+enum Named {
+    /// This socket.
+    Socket(PathBuf),
+    /// The management API, or no socket.
+    Http,
+    /// Nothing: any broker of this machine.
+    Nothing,
+}
+
+impl Named {
+    fn of(search: &Search, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        if let Some(socket) = &search.socket {
+            return Self::Socket(socket.clone());
+        }
+        if search.http.is_some() || search.login.is_some() {
+            return Self::Http;
+        }
+        match variable(SOCKET_VARIABLE).filter(|value| !value.is_empty()) {
+            Some(value) if value == "none" => Self::Http,
+            Some(value) => Self::Socket(value.into()),
+            None => search.data_dir.as_ref().map_or(Self::Nothing, |dir| Self::Socket(dir.join(SOCKET_NAME))),
+        }
     }
-    if search.http.is_some() || search.login.is_some() {
-        return Vec::new();
+
+    /// The sockets that may be meant, best first. Settings are read only when they are needed.
+    fn sockets(&self) -> Box<dyn Iterator<Item = PathBuf>> {
+        match self {
+            Self::Socket(socket) => Box::new(std::iter::once(socket.clone())),
+            Self::Http => Box::new(std::iter::empty()),
+            Self::Nothing => {
+                let usual = DATA_DIRS.iter().map(|dir| Path::new(dir).join(SOCKET_NAME));
+                let mut seen = Vec::new();
+                let all = std::iter::once_with(configured::sockets).flatten().chain(usual);
+                Box::new(all.filter(move |socket| {
+                    let is_new = !seen.contains(socket);
+                    seen.push(socket.clone());
+                    is_new
+                }))
+            }
+        }
     }
-    match variable(SOCKET_VARIABLE).filter(|value| !value.is_empty()) {
-        Some(value) if value == "none" => return Vec::new(),
-        Some(value) => return vec![value.into()],
-        None => {}
-    }
-    let configured = search.data_dir.iter().map(PathBuf::as_path);
-    configured.chain(DATA_DIRS.map(Path::new)).map(|dir| dir.join(SOCKET_NAME)).collect()
 }
 
 fn connected(target: Target, login: Option<(&str, &str)>) -> Result<Client, ClientError> {
@@ -136,12 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_wins_over_directories_and_a_flag_over_the_variable() {
+    fn the_variable_names_a_socket_and_a_flag_wins_over_it() {
         let dir = tempfile::tempdir().unwrap();
         let [by_variable, by_flag] = ["a.sock", "b.sock"].map(|name| dir.path().join(name));
         let _sockets = [&by_variable, &by_flag].map(|path| UnixListener::bind(path).unwrap());
         let variable = |name: &str| (name == SOCKET_VARIABLE).then(|| by_variable.clone().into());
-        let mut search = Search { data_dir: Some(dir.path().to_owned()), ..Search::default() };
+        let mut search = Search::default();
         assert_eq!(find(&search, variable).unwrap().target(), &Target::Socket(by_variable.clone()));
         search.socket = Some(by_flag.clone());
         assert_eq!(find(&search, variable).unwrap().target(), &Target::Socket(by_flag));
@@ -154,9 +185,26 @@ mod tests {
         let search = Search { http: Some(http.clone()), ..Search::default() };
         assert_eq!(find(&search, no_variables).unwrap().target(), &Target::Http(http));
         let login = Some(("u".to_owned(), "p".to_owned()));
-        assert_eq!(sockets(&Search { login, ..Search::default() }, no_variables), Vec::<PathBuf>::new());
+        assert_eq!(Named::of(&Search { login, ..Search::default() }, no_variables).sockets().count(), 0);
         let none = |_: &str| Some("none".into());
-        assert_eq!(sockets(&Search::default(), none), Vec::<PathBuf>::new());
+        assert_eq!(Named::of(&Search::default(), none).sockets().count(), 0);
+    }
+
+    #[test]
+    fn where_nothing_is_named_the_usual_places_are_tried_once_each() {
+        let sockets: Vec<PathBuf> = Named::of(&Search::default(), no_variables).sockets().collect();
+        assert!(sockets.contains(&PathBuf::from("/var/lib/coney/control.sock")), "{sockets:?}");
+        let different: std::collections::BTreeSet<_> = sockets.iter().collect();
+        assert_eq!(different.len(), sockets.len());
+    }
+
+    #[test]
+    fn a_directory_that_is_named_is_the_only_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let search = Search { data_dir: Some(dir.path().to_owned()), ..Search::default() };
+        let text = find(&search, no_variables).err().unwrap().to_string();
+        assert_eq!(text.matches("\n  ").count(), 1, "{text}");
+        assert!(text.contains("control.sock: not there"), "{text}");
     }
 
     #[test]

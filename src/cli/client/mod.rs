@@ -3,6 +3,7 @@
 //! [`find`] looks for the broker that is meant; a [`Client`] asks it; [`path`] builds the paths. Answers are limited in time and in
 //! size. A client holds one connection, and makes it when it is first needed.
 
+mod configured;
 mod connection;
 mod error;
 pub mod find;
