@@ -368,6 +368,15 @@ fn every_key_has_a_variable() {
 }
 
 #[test]
+fn a_node_is_called_rabbit() -> TestResult {
+    for (given, name) in [("rabbit@a", "rabbit@a"), ("mq@a.b", "rabbit@a.b"), ("a", "rabbit@a")] {
+        assert_eq!(from_vars(&[("RABBITMQ_NODENAME", given)])?.node_name.as_deref(), Some(name), "{given}");
+    }
+    assert!(from_vars(&[("RABBITMQ_NODENAME", "rabbit@")]).is_err());
+    Ok(())
+}
+
+#[test]
 fn a_secret_may_be_in_a_file() -> TestResult {
     let secret = |vars: &[(&str, &str)]| Ok::<_, ConfigError>(from_vars(vars)?.default_pass);
     assert_eq!(secret(&[("CONEY_DEFAULT_PASS_FILE", "/run/secret")])?, "from file");

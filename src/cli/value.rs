@@ -134,13 +134,11 @@ pub(super) fn file_or_stream(text: &str) -> Result<Option<PathBuf>, String> {
     if text == "-" { Ok(None) } else { path(text).map(Some) }
 }
 
-/// The name of a node. Tools take no other than those that begin with `rabbit@`.
+/// The name of a node by its host, with or without another name before an `@`: tools take no other than `rabbit@`.
 pub(super) fn node_name(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix(NODE_PREFIX).unwrap_or(text);
-    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '@') {
-        return Err(format!(
-            "{text:?} is not a node's name such as rabbit@host: tools want them to begin so"
-        ));
+    let host = text.rsplit('@').next().unwrap_or(text);
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return Err(format!("{text:?} is not a node's name such as rabbit@host"));
     }
     Ok(format!("{NODE_PREFIX}{host}"))
 }

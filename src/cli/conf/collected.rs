@@ -1,10 +1,14 @@
 //! The settings that a `rabbitmq.conf` makes, while its lines are gone through.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::entries::Entry;
 use crate::cli::settings::{self, new_users};
 use crate::cli::source::{Given, Origin, Source};
+
+/// Where RabbitMQ's logs are.
+const LOG_DIR: &str = "/var/log/rabbitmq";
 
 /// What was found so far.
 #[derive(Default)]
@@ -13,6 +17,8 @@ pub struct Collected {
     warnings: Vec<String>,
     /// Addresses and ports of HTTP listeners, which are lines of their own; by our key.
     endpoints: BTreeMap<&'static str, Endpoint>,
+    /// Where the log's file is, if its name is without a directory.
+    pub log_dir: Option<String>,
     users: BTreeMap<String, (Origin, new_users::Written)>,
     /// Lines without effect, by why that is so.
     without_effect: Vec<(&'static str, Vec<Entry>)>,
@@ -96,6 +102,7 @@ impl Collected {
             }
         }
         self.finish_users();
+        self.finish_log_file();
         for (reason, entries) in self.without_effect {
             let [first, others @ ..] = entries.as_slice() else { continue };
             let others: Vec<&str> = others.iter().map(|entry| entry.key.as_str()).collect();
@@ -104,6 +111,16 @@ impl Collected {
             self.warnings.push(format!("{}{others} has no effect: {reason}", first.origin));
         }
         (self.given, self.warnings)
+    }
+
+    fn finish_log_file(&mut self) {
+        let dir = self.log_dir.take().unwrap_or_else(|| LOG_DIR.to_owned());
+        for given in self.given.iter_mut().filter(|given| given.setting.key == "log-file") {
+            for name in given.texts.iter_mut().filter(|name| name.as_str() != "-") {
+                // An absolute path stays what it is.
+                *name = Path::new(&dir).join(&name).display().to_string();
+            }
+        }
     }
 
     fn finish_users(&mut self) {

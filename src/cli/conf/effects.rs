@@ -161,6 +161,12 @@ pub fn log_file(found: &mut Collected, entry: &Entry, to: &'static str, _: &str)
     Ok(())
 }
 
+/// Where the file is, if its name is without a directory.
+pub fn log_dir(found: &mut Collected, entry: &Entry, _: &'static str, _: &str) -> Done {
+    found.log_dir = Some(entry.value.clone());
+    Ok(())
+}
+
 pub fn log_level(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
     let level = match entry.value.as_str() {
         "debug" => "debug",

@@ -4,7 +4,7 @@ use super::entries::Entry;
 use crate::cli::source::Origin;
 
 /// Each variable and its key.
-pub const VARIABLES: [(&str, &str); 13] = [
+pub const VARIABLES: [(&str, &str); 12] = [
     ("RABBITMQ_SSL_CACERTFILE", "ssl_options.cacertfile"),
     ("RABBITMQ_SSL_CERTFILE", "ssl_options.certfile"),
     ("RABBITMQ_SSL_KEYFILE", "ssl_options.keyfile"),
@@ -17,7 +17,6 @@ pub const VARIABLES: [(&str, &str); 13] = [
     ("RABBITMQ_MANAGEMENT_SSL_VERIFY", "management.ssl.verify"),
     ("RABBITMQ_MANAGEMENT_SSL_FAIL_IF_NO_PEER_CERT", "management.ssl.fail_if_no_peer_cert"),
     ("RABBITMQ_MANAGEMENT_SSL_DEPTH", "management.ssl.depth"),
-    ("RABBITMQ_VM_MEMORY_HIGH_WATERMARK", "vm_memory_high_watermark.relative"),
 ];
 
 /// With arguments of the Erlang machine, three of which are known in the wild.
@@ -33,6 +32,12 @@ pub fn entries(env: &impl Fn(&str) -> Option<String>) -> Vec<Entry> {
     };
     let given = |(name, key): &(&str, &str)| Some(entry(name, key, var(name)?));
     let mut entries: Vec<Entry> = VARIABLES.iter().filter_map(given).collect();
+    let watermark = "RABBITMQ_VM_MEMORY_HIGH_WATERMARK";
+    if let Some(text) = var(watermark) {
+        let is_share = text.parse::<f64>().is_ok_and(|share| share <= 1.0);
+        let kind = if is_share { "relative" } else { "absolute" };
+        entries.push(entry(watermark, &format!("vm_memory_high_watermark.{kind}"), text));
+    }
     let (ip, port) = (var("RABBITMQ_NODE_IP_ADDRESS"), var("RABBITMQ_NODE_PORT"));
     let name = if port.is_some() { "RABBITMQ_NODE_PORT" } else { "RABBITMQ_NODE_IP_ADDRESS" };
     match (ip, port) {
@@ -110,6 +115,14 @@ mod tests {
         assert_eq!(
             said(&[("RABBITMQ_NODE_IP_ADDRESS", "10.0.0.1")]),
             ["listeners.tcp.default = 10.0.0.1:5672 (RABBITMQ_NODE_IP_ADDRESS)"]
+        );
+        assert_eq!(
+            said(&[("RABBITMQ_VM_MEMORY_HIGH_WATERMARK", "0.5")]),
+            ["vm_memory_high_watermark.relative = 0.5 (RABBITMQ_VM_MEMORY_HIGH_WATERMARK)"]
+        );
+        assert_eq!(
+            said(&[("RABBITMQ_VM_MEMORY_HIGH_WATERMARK", "1GB")]),
+            ["vm_memory_high_watermark.absolute = 1GB (RABBITMQ_VM_MEMORY_HIGH_WATERMARK)"]
         );
         assert_eq!(
             said(&[("RABBITMQ_SSL_CERTFILE", "/c.pem"), ("RABBITMQ_SSL_VERIFY", "")]),

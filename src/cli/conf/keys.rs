@@ -113,7 +113,7 @@ pub const KEYS: &[Key] = &[
     Key { pattern: "disk_free_limit.relative", effect: Lacks("say bytes: disk_free_limit.absolute") },
     Key { pattern: "log.console", effect: Does("log-file", to::log_console) },
     Key { pattern: "log.file", effect: Does("log-file", to::log_file) },
-    Key { pattern: "log.dir", effect: Lacks("say the whole path in log.file") },
+    Key { pattern: "log.dir", effect: Does("log-file", to::log_dir) },
     Key { pattern: "log.console.level", effect: Does("log", to::log_level) },
     Key { pattern: "log.file.level", effect: Does("log", to::log_level) },
     Key { pattern: "log.default.level", effect: Does("log", to::log_level) },

@@ -135,6 +135,20 @@ mod tests {
     }
 
     #[test]
+    fn the_log_has_one_place() {
+        let place = |text: &str| {
+            let (config, warnings) = read(text);
+            (config.log_file.map(|path| path.display().to_string()), warnings.len())
+        };
+        assert_eq!(place("log.file = r.log"), (Some("/var/log/rabbitmq/r.log".to_owned()), 0));
+        assert_eq!(place("log.file = r.log\nlog.dir = /l"), (Some("/l/r.log".to_owned()), 0));
+        assert_eq!(place("log.dir = /l\nlog.file = /r.log"), (Some("/r.log".to_owned()), 0));
+        assert_eq!(place("log.file = r.log\nlog.console = true"), (None, 1));
+        assert_eq!(place("log.console = true\nlog.file = r.log"), (None, 1));
+        assert_eq!(place("log.console = true\nlog.file = false"), (None, 0));
+    }
+
+    #[test]
     fn the_last_of_a_key_counts() {
         assert_eq!(read("heartbeat = 1\nheartbeat = 2\n").0.heartbeat_s, 2);
         assert_eq!(read("loopback_users = none\nloopback_users.bob = true\n").0.loopback_users, ["bob"]);

@@ -47,7 +47,7 @@ pub const DIAGNOSTICS: Group = Group {
             key: "node-name",
             kind: Kind::Text,
             value_name: "NAME",
-            help: "Be this node to tools; `rabbit@` is put before a name without it.\n\n\
+            help: "Be this node to tools, which take no other names than rabbit@HOST: what is before an @ does not count.\n\n\
                    Without it the name is rabbit@ and the host's name.",
             default: None,
             rabbitmq_env: &["RABBITMQ_NODENAME"],
