@@ -70,7 +70,8 @@ fn leads_somewhere(page: &Path, text: &str, link: &str) -> bool {
     }
     let is_page = path.is_empty() || target.extension().is_some_and(|extension| extension == "md");
     let Some(heading) = heading.filter(|_| is_page) else { return true };
-    let other = if path.is_empty() { text.to_owned() } else { fs::read_to_string(&target).unwrap_or_default() };
+    let other =
+        if path.is_empty() { text.to_owned() } else { fs::read_to_string(&target).unwrap_or_default() };
     headings(&other).contains(heading)
 }
 
