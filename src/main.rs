@@ -6,20 +6,20 @@
 mod cli;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use clap::Parser as _;
+use clap::CommandFactory as _;
 use coney::config::{Config, LogFormat};
 use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
 use crate::cli::{
-    Args, Command, ConfigError, Inputs, Loaded, Program, announce, detach, load, service_manager,
+    Args, Command, ConfigError, Inputs, Loaded, Man, Program, announce, detach, load, parse, service_manager,
 };
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
@@ -39,11 +39,15 @@ fn main() -> ExitCode {
         Program::Server { arguments, .. } => (arguments, true),
         Program::Coney(arguments) => (arguments, false),
     };
-    let mut args = Args::parse_from(arguments);
+    let mut args = parse(arguments, is_server);
     args.inputs.as_rabbitmq_server |= is_server;
     let done = match args.command.take() {
         Some(Command::Store(command)) => command.run(),
         Some(Command::Config(command)) => command.run(),
+        #[cfg(feature = "management")]
+        Some(Command::Native(command)) => Ok(command.run()),
+        Some(Command::Completions(command)) => written(command.script(Args::command())),
+        Some(Command::Man(command)) => write_manual(&command),
         None => run(args.inputs, &clock).map(|()| ExitCode::SUCCESS),
     };
     match done {
@@ -53,6 +57,16 @@ fn main() -> ExitCode {
             exit_code(&error)
         }
     }
+}
+
+fn written(text: Vec<u8>) -> anyhow::Result<ExitCode> {
+    io::stdout().write_all(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_manual(manual: &Man) -> anyhow::Result<ExitCode> {
+    manual.write(Args::command()).context("cannot write the manual pages")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Of a broker that goes on by itself.

@@ -25,6 +25,8 @@ mod handshake;
 mod heartbeats;
 #[cfg(feature = "management")]
 mod management;
+#[cfg(feature = "management")]
+mod native;
 mod once;
 mod operations;
 mod permissions;

@@ -163,7 +163,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 
 #[test]
 fn help_names_every_setting() {
-    let help = coney().arg("--help").output().unwrap();
+    let help = coney().args(["broker", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     for name in
         ["--amqp", "--data-dir", "--ephemeral", "--default-user", "--max-message-size", "CONEY_HEARTBEAT"]

@@ -3,6 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::inputs::Inputs;
+use super::man::{Completions, Man};
+#[cfg(feature = "management")]
+use super::native::NativeCommand;
 use super::show::ConfigCommand;
 use super::store::StoreCommand;
 
@@ -34,7 +37,7 @@ Exit status: 0 after a signal, 1 when the broker could not start or had to stop,
 
 /// An AMQP 0-9-1 broker that RabbitMQ clients use unchanged. What it confirms survives a crash.
 #[derive(Parser)]
-#[command(name = "coney", version, after_long_help = AFTER_HELP, next_line_help = true)]
+#[command(name = "coney", version, after_long_help = AFTER_HELP)]
 #[command(after_help = "See --help for what each flag means, its default, and examples.")]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -56,6 +59,14 @@ pub enum Command {
     /// Show the settings and where each comes from, and check configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// What is asked of a broker that runs.
+    #[cfg(feature = "management")]
+    #[command(flatten)]
+    Native(Box<NativeCommand>),
+    /// Print what a shell needs to complete command lines.
+    Completions(Completions),
+    /// Write manual pages.
+    Man(Man),
 }
 
 #[cfg(test)]
@@ -158,7 +169,7 @@ mod tests {
 
     #[test]
     fn no_line_of_the_help_is_too_wide_for_a_terminal() {
-        let help = Args::command().render_long_help().to_string();
+        let help = Args::command().next_line_help(true).render_long_help().to_string();
         let widest = help.lines().max_by_key(|line| line.len()).unwrap();
         assert!(widest.len() <= 116, "{widest}");
     }

@@ -8,11 +8,15 @@ mod client;
 mod conf;
 #[cfg(test)]
 mod documents;
+mod face;
 mod file;
 mod flags;
 mod inputs;
 mod load;
+mod man;
 mod names;
+#[cfg(feature = "management")]
+mod native;
 #[cfg(feature = "management")]
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod out;
@@ -34,7 +38,9 @@ mod variables;
 
 pub use announce::announce;
 pub use args::{Args, Command};
+pub use face::parse;
 pub use inputs::Inputs;
 pub use load::{Loaded, load};
+pub use man::Man;
 pub use names::{Program, detach};
 pub use source::ConfigError;

@@ -125,7 +125,7 @@ fn explain(tried: &[ClientError]) -> String {
         let _ = write!(text, "\n  {line}");
     }
     text + "\nIs it running? Name its data directory (--data-dir DIR or CONEY_DATA_DIR), its control socket \
-            (--socket PATH or CONEY_CONTROL_SOCKET) or its management API (--host and --port)."
+            (--socket PATH or CONEY_CONTROL_SOCKET) or its management API (--url for coney's own commands, --host and --port for RabbitMQ's)."
 }
 
 fn why(error: &io::Error) -> String {

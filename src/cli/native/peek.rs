@@ -1,0 +1,135 @@
+//! `coney peek`.
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::broker::{Broker, Place, Vhost};
+use super::error::NativeError;
+use super::human;
+use super::message::{Format, write};
+use crate::cli::client::path;
+use crate::cli::out::{say, say_bytes};
+
+/// What the API shows at a time.
+const PAGE: usize = 100;
+/// How far a position is searched for.
+const SEARCHED_MAX: usize = 100_000;
+
+/// The arguments of `coney peek`.
+#[derive(Args)]
+#[command(
+    after_help = "Looking changes nothing: no order, no flag, no count.\n\nExamples:\n  coney peek orders\n  coney peek orders 42 --format raw | jq .\n  coney peek orders --state unacked --count 100"
+)]
+pub struct Peek {
+    /// The queue
+    queue: String,
+    /// Only the message at this position, the number behind #
+    position: Option<u64>,
+    /// Those in this state
+    #[arg(long, value_enum, default_value_t)]
+    state: State,
+    /// How many at most
+    #[arg(short = 'n', long, default_value_t = 10)]
+    count: usize,
+    /// After so many
+    #[arg(long, default_value_t = 0)]
+    offset: usize,
+    /// How they are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The same as --format json
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    vhost: Vhost,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where a message stands.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum State {
+    /// Waits for a consumer
+    #[default]
+    Ready,
+    /// A consumer has it
+    Unacked,
+    /// Waits for its next attempt
+    Delayed,
+    /// Set aside after too many attempts
+    Parked,
+}
+
+impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Unacked => "unacked",
+            Self::Delayed => "delayed",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+impl Peek {
+    /// Does it.
+    pub fn run(&self) -> Result<(), NativeError> {
+        let broker = self.place.find()?;
+        let format = if self.json { Format::Json } else { self.format };
+        let shown = match self.position {
+            Some(position) => vec![self.at(&broker, position)?],
+            None => self.some(&broker)?,
+        };
+        for message in &shown {
+            say_bytes(&write(message, format, Some(self.state.name())))?;
+        }
+        if shown.is_empty() && format == Format::Pretty {
+            say(&format!("no {} messages in {}\n", self.state.name(), human::harmless(&self.queue)))?;
+        }
+        Ok(())
+    }
+
+    fn some(&self, broker: &Broker) -> Result<Vec<Value>, NativeError> {
+        let mut shown = Vec::new();
+        while shown.len() < self.count {
+            let wanted = PAGE.min(self.count - shown.len());
+            let page = self.page(broker, self.offset + shown.len(), wanted)?;
+            let is_last = page.len() < wanted;
+            shown.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        Ok(shown)
+    }
+
+    fn at(&self, broker: &Broker, position: u64) -> Result<Value, NativeError> {
+        let mut offset = 0;
+        while offset < SEARCHED_MAX {
+            let page = self.page(broker, offset, PAGE)?;
+            offset += page.len();
+            let is_last = page.len() < PAGE;
+            let is_meant = |message: &Value| message.get("id").and_then(Value::as_u64) == Some(position);
+            if let Some(found) = page.into_iter().find(is_meant) {
+                return Ok(found);
+            }
+            if is_last {
+                break;
+            }
+        }
+        let state = self.state.name();
+        Err(NativeError::Failed(format!(
+            "no {state} message #{position} among the first {offset} of {}; --state looks at unacked, delayed and parked ones",
+            self.queue
+        )))
+    }
+
+    fn page(&self, broker: &Broker, offset: usize, limit: usize) -> Result<Vec<Value>, NativeError> {
+        let messages = path::api(&["coney", "queues", &self.vhost.name, &self.queue, "messages"]);
+        let (offset, limit) = (offset.to_string(), limit.to_string());
+        let query = [("state", self.state.name()), ("offset", &*offset), ("limit", &*limit)];
+        let what = format!("queue {}", self.queue);
+        let answer = broker.get(&path::with_query(&messages, query), &what, "`coney queues` lists queues")?;
+        Ok(answer.as_array().cloned().unwrap_or_default())
+    }
+}
