@@ -146,11 +146,13 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
     };
     announce(&handle, clock);
     service_manager::ready();
+    let stop_asked = handle.stop_asked();
     tokio::select! {
         name = signals.next() => {
             tracing::info!("{name}, stopping");
             stop(handle, &mut signals, clock).await
         }
+        () = stop_asked => stop(handle, &mut signals, clock).await,
         error = handle.failed() => Err(anyhow!(error).context("the broker had to stop")),
     }
 }

@@ -6,8 +6,8 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +20,28 @@ pub enum TelemetryError {
     /// The process already has a log.
     #[error("log: {0}")]
     Installed(#[from] tracing_subscriber::util::TryInitError),
+    /// The log is another program's.
+    #[error("the log is not the broker's own, so what is logged is not for it to change")]
+    NotOurs,
+    /// It could not be changed.
+    #[error("log filter: {0}")]
+    Reload(#[from] tracing_subscriber::reload::Error),
+}
+
+/// Gives the process's log another filter.
+type ChangeFilter = Box<dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error> + Send + Sync>;
+
+/// Set by whoever sets up the log.
+static CHANGE_FILTER: OnceLock<ChangeFilter> = OnceLock::new();
+
+/// Logs what passes this filter from now on.
+///
+/// # Errors
+/// A filter that cannot be parsed, or a log that is another program's.
+pub fn change_filter(filter: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter)?;
+    let change = CHANGE_FILTER.get().ok_or(TelemetryError::NotOurs)?;
+    Ok(change(filter)?)
 }
 
 /// Sends the process's log to standard error or to the end of a file, one line an event, plain or a JSON object, coloured on a terminal
@@ -38,9 +60,17 @@ pub fn init(filter: &str, is_json: bool, file: Option<File>) -> Result<(), Telem
         .with_writer(move || OneLine(Sink(file.clone())))
         .with_ansi(colour);
     if is_json {
-        return Ok(builder.json().flatten_event(true).finish().try_init()?);
+        let builder = builder.json().flatten_event(true).with_filter_reloading();
+        let handle = builder.reload_handle();
+        builder.finish().try_init()?;
+        let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
+        return Ok(());
     }
-    Ok(builder.finish().try_init()?)
+    let builder = builder.with_filter_reloading();
+    let handle = builder.reload_handle();
+    builder.finish().try_init()?;
+    let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
+    Ok(())
 }
 
 /// The file, or standard error.

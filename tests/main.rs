@@ -13,6 +13,8 @@ mod choosing;
 mod configuration;
 mod consuming;
 mod crash;
+#[cfg(all(unix, feature = "management"))]
+mod ctl;
 mod definitions;
 mod definitions_identity;
 mod delaying;

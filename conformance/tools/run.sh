@@ -59,7 +59,7 @@ tools=("$@")
 if ((${#tools[@]} == 0)); then
   for run in "$here"/*/run; do
     name=$(basename "$(dirname "$run")")
-    [[ $name == http ]] || tools+=("$name") # it compares two brokers, and is run by itself
+    [[ $name == http || $name == ctl ]] || tools+=("$name") # they compare two brokers, and are run by themselves
   done
 fi
 [[ $http ]] || start_coney

@@ -18,13 +18,14 @@ const INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// # Panics
 /// Outside of a tokio runtime.
-pub async fn watch(shared: Arc<Shared>, limits: Limits, mut meter: Meter, give_back: Option<GiveBack>) {
+pub async fn watch(shared: Arc<Shared>, mut meter: Meter, give_back: Option<GiveBack>) {
     let mut trimmer = Trimmer::new(give_back);
     let mut reserve = shared.config.data_dir.as_deref().map(Reserve::of);
     let mut definitions = Share::new(Arc::clone(&shared.ledger), Kind::Definitions);
     let mut stopping = shared.stopping.subscribe();
     loop {
         definitions.set(definition_bytes(&shared));
+        let limits = shared.limits();
         let mut readings = meter();
         readings.known_bytes += shared.ledger.total() as u64;
         shared.set_machine(Machine { readings, limits });

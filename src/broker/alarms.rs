@@ -150,6 +150,18 @@ pub fn system_meter(data_dir: Option<PathBuf>) -> Meter {
     })
 }
 
+/// A part of the machine's memory, in bytes.
+pub fn part_of_memory(fraction: f64) -> u64 {
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of some gigabytes, which is not negative"
+    )]
+    let bytes = (memory_of_the_machine() as f64 * fraction.max(0.0)) as u64;
+    bytes
+}
+
 /// What this process may use at most: the machine's memory, or its container's if that is less.
 fn memory_of_the_machine() -> u64 {
     let mut system = System::new();

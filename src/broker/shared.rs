@@ -62,6 +62,9 @@ pub struct Shared {
     /// Whether there is so little disk left that queues move no messages by themselves.
     pub disk_is_nearly_full: AtomicBool,
     machine: Mutex<Machine>,
+    limits: Mutex<Limits>,
+    /// Set when somebody asks for the broker to be stopped. Whoever runs it does so.
+    pub stop_asked: watch::Sender<bool>,
     /// Set when the broker stops.
     pub stopping: watch::Sender<bool>,
     /// Held by whoever makes or deletes vhosts or changes users: an import, which does both, sees them as they stay.
@@ -89,7 +92,8 @@ impl Shared {
         first_position: Position,
     ) -> Self {
         let users = RwLock::new(Users::new(config.loopback_users.clone()));
-        let ledger = Ledger::new(Limits::of(&config).memory());
+        let limits = Limits::of(&config);
+        let ledger = Ledger::new(limits.memory());
         Self {
             config,
             clock,
@@ -105,6 +109,8 @@ impl Shared {
             alarms: watch::Sender::default(),
             disk_is_nearly_full: AtomicBool::new(false),
             machine: Mutex::default(),
+            limits: Mutex::new(limits),
+            stop_asked: watch::Sender::new(false),
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
             global_parameters: GlobalParameters::default(),
@@ -142,6 +148,16 @@ impl Shared {
     /// What the machine said when it was looked at last, a moment ago, and where alarms begin.
     pub fn machine(&self) -> Machine {
         *self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where alarms begin from now on.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes where alarms begin.
+    pub(super) fn change_limits(&self, change: impl FnOnce(&mut Limits)) {
+        change(&mut self.limits.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// For whoever looks at the machine.

@@ -6,6 +6,8 @@ mod args;
 #[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod client;
 mod conf;
+#[cfg(feature = "management")]
+mod ctl;
 #[cfg(test)]
 mod documents;
 mod face;

@@ -6,6 +6,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+#[cfg(feature = "management")]
+use super::ctl;
+
 /// What runs instead of a broker.
 #[derive(Debug)]
 pub struct Tool {
@@ -19,10 +22,24 @@ pub struct Tool {
 
 /// The tools.
 #[cfg(feature = "management")]
-const TOOLS: &[Tool] = &[Tool { name: "rabbitmqadmin", word: Some("admin"), run: super::rabbitmqadmin::run }];
+const TOOLS: &[Tool] = &[
+    Tool { name: "rabbitmqctl", word: Some("ctl"), run: ctl::rabbitmqctl },
+    Tool { name: "rabbitmq-diagnostics", word: Some("diagnostics"), run: ctl::rabbitmq_diagnostics },
+    Tool { name: "rabbitmq-plugins", word: Some("plugins"), run: ctl::rabbitmq_plugins },
+    Tool { name: "rabbitmq-queues", word: None, run: ctl::rabbitmq_queues },
+    Tool { name: "rabbitmq-upgrade", word: Some("upgrade"), run: ctl::rabbitmq_upgrade },
+    Tool { name: "rabbitmqadmin", word: Some("admin"), run: super::rabbitmqadmin::run },
+];
 /// They talk to the management API, which this build leaves out.
 #[cfg(not(feature = "management"))]
-const TOOLS: &[Tool] = &[Tool { name: "rabbitmqadmin", word: Some("admin"), run: not_built }];
+const TOOLS: &[Tool] = &[
+    Tool { name: "rabbitmqctl", word: Some("ctl"), run: not_built },
+    Tool { name: "rabbitmq-diagnostics", word: Some("diagnostics"), run: not_built },
+    Tool { name: "rabbitmq-plugins", word: Some("plugins"), run: not_built },
+    Tool { name: "rabbitmq-queues", word: None, run: not_built },
+    Tool { name: "rabbitmq-upgrade", word: Some("upgrade"), run: not_built },
+    Tool { name: "rabbitmqadmin", word: Some("admin"), run: not_built },
+];
 
 /// The binary's name where it runs a broker as RabbitMQ's script does.
 const SERVER: &str = "rabbitmq-server";

@@ -14,7 +14,7 @@ use super::handle::BrokerHandle;
 use super::http::HttpListeners;
 use crate::amqp::{Admission, listener};
 use crate::broker::alarm_watch;
-use crate::broker::alarms::{self, Limits, Meter, Readings};
+use crate::broker::alarms::{self, Meter, Readings};
 use crate::broker::clock::Clock;
 use crate::broker::definitions::Definition;
 use crate::broker::give_back::GiveBack;
@@ -198,9 +198,8 @@ impl BrokerBuilder {
         import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
         operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
         let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        let limits = Limits::of(&shared.config);
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
-        tokio::spawn(alarm_watch::watch(Arc::clone(&shared), limits, meter, self.give_back));
+        tokio::spawn(alarm_watch::watch(Arc::clone(&shared), meter, self.give_back));
         let admission = Arc::new(Admission::new(shared.clock, budget.connections));
         let run =
             |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission)));

@@ -392,6 +392,17 @@ impl BrokerHandle {
         self.shared.alarms.send_modify(|alarms| alarms.by_hand = None);
     }
 
+    /// Waits until somebody asks, over the management API, for the broker to be stopped. Whoever runs it then should call
+    /// [`shutdown`](Self::shutdown).
+    pub fn stop_asked(&self) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let mut asked = shared.stop_asked.subscribe();
+            // Its sender is held by this itself.
+            let _ = asked.wait_for(|asked| *asked).await;
+        }
+    }
+
     /// Waits until the store fails. What was confirmed is safe; nothing more can be, so the process should end.
     pub async fn failed(&mut self) -> store::Error {
         match self.failed.as_mut() {

@@ -71,6 +71,47 @@ pub fn close_connections_of_user(
     Ok(close_matching(shared, reason, |handshake| handshake.user == user))
 }
 
+/// Which connections are meant: those that all of it applies to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection<'a> {
+    /// Their name.
+    pub name: Option<&'a str>,
+    /// Their user.
+    pub user: Option<&'a str>,
+    /// Their vhost.
+    pub vhost: Option<&'a str>,
+}
+
+/// Closes connections, at most `limit`; how many they are. For administrators.
+///
+/// # Errors
+/// `NotTagged`.
+pub fn close_connections(
+    shared: &Shared,
+    caller: Caller<'_>,
+    selection: Selection<'_>,
+    limit: usize,
+    reason: &str,
+) -> Result<usize, OperationError> {
+    caller.require_administrator(shared)?;
+    let Selection { name, user, vhost } = selection;
+    let is_meant = |overview: &ConnectionOverview| {
+        let handshake = overview.handshake();
+        name.is_none_or(|name| overview.name() == name)
+            && user.is_none_or(|user| handshake.user == user)
+            && vhost.is_none_or(|vhost| handshake.vhost.as_deref() == Some(vhost))
+    };
+    let meant = connections(shared).into_iter().filter(|overview| is_meant(overview)).take(limit);
+    let mut closed = 0;
+    for overview in meant {
+        if close_connection(shared, caller, overview.id, reason).is_ok() {
+            closed += 1;
+        }
+    }
+    tracing::info!(by = %caller, closed, ?selection, "connections were closed");
+    Ok(closed)
+}
+
 fn find(
     shared: &Shared,
     id: ConnectionId,

@@ -12,6 +12,7 @@ mod global_parameters;
 mod holding;
 mod messages;
 mod moving;
+mod node;
 mod peeking;
 mod policies;
 mod publishing;
@@ -26,7 +27,9 @@ mod vhosts;
 
 pub use super::removal::DeleteIf;
 pub use bindings::{bind, bindings, bindings_between, unbind};
-pub use connections::{close_channel, close_connection, close_connections_of_user, connections};
+pub use connections::{
+    Selection, close_channel, close_connection, close_connections, close_connections_of_user, connections,
+};
 pub use consumers::{consume, queue_to_consume};
 pub use definitions::{ImportRefusal, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
@@ -40,6 +43,7 @@ pub use messages::{
     release_parked, release_parked_in,
 };
 pub use moving::{Act, Acted, Target, act_on_messages, drop_waiting, release_waiting};
+pub use node::{ask_to_stop, authenticate, require_operator, set_disk_free_limit, set_memory_limit};
 pub use peeking::{MessageHolder, PeekedMessage, peek, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
 pub use publishing::{NewMessage, Published, publish};

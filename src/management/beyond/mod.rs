@@ -5,11 +5,12 @@
 mod acting;
 mod events;
 mod leasing;
+mod node;
 mod saving;
 mod selecting;
 mod showing;
 
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 
 use self::acting::Wish;
 use super::route::Route;
@@ -30,6 +31,13 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/coney/purges/{id}/undo", post(saving::undo)),
         ("/api/coney/queues/{vhost}/{queue}/export", get(saving::export)),
         ("/api/coney/queues/{vhost}/{queue}/import", post(saving::import)),
+        ("/api/coney/node", get(node::show)),
+        ("/api/coney/node/stop", post(node::stop)),
+        ("/api/coney/node/log", put(node::log)),
+        ("/api/coney/node/memory-limit", put(node::memory_limit)),
+        ("/api/coney/node/disk-free-limit", put(node::disk_free_limit)),
+        ("/api/coney/connections", delete(node::close)),
+        ("/api/coney/users/{user}/authenticate", post(node::authenticate)),
         ("/api/coney/events", get(events::follow)),
     ]
 }
