@@ -1,8 +1,12 @@
 //! The settings as plain values, with their limits and defaults.
 
+mod tls;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+
+pub use tls::{AlternativeNameKind, TLS_DEPTH_DEFAULT, TlsLogin, TlsSettings, TlsVersion};
 
 /// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
 /// broker with 1 GiB of memory could hold once in and once out.
@@ -113,6 +117,20 @@ pub struct Config {
     pub metrics: Vec<SocketAddr>,
     /// Where command line tools reach the management API without a login.
     pub control_socket: ControlSocketPath,
+    /// Addresses to accept AMQP connections on that begin with TLS.
+    pub amqps: Vec<SocketAddr>,
+    /// Addresses of the management API over TLS.
+    pub https: Vec<SocketAddr>,
+    /// Addresses of the metrics over TLS.
+    pub metrics_tls: Vec<SocketAddr>,
+    /// TLS of AMQP.
+    pub tls: TlsSettings,
+    /// TLS of the management API and the metrics.
+    pub https_tls: TlsSettings,
+    /// Whether the broker makes a certificate for itself where it is given none, and an authority for it: for development.
+    pub tls_auto: bool,
+    /// By which name in their certificates clients may log in, if they may.
+    pub tls_login: Option<TlsLogin>,
     /// Where the store lives; `None` keeps everything in memory.
     pub data_dir: Option<PathBuf>,
     /// User made when the data directory is new.
@@ -170,6 +188,13 @@ impl Default for Config {
             http: HTTP_DEFAULT.into(),
             metrics: METRICS_DEFAULT.into(),
             control_socket: ControlSocketPath::InDataDir,
+            amqps: Vec::new(),
+            https: Vec::new(),
+            metrics_tls: Vec::new(),
+            tls: TlsSettings::default(),
+            https_tls: TlsSettings::default(),
+            tls_auto: false,
+            tls_login: None,
             data_dir: Some(PathBuf::from("coney-data")),
             default_user: "guest".into(),
             default_pass: "guest".into(),
@@ -205,6 +230,13 @@ impl fmt::Debug for Config {
             .field("http", &self.http)
             .field("metrics", &self.metrics)
             .field("control_socket", &self.control_socket)
+            .field("amqps", &self.amqps)
+            .field("https", &self.https)
+            .field("metrics_tls", &self.metrics_tls)
+            .field("tls", &self.tls)
+            .field("https_tls", &self.https_tls)
+            .field("tls_auto", &self.tls_auto)
+            .field("tls_login", &self.tls_login)
             .field("data_dir", &self.data_dir)
             .field("default_user", &self.default_user)
             .field("default_tags", &self.default_tags)

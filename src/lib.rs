@@ -21,6 +21,7 @@ pub mod statistics;
 pub mod store;
 pub mod telemetry;
 pub mod time;
+pub mod tls;
 pub mod topology;
 
 pub use amqp::Stream;

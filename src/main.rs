@@ -137,6 +137,7 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
     let mut signals = Signals::catch().context("cannot catch signals")?;
+    let mut hangup = Hangup::catch().context("cannot catch signals")?;
     let mut handle = tokio::select! {
         started = Broker::builder().config(config).give_back_memory(give_back_memory).start() => started?,
         name = signals.next() => {
@@ -146,14 +147,17 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
     };
     announce(&handle, clock);
     service_manager::ready();
-    let stop_asked = handle.stop_asked();
-    tokio::select! {
-        name = signals.next() => {
-            tracing::info!("{name}, stopping");
-            stop(handle, &mut signals, clock).await
+    let mut stop_asked = std::pin::pin!(handle.stop_asked());
+    loop {
+        tokio::select! {
+            name = signals.next() => {
+                tracing::info!("{name}, stopping");
+                return stop(handle, &mut signals, clock).await;
+            }
+            () = stop_asked.as_mut() => return stop(handle, &mut signals, clock).await,
+            () = hangup.next() => handle.reload_tls().await,
+            error = handle.failed() => return Err(anyhow!(error).context("the broker had to stop")),
         }
-        () = stop_asked => stop(handle, &mut signals, clock).await,
-        error = handle.failed() => Err(anyhow!(error).context("the broker had to stop")),
     }
 }
 
@@ -184,6 +188,42 @@ async fn stop(handle: BrokerHandle, signals: &mut Signals, clock: &Clock) -> any
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+}
+
+/// The signal that asks to read files again.
+#[cfg(unix)]
+struct Hangup(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Hangup {
+    fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for it.
+    async fn next(&mut self) {
+        // None comes when the process catches signals no more.
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// There is none.
+#[cfg(not(unix))]
+struct Hangup;
+
+#[cfg(not(unix))]
+impl Hangup {
+    fn catch() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for ever.
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
 }
 
 #[cfg(unix)]

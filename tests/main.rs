@@ -43,5 +43,6 @@ mod simulation;
 mod statistics;
 mod support;
 mod tidy;
+mod tls;
 mod transactions;
 mod wire_order;

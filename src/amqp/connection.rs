@@ -31,6 +31,7 @@ use crate::session::outgoing::DirectReply;
 use crate::session::{Exception, Held, Request, Session, SessionConfig, SessionCounters};
 use crate::statistics::{BrokerCounters, ConnectionCounters};
 use crate::time::Time;
+use crate::tls::Secured;
 
 /// While this much waits to be written, no more deliveries are encoded: the rest stays in the queues' hands.
 const WRITE_HIGH_BYTES: usize = 1024 * 1024;
@@ -85,13 +86,15 @@ pub struct Connection {
 /// What is spoken here, as tools show it.
 const PROTOCOL: &str = "AMQP 0-9-1";
 
-/// The two addresses of a connection.
-#[derive(Clone, Copy, Debug)]
+/// The two ends of a connection.
+#[derive(Clone, Debug)]
 pub struct Endpoints {
     /// The client's.
     pub peer: SocketAddr,
     /// The broker's, if it is a socket.
     pub local: Option<SocketAddr>,
+    /// How they are secured, with TLS.
+    pub secured: Option<Arc<Secured>>,
 }
 
 /// Requests that a client may have served in a row before others have a turn: each may take a millisecond.
@@ -117,13 +120,10 @@ pub async fn run<S: Stream>(
     let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
     let (events, receiver) = mpsc::unbounded_channel();
     let session = Session::new(id, secret, config, shared.clock.now());
-    let overview = Arc::new(ConnectionOverview::new(
-        id,
-        PROTOCOL,
-        endpoints.peer,
-        endpoints.local,
-        shared.clock.timestamp(),
-    ));
+    let Endpoints { peer, local, secured } = endpoints;
+    let shares = Shares::new(&shared.ledger, secured.is_some());
+    let overview = ConnectionOverview::new(id, PROTOCOL, peer, local, shared.clock.timestamp());
+    let overview = Arc::new(overview.over_tls(secured));
     let handle = ConnectionHandle::new(
         events,
         Some(Arc::clone(&overview)),
@@ -136,7 +136,7 @@ pub async fn run<S: Stream>(
     let mut connection = Connection {
         session,
         owned: Vec::new(),
-        peer: endpoints.peer,
+        peer,
         overview,
         ends: handle.ends(),
         is_told_to_end: false,
@@ -147,7 +147,7 @@ pub async fn run<S: Stream>(
         events: receiver,
         taken: Vec::new(),
         alarms: shared.alarms.subscribe(),
-        shares: Shares::new(&shared.ledger),
+        shares,
         stopping: shared.stopping.subscribe(),
         mailboxes: MailboxCache::default(),
         has_published: false,

@@ -1,9 +1,12 @@
 //! What the log says of a connection. Texts of clients are written as Rust writes strings, with quotes and escapes.
 
+use std::net::SocketAddr;
+
 use amq_protocol::types::AMQPValue;
 
 use crate::broker::overview::{ConnectionOverview, Handshake};
 use crate::broker::shared::Shared;
+use crate::config::Config;
 use crate::session::{Mismatch, Raised};
 
 /// The client has logged in and opened its vhost.
@@ -53,8 +56,39 @@ pub(super) fn login_refused(shared: &Shared, overview: &ConnectionOverview, user
 /// It does not speak AMQP 0-9-1.
 pub(super) fn mismatch(shared: &Shared, overview: &ConnectionOverview, mismatch: Mismatch) {
     shared.log_limits.refusals.say(shared.clock.now(), || {
-        tracing::warn!(peer = %overview.peer, "connection refused: {mismatch}");
+        let elsewhere = elsewhere(&shared.config, mismatch);
+        tracing::warn!(peer = %overview.peer, "connection refused: {mismatch}{elsewhere}");
     });
+}
+
+/// Where the client would have found what it speaks.
+fn elsewhere(config: &Config, mismatch: Mismatch) -> String {
+    match mismatch {
+        Mismatch::Tls if config.amqps.is_empty() => "; the broker has no port with TLS (amqps)".to_owned(),
+        Mismatch::Tls => format!("; TLS is on {}", listed(&config.amqps)),
+        Mismatch::Http if !config.http.is_empty() => format!("; HTTP is on {}", listed(&config.http)),
+        _ => String::new(),
+    }
+}
+
+/// A client did not come through the handshake of TLS.
+pub(super) fn tls_refused(shared: &Shared, peer: SocketAddr, why: &str) {
+    shared.log_limits.refusals.say(shared.clock.now(), || {
+        tracing::warn!(%peer, "TLS handshake failed: {why}");
+    });
+}
+
+/// A client spoke something else where TLS was expected.
+pub(super) fn not_tls(shared: &Shared, peer: SocketAddr, what: &str) {
+    shared.log_limits.refusals.say(shared.clock.now(), || {
+        let plain = listed(&shared.config.listen);
+        tracing::warn!(%peer, "connection refused: {what} on a port that speaks TLS; plain AMQP is on {plain}");
+    });
+}
+
+fn listed(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    if addresses.is_empty() { "no port".to_owned() } else { addresses.join(", ") }
 }
 
 /// A channel or the connection is closed for what its client did.

@@ -10,10 +10,12 @@ use tokio::task::JoinSet;
 
 use super::admission::{Admission, Admitted};
 use super::connection::{self, Endpoints};
+use super::handshake;
 use crate::broker::node::node_name;
 use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
 use crate::session::SessionConfig;
+use crate::tls::Acceptor;
 
 /// Connections that the system holds until they are accepted; it may have a lower limit. A client beyond it tries again after a
 /// second, so a thousand that connect at once should find room.
@@ -23,7 +25,14 @@ const BACKLOG: u32 = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until the broker stops, then waits for the connections to end.
-pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, admission: Arc<Admission>) {
+///
+/// With an acceptor connections begin with TLS.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    admission: Arc<Admission>,
+    acceptor: Option<Arc<Acceptor>>,
+) {
     let mut stopping = shared.stopping.subscribe();
     let mut connections = JoinSet::new();
     let config = session_config(&shared.config);
@@ -31,10 +40,14 @@ pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, admission: A
     loop {
         tokio::select! {
             (stream, peer, admitted) = &mut accepting => {
-                let endpoints = Endpoints { peer, local: stream.local_addr().ok() };
-                let config = config.clone();
-                let of_broker = Arc::clone(&shared);
-                connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted)));
+                let endpoints = Endpoints { peer, local: stream.local_addr().ok(), secured: None };
+                let (of_broker, config) = (Arc::clone(&shared), config.clone());
+                match acceptor.clone() {
+                    None => connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted))),
+                    Some(acceptor) => {
+                        connections.spawn(handshake::run(of_broker, stream, endpoints, config, admitted, acceptor))
+                    }
+                };
                 accepting.set(accept(&shared, &listener, &admission));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
@@ -83,6 +96,7 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
 /// What sessions are told about the broker.
 pub(crate) fn session_config(config: &Config) -> SessionConfig {
     SessionConfig {
+        external: None,
         server_properties: Arc::new(server_properties(config)),
         frame_bytes_max: config.frame_bytes_max,
         channels_max: config.channels_max,

@@ -6,6 +6,7 @@ mod connection_log;
 mod consumer_arguments;
 mod exceptions;
 mod half_open;
+mod handshake;
 pub(crate) mod listener;
 mod mailbox_cache;
 mod quick_ack;

@@ -8,14 +8,16 @@ use std::any::Any;
 
 use tokio::net::TcpStream;
 
-use super::wire::Stream;
+use crate::tls::TlsStream;
 
 /// A read of fewer bytes may be followed by another that the client holds back.
 pub(super) const BELOW_BYTES: usize = 4096;
 
-/// Sends the acknowledgement that the kernel delays, if the stream is a TCP socket. Failing is no fault: it would go a little later.
-pub(super) fn send<S: Stream>(stream: &S) {
-    if let Some(socket) = (stream as &dyn Any).downcast_ref::<TcpStream>() {
+/// Sends the acknowledgement that the kernel delays, if there is a TCP socket beneath the stream. Failing is no fault: it would go a little later.
+pub(super) fn send<S: Any>(stream: &S) {
+    let stream = stream as &dyn Any;
+    let beneath_tls = || stream.downcast_ref::<TlsStream<TcpStream>>().map(TlsStream::socket);
+    if let Some(socket) = stream.downcast_ref::<TcpStream>().or_else(beneath_tls) {
         acknowledge(socket);
     }
 }

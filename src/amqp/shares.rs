@@ -7,6 +7,8 @@ use crate::session::Held;
 
 /// An idle connection: its task, its session, its overview (measured: 5,000 of them).
 const CONNECTION_BYTES: usize = 12 * 1024;
+/// What TLS adds to it.
+const TLS_BYTES: usize = 16 * 1024;
 /// An idle channel, and what others can see of it.
 const CHANNEL_BYTES: usize = 1024;
 /// A consumer as its connection knows it.
@@ -22,10 +24,12 @@ pub(super) struct Shares {
     input: Share,
     clients: Share,
     held: usize,
+    /// What a connection takes without channels and consumers.
+    connection_bytes: usize,
 }
 
 impl Shares {
-    pub(super) fn new(ledger: &Arc<Ledger>) -> Self {
+    pub(super) fn new(ledger: &Arc<Ledger>, is_over_tls: bool) -> Self {
         let share = |kind| Share::new(Arc::clone(ledger), kind);
         Self {
             bodies: share(Kind::Bodies),
@@ -35,6 +39,7 @@ impl Shares {
             input: share(Kind::Input),
             clients: share(Kind::Clients),
             held: 0,
+            connection_bytes: CONNECTION_BYTES + if is_over_tls { TLS_BYTES } else { 0 },
         }
     }
 
@@ -46,7 +51,7 @@ impl Shares {
         self.output.set(output);
         self.held = held.sent() + held.deliveries + output;
         let before = self.clients.bytes();
-        self.clients.set(CONNECTION_BYTES + channels * CHANNEL_BYTES + consumers * CONSUMER_BYTES);
+        self.clients.set(self.connection_bytes + channels * CHANNEL_BYTES + consumers * CONSUMER_BYTES);
         self.clients.bytes() > before
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Wire<S> {
     /// Whether the last read brought little, and the client may wait for its acknowledgement before it sends more.
     is_owed_an_ack: bool,
     pub(super) eof: bool,
+    /// Whether the stream may keep something of what was written: TLS does.
+    is_unflushed: bool,
 }
 
 /// What woke the task.
@@ -60,6 +62,7 @@ impl<S: Stream> Wire<S> {
             read_bytes: READ_BYTES_MIN,
             is_owed_an_ack: false,
             eof: false,
+            is_unflushed: false,
         }
     }
 
@@ -98,7 +101,7 @@ impl<S: Stream> Wire<S> {
         taken: &mut Vec<Event>,
     ) -> Poll<std::io::Result<Ready>> {
         let mut done = Ready::default();
-        let had_output = !out.is_empty();
+        let had_output = !out.is_empty() || self.is_unflushed;
         if had_output && self.poll_write(cx, out)?.is_ready() {
             done.drained = true;
         }
@@ -126,10 +129,17 @@ impl<S: Stream> Wire<S> {
                 Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
                 Poll::Ready(count) => {
                     out.advance(count);
+                    self.is_unflushed = true;
                     self.bytes_out += count as u64;
                 }
                 Poll::Pending => return Ok(Poll::Pending),
             }
+        }
+        if self.is_unflushed {
+            if Pin::new(&mut self.stream).poll_flush(cx)?.is_pending() {
+                return Ok(Poll::Pending);
+            }
+            self.is_unflushed = false;
         }
         Ok(Poll::Ready(()))
     }

@@ -24,7 +24,7 @@ pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, Permission, Rights};
 pub use quota::{Quota, QuotaReached, Seat};
 pub use right::{PatternError, Right};
-pub use sasl::{Credentials, MECHANISMS};
+pub use sasl::{Credentials, EXTERNAL, External, MECHANISMS, MECHANISMS_WITH_EXTERNAL, Proof};
 pub use topics::{TopicPermission, TopicRights};
 pub use users::{
     ADMINISTRATOR, IMPERSONATOR, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER, User, UserQuotas,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Credentials, Grant, PasswordHash, PatternError, Permission, Quota, Rights, TopicPermission, TopicRights,
-    UserLimits,
+    Credentials, External, Grant, PasswordHash, PatternError, Permission, Proof, Quota, Rights,
+    TopicPermission, TopicRights, UserLimits,
 };
 
 /// The tag of a user who may set another user's name as a message's `user-id`
@@ -39,6 +39,12 @@ pub enum LoginRefusal {
     /// The password is right, and the user may connect from this machine only.
     #[error("the user may connect over a loopback address only (--loopback-users)")]
     NotLocal,
+    /// EXTERNAL, and the client has no certificate.
+    #[error("the client presented no certificate")]
+    NoCertificate,
+    /// EXTERNAL, and the client's certificate names nobody.
+    #[error("there is no name in the client's certificate where tls-login-from says")]
+    NoName,
     /// More attempts from there wait for their turn than can be.
     #[error("too many failures from there lately")]
     TooManyFailures,
@@ -302,13 +308,24 @@ impl Users {
     /// Why not, for the log.
     pub fn admits(&self, credentials: &Credentials, peer: IpAddr) -> Result<(), LoginRefusal> {
         let user = self.by_name.get(&credentials.user);
+        match &credentials.proof {
+            Proof::Password(password) => self.check_password(user, password)?,
+            Proof::External(External::NoCertificate) => return Err(LoginRefusal::NoCertificate),
+            Proof::External(External::NoName) => return Err(LoginRefusal::NoName),
+            Proof::External(External::User(_)) if user.is_none() => return Err(LoginRefusal::UnknownUser),
+            Proof::External(External::User(_)) => {}
+        }
+        if self.may_come_from(&credentials.user, peer) { Ok(()) } else { Err(LoginRefusal::NotLocal) }
+    }
+
+    /// It takes as long for a user that there is not.
+    fn check_password(&self, user: Option<&User>, given: &[u8]) -> Result<(), LoginRefusal> {
         let password = user.and_then(|user| user.password.as_ref());
-        let is_right = password.unwrap_or(&self.nobodys).matches(&credentials.password);
+        let is_right = password.unwrap_or(&self.nobodys).matches(given);
         match (user, password) {
             (None, _) => Err(LoginRefusal::UnknownUser),
             (_, None) => Err(LoginRefusal::NoPassword),
             _ if !is_right => Err(LoginRefusal::WrongPassword),
-            _ if !self.may_come_from(&credentials.user, peer) => Err(LoginRefusal::NotLocal),
             _ => Ok(()),
         }
     }
@@ -361,6 +378,19 @@ mod tests {
         assert!(admits("guest", "pw", "127.0.0.1"));
         assert!(admits("guest", "pw", "::ffff:127.0.0.1"));
         assert!(!admits("guest", "pw", "192.0.2.1"));
+    }
+
+    #[test]
+    fn the_transport_may_say_who_comes() {
+        let admits = |external: External, peer: &str| {
+            users().admits(&Credentials::external(external), peer.parse().unwrap())
+        };
+        let named = |name: &str| External::User(name.to_owned());
+        assert_eq!(admits(named("cert"), "192.0.2.1"), Ok(()), "it takes no password");
+        assert_eq!(admits(named("bob"), "192.0.2.1"), Err(LoginRefusal::UnknownUser));
+        assert_eq!(admits(named("guest"), "192.0.2.1"), Err(LoginRefusal::NotLocal));
+        assert_eq!(admits(External::NoCertificate, "127.0.0.1"), Err(LoginRefusal::NoCertificate));
+        assert_eq!(admits(External::NoName, "127.0.0.1"), Err(LoginRefusal::NoName));
     }
 
     #[test]

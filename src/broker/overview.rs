@@ -14,6 +14,7 @@ use crate::queue::ConnectionId;
 use crate::session::{ChannelMode, ChannelNumbers, ChannelReport};
 use crate::statistics::{ChannelStatistics, ConnectionStatistics};
 use crate::time::{Time, Timestamp};
+use crate::tls::Secured;
 
 /// How a connection is; the names are RabbitMQ's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct ConnectionOverview {
     pub local: Option<SocketAddr>,
     /// What is spoken on it.
     pub protocol: &'static str,
+    /// How it is secured, if it came over TLS.
+    pub tls: Option<Arc<Secured>>,
     /// Since when it is there.
     pub connected_at: Timestamp,
     /// What has passed over its socket. Bytes count when they are read or written, frames when they are taken or made.
@@ -102,12 +105,20 @@ impl ConnectionOverview {
             peer,
             local,
             protocol,
+            tls: None,
             connected_at: now,
             statistics: ConnectionStatistics::default(),
             state: AtomicU8::default(),
             handshake: RwLock::default(),
             channels: RwLock::default(),
         }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(mut self, secured: Option<Arc<Secured>>) -> Self {
+        self.tls = secured;
+        self
     }
 
     /// The name by which RabbitMQ's tools know a connection: `peer -> local`.

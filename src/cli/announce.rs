@@ -1,5 +1,5 @@
 //! What standard output says once clients can connect: RabbitMQ's lines, which scripts, health checks and test containers wait
-//! for, then one of our own with all addresses. It comes last, so that whoever has read it has read everything.
+//! for, then one of our own with all addresses. Only with `tls auto` one more follows, with the authority that clients have to trust.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -28,20 +28,31 @@ fn text(handle: &BrokerHandle, ms: u64) -> Result<String, std::fmt::Error> {
     for address in handle.addresses() {
         writeln!(text, "started TCP listener on {address}")?;
     }
+    for address in handle.tls_addresses() {
+        writeln!(text, "started TLS (SSL) listener on {address}")?;
+    }
     let count = plugins().len();
     writeln!(text, "Server startup complete; {count} plugins started.\n completed with {count} plugins.")?;
     let data = config.data_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
     let data = data.map_or_else(|| "memory".to_owned(), |dir| dir.display().to_string());
     let amqp = urls("amqp", handle.addresses());
     write!(text, "Coney {} on {amqp}: startup complete in {ms} ms", env!("CARGO_PKG_VERSION"))?;
-    for (what, addresses) in
-        [("management API", handle.http_addresses()), ("metrics", handle.metrics_addresses())]
-    {
+    for (what, scheme, addresses) in [
+        ("AMQP over TLS", "amqps", handle.tls_addresses()),
+        ("management API", "http", handle.http_addresses()),
+        ("management API over TLS", "https", handle.https_addresses()),
+        ("metrics", "http", handle.metrics_addresses()),
+        ("metrics over TLS", "https", handle.metrics_tls_addresses()),
+    ] {
         if !addresses.is_empty() {
-            write!(text, "; {what} on {}", urls("http", addresses))?;
+            write!(text, "; {what} on {}", urls(scheme, addresses))?;
         }
     }
     writeln!(text, "; data in {data}")?;
+    if let Some(ca) = handle.development_ca() {
+        let ca = std::path::absolute(ca).unwrap_or_else(|_| ca.to_owned());
+        writeln!(text, "TLS is for development: clients have to trust the authority in {}", ca.display())?;
+    }
     Ok(text)
 }
 

@@ -156,6 +156,7 @@ mod tests {
                 log_file: Some("l".into()),
                 node_name: Some("rabbit@host".into()),
                 config_files: vec![],
+                ..Config::default()
             }
         );
         assert_eq!(config_of("coney --ephemeral").data_dir, None);

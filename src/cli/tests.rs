@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use coney::config::{Config, ControlSocketPath, LogFormat, MemoryLimit};
+use coney::config::{
+    AlternativeNameKind, Config, ControlSocketPath, LogFormat, MemoryLimit, TlsLogin, TlsSettings, TlsVersion,
+};
 
 use super::resolve::resolve;
 use super::settings::{self, env_name};
@@ -385,5 +387,87 @@ fn a_secret_may_be_in_a_file() -> TestResult {
     assert_eq!(from_vars(&[("RABBITMQ_DEFAULT_USER_FILE", "/run/secret")])?.default_user, "from file");
     let error = error_of(from_vars(&[("CONEY_DEFAULT_PASS_FILE", "/nowhere")]));
     assert_eq!(error, "CONEY_DEFAULT_PASS_FILE: /nowhere is not there");
+    Ok(())
+}
+
+#[test]
+fn tls_is_one_set_of_files_unless_http_has_its_own() -> TestResult {
+    let config = from_file(
+        r#"
+        amqps = ["5671"]
+        https = ["127.0.0.1:15671"]
+        metrics-tls = ["[::1]:15691"]
+        tls-cert = "cert.pem"
+        tls-key = "key.pem"
+        tls-key-password = "hunter2"
+        tls-ca = "ca.pem"
+        tls-verify = "peer"
+        tls-require-client-cert = true
+        tls-depth = 2
+        tls-versions = ["tlsv1.3"]
+        "#,
+    )?;
+    let tls = TlsSettings {
+        cert: Some("cert.pem".into()),
+        key: Some("key.pem".into()),
+        key_password: Some("hunter2".into()),
+        ca: Some("ca.pem".into()),
+        verify_peer: true,
+        require_client_cert: true,
+        depth: 2,
+        versions: vec![TlsVersion::V1_3],
+    };
+    let expected = Config {
+        amqps: addresses(&["127.0.0.1:5671", "[::1]:5671"]),
+        https: addresses(&["127.0.0.1:15671"]),
+        metrics_tls: addresses(&["[::1]:15691"]),
+        tls: tls.clone(),
+        https_tls: tls.clone(),
+        ..Config::default()
+    };
+    assert_eq!(config, expected);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let config = from_file(
+        "tls-cert = 'cert.pem'\ntls-key = 'key.pem'\ntls-verify = 'peer'\ntls-require-client-cert = true\n\
+         https-cert = 'web.pem'\nhttps-verify = 'none'",
+    )?;
+    let web = TlsSettings { cert: Some("web.pem".into()), ..TlsSettings::default() };
+    assert_eq!((config.https_tls, config.tls.verify_peer), (web, true));
+    Ok(())
+}
+
+#[test]
+fn logins_by_certificate_are_off_unless_a_name_is_named() -> TestResult {
+    let login = |file: &str| from_file(file).map(|config| config.tls_login);
+    assert_eq!(login("tls-login-san-type = 'uri'")?, None);
+    assert_eq!(login("tls-login-from = 'common_name'\ntls-login-san-index = 1")?, Some(TlsLogin::CommonName));
+    assert_eq!(login("tls-login-from = 'distinguished_name'")?, Some(TlsLogin::DistinguishedName));
+    let email = TlsLogin::AlternativeName { kind: AlternativeNameKind::Email, index: 3 };
+    let file =
+        "tls-login-from = 'subject_alternative_name'\ntls-login-san-type = 'email'\ntls-login-san-index = 3";
+    assert_eq!(login(file)?, Some(email));
+    for file in [
+        "tls-login-from = 'name'",
+        "tls-login-san-type = 'other'",
+        "tls-verify = 'yes'",
+        "tls-versions = ['1.1']",
+        "tls-versions = []",
+        "tls-depth = 256",
+        "tls = 'on'",
+    ] {
+        assert!(from_file(file).is_err(), "{file}");
+    }
+    Ok(())
+}
+
+#[test]
+fn tls_of_the_brokers_own_making_listens_by_itself() -> TestResult {
+    let config = from_file("tls = 'auto'")?;
+    assert!(config.tls_auto);
+    assert_eq!(config.amqps, addresses(&["127.0.0.1:5671", "[::1]:5671"]));
+    assert_eq!(config.https, addresses(&["127.0.0.1:15671", "[::1]:15671"]));
+    let config = from_file("tls = 'auto'\nhttps = ['none']\namqps = ['127.0.0.1:1']")?;
+    assert_eq!((config.amqps, config.https), (addresses(&["127.0.0.1:1"]), vec![]));
+    assert_eq!(from_file("tls = 'none'")?, Config::default());
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::views::rates::Clocked;
 use crate::broker::node::node_name;
 use crate::broker::operations;
 use crate::broker::shared::Shared;
+use crate::tls::Acceptor;
 
 /// Bytes of request bodies that may be in memory at a time, of all requests together; in KiB.
 const BODIES_KIB: usize = 64 * 1024;
@@ -38,12 +39,14 @@ struct Inner {
 }
 
 /// An address that is listened on, and what for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct ListeningOn {
-    /// `amqp`, `http`, `http/prometheus`.
+    /// `amqp`, `http`, `http/prometheus`; with TLS `amqp/ssl`, `https`, `https/prometheus`.
     pub protocol: &'static str,
     /// Where.
     pub address: SocketAddr,
+    /// What makes its handshakes, if it speaks TLS.
+    pub acceptor: Option<Arc<Acceptor>>,
 }
 
 impl Api {

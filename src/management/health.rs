@@ -1,17 +1,21 @@
 //! Health checks: 200 if all is well, 503 with what is not (<https://www.rabbitmq.com/docs/monitoring#health-checks>).
 
+use std::path::Path;
+
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde_json::{Value, json};
 
 use super::answer;
-use super::api::Api;
+use super::api::{Api, ListeningOn};
 use super::asker::{Manager, Monitor};
 use super::error::ApiError;
 use super::params::At;
 use super::route::Route;
 use crate::broker::operations::{self, AckMode, DeclareQueue, NewMessage, Published};
+use crate::time::Timestamp;
+use crate::tls::Certificate;
 
 /// `/api/health/checks`, and the older ones that many scripts still ask.
 pub(super) fn routes() -> Vec<Route> {
@@ -86,16 +90,48 @@ async fn quorum(_: Manager) -> Response {
     answer::json(&json!({ "status": "ok", "reason": "single node cluster" }))
 }
 
-/// There are no certificates that could expire.
-async fn certificates(_: Manager, At((within, unit)): At<(String, String)>) -> Result<Response, ApiError> {
-    if within.parse::<u64>().is_err() {
-        return Err(ApiError::bad_request("Invalid expiration value."));
-    }
-    if !["days", "weeks", "months", "years"].contains(&unit.as_str()) {
+/// Units of time and their days, by the calendar on average.
+const UNIT_DAYS: [(&str, f64); 4] = [("days", 1.0), ("weeks", 7.0), ("months", 30.44), ("years", 365.25)];
+const DAY_MS: f64 = 86_400_000.0;
+
+/// Certificates of all listeners with TLS that expire within a time.
+async fn certificates(
+    State(api): State<Api>,
+    _: Manager,
+    At((within, unit)): At<(String, String)>,
+) -> Result<Response, ApiError> {
+    let within: u64 = within.parse().map_err(|_| ApiError::bad_request("Invalid expiration value."))?;
+    let Some((_, days)) = UNIT_DAYS.iter().find(|(name, _)| *name == unit) else {
         let reason = "Time unit not recognised. Supported units: days, weeks, months, years.";
         return Err(ApiError::bad_request(reason));
+    };
+    let now = api.shared().clock.timestamp();
+    let until = now.as_millis().saturating_add((within as f64 * days * DAY_MS) as u64);
+    let until = Timestamp::from_millis(until);
+    let expired: Vec<Value> =
+        api.listeners().iter().filter_map(|on| expiring(api.node(), on, until)).collect();
+    Ok(if expired.is_empty() { ok() } else { failed("Certificates expiring", json!({ "expired": expired })) })
+}
+
+/// What of a listener's certificates ends before a time, if something does.
+fn expiring(node: &str, on: &ListeningOn, until: Timestamp) -> Option<Value> {
+    let acceptor = on.acceptor.as_ref()?;
+    let (own, authorities) = acceptor.ending_before(until);
+    if own.is_empty() && authorities.is_empty() {
+        return None;
     }
-    Ok(ok())
+    let file = |path: Option<&Path>| path.map(|path| path.display().to_string()).unwrap_or_default();
+    let ends = |list: Vec<Certificate>| list.into_iter().map(|ending| ending.expires_on).collect::<Vec<_>>();
+    Some(json!({
+        "node": node,
+        "port": on.address.port(),
+        "protocol": on.protocol,
+        "interface": on.address.ip().to_string(),
+        "cacertfile": file(acceptor.ca_file()),
+        "certfile": file(acceptor.cert_file()),
+        "cacertfile_expires_on": ends(authorities),
+        "certfile_expires_on": ends(own),
+    }))
 }
 
 async fn port(State(api): State<Api>, _: Manager, At(port): At<String>) -> Result<Response, ApiError> {
@@ -123,8 +159,11 @@ async fn protocols(State(api): State<Api>, _: Manager, At(asked): At<String>) ->
 fn canonical(name: &str) -> Option<&'static str> {
     Some(match name.to_lowercase().as_str() {
         "amqp" | "amqp091" | "amqp0-9-1" | "amqp0.9.1" | "amqp-0-9-1" => "amqp",
+        "amqps" | "amqp/ssl" | "amqp+ssl" | "amqps091" => "amqp/ssl",
         "http" | "management" | "ui" | "cli" => "http",
+        "https" => "https",
         "http/prometheus" | "prometheus" => "http/prometheus",
+        "https/prometheus" => "https/prometheus",
         _ => return None,
     })
 }

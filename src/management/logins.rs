@@ -41,7 +41,7 @@ async fn log_in(
 ) -> Result<Response, ApiError> {
     let (user, password) = parse_form(&body).ok_or_else(ApiError::login_refused)?;
     let cookie = STANDARD.encode(format!("{user}:{password}"));
-    let credentials = Credentials { mechanism: "PLAIN", user, password: password.into_bytes() };
+    let credentials = Credentials::password("PLAIN", user, password.into_bytes());
     Asker::admit(&api, credentials, peer).await?;
     let mut response = answer::json(&"ok");
     if let Ok(cookie) = HeaderValue::from_str(&format!("auth={cookie}; SameSite=Strict")) {

@@ -98,7 +98,7 @@ fn view(api: &Api, params: &Params) -> Result<Value, ApiError> {
         churn: churn(&clocked.look(Kind::Node, &shared.totals)),
         nothing: node::nothing(),
         exchange_types: ExchangeType::all(),
-        auth_mechanisms: Mechanism::all(),
+        auth_mechanisms: Mechanism::all(api.shared().config.tls_login.is_some()),
         applications: Application::all(version),
         contexts: api.contexts().map(|on| Context::of(api.node(), on)).collect(),
         enabled_plugins: enabled_plugins(),

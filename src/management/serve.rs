@@ -25,9 +25,16 @@ use tokio::task::JoinSet;
 
 use super::error::ApiError;
 use crate::broker::shared::{Shared, stopped};
+use crate::tls::{Acceptor, Opening};
 
 /// A request's head has to come within this time, and so has the next one on an idle connection.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
+/// For the handshake of TLS.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// To whoever speaks HTTP where HTTPS is spoken.
+const SPEAKS_HTTPS: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+    This port speaks HTTPS: the URL has to begin with https://\n";
 /// After a failed accept.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Largest head of a request, in bytes.
@@ -75,16 +82,28 @@ pub(super) struct Connected(pub watch::Receiver<()>);
 
 /// Accepts until the broker stops, then lets the requests that are under way end. `slots` has a permit for each connection that
 /// may be open, on all HTTP listeners together.
-pub(crate) async fn run(shared: Arc<Shared>, listener: TcpListener, router: Router, slots: Arc<Semaphore>) {
+///
+/// With an acceptor connections begin with TLS.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    router: Router,
+    slots: Arc<Semaphore>,
+    acceptor: Option<Arc<Acceptor>>,
+) {
     let mut stopping = shared.stopping.subscribe();
     let mut connections = JoinSet::new();
     loop {
         let accepting = accept(&shared, &listener, &slots);
         tokio::select! {
             (stream, peer, slot) = accepting => {
-                let (router, mut stopping) = (router.clone(), shared.stopping.subscribe());
+                let (router, acceptor, shared) = (router.clone(), acceptor.clone(), Arc::clone(&shared));
                 connections.spawn(async move {
-                    serve(stream, Peer::Network(peer), router, async { stopped(&mut stopping).await }).await;
+                    let mut stopping = shared.stopping.subscribe();
+                    match acceptor {
+                        None => serve(stream, Peer::Network(peer), router, stopped(&mut stopping)).await,
+                        Some(acceptor) => serve_over_tls(&shared, stream, peer, router, &acceptor).await,
+                    }
                     drop(slot);
                 });
             }
@@ -118,6 +137,40 @@ async fn accept(
                 shared.clock.wait_for(Some(shared.clock.now() + ACCEPT_PAUSE)).await;
             }
         }
+    }
+}
+
+/// Who speaks HTTP without TLS is told.
+async fn serve_over_tls(
+    shared: &Shared,
+    socket: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    acceptor: &Acceptor,
+) {
+    let mut stopping = shared.stopping.subscribe();
+    let handshake = async {
+        match Opening::of(&socket).await? {
+            Opening::Tls => acceptor.accept(socket).await.map(Some),
+            Opening::Http => {
+                let _ = socket.try_read(&mut [0; 4096]);
+                let _ = socket.try_write(SPEAKS_HTTPS);
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    };
+    let shaken = tokio::select! {
+        shaken = shared.clock.within(HANDSHAKE_MAX, Box::pin(handshake)) => shaken,
+        () = stopped(&mut stopping) => None,
+    };
+    match shaken {
+        Some(Ok(Some((stream, _)))) => {
+            serve(stream, Peer::Network(peer), router, stopped(&mut stopping)).await;
+        }
+        Some(Ok(None)) => {}
+        Some(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake of an HTTP connection failed"),
+        None => tracing::debug!(%peer, "the TLS handshake of an HTTP connection was not over in time"),
     }
 }
 

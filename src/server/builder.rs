@@ -11,7 +11,8 @@ use super::control::ControlListener;
 use super::descriptors::Budget;
 use super::error::StartError;
 use super::handle::BrokerHandle;
-use super::http::HttpListeners;
+use super::http::{self, AmqpAddresses, HttpListeners};
+use super::tls::Tls;
 use crate::amqp::{Admission, listener};
 use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Meter, Readings};
@@ -22,7 +23,7 @@ use crate::broker::import::{self, Defaults, Target};
 use crate::broker::operations;
 use crate::broker::recovery::{self, RecoveryError};
 use crate::broker::shared::Shared;
-use crate::config::{Config, ControlSocketPath};
+use crate::config::{Config, ControlSocketPath, TlsSettings};
 use crate::message::Position;
 use crate::queue::Window;
 use crate::store::{self, OpenOptions, Recovered, Reserve, Store, StoreHandle};
@@ -80,9 +81,8 @@ impl BrokerBuilder {
     /// Listens on this address only, and serves no HTTP unless that is said afterwards; port 0 picks a free one.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
+        self = self.detached();
         self.config.listen = vec![address];
-        self.config.http.clear();
-        self.config.metrics.clear();
         self
     }
 
@@ -108,12 +108,42 @@ impl BrokerBuilder {
         self
     }
 
+    /// Accepts AMQP over TLS on this address, too; port 0 picks a free one.
+    #[must_use]
+    pub fn amqps(mut self, address: SocketAddr) -> Self {
+        self.config.amqps = vec![address];
+        self
+    }
+
+    /// Serves the management API over TLS on this address, too; port 0 picks a free one.
+    #[must_use]
+    pub fn https(mut self, address: SocketAddr) -> Self {
+        self.config.https = vec![address];
+        self
+    }
+
+    /// The certificate for TLS, and what clients have to show.
+    #[must_use]
+    pub fn tls(mut self, settings: TlsSettings) -> Self {
+        self.config.tls = settings.clone();
+        self.config.https_tls = settings;
+        self
+    }
+
+    /// Makes a certificate for TLS where it is given none: for development.
+    #[must_use]
+    pub const fn tls_auto(mut self) -> Self {
+        self.config.tls_auto = true;
+        self
+    }
+
     /// Listens nowhere: connections come by [`BrokerHandle::attach`].
     #[must_use]
     pub fn detached(mut self) -> Self {
-        self.config.listen.clear();
-        self.config.http.clear();
-        self.config.metrics.clear();
+        let Config { listen, http, metrics, amqps, https, metrics_tls, .. } = &mut self.config;
+        for addresses in [listen, http, metrics, amqps, https, metrics_tls] {
+            addresses.clear();
+        }
         self
     }
 
@@ -172,16 +202,20 @@ impl BrokerBuilder {
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
-        let bound = bind_all(&self.config.listen);
-        let listeners =
-            bound.map_err(|(address, source)| StartError::Listen { setting: "amqp", address, source })?;
+        let bind = |addresses: &[SocketAddr], setting| {
+            bind_all(addresses).map_err(|(address, source)| StartError::Listen { setting, address, source })
+        };
+        let listeners = bind(&self.config.listen, "amqp")?;
+        let tls_listeners = bind(&self.config.amqps, "amqps")?;
         let http = HttpListeners::bind(&self.config)?;
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        let given = Tls::given(&self.config, clock)?;
         let progress = Arc::<Notify>::default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
-        let budget = Budget::of_process(!self.config.http.is_empty() || !self.config.metrics.is_empty());
-        let clock = self.clock.unwrap_or_else(Clock::system);
+        let budget = Budget::of_process(http.is_there());
         let opened = self.open_store(&progress, failure, budget, clock)?;
+        let tls = given.or_make(&self.config, clock)?;
         let control = ControlListener::bind(&self.config, opened.store.is_some())?;
         let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
         let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
@@ -197,22 +231,31 @@ impl BrokerBuilder {
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
         import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
         operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
-        let addresses: Vec<_> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let (addresses, tls_addresses) = (http::addresses(&listeners), http::addresses(&tls_listeners));
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
         tokio::spawn(alarm_watch::watch(Arc::clone(&shared), meter, self.give_back));
         let admission = Arc::new(Admission::new(shared.clock, budget.connections));
-        let run =
-            |listener| tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission)));
-        let mut tasks: Vec<_> = listeners.into_iter().map(run).collect();
+        let run = |listener, acceptor| {
+            tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission), acceptor))
+        };
+        let mut tasks: Vec<_> = listeners.into_iter().map(|listener| run(listener, None)).collect();
+        tasks.extend(tls_listeners.into_iter().map(|listener| run(listener, tls.amqp.clone())));
         let (http_addresses, metrics_addresses) = (http.addresses(), http.metrics_addresses());
+        let (https_addresses, metrics_tls_addresses) = (http.tls_addresses(), http.metrics_tls_addresses());
         let control_socket = control.path().map(Path::to_owned);
-        tasks.extend(http.serve(&shared, &addresses, budget.http_connections, control));
+        let amqp = AmqpAddresses { plain: &addresses, tls: &tls_addresses };
+        tasks.extend(http.serve(&shared, &amqp, &tls, budget.http_connections, control));
+        tasks.extend(tls.watch(&shared));
         Ok(BrokerHandle {
             shared,
             addresses,
+            tls_addresses,
             http_addresses,
+            https_addresses,
             metrics_addresses,
             control_socket,
+            metrics_tls_addresses,
+            tls,
             tasks,
             store: opened.store,
             failed: Some(failed),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::broker::recovery::RecoveryError;
 use crate::broker::{ImportError, OperationError};
 use crate::store;
+use crate::tls::TlsError;
 
 /// Why a broker could not start. Each text is one line for its user.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum StartError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// There cannot be TLS with these settings and files.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data directory could not be opened.
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::tls::Tls;
 use crate::amqp::{self, Endpoints, Stream, listener};
 use crate::auth::{Permission, User};
 use crate::broker::import::{self, Defaults, Target};
@@ -72,9 +73,13 @@ impl QueueHandle {
 pub struct BrokerHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) addresses: Vec<SocketAddr>,
+    pub(super) tls_addresses: Vec<SocketAddr>,
     pub(super) http_addresses: Vec<SocketAddr>,
+    pub(super) https_addresses: Vec<SocketAddr>,
     pub(super) metrics_addresses: Vec<SocketAddr>,
     pub(super) control_socket: Option<PathBuf>,
+    pub(super) metrics_tls_addresses: Vec<SocketAddr>,
+    pub(super) tls: Tls,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) store: Option<Store>,
     pub(super) failed: Option<oneshot::Receiver<store::Error>>,
@@ -91,6 +96,37 @@ impl BrokerHandle {
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.addresses.first().copied()
+    }
+
+    /// The addresses on which it speaks AMQP over TLS, with the ports that were picked.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
+    /// The addresses of its management API over TLS, with the ports that were picked.
+    #[must_use]
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        &self.https_addresses
+    }
+
+    /// The addresses of its metrics over TLS, with the ports that were picked.
+    #[must_use]
+    pub fn metrics_tls_addresses(&self) -> &[SocketAddr] {
+        &self.metrics_tls_addresses
+    }
+
+    /// The file with the certificate of the authority that the broker made for itself, if it did: clients have to trust it. A broker
+    /// in memory removes it when it stops.
+    #[must_use]
+    pub fn development_ca(&self) -> Option<&Path> {
+        self.tls.development_ca()
+    }
+
+    /// Reads the files of TLS again, now; the log says what came of it. The broker looks at them by itself every
+    /// few seconds.
+    pub async fn reload_tls(&self) {
+        self.tls.reload().await;
     }
 
     /// The addresses of its management API, with the ports that were picked.
@@ -180,7 +216,11 @@ impl BrokerHandle {
     /// Serves a connection over any stream, as if its peer had connected over loopback.
     pub fn attach(&self, stream: impl Stream) -> JoinHandle<()> {
         let config = listener::session_config(&self.shared.config);
-        let endpoints = Endpoints { peer: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0)), local: None };
+        let endpoints = Endpoints {
+            peer: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0)),
+            local: None,
+            secured: None,
+        };
         tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, endpoints, config, None))
     }
 

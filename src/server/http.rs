@@ -10,14 +10,20 @@ use tokio::task::JoinHandle;
 use super::binding::bind_all;
 use super::control::ControlListener;
 use super::error::StartError;
+use super::tls::Tls;
 use crate::broker::shared::Shared;
 use crate::config::{Config, HTTP_DEFAULT, METRICS_DEFAULT};
+#[cfg(feature = "management")]
+use crate::tls::Acceptor;
 
 /// Bound, and not yet served.
 #[derive(Debug)]
 pub(super) struct HttpListeners {
     api: Vec<TcpListener>,
     metrics: Vec<TcpListener>,
+    /// The same over TLS.
+    api_tls: Vec<TcpListener>,
+    metrics_tls: Vec<TcpListener>,
 }
 
 impl HttpListeners {
@@ -26,19 +32,37 @@ impl HttpListeners {
     /// # Errors
     /// An address that is taken, or not this machine's; for a default one a line in the log is enough.
     pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
-        let api = bind(&config.http, HTTP_DEFAULT, "http", "the management API")?;
-        let metrics = bind(&config.metrics, METRICS_DEFAULT, "metrics", "metrics")?;
-        Ok(Self { api, metrics })
+        Ok(Self {
+            api: bind(&config.http, &HTTP_DEFAULT, "http", "the management API")?,
+            metrics: bind(&config.metrics, &METRICS_DEFAULT, "metrics", "metrics")?,
+            api_tls: bind(&config.https, &[], "https", "the management API")?,
+            metrics_tls: bind(&config.metrics_tls, &[], "metrics-tls", "metrics")?,
+        })
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_there(&self) -> bool {
+        [&self.api, &self.metrics, &self.api_tls, &self.metrics_tls].into_iter().any(|list| !list.is_empty())
     }
 
     /// The addresses of the management API.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.api.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        addresses(&self.api)
+    }
+
+    /// The addresses of the management API over TLS.
+    pub(super) fn tls_addresses(&self) -> Vec<SocketAddr> {
+        addresses(&self.api_tls)
     }
 
     /// The addresses of the metrics.
     pub(super) fn metrics_addresses(&self) -> Vec<SocketAddr> {
-        self.metrics.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        addresses(&self.metrics)
+    }
+
+    /// The addresses of the metrics over TLS.
+    pub(super) fn metrics_tls_addresses(&self) -> Vec<SocketAddr> {
+        addresses(&self.metrics_tls)
     }
 
     /// Serves them until the broker stops.
@@ -46,24 +70,50 @@ impl HttpListeners {
     pub(super) fn serve(
         self,
         shared: &Arc<Shared>,
-        amqp: &[SocketAddr],
+        amqp: &AmqpAddresses<'_>,
+        tls: &Tls,
         connections_max: usize,
         control: ControlListener,
     ) -> Vec<JoinHandle<()>> {
         use crate::management::{Api, ListeningOn, metrics_router, router, run};
-        let on = |protocol| move |address: SocketAddr| ListeningOn { protocol, address };
-        let mut listening: Vec<ListeningOn> = amqp.iter().copied().map(on("amqp")).collect();
-        listening.extend(self.addresses().into_iter().map(on("http")));
-        listening.extend(self.metrics_addresses().into_iter().map(on("http/prometheus")));
+        let (plain, amqps, https) = (&None, &tls.amqp, &tls.http);
+        let listening = [
+            ("amqp", amqp.plain.to_vec(), plain),
+            ("amqp/ssl", amqp.tls.to_vec(), amqps),
+            ("http", self.addresses(), plain),
+            ("http/prometheus", self.metrics_addresses(), plain),
+            ("https", self.tls_addresses(), https),
+            ("https/prometheus", self.metrics_tls_addresses(), https),
+        ];
+        let listening = listening.into_iter().flat_map(|(protocol, addresses, acceptor)| {
+            addresses.into_iter().map(move |address| ListeningOn {
+                protocol,
+                address,
+                acceptor: acceptor.clone(),
+            })
+        });
+        let api = Api::new(Arc::clone(shared), listening.collect());
         let slots = Arc::new(tokio::sync::Semaphore::new(connections_max));
-        let api = Api::new(Arc::clone(shared), listening);
-        let spawn = |listener, router: &axum::Router| {
-            tokio::spawn(run(Arc::clone(shared), listener, router.clone(), Arc::clone(&slots)))
-        };
         let (of_api, of_metrics) = (router(api.clone()), metrics_router(api));
-        let for_api = self.api.into_iter().map(|listener| spawn(listener, &of_api));
-        let for_metrics = self.metrics.into_iter().map(|listener| spawn(listener, &of_metrics));
-        for_api.chain(for_metrics).chain(control.serve(shared, &of_api)).collect()
+        let served = [
+            (self.api, &of_api, plain),
+            (self.metrics, &of_metrics, plain),
+            (self.api_tls, &of_api, https),
+            (self.metrics_tls, &of_metrics, https),
+        ];
+        let spawn = |listener, router: &axum::Router, acceptor: &Option<Arc<Acceptor>>| {
+            tokio::spawn(run(
+                Arc::clone(shared),
+                listener,
+                router.clone(),
+                Arc::clone(&slots),
+                acceptor.clone(),
+            ))
+        };
+        let spawn_all = |(listeners, router, acceptor): (Vec<TcpListener>, _, _)| {
+            listeners.into_iter().map(|listener| spawn(listener, router, acceptor)).collect::<Vec<_>>()
+        };
+        served.into_iter().flat_map(spawn_all).chain(control.serve(shared, &of_api)).collect()
     }
 
     /// Nothing to serve: bind refused whatever was asked for.
@@ -71,7 +121,8 @@ impl HttpListeners {
     pub(super) fn serve(
         self,
         _: &Arc<Shared>,
-        _: &[SocketAddr],
+        _: &AmqpAddresses<'_>,
+        _: &Tls,
         _: usize,
         _: ControlListener,
     ) -> Vec<JoinHandle<()>> {
@@ -79,16 +130,28 @@ impl HttpListeners {
     }
 }
 
+/// Where AMQP is spoken.
+#[cfg_attr(not(feature = "management"), expect(dead_code, reason = "nobody asks"))]
+pub(super) struct AmqpAddresses<'a> {
+    pub(super) plain: &'a [SocketAddr],
+    pub(super) tls: &'a [SocketAddr],
+}
+
+/// Where they listen.
+pub(super) fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+}
+
 #[cfg(feature = "management")]
 fn bind(
     addresses: &[SocketAddr],
-    default: [SocketAddr; 2],
+    default: &[SocketAddr],
     setting: &'static str,
     what: &str,
 ) -> Result<Vec<TcpListener>, StartError> {
     match bind_all(addresses) {
         Ok(bound) => Ok(bound),
-        Err((address, source)) if addresses == default => {
+        Err((address, source)) if !addresses.is_empty() && addresses == default => {
             tracing::warn!("{address} cannot be listened on ({source}): the broker starts without {what}");
             Ok(Vec::new())
         }
@@ -99,7 +162,7 @@ fn bind(
 #[cfg(not(feature = "management"))]
 fn bind(
     addresses: &[SocketAddr],
-    default: [SocketAddr; 2],
+    default: &[SocketAddr],
     setting: &'static str,
     _: &str,
 ) -> Result<Vec<TcpListener>, StartError> {

@@ -7,6 +7,7 @@ mod descriptors;
 mod error;
 mod handle;
 mod http;
+mod tls;
 
 pub use builder::{Broker, BrokerBuilder};
 pub use descriptors::raise_descriptor_limit;

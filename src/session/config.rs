@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use super::exception::Exception;
+use crate::auth::External;
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 
@@ -13,6 +14,8 @@ use crate::protocol::reply::ReplyCode;
 pub struct SessionConfig {
     /// server-properties of connection.start.
     pub server_properties: Arc<FieldTable>,
+    /// Who the client is by its transport, if it may log in so (EXTERNAL).
+    pub external: Option<External>,
     /// Largest frame offered, in bytes.
     pub frame_bytes_max: u32,
     /// Channels open at a time.

@@ -29,6 +29,7 @@ const R: QueueId = QueueId(2);
 
 fn config() -> SessionConfig {
     SessionConfig {
+        external: None,
         server_properties: std::sync::Arc::default(),
         frame_bytes_max: FRAME_MAX,
         channels_max: 20,
@@ -121,7 +122,12 @@ fn everything() -> Arc<Grant> {
 impl Client {
     /// Accepted just now.
     fn new() -> Self {
-        let session = Session::new(ConnectionId(7), 0xABCD, config(), Time::ZERO);
+        Self::with(config())
+    }
+
+    /// The same on a broker that is told something else.
+    fn with(config: SessionConfig) -> Self {
+        let session = Session::new(ConnectionId(7), 0xABCD, config, Time::ZERO);
         Self { session, now: Time::ZERO, topology: topology() }
     }
 

@@ -11,10 +11,11 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
+    ("tls", &["time", "config"]),
     ("statistics", &["time"]),
     ("ledger", &[]),
     ("message", &["time"]),
@@ -44,6 +45,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "policy",
             "session",
             "store",
+            "tls",
         ],
     ),
     (
@@ -61,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "auth",
             "session",
             "store",
+            "tls",
             "broker",
         ],
     ),
@@ -79,6 +82,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "pattern",
             "policy",
             "session",
+            "tls",
             "broker",
         ],
     ),
@@ -95,6 +99,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "auth",
             "policy",
             "store",
+            "tls",
             "broker",
             "amqp",
             "management",
@@ -120,7 +125,7 @@ const SYNC: [&str; 13] = [
     "auth",
     "store",
 ];
-const TOKIO: [&str; 7] = ["broker", "amqp", "management", "server", "cli", "main", "lib"];
+const TOKIO: [&str; 8] = ["tls", "broker", "amqp", "management", "server", "cli", "main", "lib"];
 const CLOCK: &str = "src/broker/clock.rs";
 
 /// What clients and tools talk to.

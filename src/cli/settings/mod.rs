@@ -7,13 +7,14 @@ mod network;
 pub mod new_users;
 mod setting;
 mod storage;
+mod tls;
 mod users;
 
 pub use setting::{Draft, ENV_PREFIX, Group, Kind, Setting, env_name};
 
 /// All settings, in the order of the help. Each is applied before those that follow it.
-pub const GROUPS: [Group; 5] =
-    [network::NETWORK, storage::STORAGE, users::USERS, limits::LIMITS, diagnostics::DIAGNOSTICS];
+pub const GROUPS: [Group; 6] =
+    [network::NETWORK, tls::TLS, storage::STORAGE, users::USERS, limits::LIMITS, diagnostics::DIAGNOSTICS];
 
 /// Every setting.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

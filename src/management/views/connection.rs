@@ -7,6 +7,7 @@ use super::overview::NoGarbage;
 use super::queue::NoRate;
 use super::rates::{Clocked, Kind, RatedMap};
 use crate::broker::overview::{ConnectionOverview, Handshake};
+use crate::tls::Secured;
 
 /// `/api/connections/N`.
 #[derive(Debug, Serialize)]
@@ -34,7 +35,7 @@ pub(in crate::management) struct ConnectionView<'a> {
     pub peer_host: String,
     pub peer_port: u16,
     #[serde(flatten)]
-    pub tls: NoTls,
+    pub tls: Tls<'a>,
     pub recv_cnt: u64,
     pub send_cnt: u64,
     pub send_pend: u64,
@@ -47,17 +48,33 @@ pub(in crate::management) struct ConnectionView<'a> {
     pub user_provided_name: Option<String>,
 }
 
-/// Of a connection without TLS.
+/// How a connection is secured, and by which certificate its client is known.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(in crate::management) struct NoTls {
+pub(in crate::management) struct Tls<'a> {
     ssl: bool,
     ssl_cipher: Option<&'static str>,
     ssl_hash: Option<&'static str>,
     ssl_key_exchange: Option<&'static str>,
     ssl_protocol: Option<&'static str>,
-    peer_cert_issuer: Option<&'static str>,
-    peer_cert_subject: Option<&'static str>,
-    peer_cert_validity: Option<&'static str>,
+    peer_cert_issuer: Option<&'a str>,
+    peer_cert_subject: Option<&'a str>,
+    peer_cert_validity: Option<&'a str>,
+}
+
+impl<'a> Tls<'a> {
+    fn of(secured: &'a Secured) -> Self {
+        let certificate = secured.certificate.as_ref();
+        Self {
+            ssl: true,
+            ssl_cipher: Some(secured.cipher),
+            ssl_hash: Some(secured.hash),
+            ssl_key_exchange: Some(secured.key_exchange),
+            ssl_protocol: Some(secured.protocol),
+            peer_cert_issuer: certificate.map(|certificate| certificate.issuer.as_str()),
+            peer_cert_subject: certificate.map(|certificate| certificate.subject.as_str()),
+            peer_cert_validity: certificate.map(|certificate| certificate.validity.as_str()),
+        }
+    }
 }
 
 impl<'a> ConnectionView<'a> {
@@ -91,7 +108,7 @@ impl<'a> ConnectionView<'a> {
             port: local.map_or(0, |local| local.port()),
             peer_host: connection.peer.ip().to_string(),
             peer_port: connection.peer.port(),
-            tls: NoTls::default(),
+            tls: connection.tls.as_deref().map(Tls::of).unwrap_or_default(),
             recv_cnt: counts.frames_in,
             send_cnt: counts.frames_out,
             send_pend: 0,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::overview::{Context, ExchangeType};
 use super::rates::RatedMap;
-use crate::auth::MECHANISMS;
+use crate::auth::{EXTERNAL, MECHANISMS, MECHANISMS_WITH_EXTERNAL};
 use crate::broker::plugins::plugins;
 
 /// `/api/nodes/N`. What RabbitMQ says about Erlang is 0 here, but for what stands for threads.
@@ -139,10 +139,14 @@ pub(in crate::management) struct Mechanism {
 }
 
 impl Mechanism {
-    /// All of them.
-    pub(in crate::management) fn all() -> Vec<Self> {
-        let all = MECHANISMS.split(' ');
-        all.map(|name| Self { name, description: "SASL, by name and password", enabled: true }).collect()
+    /// All of them; EXTERNAL is one if the settings say so.
+    pub(in crate::management) fn all(has_external: bool) -> Vec<Self> {
+        let all = if has_external { MECHANISMS_WITH_EXTERNAL } else { MECHANISMS };
+        let description = |name| match name {
+            EXTERNAL => "SASL, by the client's certificate",
+            _ => "SASL, by name and password",
+        };
+        all.split(' ').map(|name| Self { name, description: description(name), enabled: true }).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The broker as a whole.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::rates::{RatedMap, Seen};
@@ -153,7 +155,9 @@ impl<'a> Listener<'a> {
 /// An address at which this API is.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::management) struct Context<'a> {
-    ssl_opts: [u8; 0],
+    ssl_opts: TlsOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ssl: Option<&'static str>,
     node: &'a str,
     description: &'static str,
     path: &'static str,
@@ -162,15 +166,39 @@ pub(in crate::management) struct Context<'a> {
     port: String,
 }
 
+/// What TLS there is made with.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum TlsOptions {
+    /// There is none.
+    None([u8; 0]),
+    /// The files.
+    Some {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        certfile: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cacertfile: Option<String>,
+    },
+}
+
+impl TlsOptions {
+    fn of(on: &ListeningOn) -> Self {
+        let Some(acceptor) = &on.acceptor else { return Self::None([]) };
+        let name = |path: &Path| path.display().to_string();
+        Self::Some { certfile: acceptor.cert_file().map(name), cacertfile: acceptor.ca_file().map(name) }
+    }
+}
+
 impl<'a> Context<'a> {
     /// Of this node.
     pub(in crate::management) fn of(node: &'a str, on: &ListeningOn) -> Self {
         let (description, path) = match on.protocol {
-            "http/prometheus" => ("Prometheus", "/metrics"),
+            "http/prometheus" | "https/prometheus" => ("Prometheus", "/metrics"),
             _ => ("RabbitMQ Management", "/"),
         };
         Self {
-            ssl_opts: [],
+            ssl_opts: TlsOptions::of(on),
+            ssl: on.acceptor.as_ref().map(|_| "true"),
             node,
             description,
             path,

@@ -7,7 +7,7 @@ use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::session::{Capabilities, Phase, Session};
-use crate::auth::{Credentials, Grant, MECHANISMS, Quota};
+use crate::auth::{Credentials, EXTERNAL, Grant, MECHANISMS, MECHANISMS_WITH_EXTERNAL, Quota};
 use crate::protocol::encode;
 use crate::protocol::frame::{FRAME_MIN_SIZE, PROTOCOL_HEADER};
 use crate::protocol::method::MethodId;
@@ -49,11 +49,15 @@ impl Session {
     }
 
     fn send_start(&mut self) {
+        let mechanisms = match self.config.external {
+            Some(_) => MECHANISMS_WITH_EXTERNAL,
+            None => MECHANISMS,
+        };
         let start = connection::Start {
             version_major: 0,
             version_minor: 9,
             server_properties: (*self.config.server_properties).clone(),
-            mechanisms: MECHANISMS.into(),
+            mechanisms: mechanisms.into(),
             locales: LOCALES.into(),
         };
         self.send_connection(connection::AMQPMethod::Start(start));
@@ -89,7 +93,10 @@ impl Session {
     fn start_ok(&mut self, now: Time, start: connection::StartOk) -> Option<Request> {
         self.capabilities = capabilities(&start.client_properties);
         self.client_properties = start.client_properties;
-        let credentials = Credentials::parse(start.mechanism.as_str(), start.response.as_bytes());
+        let credentials = match (start.mechanism.as_str(), &self.config.external) {
+            (EXTERNAL, Some(external)) => Some(Credentials::external(external.clone())),
+            (mechanism, _) => Credentials::parse(mechanism, start.response.as_bytes()),
+        };
         if credentials.is_none() {
             self.enter(Phase::Closed, now);
         }

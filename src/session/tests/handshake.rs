@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::auth::{Credentials, External};
 
 fn names(methods: &[(u16, AMQPClass)]) -> Vec<&'static str> {
     let name = |(channel, method): &(u16, AMQPClass)| match (channel, method) {
@@ -43,7 +44,7 @@ fn a_handshake_leads_to_running() {
     );
     let request = client.connection(start_ok(&[]));
     let Some(Request::Authenticate(credentials)) = request else { panic!("{request:?}") };
-    assert_eq!((credentials.user.as_str(), &credentials.password[..]), ("ann", &b"pw"[..]));
+    assert_eq!(credentials, Credentials::password("PLAIN", "ann".to_owned(), b"pw".to_vec()));
     client.session.authenticated(client.now, "ann", false);
     let tune = connection::Tune { channel_max: 20, frame_max: FRAME_MAX, heartbeat: 60 };
     assert_eq!(client.methods(), [(0, AMQPClass::Connection(connection::AMQPMethod::Tune(tune)))]);
@@ -56,6 +57,31 @@ fn a_handshake_leads_to_running() {
     assert!(client.session.is_running());
     assert_eq!(client.session.user(), "ann");
     assert!(client.session.client_properties().contains_key("capabilities"));
+}
+
+/// The methods of a handshake by EXTERNAL, and whom it would log in.
+fn external_start(external: Option<External>) -> (String, Option<Request>) {
+    let mut client = Client::with(SessionConfig { external, ..config() });
+    assert!(client.bytes(b"AMQP\0\0\x09\x01").is_none());
+    let methods = client.methods();
+    let [(0, AMQPClass::Connection(connection::AMQPMethod::Start(start)))] = &methods[..] else {
+        panic!("{methods:?}")
+    };
+    let connection::AMQPMethod::StartOk(mut start_ok) = start_ok(&[]) else { panic!("not start-ok") };
+    (start_ok.mechanism, start_ok.response) = ("EXTERNAL".into(), "".into());
+    (start.mechanisms.to_string(), client.connection(connection::AMQPMethod::StartOk(start_ok)))
+}
+
+#[test]
+fn external_is_offered_where_the_transport_may_say_who_a_client_is() {
+    for external in [External::User("ann".to_owned()), External::NoCertificate, External::NoName] {
+        let (offered, request) = external_start(Some(external.clone()));
+        assert_eq!(offered, "PLAIN AMQPLAIN EXTERNAL");
+        let Some(Request::Authenticate(credentials)) = request else { panic!("{request:?}") };
+        assert_eq!(credentials, Credentials::external(external));
+    }
+    let (offered, request) = external_start(None);
+    assert_eq!((offered.as_str(), request.is_none()), ("PLAIN AMQPLAIN", true));
 }
 
 #[test]

@@ -1,0 +1,9 @@
+//! TLS end to end: who is let in, with which certificate, and what it is to the rest of the broker.
+
+mod handshakes;
+mod logins;
+mod pki;
+#[cfg(feature = "management")]
+mod shown;
+mod support;
+mod traffic;
