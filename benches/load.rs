@@ -40,6 +40,8 @@ mod report;
 mod run;
 #[path = "load/scan.rs"]
 mod scan;
+#[path = "load/stream.rs"]
+mod stream;
 #[path = "load/wire.rs"]
 mod wire;
 

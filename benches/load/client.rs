@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::scan::{Progress, Scanner, Visit};
+use crate::stream::Stream;
 use crate::wire::{self, CHANNEL, NO_TABLE};
 use crate::{Error, Result};
 
@@ -26,23 +27,29 @@ const FRAME_BYTES_DEFAULT: usize = 131_072;
 pub struct Uri {
     /// `host:port`
     pub address: String,
+    is_tls: bool,
     user: String,
     password: String,
     vhost: String,
 }
 
 impl Uri {
-    /// Reads `amqp://[user:password@]host[:port][/vhost]`.
+    /// Reads `amqp://[user:password@]host[:port][/vhost]`, or `amqps://` for TLS.
     pub fn parse(text: &str) -> Result<Self> {
-        let rest =
-            text.strip_prefix("amqp://").ok_or_else(|| format!("{text} does not begin with amqp://"))?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| format!("{text} is no URI"))?;
+        let (is_tls, default_port) = match scheme {
+            "amqp" => (false, 5672),
+            "amqps" => (true, 5671),
+            _ => return Err(format!("{text} does not begin with amqp:// or amqps://").into()),
+        };
         let (authority, vhost) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, host) = authority.rsplit_once('@').unwrap_or(("guest:guest", authority));
         let (user, password) = login.split_once(':').ok_or("a user needs a password")?;
         let port_follows = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
         let vhost = if vhost.is_empty() { "/".into() } else { percent_decoded(vhost) };
         Ok(Self {
-            address: if port_follows { host.into() } else { format!("{host}:5672") },
+            address: if port_follows { host.into() } else { format!("{host}:{default_port}") },
+            is_tls,
             user: percent_decoded(user),
             password: percent_decoded(password),
             vhost,
@@ -65,7 +72,7 @@ fn percent_decoded(text: &str) -> String {
 /// An open connection with channel 1 open on it.
 pub struct Connection {
     /// The socket; reads time out after [`TICK`].
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// What was read from it.
     pub scanner: Scanner,
     /// The largest frame agreed on, in bytes.
@@ -79,6 +86,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TICK))?;
         stream.set_write_timeout(Some(WRITE_MAX))?;
+        let stream = if uri.is_tls { Stream::over_tls(stream)? } else { Stream::Plain(stream) };
         let mut connection = Self { stream, scanner: Scanner::new(), frame_bytes_max: FRAME_BYTES_DEFAULT };
         connection.log_in(uri)?;
         let open = wire::method(CHANNEL, wire::CHANNEL_OPEN, |out| wire::short(out, ""));

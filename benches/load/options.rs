@@ -17,7 +17,7 @@ Load for any AMQP 0-9-1 broker.
   cargo bench --bench load -- --loopback [--seconds S]
 
 One broker:
-  --uri URI           amqp://user:password@host:port/vhost
+  --uri URI           amqp://user:password@host:port/vhost; amqps:// for TLS, with whatever certificate the broker has
   --row ROW           options of a row (below); those that follow change it
   --publishers N      connections that publish (1)
   --consumers N       connections that consume (1)

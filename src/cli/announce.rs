@@ -1,5 +1,6 @@
 //! What standard output says once clients can connect: RabbitMQ's lines, which scripts, health checks and test containers wait
-//! for, then one of our own with all addresses. Only with `tls auto` one more follows, with the authority that clients have to trust.
+//! for, with `tls auto` the authority that clients have to trust, then a line of our own with all addresses. It comes last, so that
+//! whoever has read it has read everything.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -35,6 +36,10 @@ fn text(handle: &BrokerHandle, ms: u64) -> Result<String, std::fmt::Error> {
     writeln!(text, "Server startup complete; {count} plugins started.\n completed with {count} plugins.")?;
     let data = config.data_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
     let data = data.map_or_else(|| "memory".to_owned(), |dir| dir.display().to_string());
+    if let Some(ca) = handle.development_ca() {
+        let ca = std::path::absolute(ca).unwrap_or_else(|_| ca.to_owned());
+        writeln!(text, "TLS is for development: clients have to trust the authority in {}", ca.display())?;
+    }
     let amqp = urls("amqp", handle.addresses());
     write!(text, "Coney {} on {amqp}: startup complete in {ms} ms", env!("CARGO_PKG_VERSION"))?;
     for (what, scheme, addresses) in [
@@ -49,10 +54,6 @@ fn text(handle: &BrokerHandle, ms: u64) -> Result<String, std::fmt::Error> {
         }
     }
     writeln!(text, "; data in {data}")?;
-    if let Some(ca) = handle.development_ca() {
-        let ca = std::path::absolute(ca).unwrap_or_else(|_| ca.to_owned());
-        writeln!(text, "TLS is for development: clients have to trust the authority in {}", ca.display())?;
-    }
     Ok(text)
 }
 

@@ -18,6 +18,10 @@ const LOGIN_MAX: Duration = Duration::from_secs(1);
 
 /// A broker that has so many descriptors and cannot have more.
 fn with_descriptors(limit: u32, dir: &std::path::Path) -> Process {
+    with_descriptors_and(limit, dir, &[])
+}
+
+fn with_descriptors_and(limit: u32, dir: &std::path::Path, more: &[&str]) -> Process {
     let broker = coney();
     let mut limited = Command::new("sh");
     limited.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(broker.get_program());
@@ -27,16 +31,21 @@ fn with_descriptors(limit: u32, dir: &std::path::Path) -> Process {
             None => limited.env_remove(name),
         };
     }
-    Process::run(limited.args(["--amqp", "127.0.0.1:0", "--log", "error", "--data-dir"]).arg(dir))
+    limited.args(["--amqp", "127.0.0.1:0", "--log", "error"]).args(more);
+    Process::run(limited.arg("--data-dir").arg(dir))
 }
 
 /// Connects and never logs in: every second one says that it will, the others nothing.
 fn half_open(address: &str, count: usize) -> Vec<TcpStream> {
+    half_open_with(address, count, b"AMQP\x00\x00\x09\x01")
+}
+
+fn half_open_with(address: &str, count: usize, first: &[u8]) -> Vec<TcpStream> {
     let connect = |number: usize| {
         let mut stream = TcpStream::connect(address).unwrap();
         if number.is_multiple_of(2) {
             // The broker may have closed it already.
-            let _ = stream.write_all(b"AMQP\x00\x00\x09\x01");
+            let _ = stream.write_all(first);
         }
         stream
     };
@@ -78,6 +87,22 @@ async fn a_thousand_silent_connections_keep_nobody_out_and_the_store_alive() {
     drop((silent, more));
     let again = with_descriptors(256, dir.path());
     assert_eq!(ready(&again.uri()).await, 100);
+}
+
+/// Every second one begins a handshake of TLS and says no more.
+#[tokio::test]
+async fn silent_connections_with_tls_make_room_as_others_do() {
+    coney::raise_descriptor_limit();
+    let dir = tempfile::tempdir().unwrap();
+    let tls = ["--tls", "auto", "--amqps", "127.0.0.1:0", "--https", "none"];
+    let broker = with_descriptors_and(256, dir.path(), &tls);
+    let listeners =
+        broker.started().iter().filter_map(|line| line.strip_prefix("started TLS (SSL) listener on "));
+    let secure = listeners.last().unwrap().to_owned();
+    let silent = half_open_with(&secure, 1000, b"\x16\x03\x01\x02\x00\x01\x00");
+    publish_durably(&broker.uri(), 50).await;
+    assert_eq!(ready(&broker.uri()).await, 50);
+    drop(silent);
 }
 
 #[test]
