@@ -429,10 +429,12 @@ fn tls_is_one_set_of_files_unless_http_has_its_own() -> TestResult {
     assert!(!format!("{config:?}").contains("hunter2"));
     let config = from_file(
         "tls-cert = 'cert.pem'\ntls-key = 'key.pem'\ntls-verify = 'peer'\ntls-require-client-cert = true\n\
-         https-cert = 'web.pem'\nhttps-verify = 'none'",
+         https-cert = 'web.pem'",
     )?;
     let web = TlsSettings { cert: Some("web.pem".into()), ..TlsSettings::default() };
     assert_eq!((config.https_tls, config.tls.verify_peer), (web, true));
+    let config = from_file("tls-verify = 'peer'\ntls-require-client-cert = true\nhttps-verify = 'none'")?;
+    assert_eq!((config.https_tls, config.tls.verify_peer), (TlsSettings::default(), true));
     Ok(())
 }
 

@@ -196,10 +196,6 @@ mod tests {
                 Effect::Does(setting, _) => crate::cli::settings::find(setting).is_none().then_some(setting),
                 _ => None,
             })
-            // TLS is on its way.
-            .filter(|setting| {
-                !["amqps", "tls", "https", "metrics-tls"].iter().any(|of_tls| setting.starts_with(of_tls))
-            })
             .collect();
         assert_eq!(missing, Vec::<&str>::new());
     }

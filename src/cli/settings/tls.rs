@@ -182,14 +182,16 @@ pub const TLS: Group = Group {
             key: "https-cert",
             kind: Kind::Text,
             value_name: "FILE",
-            help: "Another certificate for the management API and metrics than --tls-cert.",
+            help: "Another certificate for the management API and metrics than --tls-cert.\n\n\
+                   With it, clients are asked for a certificate if --https-verify says so, and not by --tls-verify.",
             default: None,
             rabbitmq_env: &[],
             set: |draft, texts| {
-                // A key for another certificate is none for this one.
-                draft.config.https_tls.key = None;
-                draft.config.https_tls.key_password = None;
-                put(&mut draft.config.https_tls.cert, value::path(one(texts)).map(Some))
+                // A key for another certificate is none for this one; and RabbitMQ verifies nobody here unless it is said here.
+                let tls = &mut draft.config.https_tls;
+                (tls.key, tls.key_password) = (None, None);
+                (tls.verify_peer, tls.require_client_cert) = (false, false);
+                put(&mut tls.cert, value::path(one(texts)).map(Some))
             },
         },
         Setting {
@@ -225,7 +227,7 @@ pub const TLS: Group = Group {
             key: "https-verify",
             kind: Kind::Text,
             value_name: "none|peer",
-            help: "As --tls-verify, which holds for the management API and metrics unless this is set.",
+            help: "As --tls-verify, which holds for the management API and metrics unless this or --https-cert is set.",
             default: None,
             rabbitmq_env: &[],
             set: |draft, texts| {
@@ -239,7 +241,7 @@ pub const TLS: Group = Group {
             key: "https-require-client-cert",
             kind: Kind::Switch,
             value_name: "BOOL",
-            help: "As --tls-require-client-cert, which holds for the management API and metrics unless this is set.",
+            help: "As --tls-require-client-cert, for the management API and metrics; in the same way.",
             default: None,
             rabbitmq_env: &[],
             set: |draft, texts| {
