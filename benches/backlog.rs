@@ -21,6 +21,8 @@ mod client;
 mod process;
 #[path = "load/scan.rs"]
 mod scan;
+#[path = "load/stream.rs"]
+mod stream;
 #[path = "load/wire.rs"]
 mod wire;
 

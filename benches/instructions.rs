@@ -18,6 +18,8 @@
 mod client;
 #[path = "load/scan.rs"]
 mod scan;
+#[path = "load/stream.rs"]
+mod stream;
 #[path = "load/wire.rs"]
 mod wire;
 
