@@ -69,8 +69,7 @@ pub fn authenticate(
     password: &str,
 ) -> Result<bool, OperationError> {
     caller.require_administrator(shared)?;
-    let credentials =
-        Credentials { mechanism: "PLAIN", user: user.to_owned(), password: password.as_bytes().to_vec() };
+    let credentials = Credentials::password("PLAIN", user.to_owned(), password.as_bytes().to_vec());
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     Ok(shared.users(|users| users.admits(&credentials, local)).is_ok())
 }
