@@ -4,6 +4,7 @@
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -24,6 +25,15 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// How long a read waits.
+    #[allow(dead_code, reason = "not every program that shares this changes it")]
+    pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.set_read_timeout(limit),
+            Self::Tls(stream) => stream.sock.0.get_ref().set_read_timeout(limit),
+        }
+    }
+
     /// Makes the handshake on a socket.
     pub fn over_tls(socket: TcpStream) -> Result<Self> {
         let provider = Arc::new(ring::default_provider());

@@ -96,9 +96,9 @@ async fn silent_connections_with_tls_make_room_as_others_do() {
     let dir = tempfile::tempdir().unwrap();
     let tls = ["--tls", "auto", "--amqps", "127.0.0.1:0", "--https", "none"];
     let broker = with_descriptors_and(256, dir.path(), &tls);
-    let listeners =
+    let mut listeners =
         broker.started().iter().filter_map(|line| line.strip_prefix("started TLS (SSL) listener on "));
-    let secure = listeners.last().unwrap().to_owned();
+    let secure = listeners.next_back().unwrap().to_owned();
     let silent = half_open_with(&secure, 1000, b"\x16\x03\x01\x02\x00\x01\x00");
     publish_durably(&broker.uri(), 50).await;
     assert_eq!(ready(&broker.uri()).await, 50);
