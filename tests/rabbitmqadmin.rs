@@ -20,7 +20,10 @@ type Ended = (String, String, i32);
 impl Admin {
     async fn start() -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let broker = Broker::builder().ephemeral().listen(any).http(any).start().await.unwrap();
+        Self::of(Broker::builder().ephemeral().listen(any).http(any).start().await.unwrap())
+    }
+
+    fn of(broker: BrokerHandle) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_coney"), dir.path().join("rabbitmqadmin")).unwrap();
         Self { broker, dir }
@@ -178,5 +181,33 @@ async fn a_section_of_the_configuration_file_names_the_broker() {
     let line = ["-N", "test", "publish", "routing_key=none"];
     let (printed, said, status) = admin.run_anywhere(&line, "from standard input");
     assert_eq!((printed.as_str(), said.as_str(), status), ("Message published but NOT routed\n", "", 0));
+    admin.broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_spoken_with_whom_the_user_trusts() {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::builder().data_dir(data.path()).listen(any).http(any).https(any).tls_auto();
+    let broker = broker.start().await.unwrap();
+    let port = broker.https_addresses()[0].port().to_string();
+    let ca = broker.development_ca().unwrap().to_str().unwrap().to_owned();
+    let admin = Admin::of(broker);
+    let ended = |line: &[&str]| {
+        let line = [&["-H", "localhost", "-P", &port], line].concat();
+        let (printed, said, status) = admin.run_anywhere(&line, "");
+        (printed + &said, status)
+    };
+    let users = ("guest \n".to_owned(), 0);
+    let python = ["-s", "-f", "tsv", "-q", "list", "users", "name"];
+    let with = |options: &[&'static str]| [options, &python].concat();
+    let (said, status) = ended(&with(&[]));
+    assert!(said.contains("Could not connect") && status == 1, "{said}");
+    assert_eq!(ended(&[&["--ssl-ca-cert-file", &ca], python.as_slice()].concat()), ("guest\n".to_owned(), 0));
+    assert_eq!(ended(&with(&["-k"])), ("guest\n".to_owned(), 0));
+    let rust = ["--non-interactive", "users", "list", "--columns", "name"];
+    assert_eq!(ended(&[&["--use-tls", "--tls-ca-cert-file", &ca], rust.as_slice()].concat()), users);
+    assert_eq!(ended(&[&["--tls", "-k"], rust.as_slice()].concat()), users);
+    assert_eq!(ended(&[&["--tls"], rust.as_slice()].concat()).1, 65);
     admin.broker.shutdown().await.unwrap();
 }

@@ -199,8 +199,7 @@ impl Client {
             return Ok(sender);
         }
         let connecting = async {
-            let unreachable = |source| ClientError::Unreachable { target: self.target.to_string(), source };
-            let stream = self.target.connect().await.map_err(unreachable)?;
+            let stream = self.target.connect().await?;
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))
         };
         let (sender, connection) = self.within(CONNECT_WAIT_MAX, connecting).await?;

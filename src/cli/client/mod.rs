@@ -12,8 +12,10 @@ pub mod path;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use connection::{Client, Response};
 pub use error::{ClientError, Refusal};
 pub use lines::Lines;
 pub use target::{Http, Target};
+pub use tls::Tls;

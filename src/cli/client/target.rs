@@ -4,12 +4,20 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use rustls::pki_types::ServerName;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::error::ClientError;
+use super::tls::Tls;
 
 /// Where a broker takes requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,17 +37,19 @@ pub struct Http {
     pub port: u16,
     /// What stands before `/api` in a path; empty, or begins with a slash.
     pub path_prefix: String,
+    /// HTTPS, and how.
+    pub tls: Option<Tls>,
 }
 
 impl Http {
-    /// Without a prefix.
+    /// Without a prefix and without TLS.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, path_prefix: String::new() }
+        Self { host: host.into(), port, path_prefix: String::new(), tls: None }
     }
 
     /// Host and port, as the header `Host` has them.
     fn authority(&self) -> String {
-        let host = self.host.trim_matches(['[', ']']);
+        let host = bare(&self.host);
         if host.contains(':') { format!("[{host}]:{}", self.port) } else { format!("{host}:{}", self.port) }
     }
 }
@@ -54,7 +64,10 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(path) => write!(f, "the control socket {}", path.display()),
-            Self::Http(http) => write!(f, "http://{}{}", http.authority(), http.path_prefix),
+            Self::Http(http) => {
+                let scheme = if http.tls.is_some() { "https" } else { "http" };
+                write!(f, "{scheme}://{}{}", http.authority(), http.path_prefix)
+            }
         }
     }
 }
@@ -76,7 +89,24 @@ impl Target {
         }
     }
 
-    pub(super) async fn connect(&self) -> io::Result<Stream> {
+    pub(super) async fn connect(&self) -> Result<Stream, ClientError> {
+        let unreachable = |source| ClientError::Unreachable { target: self.to_string(), source };
+        let Self::Http(Http { host, tls: Some(tls), .. }) = self else {
+            return self.connect_plainly().await.map_err(unreachable);
+        };
+        let connector = TlsConnector::from(Arc::new(tls.config()?));
+        let name = ServerName::try_from(bare(host).to_owned());
+        let name = name.map_err(|_| ClientError::Unusable(format!("{host} is no host's name")))?;
+        match self.connect_plainly().await.map_err(unreachable)? {
+            Stream::Tcp(stream) => {
+                let stream = connector.connect(name, stream).await.map_err(unreachable)?;
+                Ok(Stream::Tls(Box::new(stream)))
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn connect_plainly(&self) -> io::Result<Stream> {
         match self {
             #[cfg(unix)]
             Self::Socket(path) => Ok(Stream::Socket(UnixStream::connect(path).await?)),
@@ -85,8 +115,7 @@ impl Target {
                 Err(io::Error::new(io::ErrorKind::Unsupported, "there are no Unix sockets here"))
             }
             Self::Http(http) => {
-                let host = http.host.trim_matches(['[', ']']);
-                let stream = TcpStream::connect((host, http.port)).await?;
+                let stream = TcpStream::connect((bare(&http.host), http.port)).await?;
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
@@ -94,11 +123,17 @@ impl Target {
     }
 }
 
+/// Without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_matches(['[', ']'])
+}
+
 /// A connection to a broker.
 pub(super) enum Stream {
     #[cfg(unix)]
     Socket(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Does the same to whichever stream it is.
@@ -112,6 +147,10 @@ macro_rules! either {
             }
             Stream::Tcp(stream) => {
                 let $stream = Pin::new(stream);
+                $do
+            }
+            Stream::Tls(stream) => {
+                let $stream = Pin::new(stream.as_mut());
                 $do
             }
         }

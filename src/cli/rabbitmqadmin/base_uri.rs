@@ -2,13 +2,14 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::super::client::Tls;
 use super::failure::Failure;
 use super::session::Reach;
 
 /// Fills in what the URI names; a path in it is not used.
 pub fn apply(uri: &str, reach: &mut Reach) -> Result<(), Failure> {
     let wrong = || Failure::Usage(format!("'{uri}' is no URI like http://user:password@localhost:15672"));
-    let (_scheme, rest) = uri.split_once("://").ok_or_else(wrong)?;
+    let (scheme, rest) = uri.split_once("://").ok_or_else(wrong)?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let (login, place) =
         authority.rsplit_once('@').map_or((None, authority), |(login, place)| (Some(login), place));
@@ -26,6 +27,9 @@ pub fn apply(uri: &str, reach: &mut Reach) -> Result<(), Failure> {
     }
     reach.host = Some(host.to_owned());
     reach.port = port.or(reach.port);
+    if scheme.eq_ignore_ascii_case("https") && reach.tls.is_none() {
+        reach.tls = Some(Tls::default());
+    }
     Ok(())
 }
 
@@ -44,7 +48,9 @@ mod tests {
         assert_eq!((reach.user.as_deref(), reach.password.as_deref()), (Some("u@"), Some("p")));
         assert_eq!((reach.host(), reach.port), ("[::1]", Some(7)));
         apply("http://host:1", &mut reach).unwrap();
-        assert_eq!((reach.host(), reach.port), ("host", Some(1)));
+        assert_eq!((reach.host(), reach.port, &reach.tls), ("host", Some(1), &None));
+        apply("https://host", &mut reach).unwrap();
+        assert_eq!(reach.tls, Some(Tls::default()));
         for wrong in ["host:1", "http://", "http://host:x"] {
             assert!(apply(wrong, &mut reach).is_err(), "{wrong}");
         }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::Value;
 
-use super::super::client::{Client, ClientError, Http, Response, Target, find};
+use super::super::client::{Client, ClientError, Http, Response, Target, Tls, find};
 
 const DEFAULT_HOST: &str = "localhost";
 const DEFAULT_PORT: u16 = 15672;
+const DEFAULT_TLS_PORT: u16 = 15671;
 const GUEST: &str = "guest";
 
 /// What the command line, the environment and the configuration file name.
@@ -25,6 +26,8 @@ pub struct Reach {
     pub path_prefix: String,
     pub user: Option<String>,
     pub password: Option<String>,
+    /// HTTPS, and how.
+    pub tls: Option<Tls>,
     /// How long an answer may take, in seconds.
     pub timeout_s: Option<u64>,
 }
@@ -32,7 +35,8 @@ pub struct Reach {
 impl Reach {
     /// Whether the broker of this machine is meant, whoever its users are.
     const fn is_default(&self) -> bool {
-        self.host.is_none() && self.port.is_none() && self.user.is_none() && self.password.is_none()
+        let Self { host, port, user, password, tls, .. } = self;
+        host.is_none() && port.is_none() && user.is_none() && password.is_none() && tls.is_none()
     }
 
     /// The host's name.
@@ -41,7 +45,9 @@ impl Reach {
     }
 
     fn client(&self) -> Result<Client, ClientError> {
-        let mut http = Http::new(self.host(), self.port.unwrap_or(DEFAULT_PORT));
+        let usual_port = if self.tls.is_some() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+        let mut http = Http::new(self.host(), self.port.unwrap_or(usual_port));
+        http.tls.clone_from(&self.tls);
         http.path_prefix.clone_from(&self.path_prefix);
         let [user, password] = [&self.user, &self.password].map(|given| given.as_deref().unwrap_or(GUEST));
         self.limited(Client::new(Target::Http(http), Some((user, password)))?)

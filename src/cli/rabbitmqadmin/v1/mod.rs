@@ -114,7 +114,12 @@ fn said(error: &ClientError) -> String {
         ClientError::Refused(refusal) => refusal.reason.clone(),
         ClientError::Unreachable { target, source } => {
             let number = source.raw_os_error().map(|number| format!("[Errno {number}] ")).unwrap_or_default();
-            let hint = "is a broker running there? --host and --port, or --node, name another";
+            let hint = match source.raw_os_error() {
+                None if target.starts_with("https") => {
+                    "--ssl-ca-cert-file names the authority to trust, --ssl-insecure trusts anybody"
+                }
+                _ => "is a broker running there? --host and --port, or --node, name another",
+            };
             format!("Could not connect: {number}{source}\n({target}: {hint})")
         }
         ClientError::Late { seconds, .. } => {

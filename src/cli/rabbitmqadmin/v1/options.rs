@@ -1,8 +1,9 @@
 //! The options of the Python program, read as its optparse does: anywhere on the line, long ones by any unique beginning.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::super::super::client::Tls;
 use super::super::config_file::{self, DEFAULT_NODE, Section};
 use super::super::failure::Failure;
 use super::super::session::Reach;
@@ -230,10 +231,24 @@ impl Options {
         };
         reach.port = self.get("port").map(port).transpose()?;
         reach.timeout_s = self.get("request_timeout").map(seconds).transpose()?;
+        reach.tls = self.is_on("ssl").then(Tls::default);
         if let Some(uri) = self.get("base_uri") {
             super::super::base_uri::apply(uri, &mut reach)?;
         }
+        reach.tls = reach.tls.map(|_| self.tls());
         Ok(reach)
+    }
+
+    fn tls(&self) -> Tls {
+        let file = |key: &str| self.get(key).map(PathBuf::from);
+        let any_certificate = self.is_on("ssl_insecure");
+        Tls {
+            ca_file: file("ssl_ca_cert_file"),
+            cert_file: file("ssl_cert_file"),
+            key_file: file("ssl_key_file"),
+            any_host: any_certificate || self.is_on("ssl_disable_hostname_verification"),
+            any_certificate,
+        }
     }
 }
 

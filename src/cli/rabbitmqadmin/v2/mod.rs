@@ -16,7 +16,7 @@ use clap::ArgMatches;
 
 use self::style::{MODERN, STYLES, Style};
 use self::work::{Output, Work};
-use super::super::client::ClientError;
+use super::super::client::{ClientError, Tls};
 use super::super::out::say;
 use super::base_uri;
 use super::config_file::{self, DEFAULT_NODE, Section};
@@ -117,9 +117,22 @@ fn reach(matches: &ArgMatches, section: &Section) -> Result<Reach, Failure> {
     if let Some(prefix) = value("path-prefix", "path_prefix") {
         reach.path_prefix = prefix.trim_end_matches('/').trim_end_matches("/api").to_owned();
     }
+    let wants = |flag: &str, key: &str, on: &str| {
+        matches.get_flag(flag) || section.get(key).is_some_and(|value| value == on)
+    };
+    let is_https = wants("use-tls", "tls", "true") || wants("use-tls", "scheme", "https");
+    reach.tls = is_https.then(Tls::default);
     if let Some(uri) = value("base-uri", "base_uri") {
         base_uri::apply(&uri, &mut reach)?;
     }
+    let file = |flag: &str, key: &str| value(flag, key).map(PathBuf::from);
+    reach.tls = reach.tls.map(|_| Tls {
+        ca_file: file("tls-ca-cert-file", "ca_certificate_bundle_path"),
+        cert_file: file("tls-cert-file", "client_certificate_file_path"),
+        key_file: file("tls-key-file", "client_private_key_file_path"),
+        any_host: matches.get_flag("insecure"),
+        any_certificate: matches.get_flag("insecure"),
+    });
     Ok(reach)
 }
 
@@ -154,6 +167,11 @@ fn explain(failure: &Failure) -> String {
             )
         }
         Failure::Client(ClientError::Refused(refusal)) => refusal.reason.clone(),
+        Failure::Client(error @ ClientError::Unreachable { target, source })
+            if target.starts_with("https") && source.raw_os_error().is_none() =>
+        {
+            format!("{error}\n--tls-ca-cert-file names the authority to trust, --insecure trusts anybody.")
+        }
         Failure::Client(error @ ClientError::Unreachable { .. }) => {
             format!("{error}\nIs a broker running there? --host and --port, or --node, name another.")
         }
