@@ -108,11 +108,13 @@ impl Acceptor {
     }
 
     /// The file of the authorities, if there is one.
+    #[cfg_attr(not(feature = "management"), expect(dead_code, reason = "the management API shows it"))]
     pub(crate) fn ca_file(&self) -> Option<&Path> {
         self.settings.ca.as_deref()
     }
 
     /// Certificates that end before a time: the broker's own with those that lead to an authority, and those of authorities.
+    #[cfg_attr(not(feature = "management"), expect(dead_code, reason = "the management API shows it"))]
     pub(crate) fn ending_before(&self, time: Timestamp) -> (Vec<Certificate>, Vec<Certificate>) {
         let material = self.current();
         let ending = |certificates: &[Certificate]| {
