@@ -29,6 +29,10 @@ def start():
         ready_ms = int(re.search(r"startup complete in (\d+) ms", one.log()).group(1))
         print(f"  ready {ready_ms} ms after its start")
         assert ready_ms < READY_MAX_MS, f"{ready_ms} ms"
+        connection = one.connect()
+        peers = one.run("rabbitmqctl", "-q", "list_connections", "peer_host")
+        assert "." in peers and "::" not in peers, f"peers: {peers}"
+        connection.close()
         same("who runs it", one.run("stat", "-c", "%U", "/proc/1").strip(), "rabbitmq")
         publish_and_get(one.connect(), "first", b"hello")
 

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::admission::{Admission, Admitted};
 use super::connection::{self, Endpoints};
 use super::handshake;
+use crate::auth::canonical;
 use crate::broker::node::node_name;
 use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
@@ -40,7 +41,8 @@ pub(crate) async fn run(
     loop {
         tokio::select! {
             (stream, peer, admitted) = &mut accepting => {
-                let endpoints = Endpoints { peer, local: stream.local_addr().ok(), secured: None };
+                let local = stream.local_addr().ok().map(canonical);
+                let endpoints = Endpoints { peer, local, secured: None };
                 let (of_broker, config) = (Arc::clone(&shared), config.clone());
                 match acceptor.clone() {
                     None => connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted))),
@@ -70,7 +72,7 @@ async fn accept(
             Ok((stream, peer)) => {
                 // Latency is worth more than fewer packets: a batch is one write already.
                 let _ = stream.set_nodelay(true);
-                return (stream, peer, admission.admit(peer.ip()).await);
+                return (stream, canonical(peer), admission.admit(peer.ip()).await);
             }
             // That client has gone; the next may be there.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}

@@ -19,7 +19,7 @@ mod users;
 pub use access::{Operation, Refusal, Resource};
 pub use guessing::{Attempt, Guesses, WAIT_MAX};
 pub use limits::{UserLimit, UserLimits};
-pub use origin::Origin;
+pub use origin::{Origin, canonical};
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, Permission, Rights};
 pub use quota::{Quota, QuotaReached, Seat};

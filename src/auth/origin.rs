@@ -1,6 +1,6 @@
 //! Where a client comes from, as far as limits tell clients apart.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// An address, or for IPv6 the network of 64 bits that a single host may have: whoever is limited there would only take the
 /// next address of it.
@@ -19,6 +19,12 @@ impl Origin {
             address => Self(address),
         }
     }
+}
+
+/// A client's address as people know it: on a socket for both kinds an IPv4 address comes as an IPv6 one.
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]

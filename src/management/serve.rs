@@ -24,6 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::error::ApiError;
+use crate::auth::canonical;
 use crate::broker::shared::{Shared, stopped};
 use crate::tls::{Acceptor, Opening};
 
@@ -129,7 +130,7 @@ async fn accept(
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let _ = stream.set_nodelay(true);
-                return (stream, peer, slot);
+                return (stream, canonical(peer), slot);
             }
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
             Err(error) => {

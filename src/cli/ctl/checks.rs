@@ -296,7 +296,8 @@ fn check_port_connectivity(call: &Call) -> Result<Output, Failure> {
 fn reachable(interface: &str) -> String {
     match interface {
         "0.0.0.0" => "127.0.0.1".to_owned(),
-        "[::]" => "[::1]".to_owned(),
+        // Whichever of the two this machine has.
+        "[::]" => "localhost".to_owned(),
         other => other.to_owned(),
     }
 }
