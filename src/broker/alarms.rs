@@ -151,6 +151,7 @@ pub fn system_meter(data_dir: Option<PathBuf>) -> Meter {
 }
 
 /// A part of the machine's memory, in bytes.
+#[cfg(feature = "management")]
 pub fn part_of_memory(fraction: f64) -> u64 {
     #[allow(
         clippy::cast_precision_loss,

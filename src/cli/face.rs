@@ -71,12 +71,11 @@ pub fn parse(mut arguments: Vec<OsString>, is_server: bool) -> Args {
     Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "management"))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(feature = "management")]
     fn every_command_is_shown_and_there_is_room() {
         for command in Args::command().get_subcommands() {
             let name = command.get_name();
@@ -90,7 +89,6 @@ mod tests {
 
     /// What the page shows can be said.
     #[test]
-    #[cfg(feature = "management")]
     fn examples_are_command_lines() {
         for line in FACE.lines().filter(|line| line.starts_with("  ") && !line.contains("COMMAND")) {
             let Some(place) = line.rfind("  coney ") else { continue };

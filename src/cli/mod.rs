@@ -3,7 +3,6 @@
 mod announce;
 mod args;
 #[cfg(feature = "management")]
-#[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod client;
 mod conf;
 #[cfg(feature = "management")]
@@ -20,7 +19,6 @@ mod names;
 #[cfg(feature = "management")]
 mod native;
 #[cfg(feature = "management")]
-#[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod out;
 #[cfg(feature = "management")]
 mod rabbitmqadmin;
@@ -31,7 +29,6 @@ mod show;
 mod source;
 mod store;
 #[cfg(feature = "management")]
-#[allow(dead_code, unused_imports, reason = "the tools that use all of it are being written")]
 mod table;
 #[cfg(test)]
 mod tests;

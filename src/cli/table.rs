@@ -37,16 +37,6 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// The names of the columns.
-    pub fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    /// The rows, each as long as there are columns.
-    pub fn rows(&self) -> &[Vec<Value>] {
-        &self.rows
-    }
-
     /// rabbitmqctl's `table`: tabs between the columns. Like its other forms, it has a header only where there are rows.
     pub fn tabs(&self, with_header: bool) -> String {
         self.lines(with_header, |cells| cells.join("\t"))
