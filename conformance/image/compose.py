@@ -29,8 +29,13 @@ def workbench():
         subprocess.run(["docker", "import", "-", "workbench"], input=tar, capture_output=True, check=True)
 
 
+def python_home():
+    """Where Python is, if that is not mounted already."""
+    return "/srv" if sys.base_prefix.startswith("/usr") else sys.base_prefix
+
+
 def run(name, work):
-    environment = {**os.environ, "PROJECT": str(HERE / name), "WORK": work, "PYTHON": sys.base_prefix, "BROKER_IMAGE": "coney"}
+    environment = {**os.environ, "PROJECT": str(HERE / name), "WORK": work, "PYTHON": python_home(), "BROKER_IMAGE": "coney"}
     compose = ["docker-compose", "--project-name", name, "--file", str(HERE / name / "docker-compose.yml")]
     up = [*compose, "up", "--no-color", "--abort-on-container-exit", "--exit-code-from", "check"]
     try:

