@@ -4,6 +4,11 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 triple=$(rustc -vV | sed -n 's/^host: //p')
 export CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
-RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --release --bin coney --target "$triple" \
+flags='-C target-feature=+crt-static'
+# Where the linker is LLVM's: functions that are the same are there once, relocations are packed. It saves a fifteenth.
+case $triple in
+x86_64-unknown-linux-gnu) flags+=' -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs' ;;
+esac
+RUSTFLAGS=$flags cargo build --quiet --release --bin coney --target "$triple" \
   --manifest-path "$root/Cargo.toml" >&2
 echo "${CARGO_TARGET_DIR:-$root/target}/$triple/release/coney"

@@ -10,7 +10,7 @@ import pika
 
 from containers import COMMAND_S, IMAGE, container, docker, has, publish_and_get, same, until, volume
 
-SIZE_MAX_BYTES = 15_000_000
+SIZE_MAX_BYTES = 19_000_000
 READY_MAX_MS = 100
 STARTS = 5
 

@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 static_busybox() { # prints one
   local found
   found=$(command -v busybox || true)
-  if [[ $found ]] && ! ldd "$found" >/dev/null 2>&1; then
+  if [[ $found ]] && ! ldd "$found" 2>&1 | grep -q '=>'; then
     echo "$found"
     return
   fi
