@@ -95,6 +95,7 @@ impl Server {
     #[must_use]
     pub fn new() -> Self {
         let config = SessionConfig {
+            external: None,
             server_properties: Arc::default(),
             frame_bytes_max: FRAME_BYTES_MAX,
             channels_max: CHANNELS_MAX,
