@@ -24,7 +24,7 @@ start() {
   setsid "$CONEY_BINARY" --amqp "$address" --http "$http" --metrics none --data-dir "$state/data" >"$state/out" 2>>"$state/log" </dev/null &
   local pid=$!
   echo "$pid" >"$state/pid"
-  until [[ $(<"$state/out") =~ amqp://([^ ,]+:[0-9]+) ]]; do
+  until [[ $(<"$state/out") =~ amqp://([^ ,;]+:[0-9]+) ]]; do
     if ((SECONDS > end)) || ! kill -0 "$pid" 2>/dev/null; then
       echo "Coney did not start; see its log:" >&2
       tail -n 20 "$state/log" >&2
@@ -33,7 +33,7 @@ start() {
     sleep 0.02
   done
   echo "amqp://guest:guest@${BASH_REMATCH[1]}" >"$state/url"
-  grep -o 'http://[^ ,]*' "$state/out" | head -n 1 >"$state/http"
+  grep -o 'http://[^ ,;]*' "$state/out" | head -n 1 >"$state/http"
 }
 
 case $command in

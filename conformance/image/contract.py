@@ -52,7 +52,7 @@ def health_checks():
               "rabbitmq-diagnostics -q check_port_connectivity", "rabbitmq-diagnostics -q check_local_alarms",
               "rabbitmqctl node_health_check || rabbitmq-diagnostics -q check_virtual_hosts",
               "rabbitmqctl await_startup", "wget -qO- http://guest:guest@localhost:15672/api/aliveness-test/%2F",
-              "nc -z localhost 5672", "bash -c 'rabbitmqctl list_queues'", "gosu rabbitmq rabbitmqctl ping"]
+              "bash -c 'rabbitmqctl list_queues'", "gosu rabbitmq rabbitmqctl ping"]
     with container("--health-cmd", checks[0], "--health-interval", "1s", "--health-start-period", "1s") as one:
         until("healthy", lambda: one.inspect()["State"]["Health"]["Status"] == "healthy")
         for check in checks:

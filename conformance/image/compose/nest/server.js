@@ -5,18 +5,21 @@ const { NestFactory } = require('@nestjs/core');
 const { MessagePattern, EventPattern, Transport, Ctx, Payload } = require('@nestjs/microservices');
 
 let noted = 0;
+const ack = (context) => context.getChannelRef().ack(context.getMessage());
 
 class Sums {
-  sum(numbers) {
+  sum(numbers, context) {
+    ack(context);
     return numbers.reduce((a, b) => a + b, 0);
   }
 
   note(amount, context) {
     noted += amount;
-    context.getChannelRef().ack(context.getMessage());
+    ack(context);
   }
 
-  noted() {
+  noted(nothing, context) {
+    ack(context);
     return noted;
   }
 }
@@ -27,8 +30,8 @@ function decorate(name, pattern, parameters) {
   Object.defineProperty(Sums.prototype, name, descriptor);
   parameters.forEach((parameter, index) => parameter(Sums.prototype, name, index));
 }
-decorate('sum', MessagePattern('sum'), [Payload()]);
-decorate('noted', MessagePattern('noted'), []);
+decorate('sum', MessagePattern('sum'), [Payload(), Ctx()]);
+decorate('noted', MessagePattern('noted'), [Payload(), Ctx()]);
 decorate('note', EventPattern('note'), [Payload(), Ctx()]);
 Controller()(Sums);
 
