@@ -12,6 +12,7 @@ cd "$root"
 
 version=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"name":"coney","version":"\([^"]*\)".*/\1/')
 triple=$(rustc -vV | sed -n 's/^host: //p')
+shims=(rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins rabbitmq-queues rabbitmq-upgrade rabbitmqadmin)
 tool() { # SUBCOMMAND CRATE VERSION
   cargo "$1" --version >/dev/null 2>&1 || cargo install --quiet --locked "$2@$3"
 }
@@ -24,6 +25,14 @@ static=${CONEY_STATIC:-}
 mkdir -p target/packaging
 install -m 0755 "$static" target/packaging/coney
 "$here/assets.sh" target/packaging/coney target/packaging
+# RabbitMQ's commands, as links to what is in /usr/bin there.
+links=target/packaging/tree/usr/lib/coney/bin
+rm -rf target/packaging/tree
+mkdir -p "$links" target/packaging/tree/usr/bin
+ln target/packaging/coney target/packaging/tree/usr/bin/coney
+for shim in "${shims[@]}"; do
+  ln -s ../../../bin/coney "$links/$shim"
+done
 gzip --force --keep --no-name --best target/packaging/man/*.1
 
 name=coney-$version-$triple
@@ -31,7 +40,7 @@ tree=target/packaging/$name
 rm -rf "$tree"
 mkdir -p "$tree/bin"
 install -m 0755 target/packaging/coney "$tree/bin/"
-for shim in rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins rabbitmq-queues rabbitmq-upgrade rabbitmqadmin; do
+for shim in "${shims[@]}"; do
   ln -s coney "$tree/bin/$shim"
 done
 cp -r target/packaging/completions packaging/systemd README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT docs "$tree/"
