@@ -49,18 +49,23 @@ async fn waits_on(raw: &mut Raw, exchange: &str, queue: &str, delay: Value, ms: 
     same("x-delay", message.props.header("x-delay").and_then(Value::number), Some(-ms))
 }
 
-/// The broker closes something rather than let the message come early.
-async fn unreadable(ctx: &Ctx, delay: Value) -> Check {
+/// The broker closes something rather than let a message with such a delay come early. All on one connection, a channel each: the queue
+/// is its own, and may still be there for a moment when a connection has gone.
+async fn unreadable(ctx: &Ctx, delays: impl IntoIterator<Item = Value>) -> Check {
     let (mut raw, exchange, queue) = delaying(ctx, "direct").await?;
-    raw.publish_with(&exchange, "k", 0, &Props::headers([("x-delay", delay)]), b"m").await;
-    let scope = raw.closed().await?;
-    ensure(
-        matches!(scope, Scope::channel(406, ..)) && format!("{scope:?}").contains("x-delay"),
-        format!("{scope:?}"),
-    )?;
-    raw.open_channel(2).await?;
-    raw.channel = 2;
-    same("messages", raw.drain(&queue).await?, Vec::<String>::new())
+    for (delay, next_channel) in delays.into_iter().zip(2..) {
+        raw.publish_with(&exchange, "k", 0, &Props::headers([("x-delay", delay)]), b"m").await;
+        let scope = raw.closed().await?;
+        ensure(
+            matches!(scope, Scope::channel(406, ..)) && format!("{scope:?}").contains("x-delay"),
+            format!("{scope:?}"),
+        )?;
+        raw.open_channel(next_channel).await?;
+        raw.channel = next_channel;
+        same("messages", raw.drain(&queue).await?, Vec::<String>::new())?;
+        raw.call(methods::confirm_select()).await?;
+    }
+    Ok(())
 }
 
 crate::cases! {
@@ -119,19 +124,16 @@ crate::cases! {
     }
     "delayed.unreadable.text", "delayed messages: text that is no number", DELAYED,
     "the message is refused", |ctx| {
-        for text in ["soon", "", "1.5", " 5"] {
-            unreadable(&ctx, text.into()).await?;
-        }
+        unreadable(&ctx, ["soon", "", "1.5", " 5"].map(Value::from)).await?;
     }
     "delayed.unreadable.void", "delayed messages: a delay without a value", DELAYED,
     "the message is refused", |ctx| {
-        unreadable(&ctx, Value::Void).await?;
+        unreadable(&ctx, [Value::Void]).await?;
     }
     "delayed.unreadable.type", "delayed messages: a delay of another type", DELAYED,
     "the message is refused: it does not come early without a word", |ctx| {
-        for value in [Value::Bool(true), Value::Time(60_000), strings(&["60000"]), Value::Table(vec![])] {
-            unreadable(&ctx, value).await?;
-        }
+        let values = [Value::Bool(true), Value::Time(60_000), strings(&["60000"]), Value::Table(vec![])];
+        unreadable(&ctx, values).await?;
     }
     "delayed.by-binding", "delayed messages: by a binding from another exchange", DELAYED,
     "what comes from another exchange waits, too, and is routed by the delayed exchange; what goes elsewhere does not wait", |ctx| {
