@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # Coney's image, built within Docker: docker build -t coney .
-# packaging/image/build.sh builds the same without pulling an image. What is after FROM scratch is that of packaging/image/Dockerfile.
+# packaging/image/build.sh builds the same without pulling an image; it takes what follows the last COPY from here.
 ARG BUILDER=rust:1-bookworm
 FROM ${BUILDER} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends busybox-static && rm -rf /var/lib/apt/lists/*

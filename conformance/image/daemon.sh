@@ -1,8 +1,8 @@
-# Sourced: a container daemon of one's own, on a socket in a directory. STATE is that directory; `start_daemon` sets DOCKER_HOST and
+# Sourced, after packages.sh: a container daemon of one's own. `start_daemon DIR` keeps all of it in that directory and sets DOCKER_HOST;
 # `stop_daemon` removes its containers and stops it.
 daemon=
 
-start_daemon() { # STATE
+start_daemon() { # DIR
   need dockerd dockerd --version -- docker.io iptables
   need busybox busybox true -- busybox-static
   export DOCKER_HOST=unix://$1/docker.sock DOCKER_BUILDKIT=0

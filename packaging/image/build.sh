@@ -26,5 +26,9 @@ busybox=$(static_busybox)
 tar -C "$work/rootfs" --numeric-owner -cf "$work/rootfs.tar" .
 mkdir "$work/context"
 mv "$work/rootfs.tar" "$work/context/"
-cp "$here/Dockerfile" "$work/context/"
+# The image is described once: what follows the root file system in the Dockerfile that makes it within Docker.
+{
+  printf 'FROM scratch\nADD rootfs.tar /\n'
+  sed '1,/^COPY --from=build/d' "$root/Dockerfile"
+} >"$work/context/Dockerfile"
 docker build --quiet "${tags[@]/#/--tag=}" "$work/context"
