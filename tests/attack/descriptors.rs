@@ -1,7 +1,7 @@
 //! Connections that never log in, on a broker with few file descriptors.
 #![cfg(unix)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use crate::support::raw::Raw;
 
 /// How long a client waits for its login, whatever others do.
 const LOGIN_MAX: Duration = Duration::from_secs(1);
+
+/// How long a thousand connections may take to be accepted.
+const ACCEPTED_MAX: Duration = Duration::from_secs(30);
 
 /// A broker that has so many descriptors and cannot have more.
 fn with_descriptors(limit: u32, dir: &std::path::Path) -> Process {
@@ -89,6 +92,18 @@ async fn a_thousand_silent_connections_keep_nobody_out_and_the_store_alive() {
     assert_eq!(ready(&again.uri()).await, 100);
 }
 
+/// Waits until the broker has accepted all that came before on a port with TLS: whoever comes later is answered later. Clients of another
+/// port do not stand in that line, and as long as it is long they are soon the oldest of this address.
+fn all_are_accepted(secure: &str) {
+    let mut last = TcpStream::connect(secure).unwrap();
+    last.set_read_timeout(Some(ACCEPTED_MAX)).unwrap();
+    last.write_all(b"AMQP\x00\x00\x09\x01").unwrap();
+    // It is told that this is no handshake.
+    let mut answer = Vec::new();
+    let ended = last.read_to_end(&mut answer);
+    assert!(!answer.is_empty(), "{ended:?}");
+}
+
 /// Every second one begins a handshake of TLS and says no more.
 #[tokio::test]
 async fn silent_connections_with_tls_make_room_as_others_do() {
@@ -100,6 +115,7 @@ async fn silent_connections_with_tls_make_room_as_others_do() {
         broker.started().iter().filter_map(|line| line.strip_prefix("started TLS (SSL) listener on "));
     let secure = listeners.next_back().unwrap().to_owned();
     let silent = half_open_with(&secure, 1000, b"\x16\x03\x01\x02\x00\x01\x00");
+    all_are_accepted(&secure);
     publish_durably(&broker.uri(), 50).await;
     assert_eq!(ready(&broker.uri()).await, 50);
     drop(silent);
