@@ -5,10 +5,9 @@ use lapin::options::{BasicGetOptions, BasicNackOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
-use super::support::managed;
+use super::support::{killable, managed};
 use crate::support::client::{Bench, string, table};
 use crate::support::http::Http;
-use crate::support::process::{Process, coney};
 
 fn messages(http: &Http, queue: &str, state: &str) -> Vec<Value> {
     http.json(&format!("/api/coney/queues/%2F/{queue}/messages?state={state}")).as_array().unwrap().clone()
@@ -202,13 +201,7 @@ async fn a_purge_can_be_undone_for_a_while() {
 fn a_move_that_is_killed_loses_and_doubles_nothing() {
     const COUNT: usize = 2000;
     let dir = tempfile::tempdir().unwrap();
-    let start = || {
-        let arguments = ["--amqp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "error", "--data-dir"];
-        let process = Process::run(coney().env_remove("CONEY_HTTP").args(arguments).arg(dir.path()));
-        let http = Http::new(process.http().parse().unwrap());
-        (process, http)
-    };
-    let (mut process, mut http) = start();
+    let (mut process, mut http) = killable(dir.path());
     for queue in ["from", "to"] {
         assert_eq!(http.put(&format!("/api/queues/%2F/{queue}"), &json!({ "durable": true })).status, 201);
     }
@@ -232,7 +225,7 @@ fn a_move_that_is_killed_loses_and_doubles_nothing() {
         while arrived(&http) == before && !request.is_finished() {}
         process.kill();
         let _ = request.join();
-        (process, http) = start();
+        (process, http) = killable(dir.path());
         let mut all: Vec<usize> = Vec::new();
         for queue in ["from", "to"] {
             let saved = http.get(&format!("/api/coney/queues/%2F/{queue}/export"));

@@ -8,10 +8,9 @@ use lapin::options::BasicConsumeOptions;
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
-use super::support::managed;
+use super::support::{killable, managed};
 use crate::support::client::{Bench, consume, next, string, table};
 use crate::support::http::{Answer, Http};
-use crate::support::process::{Process, coney};
 
 const TAKE: &str = "/api/coney/queues/%2F/q/messages/take";
 
@@ -217,13 +216,7 @@ async fn only_who_took_may_settle_and_nobody_has_too_many() {
 #[test]
 fn a_broker_that_is_killed_has_what_was_taken() {
     let dir = tempfile::tempdir().unwrap();
-    let start = || {
-        let arguments = ["--amqp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "error", "--data-dir"];
-        let process = Process::run(coney().env_remove("CONEY_HTTP").args(arguments).arg(dir.path()));
-        let http = Http::new(process.http().parse().unwrap());
-        (process, http)
-    };
-    let (process, http) = start();
+    let (process, http) = killable(dir.path());
     http.put("/api/queues/%2F/q", &json!({ "durable": true }));
     for payload in ["a", "b"] {
         let message = json!({ "routing_key": "q", "payload": payload, "payload_encoding": "string",
@@ -232,6 +225,6 @@ fn a_broker_that_is_killed_has_what_was_taken() {
     }
     assert_eq!(payloads(&take(&http, &json!({ "count": 2 }))), ["a", "b"]);
     process.kill();
-    let (_process, http) = start();
+    let (_process, http) = killable(dir.path());
     assert_eq!(payloads(&take(&http, &json!({ "count": 2 }))), ["a", "b"]);
 }

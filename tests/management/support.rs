@@ -1,6 +1,7 @@
 //! A broker with its API.
 
 use std::ops::Deref;
+use std::path::Path;
 
 use coney::Broker;
 use lapin::types::AMQPValue;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::broker::Embedded;
 use crate::support::client::Bench;
 use crate::support::http::Http;
+use crate::support::process::{Process, coney};
 
 /// A broker in memory with its API, asked as guest.
 pub struct Managed {
@@ -46,6 +48,14 @@ pub async fn managed() -> (Bench, Http) {
     let bench = Bench::on(builder.start().await.unwrap()).await;
     let http = Http::new(bench.broker.http_addresses()[0]);
     (bench, http)
+}
+
+/// A broker on disk in a process of its own, to be killed, and its API asked as guest.
+pub fn killable(dir: &Path) -> (Process, Http) {
+    let arguments = ["--amqp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "error", "--data-dir"];
+    let process = Process::run(coney().env_remove("CONEY_HTTP").args(arguments).arg(dir));
+    let http = Http::new(process.http().parse().unwrap());
+    (process, http)
 }
 
 /// A text in a table.
