@@ -19,10 +19,9 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
 
-use super::serve::{ACCEPT_PAUSE, Peer, serve};
+use super::serve::{Listener, Peer, accept_all, serve};
 use crate::broker::shared::{Shared, stopped};
 
 /// Connections at a time. Tools open one each; those that follow something keep theirs.
@@ -106,40 +105,21 @@ impl ControlSocket {
     /// Answers until the broker stops, then lets the requests that are under way end.
     pub(crate) async fn run(self, shared: Arc<Shared>, router: Router) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let mut stopping = shared.stopping.subscribe();
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                (stream, slot) = self.accept(&shared, &slots) => {
-                    let (router, mut stopping) = (router.clone(), shared.stopping.subscribe());
-                    connections.spawn(async move {
-                        serve(stream, Peer::ControlSocket, router, async { stopped(&mut stopping).await }).await;
-                        drop(slot);
-                    });
-                }
-                Some(_) = connections.join_next(), if !connections.is_empty() => {}
-                () = stopped(&mut stopping) => break,
-            }
-        }
-        drop(self);
-        while connections.join_next().await.is_some() {}
+        let of_connections = Arc::clone(&shared);
+        accept_all(&shared, self, &slots, |stream, peer| {
+            let (router, mut stopping) = (router.clone(), of_connections.stopping.subscribe());
+            async move { serve(stream, peer, router, stopped(&mut stopping)).await }
+        })
+        .await;
     }
+}
 
-    async fn accept(&self, shared: &Shared, slots: &Arc<Semaphore>) -> (UnixStream, OwnedSemaphorePermit) {
-        let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
-            // It is never closed.
-            return std::future::pending().await;
-        };
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => return (stream, slot),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::error!(%error, "a connection to the control socket could not be accepted");
-                    shared.clock.wait_for(Some(shared.clock.now() + ACCEPT_PAUSE)).await;
-                }
-            }
-        }
+impl Listener for ControlSocket {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
+        let (stream, _) = self.listener.accept().await?;
+        Ok((stream, Peer::ControlSocket))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::error::ApiError;
@@ -37,7 +38,7 @@ const SPEAKS_HTTPS: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
     This port speaks HTTPS: the URL has to begin with https://\n";
 /// After a failed accept.
-pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -81,8 +82,27 @@ impl fmt::Display for Peer {
 #[derive(Clone, Debug)]
 pub(super) struct Connected(pub watch::Receiver<()>);
 
-/// Accepts until the broker stops, then lets the requests that are under way end. `slots` has a permit for each connection that
-/// may be open, on all HTTP listeners together.
+/// What HTTP connections come from.
+pub(super) trait Listener: Send {
+    /// A connection.
+    type Stream: Send;
+
+    /// The next one, and where it comes from.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, peer) = Self::accept(self).await?;
+        let _ = stream.set_nodelay(true);
+        Ok((stream, Peer::Network(canonical(peer))))
+    }
+}
+
+/// Serves a listener on the network until the broker stops. `slots` has a permit for each connection that may be open, on all HTTP
+/// listeners together.
 ///
 /// With an acceptor connections begin with TLS.
 pub(crate) async fn run(
@@ -92,19 +112,35 @@ pub(crate) async fn run(
     slots: Arc<Semaphore>,
     acceptor: Option<Arc<Acceptor>>,
 ) {
+    let of_connections = Arc::clone(&shared);
+    accept_all(&shared, listener, &slots, |stream, peer| {
+        let (router, acceptor, shared) = (router.clone(), acceptor.clone(), Arc::clone(&of_connections));
+        async move {
+            let mut stopping = shared.stopping.subscribe();
+            match acceptor {
+                None => serve(stream, peer, router, stopped(&mut stopping)).await,
+                Some(acceptor) => serve_over_tls(&shared, stream, peer, router, &acceptor).await,
+            }
+        }
+    })
+    .await;
+}
+
+/// Accepts until the broker stops, then waits for what became of each connection. There are as many at a time as there are slots.
+pub(super) async fn accept_all<L: Listener, Served: Future<Output = ()> + Send + 'static>(
+    shared: &Shared,
+    listener: L,
+    slots: &Arc<Semaphore>,
+    serve: impl Fn(L::Stream, Peer) -> Served,
+) {
     let mut stopping = shared.stopping.subscribe();
     let mut connections = JoinSet::new();
     loop {
-        let accepting = accept(&shared, &listener, &slots);
         tokio::select! {
-            (stream, peer, slot) = accepting => {
-                let (router, acceptor, shared) = (router.clone(), acceptor.clone(), Arc::clone(&shared));
+            (stream, peer, slot) = accept(shared, &listener, slots) => {
+                let served = serve(stream, peer);
                 connections.spawn(async move {
-                    let mut stopping = shared.stopping.subscribe();
-                    match acceptor {
-                        None => serve(stream, Peer::Network(peer), router, stopped(&mut stopping)).await,
-                        Some(acceptor) => serve_over_tls(&shared, stream, peer, router, &acceptor).await,
-                    }
+                    served.await;
                     drop(slot);
                 });
             }
@@ -117,22 +153,19 @@ pub(crate) async fn run(
 }
 
 /// The next connection. As long as there is no slot none is accepted: the system holds them.
-async fn accept(
+async fn accept<L: Listener>(
     shared: &Shared,
-    listener: &TcpListener,
+    listener: &L,
     slots: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit) {
+) -> (L::Stream, Peer, OwnedSemaphorePermit) {
     let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
         // It is never closed.
         return std::future::pending().await;
     };
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                let _ = stream.set_nodelay(true);
-                return (stream, canonical(peer), slot);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Ok((stream, peer)) => return (stream, peer, slot),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::error!(%error, "an HTTP connection could not be accepted");
                 shared.clock.wait_for(Some(shared.clock.now() + ACCEPT_PAUSE)).await;
@@ -142,13 +175,7 @@ async fn accept(
 }
 
 /// Who speaks HTTP without TLS is told.
-async fn serve_over_tls(
-    shared: &Shared,
-    socket: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    acceptor: &Acceptor,
-) {
+async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, router: Router, acceptor: &Acceptor) {
     let mut stopping = shared.stopping.subscribe();
     let handshake = async {
         match Opening::of(&socket).await? {
@@ -167,7 +194,7 @@ async fn serve_over_tls(
     };
     match shaken {
         Some(Ok(Some((stream, _)))) => {
-            serve(stream, Peer::Network(peer), router, stopped(&mut stopping)).await;
+            serve(stream, peer, router, stopped(&mut stopping)).await;
         }
         Some(Ok(None)) => {}
         Some(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake of an HTTP connection failed"),
