@@ -10,6 +10,13 @@ use super::output::Output;
 const ENCRYPTION: &[Switch] = &[text("cipher"), text("hash"), number("iterations")];
 const ENCRYPTED: &str = "value passphrase [--cipher <cipher>] [--hash <hash>] [--iterations <iterations>]";
 
+const fn encryption(name: &'static str) -> Command {
+    let what = "Is refused: secrets are read from files";
+    Command::new(name, CTL, Section::Configuration, what, no_encryption)
+        .takes(ENCRYPTED, 0, 2)
+        .with(ENCRYPTION)
+}
+
 pub const COMMANDS: &[Command] =
     &[
         Command::new("eval", CTL, Section::Operations, "Is refused: there is no Erlang to evaluate", eval)
@@ -135,42 +142,10 @@ pub const COMMANDS: &[Command] =
         )
         .takes("[--all]", 0, 0)
         .with(&[flag("all")]),
-        Command::new(
-            "encode",
-            CTL,
-            Section::Configuration,
-            "Is refused: secrets are read from files",
-            no_encryption,
-        )
-        .takes(ENCRYPTED, 0, 2)
-        .with(ENCRYPTION),
-        Command::new(
-            "decode",
-            CTL,
-            Section::Configuration,
-            "Is refused: secrets are read from files",
-            no_encryption,
-        )
-        .takes(ENCRYPTED, 0, 2)
-        .with(ENCRYPTION),
-        Command::new(
-            "encrypt_conf_value",
-            CTL,
-            Section::Configuration,
-            "Is refused: secrets are read from files",
-            no_encryption,
-        )
-        .takes(ENCRYPTED, 0, 2)
-        .with(ENCRYPTION),
-        Command::new(
-            "decrypt_conf_value",
-            CTL,
-            Section::Configuration,
-            "Is refused: secrets are read from files",
-            no_encryption,
-        )
-        .takes(ENCRYPTED, 0, 2)
-        .with(ENCRYPTION),
+        encryption("encode"),
+        encryption("decode"),
+        encryption("encrypt_conf_value"),
+        encryption("decrypt_conf_value"),
         Command::new(
             "list_ciphers",
             CTL_AND_DIAGNOSTICS,
