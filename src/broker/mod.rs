@@ -23,7 +23,7 @@ pub(crate) mod login;
 pub(crate) mod mailbox;
 pub mod message_lines;
 pub(crate) mod names;
-pub(crate) mod node;
+pub mod node;
 pub mod operations;
 pub mod overview;
 mod pending_definitions;

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use coney::broker::node::node_name;
 use coney::broker::plugins::plugins;
 use serde_json::{Value, json};
 
@@ -13,6 +14,8 @@ use super::command::{ANY, Command, PLUGINS, Section};
 use super::failure::{DATA, Failure, UNAVAILABLE, USAGE};
 use super::options::{Switch, flag};
 use super::output::{Form, Output};
+use crate::cli::inputs::Inputs;
+use crate::cli::load::load;
 
 const WHERE: &[Switch] = &[flag("offline"), flag("online"), flag("all")];
 
@@ -123,14 +126,13 @@ fn write(path: &Path, names: &[String]) -> Result<(), Failure> {
         .map_err(|error| Failure::error(DATA, format!("cannot write {}: {error}", path.display())))
 }
 
-/// Exit code of sysexits.h for what is wrong with the surroundings.
+/// The node's name as it says, or as it will be by the settings of this environment.
 fn node(call: &Call) -> String {
-    let local =
-        || format!("rabbit@{}", sysinfo::System::host_name().unwrap_or_else(|| "localhost".to_owned()));
+    let by_settings = || node_name(&load(Inputs::default()).map(|loaded| loaded.config).unwrap_or_default());
     if call.options.has("offline") {
-        return local();
+        return by_settings();
     }
-    call.node().map_or_else(|_| local(), str::to_owned)
+    call.node().map_or_else(|_| by_settings(), str::to_owned)
 }
 
 fn list(call: &Call) -> Result<Output, Failure> {
