@@ -198,7 +198,7 @@ pub const KEYS: &[Key] = &[
     Key { pattern: "anonymous_login*", effect: Fits("nobody is let in without a name and a password") },
     Key {
         pattern: "password_hashing_module",
-        effect: Fits("passwords are kept as salted SHA-256, and others are read"),
+        effect: Fits("new passwords are kept as salted SHA-512, and other hashes are read"),
     },
     Key { pattern: "credential_validator.*", effect: Lacks("any password is taken") },
     Key { pattern: "proxy_protocol", effect: Checks(to::proxy_protocol) },
