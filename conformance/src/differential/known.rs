@@ -1,6 +1,7 @@
 //! Differences that are known, with their reasons.
 //!
-//! A file is JSON: `left` and `right`, who the brokers are (`product`, a beginning of `version`, `platform`; all optional), and
+//! A file is JSON: `left` and `right`, who the brokers may be (each a list of `product`, a beginning of `version`, `platform`; all
+//! optional), and
 //! `differences`, each with `operation` (a pattern of its line), `left` and `right` (patterns of the lines that only that side
 //! saw; every line needs one, and every pattern a line), `reason`, and `goes_on`: whether the brokers are in the same state
 //! afterwards, so that the rest of the program still counts. `given`, if there, is a pattern that this operation or an earlier
@@ -55,8 +56,8 @@ pub struct Rule {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    left: Broker,
-    right: Broker,
+    left: Vec<Broker>,
+    right: Vec<Broker>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     differences: Vec<Rule>,
@@ -100,8 +101,9 @@ impl Known {
     /// A text that is not what the module says.
     pub fn add(&mut self, text: &str, left: &Identity, right: &Identity) -> Result<(), String> {
         let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let (straight, turned) =
-            (file.left.is(left) && file.right.is(right), file.left.is(right) && file.right.is(left));
+        let any = |brokers: &[Broker], broker: &Identity| brokers.iter().any(|of| of.is(broker));
+        let straight = any(&file.left, left) && any(&file.right, right);
+        let turned = any(&file.left, right) && any(&file.right, left);
         if straight || turned {
             self.headers.extend(file.headers.into_keys());
         }
@@ -210,7 +212,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const FILE: &str = r#"{"left": {"platform": "Rust"}, "right": {"version": "4.0"}, "differences": [
+    const FILE: &str = r#"{"left": [{"platform": "Rust"}], "right": [{"version": "4.0"}], "differences": [
         {"operation": "* queue.declare *", "left": ["* declared *"], "right": ["* closed: 406 *"], "reason": "why"}]}"#;
 
     fn broker(version: &str, platform: &str) -> Identity {
@@ -226,6 +228,16 @@ mod tests {
         }
         for (pattern, text) in [("a", "ab"), ("a*c", "ab"), ("a*a", "a"), ("*b*", "ac")] {
             assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    /// It answers as 4.0 does, whatever version it announces.
+    #[test]
+    fn coney_is_on_the_side_of_the_new_ones() {
+        for version in ["3.13.7", "4.0.5"] {
+            let known = Known::listed(&broker(version, "Rust"), &broker("3.10.8", "Erlang/OTP")).unwrap();
+            let line = "m1 x-last-death-queue=S:\"q\"";
+            assert_ne!(known.comparable(line), line, "{version}");
         }
     }
 
@@ -276,7 +288,7 @@ mod tests {
     }
     #[test]
     fn a_rule_can_ask_for_what_came_before_and_binds_its_name() {
-        const FILE: &str = r#"{"left": {}, "right": {}, "differences": [{"operation": "* basic.nack *", "given": "* queue.declare $q *x-max-length=*",
+        const FILE: &str = r#"{"left": [{}], "right": [{}], "differences": [{"operation": "* basic.nack *", "given": "* queue.declare $q *x-max-length=*",
             "left": ["* < $q: *"], "right": [], "may": ["~$q *"], "reason": "why"}]}"#;
         let either = broker("4.0.5", "Rust");
         let mut known = Known::default();
@@ -298,7 +310,7 @@ mod tests {
 
     #[test]
     fn other_consumers() {
-        const FILE: &str = r#"{"left": {}, "right": {}, "differences": [
+        const FILE: &str = r#"{"left": [{}], "right": [{}], "differences": [
             {"operation": "* basic.recover *", "other_consumers": true, "reason": "why"}]}"#;
         let either = broker("4.0.5", "Rust");
         let mut known = Known::default();
@@ -318,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_rule_can_ask_for_what_both_saw() {
-        const FILE: &str = r#"{"left": {}, "right": {}, "differences": [
+        const FILE: &str = r#"{"left": [{}], "right": [{}], "differences": [
             {"operation": "*", "seen": "* closed: *", "left": ["a"], "reason": "why"}]}"#;
         let either = broker("4.0.5", "Rust");
         let mut known = Known::default();
