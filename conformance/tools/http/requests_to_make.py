@@ -92,7 +92,7 @@ PATHS = """/overview /cluster-name /nodes /nodes/{node} /nodes/none /nodes/{node
 /permissions /permissions/V/guest /permissions/V/nobody /permissions/none/guest /topic-permissions /topic-permissions/V/guest /topic-permissions/V/guest/x /topic-permissions/V/guest/none
 /exchanges /exchanges/V /exchanges/V/x /exchanges/V/amq.default /exchanges/V/none /exchanges/none /exchanges/none/x
 /exchanges/V/x/bindings/source /exchanges/V/x/bindings/destination /exchanges/V/none/bindings/source
-/queues /queues/V /queues/V/q /queues/V/consumed /queues/V/qq /queues/V/none /queues/none /queues/none/x /queues/V/ /queues/detailed?page=1&page_size=1 /queues?page=1&page_size=1&name=Q
+/queues /queues/V /queues/V/q /queues/V/consumed /queues/V/qq /queues/V/none /queues/none /queues/none/x /queues/V/ /queues/detailed?page=1&page_size=1 /queues/V?page=1&page_size=1&name=Q
 /queues?page=9 /queues?page=x /queues?page=0 /queues?page=-1 /queues?page=1&page_size=1000 /queues?page=1&page_size=0 /queues?page=1&page_size=x /queues?page=1&use_regex=true&name=(
 /queues?page=1&name=nothing /queues?page=1&use_regex=true&name=^Q$ /queues?disable_stats=true /queues?disable_stats=true&enable_queue_totals=true /queues?columns=name,message_stats.publish
 /queues?sort=name&sort_reverse=true&columns=name /queues/V/consumed?lengths_age=60&lengths_incr=5&msg_rates_age=60&msg_rates_incr=5 /queues/V/q?lengths_age=60 /queues/V/q?lengths_age=6000000&lengths_incr=5
