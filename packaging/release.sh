@@ -14,7 +14,7 @@ version=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"name":"coney",
 triple=$(rustc -vV | sed -n 's/^host: //p')
 shims=(rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins rabbitmq-queues rabbitmq-upgrade rabbitmqadmin)
 tool() { # SUBCOMMAND CRATE VERSION
-  cargo "$1" --version >/dev/null 2>&1 || cargo install --quiet --locked "$2@$3"
+  cargo "$1" --version >/dev/null 2>&1 || cargo install --quiet --debug --locked "$2@$3"
 }
 tool deb cargo-deb 3.8.0
 tool cyclonedx cargo-cyclonedx 0.5.9
