@@ -1,0 +1,64 @@
+/** All queues, however many: by pages, sorted and filtered by the server. */
+import { html, view } from '../component.js';
+import { number, rate } from '../format.js';
+import { link, query } from '../router.js';
+import { Sparkline } from '../parts/chart.js';
+import { Empty } from '../parts/empty.js';
+import { Filter } from '../parts/filter.js';
+import { Page, VhostPicker } from '../parts/page.js';
+import { pagesOf } from '../parts/pages.js';
+import { Badge, Notice } from '../parts/state.js';
+import { Table, sortOf } from '../parts/table.js';
+import { url } from '../api.js';
+import { problemOf } from './queue-problem.js';
+
+const count = (value) => html`<span class=${value ? undefined : 'zero'}>${number(value)}</span>`;
+const perSecond = (value) => html`<span class=${value ? undefined : 'zero'}>${rate(value ?? 0)}</span>`;
+const samples = (queue) => queue.messages_details?.samples?.map((one) => one.sample).reverse();
+
+const COLUMNS = [
+  { id: 'name', title: 'Name', sort: 'name', always: true, min: 200, text: (queue) => queue.name,
+    cell: (queue) => html`<a href=${link(['queues', queue.vhost, queue.name])}>${queue.name}</a>` },
+  { id: 'vhost', title: 'Vhost', sort: 'vhost', width: 110, hidden: true, text: (queue) => queue.vhost, cell: (queue) => queue.vhost },
+  { id: 'problem', title: 'Problem', min: 150, help: 'What keeps messages from being consumed', text: (queue) => problemOf(queue)?.help,
+    cell: (queue) => { const problem = problemOf(queue); return problem ? html`<${Badge} tone=${problem.tone} icon=${problem.icon}>${problem.label}<//>` : null; } },
+  { id: 'messages', title: 'Messages', sort: 'messages', width: 104, align: 'end', cell: (queue) => count(queue.messages) },
+  { id: 'trend', title: 'Last minute', width: 100, help: 'Messages in the queue over the last minute', cell: (queue) => html`<${Sparkline} values=${samples(queue)} />` },
+  { id: 'ready', title: 'Ready', sort: 'messages_ready', width: 92, align: 'end', cell: (queue) => count(queue.messages_ready) },
+  { id: 'unacked', title: 'Unacked', sort: 'messages_unacknowledged', width: 92, align: 'end', cell: (queue) => count(queue.messages_unacknowledged) },
+  { id: 'delayed', title: 'Delayed', sort: 'messages_delayed', width: 92, align: 'end', cell: (queue) => count(queue.messages_delayed) },
+  { id: 'parked', title: 'Parked', sort: 'messages_parked', width: 92, align: 'end', cell: (queue) => count(queue.messages_parked) },
+  { id: 'in', title: 'In', sort: 'message_stats.publish_details.rate', width: 88, align: 'end', help: 'Published a second', cell: (queue) => perSecond(queue.message_stats?.publish_details?.rate) },
+  { id: 'out', title: 'Out', sort: 'message_stats.deliver_get_details.rate', width: 88, align: 'end', help: 'Delivered a second', cell: (queue) => perSecond(queue.message_stats?.deliver_get_details?.rate) },
+  { id: 'consumers', title: 'Consumers', sort: 'consumers', width: 104, align: 'end', cell: (queue) => count(queue.consumers) },
+];
+
+const FIELDS = ['name', 'vhost', 'type', 'state', 'durable', 'exclusive', 'auto_delete', 'policy', 'operator_policy', 'arguments', 'messages', 'messages_ready', 'messages_unacknowledged',
+  'messages_delayed', 'messages_parked', 'consumers', 'consumer_capacity', 'message_bytes', 'memory', 'head_message_timestamp', 'message_stats.publish_details.rate',
+  'message_stats.deliver_get_details.rate', 'message_stats.ack_details.rate', 'message_stats.redeliver_details.rate', 'messages_details'].join(',');
+
+export default view((_, self) => {
+  const pages = self.keep('pages', () => pagesOf(() => {
+    const { by, desc } = sortOf('sort', '');
+    const { vhost, filter = '' } = query.value;
+    const sort = COLUMNS.find((column) => column.id === by)?.sort;
+    return {
+      path: vhost ? url`/api/queues/${vhost}` : '/api/queues', name: filter, sort, sort_reverse: desc || undefined,
+      lengths_age: 60, lengths_incr: 5, columns: FIELDS,
+    };
+  }));
+  const error = pages.error.value;
+  const { source } = pages;
+  const toolbar = html`<${Filter} label="Filter by name" /><${VhostPicker} />`;
+  const empty = pages.isLoading.value ? null : query.value.filter
+    ? html`<${Empty} icon="search" title="No queue has this in its name" />`
+    : html`<${Empty} icon="queues" title="No queues yet">Applications declare them when they begin to consume.<//>`;
+  return html`<${Page} title="Queues" fill>
+    ${error ? html`<${Notice} tone="bad">${error.message}<//>` : null}
+    <${Table} id="queues" label="Queues" columns=${COLUMNS} source=${source} rowKey=${keyOf} href=${hrefOf} toolbar=${toolbar} empty=${empty}
+      note=${html`<span class="quiet num" role="status">${number(source.count)}${pages.total.value !== source.count ? ` of ${number(pages.total.value)}` : ''}</span>`} />
+  <//>`;
+}, 'Queues');
+
+const keyOf = (queue) => `${queue.vhost}/${queue.name}`;
+const hrefOf = (queue) => link(['queues', queue.vhost, queue.name]);

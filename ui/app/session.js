@@ -1,0 +1,92 @@
+/** Who is here, and what they may do. The page hides what the broker would refuse; the broker decides all the same. */
+import { computed, signal } from './component.js';
+import { ApiError, del, get, onLoggedOut, post } from './api.js';
+
+/**
+ * `undefined` until it is known, `null` when nobody is logged in, else `{name, tags, vhosts: [names that one may enter], server: {..}}`.
+ */
+export const session = signal(undefined);
+
+const FIRST = '/api/coney/session';
+onLoggedOut.run = () => { session.value = null; };
+
+/** Finds out who is here. */
+export async function begin() {
+  try {
+    session.value = fromServer(await get(FIRST, { quiet: true }));
+  } catch (error) {
+    if (error.status === 401) session.value = null;
+    else if (error.status === 404) await beginWithout();
+    else throw error;
+  }
+}
+
+const names = (vhosts) => (vhosts ?? []).map((vhost) => (typeof vhost === 'string' ? vhost : vhost.name));
+const fromServer = (answer) => ({
+  ...answer,
+  tags: Array.isArray(answer.tags) ? answer.tags : String(answer.tags ?? '').split(','),
+  vhosts: names(answer.vhosts),
+  server: answer.server ?? {},
+});
+
+/** Of a broker that has no sessions for pages. */
+async function beginWithout() {
+  try {
+    const [who, overview, vhosts] = await Promise.all(['/api/whoami', '/api/overview', '/api/vhosts'].map((path) => get(path, { quiet: true })));
+    session.value = fromServer({
+      name: who.name, tags: who.tags, vhosts,
+      server: { name: overview.cluster_name, version: overview.product_version, rabbitmq_version: overview.rabbitmq_version },
+    });
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    session.value = null;
+  }
+}
+
+/** @returns {Promise<void>} throws an `ApiError` in plain words */
+export async function login(username, password) {
+  try {
+    await post(FIRST, { username, password }, { quiet: true });
+  } catch (error) {
+    if (error.status === 401) throw new ApiError(401, /tag|management user/i.test(error.message)
+      ? error.message : 'The name or the password is wrong.', 'POST', FIRST);
+    throw error;
+  }
+  await begin();
+}
+
+export async function logout() {
+  try {
+    await del(FIRST, undefined, { quiet: true });
+  } finally {
+    session.value = null;
+  }
+}
+
+const has = (...tags) => tags.some((tag) => session.value?.tags.includes(tag));
+
+/** Users whose only tags are those for looking see everything and touch nothing. */
+export const isReadOnly = computed(() => !has('administrator', 'policymaker', 'management'));
+
+/**
+ * Whether the user may do this; reads a signal.
+ * - `'administrator'`, `'policymaker'`, `'monitoring'`: what users with this tag may do;
+ * - `'write'`: change something in this vhost (queues, messages, bindings).
+ *
+ * @param {'administrator' | 'policymaker' | 'monitoring' | 'write'} what
+ * @param {string} [vhost]
+ */
+export function can(what, vhost) {
+  if (!session.value) return false;
+  const mayEnter = vhost === undefined || session.value.vhosts.includes(vhost);
+  switch (what) {
+    case 'administrator': return has('administrator');
+    case 'policymaker': return has('administrator', 'policymaker') && mayEnter;
+    case 'monitoring': return has('administrator', 'monitoring');
+    case 'write': return !isReadOnly.value && mayEnter;
+    default: throw new Error(`can: ${what}?`);
+  }
+}
+
+/** Vhosts that the lists show: of all, if there is more than one. */
+export const vhosts = computed(() => session.value?.vhosts ?? []);
