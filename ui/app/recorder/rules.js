@@ -1,0 +1,78 @@
+/**
+ * Rules of the recorder: what a form says, the request, and a rule in words. Pure.
+ * @typedef {{by: 'queue' | 'exchange' | 'header' | 'message_id' | 'all', name: string, value: string, next: string, minutes: string}} RuleForm
+ */
+
+/** How long a rule is on if nothing is said, so that nobody forgets one. */
+const MINUTES = 60;
+
+export const BY = [
+  ['queue', 'a queue', 'What is published to it, delivered from it and acked.'],
+  ['exchange', 'an exchange', 'What is published to it, and where that goes.'],
+  ['header', 'a header', 'Messages that have a header with a value.'],
+  ['message_id', 'a message id', 'One message, wherever it goes.'],
+  ['all', 'everything', 'All that happens in the virtual host. It costs throughput.'],
+];
+
+/** @returns {RuleForm} */
+export function emptyRule() {
+  return { by: 'queue', name: '', value: '', next: '', minutes: String(MINUTES) };
+}
+
+/**
+ * The request's body, or what is wrong by field.
+ * @param {RuleForm} form
+ * @param {number} now In milliseconds since the epoch.
+ */
+export function ruleOf(form, now) {
+  const errors = {};
+  if (form.by !== 'all' && form.name.trim() === '') errors.name = 'Say which one.';
+  const next = form.next.trim();
+  if (next !== '' && !/^[1-9]\d{0,8}$/.test(next)) errors.next = 'Has to be a number from 1, or empty.';
+  const minutes = Number(form.minutes);
+  if (!(minutes > 0 && minutes <= 1440)) errors.minutes = 'Has to be from 1 to 1440 minutes.';
+  if (Object.keys(errors).length > 0) return { rule: null, errors };
+  const rule = { ...what(form), until: Math.round(now + minutes * 60_000), ...(next === '' ? {} : { next: Number(next) }) };
+  return { rule, errors };
+}
+
+function what({ by, name, value }) {
+  switch (by) {
+    case 'all': return { all: true };
+    case 'header': return { header: { [name.trim()]: value } };
+    default: return { [by]: name.trim() };
+  }
+}
+
+/**
+ * What a rule records, in words.
+ * @param {any} rule As the API tells it.
+ */
+export function inWords(rule) {
+  if (rule.queue != null) return `queue '${rule.queue}'`;
+  if (rule.exchange != null) return `exchange '${rule.exchange}'`;
+  if (rule.message_id != null) return `message id '${rule.message_id}'`;
+  if (rule.header != null) return Object.entries(rule.header).map(([name, value]) => `header ${name} = '${value}'`).join(', ');
+  return 'everything';
+}
+
+/**
+ * How long a rule goes on, in words; `left` in milliseconds.
+ * @param {any} rule
+ * @param {number} now
+ */
+export function progress(rule, now) {
+  const recorded = rule.recorded ?? 0;
+  const isOver = rule.is_on === false || (rule.until != null && rule.until <= now) || (rule.next != null && recorded >= rule.next);
+  return { recorded, of: rule.next ?? null, isOver, left: rule.until == null ? null : Math.max(0, rule.until - now) };
+}
+
+/**
+ * A file's name for what was recorded: letters, digits and a date.
+ * @param {any} rule
+ * @param {Date} at
+ */
+export function fileName(rule, at) {
+  const about = inWords(rule).replaceAll(/[^a-z\d]+/gi, '-').replaceAll(/^-|-$/g, '');
+  return `recording-${about}-${at.toISOString().slice(0, 19).replaceAll(':', '')}.json`;
+}
