@@ -1,11 +1,19 @@
 /** What a connection, a channel or a consumer is, in words. Pure. */
 
 /**
- * What the client calls itself: the name that it gave, else its library.
+ * What the client calls itself: the name that it gave, else the address that it comes from.
  * @param {any} connection
  */
 export function clientName(connection) {
-  return connection.user_provided_name ?? connection.client_properties?.connection_name ?? connection.name;
+  return connection.user_provided_name ?? connection.client_properties?.connection_name ?? shortName(connection.name);
+}
+
+/**
+ * The name of a connection or channel without the broker's own address: "10.0.0.1:4000 (1)".
+ * @param {string} name
+ */
+export function shortName(name) {
+  return name.replace(/ -> \S+/, '');
 }
 
 /**
@@ -56,25 +64,25 @@ export function tlsRows(connection) {
 }
 
 const STATES = {
-  running: ['ok', 'running'],
-  idle: ['quiet', 'idle'],
+  running: ['good', 'running'],
+  idle: ['plain', 'idle'],
   flow: ['warn', 'slowed down'],
   blocked: ['bad', 'blocked'],
   blocking: ['warn', 'will be blocked when it publishes'],
-  starting: ['quiet', 'starting'],
-  tuning: ['quiet', 'starting'],
-  opening: ['quiet', 'starting'],
-  closing: ['quiet', 'closing'],
-  closed: ['quiet', 'closed'],
+  starting: ['plain', 'starting'],
+  tuning: ['plain', 'starting'],
+  opening: ['plain', 'starting'],
+  closing: ['plain', 'closing'],
+  closed: ['plain', 'closed'],
 };
 
 /**
  * A state as a tone and in words.
  * @param {string} state
- * @returns {{tone: 'ok' | 'warn' | 'bad' | 'quiet', words: string}}
+ * @returns {{tone: 'ok' | 'warn' | 'bad' | 'plain', words: string}}
  */
 export function stateOf(state) {
-  const [tone, words] = STATES[state] ?? ['quiet', state];
+  const [tone, words] = STATES[state] ?? ['plain', state];
   return { tone, words };
 }
 

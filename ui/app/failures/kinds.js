@@ -1,7 +1,7 @@
 /**
  * What can go wrong with a message, and what became of it. Pure.
  * `fate`: `again` it is back in its queue or will be; `elsewhere` it was dead-lettered; `gone` it is in no queue any more.
- * @typedef {{label: string, tone: 'bad' | 'warn' | 'quiet', fate: 'again' | 'elsewhere' | 'gone', help: string}} Kind
+ * @typedef {{label: string, tone: 'bad' | 'warn' | 'plain', fate: 'again' | 'elsewhere' | 'gone', help: string}} Kind
  */
 
 /** @type {Record<string, Kind>} */
@@ -12,11 +12,11 @@ export const KINDS = {
   unroutable: { label: 'unroutable', tone: 'bad', fate: 'gone', help: 'No binding matched what was published.' },
   returned: { label: 'returned', tone: 'warn', fate: 'gone', help: 'No binding matched, and its publisher got it back.' },
   refused: { label: 'refused', tone: 'bad', fate: 'gone', help: 'The queue or the broker did not take it.' },
-  duplicate: { label: 'duplicate', tone: 'quiet', fate: 'gone', help: 'It was there already, and was not kept twice.' },
+  duplicate: { label: 'duplicate', tone: 'plain', fate: 'gone', help: 'It was there already, and was not kept twice.' },
   'timed-out': { label: 'timed out', tone: 'warn', fate: 'again', help: 'Its consumer did not ack in time.' },
   failed: { label: 'failed', tone: 'warn', fate: 'again', help: 'Its consumer said that it failed.' },
-  requeued: { label: 'requeued', tone: 'quiet', fate: 'again', help: 'Its consumer gave it back.' },
-  delayed: { label: 'delayed', tone: 'quiet', fate: 'again', help: 'It waits for its next attempt.' },
+  requeued: { label: 'requeued', tone: 'plain', fate: 'again', help: 'Its consumer gave it back.' },
+  delayed: { label: 'delayed', tone: 'plain', fate: 'again', help: 'It waits for its next attempt.' },
   parked: { label: 'parked', tone: 'warn', fate: 'again', help: 'It failed too often in a row and is set aside.' },
   'consumer-lost': { label: 'consumer lost', tone: 'warn', fate: 'again', help: 'Its consumer went without an ack.' },
   'connection-lost': { label: 'connection lost', tone: 'warn', fate: 'again', help: 'The connection of its consumer broke.' },
@@ -37,7 +37,7 @@ export function isFailure(event) {
 
 /** @param {string} what */
 export function kindOf(what) {
-  return KINDS[what] ?? { label: what, tone: 'quiet', fate: 'again', help: '' };
+  return KINDS[what] ?? { label: what, tone: 'plain', fate: 'again', help: '' };
 }
 
 /**
