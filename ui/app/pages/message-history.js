@@ -1,0 +1,55 @@
+/** The history of a message, a sentence a step, over all the queues that it was in. */
+
+import { html, view } from '../component.js';
+import { url, withQuery } from '../api.js';
+import { number } from '../format.js';
+import { live } from '../live.js';
+import { link } from '../router.js';
+import { Icon } from '../parts/icon.js';
+import { Card } from '../parts/page.js';
+import { Badge, Notice } from '../parts/state.js';
+import { When } from '../parts/time.js';
+
+/** What happened, by how bad it is. What is not named here is plain. */
+const TONES = {
+  failed: 'bad', 'timed-out': 'bad', 'dead-lettered': 'bad', dropped: 'bad', refused: 'bad', expired: 'bad', 'consumer-lost': 'bad', 'connection-lost': 'bad', unroutable: 'bad',
+  returned: 'warn', requeued: 'warn', delayed: 'warn', parked: 'warn', duplicate: 'warn', purged: 'warn', acked: 'good', confirmed: 'good', released: 'good',
+};
+const ICONS = {
+  published: 'send', enqueued: 'queues', delivered: 'consumers', acked: 'ok', confirmed: 'ok', failed: 'error', 'timed-out': 'delayed', requeued: 'replay', returned: 'replay',
+  delayed: 'delayed', parked: 'parked', released: 'play', expired: 'delayed', 'dead-lettered': 'move', dropped: 'trash', purged: 'trash', refused: 'error', unroutable: 'error',
+  duplicate: 'copy', 'consumer-lost': 'connections', 'connection-lost': 'connections', moved: 'move', replayed: 'replay',
+};
+
+export const HistoryCard = view(({ place }, self) => {
+  const history = self.keep('history', () => live(withQuery(url`/api/coney/history/${place.vhost}`, { queue: place.name, position: place.position })));
+  const error = history.error.value;
+  const data = history.data.value;
+  if (data === undefined && error?.status === 404) return null;
+  return html`<${Card} title="What happened to it">
+    ${error && data === undefined ? html`<${Notice} tone="warn">${error.message}<//>` : null}
+    ${data === undefined ? null : html`<${Messages} messages=${data.messages ?? []} place=${place} />`}
+  <//>`;
+}, 'HistoryCard');
+
+function Messages({ messages, place }) {
+  const told = messages.filter(({ steps }) => steps?.length > 0);
+  if (told.length === 0) {
+    return html`<p class="quiet">Nothing that the broker would note: it came, and it waits. Failures are always noted; a <a href=${link(['recorder'], { vhost: place.vhost })}>recording</a> notes every step.</p>`;
+  }
+  return html`<div class="history">${told.map((message) => html`<${Told} key=${`${message.queue} ${message.position}`} message=${message} place=${place} hasOthers=${told.length > 1} />`)}</div>`;
+}
+
+function Told({ message, place, hasOthers }) {
+  const { queue, position, steps } = message;
+  const isThis = queue === place.name && position === place.position;
+  const heading = html`<h3 class="history-queue"><${Icon} name="queues" />${isThis ? html`<span>${queue}</span>` : html`<a href=${link(['queues', place.vhost, queue, 'messages', String(position)])}>${queue}</a>`}
+    <span class="quiet num">${number(position)}</span>${isThis ? html`<${Badge} tone="accent">this message<//>` : null}${message.state && !isThis ? html`<${Badge}>${message.state}<//>` : null}</h3>`;
+  return html`<section>${hasOthers ? heading : null}
+    <ol class="steps">${steps.map((step, index) => html`<${Step} key=${index} step=${step} />`)}</ol></section>`;
+}
+
+function Step({ step: { at, what, sentence } }) {
+  return html`<li class="step step-${TONES[what] ?? 'plain'}"><span class="step-icon"><${Icon} name=${ICONS[what] ?? 'info'} /></span>
+    <span class="step-when quiet num"><${When} at=${at} /></span><span class="step-text">${sentence}</span></li>`;
+}

@@ -1,0 +1,98 @@
+/** One message: what it is, where it was, what can be done with it. */
+
+import { html, view } from '../component.js';
+import { isDeadLetter } from '../message/path.js';
+import { watchMessage } from '../message/watch.js';
+import { link } from '../router.js';
+import { bytes, number } from '../format.js';
+import { Empty, Skeleton } from '../parts/empty.js';
+import { Card, Facts, Page } from '../parts/page.js';
+import { Badge, Notice, State } from '../parts/state.js';
+import { Age, Due, When } from '../parts/time.js';
+import { MessageActions } from './message-actions.js';
+import { BodyCard } from './message-body.js';
+import { CodeCard } from './message-code.js';
+import { HeadersCard } from './message-headers.js';
+import { HistoryCard } from './message-history.js';
+import { PathCard } from './message-path.js';
+
+export default view(({ params }, self) => {
+  const place = self.keep('place', () => ({ vhost: params.vhost, name: params.name, position: Number(params.position) }));
+  const watched = self.keep('watched', () => watchMessage(place));
+  const found = watched.found.value;
+  const title = `Message ${params.position}`;
+  const crumbs = [['Queues', link(['queues'])], [params.name, link(['queues', params.vhost, params.name])]];
+  const lead = found && html`<${Lead} found=${found} />`;
+  const actions = found && html`<${MessageActions} place=${place} found=${found} onDone=${watched.look} />`;
+  return html`<${Page} title=${title} crumbs=${crumbs} lead=${lead} actions=${actions}>
+    ${watched.error.value && found !== undefined ? html`<${Notice} tone="warn">${watched.error.value.message} What stands here is old.<//>` : null}
+    ${content(place, found, watched.error.value)}
+  <//>`;
+}, 'Message');
+
+function content(place, found, error) {
+  if (found === undefined && error) return html`<${Notice} tone=${error.status === 404 ? 'info' : 'bad'}>${error.message}<//>`;
+  if (found === undefined) return html`<${Skeleton} lines=${8} />`;
+  if (found === null) return html`<div class="stack"><${Gone} place=${place} /><${HistoryCard} place=${place} /></div>`;
+  const { message } = found;
+  return html`<div class="stack">
+    <${Standing} found=${found} place=${place} />
+    ${message.in_memory && isDeadLetter(message) ? html`<${PathCard} message=${message} place=${place} />` : null}
+    ${message.in_memory ? html`<div class="message-columns">
+      <${BodyCard} message=${message} place=${place} /><${HeadersCard} message=${message} /></div>` : null}
+    <${HistoryCard} place=${place} />
+    ${message.in_memory ? html`<${CodeCard} message=${message} place=${place} />` : null}
+  </div>`;
+}
+
+function Gone({ place }) {
+  const actions = html`<a class="button" href=${link(['queues', place.vhost, place.name])}>To the queue</a>`;
+  return html`<div class="card"><${Empty} icon="queues" title="This message is not in ${place.name} any more" actions=${actions}>
+    It was consumed, moved, dead-lettered, dropped or expired since this page was opened or its link was made.<//></div>`;
+}
+
+function Lead({ found: { state, message } }) {
+  return html`<span class="row"><${State} state=${state} />
+    ${message.redelivered ? html`<${Badge} title="It was delivered before, and came back">redelivered<//>` : null}
+    ${message.priority > 0 ? html`<${Badge}>priority ${message.priority}<//>` : null}
+    ${message.payload_bytes === undefined ? null : html`<span class="quiet">${bytes(message.payload_bytes)}</span>`}</span>`;
+}
+
+/** Who has it, what it waits for, and how often it was tried. */
+function Standing({ found: { state, message }, place }) {
+  const items = [...heldBy(message, place), ...waitsFor(state, message), ...tried(message)];
+  const note = message.in_memory ? null : html`<${Notice} title="Its content is not in memory">Looking reads nothing from disk. It is shown here as soon as the queue has loaded it; an export of the queue has all messages.<//>`;
+  return html`${note}${items.length > 0 ? html`<${Card}><${Facts} items=${items} /><//>` : null}`;
+}
+
+function heldBy({ holder }, { vhost }) {
+  if (!holder) return [];
+  const name = holder.connection_name;
+  const consumer = holder.consumer_tag ? html`<a href=${link(['consumers'], { vhost, filter: holder.consumer_tag })}>${holder.consumer_tag}</a>` : 'no consumer (basic.get, or cancelled)';
+  return [
+    ['Held by', consumer],
+    ['Connection', name ? html`<a href=${link(['connections', name])}>${name}</a>` : 'closing'],
+    ['Channel', number(holder.channel)],
+    ['Held for', html`<${Age} at=${holder.since} />`],
+  ];
+}
+
+function waitsFor(state, { due_at: due, expires_at: expires }) {
+  return [
+    due ? [state === 'parked' ? 'Goes when nobody decides' : 'Next attempt', html`<${Due} at=${due} />`] : null,
+    expires ? ['Expires', html`<${Due} at=${expires} />`] : null,
+  ].filter(Boolean);
+}
+
+function tried({ attempts }) {
+  if (!attempts) return [];
+  return [
+    ['Deliveries', `${number(attempts.deliveries)}${attempts.counted === attempts.deliveries ? '' : ` (${number(attempts.counted)} count)`}`, 'Deliveries that count toward the delivery limit, where they differ'],
+    attempts.parked ? ['Parked', `${number(attempts.parked)} times`] : null,
+    ['First returned', html`<${When} at=${attempts.first_at} />`],
+    ['Last returned', html`<${When} at=${attempts.last_at} />`],
+    attempts.last_consumer_tag ? ['Last consumer', attempts.last_consumer_tag] : null,
+    attempts.last_error ? ['Last error', html`<span class="bad">${attempts.last_error}</span>`] : null,
+  ].filter(Boolean);
+}
+
