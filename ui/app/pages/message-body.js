@@ -33,7 +33,7 @@ const Shown = view(({ body, message, place }, self) => {
   const wanted = query.value.view;
   const current = body.views.includes(wanted) ? wanted : body.views[0];
   const choose = (one) => { isWhole.value = false; setQuery({ view: one === body.views[0] ? '' : one }, { replace: true }); };
-  const switches = html`<div class="switch" role="group" aria-label="Shown as">${body.views.map((one) => html`<button key=${one} type="button" aria-pressed=${one === current ? 'true' : 'false'}
+  const switches = html`<div class="switch switch-words" role="group" aria-label="Shown as">${body.views.map((one) => html`<button key=${one} type="button" aria-pressed=${one === current ? 'true' : 'false'}
     onClick=${() => choose(one)}>${LABELS[one]}</button>`)}</div>`;
   const actions = html`${switches}<${Copy} text=${() => copied(body, current)} label="Copy the body" /><${Download} body=${body} name=${fileName(place.name, place.position, body)} />`;
   return html`<${Card} title="Body" actions=${actions} class="message-body">

@@ -35,7 +35,7 @@ export const CodeCard = view(({ message, place }, self) => {
 
 function From({ isFirst }) {
   const choose = (from) => setQuery({ from }, { replace: true });
-  return html`<div class="switch" role="group" aria-label="Which publish">
+  return html`<div class="switch switch-words" role="group" aria-label="Which publish">
     <button type="button" aria-pressed=${isFirst ? 'true' : 'false'} title="To the exchange that it was first published to, with that key" onClick=${() => choose('')}>As first published</button>
     <button type="button" aria-pressed=${isFirst ? 'false' : 'true'} title="To the exchange by which it came here" onClick=${() => choose('here')}>As it came here</button></div>`;
 }

@@ -23,19 +23,21 @@ export function HeadersCard({ message }) {
       ${Object.keys(LABELS).filter((name) => properties[name] !== undefined).map((name) => html`<${Pair} key=${name} name=${LABELS[name]} value=${shown(name, properties[name])} />`)}
     </dl>
     <${Group} title="Headers" names=${own} headers=${headers} />
-    <${Group} title="Written by the broker" names=${brokers} headers=${headers} />
+    ${brokers.length === 0 ? null : html`<details class="more-fields"><summary>Written by the broker (${brokers.length})</summary><${List} names=${brokers} headers=${headers} /></details>`}
   <//>`;
 }
 
 function Group({ title, names, headers }) {
-  if (names.length === 0) return null;
-  return html`<h3 class="pairs-title">${title}</h3>
-    <dl class="pairs-list">${names.map((name) => html`<${Pair} key=${name} name=${name} value=${text(headers[name])} isCode=${true} />`)}</dl>`;
+  return names.length === 0 ? null : html`<h3 class="pairs-title">${title}</h3><${List} names=${names} headers=${headers} />`;
 }
 
-function Pair({ name, value, isCode }) {
-  return html`<div><dt class=${isCode ? 'mono' : undefined}>${name}</dt>
-    <dd>${value === '' ? html`<span class="quiet">empty</span>` : html`<span class="pairs-value">${value}</span>`}<${Copy} text=${value} label="Copy ${name}" /></dd></div>`;
+function List({ names, headers }) {
+  return html`<dl class="pairs-list">${names.map((name) => html`<${Pair} key=${name} name=${name} value=${text(headers[name])} isCode=${true} isLong=${isNested(headers[name])} />`)}</dl>`;
+}
+
+function Pair({ name, value, isCode, isLong }) {
+  return html`<div class=${isLong ? 'pair-long' : undefined}><dt class=${isCode ? 'mono' : undefined}>${name}</dt>
+    <dd>${value === '' ? html`<span class="quiet">empty</span>` : html`<span class=${isLong ? 'pairs-value mono' : 'pairs-value'}>${value}</span>`}<${Copy} text=${value} label="Copy ${name}" /></dd></div>`;
 }
 
 function shown(name, value) {
@@ -44,5 +46,6 @@ function shown(name, value) {
   return name === 'expiration' ? `${value} ms` : String(value);
 }
 
-const text = (value) => (value !== null && typeof value === 'object' ? JSON.stringify(value, null, 2) : inline(value));
+const isNested = (value) => value !== null && typeof value === 'object';
+const text = (value) => (isNested(value) ? JSON.stringify(value, null, 2) : inline(value));
 

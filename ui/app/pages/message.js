@@ -35,13 +35,15 @@ function content(place, found, error) {
   if (found === undefined) return html`<${Skeleton} lines=${8} />`;
   if (found === null) return html`<div class="stack"><${Gone} place=${place} /><${HistoryCard} place=${place} /></div>`;
   const { message } = found;
+  if (!message.in_memory) return html`<div class="stack"><${Standing} found=${found} place=${place} /><${HistoryCard} place=${place} /></div>`;
   return html`<div class="stack">
     <${Standing} found=${found} place=${place} />
-    ${message.in_memory && isDeadLetter(message) ? html`<${PathCard} message=${message} place=${place} />` : null}
-    ${message.in_memory ? html`<div class="message-columns">
-      <${BodyCard} message=${message} place=${place} /><${HeadersCard} message=${message} /></div>` : null}
-    <${HistoryCard} place=${place} />
-    ${message.in_memory ? html`<${CodeCard} message=${message} place=${place} />` : null}
+    ${isDeadLetter(message) ? html`<${PathCard} message=${message} place=${place} />` : null}
+    <div class="message-columns">
+      <div class="stack"><${BodyCard} message=${message} place=${place} /><${HistoryCard} place=${place} /></div>
+      <${HeadersCard} message=${message} />
+    </div>
+    <${CodeCard} message=${message} place=${place} />
   </div>`;
 }
 
