@@ -6,17 +6,18 @@ import { Icon } from './icon.js';
 
 /**
  * A whole page: sets the window's title too.
- * @param {{title: any, name?: string, crumbs?: Array<[string, string]>, lead?: any, actions?: any, fill?: boolean, children: any}} props `name`: for the
+ * @param {{title: any, beside?: any, name?: string, crumbs?: Array<[string, string]>, lead?: any, actions?: any, fill?: boolean, children: any}} props `beside`: stands
+ *   beside the title; `name`: for the
  *   window's title, if `title` is not text; `fill`: as high as the window, for one long table
  */
-export const Page = view(({ title, name, crumbs, lead, actions, fill, children }) => {
+export const Page = view(({ title, beside, name, crumbs, lead, actions, fill, children }) => {
   const server = session.value?.server?.name;
   document.title = [name ?? title, server, 'Coney'].filter(Boolean).join(' · ');
   return html`<div class=${fill ? 'page page-fill' : 'page'}>
     <header class="page-head">
       <div class="page-title">
         ${crumbs?.length ? html`<nav class="crumbs" aria-label="Where you are">${crumbs.map(([text, href]) => html`<a key=${href} href=${href}>${text}</a><${Icon} name="right" />`)}</nav>` : null}
-        <h1>${title}</h1>
+        <div class="page-name"><h1>${title}</h1>${beside}</div>
         ${lead ? html`<div class="page-lead">${lead}</div>` : null}
       </div>
       ${actions ? html`<div class="page-actions">${actions}</div>` : null}

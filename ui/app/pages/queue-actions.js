@@ -1,0 +1,49 @@
+/** What can be done with a queue as a whole. */
+import { html } from '../component.js';
+import { del, post, url } from '../api.js';
+import { number, plural } from '../format.js';
+import { refresh } from '../live.js';
+import { go } from '../router.js';
+import { confirm } from '../parts/confirm.js';
+import { toast } from '../parts/toast.js';
+
+const UNDO_S = 60;
+
+/** All ready messages go; for a minute they can be put back. */
+export function purgeQueue({ vhost, name, messages_ready: count, messages_unacknowledged: unacked }) {
+  return confirm({
+    title: `Purge ${name}?`, action: 'Purge', name, count,
+    children: html`<p>${plural(count, 'ready message')} will be dropped. You can undo it for a minute.</p>
+      ${unacked ? html`<p class="quiet">${plural(unacked, 'message')} with consumers ${unacked === 1 ? 'is' : 'are'} not touched.</p>` : null}`,
+    run: async () => {
+      const answer = await post(url`/api/coney/queues/${vhost}/${name}/purge`, { undo_s: UNDO_S });
+      toast(`${plural(answer.purged, 'message is', 'messages are')} purged from ${name}.`, {
+        undoSeconds: UNDO_S, undo: async () => { await post(url`/api/coney/purges/${answer.id}/undo`); refresh('/api/queues'); },
+      });
+      refresh('/api/queues');
+    },
+  });
+}
+
+/** The queue goes, with all that is in it. */
+export async function deleteQueue({ vhost, name, messages, consumers }) {
+  const isDone = await confirm({
+    title: `Delete the queue ${name}?`, action: 'Delete queue', name,
+    children: html`<p>The queue, its bindings and ${messages ? html`<b>${plural(messages, 'message')}</b>` : 'nothing else (it is empty)'} will be gone. This cannot be undone.</p>
+      ${consumers ? html`<p>${plural(consumers, 'consumer')} will be cancelled.</p>` : null}`,
+    run: () => del(url`/api/queues/${vhost}/${name}`),
+  });
+  if (isDone) {
+    toast(`The queue ${name} is deleted.`);
+    go('/queues', { vhost: vhost === '/' ? '' : vhost });
+  }
+}
+
+/** The ready messages as lines of JSON, in a file of the browser. They stay in the queue. */
+export function exportQueue({ vhost, name, messages_ready: count }) {
+  const anchor = document.createElement('a');
+  anchor.href = url`/api/coney/queues/${vhost}/${name}/export`;
+  anchor.download = `${name.replace(/[^\w.-]+/g, '_')}.ndjson`;
+  anchor.click();
+  toast(`Saving ${number(count)} ready messages; they stay in the queue.`, { tone: 'info' });
+}

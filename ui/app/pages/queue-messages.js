@@ -1,0 +1,104 @@
+/** The messages of a queue in one state: look, filter, choose, and do something with those. */
+import { computed, effect, html, untracked, view } from '../component.js';
+import { bytes, number, plural } from '../format.js';
+import { link, query } from '../router.js';
+import { can } from '../session.js';
+import { Empty, Skeleton } from '../parts/empty.js';
+import { Filter, MessageHelp, bodyText, parseFilter } from '../parts/filter.js';
+import { Icon } from '../parts/icon.js';
+import { Badge, Notice } from '../parts/state.js';
+import { Table } from '../parts/table.js';
+import { Age, Due, When } from '../parts/time.js';
+import { ActionBar } from './queue-acting.js';
+import { peekOf } from './queue-peek.js';
+
+/** A list that nobody does anything with shows what is there now, this often. */
+const AGAIN_MS = 2000;
+const LINE = 200;
+
+const line = (message) => bodyText(message).slice(0, LINE).replace(/\s+/g, ' ');
+const hrefOf = (place, message) => link(['queues', place.vhost, place.name, 'messages', String(message.id)], { state: place.state === 'ready' ? '' : place.state });
+
+/** Columns of all states; `show`: where one is shown at first. */
+const columnsOf = (place) => [
+  { id: 'position', title: 'Position', width: 104, always: true, value: (m) => m.id, help: 'The message’s place in the queue; it keeps it',
+    cell: (m) => html`<a class="num" href=${hrefOf(place, m)} title="Open this message">${m.id}</a>` },
+  { id: 'key', title: 'Routing key', min: 110, value: (m) => m.routing_key, text: (m) => m.routing_key, cell: (m) => m.routing_key ?? unread },
+  { id: 'exchange', title: 'Exchange', min: 90, value: (m) => m.exchange, text: (m) => m.exchange || 'default exchange', cell: (m) => m.exchange || html`<span class="quiet">default</span>`,
+    hidden: place.state !== 'ready' },
+  { id: 'id', title: 'Message id', min: 110, hidden: place.state !== 'ready', value: (m) => m.properties?.message_id, text: (m) => m.properties?.message_id, cell: (m) => m.properties?.message_id ?? '' },
+  { id: 'holder', title: 'Held by', min: 170, only: 'unacked', value: (m) => m.holder?.consumer_tag, text: (m) => m.holder && `${m.holder.consumer_tag ?? 'a get'} on ${m.holder.connection_name}, channel ${m.holder.channel}`,
+    cell: (m) => m.holder ? html`<a href=${link(['channels', `${m.holder.connection_name} (${m.holder.channel})`])}>${m.holder.consumer_tag ?? 'basic.get'}</a>` : '–' },
+  { id: 'connection', title: 'Connection', min: 190, only: 'unacked', value: (m) => m.holder?.connection_name, text: (m) => m.holder?.connection_name,
+    cell: (m) => m.holder ? html`<a href=${link(['connections', m.holder.connection_name])}>${m.holder.connection_name}</a>` : '–' },
+  { id: 'since', title: 'For', width: 90, align: 'end', only: 'unacked', value: (m) => m.holder?.since, cell: (m) => html`<${Age} at=${m.holder?.since} />` },
+  { id: 'due', title: 'Due', width: 130, align: 'end', only: 'delayed', value: (m) => m.due_at, cell: (m) => html`<${Due} at=${m.due_at} />` },
+  { id: 'attempts', title: 'Attempts', width: 84, align: 'end', value: (m) => m.attempts?.deliveries ?? 0, cell: (m) => html`<span class=${m.attempts?.deliveries ? '' : 'zero'}>${number(m.attempts?.deliveries ?? 0)}</span>` },
+  { id: 'error', title: 'Last error', min: 170, not: 'ready', value: (m) => m.attempts?.last_error, text: (m) => m.attempts?.last_error, cell: (m) => m.attempts?.last_error ?? html`<span class="zero">–</span>` },
+  { id: 'last', title: 'Last attempt', width: 130, not: 'unacked', hidden: place.state !== 'parked', align: 'end', value: (m) => m.attempts?.last_at, cell: (m) => html`<${When} at=${m.attempts?.last_at} />` },
+  { id: 'flags', title: 'Redelivered', width: 112, hidden: place.state !== 'ready', value: (m) => Number(m.redelivered), cell: (m) => (m.redelivered ? html`<${Badge} icon="replay">redelivered<//>` : '') },
+  { id: 'size', title: 'Size', width: 76, align: 'end', value: (m) => m.payload_bytes, cell: (m) => bytes(m.payload_bytes) },
+  { id: 'body', title: 'Body', min: 240, text: line, cell: (m) => (m.in_memory ? html`<span class="mono">${line(m)}</span>` : unread) },
+  { id: 'type', title: 'Content type', min: 130, hidden: true, value: (m) => m.properties?.content_type, text: (m) => m.properties?.content_type, cell: (m) => m.properties?.content_type ?? '' },
+  { id: 'headers', title: 'Headers', min: 200, hidden: true, text: (m) => JSON.stringify(m.properties?.headers ?? {}), cell: (m) => html`<span class="mono">${JSON.stringify(m.properties?.headers ?? {})}</span>` },
+  { id: 'expires', title: 'Expires', width: 130, hidden: true, align: 'end', value: (m) => m.expires_at, cell: (m) => html`<${Due} at=${m.expires_at} />` },
+  { id: 'priority', title: 'Priority', width: 84, hidden: true, align: 'end', value: (m) => m.priority, cell: (m) => m.priority },
+].filter((column) => (!column.only || column.only === place.state) && column.not !== place.state);
+
+const unread = html`<span class="quiet" title="It is on disk, and was not read for this list">on disk</span>`;
+
+const NOTHING = {
+  ready: ['Nothing waits here', 'Messages that consumers have not taken yet stand here.'],
+  unacked: ['Nothing is with a consumer', 'Messages that were delivered and are not acked yet stand here, with who has them and for how long.'],
+  delayed: ['Nothing waits for another attempt', 'Messages that failed and are tried again later stand here, with when that is.'],
+  parked: ['Nothing is parked', 'Messages that failed too often stand here until somebody decides.'],
+};
+
+export const Messages = view(({ vhost, name, state, count }, self) => {
+  const place = self.keep('place', () => ({ vhost, name, state }));
+  const columns = self.keep('columns', () => columnsOf(place));
+  const peek = self.keep('peek', () => peekOf(place));
+  const selected = self.signal('selected', new Set());
+  const filter = self.keep('filter', () => computed(() => parseFilter(query.value.filter ?? '')));
+  self.onMount('load', () => effect(() => {
+    const wanted = filter.value;
+    untracked(() => { selected.value = new Set(); peek.load(wanted); });
+  }));
+  self.onMount('again', () => again(peek, filter, selected));
+  const mayWrite = can('write', vhost);
+  const { error } = filter.value;
+  const isSearch = !filter.value.isEmpty;
+  return html`<div class="stack">
+    ${peek.error.value ? html`<${Notice} tone="bad">${peek.error.value.message}<//>` : null}
+    <${Table} id="messages.${state}" label="Messages" columns=${columns} rows=${peek.rows.value} rowKey=${keyOf} href=${self.keep('href', () => (m) => hrefOf(place, m))}
+      selected=${mayWrite && state !== 'unacked' ? selected : undefined} sortName="order"
+      toolbar=${html`<${Filter} label="Filter messages" placeholder="Filter: word, header.x=1, json.a.b=2, key:eu.*" help=${html`<${MessageHelp} />`} error=${error} />
+        ${mayWrite && state !== 'unacked' ? html`<${ActionBar} place=${place} peek=${peek} filter=${filter} selected=${selected} count=${count} />` : null}`}
+      note=${html`<${Progress} peek=${peek} isSearch=${isSearch} count=${count} />`}
+      empty=${peek.at.value === null && !peek.error.value ? html`<${Skeleton} />` : isSearch ? html`<${Empty} icon="search" title=${peek.isBusy.value ? 'Looking' : 'Nothing matches'} />`
+        : html`<${Empty} icon=${state} title=${NOTHING[state][0]}>${NOTHING[state][1]}<//>`} />
+    ${peek.rows.value.length && !peek.isEnd.value ? html`<div class="row center"><button type="button" class="button" disabled=${peek.isBusy.value} onClick=${peek.more}>${isSearch ? 'Look for more' : 'Show more'}</button></div>` : null}
+  </div>`;
+}, 'Messages');
+
+const keyOf = (message) => String(message.id);
+
+/** Loads again and again, as long as the reader has not begun to do something with what is shown. */
+function again(peek, filter, selected) {
+  const timer = setInterval(() => {
+    const isIdle = filter.value.isEmpty && selected.value.size === 0 && peek.lookedAt.value <= 100 && !peek.isBusy.value && !document.querySelector('dialog[open]');
+    if (isIdle && !document.hidden) peek.load();
+  }, AGAIN_MS);
+  return () => clearInterval(timer);
+}
+
+/** How far it is. */
+const Progress = view(({ peek, isSearch, count }) => {
+  const shown = peek.rows.value.length;
+  if (peek.at.value === null) return null;
+  const text = isSearch ? `${number(shown)} found in ${plural(peek.lookedAt.value, 'message')}${peek.isEnd.value ? '' : ` of ${number(count)}`}`
+    : shown < count ? `first ${number(shown)} of ${number(count)}` : plural(shown, 'message');
+  return html`<span class="quiet num nowrap" role="status">${text}</span>
+    ${peek.isBusy.value && isSearch ? html`<button type="button" class="button small" onClick=${peek.stop}>Stop</button>`
+      : html`<button type="button" class="icon-button" aria-label="Load again" title="Load again" onClick=${() => peek.load()}><${Icon} name="replay" /></button>`}`;
+}, 'Progress');
