@@ -153,6 +153,10 @@ pub struct Config {
     pub ack_timeout_ms: u32,
     /// How much of a queue is kept in memory, at least 1 byte; what is beyond is on disk, if there is one.
     pub queue_bytes_in_memory: usize,
+    /// How many events the journal of a virtual host keeps; 0 keeps none.
+    pub journal_events: usize,
+    /// How much memory they may take, in bytes; 0 keeps none.
+    pub journal_bytes: usize,
     /// Above it publishers are blocked.
     pub memory_limit: MemoryLimit,
     /// With less than this many bytes free on the disk of the data directory publishers are blocked; `None` never.
@@ -206,6 +210,8 @@ impl Default for Config {
             message_bytes_max: 128 << 20,
             ack_timeout_ms: 1_800_000,
             queue_bytes_in_memory: 16 << 20,
+            journal_events: 100_000,
+            journal_bytes: 16 << 20,
             memory_limit: MemoryLimit::Percent(40),
             disk_free_limit: Some(200_000_000),
             heartbeat_s: 60,
@@ -247,6 +253,8 @@ impl fmt::Debug for Config {
             .field("message_bytes_max", &self.message_bytes_max)
             .field("ack_timeout_ms", &self.ack_timeout_ms)
             .field("queue_bytes_in_memory", &self.queue_bytes_in_memory)
+            .field("journal_events", &self.journal_events)
+            .field("journal_bytes", &self.journal_bytes)
             .field("memory_limit", &self.memory_limit)
             .field("disk_free_limit", &self.disk_free_limit)
             .field("heartbeat_s", &self.heartbeat_s)

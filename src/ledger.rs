@@ -34,11 +34,13 @@ pub enum Kind {
     Definitions,
     /// Queues, with what they note about their messages, their consumers, and the keys by which they know duplicates.
     Queues,
+    /// Journals: what happened lately.
+    Journal,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Bodies,
         Self::Transactions,
         Self::Output,
@@ -48,6 +50,7 @@ impl Kind {
         Self::Clients,
         Self::Definitions,
         Self::Queues,
+        Self::Journal,
     ];
 
     /// Its name in figures.
@@ -63,6 +66,7 @@ impl Kind {
             Self::Clients => "clients",
             Self::Definitions => "definitions",
             Self::Queues => "queues",
+            Self::Journal => "journal",
         }
     }
 
@@ -161,7 +165,7 @@ impl Ledger {
     }
 
     fn place(&self, kind: Kind) -> &AtomicUsize {
-        let [bodies, transactions, output, replies, input, deliveries, clients, definitions, queues] =
+        let [bodies, transactions, output, replies, input, deliveries, clients, definitions, queues, journal] =
             &self.bytes;
         match kind {
             Kind::Bodies => bodies,
@@ -173,6 +177,7 @@ impl Ledger {
             Kind::Clients => clients,
             Kind::Definitions => definitions,
             Kind::Queues => queues,
+            Kind::Journal => journal,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::auth::{Credentials, IMPERSONATOR, Seat};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::entering::enter;
+use crate::broker::journal::Client;
 use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::operations::delete_owned_queues;
@@ -524,6 +525,7 @@ impl Connection {
                 self.session.opened(now, name, Arc::clone(&entry.vhost.topology), entry.grant);
                 self.vhost = Some(entry.vhost);
                 self.seats = Some(entry.seats);
+                self.handle.set_client(self.client());
                 connection_log::accepted(&self.shared, &self.overview);
             }
             Err(refusal) => {
@@ -534,6 +536,12 @@ impl Connection {
                 self.session.open_refused(now, exception);
             }
         }
+    }
+
+    /// What the journal calls it.
+    fn client(&self) -> Client {
+        let (connection, user) = (self.overview.name().into(), self.session.user().into());
+        Client { id: self.id(), connection, user }
     }
 
     /// Hands the session's work to the queues, and notes those that have too much already.

@@ -1,10 +1,11 @@
 //! The way to a connection: its inbox, and what can be put there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
+use super::journal::Client;
 use super::overview::ConnectionOverview;
 use crate::ledger::{Kind, Ledger, Share};
 use crate::message::Message;
@@ -62,6 +63,8 @@ pub struct ConnectionHandle {
     pub overview: Option<Arc<ConnectionOverview>>,
     /// The secret that its direct reply-to addresses carry.
     pub secret: u64,
+    /// What the journal calls it, once it has entered a virtual host.
+    client: Arc<OnceLock<Arc<Client>>>,
     /// Its consumers that direct reply-to addresses name.
     reply_consumers: ReplyConsumers,
     /// Set when it has to end. This does not wait in the inbox, which a connection whose client does not read leaves alone.
@@ -92,12 +95,24 @@ impl ConnectionHandle {
             events,
             overview,
             secret,
+            client: Arc::default(),
             reply_consumers,
             end: watch::Sender::default(),
             held: Arc::default(),
             ledger: Arc::clone(ledger),
             replies,
         }
+    }
+
+    /// What the journal calls it, once it has entered a virtual host.
+    #[must_use]
+    pub fn client(&self) -> Option<Arc<Client>> {
+        self.client.get().map(Arc::clone)
+    }
+
+    /// Says what the journal calls it; the first name stays.
+    pub fn set_client(&self, client: Client) {
+        self.client.get_or_init(|| Arc::new(client));
     }
 
     /// Asks the connection to end. The first reason counts.

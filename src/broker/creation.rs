@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use super::definitions::{Definition, QueueDefinition};
+use super::journal::delay_queue_label;
 use super::mailbox::Mailbox;
 use super::queue_task::QueueTask;
 use super::shared::Shared;
@@ -71,9 +72,14 @@ pub(super) fn install(
     recovered: RecoveredState,
 ) -> (Arc<QueueRecord>, QueueTask) {
     let (mailbox, receiver) = Mailbox::new();
+    let label = match new.options.delays {
+        true => delay_queue_label(&new.name).into(),
+        false => new.name.as_str().into(),
+    };
     let record = Arc::new(QueueRecord {
         id,
         name: new.name,
+        label,
         durable: new.options.durable,
         auto_delete: new.options.auto_delete,
         owner: new.owner,

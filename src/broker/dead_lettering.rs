@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::shared::{Shared, count_reason};
+use super::journal::{Event, QueueEvents, Surroundings};
+use super::shared::count_reason;
 use super::transfer::Transfer;
-use super::vhost::{QueueRecord, Vhost};
 use crate::message::{Message, Position, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
@@ -19,25 +19,25 @@ use crate::topology::{HeaderSource, RouteError, RouteScratch, Undelayed};
 
 /// Dead letters of one queue.
 pub(super) struct DeadLettering<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) vhost: &'a Vhost,
-    pub(super) record: &'a QueueRecord,
+    pub(super) at: Surroundings<'a>,
     pub(super) options: &'a QueueOptions,
+    pub(super) events: &'a mut QueueEvents,
 }
 
 impl DeadLettering<'_> {
     /// Sends each to where its exchange routes it. One that has nowhere to go is dropped, as in RabbitMQ.
-    pub(super) fn carry_out(&self, letters: Vec<DeadLetter>) {
+    pub(super) fn carry_out(mut self, letters: Vec<DeadLetter>) {
         let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
         let mut stored: Vec<Position> = Vec::new();
-        let mut scratch = RouteScratch::default();
+        let (mut scratch, mut noted) = (RouteScratch::default(), Vec::new());
         for letter in letters {
             stored.extend(letter.stored);
             let message = self.dead_letter(&letter);
-            count_reason(&self.shared.counters.dead_lettered, letter.reason, 1);
+            count_reason(&self.at.shared.counters.dead_lettered, letter.reason, 1);
             let targets = self.targets(&message, &mut scratch);
             let (delay_queues, delay_ms) = scratch.delayed().unzip();
             let delay_queues = delay_queues.unwrap_or_default();
+            self.note(&mut noted, &letter, [&targets, delay_queues]);
             let message = message.for_queues(targets.len() + delay_queues.len());
             for queue in targets {
                 per_queue.entry(queue).or_default().push(publish(message.clone()));
@@ -47,15 +47,23 @@ impl DeadLettering<'_> {
                 per_queue.entry(*queue).or_default().push(publish);
             }
         }
-        Transfer { shared: self.shared, vhost: self.vhost, from: self.record.id, as_new: false }
+        // Before its target can note anything of it.
+        self.at.vhost.journal.note(noted);
+        Transfer { shared: self.at.shared, vhost: self.at.vhost, from: self.at.record.id, as_new: false }
             .carry_out(per_queue, stored);
+    }
+
+    fn note(&mut self, noted: &mut Vec<Event>, letter: &DeadLetter, to: [&[QueueId]; 2]) {
+        if self.at.vhost.journal.is_on() {
+            noted.push(self.events.dead_lettered(&self.at, letter, &to.concat()));
+        }
     }
 
     fn dead_letter(&self, letter: &DeadLetter) -> Message {
         let death = Death {
-            queue: &self.record.name,
+            queue: &self.at.record.name,
             reason: letter.reason,
-            at: self.shared.clock.timestamp(),
+            at: self.at.shared.clock.timestamp(),
             exchange: self.options.dead_letter_exchange.as_deref().unwrap_or_default(),
             routing_key: self.options.dead_letter_routing_key.as_deref(),
             attempts: letter.attempts.as_deref(),
@@ -70,24 +78,24 @@ impl DeadLettering<'_> {
         let properties = Properties::parse(message.properties()).ok().map(PropertySource);
         let mut queues = Vec::new();
         let mut route = |source: Option<&dyn HeaderSource>| {
-            self.vhost.topology.route(message.exchange(), &keys, source, &mut queues, scratch)
+            self.at.vhost.topology.route(message.exchange(), &keys, source, &mut queues, scratch)
         };
         let routed = match route(properties.as_ref().map(|source| source as &dyn HeaderSource)) {
             Err(RouteError::InvalidDelay(error)) => {
                 // Its publisher cannot be told any more.
-                tracing::warn!(queue = self.record.name, %error, "a dead letter is routed without delay");
+                tracing::warn!(queue = self.at.record.name, %error, "a dead letter is routed without delay");
                 route(properties.map(Undelayed).as_ref().map(|source| source as &dyn HeaderSource))
             }
             routed => routed,
         };
         if routed.is_err() {
-            tracing::debug!(queue = self.record.name, "the dead-letter exchange does not exist");
+            tracing::debug!(queue = self.at.record.name, "the dead-letter exchange does not exist");
         }
         queues.retain(|queue| {
-            self.vhost.queue(*queue).is_some_and(|record| !dead_letter::is_cycle(message, &record.name))
+            self.at.vhost.queue(*queue).is_some_and(|record| !dead_letter::is_cycle(message, &record.name))
         });
-        if let Some(statistics) = self.vhost.topology.read().statistics(message.exchange()) {
-            statistics.add(self.shared.clock.now(), &ExchangeCounters::routed(queues.len()));
+        if let Some(statistics) = self.at.vhost.topology.read().statistics(message.exchange()) {
+            statistics.add(self.at.shared.clock.now(), &ExchangeCounters::routed(queues.len()));
         }
         queues
     }

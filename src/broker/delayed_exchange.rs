@@ -30,7 +30,7 @@ impl DueMessages<'_> {
         let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
         let mut stored = Vec::new();
         let (mut unroutable, mut scratch) = (0, RouteScratch::default());
-        for Due { message, stored: position } in due {
+        for Due { message, stored: position, .. } in due {
             stored.extend(position);
             let queues = self.targets(&message, &mut scratch);
             unroutable += u64::from(queues.is_empty());

@@ -18,6 +18,7 @@ pub mod give_back;
 pub(crate) mod global_parameters;
 pub(crate) mod import;
 mod internal_connection;
+pub mod journal;
 pub(crate) mod log_limits;
 pub(crate) mod login;
 pub(crate) mod mailbox;

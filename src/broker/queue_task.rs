@@ -12,6 +12,7 @@ use super::connections::{ConnectionHandle, Event};
 use super::dead_lettering::{DeadLettering, publish};
 use super::delayed_exchange::DueMessages;
 use super::flow_control::FlowControl;
+use super::journal::{QueueEvents, Surroundings};
 use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::removal::forget_queue;
 use super::shared::{Shared, Submitted, count_reason};
@@ -61,6 +62,7 @@ pub(super) struct QueueTask {
     submitted: Submitted,
     /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
     full: Vec<Mailbox>,
+    events: QueueEvents,
 }
 
 impl QueueTask {
@@ -92,6 +94,7 @@ impl QueueTask {
             footprint,
             submitted: Submitted::default(),
             full: Vec::new(),
+            events: QueueEvents::default(),
         }
     }
 
@@ -232,7 +235,8 @@ impl QueueTask {
 
     fn note_gone(&mut self, command: &Command) {
         if let Command::ConnectionGone(connection) = command {
-            self.connections.remove(connection);
+            let client = self.connections.remove(connection).and_then(|handle| handle.client());
+            client.into_iter().for_each(|client| self.events.note_gone(client));
         }
     }
 
@@ -281,6 +285,7 @@ impl QueueTask {
         self.publish_due();
         self.dead_letter();
         self.move_out();
+        self.events.forget_gone();
     }
 
     /// Some of its messages cannot be read: it delivers nothing any more, and whoever asks is told why.
@@ -408,9 +413,9 @@ impl QueueTask {
         let letters = std::mem::take(&mut self.effects.dead_letters);
         if !letters.is_empty() {
             self.submitted.records = true;
+            let at = Surroundings { shared: &self.shared, vhost: &self.vhost, record: &self.record };
             let options = self.queue.options();
-            DeadLettering { shared: &self.shared, vhost: &self.vhost, record: &self.record, options }
-                .carry_out(letters);
+            DeadLettering { at, options, events: &mut self.events }.carry_out(letters);
         }
     }
 
@@ -421,7 +426,7 @@ impl QueueTask {
         }
         self.submitted.records = true;
         let (mut per_queue, mut stored) = (BTreeMap::<QueueId, Vec<Publish>>::new(), Vec::new());
-        for Moved { message, queues, stored: position } in moved {
+        for Moved { message, queues, stored: position, .. } in moved {
             stored.extend(position);
             let message = message.for_queues(queues.len());
             for queue in queues {

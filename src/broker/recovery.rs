@@ -89,7 +89,10 @@ const fn rank(definition: &Definition) -> u8 {
 
 /// The vhost of that name, made if need be.
 pub(super) fn vhost(shared: &Shared, name: &str) -> Arc<Vhost> {
-    let vhost = shared.vhosts.entry(name.to_owned()).or_insert_with(|| Arc::new(Vhost::new(name)));
+    let vhost = shared
+        .vhosts
+        .entry(name.to_owned())
+        .or_insert_with(|| Arc::new(Vhost::new(name, shared.new_journal())));
     Arc::clone(&vhost)
 }
 

@@ -10,6 +10,7 @@ use super::alarms::{Alarms, Limits, Machine};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::global_parameters::GlobalParameters;
+use super::journal::{Journal, JournalLimits};
 use super::log_limits::LogLimits;
 use super::sums::Sums;
 use super::vhost::Vhost;
@@ -138,6 +139,12 @@ impl Shared {
     pub fn with_delay_queue(&self, exchange: ExchangeSpec) -> ExchangeSpec {
         let delay_queue = exchange.delays().then(|| self.new_queue_id());
         ExchangeSpec { delay_queue, ..exchange }
+    }
+
+    /// A journal for a new virtual host.
+    pub(super) fn new_journal(&self) -> Journal {
+        let Config { journal_events: events, journal_bytes: bytes, .. } = self.config;
+        Journal::new(JournalLimits { events, bytes }, &self.ledger)
     }
 
     /// Where the positions of a new queue begin.

@@ -11,6 +11,7 @@ use dashmap::DashMap;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::definitions::Definition;
+use super::journal::Journal;
 use super::mailbox::{Mail, Mailbox};
 use super::pending_definitions::PendingDefinitions;
 use super::uninterrupted::each_in_turn;
@@ -34,6 +35,8 @@ pub struct QueueRecord {
     pub id: QueueId,
     /// Its name.
     pub name: String,
+    /// What events of the journal call it.
+    pub label: Arc<str>,
     /// Survives a restart.
     pub durable: bool,
     /// Goes with its last consumer.
@@ -137,6 +140,8 @@ pub struct Vhost {
     pub topology: Arc<SharedTopology>,
     /// What its connections did, those that are gone included.
     pub statistics: VhostStatistics,
+    /// What happened to its messages and on its connections lately.
+    pub journal: Journal,
     settings: RwLock<Arc<VhostSettings>>,
     connections: Arc<Quota>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
@@ -149,11 +154,12 @@ pub struct Vhost {
 impl Vhost {
     /// An empty vhost: just the predeclared exchanges.
     #[must_use]
-    pub fn new(name: &str) -> Self {
+    pub fn new(name: &str, journal: Journal) -> Self {
         Self {
             name: name.to_owned(),
             topology: Arc::default(),
             statistics: VhostStatistics::default(),
+            journal,
             settings: RwLock::default(),
             connections: Arc::default(),
             queues: DashMap::new(),

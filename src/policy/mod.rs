@@ -7,6 +7,7 @@
 //! Invariant: a [`CheckedPolicy`] has only keys that are known, with values that the parser takes.
 
 mod error;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use crate::topology::ALTERNATE_EXCHANGE;
 use crate::topology::equivalence::term;
 
 pub use error::{PolicyError, PolicyFault};
+pub use origin::{Origin, SettingInForce};
 
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: usize = 255;

@@ -6,6 +6,7 @@ use super::attempts::Attempts;
 use super::dead_letter::Reason;
 use super::delivery::Deliveries;
 use super::entry::Entry;
+use super::happening::HeldBy;
 use super::ids::{ConnectionId, ConsumerKey};
 use super::reply::Reply;
 use crate::message::runs::Runs;
@@ -183,10 +184,14 @@ pub struct DeadLetter {
     pub message: Message,
     /// Why.
     pub reason: Reason,
+    /// Its position; `None` if it never came in.
+    pub position: Option<Position>,
     /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
     pub stored: Option<Position>,
     /// The deliveries before, if the queue counts them.
     pub attempts: Option<Box<Attempts>>,
+    /// Who had it, if somebody did.
+    pub held_by: Option<HeldBy>,
 }
 
 /// A message that goes to other queues.
@@ -196,6 +201,8 @@ pub struct Moved {
     pub message: Message,
     /// The queues.
     pub queues: Vec<QueueId>,
+    /// Its position.
+    pub position: Position,
     /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
     pub stored: Option<Position>,
 }
@@ -205,6 +212,8 @@ pub struct Moved {
 pub struct Due {
     /// The message.
     pub message: Message,
+    /// Its position.
+    pub position: Position,
     /// Its position if the store has it: it is removed there when its copies are stored, in the same batch.
     pub stored: Option<Position>,
 }

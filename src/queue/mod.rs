@@ -33,6 +33,7 @@ mod edited_headers;
 mod effects;
 mod entry;
 pub mod failure_policy;
+mod happening;
 mod ids;
 mod machine;
 mod merge;
@@ -59,6 +60,7 @@ pub use details::{ConsumerDetails, Details, Tally};
 pub use effects::{
     DeadLetter, DedupRecords, Due, Effects, Ended, Load, Moved, Page, Range, StoreAppend, TimedOut,
 };
+pub use happening::HeldBy;
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};

@@ -17,6 +17,7 @@ use super::attempts::Attempts;
 use super::dead_letter::Reason;
 use super::effects::{Effects, Load, Page};
 use super::entry::Entry;
+use super::happening::HeldBy;
 use crate::message::Position;
 use crate::message::runs::Runs;
 
@@ -29,7 +30,15 @@ pub(super) enum Destination {
     /// To its place among the ready ones.
     Ready,
     /// To the dead-letter exchange.
-    Dead(Reason, Option<Box<Attempts>>),
+    Dead(Box<Dead>),
+}
+
+/// What is known of a dead message beside its entry.
+#[derive(Debug)]
+pub(super) struct Dead {
+    pub(super) reason: Reason,
+    pub(super) attempts: Option<Box<Attempts>>,
+    pub(super) held_by: Option<HeldBy>,
 }
 
 /// Messages that were put out together.

@@ -105,7 +105,7 @@ async fn make_under_locks(
     let mut new = Vec::new();
     for NewVhost { name, .. } in &definitions.vhosts {
         vhosts.entry(name.clone()).or_insert_with(|| {
-            let vhost = Arc::new(Vhost::new(name));
+            let vhost = Arc::new(Vhost::new(name, shared.new_journal()));
             new.push(Arc::clone(&vhost));
             vhost
         });

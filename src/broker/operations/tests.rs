@@ -35,7 +35,8 @@ impl World {
         let (queue, position) = (recovered.first_queue_id, recovered.next_position);
         let shared =
             Arc::new(Shared::new(Config::default(), Clock::system(), store.clone(), queue, position));
-        Self { disk, store, committer, shared, vhost: Arc::new(Vhost::new("/")) }
+        let vhost = Arc::new(Vhost::new("/", shared.new_journal()));
+        Self { disk, store, committer, shared, vhost }
     }
 
     fn spawn<T: Send + 'static, F>(

@@ -50,7 +50,7 @@ pub async fn put_vhost(
     let _changes = shared.changes.lock().await;
     let present = shared.vhost(name);
     let is_new = present.is_none();
-    let vhost = present.unwrap_or_else(|| Arc::new(Vhost::new(name)));
+    let vhost = present.unwrap_or_else(|| Arc::new(Vhost::new(name, shared.new_journal())));
     let mut ops = Vec::new();
     let is_there = |user: &&str| shared.users(|users| users.user(user).is_some());
     let creator = caller.user().filter(|_| is_new).filter(is_there);

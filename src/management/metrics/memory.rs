@@ -46,5 +46,5 @@ pub(super) fn write(shared: &Shared, text: &mut Text) {
 }
 
 const fn is_connections(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Queues | Kind::Definitions)
+    !matches!(kind, Kind::Queues | Kind::Definitions | Kind::Journal)
 }

@@ -1,21 +1,40 @@
 //! Messages that leave the queue other than by an ack: for the dead-letter exchange, or for good.
 
 use super::queue::Queue;
-use crate::queue::attempts::Attempts;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::{DeadLetter, Effects};
 use crate::queue::entry::Entry;
-use crate::queue::spilled::Destination;
+use crate::queue::happening::HeldBy;
+use crate::queue::spilled::{Dead, Destination};
 
 impl Queue {
     pub(super) fn discard(&mut self, entry: Entry, reason: Reason, effects: &mut Effects) {
+        self.discard_of(entry, reason, None, effects);
+    }
+
+    /// The same for one that somebody had.
+    pub(super) fn discard_of(
+        &mut self,
+        entry: Entry,
+        reason: Reason,
+        held_by: Option<HeldBy>,
+        effects: &mut Effects,
+    ) {
         let attempts = self.forget_attempts(entry.position).map(Box::new);
+        let dead = Dead { reason, attempts, held_by };
         if !entry.is_in_memory() && self.options.dead_letter_exchange.is_some() {
-            return self.fetch_dead(entry, reason, attempts);
+            return self.spilled.want(0, entry, Destination::Dead(Box::new(dead)));
         }
         self.forget_spilled(&entry, effects);
-        let stored = entry.stored.then_some(entry.position);
-        self.dead_letter(DeadLetter { message: entry.message, reason, stored, attempts }, effects);
+        self.bury(entry, dead, effects);
+    }
+
+    /// It is dead, and its message is here if that is needed.
+    pub(super) fn bury(&mut self, entry: Entry, dead: Dead, effects: &mut Effects) {
+        let Dead { reason, attempts, held_by } = dead;
+        let (position, stored) = (Some(entry.position), entry.stored.then_some(entry.position));
+        let letter = DeadLetter { message: entry.message, reason, position, stored, attempts, held_by };
+        self.dead_letter(letter, effects);
     }
 
     pub(super) fn dead_letter(&mut self, letter: DeadLetter, effects: &mut Effects) {
@@ -26,10 +45,5 @@ impl Queue {
             effects.removed.extend(stored);
             effects.drop_message(reason);
         }
-    }
-
-    /// Keeps a dead entry until its message is here.
-    pub(super) fn fetch_dead(&mut self, entry: Entry, reason: Reason, attempts: Option<Box<Attempts>>) {
-        self.spilled.want(0, entry, Destination::Dead(reason, attempts));
     }
 }

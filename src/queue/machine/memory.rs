@@ -2,7 +2,7 @@
 
 use super::queue::Queue;
 use crate::queue::command::LoadedMessage;
-use crate::queue::effects::{DeadLetter, Effects};
+use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
 use crate::queue::options::Overflow;
 use crate::queue::spilled::Destination;
@@ -78,13 +78,7 @@ impl Queue {
                     self.spilled.returned(level, entry.position);
                     self.ready.put_back(entry);
                 }
-                Destination::Dead(reason, attempts) => {
-                    let stored = entry.stored.then_some(entry.position);
-                    self.dead_letter(
-                        DeadLetter { message: entry.message, reason, stored, attempts },
-                        effects,
-                    );
-                }
+                Destination::Dead(dead) => self.bury(entry, *dead, effects),
             }
         }
         self.drop_overflow(now, effects);

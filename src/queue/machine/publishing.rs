@@ -5,6 +5,7 @@ use crate::queue::command::Publish;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::{DeadLetter, Effects, StoreAppend};
 use crate::queue::entry::Entry;
+use crate::queue::happening::HeldBy;
 use crate::queue::ids::ConnectionId;
 use crate::queue::options::Overflow;
 use crate::time::Time;
@@ -123,11 +124,16 @@ impl Queue {
             Effects::confirm(&mut effects.refusals, connection, publish.channel, publish.sequence);
         }
         if self.options.overflow == Overflow::RejectPublishDlx {
-            let message = publish.message.clone();
-            self.dead_letter(
-                DeadLetter { message, reason: Reason::Maxlen, stored: None, attempts: None },
-                effects,
-            );
+            let publisher = HeldBy { connection, channel: publish.channel, tag: None };
+            let letter = DeadLetter {
+                message: publish.message.clone(),
+                reason: Reason::Maxlen,
+                position: None,
+                stored: None,
+                attempts: None,
+                held_by: Some(publisher),
+            };
+            self.dead_letter(letter, effects);
         } else {
             effects.drop_message(Reason::Maxlen);
         }

@@ -3,6 +3,8 @@
 //! Attempts are kept by position, beside the messages, and only for messages that came back: a queue without a failure
 //! policy, and a message that is acked at once, pay nothing.
 
+use std::sync::Arc;
+
 use super::queue::Queue;
 use crate::message::Position;
 use crate::queue::attempts::{Attempts, Ending, WaitKind};
@@ -10,6 +12,7 @@ use crate::queue::dead_letter::Reason;
 use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
 use crate::queue::failure_policy::Outcome;
+use crate::queue::happening::HeldBy;
 use crate::queue::spilled::Destination;
 use crate::queue::unacked::Unacked;
 use crate::time::Time;
@@ -33,7 +36,8 @@ impl Queue {
             let position = unacked.entry.position;
             let mut attempts = self.note_ending(now, &unacked, ending);
             let outcome = self.options.failure.outcome(position, ending, &mut attempts);
-            self.carry_out(now, unacked.entry, attempts, outcome, &mut again, effects);
+            let held_by = self.holder_of(&unacked);
+            self.carry_out(now, unacked.entry, held_by, attempts, outcome, &mut again, effects);
         }
         self.requeue(again);
     }
@@ -48,10 +52,18 @@ impl Queue {
         attempts
     }
 
+    /// Who has it.
+    pub(super) fn holder_of(&self, unacked: &Unacked) -> HeldBy {
+        let name = unacked.key().and_then(|key| self.consumers.name(key));
+        let tag = name.map(|name| Arc::clone(&name.tag));
+        HeldBy { connection: unacked.connection, channel: unacked.channel, tag }
+    }
+
     pub(super) fn carry_out(
         &mut self,
         now: Time,
         mut entry: Entry,
+        held_by: HeldBy,
         mut attempts: Attempts,
         outcome: Outcome,
         again: &mut Vec<Entry>,
@@ -60,7 +72,7 @@ impl Queue {
         let position = entry.position;
         if outcome == Outcome::Dead {
             self.attempts.insert(position, attempts);
-            self.discard(entry, Reason::DeliveryLimit, effects);
+            self.discard_of(entry, Reason::DeliveryLimit, Some(held_by), effects);
             return;
         }
         effects.counted.returned += 1;

@@ -14,7 +14,8 @@ impl Queue {
             && let Some(entry) = self.schedule.pop_due(now)
         {
             let stored = entry.stored.then_some(entry.position);
-            effects.due.push(Due { message: entry.message, stored });
+            let position = entry.position;
+            effects.due.push(Due { message: entry.message, position, stored });
         }
         self.schedule.keep_window(now, effects);
     }

@@ -40,7 +40,8 @@ impl Queue {
                 }
                 Settlement::Reject => {
                     self.note_last_attempt(now, &unacked);
-                    self.discard(unacked.entry, Reason::Rejected, effects);
+                    let held_by = self.holder_of(&unacked);
+                    self.discard_of(unacked.entry, Reason::Rejected, Some(held_by), effects);
                 }
             }
         }
@@ -65,7 +66,8 @@ impl Queue {
             effects.counted.acked += 1;
             self.forget_attempts(entry.position);
             self.forget_spilled(&entry, effects);
-            effects.moved.push(Moved { message, queues, stored: entry.stored.then_some(entry.position) });
+            let (position, stored) = (entry.position, entry.stored.then_some(entry.position));
+            effects.moved.push(Moved { message, queues, position, stored });
         }
     }
 
@@ -84,13 +86,14 @@ impl Queue {
         }
         let Some(unacked) = self.unacked.remove(handle) else { return };
         self.give_credit_back(&unacked);
+        let held_by = self.holder_of(&unacked);
         let mut attempts = self.note_ending(now, &unacked, Ending::Failed);
         attempts.error = error.or(attempts.error);
         let position = unacked.entry.position;
         let outcome = match disposition {
             Disposition::Terminate => {
                 self.attempts.insert(position, attempts);
-                self.discard(unacked.entry, Reason::Rejected, effects);
+                self.discard_of(unacked.entry, Reason::Rejected, Some(held_by), effects);
                 return;
             }
             Disposition::Retry(None) => self.options.failure.outcome(position, Ending::Failed, &mut attempts),
@@ -102,7 +105,7 @@ impl Queue {
             }
         };
         let mut again = Vec::new();
-        self.carry_out(now, unacked.entry, attempts, outcome, &mut again, effects);
+        self.carry_out(now, unacked.entry, held_by, attempts, outcome, &mut again, effects);
         self.requeue(again);
     }
 

@@ -1,0 +1,16 @@
+//! The journal of a virtual host: what happened to its messages and its connections, newest last, in a bounded ring.
+//!
+//! Failures are always noted; what goes well only while a [recording](Rule) asks for it. Queues and connections note a batch at a
+//! time, from what their machines say they did; nothing is added to messages. A copy is an edge between two places: the queue
+//! that a message left says where it went, and the queue where it arrived says where it came from.
+
+mod event;
+mod filter;
+mod journal;
+mod queue_events;
+mod ring;
+
+pub use event::{About, Client, Event, EventKind, MessagePlace, Why, delay_queue_label};
+pub use filter::Filter;
+pub use journal::{Journal, JournalLimits, Slice};
+pub(super) use queue_events::{QueueEvents, Surroundings};
