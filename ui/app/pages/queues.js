@@ -1,9 +1,9 @@
 /** All queues, however many: by pages, sorted and filtered by the server. */
 import { html, view } from '../component.js';
-import { number, rate } from '../format.js';
+import { number, plural, rate } from '../format.js';
 import { link, query } from '../router.js';
 import { Sparkline } from '../parts/chart.js';
-import { Empty } from '../parts/empty.js';
+import { Empty, Skeleton } from '../parts/empty.js';
 import { Filter } from '../parts/filter.js';
 import { Page, VhostPicker } from '../parts/page.js';
 import { pagesOf } from '../parts/pages.js';
@@ -20,16 +20,16 @@ const COLUMNS = [
   { id: 'name', title: 'Name', sort: 'name', always: true, min: 200, text: (queue) => queue.name,
     cell: (queue) => html`<a href=${link(['queues', queue.vhost, queue.name])}>${queue.name}</a>` },
   { id: 'vhost', title: 'Vhost', sort: 'vhost', width: 110, hidden: true, text: (queue) => queue.vhost, cell: (queue) => queue.vhost },
-  { id: 'problem', title: 'Problem', min: 150, help: 'What keeps messages from being consumed', text: (queue) => problemOf(queue)?.help,
+  { id: 'problem', title: 'Problem', min: 150, phone: true, bare: true, help: 'What keeps messages from being consumed', text: (queue) => problemOf(queue)?.help,
     cell: (queue) => { const problem = problemOf(queue); return problem ? html`<${Badge} tone=${problem.tone} icon=${problem.icon}>${problem.label}<//>` : null; } },
-  { id: 'messages', title: 'Messages', sort: 'messages', width: 104, align: 'end', cell: (queue) => count(queue.messages) },
+  { id: 'messages', title: 'Messages', phone: true, sort: 'messages', width: 104, align: 'end', cell: (queue) => count(queue.messages) },
   { id: 'trend', title: 'Last minute', width: 100, help: 'Messages in the queue over the last minute', cell: (queue) => html`<${Sparkline} values=${samples(queue)} />` },
   { id: 'ready', title: 'Ready', sort: 'messages_ready', width: 92, align: 'end', cell: (queue) => count(queue.messages_ready) },
   { id: 'unacked', title: 'Unacked', sort: 'messages_unacknowledged', width: 92, align: 'end', cell: (queue) => count(queue.messages_unacknowledged) },
   { id: 'delayed', title: 'Delayed', sort: 'messages_delayed', width: 92, align: 'end', cell: (queue) => count(queue.messages_delayed) },
   { id: 'parked', title: 'Parked', sort: 'messages_parked', width: 92, align: 'end', cell: (queue) => count(queue.messages_parked) },
-  { id: 'in', title: 'In', sort: 'message_stats.publish_details.rate', width: 88, align: 'end', help: 'Published a second', cell: (queue) => perSecond(queue.message_stats?.publish_details?.rate) },
-  { id: 'out', title: 'Out', sort: 'message_stats.deliver_get_details.rate', width: 88, align: 'end', help: 'Delivered a second', cell: (queue) => perSecond(queue.message_stats?.deliver_get_details?.rate) },
+  { id: 'in', title: 'In', phone: true, sort: 'message_stats.publish_details.rate', width: 88, align: 'end', help: 'Published a second', cell: (queue) => perSecond(queue.message_stats?.publish_details?.rate) },
+  { id: 'out', title: 'Out', phone: true, sort: 'message_stats.deliver_get_details.rate', width: 88, align: 'end', help: 'Delivered a second', cell: (queue) => perSecond(queue.message_stats?.deliver_get_details?.rate) },
   { id: 'consumers', title: 'Consumers', sort: 'consumers', width: 104, align: 'end', cell: (queue) => count(queue.consumers) },
 ];
 
@@ -50,15 +50,18 @@ export default view((_, self) => {
   const error = pages.error.value;
   const { source } = pages;
   const toolbar = html`<${Filter} label="Filter by name" /><${VhostPicker} />`;
-  const empty = pages.isLoading.value ? null : query.value.filter
+  const empty = pages.isLoading.value || error ? html`<${Skeleton} lines=${8} />` : query.value.filter
     ? html`<${Empty} icon="search" title="No queue has this in its name" />`
     : html`<${Empty} icon="queues" title="No queues yet">Applications declare them when they begin to consume.<//>`;
   return html`<${Page} title="Queues" fill>
     ${error ? html`<${Notice} tone="bad">${error.message}<//>` : null}
     <${Table} id="queues" label="Queues" columns=${COLUMNS} source=${source} rowKey=${keyOf} href=${hrefOf} toolbar=${toolbar} empty=${empty}
-      note=${html`<span class="quiet num" role="status">${number(source.count)}${pages.total.value !== source.count ? ` of ${number(pages.total.value)}` : ''}</span>`} />
+      note=${html`<${Count} pages=${pages} />`} />
   <//>`;
 }, 'Queues');
+
+const Count = view(({ pages }) => html`<span class="quiet num" role="status">${pages.isLoading.value ? 'Loading' : pages.total.value === pages.source.count
+  ? plural(pages.source.count, 'queue') : `${number(pages.source.count)} of ${plural(pages.total.value, 'queue')}`}</span>`, 'Count');
 
 const keyOf = (queue) => `${queue.vhost}/${queue.name}`;
 const hrefOf = (queue) => link(['queues', queue.vhost, queue.name]);

@@ -7,12 +7,21 @@ import { query, setQuery } from '../router.js';
 import { Icon } from './icon.js';
 import { Popover } from './menu.js';
 
+/** Heights in px: of a row, of the head, and of a row on a narrow screen, where it is a card. */
 const ROW = 36;
 const HEAD = 34;
+const CARD = 84;
+/** Values on a card, besides the name. */
+const CARD_VALUES = 4;
 /** Rows that are drawn above and below what can be seen. */
 const MORE = 8;
 /** Fewer rows than this are all drawn. */
 const ALL_MAX = 80;
+
+const narrow = matchMedia('(max-width: 700px)');
+/** Whether the screen is a phone's: rows are cards. */
+export const isNarrow = signal(narrow.matches);
+narrow.addEventListener('change', (event) => { isNarrow.value = event.matches; });
 
 /**
  * @template R
@@ -27,6 +36,8 @@ const ALL_MAX = 80;
  * @property {'end'} [align]
  * @property {boolean} [hidden] not shown unless chosen
  * @property {boolean} [always] cannot be taken away
+ * @property {boolean} [phone] shown on a narrow screen, where rows are cards; without any, the first ones
+ * @property {boolean} [bare] its values say what they are: no title on a card
  * @property {string} [help] title of the head
  * @property {(row: R) => string} [text] title of the cell, where text may be cut
  */
@@ -68,7 +79,7 @@ export const Table = view((props, self) => {
     setQuery({ [sortName]: `${desc ? '-' : ''}${column.id}` }, { replace: true });
   };
   return html`<div class="table-area">
-    ${toolbar || picker ? html`<div class="toolbar">${toolbar}<span class="grow"></span>${note}${picker ? html`<${Picker} columns=${columns} chosen=${chosen} />` : null}</div>` : null}
+    ${toolbar || picker ? html`<div class="toolbar">${toolbar}<span class="grow"></span>${note}${isNarrow.value ? html`<${SortBy} ...${{ columns, order, isPaged: Boolean(source), sortName }} />` : picker ? html`<${Picker} columns=${columns} chosen=${chosen} />` : null}</div>` : null}
     ${count === 0 && empty ? html`<div class="card">${empty}</div>` : html`<${Rows} ...${{ ...props, columns: shown, sorted, source, count, order, onSort, label }} />`}
   </div>`;
 }, 'Table');
@@ -105,14 +116,25 @@ const Picker = view(({ columns, chosen }) => html`<${Popover} label="Columns" ic
     <button type="button" class="button small" onClick=${() => { chosen.value = {}; }}>As at first</button></fieldset>
 <//>`, 'Picker');
 
+/** How it is sorted, where there are no heads to click. */
+const SortBy = view(({ columns, order, isPaged, sortName }) => {
+  const options = columns.filter((column) => (isPaged ? column.sort : column.value));
+  const set = (event) => setQuery({ [sortName]: event.target.value }, { replace: true });
+  return html`<span class="select"><select aria-label="Sort by" onChange=${set}><option value="">Sort by</option>${options.map((column) => {
+    const value = `${column.align === 'end' ? '-' : ''}${column.id}`;
+    return html`<option key=${column.id} value=${value} selected=${order.by === column.id}>${column.title}</option>`;
+  })}</select><${Icon} name="down" /></span>`;
+}, 'SortBy');
+
 /** The window on the rows: first and last that are drawn. */
 function windowOf(self, count) {
   const view = self.keep('window', () => signal({ top: 0, height: 600 }));
   // Steps of a few rows: most scroll events draw nothing.
   const span = self.keep('span', () => computed(() => {
     const { top, height } = view.value;
-    const first = Math.max(0, Math.floor((top - HEAD) / ROW / 4) * 4 - MORE);
-    return `${first} ${first + Math.ceil(height / ROW) + 2 * MORE + 4}`;
+    const row = isNarrow.value ? CARD : ROW;
+    const first = Math.max(0, Math.floor((top - HEAD) / row / 4) * 4 - MORE);
+    return `${first} ${first + Math.ceil(height / row) + 2 * MORE + 4}`;
   }));
   const [first, last] = span.value.split(' ').map(Number);
   if (count <= ALL_MAX) return { view, first: 0, last: count };
@@ -124,6 +146,8 @@ const Rows = view((props, self) => {
   const { columns, sorted, source, count, order, onSort, label, rowKey, href, selected, rowClass } = props;
   const box = self.keep('box', createRef);
   const active = self.signal('active', 0);
+  const isCards = isNarrow.value;
+  const size = isCards ? CARD : ROW;
   const { view, first, last } = windowOf(self, count);
   source?.want(first, last);
   const at = (index) => (source ? source.at(index) : sorted[index]);
@@ -141,19 +165,20 @@ const Rows = view((props, self) => {
   for (let index = first; index < last; index += 1) {
     const row = at(index);
     const key = row === undefined ? `? ${index}` : rowKey(row);
-    drawn.push(html`<${Row} key=${key} row=${row} index=${index} columns=${columns} isActive=${index === Math.min(active.value, count - 1)} name=${key}
+    drawn.push(html`<${isCards ? CardRow : Row} key=${key} row=${row} index=${index} columns=${columns} isActive=${index === Math.min(active.value, count - 1)} name=${key}
       isSelected=${selected ? selected.value.has(key) : undefined} selected=${selected} extra=${row !== undefined && rowClass ? rowClass(row) : undefined} />`);
   }
   const width = columns.reduce((sum, column) => sum + (column.width ?? column.min ?? 120), selected ? 40 : 0);
+  const across = isCards ? 1 : columns.length + (selected ? 1 : 0);
   return html`<div class="table-box" ref=${box}>
-    <table class="table" aria-label=${label} aria-rowcount=${count + 1} style=${{ minWidth: `${width}px` }}>
-      <colgroup>${selected ? html`<col style=${{ width: '40px' }} />` : null}${columns.map((column) => html`<col key=${column.id} style=${column.width ? { width: `${column.width}px` } : {}} />`)}</colgroup>
+    <table class=${isCards ? 'table cards' : 'table'} aria-label=${label} aria-rowcount=${count + 1} style=${{ minWidth: isCards ? '0' : `${width}px` }}>
+      ${isCards ? html`<thead class="sr-only"><tr aria-rowindex="1"><th scope="col">${label}</th></tr></thead>` : html`<colgroup>${selected ? html`<col style=${{ width: '40px' }} />` : null}${columns.map((column) => html`<col key=${column.id} style=${column.width ? { width: `${column.width}px` } : {}} />`)}</colgroup>
       <thead><tr aria-rowindex="1">${selected ? html`<th scope="col" class="cell-check"><${SelectAll} ...${{ selected, at, count, rowKey, source }} /></th>` : null}
-        ${columns.map((column) => html`<${Head} key=${column.id} column=${column} order=${order} onSort=${onSort} isPaged=${Boolean(source)} />`)}</tr></thead>
+        ${columns.map((column) => html`<${Head} key=${column.id} column=${column} order=${order} onSort=${onSort} isPaged=${Boolean(source)} />`)}</tr></thead>`}
       <tbody onKeyDown=${onKeyDown} onFocusIn=${(event) => { const index = event.target.closest('tr')?.dataset.index; if (index !== undefined) active.value = Number(index); }}>
-        ${first > 0 ? html`<tr key="above" class="spacer" aria-hidden="true"><td colspan=${columns.length + 1} style=${{ height: `${first * ROW}px` }}></td></tr>` : null}
+        ${first > 0 ? html`<tr key="above" class="spacer" aria-hidden="true"><td colspan=${across} style=${{ height: `${first * size}px` }}></td></tr>` : null}
         ${drawn}
-        ${last < count ? html`<tr key="below" class="spacer" aria-hidden="true"><td colspan=${columns.length + 1} style=${{ height: `${(count - last) * ROW}px` }}></td></tr>` : null}
+        ${last < count ? html`<tr key="below" class="spacer" aria-hidden="true"><td colspan=${across} style=${{ height: `${(count - last) * size}px` }}></td></tr>` : null}
       </tbody>
     </table></div>`;
 }, 'Rows');
@@ -177,6 +202,20 @@ const Row = view(({ row, index, columns, isActive, isSelected, selected, name, e
     ${columns.map((column) => html`<td key=${column.id} class=${classes({ end: column.align === 'end' })} title=${column.text?.(row)}>${column.cell(row)}</td>`)}</tr>`;
 }, 'Row');
 
+/** A row on a narrow screen: its name, and some of its values with what they are. */
+const CardRow = view(({ row, index, columns, isActive, isSelected, selected, name, extra }) => {
+  const common = { 'aria-rowindex': index + 2, 'data-index': index, tabindex: isActive ? 0 : -1, class: classes(extra, { selected: isSelected }), 'aria-selected': selected ? String(isSelected) : undefined };
+  if (row === undefined) return html`<tr ...${common} aria-busy="true"><td><span class="skeleton-line"></span></td></tr>`;
+  const [first, ...rest] = columns;
+  const chosen = rest.some((column) => column.phone) ? rest.filter((column) => column.phone) : rest;
+  const cells = chosen.map((column) => ({ column, cell: column.cell(row) })).filter(({ cell }) => cell !== null && cell !== '' && cell !== undefined).slice(0, CARD_VALUES);
+  return html`<tr ...${common}><td><div class="card-row">
+    ${selected ? html`<input type="checkbox" aria-label="Select ${name}" checked=${isSelected} onChange=${() => choose(selected, [name], !isSelected)} />` : null}
+    <div class="card-text"><div class="cut">${first.cell(row)}</div>
+      <div class="card-values">${cells.map(({ column, cell }) => html`<span key=${column.id} class="cut">${column.bare ? null : html`<small>${column.title}</small> `}${cell}</span>`)}</div></div>
+  </div></td></tr>`;
+}, 'CardRow');
+
 function choose(selected, names, isOn) {
   const next = new Set(selected.value);
   for (const name of names) {
@@ -198,10 +237,12 @@ function keys(box, active, now) {
   const moveTo = (index) => {
     const to = Math.max(0, Math.min(now.count - 1, index));
     active.value = to;
-    const top = HEAD + to * ROW;
+    const size = isNarrow.peek() ? CARD : ROW;
+    const head = isNarrow.peek() ? 0 : HEAD;
+    const top = head + to * size;
     const element = box.current;
-    if (top - HEAD < element.scrollTop) element.scrollTop = top - HEAD;
-    else if (top + ROW > element.scrollTop + element.clientHeight) element.scrollTop = top + ROW - element.clientHeight;
+    if (top - head < element.scrollTop) element.scrollTop = top - head;
+    else if (top + size > element.scrollTop + element.clientHeight) element.scrollTop = top + size - element.clientHeight;
     // The row is drawn with the next frame.
     const focus = (tries) => {
       const row = element.querySelector(`tr[data-index="${to}"]`);
