@@ -31,7 +31,7 @@ test('a client in words', () => {
   };
   assert.equal(library(connection), 'pika 1.3 · Python 3');
   assert.equal(library({}), 'says nothing about itself');
-  assert.equal(clientName(connection), connection.name);
+  assert.equal(clientName(connection), '1.2.3.4:5');
   assert.equal(clientName({ ...connection, user_provided_name: 'orders-service' }), 'orders-service');
   assert.equal(security(connection), 'TLSv1.3, TLS_AES_128_GCM_SHA256');
   assert.equal(security({ ssl: false }), 'not encrypted');
