@@ -38,7 +38,7 @@ export const TermsHelp = ({ rows }) => html`<div class="stack"><p>Words are look
   <table class="help-table"><tbody>${rows.map(([text, says]) => html`<tr key=${text}><td><code>${text}</code></td><td>${says}</td></tr>`)}</tbody></table></div>`;
 
 /** How many are shown of how many there are. */
-export const Shown = ({ rows, all, what }) => html`<span class="quiet num">${rows === all ? plural(all, what) : `${number(rows)} of ${plural(all, what)}`}</span>`;
+export const Shown = ({ rows, all, what, many }) => html`<span class="quiet num">${rows === all ? plural(all, what, many) : `${number(rows)} of ${plural(all, what, many)}`}</span>`;
 
 /**
  * Asks why, and closes connections.
