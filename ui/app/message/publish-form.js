@@ -4,7 +4,7 @@ import { html, view } from '../component.js';
 import { post, url } from '../api.js';
 import { number } from '../format.js';
 import { bytesOf, isReadable, textOf, toBase64 } from './bytes.js';
-import { namesOf } from './transfer-form.js';
+import { namesOf } from './names.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
 import { Field, Pairs, pairsOf, tableOf } from '../parts/form.js';
 import { Notice } from '../parts/state.js';
@@ -71,8 +71,7 @@ const NUMERIC = Object.fromEntries([...NUMBERS, ['expiration']].map(([name]) => 
 
 const ExchangeField = view(({ vhost, value }, self) => {
   const exchanges = self.keep('exchanges', () => namesOf('exchanges', vhost));
-  const names = (exchanges.data.value?.items ?? []).map(({ name }) => name).filter((name) => name !== '');
-  return html`<${Field} label="Exchange" value=${value} list=${names} help="Empty: the default exchange, whose routing key is a queue's name" />`;
+  return html`<${Field} label="Exchange" value=${value} list=${exchanges.names.value} help="Empty: the default exchange, whose routing key is a queue's name" />`;
 }, 'ExchangeField');
 
 function hasMore({ properties = {} }) {

@@ -1,13 +1,9 @@
 /** Where messages are to be moved or copied: a queue, or an exchange with a key. */
 
 import { html, view } from '../component.js';
-import { url } from '../api.js';
-import { live } from '../live.js';
+import { namesOf } from './names.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
 import { Field } from '../parts/form.js';
-
-/** Names that are suggested. */
-const NAMES_MAX = 500;
 
 /**
  * @param {{kind: 'move'|'copy', vhost: string, from: string, what: string, run: (to: {queue: string}|{exchange: string, routing_key?: string}) => Promise<any>}} options
@@ -17,11 +13,6 @@ const NAMES_MAX = 500;
 export function openTransfer({ kind, vhost, from, what, run }) {
   const title = `${kind === 'move' ? 'Move' : 'Copy'} ${what}`;
   return openDialog({ title, draw: (close) => html`<${Form} ...${{ kind, vhost, from, run, close }} />` });
-}
-
-/** Names of a vhost's queues or exchanges, for suggestions. */
-export function namesOf(kind, vhost) {
-  return live(`${url`/api/${kind}/${vhost}`}?page=1&page_size=${NAMES_MAX}&columns=name&disable_stats=true`);
 }
 
 const KINDS = [['queue', 'A queue'], ['exchange', 'An exchange, with a routing key']];
@@ -35,7 +26,6 @@ const Form = view(({ kind, vhost, from, run, close }, self) => {
   const isBusy = self.signal('busy', false);
   const queues = self.keep('queues', () => namesOf('queues', vhost));
   const exchanges = self.keep('exchanges', () => namesOf('exchanges', vhost));
-  const names = (list) => (list.data.value?.items ?? []).map(({ name }) => name).filter((name) => name !== '');
   const isQueue = to.value === 'queue';
   const submit = async (event) => {
     event.preventDefault();
@@ -54,8 +44,8 @@ const Form = view(({ kind, vhost, from, run, close }, self) => {
   };
   return html`<form onSubmit=${submit}>
     <${Field} label="To" type="select" value=${to} options=${KINDS} />
-    ${isQueue ? html`<${Field} label="Queue" value=${queue} list=${names(queues).filter((name) => name !== from)} required autofocus />`
-      : html`<${Field} label="Exchange" value=${exchange} list=${names(exchanges)} help="Empty: the default exchange" />
+    ${isQueue ? html`<${Field} label="Queue" value=${queue} list=${queues.names.value.filter((name) => name !== from)} required autofocus />`
+      : html`<${Field} label="Exchange" value=${exchange} list=${exchanges.names.value} help="Empty: the default exchange" />
         <${Field} label="Routing key" value=${key} help="Empty: each message keeps its own" />`}
     ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
     <${DialogActions}><button type="button" class="button" onClick=${() => close(false)}>Cancel</button>
