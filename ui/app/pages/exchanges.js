@@ -32,6 +32,9 @@ const COLUMNS = [
   { id: 'total', title: 'Published', sort: 'message_stats.publish_in', width: 120, align: 'end', hidden: true, help: 'Since the broker began', cell: (exchange) => number(exchange.message_stats?.publish_in ?? 0) },
 ];
 
+/** Where lists are of several vhosts, each has exchanges of the same names. */
+const WITH_VHOST = COLUMNS.map((column) => (column.id === 'vhost' ? { ...column, hidden: false } : column));
+
 export default view((_, self) => {
   const pages = self.keep('pages', () => pagesOf(() => {
     const { by, desc } = sortOf('sort', '');
@@ -46,7 +49,7 @@ export default view((_, self) => {
   const empty = pages.isLoading.value ? null : html`<${Empty} icon="search" title="No exchange has this in its name" />`;
   return html`<${Page} title="Exchanges" fill actions=${add}>
     ${error ? html`<${Notice} tone="bad">${error.message}<//>` : null}
-    <${Table} id="exchanges" label="Exchanges" columns=${COLUMNS} source=${source} rowKey=${keyOf} href=${linkTo} toolbar=${html`<${Filter} label="Filter by name" /><${VhostPicker} />`} empty=${empty}
+    <${Table} id="exchanges" label="Exchanges" columns=${vhosts.value.length > 1 && !query.value.vhost ? WITH_VHOST : COLUMNS} source=${source} rowKey=${keyOf} href=${linkTo} toolbar=${html`<${Filter} label="Filter by name" /><${VhostPicker} />`} empty=${empty}
       note=${html`<span class="quiet num" role="status">${number(source.count)}${pages.total.value !== source.count ? ` of ${number(pages.total.value)}` : ''}</span>`} />
   <//>`;
 }, 'Exchanges');

@@ -3,13 +3,14 @@
 import { html, view } from '../component.js';
 import { post, url } from '../api.js';
 import { asNow, asPublished, isDeadLetter } from '../message/path.js';
-import { openPublish } from '../message/publish-form.js';
-import { openTransfer } from '../message/transfer-form.js';
 import { can } from '../session.js';
 import { confirm } from '../parts/confirm.js';
+import { openDialog } from '../parts/dialog.js';
 import { Icon } from '../parts/icon.js';
 import { Menu } from '../parts/menu.js';
+import { Publish } from '../parts/publish.js';
 import { attempt, toast } from '../parts/toast.js';
+import { transfer } from './queue-acting.js';
 
 /**
  * @param {{place: {vhost: string, name: string, position: number}, found: {state: string, message: object}, onDone: () => any}} props
@@ -22,8 +23,8 @@ export const MessageActions = view(({ place, found, onDone }) => {
   const canReplay = isReady && message.in_memory && isDeadLetter(message);
   const items = [
     message.in_memory && { label: 'Publish again', icon: 'send', run: () => publishAgain(place, message) },
-    isReady && { label: 'Copy to', icon: 'copy', run: () => transfer('copy', place, onDone) },
-    isReady && { label: 'Move to', icon: 'move', run: () => transfer('move', place, onDone) },
+    isReady && { label: 'Copy to', icon: 'copy', run: () => transfer('copy', place, meant(place), onDone) },
+    isReady && { label: 'Move to', icon: 'move', run: () => transfer('move', place, meant(place), onDone) },
     isReady && { label: 'Delete', icon: 'trash', danger: true, run: () => remove(place, onDone) },
     isWaiting && { label: 'Drop', icon: 'trash', danger: true, run: () => drop(place, state, onDone) },
   ];
@@ -31,6 +32,9 @@ export const MessageActions = view(({ place, found, onDone }) => {
     ${isWaiting ? html`<button type="button" class="button primary" onClick=${() => release(place, state, onDone)}><${Icon} name="play" />Deliver now</button>` : null}
     <${Menu} label="More" text="Actions" icon="down" items=${items} />`;
 }, 'MessageActions');
+
+/** What the actions of a queue's page take. */
+const meant = ({ position }) => ({ body: { ids: [position] }, text: 'this message', isAll: false, isOne: true });
 
 const act = ({ vhost, name, position }, what, more = {}) => post(url`/api/coney/queues/${vhost}/${name}/messages/${what}`, { ids: [position], ...more });
 
@@ -49,17 +53,6 @@ async function replay(place, message, onDone) {
     run: async () => {
       check(await act(place, 'replay'), { nowhere: 'Nothing takes it there: no queue is bound so. It stays here.' });
       toast('The message is replayed.');
-      await onDone();
-    },
-  });
-}
-
-async function transfer(kind, place, onDone) {
-  await openTransfer({
-    kind, vhost: place.vhost, from: place.name, what: 'this message',
-    run: async (to) => {
-      check(await act(place, kind, { to }), { nowhere: 'Nothing takes it there: no queue is bound so. It stays here.' });
-      toast(kind === 'move' ? 'The message is moved.' : 'The message is copied.');
       await onDone();
     },
   });
@@ -98,6 +91,6 @@ async function drop(place, state, onDone) {
 
 function publishAgain(place, message) {
   const source = isDeadLetter(message) ? asPublished(message) : asNow(message);
-  openPublish({ vhost: place.vhost, title: 'Publish again', message: source });
+  const { exchange, routing_key: routingKey } = source;
+  openDialog({ title: 'Publish again', kind: 'wide', draw: () => html`<${Publish} ...${{ vhost: place.vhost, exchange, routingKey, message: source }} />` });
 }
-

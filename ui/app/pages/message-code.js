@@ -8,7 +8,7 @@ import { LANGUAGES } from '../message/code/languages.js';
 import { INLINE_MAX } from '../message/code/publish.js';
 import { asNow, asPublished, isDeadLetter } from '../message/path.js';
 import { query, setQuery } from '../router.js';
-import { session } from '../session.js';
+import { brokerIn } from '../parts/broker.js';
 import { Code } from '../parts/copy.js';
 import { Card } from '../parts/page.js';
 import { Tabs } from '../parts/tabs.js';
@@ -22,7 +22,7 @@ export const CodeCard = view(({ message, place }, self) => {
   const source = isFirst ? asPublished(message) : asNow(message);
   const publish = {
     vhost: place.vhost, exchange: source.exchange, routingKey: source.routing_key, properties: source.properties, body: bytesOf(message), file: name.value,
-    broker: brokerOf(overview.data.value?.listeners ?? []),
+    broker: brokerIn(overview.data.value?.listeners ?? []),
   };
   const tabs = LANGUAGES.map(({ id, label, title, write }) => ({
     id, label, draw: () => html`<${Code} text=${write(publish)} label="Copy: ${title}" />`,
@@ -38,14 +38,4 @@ function From({ isFirst }) {
   return html`<div class="switch switch-words" role="group" aria-label="Which publish">
     <button type="button" aria-pressed=${isFirst ? 'true' : 'false'} title="To the exchange that it was first published to, with that key" onClick=${() => choose('')}>As first published</button>
     <button type="button" aria-pressed=${isFirst ? 'false' : 'true'} title="To the exchange by which it came here" onClick=${() => choose('here')}>As it came here</button></div>`;
-}
-
-/** Where clients find the broker: the host that serves this page, and its port for AMQP. */
-function brokerOf(listeners) {
-  const plain = listeners.find(({ protocol }) => protocol === 'amqp');
-  const secure = listeners.find(({ protocol }) => protocol === 'amqp/ssl');
-  const isSecure = plain === undefined && secure !== undefined;
-  return {
-    host: location.hostname.replace(/^\[|\]$/g, ''), port: (isSecure ? secure : plain)?.port ?? 5672, tls: isSecure, http: location.origin, user: session.value?.name ?? 'guest',
-  };
 }

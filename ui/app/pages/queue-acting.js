@@ -120,8 +120,11 @@ async function replay(place, target, done) {
 
 const WORDS = { move: ['Move', 'Moved', 'moved'], copy: ['Copy', 'Copied', 'copied'] };
 
-/** Move or copy: where to, how many it would be, and then it is done. */
-function transfer(act, place, target, done) {
+/**
+ * Move or copy: where to, how many it would be, and then it is done.
+ * @param {{body: object, text: string, isOne?: boolean}} target `isOne`: there is no number to be limited
+ */
+export function transfer(act, place, target, done) {
   return openDialog({ title: `${WORDS[act][0]} ${target.text}`, draw: (close) => html`<${Transfer} ...${{ act, place, target, done, close }} />` });
 }
 
@@ -164,7 +167,7 @@ const Transfer = view(({ act, place, target, done, close }, self) => {
     ${isQueue ? html`<${Field} key="queue" label="Queue" value=${form.queue} list=${names.value.queues} required autofocus />`
       : html`<${Field} key="exchange" label="Exchange" value=${form.exchange} list=${names.value.exchanges} required />
         <${Field} key="key" label="Routing key" value=${form.key} help="Empty: each message keeps its own" />`}
-    <${Field} label="At most" value=${form.limit} inputmode="numeric" pattern="[0-9]*" placeholder="all" help="A number of messages, from the head of the queue" />
+    ${target.isOne ? null : html`<${Field} label="At most" value=${form.limit} inputmode="numeric" pattern="[0-9]*" placeholder="all" help="A number of messages, from the head of the queue" />`}
     ${preview.value ? html`<${Notice} tone=${preview.value.without_target ? 'warn' : 'info'}>
       ${plural(preview.value.matched, 'message')} would be ${WORDS[act][2]}.${preview.value.without_target ? ` ${number(preview.value.without_target)} of them would reach no queue, and stay.` : ''}<//>` : null}
     ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}

@@ -4,7 +4,7 @@ import { post, url } from '../api.js';
 import { plural } from '../format.js';
 import { refresh } from '../live.js';
 import { openDialog } from './dialog.js';
-import { Field, Pairs, tableOf } from './form.js';
+import { Field, Pairs, pairsOf, tableOf } from './form.js';
 import { Icon } from './icon.js';
 import { Card } from './page.js';
 import { Notice } from './state.js';
@@ -23,10 +23,11 @@ const TEXTS = [
 const NUMBERS = [['priority', 'Priority', { inputmode: 'numeric' }], ['timestamp', 'Timestamp', { help: 's since 1970', inputmode: 'numeric' }]];
 const CONTENT_TYPES = ['application/json', 'text/plain', 'application/octet-stream', 'application/xml'];
 
-function formOf(routingKey) {
-  const properties = Object.fromEntries([...TEXTS, ...NUMBERS].map(([name]) => [name, signal('')]));
+function formOf(exchange, routingKey, { properties: given = {}, payload = '', payload_encoding: encoding = 'string' }) {
+  const properties = Object.fromEntries([...TEXTS, ...NUMBERS].map(([name]) => [name, signal(String(given[name] ?? ''))]));
   return {
-    routingKey: signal(routingKey), payload: signal(''), encoding: signal('string'), contentType: signal(''), persistent: signal(true), headers: signal([]), repeat: signal('1'), properties,
+    exchange: signal(exchange), routingKey: signal(routingKey), payload: signal(payload), encoding: signal(encoding), contentType: signal(given.content_type ?? ''),
+    persistent: signal((given.delivery_mode ?? 2) === 2), headers: signal(pairsOf(given.headers)), repeat: signal('1'), properties,
   };
 }
 
@@ -56,10 +57,12 @@ function checkJson(text) {
 }
 
 /**
- * @param {{vhost: string, exchange: string, routingKey?: string}} props `exchange` is `''` for the default exchange, whose routing key is a queue's name
+ * @param {{vhost: string, exchange: string, routingKey?: string, message?: object}} props `exchange` is `''` for the default exchange, whose routing key is a queue's name;
+ *   `message`: what the form has at first, as the API shows messages. Then the exchange can be changed too.
  */
-export const Publish = view(({ vhost, exchange, routingKey = '' }, self) => {
-  const form = self.keep('form', () => formOf(routingKey));
+export const Publish = view(({ vhost, exchange: given, routingKey = '', message }, self) => {
+  const form = self.keep('form', () => formOf(given, routingKey, message ?? {}));
+  const exchange = form.exchange.value;
   const isBusy = self.signal('busy', false);
   const outcome = self.signal('outcome', null);
   const path = url`/api/exchanges/${vhost}/${exchange || 'amq.default'}/publish`;
@@ -78,10 +81,11 @@ export const Publish = view(({ vhost, exchange, routingKey = '' }, self) => {
       isBusy.value = false;
     }
   };
-  const isToQueue = exchange === '';
+  const isToQueue = given === '' && !message;
   return html`<form class="publish" onSubmit=${submit}>
     <${Card} title="Message">
       <div class="stack">
+        ${message ? html`<${Field} label="Exchange" value=${form.exchange} help="Empty: the default exchange, whose routing key is a queue's name" />` : null}
         ${isToQueue ? null : html`<${Field} label="Routing key" value=${form.routingKey} />`}
         <${Field} label="Body" type="textarea" rows="8" value=${form.payload} />
         <div class="fields">
