@@ -36,7 +36,7 @@ function derived(nodes, queues) {
   }))];
 }
 
-const FIELDS = 'name,vhost,state,messages,messages_ready,messages_parked,consumers,consumer_capacity,message_stats,messages_details';
+const FIELDS = 'name,vhost,state,messages,messages_ready,messages_delayed,messages_parked,consumers,consumer_capacity,message_stats,messages_details';
 
 export const Problems = view(({ nodes }, self) => {
   const told = self.keep('told', () => live('/api/coney/problems'));

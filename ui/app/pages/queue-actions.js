@@ -5,15 +5,24 @@ import { number, plural } from '../format.js';
 import { refresh } from '../live.js';
 import { go } from '../router.js';
 import { confirm } from '../parts/confirm.js';
+import { readyOf } from './queue-problem.js';
 import { toast } from '../parts/toast.js';
 
 const UNDO_S = 60;
 
-/** All ready messages go; for a minute they can be put back. */
-export function purgeQueue({ vhost, name, messages_ready: count, messages_unacknowledged: unacked }) {
+/** What a purge takes: all but what is with consumers. */
+export const purgeable = (queue) => queue.messages_ready ?? 0;
+
+const parts = (queue) => [[readyOf(queue), 'ready'], [queue.messages_delayed, 'delayed'], [queue.messages_parked, 'parked']]
+  .filter(([count]) => count > 0).map(([count, state]) => `${number(count)} ${state}`).join(', ');
+
+/** All messages go that are not with consumers; for a minute they can be put back. */
+export function purgeQueue(queue) {
+  const { vhost, name, messages_unacknowledged: unacked } = queue;
+  const count = purgeable(queue);
   return confirm({
     title: `Purge ${name}?`, action: 'Purge', name, count,
-    children: html`<p>${plural(count, 'ready message')} will be dropped. You can undo it for a minute.</p>
+    children: html`<p>${plural(count, 'message')} will be dropped (${parts(queue)}). You can undo it for a minute.</p>
       ${unacked ? html`<p class="quiet">${plural(unacked, 'message')} with consumers ${unacked === 1 ? 'is' : 'are'} not touched.</p>` : null}`,
     run: async () => {
       const answer = await post(url`/api/coney/queues/${vhost}/${name}/purge`, { undo_s: UNDO_S });
@@ -40,10 +49,11 @@ export async function deleteQueue({ vhost, name, messages, consumers }) {
 }
 
 /** The ready messages as lines of JSON, in a file of the browser. They stay in the queue. */
-export function exportQueue({ vhost, name, messages_ready: count }) {
+export function exportQueue(queue) {
+  const { vhost, name } = queue;
   const anchor = document.createElement('a');
   anchor.href = url`/api/coney/queues/${vhost}/${name}/export`;
   anchor.download = `${name.replace(/[^\w.-]+/g, '_')}.ndjson`;
   anchor.click();
-  toast(`Saving ${number(count)} ready messages; they stay in the queue.`, { tone: 'info' });
+  toast(`Saving ${number(readyOf(queue))} ready messages; they stay in the queue.`, { tone: 'info' });
 }

@@ -17,10 +17,10 @@ import { Tabs } from '../parts/tabs.js';
 import { Age } from '../parts/time.js';
 import { Bindings } from './queue-bindings.js';
 import { Consumers } from './queue-consumers.js';
-import { deleteQueue, exportQueue, purgeQueue } from './queue-actions.js';
+import { deleteQueue, exportQueue, purgeQueue, purgeable } from './queue-actions.js';
 import { Failures } from './queue-failures.js';
 import { Messages } from './queue-messages.js';
-import { problemOf } from './queue-problem.js';
+import { problemOf, readyOf } from './queue-problem.js';
 import { Settings } from './queue-settings.js';
 
 export default view(({ params: { vhost, name } }, self) => {
@@ -48,13 +48,14 @@ const Lead = view(({ queue }) => {
 
 const Actions = view(({ queue }) => {
   const mayWrite = can('write', queue.vhost);
-  return html`${mayWrite ? html`<button type="button" class="button" disabled=${queue.messages_ready === 0} onClick=${() => purgeQueue(queue)}><${Icon} name="trash" />Purge${queue.messages_ready ? ` ${number(queue.messages_ready)}` : ''}</button>` : null}
+  return html`${mayWrite ? html`<button type="button" class="button" disabled=${purgeable(queue) === 0} onClick=${() => purgeQueue(queue)}><${Icon} name="trash" />Purge${purgeable(queue) ? ` ${number(purgeable(queue))}` : ''}</button>` : null}
     <${Menu} label="More" items=${[
       { label: 'Save messages to a file', icon: 'download', run: () => exportQueue(queue) },
       mayWrite && { label: 'Delete the queue', icon: 'trash', danger: true, run: () => deleteQueue(queue) },
     ]} />`;
 }, 'Actions');
 
+const countOf = (queue, state) => (state === 'ready' ? readyOf(queue) : queue[state === 'unacked' ? 'messages_unacknowledged' : `messages_${state}`] ?? 0);
 const rateOf = (queue, name) => queue.message_stats?.[`${name}_details`]?.rate ?? 0;
 
 /** Samples of the server, newest first, as the chart has them. */
@@ -79,7 +80,7 @@ const Numbers = view(({ queue }) => {
   const { lengths: [ready, unacked], rates: [published, delivered, acked] } = history(queue);
   return html`<div class="queue-numbers">
     <div class="tiles">
-      ${['ready', 'unacked', 'delayed', 'parked'].map((state) => html`<div key=${state} class="tile"><${State} state=${state} /><b>${number(queue[state === 'unacked' ? 'messages_unacknowledged' : `messages_${state}`] ?? 0)}</b></div>`)}
+      ${['ready', 'unacked', 'delayed', 'parked'].map((state) => html`<div key=${state} class="tile"><${State} state=${state} /><b>${number(countOf(queue, state))}</b></div>`)}
       <div class="tile"><span>In</span><b>${rate(rateOf(queue, 'publish'))}</b></div>
       <div class="tile"><span>Out</span><b>${rate(rateOf(queue, 'deliver_get'))}</b></div>
       <div class="tile"><span>Acked</span><b>${rate(rateOf(queue, 'ack'))}</b></div>
@@ -106,7 +107,7 @@ const Parts = view(({ queue }) => {
   const { vhost, name } = queue;
   const messages = (state, count) => ({ draw: () => html`<${Messages} key=${state} vhost=${vhost} name=${name} state=${state} count=${count} />`, count });
   return html`<${Tabs} label="Queue" tabs=${[
-    { id: 'messages', label: 'Messages', ...messages('ready', queue.messages_ready) },
+    { id: 'messages', label: 'Messages', ...messages('ready', readyOf(queue)) },
     { id: 'unacked', label: 'Unacked', ...messages('unacked', queue.messages_unacknowledged) },
     { id: 'delayed', label: 'Delayed', ...messages('delayed', queue.messages_delayed) },
     { id: 'parked', label: 'Parked', ...messages('parked', queue.messages_parked) },

@@ -10,7 +10,7 @@ import { pagesOf } from '../parts/pages.js';
 import { Badge, Notice } from '../parts/state.js';
 import { Table, sortOf } from '../parts/table.js';
 import { url } from '../api.js';
-import { problemOf } from './queue-problem.js';
+import { problemOf, readyOf } from './queue-problem.js';
 
 const count = (value) => html`<span class=${value ? undefined : 'zero'}>${number(value)}</span>`;
 const perSecond = (value) => html`<span class=${value ? undefined : 'zero'}>${rate(value ?? 0)}</span>`;
@@ -24,7 +24,7 @@ const COLUMNS = [
     cell: (queue) => { const problem = problemOf(queue); return problem ? html`<${Badge} tone=${problem.tone} icon=${problem.icon}>${problem.label}<//>` : null; } },
   { id: 'messages', title: 'Messages', phone: true, sort: 'messages', width: 104, align: 'end', cell: (queue) => count(queue.messages) },
   { id: 'trend', title: 'Last minute', width: 100, help: 'Messages in the queue over the last minute', cell: (queue) => html`<${Sparkline} values=${samples(queue)} />` },
-  { id: 'ready', title: 'Ready', sort: 'messages_ready', width: 92, align: 'end', cell: (queue) => count(queue.messages_ready) },
+  { id: 'ready', title: 'Ready', sort: 'messages_ready', width: 92, align: 'end', cell: (queue) => count(readyOf(queue)) },
   { id: 'unacked', title: 'Unacked', sort: 'messages_unacknowledged', width: 92, align: 'end', cell: (queue) => count(queue.messages_unacknowledged) },
   { id: 'delayed', title: 'Delayed', sort: 'messages_delayed', width: 92, align: 'end', cell: (queue) => count(queue.messages_delayed) },
   { id: 'parked', title: 'Parked', sort: 'messages_parked', width: 92, align: 'end', cell: (queue) => count(queue.messages_parked) },
