@@ -4,7 +4,7 @@ import test from 'node:test';
 import { belongs, deadLetterAction, offeredActions, sentence, waitingAction } from '../../../ui/app/failures/actions.js';
 import { alike, counted, groupOf, listed, together, withEvent } from '../../../ui/app/failures/groups.js';
 import { reasonInWords } from '../../../ui/app/failures/kinds.js';
-import { emptyRule, fileName, inWords, progress, ruleOf } from '../../../ui/app/recorder/rules.js';
+import { emptyRule, ended, fileName, filterOf, inWords, remembered, ruleOf } from '../../../ui/app/recorder/rules.js';
 
 const event = (more) => ({ vhost: '/', what: 'dead-lettered', queue: 'q', position: 1, at: 1000, reason: 'rejected', error: null, to: ['q.dead'], ...more });
 
@@ -20,7 +20,7 @@ test('events join the group that they belong to', () => {
   let groups = new Map();
   for (const more of [
     { position: 1, at: 1000, error: 'order 1 not found' }, { position: 2, at: 3000, error: 'order 2 not found' }, { position: 3, at: 2000, error: 'disk full' },
-    { what: 'acked' }, { what: 'expired', reason: 'expired', count: 50, position: 9 },
+    { what: 'acked' }, { what: 'dropped', reason: 'expired', count: 50, position: 9 },
   ]) groups = withEvent(groups, event(more));
   const all = listed(groups.values(), {});
   assert.deepEqual(all.map(({ error, count }) => [error, count]), [['order 2 not found', 2], ['disk full', 1], [null, 50]]);
@@ -94,6 +94,13 @@ test('rules of the recorder', () => {
   assert.deepEqual(Object.keys(ruleOf({ ...form, name: '', next: '0', minutes: 'x' }, 0).errors), ['name', 'next', 'minutes']);
   assert.equal(inWords({ header: { tenant: 't1' } }), "header tenant = 't1'");
   assert.equal(inWords({ all: true }), 'everything');
-  assert.deepEqual(progress({ recorded: 5, next: 5, until: 100 }, 50), { recorded: 5, of: 5, isOver: true, left: 50 });
+  assert.deepEqual([filterOf({ queue: 'q' }), filterOf({ header: { a: 'b' } }), filterOf({ all: true })], [{ queue: 'q' }, {}, {}]);
   assert.equal(fileName({ queue: 'orders/eu' }, new Date(0)), 'recording-queue-orders-eu-1970-01-01T000000.json');
+});
+
+test('rules that ended are remembered, apart from those of another start of the broker', () => {
+  const rule = (id, since) => ({ id, since });
+  assert.deepEqual(ended([rule(1, 10), rule(2, 20)], [rule(2, 20)]), [rule(1, 10)]);
+  assert.deepEqual(ended([rule(1, 10)], [rule(1, 99)]), [rule(1, 10)]);
+  assert.deepEqual(remembered([rule(1, 10), rule(2, 20)], [rule(2, 20), rule(3, 30)], 2), [rule(3, 30), rule(2, 20)]);
 });

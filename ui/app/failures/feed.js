@@ -3,12 +3,14 @@
  * taken up again where it was.
  */
 import { batch, computed, effect, signal } from '../component.js';
-import { get, onLoggedOut, url, withQuery } from '../api.js';
+import { get, url, withQuery } from '../api.js';
 import { isPaused } from '../live.js';
 
 const AGAIN_MS = 2000;
 /** Events that are kept, unless another number is asked for. */
 const KEPT = 200;
+/** Events of an answer at most. */
+const PAGE_MAX = 1000;
 
 const isHidden = signal(document.hidden);
 document.addEventListener('visibilitychange', () => { isHidden.value = document.hidden; });
@@ -16,31 +18,27 @@ document.addEventListener('visibilitychange', () => { isHidden.value = document.
 /** Where the journal of a vhost is, or that of all. */
 export const journalPath = (vhost) => (vhost ? url`/api/coney/journal/${vhost}` : '/api/coney/journal');
 
+/** How far the reader's clock is ahead of UTC, in minutes: sentences tell times. */
+export const utcOffset = () => -new Date().getTimezoneOffset();
+
 /**
- * @param {() => {vhost?: string, filter?: Record<string, any>, back?: number} | null} ask What to follow; may read signals. `back`: how many events to go back
- *   from the newest, of all kinds; without it all that the journal has.
- * @param {{kept?: number, onEvents?: (events: any[]) => void}} [options] `kept`: how many of the newest stay in `events`
- * @returns {{events: any, lost: any, error: any, isHere: any, dispose(): void}} `events`: newest first; `isHere`: all that was there has come
+ * @param {() => {vhost?: string, filter?: Record<string, any>} | null} ask What to follow; may read signals.
+ * @param {{kept?: number}} [options] `kept`: how many of the newest stay
+ * @returns {{events: any, lost: any, error: any, isHere: any, dispose(): void}} `events`: newest first; `isHere`: what was there has come
  */
-export function feed(ask, { kept = KEPT, onEvents } = {}) {
+export function feed(ask, { kept = KEPT } = {}) {
   const question = computed(() => JSON.stringify(ask()));
   const state = { events: signal([]), lost: signal(0), error: signal(null), isHere: signal(false) };
-  let asked = null;
-  let last = 0;
-  const take = ({ events = [], lost = 0, last: newest }) => batch(() => {
-    if (events.length > 0) {
-      state.events.value = [...events.toReversed(), ...state.events.value].slice(0, kept);
-      last = events.at(-1).number;
-      onEvents?.(events);
-    }
-    if (newest !== undefined && newest > last) last = newest;
-    if (lost > 0) state.lost.value += lost;
+  const place = { asked: null, cursor: null };
+  const take = (page) => batch(() => {
+    if (page.events.length > 0) state.events.value = [...page.events.toReversed(), ...state.events.value].slice(0, kept);
+    if (page.lost > 0) state.lost.value += page.lost;
+    place.cursor = page.cursor;
   });
   const stop = effect(() => {
     const now = question.value;
-    if (now !== asked) {
-      asked = now;
-      last = 0;
+    if (now !== place.asked) {
+      Object.assign(place, { asked: now, cursor: null });
       batch(() => {
         state.events.value = [];
         state.lost.value = 0;
@@ -49,73 +47,50 @@ export function feed(ask, { kept = KEPT, onEvents } = {}) {
       });
     }
     if (isHidden.value || isPaused.value || now === 'null') return undefined;
-    const connection = open(JSON.parse(now), () => last, take, state);
-    return () => connection.close();
+    const { vhost, filter = {} } = JSON.parse(now);
+    return stream(journalPath(vhost), { ...filter, utc_offset_min: utcOffset() }, place, kept, take, state);
   });
   return { ...state, dispose: stop };
 }
 
-/** One stream, opened again whenever it breaks. */
-function open({ vhost, filter = {}, back }, lastOf, take, { error, isHere }) {
+/** What is there already, and then a stream, which is opened again whenever it breaks. */
+function stream(path, parameters, place, kept, take, { error, isHere }) {
   let source = null;
   let timer = null;
   let isOver = false;
-  const fail = (problem) => {
-    if (isOver) return;
-    error.value = problem;
-    if (problem.status !== 404) timer = setTimeout(begin, AGAIN_MS);
-  };
-  const follow = (after) => {
-    if (isOver) return;
-    source = new EventSource(withQuery(journalPath(vhost), { ...filter, after, follow: 'sse' }));
-    source.onopen = () => { error.value = null; };
-    const onData = (event) => {
-      const data = JSON.parse(event.data);
-      take(Array.isArray(data.events) ? data : { events: [data] });
-    };
-    for (const name of ['message', 'event', 'events', 'data']) source.addEventListener(name, onData);
+  const again = () => { if (!isOver) timer = setTimeout(begin, AGAIN_MS); };
+  const follow = () => {
+    source = new EventSource(withQuery(path, { ...parameters, after: place.cursor, follow: 'sse' }));
+    source.addEventListener('events', (event) => {
+      error.value = null;
+      take(JSON.parse(event.data));
+    });
     source.onerror = () => {
       source.close();
-      if (!isOver) timer = setTimeout(begin, AGAIN_MS);
+      again();
     };
   };
   const begin = async () => {
     try {
-      // What is there already comes at once and tells where the end is; a stream does not say why it cannot be opened.
-      const from = lastOf() || (back === undefined ? 0 : await startOf(vhost, back));
-      await readAll(vhost, filter, from, take, () => isOver);
+      // A stream does not say why it cannot be opened; this does, and tells where the end is.
+      const page = await get(withQuery(path, place.cursor === null ? { ...parameters, newest: true, limit: Math.min(kept, PAGE_MAX) } : { ...parameters, after: place.cursor, limit: PAGE_MAX }));
       if (isOver) return;
-      isHere.value = true;
-      follow(lastOf());
+      take(page);
+      batch(() => {
+        isHere.value = true;
+        error.value = null;
+      });
+      follow();
     } catch (problem) {
-      if (problem.status === 401) onLoggedOut.run();
-      fail(problem);
+      if (isOver) return;
+      error.value = problem;
+      if (problem.status === 0 || problem.status >= 500) again();
     }
   };
   begin();
-  return {
-    close() {
-      isOver = true;
-      clearTimeout(timer);
-      source?.close();
-    },
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    source?.close();
   };
-}
-
-const PAGE = 1000;
-
-async function startOf(vhost, back) {
-  const { last = 0 } = await get(withQuery(journalPath(vhost), { limit: 1, after: Number.MAX_SAFE_INTEGER }));
-  return Math.max(0, last - back);
-}
-
-async function readAll(vhost, filter, from, take, isOver) {
-  let after = from;
-  for (;;) {
-    const page = await get(withQuery(journalPath(vhost), { ...filter, after, limit: PAGE }));
-    if (isOver()) return;
-    take(page);
-    if (page.events.length < PAGE) return;
-    after = page.events.at(-1).number;
-  }
 }

@@ -2,7 +2,7 @@
  * Failures that are alike, together: by queue, what happened, reason and error. Pure: the page feeds it with what the API grouped,
  * and with events as they come.
  * @typedef {{key: string, vhost: string, queue: string | null, exchange: string | null, what: string, reason: string | null, error: string | null,
- *   count: number, first: number, last: number, positions: number[], to: string[]}} Group Times in milliseconds since the epoch.
+ *   count: number, first: number, last: number, positions: number[], to: string[], sentence: string}} Group Times in milliseconds since the epoch.
  */
 
 import { isFailure } from './kinds.js';
@@ -51,6 +51,7 @@ export function groupOf(vhost, told) {
     last: told.last,
     positions: (told.positions ?? []).slice(0, POSITIONS_MAX),
     to: told.to ?? [],
+    sentence: told.sentence ?? '',
   };
   return { key: keyOf(group), ...group };
 }

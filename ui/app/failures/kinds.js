@@ -8,7 +8,6 @@
 export const KINDS = {
   'dead-lettered': { label: 'dead-lettered', tone: 'bad', fate: 'elsewhere', help: 'It went to the dead-letter exchange.' },
   dropped: { label: 'dropped', tone: 'bad', fate: 'gone', help: 'It is gone: there was nowhere to send it.' },
-  expired: { label: 'expired', tone: 'warn', fate: 'gone', help: 'Its time to live was over before somebody took it.' },
   unroutable: { label: 'unroutable', tone: 'bad', fate: 'gone', help: 'No binding matched what was published.' },
   returned: { label: 'returned', tone: 'warn', fate: 'gone', help: 'No binding matched, and its publisher got it back.' },
   refused: { label: 'refused', tone: 'bad', fate: 'gone', help: 'The queue or the broker did not take it.' },
@@ -27,7 +26,10 @@ const REASONS = {
   expired: 'expired',
   maxlen: 'queue full',
   delivery_limit: 'delivery limit',
-  parking_limit: 'parking limit',
+  'by-hand': 'by hand',
+  memory: 'memory alarm',
+  disk: 'disk alarm',
+  permission: 'no permission',
 };
 
 /** Whether an event tells of a failure. */
@@ -37,7 +39,7 @@ export function isFailure(event) {
 
 /** @param {string} what */
 export function kindOf(what) {
-  return KINDS[what] ?? { label: what, tone: 'plain', fate: 'again', help: '' };
+  return KINDS[what] ?? { label: what.replaceAll('-', ' '), tone: 'plain', fate: 'again', help: '' };
 }
 
 /**

@@ -57,14 +57,37 @@ export function inWords(rule) {
 }
 
 /**
- * How long a rule goes on, in words; `left` in milliseconds.
+ * What the journal is asked for to see what a rule recorded. It cannot be asked for a header: then it is everything that is recorded.
  * @param {any} rule
- * @param {number} now
+ * @returns {Record<string, string>}
  */
-export function progress(rule, now) {
-  const recorded = rule.recorded ?? 0;
-  const isOver = rule.is_on === false || (rule.until != null && rule.until <= now) || (rule.next != null && recorded >= rule.next);
-  return { recorded, of: rule.next ?? null, isOver, left: rule.until == null ? null : Math.max(0, rule.until - now) };
+export function filterOf(rule) {
+  if (rule.queue != null) return { queue: rule.queue };
+  if (rule.exchange != null) return { exchange: rule.exchange };
+  if (rule.message_id != null) return { message_id: rule.message_id };
+  return {};
+}
+
+/**
+ * Rules that were on and are not any more, of those that were seen. The broker forgets them; their events stay in the journal.
+ * @param {any[]} seen
+ * @param {any[]} on Those that are on now.
+ */
+export function ended(seen, on) {
+  return seen.filter((rule) => !on.some((other) => isSame(other, rule)));
+}
+
+/** Numbers begin anew with each start of the broker: the time tells them apart. */
+export const isSame = (one, other) => one.id === other.id && one.since === other.since;
+
+/**
+ * Those that were seen with those that are on, newest first, as many as are remembered.
+ * @param {any[]} seen
+ * @param {any[]} on
+ * @param {number} max
+ */
+export function remembered(seen, on, max) {
+  return [...on, ...ended(seen, on)].sort((one, other) => other.since - one.since).slice(0, max);
 }
 
 /**
