@@ -115,6 +115,8 @@ pub struct Config {
     pub http: Vec<SocketAddr>,
     /// Addresses of the metrics for Prometheus, over HTTP; the same with [`METRICS_DEFAULT`].
     pub metrics: Vec<SocketAddr>,
+    /// Whether the web page is served where the management API is.
+    pub http_page: bool,
     /// Where command line tools reach the management API without a login.
     pub control_socket: ControlSocketPath,
     /// Addresses to accept AMQP connections on that begin with TLS.
@@ -191,6 +193,7 @@ impl Default for Config {
             listen: on_localhost(5672).into(),
             http: HTTP_DEFAULT.into(),
             metrics: METRICS_DEFAULT.into(),
+            http_page: true,
             control_socket: ControlSocketPath::InDataDir,
             amqps: Vec::new(),
             https: Vec::new(),
@@ -235,6 +238,7 @@ impl fmt::Debug for Config {
             .field("listen", &self.listen)
             .field("http", &self.http)
             .field("metrics", &self.metrics)
+            .field("http_page", &self.http_page)
             .field("control_socket", &self.control_socket)
             .field("amqps", &self.amqps)
             .field("https", &self.https)

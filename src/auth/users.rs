@@ -330,8 +330,16 @@ impl Users {
         }
     }
 
-    fn may_come_from(&self, user: &str, peer: IpAddr) -> bool {
-        peer.to_canonical().is_loopback() || !self.loopback_only.iter().any(|only| only == user)
+    /// Whether a user of this name may connect from this address.
+    #[must_use]
+    pub fn may_come_from(&self, user: &str, peer: IpAddr) -> bool {
+        peer.to_canonical().is_loopback() || !self.is_local_only(user)
+    }
+
+    /// Whether a user of this name may connect from this machine only.
+    #[must_use]
+    pub fn is_local_only(&self, user: &str) -> bool {
+        self.loopback_only.iter().any(|only| only == user)
     }
 }
 

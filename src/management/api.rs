@@ -7,6 +7,8 @@ use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use super::leases::Leases;
+use super::page::live::Places;
+use super::page::sessions::Sessions;
 use super::params::Params;
 use super::purges::Purges;
 use super::views::rates::Clocked;
@@ -36,6 +38,8 @@ struct Inner {
     followers: Arc<Semaphore>,
     leases: Leases,
     waiting: Semaphore,
+    sessions: Sessions,
+    live: Places,
 }
 
 /// An address that is listened on, and what for.
@@ -63,6 +67,8 @@ impl Api {
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             leases: Leases::default(),
             waiting: Semaphore::new(WAITING_MAX),
+            sessions: Sessions::default(),
+            live: Places::default(),
         }))
     }
 
@@ -121,6 +127,16 @@ impl Api {
     /// Room for those who wait for messages.
     pub(super) fn waiting(&self) -> &Semaphore {
         &self.0.waiting
+    }
+
+    /// Who is logged in on the page.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Room for pages that are looked at.
+    pub(super) fn live(&self) -> &Places {
+        &self.0.live
     }
 
     /// Purges that can be undone.

@@ -1,4 +1,4 @@
-//! Who asks: a user with a password (HTTP Basic, RFC 7617), who needs a tag to come in at all, and others for more
+//! Who asks: a user with a password (HTTP Basic, RFC 7617) or a session of the page's, who needs a tag to come in at all, and others for more
 //! (<https://www.rabbitmq.com/docs/management#permissions>).
 //!
 //! A handler takes one of [`Manager`], [`PolicyMaker`], [`Monitor`] or [`Administrator`] as its argument, and is not called for those with
@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine as _;
@@ -15,11 +16,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::api::Api;
 use super::error::ApiError;
+use super::page::sessions::{Holder, SessionKey};
+use super::page::{cookie, origin};
 use super::serve::Peer;
 use crate::auth::{ADMINISTRATOR, Credentials, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER};
 use crate::broker::login::log_in;
 use crate::broker::operations::{self, Caller, Scope};
 use crate::broker::overview::ConnectionOverview;
+use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 
 /// The name that the operator goes by, in the log and as the answer to "who am I".
@@ -32,18 +36,51 @@ pub(super) struct Asker {
     pub name: String,
     /// The user's tags.
     pub tags: Vec<String>,
-    is_operator: bool,
+    /// How the user was let in; the operator needed no login.
+    login: Option<Login>,
 }
+
+/// How a user was let in.
+#[derive(Clone, Debug)]
+struct Login {
+    holder: Holder,
+    /// The page's, if that was it.
+    session: Option<SessionKey>,
+}
+
+/// Somebody who was let in, for requests that the broker makes in their name. Each is let in again, without a password, unless they are out by
+/// then: logged out, deleted, or with another password.
+#[derive(Clone, Debug)]
+pub(super) struct Admission(Login);
 
 impl Asker {
     /// Whoever may open the control socket.
     fn operator() -> Self {
-        Self { name: OPERATOR.to_owned(), tags: vec![ADMINISTRATOR.to_owned()], is_operator: true }
+        Self { name: OPERATOR.to_owned(), tags: vec![ADMINISTRATOR.to_owned()], login: None }
     }
 
     /// The user as operations know it.
     pub(super) fn caller(&self) -> Caller<'_> {
-        if self.is_operator { Caller::Operator } else { Caller::User(&self.name) }
+        if self.is_operator() { Caller::Operator } else { Caller::User(&self.name) }
+    }
+
+    const fn is_operator(&self) -> bool {
+        self.login.is_none()
+    }
+
+    /// For requests in this user's name; the operator's need nothing.
+    pub(super) fn admission(&self) -> Option<Admission> {
+        self.login.clone().map(Admission)
+    }
+
+    /// Who has logged in.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        self.login.as_ref().map(|login| login.holder.clone())
+    }
+
+    /// The session of the page's that let the user in, if that was it.
+    pub(super) fn session(&self) -> Option<SessionKey> {
+        self.login.as_ref()?.session
     }
 
     /// Whether the user has this tag.
@@ -63,7 +100,7 @@ impl Asker {
 
     /// Whether the user has a permission on the vhost.
     pub(super) fn may_enter(&self, api: &Api, vhost: &str) -> bool {
-        self.is_operator || api.shared().users(|users| users.permission(&self.name, vhost).is_some())
+        self.is_operator() || api.shared().users(|users| users.permission(&self.name, vhost).is_some())
     }
 
     /// The vhost, for looking at it or doing something in it. Administrators see them all; what they do needs a permission all the same, which operations
@@ -164,32 +201,86 @@ impl FromRequestParts<Api> for Asker {
         if matches!(peer, Peer::ControlSocket) {
             return Ok(Self::operator());
         }
-        let header = parts.headers.get(AUTHORIZATION).ok_or_else(ApiError::no_credentials)?;
+        if let Some(Admission(login)) = parts.extensions.get() {
+            return Self::again(api, login.clone(), peer);
+        }
+        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+            return Self::of_session(api, parts, peer);
+        };
         let credentials = header.to_str().ok().and_then(parse_basic).ok_or_else(ApiError::login_refused)?;
-        Self::admit(api, credentials, peer).await
+        Self::admit(api, credentials, peer, &parts.headers).await
     }
 }
 
 impl Asker {
-    /// Lets a user in.
+    /// Lets a user in by name and password.
     ///
     /// # Errors
-    /// 401: the credentials are not right, or the user has none of the tags.
-    pub(super) async fn admit(api: &Api, credentials: Credentials, peer: Peer) -> Result<Self, ApiError> {
+    /// 401: the credentials are not right, the user may come from this machine only, or has none of the tags.
+    pub(super) async fn admit(
+        api: &Api,
+        credentials: Credentials,
+        peer: Peer,
+        headers: &HeaderMap,
+    ) -> Result<Self, ApiError> {
         let shared = api.shared();
-        let admitted = log_in(shared, &credentials, peer.ip()).await;
+        // As it is before the password is looked at: if it changes meanwhile, this login lets nobody in again.
+        let expected = shared.users(|users| users.user(&credentials.user)?.password.clone());
+        let admitted = match check_name(shared, &credentials.user, headers) {
+            Ok(()) => log_in(shared, &credentials, peer.ip()).await,
+            Err(refusal) => Err(refusal),
+        };
         shared.counters.logins.http.count(admitted.is_ok());
-        let Credentials { user: name, .. } = credentials;
+        let Credentials { user, .. } = credentials;
         if let Err(refusal) = admitted {
-            tracing::warn!(user = ?name, %peer, "login over HTTP refused: {refusal}");
+            tracing::warn!(?user, %peer, "login over HTTP refused: {refusal}");
             return Err(match refusal {
                 LoginRefusal::NotLocal => ApiError::local_only(),
                 _ => ApiError::login_refused(),
             });
         }
-        let tags = shared.users(|users| users.user(&name).map(|user| user.tags.clone()));
+        let password = expected.ok_or_else(ApiError::login_refused)?;
+        Self::with_tags(api, Login { holder: Holder { user, password }, session: None }, peer)
+    }
+
+    /// Lets a user in by the page's cookie, if it is the page that asks.
+    fn of_session(api: &Api, parts: &Parts, peer: Peer) -> Result<Self, ApiError> {
+        if !cookie::is_there(&parts.headers) {
+            return Err(ApiError::no_credentials());
+        }
+        if !origin::is_own(&parts.method, &parts.headers) {
+            return Err(ApiError::foreign_page());
+        }
+        let session = cookie::session(&parts.headers).ok_or_else(ApiError::login_refused)?;
+        let holder = api.sessions().find(session, api.shared().clock.now());
+        let holder = holder.ok_or_else(ApiError::login_refused)?;
+        Self::again(api, Login { holder, session: Some(session) }, peer)
+    }
+
+    /// Lets somebody in who was in, if nothing has changed.
+    fn again(api: &Api, login: Login, peer: Peer) -> Result<Self, ApiError> {
+        let shared = api.shared();
+        let is_over =
+            login.session.is_some_and(|session| api.sessions().find(session, shared.clock.now()).is_none());
+        let Holder { user, password } = &login.holder;
+        let is_same = shared.users(|users| {
+            users.user(user).is_some_and(|user| user.password.as_ref() == Some(password))
+                && users.may_come_from(user, peer.ip())
+        });
+        if is_over || !is_same {
+            if let Some(session) = login.session {
+                api.sessions().end(session);
+            }
+            return Err(ApiError::login_refused());
+        }
+        Self::with_tags(api, login, peer)
+    }
+
+    fn with_tags(api: &Api, login: Login, peer: Peer) -> Result<Self, ApiError> {
+        let name = login.holder.user.clone();
+        let tags = api.shared().users(|users| users.user(&name).map(|user| user.tags.clone()));
         let tags = tags.ok_or_else(ApiError::login_refused)?;
-        let asker = Self { name, tags, is_operator: false };
+        let asker = Self { name, tags, login: Some(login) };
         let lets_in = [MANAGEMENT, POLICYMAKER, MONITORING, ADMINISTRATOR];
         if !lets_in.iter().any(|tag| asker.has_tag(tag)) {
             tracing::warn!(user = ?asker.name, %peer, "login over HTTP refused: the user has none of the tags {lets_in:?}");
@@ -197,6 +288,12 @@ impl Asker {
         }
         Ok(asker)
     }
+}
+
+/// Whoever may come from this machine only has to call it by a name that is not a stranger's: a page of theirs can come by the user's own browser.
+fn check_name(shared: &Shared, user: &str, headers: &HeaderMap) -> Result<(), LoginRefusal> {
+    let is_bound = shared.users(|users| users.is_local_only(user));
+    if is_bound && !origin::is_local_name(headers) { Err(LoginRefusal::NotLocal) } else { Ok(()) }
 }
 
 /// `Basic` and user:password in base64.

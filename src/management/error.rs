@@ -93,6 +93,12 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, NOT_AUTHORISED, reason)
     }
 
+    /// 403: another site's page asks, with a cookie that is the user's and not its own.
+    pub(super) fn foreign_page() -> Self {
+        let reason = "with a cookie alone, this has to be asked for by this broker's own page";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", reason)
+    }
+
     /// Of one that is refused for too little right, in other words.
     #[must_use]
     pub(super) fn reworded(self, reason: &str) -> Self {
@@ -113,6 +119,13 @@ impl ApiError {
     /// 503: not now.
     pub(super) fn unavailable(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", reason)
+    }
+}
+
+impl ApiError {
+    /// Whether that is what its answer says.
+    pub(super) fn is_body(&self, body: &[u8]) -> bool {
+        self.body.as_ref().is_some_and(|own| serde_json::to_vec(own).is_ok_and(|own| own == body))
     }
 }
 

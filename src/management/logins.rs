@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use base64::Engine as _;
@@ -37,12 +37,13 @@ pub(super) fn routes() -> Vec<Route> {
 async fn log_in(
     State(api): State<Api>,
     Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let (user, password) = parse_form(&body).ok_or_else(ApiError::login_refused)?;
     let cookie = STANDARD.encode(format!("{user}:{password}"));
     let credentials = Credentials::password("PLAIN", user, password.into_bytes());
-    Asker::admit(&api, credentials, peer).await?;
+    Asker::admit(&api, credentials, peer, &headers).await?;
     let mut response = answer::json(&"ok");
     if let Ok(cookie) = HeaderValue::from_str(&format!("auth={cookie}; SameSite=Strict")) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

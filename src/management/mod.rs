@@ -37,6 +37,7 @@ mod metrics;
 mod nodes;
 mod openapi;
 mod overview;
+mod page;
 mod parameters;
 mod params;
 mod payload;

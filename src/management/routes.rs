@@ -6,11 +6,10 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 
 use super::api::Api;
-use super::error::ApiError;
 use super::route::Route;
 use super::{
     beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
-    logins, messages, metrics, nodes, openapi, overview, parameters, permissions, policies, queues,
+    logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions, policies, queues,
     topic_permissions, upkeep, users, vhosts,
 };
 
@@ -21,7 +20,7 @@ pub(crate) fn router(api: Api) -> Router {
         router = router.route(path, methods);
     }
     router
-        .fallback(|| async { ApiError::not_found() })
+        .fallback(page::file)
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED.into_response() })
         .with_state(api)
 }
@@ -40,6 +39,7 @@ fn all() -> impl Iterator<Item = Route> {
         metrics::routes(),
         nodes::routes(),
         openapi::routes(),
+        page::routes(),
         policies::routes(),
         queues::routes(),
         vhosts::routes(),

@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::error::ApiError;
+use super::page::{cookie, origin};
 use crate::auth::canonical;
 use crate::broker::shared::{Shared, stopped};
 use crate::tls::{Acceptor, Opening};
@@ -54,6 +55,8 @@ const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type
 pub(super) enum Peer {
     /// A client on the network.
     Network(SocketAddr),
+    /// The same, over TLS.
+    OverTls(SocketAddr),
     /// Whoever may open the control socket: the operator.
     ControlSocket,
 }
@@ -62,8 +65,20 @@ impl Peer {
     /// The address, for rules about addresses: whoever opens the control socket is on this machine.
     pub(super) const fn ip(&self) -> IpAddr {
         match self {
-            Self::Network(address) => address.ip(),
+            Self::Network(address) | Self::OverTls(address) => address.ip(),
             Self::ControlSocket => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+
+    /// Whether nobody between can read what is said.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        matches!(self, Self::OverTls(_))
+    }
+
+    const fn over_tls(self) -> Self {
+        match self {
+            Self::Network(address) => Self::OverTls(address),
+            other => other,
         }
     }
 }
@@ -72,7 +87,7 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Network(address) => address.fmt(f),
+            Self::Network(address) | Self::OverTls(address) => address.fmt(f),
             Self::ControlSocket => f.write_str("control socket"),
         }
     }
@@ -81,6 +96,10 @@ impl fmt::Display for Peer {
 /// The connection that a request came over. What it waits for never comes; it is an error when the connection has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Connected(pub watch::Receiver<()>);
+
+/// All that can be asked for, for a handler that asks in its client's name.
+#[derive(Clone, Debug)]
+pub(super) struct Everything(pub Router);
 
 /// What HTTP connections come from.
 pub(super) trait Listener: Send {
@@ -194,7 +213,7 @@ async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, router: 
     };
     match shaken {
         Some(Ok(Some((stream, _)))) => {
-            serve(stream, peer, router, stopped(&mut stopping)).await;
+            serve(stream, peer.over_tls(), router, stopped(&mut stopping)).await;
         }
         Some(Ok(None)) => {}
         Some(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake of an HTTP connection failed"),
@@ -239,6 +258,8 @@ async fn answer(
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(connected);
+    request.extensions_mut().insert(Everything(router.clone()));
+    let is_of_page = origin::is_of_page(request.headers()) || cookie::is_there(request.headers());
     let method = request.method().clone();
     let Some(uri) = without_trailing_slash(request.uri()) else {
         return Ok(with_headers(ApiError::not_found().into_response()));
@@ -246,7 +267,14 @@ async fn answer(
     *request.uri_mut() = uri;
     let mut router = router;
     let Ok(response) = router.call(request).await;
+    let response = if is_of_page { without_challenge(response) } else { response };
     Ok(with_headers(with_options(&method, response)))
+}
+
+/// Pages have a login of their own: a browser that is challenged opens a dialog over it.
+fn without_challenge(mut response: Response) -> Response {
+    response.headers_mut().remove(header::WWW_AUTHENTICATE);
+    response
 }
 
 /// A path is the same with a slash at its end.

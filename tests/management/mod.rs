@@ -12,6 +12,7 @@ mod messages;
 mod metrics;
 mod objects;
 mod openapi;
+mod page;
 mod parameters;
 mod policies;
 mod reference;

@@ -53,7 +53,10 @@ fn page(document: &Document) -> String {
     writeln!(out, "<main>\n<h1>{title}</h1>\n<p>{summary} <span class=\"type\">{version}</span></p>")
         .unwrap();
     put_text(&mut out, text(&info["description"]));
-    put_text(&mut out, text(&document.0["components"]["securitySchemes"]["basic"]["description"]));
+    for scheme in ["basic", "session"] {
+        let schemes = &document.0["components"]["securitySchemes"];
+        put_text(&mut out, text(&schemes[scheme]["description"]));
+    }
     for tag in document.0["tags"].as_array().unwrap() {
         let name = text(&tag["name"]);
         writeln!(out, "<h2 id=\"{}\">{}</h2>", slug(name), escaped(name)).unwrap();

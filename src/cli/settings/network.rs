@@ -50,6 +50,16 @@ pub const NETWORK: Group = Group {
             },
         },
         Setting {
+            key: "http-page",
+            kind: Kind::Switch,
+            value_name: "BOOL",
+            help: "Serve the web page where the management API is.\n\n\
+                   It asks for a login of its own. Off, there is the API alone.",
+            default: Some("true"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.http_page, value::parse_bool(one(texts))),
+        },
+        Setting {
             key: "metrics",
             kind: Kind::List,
             value_name: "ADDR:PORT",

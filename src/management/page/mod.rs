@@ -1,0 +1,19 @@
+//! The web page: its files, and what the server does for it alone.
+
+pub(super) mod cookie;
+mod files;
+pub(super) mod live;
+mod login;
+pub(super) mod origin;
+pub(super) mod sessions;
+mod table;
+mod watching;
+
+pub(super) use files::file;
+
+use super::route::Route;
+
+/// `/api/coney/session` and `/api/coney/live`.
+pub(super) fn routes() -> Vec<Route> {
+    login::routes().into_iter().chain(watching::routes()).collect()
+}
