@@ -24,6 +24,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "app/admin/may-any.js",
     "app/admin/may.js",
     "app/admin/node.js",
+    "app/admin/only.js",
     "app/admin/patterns.js",
     "app/admin/permission-dialog.js",
     "app/admin/policy-editor.js",

@@ -5,6 +5,7 @@ import { Loaded } from '../parts/empty.js';
 import { Icon } from '../parts/icon.js';
 import { Card } from '../parts/page.js';
 import { link } from '../router.js';
+import { can } from '../session.js';
 import { editLimits, LIMITS, limitText } from './limits.js';
 
 const TITLES = { vhost: 'Virtual hosts', user: 'Users' };
@@ -19,8 +20,8 @@ const Limits = view(({ kind }, self) => {
       <tbody>${names.map(({ name }) => {
     const value = all.find((one) => one[kind] === name)?.value;
     return html`<tr key=${name}><td><a href=${link([`${kind}s`, name])}>${name}</a></td>${LIMITS[kind].map(([limit]) => html`<td key=${limit} class="end num">${limitText(value?.[limit])}</td>`)}
-        <td class="end"><button type="button" class="icon-button" aria-label="Change the limits of ${name}" title="Change" onClick=${() => editLimits(kind, name, value)}><${Icon} name="edit" /></button></td></tr>`;
+        <td class="end">${can('administrator') ? html`<button type="button" class="icon-button" aria-label="Change the limits of ${name}" title="Change" onClick=${() => editLimits(kind, name, value)}><${Icon} name="edit" /></button>` : null}</td></tr>`;
   })}</tbody></table></div>`}<//>`}<//><//>`;
 }, 'Limits');
 
-export const LimitsOfAll = () => html`<div class="stack"><${Limits} kind="vhost" /><${Limits} kind="user" /></div>`;
+export const LimitsOfAll = () => html`<div class="stack"><${Limits} kind="vhost" />${can('administrator') ? html`<${Limits} kind="user" />` : null}</div>`;

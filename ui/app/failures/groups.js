@@ -2,7 +2,7 @@
  * Failures that are alike, together: by queue, what happened, reason and error. Pure: the page feeds it with what the API grouped,
  * and with events as they come.
  * @typedef {{key: string, vhost: string, queue: string | null, exchange: string | null, what: string, reason: string | null, error: string | null,
- *   count: number, first: number, last: number, positions: number[], to: string[], sentence: string}} Group Times in milliseconds since the epoch.
+ *   count: number, first: number, last: number, positions: number[], to: string[], sentence: string, varies: boolean}} Group Times in milliseconds since the epoch.
  */
 
 import { isFailure } from './kinds.js';
@@ -52,6 +52,7 @@ export function groupOf(vhost, told) {
     positions: (told.positions ?? []).slice(0, POSITIONS_MAX),
     to: told.to ?? [],
     sentence: told.sentence ?? '',
+    varies: false,
   };
   return { key: keyOf(group), ...group };
 }
@@ -88,6 +89,7 @@ function joined(old, group) {
   return {
     ...newest,
     count: old.count + group.count,
+    varies: old.varies || group.varies || old.error !== group.error,
     first: Math.min(old.first, group.first),
     positions: [...new Set([...newest.positions, ...older.positions])].slice(0, POSITIONS_MAX),
     to: [...new Set([...old.to, ...group.to])],

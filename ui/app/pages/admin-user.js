@@ -3,6 +3,7 @@ import { html, signal, view } from '../component.js';
 import { openForm } from '../admin/form-dialog.js';
 import { editLimits, LIMITS, limitText } from '../admin/limits.js';
 import { May } from '../admin/may.js';
+import { OnlyAdministrators } from '../admin/only.js';
 import { inWords } from '../admin/patterns.js';
 import { editPermission, editTopicPermission } from '../admin/permission-dialog.js';
 import { Tags, TagsField } from '../admin/tags.js';
@@ -17,7 +18,7 @@ import { Card, Facts, Page } from '../parts/page.js';
 import { Notice } from '../parts/state.js';
 import { toast } from '../parts/toast.js';
 import { go, link } from '../router.js';
-import { session, vhosts } from '../session.js';
+import { can, session, vhosts } from '../session.js';
 
 /** What stays when the tags change: the API wants the password, or its hash, each time. */
 const kept = (user) => ({ password_hash: user.password_hash, hashing_algorithm: user.hashing_algorithm });
@@ -60,8 +61,9 @@ const remove = (name) => confirm({
   },
 });
 
-export default view(({ params }, self) => {
-  const { name } = params;
+export default view(({ params }) => (can('administrator') ? html`<${User} name=${params.name} />` : html`<${OnlyAdministrators} title=${params.name} />`), 'UserPage');
+
+const User = view(({ name }, self) => {
   const user = self.keep('user', () => live(url`/api/users/${name}`));
   const data = user.data.value;
   const isGone = user.error.value?.status === 404;

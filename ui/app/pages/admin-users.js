@@ -1,6 +1,7 @@
 /** Users: who there is, and new ones. */
 import { computed, html, signal, view } from '../component.js';
 import { openForm } from '../admin/form-dialog.js';
+import { OnlyAdministrators } from '../admin/only.js';
 import { Tags, TagsField } from '../admin/tags.js';
 import { put, url } from '../api.js';
 import { Shown } from '../clients/parts.js';
@@ -53,7 +54,9 @@ function add() {
   });
 }
 
-export default view((_, self) => {
+export default view(() => (can('administrator') ? html`<${Users} />` : html`<${OnlyAdministrators} title="Users" />`), 'UsersPage');
+
+const Users = view((_, self) => {
   const users = self.keep('users', () => live('/api/users'));
   const permissions = self.keep('permissions', () => live('/api/permissions'));
   const test = self.keep('test', () => computed(() => terms(query.value.filter ?? '', SEARCHED)));

@@ -1,5 +1,5 @@
 /** One virtual host: what is in it, who may enter it, its limits and switches. */
-import { html, view } from '../component.js';
+import { computed, html, view } from '../component.js';
 import { editLimits, LIMITS, limitText } from '../admin/limits.js';
 import { inWords } from '../admin/patterns.js';
 import { editPermission } from '../admin/permission-dialog.js';
@@ -37,9 +37,19 @@ const remove = (name, data) => confirm({
   },
 });
 
+const RATES = 'msg_rates_age=60&msg_rates_incr=1';
+
+/** The vhost; who may not ask for one by its name finds it in the list. */
+function watch(name) {
+  if (can('administrator')) return live(`${url`/api/vhosts/${name}`}?${RATES}`);
+  const all = live(`/api/vhosts?${RATES}`);
+  const data = computed(() => all.data.value?.find((vhost) => vhost.name === name));
+  return { ...all, data, error: computed(() => all.error.value ?? (all.data.value && !data.value ? { status: 404, message: '' } : null)) };
+}
+
 export default view(({ params }, self) => {
   const { name } = params;
-  const vhost = self.keep('vhost', () => live(`${url`/api/vhosts/${name}`}?msg_rates_age=60&msg_rates_incr=1`));
+  const vhost = self.keep('vhost', () => watch(name));
   const data = vhost.data.value;
   const isGone = vhost.error.value?.status === 404;
   const actions = data && !isGone && can('administrator') && html`<button type="button" class="button" onClick=${() => editVhost(data)}><${Icon} name="edit" />Change</button>
@@ -60,7 +70,7 @@ function Details({ vhost }) {
     vhost.tags?.length && ['Tags', vhost.tags.join(', ')],
   ]} /><//>
     <${Card} title="Messages"><${Chart} label="Messages per second in the last minute" times=${times} series=${series} /><//>
-    <${Permissions} vhost=${vhost.name} />
+    ${can('administrator') ? html`<${Permissions} vhost=${vhost.name} />` : null}
     <div class="grid"><${Limits} vhost=${vhost.name} /><${Switches} vhost=${vhost} /></div>`;
 }
 

@@ -17,7 +17,7 @@ const SECTIONS = [
   ['node', 'Node', Node, 'monitoring'],
   ['listeners', 'Listeners', Listeners, 'monitoring'],
   ['definitions', 'Definitions', Definitions, 'administrator'],
-  ['limits', 'Limits', LimitsOfAll, 'administrator'],
+  ['limits', 'Limits', LimitsOfAll, 'monitoring'],
   ['may', 'May they?', MayAny, 'administrator'],
   ['features', 'Features', Features, 'monitoring'],
   ['log', 'Log', Log, 'administrator'],

@@ -23,7 +23,7 @@ const MINUTE = 60_000;
 const SPANS = [['', 'as far as is known', null], ['5', 'last 5 minutes', 5], ['60', 'last hour', 60], ['1440', 'last day', 1440]];
 
 const place = (group) => group.queue ?? (group.exchange === '' ? '(default exchange)' : group.exchange) ?? '–';
-const why = (group) => [reasonInWords(group.reason), alike(group.error)].filter(Boolean).join(': ');
+const why = (group) => [reasonInWords(group.reason), group.varies ? alike(group.error) : group.error].filter(Boolean).join(': ');
 
 const COLUMNS = [
   { id: 'what', title: 'What', width: 130, value: (row) => row.what, cell: (row) => html`<${Badge} tone=${kindOf(row.what).tone} title=${kindOf(row.what).help}>${kindOf(row.what).label}<//>` },
