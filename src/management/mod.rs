@@ -27,6 +27,7 @@ mod error;
 mod exchanges;
 mod features;
 mod health;
+mod journal;
 mod leases;
 mod limits;
 mod listing;

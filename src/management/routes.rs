@@ -8,7 +8,7 @@ use axum::routing::get;
 use super::api::Api;
 use super::route::Route;
 use super::{
-    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, limits,
+    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, journal, limits,
     logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions, policies, queues,
     topic_permissions, upkeep, users, vhosts,
 };
@@ -36,6 +36,7 @@ fn all() -> impl Iterator<Item = Route> {
         connections::routes(),
         consumers::routes(),
         health::routes(),
+        journal::routes(),
         metrics::routes(),
         nodes::routes(),
         openapi::routes(),

@@ -19,7 +19,12 @@ pub enum PeekState {
     Delayed,
     /// Set aside; those that are due first come first.
     Parked,
+    /// The one at this position, whatever its state. The queue looks through all messages for it, at a million at most.
+    At(Position),
 }
+
+/// Ready messages among which one is looked for by its position: some ten milliseconds.
+pub(super) const LOOKED_THROUGH_MAX: usize = 1_000_000;
 
 /// What is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -110,6 +110,28 @@ impl Journal {
         false
     }
 
+    /// Shows all events, oldest first. Others get at the ring in between.
+    pub fn each(&self, mut see: impl FnMut(&Event)) {
+        let mut last = 0;
+        loop {
+            let kept = self.kept();
+            let before = last;
+            for event in kept.ring.after(last).take(LOOKED_AT_MAX) {
+                last = event.number;
+                see(event);
+            }
+            if last == before {
+                return;
+            }
+        }
+    }
+
+    /// How many events had to make room.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.kept().ring.first() - 1
+    }
+
     /// The number of the newest event; 0: there was none yet.
     #[must_use]
     pub fn last(&self) -> u64 {

@@ -6,11 +6,19 @@
 
 mod event;
 mod filter;
+mod history;
 mod journal;
 mod queue_events;
+mod remembered;
 mod ring;
+mod sentence;
+mod wording;
 
 pub use event::{About, Client, Event, EventKind, MessagePlace, Why, delay_queue_label};
 pub use filter::Filter;
+pub use history::{Edge, Found, Place, Step, Wanted, find, steps};
 pub use journal::{Journal, JournalLimits, Slice};
 pub(super) use queue_events::{QueueEvents, Surroundings};
+pub use remembered::{Now, remembered};
+pub use sentence::sentence;
+pub use wording::Zone;

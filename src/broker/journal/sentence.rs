@@ -27,7 +27,7 @@ pub fn sentence(event: &Event, zone: Zone) -> String {
         EventKind::Delivered => told.delivered(),
         EventKind::Acked => format!("acked by {}: done", told.consumer()),
         EventKind::PutBack => format!("looked at{} and left where it was", told.by()),
-        EventKind::Requeued => format!("{}, which gave it back; ready again", told.delivered()),
+        EventKind::Requeued => format!("{}, which gave it back", told.delivered()),
         EventKind::Failed => format!("{}, which failed{}", told.delivered(), told.error()),
         EventKind::TimedOut => told.timed_out(),
         EventKind::ConsumerLost => {

@@ -22,7 +22,8 @@ pub enum Zone {
 
 impl Zone {
     /// `10:02:05 UTC`, with the date if it is another day than `now`'s.
-    pub(super) fn clock(self, at: Timestamp, now: Timestamp) -> String {
+    #[must_use]
+    pub fn clock(self, at: Timestamp, now: Timestamp) -> String {
         let (shift_ms, zone) = match self {
             Self::Utc => (0, " UTC"),
             Self::Reader(minutes) => (i64::from(minutes) * MS_PER_MIN as i64, ""),

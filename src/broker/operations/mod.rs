@@ -9,6 +9,7 @@ mod consumers;
 mod definitions;
 mod exchanges;
 mod global_parameters;
+mod history;
 mod holding;
 mod messages;
 mod moving;
@@ -37,6 +38,7 @@ pub(crate) use global_parameters::ensure_cluster_id;
 pub use global_parameters::{
     cluster_name, global_parameters, internal_cluster_id, put_global_parameter, remove_global_parameter,
 };
+pub use history::{History, HistoryQuery, MessageHistory, history};
 pub use holding::{Held, HeldMessage, hold, put_in};
 pub use messages::{
     AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,

@@ -8,7 +8,7 @@ use crate::broker::error::OperationError;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::QueueRecord;
 use crate::message::{Message, Position};
-use crate::queue::attempts::Attempts;
+use crate::queue::attempts::{Attempts, WaitKind};
 use crate::queue::{Command, ConnectionId, Holder, Peek, PeekState, Peeked, PeekedPlace, Reply};
 use crate::time::{Time, Timestamp};
 
@@ -28,6 +28,8 @@ pub struct PeekedMessage {
     pub priority: u8,
     /// Who has it, if it is unacked.
     pub holder: Option<MessageHolder>,
+    /// What it waits for, if it does.
+    pub wait: Option<WaitKind>,
     /// When its wait ends, or when it expires if that is earlier; only if it is delayed or parked.
     pub due: Option<Timestamp>,
     /// Its failed deliveries, with the last error; `None` if it never came back, or the queue has no failure policy.
@@ -80,10 +82,10 @@ pub async fn peek_in(shared: &Shared, record: &QueueRecord, peek: Peek) -> Optio
 }
 
 fn describe(shared: &Shared, epoch: Timestamp, peeked: Peeked) -> PeekedMessage {
-    let (holder, due) = match peeked.place {
-        PeekedPlace::Ready => (None, None),
-        PeekedPlace::Unacked(holder) => (Some(describe_holder(shared, epoch, holder)), None),
-        PeekedPlace::Waiting { due, .. } => (None, wall(epoch, due)),
+    let (holder, wait, due) = match peeked.place {
+        PeekedPlace::Ready => (None, None, None),
+        PeekedPlace::Unacked(holder) => (Some(describe_holder(shared, epoch, holder)), None, None),
+        PeekedPlace::Waiting { kind, due } => (None, Some(kind), wall(epoch, due)),
     };
     PeekedMessage {
         position: peeked.position,
@@ -92,6 +94,7 @@ fn describe(shared: &Shared, epoch: Timestamp, peeked: Peeked) -> PeekedMessage 
         expires: peeked.expires.and_then(|expires| wall(epoch, expires)),
         priority: peeked.priority,
         holder,
+        wait,
         due,
         attempts: peeked.attempts,
     }

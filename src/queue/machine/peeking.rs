@@ -7,7 +7,7 @@ use crate::message::Position;
 use crate::queue::attempts::WaitKind;
 use crate::queue::entry::Entry;
 use crate::queue::merge::merge_by_key;
-use crate::queue::peek::{Holder, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
+use crate::queue::peek::{Holder, LOOKED_THROUGH_MAX, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
 use crate::queue::ready::ReadyMessage;
 use crate::queue::reply::Reply;
 use crate::queue::unacked::Unacked;
@@ -22,7 +22,28 @@ impl Queue {
             PeekState::Unacked => self.peek_unacked(offset, limit),
             PeekState::Delayed => self.peek_waiting(WaitKind::Delayed, offset, limit),
             PeekState::Parked => self.peek_waiting(WaitKind::Parked, offset, limit),
+            PeekState::At(position) => self.peek_at(position).into_iter().collect(),
         })
+    }
+
+    fn peek_at(&self, position: Position) -> Option<Peeked> {
+        if let Some((since, unacked)) =
+            self.unacked.by_age().find(|(_, unacked)| unacked.entry.position == position)
+        {
+            return Some(self.peeked(&unacked.entry, PeekedPlace::Unacked(self.holder(unacked, since))));
+        }
+        for kind in [WaitKind::Delayed, WaitKind::Parked] {
+            if let Some((due, entry)) = self.waiting.of(kind).find(|(_, entry)| entry.position == position) {
+                return Some(self.peeked(entry, PeekedPlace::Waiting { kind, due }));
+            }
+        }
+        let returning = self.spilled.returning_turns().find(|(_, other, _)| *other == position);
+        if let Some((level, position, bundle)) = returning {
+            return self.peeked_ready(level, ReadyMessage::Returning { position, bundle });
+        }
+        let mut ready = self.ready.iter().take(LOOKED_THROUGH_MAX);
+        let (level, seen) = ready.find(|(_, seen)| seen.position() == position)?;
+        self.peeked_ready(level, seen)
     }
 
     /// Those that return and wait for their messages stand where they will be delivered.

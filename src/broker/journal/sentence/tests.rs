@@ -122,7 +122,7 @@ fn consuming() -> Vec<(Event, &'static str)> {
         ),
         (
             held(EventKind::Requeued),
-            "delivered to consumer 'worker-1' at 10.0.0.7:40000 for the 3rd time, which gave it back; ready again",
+            "delivered to consumer 'worker-1' at 10.0.0.7:40000 for the 3rd time, which gave it back",
         ),
         (
             Event { error: Some("no stock".into()), ..held(EventKind::Failed) },

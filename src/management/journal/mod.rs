@@ -1,0 +1,25 @@
+//! Why a message is where it is: the journal of a vhost, the way of a message, what failed and how often, and what is recorded, under
+//! `/api/coney/`.
+
+mod cursor;
+mod events;
+mod failures;
+mod follow;
+mod history;
+mod question;
+mod view;
+
+use axum::routing::get;
+
+use super::route::Route;
+
+/// `/api/coney/journal`, `/api/coney/history`, `/api/coney/failures`.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        ("/api/coney/journal", get(events::everywhere)),
+        ("/api/coney/journal/{vhost}", get(events::in_vhost)),
+        ("/api/coney/history/{vhost}", get(history::show)),
+        ("/api/coney/failures", get(failures::everywhere)),
+        ("/api/coney/failures/{vhost}", get(failures::in_vhost)),
+    ]
+}
