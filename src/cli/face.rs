@@ -25,6 +25,8 @@ Look
   top          the same, live                  coney top
   connections  clients                         coney connections
   peek         messages, unchanged             coney peek orders --state unacked
+  why          why a message is where it is    coney why orders 42
+  journal      what failed lately, and why     coney journal --follow
   events       totals as they change           coney events --follow
 
 Messages

@@ -105,8 +105,11 @@ fn deliveries(attempts: &Attempts) -> Step {
 
 #[cfg(test)]
 mod tests {
+    use amq_protocol::protocol::basic::AMQPProperties;
+
     use super::*;
     use crate::message::Parts;
+    use crate::protocol::encode;
     use crate::queue::dead_letter::{Death as Died, Reason, with_death};
 
     fn died(
@@ -133,7 +136,9 @@ mod tests {
 
     #[test]
     fn deaths_and_deliveries_are_told_oldest_first_unless_they_are_known() {
-        let published = Message::new(Parts { exchange: b"x", routing_key: b"k", ..Parts::default() });
+        let properties = encode::properties(&AMQPProperties::default());
+        let parts = Parts { exchange: b"x", routing_key: b"k", properties: &properties, ..Parts::default() };
+        let published = Message::new(parts);
         let once = died(&published, "work", Reason::DeliveryLimit, 10, Some(&attempts()));
         let message = died(&once, "dead", Reason::Expired, 20, None);
         let now = Now { message: Some(&message), attempts: Some(&attempts()) };
@@ -150,8 +155,10 @@ mod tests {
 
     #[test]
     fn headers_that_a_publisher_made_up_count_for_nothing() {
-        let published = Message::new(Parts::default());
+        let properties = encode::properties(&AMQPProperties::default());
+        let published = Message::new(Parts { properties: &properties, ..Parts::default() });
         let died = died(&published, "work", Reason::Rejected, 10, None);
+        assert_eq!(remembered(Now { message: Some(&died), attempts: None }, |_, _| false, false).len(), 1);
         let again = Message::new(Parts { properties: died.properties(), ..Parts::default() });
         assert!(remembered(Now { message: Some(&again), attempts: None }, |_, _| false, false).is_empty());
     }

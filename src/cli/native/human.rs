@@ -1,6 +1,6 @@
 //! Numbers as people read them, and texts that do nothing to a terminal.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// `1.5 GiB`: three digits that count.
 pub fn bytes(bytes: u64) -> String {
@@ -48,6 +48,13 @@ pub fn span(span: Duration) -> String {
         (0, hours, minutes) => format!("{hours}h {minutes}m"),
         (days, hours, _) => format!("{days}d {hours}h"),
     }
+}
+
+/// `2026-11-29 10:02:05.123`, in UTC, of ms since the Unix epoch.
+pub fn moment(ms: u64) -> String {
+    let Some(at) = UNIX_EPOCH.checked_add(Duration::from_millis(ms)) else { return String::new() };
+    let text = humantime::format_rfc3339_millis(at).to_string();
+    text.replace('T', " ").trim_end_matches('Z').to_owned()
 }
 
 /// `12.5`, `1,250`: a rate, whole where the fraction says nothing.

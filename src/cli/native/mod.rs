@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod filter;
 mod human;
+mod journal;
 mod message;
 mod moving;
 mod peek;
@@ -23,6 +24,7 @@ mod saving;
 mod status;
 mod top;
 mod values;
+mod why;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,10 @@ pub enum NativeCommand {
     Top(top::Top),
     /// Follow how much there is of everything.
     Events(events::Events),
+    /// Show what happened lately: what failed, and why.
+    Journal(journal::Journal),
+    /// Tell why a message is where it is, or what fails in a queue.
+    Why(why::Why),
     /// Look at a queue's messages without changing anything.
     Peek(peek::Peek),
     /// Publish messages, and wait until they are safe.
@@ -82,6 +88,8 @@ impl NativeCommand {
             Self::Connections(command) => command.run(),
             Self::Top(command) => command.run(),
             Self::Events(command) => command.run(),
+            Self::Journal(command) => command.run(),
+            Self::Why(command) => command.run(),
             Self::Peek(command) => command.run(),
             Self::Publish(command) => command.run(),
             Self::Consume(command) => command.run(),

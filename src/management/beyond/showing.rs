@@ -13,9 +13,10 @@ use crate::management::error::ApiError;
 use crate::management::params::{At, Params};
 use crate::management::views::message::{Encoding, payload};
 use crate::management::views::moment;
-use crate::queue::{PEEK_MAX, PeekState};
+use crate::message::Position;
+use crate::queue::{PEEK_MAX, PeekState, WaitKind};
 
-/// `?state=ready|unacked|delayed|parked&offset=N&limit=N&truncate=BYTES`.
+/// `?state=ready|unacked|delayed|parked&offset=N&limit=N&truncate=BYTES`; `?position=N` for a single one in any state.
 pub(super) async fn list(
     State(api): State<Api>,
     asker: Manager,
@@ -23,7 +24,14 @@ pub(super) async fn list(
     params: Params,
 ) -> Result<Response, ApiError> {
     let (vhost, _) = asker.queue(&api, &vhost, &queue)?;
-    let state = state(params.get("state").unwrap_or("ready"))?;
+    let position = match params.get("position") {
+        None => None,
+        Some(text) => Some(Position(text.parse().map_err(|_| ApiError::wrong_kind("not_integer", text))?)),
+    };
+    let state = match position {
+        Some(position) => PeekState::At(position),
+        None => state(params.get("state").unwrap_or("ready"))?,
+    };
     let number = |name: &str, default: usize| match params.get(name) {
         None => Ok(default),
         Some(text) => text.parse().map_err(|_| ApiError::wrong_kind("not_integer", text)),
@@ -51,11 +59,21 @@ pub(super) fn state(name: &str) -> Result<PeekState, ApiError> {
     })
 }
 
+const fn state_of(peeked: &PeekedMessage) -> &'static str {
+    match (&peeked.holder, peeked.wait) {
+        (Some(_), _) => "unacked",
+        (None, Some(WaitKind::Delayed)) => "delayed",
+        (None, Some(WaitKind::Parked)) => "parked",
+        (None, None) => "ready",
+    }
+}
+
 /// A message that is not in memory is shown without its content, and says so.
 fn view(peeked: &PeekedMessage, truncate: usize) -> Value {
     let mut fields = Map::new();
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
     put("id", peeked.position.0.into());
+    put("state", state_of(peeked).into());
     put("redelivered", peeked.redelivered.into());
     put("priority", peeked.priority.into());
     put("in_memory", peeked.message.is_some().into());
