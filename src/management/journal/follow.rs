@@ -11,7 +11,7 @@ use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::cursor::Cursor;
-use super::events::Reader;
+use super::reader::Reader;
 use crate::broker::shared::stopped;
 use crate::management::api::Api;
 use crate::management::error::ApiError;

@@ -7,6 +7,7 @@ mod failures;
 mod follow;
 mod history;
 mod question;
+mod reader;
 mod view;
 
 use axum::routing::get;

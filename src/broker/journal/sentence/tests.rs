@@ -143,7 +143,7 @@ fn consuming() -> Vec<(Event, &'static str)> {
     ]
 }
 
-fn waiting_and_dying() -> Vec<(Event, &'static str)> {
+fn waiting() -> Vec<(Event, &'static str)> {
     let until = |s: u64| Some(NOW.plus_ms(s * 1000));
     vec![
         (
@@ -173,6 +173,11 @@ fn waiting_and_dying() -> Vec<(Event, &'static str)> {
             Event { why: Some(Why::ByHand), count: 10_000, client: client(), ..event(EventKind::Released) },
             "10,000 messages released by hand by user 'anna' at 10.0.0.7:40000; ready again",
         ),
+    ]
+}
+
+fn dying() -> Vec<(Event, &'static str)> {
+    vec![
         (
             Event {
                 why: Some(Why::Expired),
@@ -278,7 +283,7 @@ fn queues_and_connections() -> Vec<(Event, &'static str)> {
 #[test]
 fn every_kind_has_its_sentence() {
     let mut told = BTreeSet::new();
-    let tables = [publishing(), consuming(), waiting_and_dying(), queues_and_connections()];
+    let tables = [publishing(), consuming(), waiting(), dying(), queues_and_connections()];
     for (event, wanted) in tables.into_iter().flatten() {
         assert_eq!(sentence(&event, Zone::Utc), wanted, "{:?}", event.kind);
         told.insert(event.kind);
