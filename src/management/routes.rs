@@ -8,9 +8,9 @@ use axum::routing::get;
 use super::api::Api;
 use super::route::Route;
 use super::{
-    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, journal, limits,
-    logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions, policies, queues,
-    topic_permissions, upkeep, users, vhosts,
+    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, journal,
+    limits, logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions, policies,
+    queues, topic_permissions, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
