@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { NODE, layout } from '../../../ui/app/pages/topology-layout.js';
-import { around, bindingLabel, deadLetterTarget, graphOf, limited, matching, ratesOf, withoutUnbound } from '../../../ui/app/pages/topology-model.js';
+import { around, bindingLabel, deadLetterTarget, graphOf, grouped, limited, matching, ratesOf, withoutUnbound } from '../../../ui/app/pages/topology-model.js';
 
 const exchange = (name, more = {}) => ({ name, type: 'topic', arguments: {}, ...more });
 const queue = (name, args = {}, more = {}) => ({ name, arguments: args, ...more });
@@ -75,6 +75,36 @@ test('rates along edges add up to what comes in', () => {
     bindings: [bound('a', 'q'), bound('b', 'q')], consumers: [],
   });
   assert.deepEqual([...ratesOf(shared).values()], [{ rate: 6, isEstimate: true }, { rate: 2, isEstimate: true }]);
+});
+
+test('queues that are alike are one, unless they are opened', () => {
+  const names = ['jobs.a', 'jobs.b', 'jobs.c', 'jobs.d'];
+  const graph = graphOf({
+    exchanges: [exchange('in'), exchange('dead')], bindings: [...names, 'other'].map((name) => bound('in', name, name)),
+    queues: [...names.map((name) => queue(name, { 'x-dead-letter-exchange': 'dead' }, { messages: 2, ...rate('publish', 3) })), queue('other')],
+    consumers: names.map((name) => ({ queue: { name }, consumer_tag: `of ${name}` })),
+  });
+  const few = grouped(graph);
+  assert.deepEqual(few.nodes.map(({ id }) => id), ['c:jobs.a and others', 'e:dead', 'e:in', 'g:jobs.a', 'q:other']);
+  const group = few.nodes[3];
+  assert.equal(group.name, 'jobs.…');
+  assert.equal(group.about.messages, 8);
+  assert.deepEqual(few.edges.map(({ kind, from, to }) => [kind, from, to]), [
+    ['binding', 'e:in', 'g:jobs.a'], ['binding', 'e:in', 'q:other'], ['consume', 'g:jobs.a', 'c:jobs.a and others'], ['dead-letter', 'g:jobs.a', 'e:dead'],
+  ]);
+  assert.deepEqual(few.edges[0].labels, names);
+  assert.equal(ratesOf(few).get('binding e:in > g:jobs.a').rate, 0);
+  assert.deepEqual(grouped(graph, 'g:jobs.a'), graph);
+});
+
+test('what an exchange gets from another one is told by the queues that only it feeds', () => {
+  const graph = graphOf({
+    exchanges: [exchange('in', rate('publish_in', 20)), exchange('copy')], queues: [queue('all', {}, rate('publish', 20)), queue('some', {}, rate('publish', 5))],
+    bindings: [bound('in', 'copy', '#', { destination_type: 'exchange' }), bound('copy', 'all'), bound('copy', 'some'), bound('in', 'some')], consumers: [],
+  });
+  const rates = ratesOf(graph);
+  assert.deepEqual(rates.get('binding e:in > e:copy'), { rate: 20, isEstimate: true });
+  assert.deepEqual(rates.get('binding e:copy > q:all'), { rate: 20, isEstimate: false });
 });
 
 test('messages go from left to right', () => {

@@ -4,13 +4,13 @@
  */
 
 /** Pixels. */
-export const NODE = { width: 200, height: 48 };
-const GAP = { column: 96, row: 18, part: 40 };
+export const NODE = { width: 184, height: 48 };
+const GAP = { column: 108, row: 18, part: 40 };
 const LAYER_WIDTH = NODE.width + GAP.column;
 const SWEEPS = 8;
 const ALIGNMENTS = 12;
 /** Parts of the picture that have nothing to do with each other stand side by side up to this width. */
-const WIDTH_WANTED = 1100;
+const WIDTH_WANTED = 900;
 
 /**
  * @typedef {{x: number, y: number}} Point
@@ -192,7 +192,7 @@ function align(layers, chains) {
     for (const index of indices) alignLayer(layers[index], heights, left, right);
   }
   const top = Math.min(...heights.values());
-  for (const [id, y] of heights) heights.set(id, y - top);
+  for (const [id, y] of heights) heights.set(id, Math.round(y - top));
   return heights;
 }
 
@@ -223,7 +223,7 @@ function alignLayer(layer, heights, left, right) {
 const mean = ({ sum, count }) => sum / count;
 
 function placed(nodes, forward, layerOf, chains, heights) {
-  const at = (id, layer) => ({ x: layer * LAYER_WIDTH, y: Math.round(heights.get(id)) });
+  const at = (id, layer) => ({ x: layer * LAYER_WIDTH, y: heights.get(id) });
   const corners = new Map(nodes.map(({ id }) => [id, at(id, layerOf.get(id))]));
   const ports = portsOf(forward, chains, heights);
   const edges = new Map(forward.map(({ id, left, isBack }, index) => {
@@ -241,7 +241,7 @@ function portsOf(forward, chains, heights) {
   const spread = (side, end, beside) => {
     for (const indices of group(forward.map(({ [side]: node }, index) => ({ node, index })), 'node').values()) {
       const ends = indices.map(({ index }) => ({ id: forward[index].id, y: heights.get(chains[index].at(beside)) })).sort((a, b) => a.y - b.y);
-      const step = Math.min(10, (NODE.height - 16) / Math.max(1, ends.length - 1));
+      const step = Math.min(12, (NODE.height - 16) / Math.max(1, ends.length - 1));
       ends.forEach(({ id }, at) => { ports.get(id)[end] = (at - (ends.length - 1) / 2) * step; });
     }
   };

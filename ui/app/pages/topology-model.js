@@ -2,8 +2,8 @@
 
 /**
  * @typedef {object} Node
- * @property {string} id `e:NAME`, `q:NAME`, `c:QUEUE`, `m:NAME` for an exchange that is missing
- * @property {'exchange'|'queue'|'consumers'|'missing'} kind
+ * @property {string} id `e:NAME`, `q:NAME`, `c:QUEUE`, `m:NAME` for an exchange that is missing, `g:QUEUE` for queues that are alike, by the first of them
+ * @property {'exchange'|'queue'|'consumers'|'missing'|'group'} kind
  * @property {string} name
  * @property {object} about what the API says of it; of `consumers`: their tags
  *
@@ -60,7 +60,7 @@ class Builder {
 
 /** @returns {string} the id of a node */
 export function idOf(kind, name) {
-  return `${{ exchange: 'e', queue: 'q', consumers: 'c', missing: 'm' }[kind]}:${name}`;
+  return `${{ exchange: 'e', queue: 'q', consumers: 'c', missing: 'm', group: 'g' }[kind]}:${name}`;
 }
 
 function addBinding(graph, { source, destination, destination_type: type, routing_key: key, arguments: headers }) {
@@ -152,6 +152,68 @@ export function matching(graph, text) {
   return only(graph, new Set([...found, ...near]));
 }
 
+/** Queues that are alike become one from this many on. */
+const ALIKE_MIN = 4;
+
+/**
+ * Queues that get from the same, give their dead letters to the same, and are or are not consumed, as one node; but for those of the group that is open.
+ * @returns {Graph}
+ */
+export function grouped(graph, open) {
+  const about = new Map(graph.nodes.map((node) => [node.id, node]));
+  const consumers = new Map(graph.edges.filter(({ kind }) => kind === 'consume').map(({ from, to }) => [from, to]));
+  const alike = groupBy(graph.nodes.filter(({ kind }) => kind === 'queue'), ({ id }) => likenessOf(graph.edges, id));
+  const became = new Map();
+  const nodes = new Map();
+  for (const [likeness, queues] of alike) {
+    const id = idOf('group', queues[0].name);
+    if (likeness === '' || queues.length < ALIKE_MIN || id === open) continue;
+    nodes.set(id, { id, kind: 'group', name: commonName(queues), about: sumOf(queues) });
+    queues.forEach((queue) => became.set(queue.id, id));
+    joinConsumers(queues, { consumers, about, became, nodes });
+  }
+  const to = (id) => became.get(id) ?? id;
+  const edges = new Map();
+  for (const edge of graph.edges) {
+    const [from, into] = [to(edge.from), to(edge.to)];
+    const id = `${edge.kind} ${from} > ${into}`;
+    const labels = [...(edges.get(id)?.labels ?? []), ...edge.labels];
+    edges.set(id, { ...edge, id, from, to: into, labels });
+  }
+  const byId = (a, b) => (a.id < b.id ? -1 : Number(a.id > b.id));
+  return { nodes: [...graph.nodes.filter(({ id }) => !became.has(id)), ...nodes.values()].sort(byId), edges: [...edges.values()].sort(byId) };
+}
+
+function likenessOf(edges, id) {
+  const near = edges.filter((edge) => edge.from === id || edge.to === id);
+  return near.map((edge) => `${edge.kind} ${edge.kind === 'consume' ? '' : edge.from === id ? `> ${edge.to}` : edge.from}`).sort().join('|');
+}
+
+function joinConsumers(queues, { consumers, about, became, nodes }) {
+  const all = queues.map(({ id }) => consumers.get(id)).filter(Boolean);
+  if (all.length === 0) return;
+  const id = idOf('consumers', `${queues[0].name} and others`);
+  nodes.set(id, { id, kind: 'consumers', name: queues[0].name, about: { tags: all.flatMap((one) => about.get(one).about.tags) } });
+  all.forEach((one) => became.set(one, id));
+}
+
+/** What their names begin with. */
+function commonName(queues) {
+  const [first, ...others] = queues.map(({ name }) => name);
+  let length = first.length;
+  for (const other of others) while (!other.startsWith(first.slice(0, length))) length -= 1;
+  return length === 0 ? '' : `${first.slice(0, length)}…`;
+}
+
+function sumOf(queues) {
+  const sum = (read) => queues.reduce((total, queue) => total + (read(queue.about) ?? 0), 0);
+  const rates = ['publish', 'deliver_get', 'ack'].map((name) => [`${name}_details`, { rate: sum((about) => about.message_stats?.[`${name}_details`]?.rate) }]);
+  return {
+    names: queues.map(({ name }) => name), messages: sum(({ messages }) => messages), messages_ready: sum((about) => about.messages_ready), consumers: sum((about) => about.consumers),
+    message_stats: Object.fromEntries(rates),
+  };
+}
+
 /**
  * At most so many nodes: the first queues by name, and what belongs to them.
  * @returns {{graph: Graph, left: number}}
@@ -161,8 +223,8 @@ export function limited(graph, max) {
   const exchanges = graph.nodes.filter(({ kind }) => kind === 'exchange' || kind === 'missing').slice(0, Math.floor(max / 2));
   const kept = new Set(exchanges.map(({ id }) => id));
   for (const { kind, name } of graph.nodes) {
-    if (kind !== 'queue' || kept.size + 2 > max) continue;
-    kept.add(idOf('queue', name)).add(idOf('consumers', name));
+    if ((kind !== 'queue' && kind !== 'group') || kept.size + 2 > max) continue;
+    kept.add(idOf(kind, name)).add(idOf('consumers', name));
   }
   const part = only(graph, kept);
   return { graph: part, left: graph.nodes.length - part.nodes.length };
@@ -180,33 +242,39 @@ function only({ nodes, edges }, kept) {
  */
 export function ratesOf({ nodes, edges }) {
   const about = new Map(nodes.map((node) => [node.id, node]));
+  const fed = fedByExchanges(edges, about);
+  const into = (id) => fed.get(id) ?? inRate(about.get(id));
   const rates = new Map();
-  const into = (id) => inRate(about.get(id));
-  const groups = groupBy(edges.filter(({ kind }) => kind !== 'consume'), ({ to }) => to);
-  for (const [to, incoming] of groups) {
-    const weights = incoming.map((edge) => weightOf(edge, about.get(edge.from)));
+  for (const [to, incoming] of groupBy(edges.filter(({ kind }) => kind !== 'consume'), ({ to }) => to)) {
+    // Of what a queue gets, its dead letters are what nobody acks.
+    const weights = incoming.map(({ kind, from }) => (kind === 'dead-letter' ? Math.max(0, rateOf(about.get(from), 'publish') - rateOf(about.get(from), 'ack')) : into(from)));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
-    incoming.forEach((edge, at) => rates.set(edge.id, { rate: total > 0 ? (into(to) * weights[at]) / total : 0, isEstimate: incoming.length > 1 }));
+    const isEstimate = incoming.length > 1 || fed.has(to);
+    incoming.forEach(({ id }, at) => rates.set(id, { rate: total > 0 ? (into(to) * weights[at]) / total : 0, isEstimate }));
   }
-  for (const edge of edges.filter(({ kind }) => kind === 'consume')) {
-    rates.set(edge.id, { rate: rate(about.get(edge.from).about, 'deliver_get'), isEstimate: false });
-  }
+  for (const { id, from } of edges.filter(({ kind }) => kind === 'consume')) rates.set(id, { rate: rateOf(about.get(from), 'deliver_get'), isEstimate: false });
   return rates;
 }
 
-/** Of what a queue gives, its dead letters are what it got and nobody acked. */
-function weightOf(edge, from) {
-  if (edge.kind !== 'dead-letter') return inRate(from);
-  return Math.max(0, rate(from.about, 'publish') - rate(from.about, 'ack'));
+/** Exchanges do not count what comes from other exchanges; the queues that only they feed do. */
+function fedByExchanges(edges, about) {
+  const bindings = edges.filter(({ kind }) => kind === 'binding');
+  const sources = groupBy(bindings, ({ to }) => to);
+  const fed = new Map();
+  for (const { from, to } of bindings.filter((edge) => sources.get(edge.to).length === 1)) {
+    const isFed = sources.get(from)?.some((edge) => about.get(edge.from).kind === 'exchange');
+    if (isFed) fed.set(from, Math.max(fed.get(from) ?? inRate(about.get(from)), inRate(about.get(to))));
+  }
+  return fed;
 }
 
 /** Messages a second that come into a node. */
 export function inRate(node) {
   if (node === undefined || node.kind === 'missing') return 0;
-  return rate(node.about, node.kind === 'queue' ? 'publish' : 'publish_in');
+  return rateOf(node, node.kind === 'exchange' ? 'publish_in' : 'publish');
 }
 
-const rate = (about, name) => about.message_stats?.[`${name}_details`]?.rate ?? 0;
+const rateOf = ({ about }, name) => about.message_stats?.[`${name}_details`]?.rate ?? 0;
 
 function groupBy(items, keyOf) {
   const groups = new Map();
