@@ -78,7 +78,7 @@ const Brand = view(() => {
 
 const Side = view(() => {
   const { name, tags } = session.value;
-  return html`<div class="side ${isMenuOpen.value ? 'open' : ''}" id="side">
+  return html`<aside class="side ${isMenuOpen.value ? 'open' : ''}" id="side" aria-label="Navigation">
     <${Brand} />
     <nav class="nav" aria-label="Pages">${NAV.map(([title, links]) => {
       const shown = links.filter(([, , , who]) => !who || can(who));
@@ -94,12 +94,12 @@ const Side = view(() => {
       <div class="side-user"><span class="cut" title="${name} (${tags.join(', ')})"><b>${name}</b> <span class="quiet">${tags.join(', ')}</span></span>
         <button type="button" class="icon-button" aria-label="Log out" title="Log out" onClick=${logout}><${Icon} name="logout" /></button></div>
     </div>
-  </div>`;
+  </aside>`;
 }, 'Side');
 
-const Bar = view(() => html`<div class="bar">
+const Bar = view(() => html`<header class="bar">
   <button type="button" class="icon-button" aria-label="Menu" aria-expanded=${isMenuOpen.value ? 'true' : 'false'} aria-controls="side" onClick=${() => { isMenuOpen.value = !isMenuOpen.value; }}>
-    <${Icon} name=${isMenuOpen.value ? 'close' : 'menu'} /></button><${Brand} /></div>`, 'Bar');
+    <${Icon} name=${isMenuOpen.value ? 'close' : 'menu'} /></button><${Brand} /></header>`, 'Bar');
 
 const ConnectionNote = view(() => {
   if (isPaused.value) return html`<div class="lost" role="status"><${Icon} name="pause" />Held still. <button type="button" class="link-button" onClick=${() => { isPaused.value = false; }}>Go on</button></div>`;
@@ -137,7 +137,7 @@ const Content = view(() => {
   const found = loaded.value.get(here.pattern);
   if (!found) {
     load(here);
-    return html`<div class="page"><${Skeleton} lines=${6} /></div>`;
+    return html`<div class="page"><h1 class="sr-only">Loading</h1><${Skeleton} lines=${6} /></div>`;
   }
   if (found.error) {
     const again = () => { const next = new Map(loaded.value); next.delete(here.pattern); loaded.value = next; };

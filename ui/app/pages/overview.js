@@ -54,7 +54,7 @@ const values = (samples) => samples.map((one) => one.sample);
 const Charts = view(({ data }) => {
   const lengths = ['messages_ready', 'messages_unacknowledged'].map((name) => oldestFirst(data.queue_totals?.[`${name}_details`]));
   const rates = ['publish', 'deliver_get', 'ack', 'redeliver'].map((name) => perSecond(oldestFirst(data.message_stats?.[`${name}_details`])));
-  return html`<div class="charts">
+  return html`<div class="charts" tabindex="0" role="group" aria-label="The last minute">
     <${Chart} label="Messages in all queues" times=${times(lengths[0])} format=${number} series=${[
       { label: 'Ready', colour: '--ready', values: values(lengths[0]) }, { label: 'Unacked', colour: '--unacked', values: values(lengths[1]), dash: true }]} />
     <${Chart} label="Messages a second" times=${times(rates[0])} series=${[

@@ -89,7 +89,7 @@ const Numbers = view(({ queue }) => {
       <div class="tile"><span>${queue.head_message_timestamp ? 'Oldest' : 'Idle for'}</span><b>${queue.head_message_timestamp ? html`<${Age} at=${queue.head_message_timestamp} />`
         : idle(queue)}</b></div>
     </div>
-    <div class="charts">
+    <div class="charts" tabindex="0" role="group" aria-label="The last minute">
       <${Chart} label="Messages in the queue" times=${times(ready)} format=${number} height=${132} series=${[
         { label: 'Ready', colour: '--ready', values: values(ready) }, { label: 'Unacked', colour: '--unacked', values: values(unacked), dash: true }]} />
       <${Chart} label="Messages a second" times=${times(published)} height=${132} series=${[
