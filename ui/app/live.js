@@ -3,7 +3,7 @@
  * stream, which is closed while nobody looks at the page.
  */
 import { batch, computed, effect, signal } from './component.js';
-import { get, onLoggedOut, words, ApiError } from './api.js';
+import { get, words, ApiError } from './api.js';
 
 /** Paths of one stream at most, as the server has it. */
 const PATHS_MAX = 16;
@@ -90,13 +90,13 @@ function changed() {
   }, SETTLE_MS);
 }
 
-function take(path, status, body) {
+/** @param {string} text what the answer was made of: the same again is no news */
+function take(path, status, body, text) {
   const entry = watched.get(path);
   if (!entry) return;
   batch(() => {
     connection.value = 'live';
     if (status >= 200 && status < 300) {
-      const text = JSON.stringify(body);
       if (text !== entry.text) {
         entry.text = text;
         entry.data.value = body;
@@ -111,7 +111,8 @@ function take(path, status, body) {
 
 async function fetchOnce(path, abort) {
   try {
-    take(path, 200, await get(path, { signal: abort }));
+    const body = await get(path, { signal: abort });
+    take(path, 200, body, JSON.stringify(body));
   } catch (error) {
     if (error.name === 'AbortError') return;
     if (error.status === 0) connection.value = 'lost';
@@ -120,63 +121,42 @@ async function fetchOnce(path, abort) {
   }
 }
 
-/** Whether the server has the stream; where it has not, it is asked once a second. */
-let hasStream = true;
-
 effect(() => {
   const paths = watchedPaths.value;
   if (isHidden.value || isPaused.value || paths.length === 0) return undefined;
-  return hasStream ? follow(paths.slice(0, PATHS_MAX), paths.slice(PATHS_MAX)) : poll(paths);
+  return follow(paths.slice(0, PATHS_MAX), paths.slice(PATHS_MAX));
 });
 
 function follow(paths, rest) {
   const params = new URLSearchParams(paths.map((path) => ['get', path]));
+  const abort = new AbortController();
   let source = null;
   let again = null;
-  let isOver = false;
   const open = () => {
     let wasOpen = false;
     source = new EventSource(`/api/coney/live?${params}`);
     source.onopen = () => { wasOpen = true; connection.value = 'live'; };
     source.addEventListener('data', (event) => {
       const { get: path, status, body } = JSON.parse(event.data);
-      take(path, status, body);
+      take(path, status, body, event.data);
     });
     source.onerror = () => {
       source.close();
-      if (isOver) return;
-      if (wasOpen) connection.value = 'connecting';
-      else diagnose(paths);
+      if (abort.signal.aborted) return;
+      connection.value = 'connecting';
+      // A stream does not tell why there is none (logged out, too many of them): plain requests do, and are an answer until the next try.
+      if (!wasOpen) for (const path of paths) fetchOnce(path, abort.signal);
       again = setTimeout(open, wasOpen ? SETTLE_MS : AGAIN_MS);
     };
   };
   open();
   const stopRest = rest.length ? poll(rest) : null;
   return () => {
-    isOver = true;
+    abort.abort();
     clearTimeout(again);
     source.close();
     stopRest?.();
   };
-}
-
-/** An event stream does not tell why it failed: ask in another way. */
-async function diagnose(paths) {
-  try {
-    const response = await fetch('/api/coney/live', { credentials: 'same-origin', cache: 'no-store' });
-    response.body?.cancel?.();
-    if (response.status === 401) onLoggedOut.run();
-    else if (response.status === 404 || response.status === 405) {
-      hasStream = false;
-      watchedPaths.value = [...watchedPaths.value];
-    }
-  } catch {
-    connection.value = 'lost';
-    for (const path of paths) {
-      const entry = watched.get(path);
-      if (entry && entry.data.value === undefined) entry.error.value = new ApiError(0, 'The broker does not answer. Is it running?', 'GET', path);
-    }
-  }
 }
 
 function poll(paths) {

@@ -3,43 +3,26 @@ import { computed, signal } from './component.js';
 import { ApiError, del, get, onLoggedOut, post } from './api.js';
 
 /**
- * `undefined` until it is known, `null` when nobody is logged in, else `{name, tags, vhosts: [names that one may enter], server: {..}}`.
+ * `undefined` until it is known, `null` when nobody is logged in, else `{name, tags, vhosts, known_vhosts, server}`: names of vhosts that
+ * one may enter, and look at.
  */
 export const session = signal(undefined);
 
 const FIRST = '/api/coney/session';
 onLoggedOut.run = () => { session.value = null; };
 
+/** How far the server's clock is ahead of this one, in ms: ages are of the server's times. */
+export const clockAhead = signal(0);
+
 /** Finds out who is here. */
 export async function begin() {
   try {
-    session.value = fromServer(await get(FIRST, { quiet: true }));
+    const answer = await get(FIRST, { quiet: true });
+    clockAhead.value = answer.server.now - Date.now();
+    session.value = answer;
   } catch (error) {
     if (error.status === 401) session.value = null;
-    else if (error.status === 404) await beginWithout();
     else throw error;
-  }
-}
-
-const names = (vhosts) => (vhosts ?? []).map((vhost) => (typeof vhost === 'string' ? vhost : vhost.name));
-const fromServer = (answer) => ({
-  ...answer,
-  tags: Array.isArray(answer.tags) ? answer.tags : String(answer.tags ?? '').split(','),
-  vhosts: names(answer.vhosts),
-  server: answer.server ?? {},
-});
-
-/** Of a broker that has no sessions for pages. */
-async function beginWithout() {
-  try {
-    const [who, overview, vhosts] = await Promise.all(['/api/whoami', '/api/overview', '/api/vhosts'].map((path) => get(path, { quiet: true })));
-    session.value = fromServer({
-      name: who.name, tags: who.tags, vhosts,
-      server: { name: overview.cluster_name, version: overview.product_version, rabbitmq_version: overview.rabbitmq_version },
-    });
-  } catch (error) {
-    if (error.status !== 401) throw error;
-    session.value = null;
   }
 }
 
@@ -88,5 +71,8 @@ export function can(what, vhost) {
   }
 }
 
-/** Vhosts that the lists show: of all, if there is more than one. */
+/** Vhosts that one may enter. */
 export const vhosts = computed(() => session.value?.vhosts ?? []);
+
+/** Vhosts that one may look at: more, for users with the tag monitoring. */
+export const knownVhosts = computed(() => session.value?.known_vhosts ?? vhosts.value);

@@ -2,14 +2,17 @@
 import { html, view } from '../component.js';
 import { number, plural, rate } from '../format.js';
 import { link, query } from '../router.js';
+import { can, vhosts } from '../session.js';
 import { Sparkline } from '../parts/chart.js';
 import { Empty, Skeleton } from '../parts/empty.js';
 import { Filter } from '../parts/filter.js';
+import { Icon } from '../parts/icon.js';
 import { Page, VhostPicker } from '../parts/page.js';
 import { pagesOf } from '../parts/pages.js';
 import { Badge, Notice } from '../parts/state.js';
 import { Table, sortOf } from '../parts/table.js';
 import { url } from '../api.js';
+import { newQueue } from './queue-new.js';
 import { problemOf, readyOf } from './queue-problem.js';
 
 const count = (value) => html`<span class=${value ? undefined : 'zero'}>${number(value)}</span>`;
@@ -53,7 +56,10 @@ export default view((_, self) => {
   const empty = pages.isLoading.value || error ? html`<${Skeleton} lines=${8} />` : query.value.filter
     ? html`<${Empty} icon="search" title="No queue has this in its name" />`
     : html`<${Empty} icon="queues" title="No queues yet">Applications declare them when they begin to consume.<//>`;
-  return html`<${Page} title="Queues" fill>
+  const vhost = query.value.vhost;
+  const mayAdd = vhost ? can('write', vhost) : can('write') && vhosts.value.length > 0;
+  const add = html`<button type="button" class="button primary" onClick=${() => newQueue(vhost)}><${Icon} name="plus" />New queue</button>`;
+  return html`<${Page} title="Queues" fill actions=${mayAdd ? add : null}>
     ${error ? html`<${Notice} tone="bad">${error.message}<//>` : null}
     <${Table} id="queues" label="Queues" columns=${COLUMNS} source=${source} rowKey=${keyOf} href=${hrefOf} toolbar=${toolbar} empty=${empty}
       note=${html`<${Count} pages=${pages} />`} />

@@ -1,6 +1,6 @@
 /** The head of a page, and boxes on it. */
 import { html, view } from '../component.js';
-import { session, vhosts } from '../session.js';
+import { knownVhosts, session } from '../session.js';
 import { query, setQuery } from '../router.js';
 import { Icon } from './icon.js';
 
@@ -43,7 +43,7 @@ export function Facts({ items, class: extra = '' }) {
 
 /** Which vhost a list shows (`?vhost=`); nothing where there is only one. */
 export const VhostPicker = view(() => {
-  const names = vhosts.value;
+  const names = knownVhosts.value;
   const chosen = query.value.vhost ?? '';
   if (names.length < 2 && !chosen) return null;
   const all = chosen && !names.includes(chosen) ? [...names, chosen] : names;

@@ -1,10 +1,11 @@
 /** Ages that tick, with the exact time in the reader's zone as their title. */
 import { html, signal, view } from '../component.js';
+import { clockAhead } from '../session.js';
 import { duration, instant, moment, shortDuration, shortMoment } from '../format.js';
 
-/** Now in ms, once a second, while the page can be seen. */
+/** The server's now in ms, once a second, while the page can be seen. */
 export const now = signal(Date.now());
-setInterval(() => { if (!document.hidden) now.value = Date.now(); }, 1000);
+setInterval(() => { if (!document.hidden) now.value = Date.now() + clockAhead.peek(); }, 1000);
 
 const iso = (at) => (instant(at) === null ? undefined : new Date(instant(at)).toISOString());
 

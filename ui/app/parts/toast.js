@@ -25,7 +25,7 @@ export function toast(text, { tone = 'good', undo, undoSeconds = 60 } = {}) {
       failed(error);
     }
   });
-  shown.value = [...shown.value.slice(-4), { id, text, tone, undo: runUndo, ends: Date.now() + stays, drop }];
+  shown.value = [...shown.value.slice(-4), { id, text, tone, undo: runUndo, ends: now.peek() + stays, drop }];
   setTimeout(drop, stays);
 }
 
