@@ -106,6 +106,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "app/pages/queue-consumers.js",
     "app/pages/queue-failures.js",
     "app/pages/queue-messages.js",
+    "app/pages/queue-new.js",
     "app/pages/queue-peek.js",
     "app/pages/queue-problem.js",
     "app/pages/queue-settings.js",

@@ -1,56 +1,40 @@
-/** What failed in a queue, and why, newest first: from the journal. */
-import { computed, html, view } from '../component.js';
+/** What failed in a queue, and why: in groups, and one by one as it happens. From the journal. */
+import { html, view } from '../component.js';
 import { url, withQuery } from '../api.js';
-import { number, plural } from '../format.js';
+import { number } from '../format.js';
 import { live } from '../live.js';
 import { link } from '../router.js';
+import { EventsOf } from '../failures/event-list.js';
+import { isFailure, kindOf, reasonInWords } from '../failures/kinds.js';
 import { Empty, Loaded } from '../parts/empty.js';
-import { Card } from '../parts/page.js';
 import { Badge } from '../parts/state.js';
 import { Table } from '../parts/table.js';
 import { Age, When } from '../parts/time.js';
 
-const EVENTS_MAX = 500;
-/** Kinds that are no failures: they are there while something is being recorded. */
-const FINE = new Set(['published', 'enqueued', 'delivered', 'acked', 'confirmed', 'released', 'connected', 'moved', 'purged']);
-const BAD = new Set(['failed', 'dead-lettered', 'dropped', 'refused', 'timed-out', 'consumer-lost', 'connection-lost', 'parked']);
-const words = (what) => what?.replaceAll('-', ' ');
+const words = reasonInWords;
+const hrefOf = (group) => (group.positions?.length ? link(['queues', group.vhost, group.queue, 'messages', String(group.positions[0])]) : undefined);
 
-const groupColumns = (vhost, name) => [
-  { id: 'reason', title: 'Reason', min: 140, always: true, value: (it) => it.reason ?? it.what, text: (it) => words(it.reason ?? it.what), cell: (it) => words(it.reason ?? it.what) },
-  { id: 'error', title: 'Error', min: 240, value: (it) => it.error, text: (it) => it.error, cell: (it) => it.error ?? html`<span class="zero">–</span>` },
-  { id: 'count', title: 'Messages', width: 100, align: 'end', value: (it) => it.count, cell: (it) => number(it.count) },
-  { id: 'first', title: 'First', width: 120, align: 'end', value: (it) => at(it.first), cell: (it) => html`<${When} at=${at(it.first)} />` },
-  { id: 'last', title: 'Last', width: 96, align: 'end', value: (it) => at(it.last), cell: (it) => html`<${Age} at=${at(it.last)} />` },
+const COLUMNS = [
+  { id: 'what', title: 'What', width: 140, always: true, bare: true, value: (it) => it.what, text: (it) => kindOf(it.what).label,
+    cell: (it) => html`<${Badge} tone=${kindOf(it.what).tone}>${kindOf(it.what).label}<//>` },
+  { id: 'count', title: 'How many', width: 96, align: 'end', phone: true, value: (it) => it.count, cell: (it) => number(it.count) },
+  { id: 'reason', title: 'Reason', width: 130, phone: true, value: (it) => it.reason, text: (it) => words(it.reason), cell: (it) => words(it.reason) || html`<span class="zero">–</span>` },
+  { id: 'error', title: 'Error', min: 200, phone: true, value: (it) => it.error, text: (it) => it.error, cell: (it) => it.error ?? html`<span class="zero">–</span>` },
+  { id: 'first', title: 'First', width: 120, align: 'end', value: (it) => it.first, cell: (it) => html`<${When} at=${it.first} />` },
+  { id: 'last', title: 'Last', width: 84, align: 'end', phone: true, value: (it) => it.last, cell: (it) => html`<${Age} at=${it.last} />` },
+  { id: 'newest', title: 'Newest message', width: 140, align: 'end', help: 'The newest message of the group', cell: (it) => (hrefOf(it) ? html`<a class="num" href=${hrefOf(it)}>${it.positions[0]}</a>` : '') },
 ];
-const at = (moment) => (moment && typeof moment === 'object' ? moment.at : moment);
 
-const eventColumns = (vhost, name) => [
-  { id: 'at', title: 'When', width: 130, always: true, value: (it) => it.number, cell: (it) => html`<${When} at=${it.at} />` },
-  { id: 'what', title: 'What', width: 130, value: (it) => it.what, cell: (it) => html`<${Badge} tone=${BAD.has(it.what) ? 'warn' : 'plain'}>${words(it.what)}<//>` },
-  { id: 'position', title: 'Position', width: 116, value: (it) => it.position, cell: (it) => position(it, vhost, name) },
-  { id: 'sentence', title: 'What happened', min: 360, text: (it) => it.sentence, cell: (it) => it.sentence ?? [it.reason, it.error].filter(Boolean).join(': ') },
-  { id: 'consumer', title: 'Consumer', width: 150, hidden: true, value: (it) => it.consumer_tag, text: (it) => it.consumer_tag, cell: (it) => it.consumer_tag ?? '' },
-];
-const position = (event, vhost, name) => {
-  if (event.position === undefined || event.position === null) return '';
-  return event.count > 1 ? plural(event.count, 'message') : html`<a class="num" href=${link(['queues', vhost, name, 'messages', String(event.position)])}>${event.position}</a>`;
-};
+const keyOf = (it) => `${it.what} ${it.reason} ${it.error}`;
 
 export const Failures = view(({ vhost, name }, self) => {
   const groups = self.keep('groups', () => live(withQuery(url`/api/coney/failures/${vhost}`, { queue: name })));
-  const events = self.keep('events', () => live(withQuery(url`/api/coney/journal/${vhost}`, { queue: name, limit: EVENTS_MAX })));
-  const mine = self.keep('mine', () => computed(() => {
-    const found = groups.data.value;
-    return (Array.isArray(found) ? found : found?.failures ?? found?.groups ?? []).filter((group) => group.queue === name);
-  }));
-  const rows = self.keep('rows', () => computed(() => (events.data.value?.events ?? []).filter((event) => !FINE.has(event.what))));
-  const [columns, groupsOf] = self.keep('columns', () => [eventColumns(vhost, name), groupColumns(vhost, name)]);
-  const missing = html`<${Empty} icon="failures" title="The journal is off">This broker keeps no journal (setting <code>journal-events</code>).<//>`;
+  const filter = self.keep('filter', () => ({ queue: name }));
+  const more = html`<a class="button" href=${link('/failures', { vhost, queue: name })}>Act on failures</a>`;
+  const empty = html`<${Empty} icon="ok" title="Nothing has failed">Failures of this queue stand here, with who and why, as far back as the journal goes.<//>`;
   return html`<div class="stack">
-    ${mine.value.length ? html`<${Card} title="By reason"><${Table} id="queue.failures" label="Failures by reason" columns=${groupsOf} rows=${mine.value} rowKey=${(it) => `${it.reason} ${it.what} ${it.error}`}
-      sort="-count" sortName="groups" picker=${false} /><//>` : null}
-    <${Loaded} of=${events} missing=${missing}>${() => html`<${Table} id="queue.journal" label="What happened" columns=${columns} rows=${rows.value} rowKey=${(it) => String(it.number)} sort="-at" sortName="order"
-      toolbar=${html`<h2>What happened</h2>`} empty=${html`<${Empty} icon="ok" title="Nothing has failed">Failures of this queue stand here, with who and why, as far back as the journal goes.<//>`} />`}<//>
+    <${Loaded} of=${groups}>${(rows) => html`<${Table} id="queue.failures" label="Failures by reason" columns=${COLUMNS} rows=${rows} rowKey=${keyOf} href=${hrefOf}
+      sort="-count" sortName="order" toolbar=${rows.length ? more : null} picker=${false} empty=${empty} />`}<//>
+    ${groups.data.value?.length ? html`<${EventsOf} title="One by one, newest first" vhost=${vhost} filter=${filter} keep=${isFailure} />` : null}
   </div>`;
 }, 'QueueFailures');
