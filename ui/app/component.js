@@ -102,9 +102,14 @@ class View extends Component {
   }
 }
 
+const storedSignals = new Map();
 /** What is kept in the browser under a name, as a signal; `initial` where there is nothing or no storage. */
 export function stored(name, initial) {
-  const key = `coney.${name}`;
+  if (!storedSignals.has(name)) storedSignals.set(name, makeStored(`coney.${name}`, initial));
+  return storedSignals.get(name);
+}
+
+function makeStored(key, initial) {
   let value = initial;
   try {
     const text = localStorage.getItem(key);

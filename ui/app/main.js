@@ -52,11 +52,18 @@ const NAV = [
 ];
 
 const isMenuOpen = signal(false);
+let isFirstPage = true;
 effect(() => {
   path.value;
   untracked(() => {
     isMenuOpen.value = false;
     closeDialogs();
+    // Another page begins at its top, for readers and for keys.
+    if (!isFirstPage) {
+      scrollTo(0, 0);
+      document.getElementById('main')?.focus({ preventScroll: true });
+    }
+    isFirstPage = false;
   });
 });
 

@@ -37,6 +37,7 @@ export const Popover = view(({ label, icon, text, buttonClass = 'icon-button', c
       box.current.querySelector('button, a, input, select')?.focus();
     });
   };
+  // Before what was clicked does its work: a dialog that it opens goes back to the button when it closes.
   const close = (event) => {
     if (event.target.closest('[data-close]')) {
       box.current.hidePopover();
@@ -45,7 +46,7 @@ export const Popover = view(({ label, icon, text, buttonClass = 'icon-button', c
   };
   return html`<button ref=${button} type="button" class=${buttonClass} popovertarget=${id} title=${text ? undefined : label} aria-label=${text ? undefined : label}
       aria-haspopup=${role === 'menu' ? 'menu' : 'dialog'} aria-expanded=${isOpen.value ? 'true' : 'false'}>${icon ? html`<${Icon} name=${icon} />` : null}${text}</button>
-    <div ref=${box} id=${id} popover="auto" class="popover ${extra}" role=${role ?? 'dialog'} aria-label=${label} onToggle=${onToggle} onClick=${close}>${isOpen.value ? children : null}</div>`;
+    <div ref=${box} id=${id} popover="auto" class="popover ${extra}" role=${role ?? 'dialog'} aria-label=${label} onToggle=${onToggle} onClickCapture=${close}>${isOpen.value ? children : null}</div>`;
 }, 'Popover');
 
 /**

@@ -68,7 +68,7 @@ export function sortOf(name = 'sort', initial = '') {
  */
 export const Table = view((props, self) => {
   const { id, label, columns, rows, source, sortName = 'sort', sort = '', toolbar, empty, picker = true, note } = props;
-  const chosen = self.keep('chosen', () => stored(`columns.${id}`, {}));
+  const chosen = stored(`columns.${id}`, {});
   const shown = columns.filter((column) => column.always || (chosen.value[column.id] ?? !column.hidden));
   const order = sortOf(sortName, sort);
   const sorted = rows ? self.keep('sorted', sorter)(rows, columns, order) : null;
