@@ -25,7 +25,7 @@ export default view((_, self) => {
       <${Charts} data=${data} />
       <div class="grid">
         ${nodes.data.value ? nodes.data.value.map((node) => html`<${Server} key=${node.name} node=${node} data=${data} />`) : null}
-        <${Connect} listeners=${data.listeners ?? []} />
+        ${vhosts.value.length ? html`<${Connect} listeners=${data.listeners ?? []} />` : null}
       </div>
     </div>`}<//>
   <//>`;

@@ -17,7 +17,7 @@ const hrefOf = (group) => (group.positions?.length ? link(['queues', group.vhost
 const COLUMNS = [
   { id: 'what', title: 'What', width: 140, always: true, bare: true, value: (it) => it.what, text: (it) => kindOf(it.what).label,
     cell: (it) => html`<${Badge} tone=${kindOf(it.what).tone}>${kindOf(it.what).label}<//>` },
-  { id: 'count', title: 'How many', width: 96, align: 'end', phone: true, value: (it) => it.count, cell: (it) => number(it.count) },
+  { id: 'count', title: 'How many', width: 116, align: 'end', phone: true, value: (it) => it.count, cell: (it) => number(it.count) },
   { id: 'reason', title: 'Reason', width: 130, phone: true, value: (it) => it.reason, text: (it) => words(it.reason), cell: (it) => words(it.reason) || html`<span class="zero">–</span>` },
   { id: 'error', title: 'Error', min: 200, phone: true, value: (it) => it.error, text: (it) => it.error, cell: (it) => it.error ?? html`<span class="zero">–</span>` },
   { id: 'first', title: 'First', width: 120, align: 'end', value: (it) => it.first, cell: (it) => html`<${When} at=${it.first} />` },

@@ -50,7 +50,7 @@ const Actions = view(({ queue }) => {
   const mayWrite = can('write', queue.vhost);
   return html`${mayWrite ? html`<button type="button" class="button" disabled=${purgeable(queue) === 0} onClick=${() => purgeQueue(queue)}><${Icon} name="trash" />Purge${purgeable(queue) ? ` ${number(purgeable(queue))}` : ''}</button>` : null}
     <${Menu} label="More" items=${[
-      { label: 'Save messages to a file', icon: 'download', run: () => exportQueue(queue) },
+      mayWrite && { label: 'Save messages to a file', icon: 'download', run: () => exportQueue(queue) },
       mayWrite && { label: 'Delete the queue', icon: 'trash', danger: true, run: () => deleteQueue(queue) },
     ]} />`;
 }, 'Actions');
@@ -91,7 +91,7 @@ const Numbers = view(({ queue }) => {
     </div>
     <div class="charts" tabindex="0" role="group" aria-label="The last minute">
       <${Chart} label="Messages in the queue" times=${times(ready)} format=${number} height=${132} series=${[
-        { label: 'Ready', colour: '--ready', values: values(ready) }, { label: 'Unacked', colour: '--unacked', values: values(unacked), dash: true }]} />
+        { label: queue.messages_delayed || queue.messages_parked ? 'Waiting' : 'Ready', colour: '--ready', values: values(ready) }, { label: 'Unacked', colour: '--unacked', values: values(unacked), dash: true }]} />
       <${Chart} label="Messages a second" times=${times(published)} height=${132} series=${[
         { label: 'In', colour: '--line-1', values: values(published) }, { label: 'Out', colour: '--line-2', values: values(delivered) }, { label: 'Acked', colour: '--line-3', values: values(acked), dash: true }]} />
     </div>

@@ -55,7 +55,8 @@ export default view((_, self) => {
   const toolbar = html`<${Filter} label="Filter by name" /><${VhostPicker} />`;
   const empty = pages.isLoading.value || error ? html`<${Skeleton} lines=${8} />` : query.value.filter
     ? html`<${Empty} icon="search" title="No queue has this in its name" />`
-    : html`<${Empty} icon="queues" title="No queues yet">Applications declare them when they begin to consume.<//>`;
+    : vhosts.value.length === 0 ? html`<${Empty} icon="lock" title="You may enter no virtual host">An administrator can give you permissions.<//>`
+      : html`<${Empty} icon="queues" title="No queues yet">Applications declare them when they begin to consume.<//>`;
   const vhost = query.value.vhost;
   const mayAdd = vhost ? can('write', vhost) : can('write') && vhosts.value.length > 0;
   const add = html`<button type="button" class="button primary" onClick=${() => newQueue(vhost)}><${Icon} name="plus" />New queue</button>`;

@@ -48,7 +48,7 @@ function options({ series }, format, height, width) {
   const lines = colour('--line');
   const axis = { stroke: colour('--text-quiet'), grid: { stroke: lines, width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' };
   return {
-    width: Math.max(120, width), height, padding: [8, 20, 0, 0], legend: { show: false },
+    width: Math.max(120, width), height, padding: [8, 28, 0, 0], legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { x: { time: false }, y: { range: (_, min, max) => [0, Math.max(1, max * 1.15)] } },
     axes: [
