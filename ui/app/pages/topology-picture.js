@@ -77,7 +77,7 @@ export function choose(id, kind, isFocused) {
 
 /** @returns {string} what a node is called */
 export function titleOf({ kind, name, about }) {
-  if (kind === 'group') return `${plural(about.names.length, 'queue')} ${name}`;
+  if (kind === 'group') return `${number(about.names.length)} × ${name || 'queues that are alike'}`;
   if (kind !== 'consumers') return name;
   return about.tags.length === 1 ? about.tags[0] : plural(about.tags.length, 'consumer');
 }
