@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { outcomeOf } from '../../../ui/app/pages/routing-answer.js';
 import { explain, explainDirect, explainHeaders, explainTopic } from '../../../ui/app/pages/routing-match.js';
 
 test('topic patterns: what fits, and why not', () => {
@@ -83,4 +84,19 @@ test('other exchanges do not choose by key or headers', () => {
   assert.ok(explain('fanout', { routing_key: 'x' }, 'y').isMatch);
   assert.equal(explain('x-consistent-hash', { routing_key: '10' }, 'y'), null);
   assert.ok(explain('headers', { routing_key: '', arguments: { a: 1 } }, '', { a: 1 }).isMatch);
+});
+
+test('what the broker says is told exchange by exchange', () => {
+  const binding = (source, destination, more = {}) => ({ source, destination, destination_type: 'queue', routing_key: 'k', arguments: {}, ...more });
+  const step = (exchange, more = {}) => ({ exchange, routes_as: 'topic', via: 'publish', from: null, waits_ms: null, matched: 1, is_chance: false, unmatched: 0, not_looked_at: 0, alternate: null, ...more });
+  const outcome = outcomeOf({
+    queues: ['b', 'a'], matches: [binding('in', 'copy', { destination_type: 'exchange' }), binding('copy', 'a'), binding('copy', 'b')], near_misses: [binding('in', 'c', { why: 'no' })],
+    alternate_exchange: null, steps: [step('in'), step('copy', { via: 'binding', from: 'in', matched: 2, is_chance: true, waits_ms: 500 }), step('in', { via: 'binding', from: 'copy' })],
+  });
+  assert.deepEqual(outcome.queues, ['a', 'b']);
+  assert.deepEqual(outcome.stations.map(({ exchange, hits, misses }) => [exchange, hits.length, misses.length]), [['in', 1, 1], ['copy', 2, 0]]);
+  assert.equal(outcome.stations[0].misses[0].why, 'no');
+  assert.deepEqual(outcome.stations[1].notes, ['It comes here from in.', 'It waits here for 500 ms first.', 'It goes to one of those that take it, not to all.']);
+  const lost = outcomeOf({ queues: [], matches: [], near_misses: [], steps: [step('in', { matched: 0, alternate: { name: 'gone', is_there: false } })] });
+  assert.deepEqual(lost.stations[0].notes, ['No binding takes it, and the alternate exchange gone does not exist.']);
 });

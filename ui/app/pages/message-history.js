@@ -22,18 +22,20 @@ const ICONS = {
 };
 
 export const HistoryCard = view(({ place }, self) => {
-  const history = self.keep('history', () => live(withQuery(url`/api/coney/history/${place.vhost}`, { queue: place.name, position: place.position })));
+  const history = self.keep('history', () => live(withQuery(url`/api/coney/history/${place.vhost}`, {
+    queue: place.name, position: place.position, utc_offset_min: -new Date().getTimezoneOffset(),
+  })));
   const error = history.error.value;
   const data = history.data.value;
   if (data === undefined && error?.status === 404) return null;
   return html`<${Card} title="What happened to it">
     ${error && data === undefined ? html`<${Notice} tone="warn">${error.message}<//>` : null}
-    ${data === undefined ? null : html`<${Messages} messages=${data.messages ?? []} place=${place} />`}
+    ${data === undefined ? null : html`<${Messages} messages=${data.messages} place=${place} /><${Limits} history=${data} />`}
   <//>`;
 }, 'HistoryCard');
 
 function Messages({ messages, place }) {
-  const told = messages.filter(({ steps }) => steps?.length > 0);
+  const told = messages.filter(({ steps }) => steps.length > 0);
   if (told.length === 0) {
     return html`<p class="quiet">Nothing that the broker would note: it came, and it waits. Failures are always noted; a <a href=${link(['recorder'], { vhost: place.vhost })}>recording</a> notes every step.</p>`;
   }
@@ -41,12 +43,23 @@ function Messages({ messages, place }) {
 }
 
 function Told({ message, place, hasOthers }) {
-  const { queue, position, steps } = message;
+  const { queue, position, steps, state, now } = message;
   const isThis = queue === place.name && position === place.position;
-  const heading = html`<h3 class="history-queue"><${Icon} name="queues" />${isThis ? html`<span>${queue}</span>` : html`<a href=${link(['queues', place.vhost, queue, 'messages', String(position)])}>${queue}</a>`}
-    <span class="quiet num">${number(position)}</span>${isThis ? html`<${Badge} tone="accent">this message<//>` : null}${message.state && !isThis ? html`<${Badge}>${message.state}<//>` : null}</h3>`;
+  const name = queue === null ? html`<span>In no queue</span>` : isThis ? html`<span>${queue}</span>` : html`<a href=${link(['queues', place.vhost, queue, 'messages', String(position)])}>${queue}</a>`;
+  const heading = html`<h3 class="history-queue"><${Icon} name="queues" />${name}${position === null ? null : html`<span class="quiet num">${number(position)}</span>`}
+    ${isThis ? html`<${Badge} tone="accent">this message<//>` : html`<${Badge}>${state}<//>`}</h3>`;
   return html`<section>${hasOthers ? heading : null}
-    <ol class="steps">${steps.map((step, index) => html`<${Step} key=${index} step=${step} />`)}</ol></section>`;
+    <ol class="steps">${steps.map((step, index) => html`<${Step} key=${index} step=${step} />`)}
+      <li class="step step-now"><span class="step-icon"><${Icon} name=${STATE_ICONS[state] ?? 'info'} /></span><span class="step-when quiet">now</span><span class="step-text">${now}</span></li></ol></section>`;
+}
+
+const STATE_ICONS = { ready: 'ready', unacked: 'unacked', delayed: 'delayed', parked: 'parked', gone: 'check' };
+
+/** How far back it can be told. */
+function Limits({ history: { since, lost, is_cut: isCut } }) {
+  if (lost === 0 && !isCut) return null;
+  return html`<p class="quiet small history-note">${lost > 0 ? html`The journal goes back to <${When} at=${since} />: ${number(lost)} older events made room for newer ones. ` : null}
+    ${isCut ? 'There are more messages on this way than these.' : null}</p>`;
 }
 
 function Step({ step: { at, what, sentence } }) {

@@ -1,38 +1,34 @@
 /** What the broker says would become of a message, as the tester shows it. */
 
 /**
- * @typedef {object} Hit
- * @property {object} binding as the API shows bindings
- * @property {string} [why]
- *
- * @typedef {object} Outcome
- * @property {string[]} queues that would get it
- * @property {Hit[]} hits bindings that take it, by exchange to exchange from the first one on
+ * @typedef {{binding: object, why?: string}} Hit a binding as the API shows it, and why it does not take the message
+ * @typedef {object} Station an exchange that the message comes to, in their order
+ * @property {string} exchange
+ * @property {string|null} type by which it routes
+ * @property {Hit[]} hits bindings that take it
  * @property {Hit[]} misses bindings that nearly take it
- * @property {string|null} alternate the alternate exchange that it went on to
- * @property {boolean} isReturned no queue gets it: it is dropped, or returned to whoever published it as mandatory
+ * @property {string[]} notes what else is to be known, a sentence each
+ *
+ * @typedef {{queues: string[], stations: Station[]}} Outcome
  */
 
 /** @returns {Outcome} */
-export function outcomeOf(answer) {
-  const queues = answer.queues ?? [];
-  return {
-    queues: queues.map((queue) => (typeof queue === 'string' ? queue : queue.name)).sort(),
-    hits: (answer.matches ?? answer.bindings ?? []).map(hitOf),
-    misses: (answer.near_misses ?? []).map(hitOf),
-    alternate: answer.alternate_exchange?.name ?? answer.alternate_exchange ?? null,
-    isReturned: queues.length === 0,
-  };
+export function outcomeOf({ queues, matches, near_misses: misses, steps }) {
+  const at = (bindings, exchange) => bindings.filter(({ source }) => source === exchange).map(({ why, ...binding }) => ({ binding, why }));
+  const seen = new Set();
+  const stations = steps.filter(({ exchange }) => !seen.has(exchange) && seen.add(exchange)).map((step) => ({
+    exchange: step.exchange, type: step.routes_as, hits: at(matches, step.exchange), misses: at(misses, step.exchange), notes: notesOf(step),
+  }));
+  return { queues: [...queues].sort(), stations };
 }
 
-function hitOf({ why, binding, ...rest }) {
-  return { binding: binding ?? rest, why };
-}
-
-/** Hits by the exchange that they begin at, in the order in which a message comes there. */
-export function byExchange(hits, first) {
-  const groups = new Map();
-  for (const hit of hits) groups.set(hit.binding.source, [...(groups.get(hit.binding.source) ?? []), hit]);
-  const order = [first, ...[...groups.keys()].filter((name) => name !== first)];
-  return order.filter((name) => groups.has(name)).map((name) => ({ exchange: name, hits: groups.get(name) }));
+function notesOf({ via, from, waits_ms: waits, is_chance: isChance, not_looked_at: skipped, alternate, matched }) {
+  return [
+    via === 'binding' && `It comes here from ${from}.`,
+    via === 'alternate-exchange' && `It comes here because no binding of ${from} takes it: this is its alternate exchange.`,
+    waits > 0 && `It waits here for ${waits} ms first.`,
+    isChance && matched > 1 && 'It goes to one of those that take it, not to all.',
+    alternate && !alternate.is_there && `No binding takes it, and the alternate exchange ${alternate.name} does not exist.`,
+    skipped > 0 && `${skipped} bindings were not looked at.`,
+  ].filter(Boolean);
 }

@@ -8,7 +8,7 @@ import { Icon } from '../parts/icon.js';
 import { Card } from '../parts/page.js';
 import { Badge, Notice } from '../parts/state.js';
 import { DEFAULT } from './exchange-words.js';
-import { byExchange, outcomeOf } from './routing-answer.js';
+import { outcomeOf } from './routing-answer.js';
 import { explain } from './routing-match.js';
 
 const SETTLE_MS = 150;
@@ -33,7 +33,7 @@ export const RoutingTester = view(({ vhost, exchange, type }, self) => {
     <//>
     <div class="stack" aria-live="polite" aria-busy=${outcome.value === null && !error.value ? 'true' : undefined}>
       ${error.value ? html`<${Notice} tone="bad">${error.value}<//>` : null}
-      ${outcome.value === null ? null : html`<${Outcome} ...${{ outcome: outcome.value, vhost, exchange, type, asked: tester.asked.value }} />`}
+      ${outcome.value === null ? null : html`<${Outcome} ...${{ outcome: outcome.value, vhost, asked: tester.asked.value }} />`}
     </div>
   </div>`;
 }, 'RoutingTester');
@@ -82,7 +82,7 @@ function testerOf(vhost, exchange) {
 
 function keepInAddress({ problem, routing_key: key, headers }) {
   if (problem) return;
-  setQuery({ key, headers: Object.keys(headers).length > 0 ? JSON.stringify(headers) : '' }, { replace: true });
+  setQuery({ key: key ?? '', headers: Object.keys(headers).length > 0 ? JSON.stringify(headers) : '' }, { replace: true });
 }
 
 function parsed(text) {
@@ -94,24 +94,28 @@ function parsed(text) {
   }
 }
 
-const Outcome = view(({ outcome, vhost, exchange, type, asked }) => {
-  const { queues, hits, misses, alternate, isReturned } = outcome;
-  return html`<${Card} title=${isReturned ? 'It would reach no queue' : `It would reach ${plural(queues.length, 'queue')}`}>
-      ${isReturned ? html`<p class="with-icon"><span class="warn"><${Icon} name="warning" /></span><span>It would be dropped; if it is published as mandatory, it comes back to its publisher.</span></p>`
-        : html`<ul class="plain chips">${queues.map((queue) => html`<li key=${queue}><a class="chip" href=${link(['queues', vhost, queue])}><${Icon} name="queues" /><span class="cut" title=${queue}>${queue}</span></a></li>`)}</ul>`}
-      ${alternate === null ? null : html`<p class="routing-note quiet">No binding takes it, so it goes on to the alternate exchange <a href=${link(['exchanges', vhost, alternate])}>${alternate}</a>.</p>`}
-    <//>
-    ${byExchange(hits, exchange).map((group) => html`<${Card} key=${group.exchange} title=${html`By bindings of <a href=${link(['exchanges', vhost, group.exchange])}>${group.exchange}</a>`}>
-      <ul class="plain bindings">${group.hits.map((hit) => html`<${Line} key=${keyOf(hit)} ...${{ hit, vhost, type: group.exchange === exchange ? type : undefined, asked, isHit: true }} />`)}</ul><//>`)}
-    ${misses.length === 0 ? null : html`<${Card} title="Nearly">
-      <ul class="plain bindings">${misses.map((hit) => html`<${Line} key=${keyOf(hit)} ...${{ hit, vhost, type: hit.binding.source === exchange ? type : undefined, asked, isHit: false }} />`)}</ul><//>`}`;
-}, 'Outcome');
+const Outcome = view(({ outcome: { queues, stations }, vhost, asked }) => html`<${Card} title=${queues.length === 0 ? 'It would reach no queue' : `It would reach ${plural(queues.length, 'queue')}`}>
+    ${queues.length === 0 ? html`<p class="with-icon"><span class="warn"><${Icon} name="warning" /></span><span>It would be dropped; if it is published as mandatory, it comes back to its publisher.</span></p>`
+      : html`<ul class="plain chips">${queues.map((queue) => html`<li key=${queue}><a class="chip" href=${link(['queues', vhost, queue])}><${Icon} name="queues" /><span class="cut" title=${queue}>${queue}</span></a></li>`)}</ul>`}
+  <//>
+  ${stations.map((station) => html`<${Station} key=${station.exchange} ...${{ station, vhost, asked }} />`)}`, 'Outcome');
 
-const keyOf = ({ binding }) => `${binding.source} ${binding.destination_type} ${binding.destination} ${binding.properties_key ?? binding.routing_key}`;
+/** What becomes of it at an exchange. */
+function Station({ station: { exchange, type, hits, misses, notes }, vhost, asked }) {
+  const name = exchange === '' ? 'the default exchange' : html`<a href=${link(['exchanges', vhost, exchange])}>${exchange}</a>`;
+  const lines = (bindings, isHit) => bindings.map((hit) => html`<${Line} key=${keyOf(hit)} ...${{ hit, vhost, type, asked, isHit }} />`);
+  return html`<${Card} title=${html`At ${name}${type ? html` <span class="quiet">${type}</span>` : null}`}>
+    ${notes.map((note) => html`<p key=${note} class="quiet">${note}</p>`)}
+    ${hits.length === 0 ? html`<p>No binding takes it.</p>` : html`<ul class="plain bindings">${lines(hits, true)}</ul>`}
+    ${misses.length === 0 ? null : html`<h3 class="routing-nearly">Nearly</h3><ul class="plain bindings">${lines(misses, false)}</ul>`}
+  <//>`;
+}
+
+const keyOf = ({ binding }) => `${binding.destination_type} ${binding.destination} ${binding.routing_key} ${JSON.stringify(binding.arguments)}`;
 
 /** A binding, with what of it fits. */
 function Line({ hit: { binding, why }, vhost, type, asked, isHit }) {
-  const explained = type === undefined ? null : explain(type, binding, asked.key, asked.headers);
+  const explained = explain(type, binding, asked.key, asked.headers);
   const isQueue = binding.destination_type !== 'exchange';
   const to = isQueue ? link(['queues', vhost, binding.destination]) : link(['exchanges', vhost, binding.destination]);
   const reason = why ?? (isHit ? null : explained?.why);
