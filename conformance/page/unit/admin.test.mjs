@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { changes, definitionsDiff, same, tally } from '../../../ui/app/admin/diff.js';
+import { importOf } from '../../../ui/app/admin/import-diff.js';
+import { linesOf } from '../../../ui/app/admin/log-lines.js';
 import { beginningWith, exactly, inWords, matcher } from '../../../ui/app/admin/patterns.js';
 import { emptyForm, fromForm, readValue, toForm, valueText } from '../../../ui/app/admin/policy-form.js';
 import { POLICY_KEYS, offered, policyKey } from '../../../ui/app/admin/policy-keys.js';
+import { changesOf } from '../../../ui/app/admin/preview.js';
 import { formatDuration, formatSize, parseCount, parseDuration, parseSize } from '../../../ui/app/admin/quantity.js';
 
 test('durations are read as people write them', () => {
@@ -138,4 +141,39 @@ test('a file of one vhost is compared with the vhost that it goes to', () => {
   const [item] = definitionsDiff(current, { queues: [{ name: 'q', durable: true }] }, 'v');
   assert.equal(item.what, 'same');
   assert.deepEqual(definitionsDiff(current, { queues: 'no list' }), []);
+});
+
+test('an import is told as the broker tells it, with values where they can be seen', () => {
+  const own = definitionsDiff({ policies: [{ name: 'p', vhost: '/', definition: { 'max-length': 1 }, pattern: 'x' }] }, { policies: [{ name: 'p', vhost: '/', definition: { 'max-length': 2 }, pattern: 'y' }] });
+  const told = importOf({
+    added: 1200, changed: 2, same: 5, refused: [], notes: ['queue q stays'],
+    differences: [
+      { change: 'changed', kind: 'policy', vhost: '/', name: 'p', fields: ['definition'] }, { change: 'added', kind: 'user', vhost: null, name: 'ann', fields: [] },
+      { change: 'changed', kind: 'user', vhost: null, name: 'bob', fields: ['password'] },
+    ],
+  }, own);
+  assert.deepEqual(told.items[0].changes, [{ path: 'definition.max-length', kind: 'changed', before: 1, after: 2 }]);
+  assert.deepEqual(told.items[2].fields, ['password']);
+  assert.deepEqual([told.leftOut, told.counts.same, told.notes.length], [1199, 5, 1]);
+  assert.deepEqual(importOf({ refused: [{ why: 'no' }] }, []).refused, ['no']);
+});
+
+test('a preview tells what is in force, not what a policy says', () => {
+  const applied = (policy, settings) => ({ policy, operator_policy: null, definition: {}, settings: Object.entries(settings).map(([name, value]) => ({ name, value })) });
+  const queue = (name, more) => ({ kind: 'queue', name, matches: true, applies: true, old: applied('a', { 'x-max-length': 5 }), new: applied('b', { 'x-max-length': 9 }), ...more });
+  const told = changesOf({
+    queues: 3, exchanges: 1, left_out: 7, matches: [
+      queue('q'), queue('own', { new: applied('b', { 'x-max-length': 5 }) }), queue('weak', { applies: false, new: applied('a', { 'x-max-length': 5 }) }), queue('left', { matches: false }),
+      { kind: 'exchange', name: 'x', matches: true, applies: true, old: { policy: null, definition: {} }, new: { policy: 'b', definition: { 'alternate-exchange': 'y' } } },
+    ],
+  });
+  assert.deepEqual(told.changed.map((one) => one.name), ['q', 'left', 'x']);
+  assert.deepEqual(told.changed[0], { kind: 'queue', name: 'q', was: 'a', isLeft: false, changes: [{ path: 'max-length', kind: 'changed', before: 5, after: 9 }] });
+  assert.deepEqual([told.matched, told.same, told.outranked, told.leftOut, told.changed[1].isLeft], [4, 1, 1, 7, true]);
+});
+
+test('lines of the log, newest first', () => {
+  const lines = linesOf({ lines: [{ number: 1, at: 5, level: 'INFO', target: 't', message: 'one' }, { number: 2, at: 6, level: 'warn', target: 't', message: 'two' }], last: 2 });
+  assert.deepEqual(lines.map(({ number, level, text }) => [number, level, text]), [[2, 'warn', 'two'], [1, 'info', 'one']]);
+  assert.deepEqual(linesOf(undefined), []);
 });

@@ -16,6 +16,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "app/admin/download.js",
     "app/admin/features.js",
     "app/admin/form-dialog.js",
+    "app/admin/import-diff.js",
     "app/admin/limits-of-all.js",
     "app/admin/limits.js",
     "app/admin/listeners.js",

@@ -2,7 +2,7 @@
 import { html, view } from '../component.js';
 import { get, post, url } from '../api.js';
 import { Badge, Notice } from '../parts/state.js';
-import { plural } from '../format.js';
+import { number, plural } from '../format.js';
 import { refresh } from '../live.js';
 import { Empty } from '../parts/empty.js';
 import { Field } from '../parts/form.js';
@@ -11,11 +11,11 @@ import { Card } from '../parts/page.js';
 import { attempt, failed, toast } from '../parts/toast.js';
 import { begin, vhosts } from '../session.js';
 import { ChangeList } from './change-list.js';
-import { definitionsDiff, SECTIONS, tally } from './diff.js';
+import { definitionsDiff } from './diff.js';
 import { download } from './download.js';
+import { importOf } from './import-diff.js';
 
-const TITLES = Object.fromEntries(SECTIONS.map(([kind, title]) => [kind, title]));
-const TONES = { added: 'good', changed: 'warn', refused: 'bad', same: 'plain' };
+const TONES = { added: 'good', changed: 'warn' };
 const SHOWN = 200;
 
 export function Definitions() {
@@ -68,7 +68,7 @@ const Import = view((_, self) => {
       <label class="button"><${Icon} name="upload" />Choose a file<input type="file" class="sr-only" accept=".json,application/json" onChange=${(event) => { look(event.target.files[0]); event.target.value = ''; }} /></label>
       ${file.value ? html`<span class="quiet">${file.value.name}</span>` : null}</div>
     ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
-    ${items.value ? html`<${Diff} items=${items.value} isBusy=${isBusy.value} take=${take} name=${file.value.name} />` : null}<//>`;
+    ${items.value ? html`<${Diff} told=${items.value} isBusy=${isBusy.value} take=${take} name=${file.value.name} />` : null}<//>`;
 }, 'Import');
 
 /** What the broker says would happen, with what differs in detail. */
@@ -77,36 +77,34 @@ async function compare(vhost, definitions) {
     post('/api/coney/definitions/diff' + (vhost === '' ? '' : `?vhost=${encodeURIComponent(vhost)}`), definitions, { quiet: true }),
     get(pathOf(vhost), { quiet: true }),
   ]);
-  return withDetails(told, definitionsDiff(vhost === '' ? current : inVhost(current, vhost), definitions, vhost === '' ? null : vhost));
+  return importOf(told, definitionsDiff(vhost === '' ? current : inVhost(current, vhost), definitions, vhost === '' ? null : vhost));
 }
 
 /** An export of one vhost does not say which. */
 const inVhost = (definitions, vhost) => Object.fromEntries(Object.entries(definitions).map(([kind, list]) => [kind, Array.isArray(list) ? list.map((item) => ({ vhost, ...item })) : list]));
 
-function withDetails(told, own) {
-  const refused = (told?.refused ?? []).map((one) => ({ kind: one.kind ?? '', vhost: one.vhost ?? null, name: one.name ?? '', what: 'refused', changes: [], why: one.why ?? one.reason ?? '' }));
-  return [...refused, ...own];
-}
-
-const Diff = view(({ items, isBusy, take, name }, self) => {
+const Diff = view(({ told, isBusy, take, name }, self) => {
   const only = self.signal('only', '');
-  const counts = tally(items);
-  const shown = items.filter((item) => (only.value === '' ? item.what !== 'same' : item.what === only.value));
-  const choices = Object.keys(TONES).filter((what) => counts[what] > 0);
+  const { items, counts, leftOut, notes, refused } = told;
+  const shown = items.filter((item) => only.value === '' || item.what === only.value);
   const doesNothing = counts.added + counts.changed === 0;
+  if (refused.length) {
+    return html`<div class="stack diff"><${Notice} tone="bad" title="The broker would refuse this file">${refused.map((why) => html`<p key=${why}>${why}</p>`)}Nothing of it would be taken in.<//></div>`;
+  }
   return html`<div class="stack diff">
-    <div class="row" role="group" aria-label="Show only">${choices.map((what) => html`<button key=${what} type="button" class="button small" aria-pressed=${only.value === what ? 'true' : 'false'}
-      onClick=${() => { only.value = only.value === what ? '' : what; }}>${what} <b>${counts[what].toLocaleString('en')}</b></button>`)}</div>
-    ${counts.refused ? html`<${Notice} tone="bad" title="The broker would refuse this file">Nothing of it would be taken in. What is wrong stands below.<//>` : null}
-    ${doesNothing && !counts.refused ? html`<${Empty} icon="ok" title="All of it is there already">Nothing would change.<//>` : html`<${Items} items=${shown} />`}
-    <div class="row"><button type="button" class="button primary" disabled=${isBusy || doesNothing || counts.refused > 0} onClick=${take}>Import ${name}</button>
-      <span class="quiet">${doesNothing ? '' : `${plural(counts.added, 'addition')}, ${plural(counts.changed, 'change')}`}</span></div>
+    <div class="row" role="group" aria-label="Show only">${['added', 'changed'].filter((what) => counts[what] > 0).map((what) => html`<button key=${what} type="button" class="button small" aria-pressed=${only.value === what ? 'true' : 'false'}
+      onClick=${() => { only.value = only.value === what ? '' : what; }}>${what} <b class="num">${number(counts[what])}</b></button>`)}<span class="quiet">${plural(counts.same, 'thing is', 'things are')} there already and ${counts.same === 1 ? 'stays as it is' : 'stay as they are'}.</span></div>
+    ${notes.length ? html`<${Notice} tone="warn" title="What has no effect">${notes.map((note) => html`<p key=${note}>${note}</p>`)}<//>` : null}
+    ${doesNothing ? html`<${Empty} icon="ok" title="Nothing would change" />` : html`<${Items} items=${shown} leftOut=${only.value === '' ? leftOut : 0} />
+    <div class="row"><button type="button" class="button primary" disabled=${isBusy} onClick=${take}>Import ${name}</button>
+      <span class="quiet">${plural(counts.added, 'addition')}, ${plural(counts.changed, 'change')}</span></div>`}
   </div>`;
 }, 'Diff');
 
-function Items({ items }) {
+function Items({ items, leftOut }) {
+  const hidden = Math.max(0, items.length - SHOWN) + leftOut;
   return html`<ul class="plain diff-items">${items.slice(0, SHOWN).map((item, i) => html`<li key=${i} class="diff-item"><${Badge} tone=${TONES[item.what]}>${item.what}<//>
-      <div><span class="quiet">${TITLES[item.kind] ?? item.kind}</span> <b>${item.name || '(no name)'}</b>${item.vhost === null ? null : html` <span class="quiet">in ${item.vhost}</span>`}
-      ${item.why ? html`<p class="bad">${item.why}</p>` : null}<${ChangeList} changes=${item.changes} /></div></li>`)}</ul>
-    ${items.length > SHOWN ? html`<p class="quiet">And ${plural(items.length - SHOWN, 'more', 'more')}.</p>` : null}`;
+      <div><span class="quiet">${item.kind}</span> <b>${item.name || '(no name)'}</b>${item.vhost === null ? null : html` <span class="quiet">in ${item.vhost}</span>`}
+      ${item.fields.length ? html`<p class="quiet small">${item.fields.join(', ')}</p>` : null}<${ChangeList} changes=${item.changes} /></div></li>`)}</ul>
+    ${hidden > 0 ? html`<p class="quiet">And ${plural(hidden, 'more', 'more')}.</p>` : null}`;
 }

@@ -67,7 +67,7 @@ export const PolicyEditor = view(({ vhost, isOperator, old }, self) => {
         <${Settings} form=${form} isOperator=${isOperator} wasTried=${wasTried.value} mayEdit=${mayEdit} />
         ${mayEdit ? html`<div class="row"><button type="submit" class="button primary" disabled=${isBusy.value}>Save policy</button><a class="button" href=${back}>Cancel</a></div>` : null}
       </fieldset>
-      <div class="editor-side"><${Preview} form=${form} isOperator=${isOperator} old=${old} /></div>
+      ${mayEdit ? html`<div class="editor-side"><${Preview} form=${form} isOperator=${isOperator} /></div>` : null}
     </form>
   <//>`;
 }, 'PolicyEditor');

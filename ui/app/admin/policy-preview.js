@@ -1,7 +1,7 @@
 /** What a policy would match and change, as the broker says. */
 import { effect, html, view } from '../component.js';
 import { post, url } from '../api.js';
-import { plural } from '../format.js';
+import { number, plural } from '../format.js';
 import { Icon } from '../parts/icon.js';
 import { Card } from '../parts/page.js';
 import { link } from '../router.js';
@@ -45,14 +45,15 @@ export const Preview = view(({ form, isOperator }, self) => {
 function drawn({ answer, error, isWhole, vhost }) {
   if (error) return html`<p class="field-error">${error.message}</p>`;
   if (!answer) return html`<p class="quiet">${isWhole ? 'Asking the broker …' : 'Fill in the form, and the broker tells before anything is saved.'}</p>`;
-  const { matched, changed, same, outranked } = changesOf(answer);
-  if (matched === 0) return html`<p class="row"><${Icon} name="warning" /><b>It matches nothing at the moment.</b></p><p class="quiet">What is declared later with a name that matches gets it.</p>`;
+  const { queues, exchanges, matched, changed, same, outranked, leftOut } = changesOf(answer);
+  if (matched === 0 && changed.length === 0) return html`<p class="row"><${Icon} name="warning" /><b>It matches nothing at the moment.</b></p><p class="quiet">What is declared later with a name that matches gets it.</p>`;
   return html`<div class="stack">
-    <p><b>${plural(matched, 'match', 'matches')}</b>: ${changed.length === 0 ? 'nothing changes' : html`${plural(changed.length, 'change')}`}${same > 0 ? `, ${same} as before` : ''}${outranked > 0 ? `, ${outranked} have a policy with a higher priority` : ''}.</p>
+    <p>It matches <b>${[queues && plural(queues, 'queue'), exchanges && plural(exchanges, 'exchange')].filter(Boolean).join(' and ') || 'nothing any more'}</b>. ${changed.length === 0 ? 'Nothing changes.' : html`Something changes for <b>${number(changed.length)}</b>.`}
+      ${same > 0 ? html`<span class="quiet">${number(same)} ${same === 1 ? 'stays' : 'stay'} as before.</span>` : null} ${outranked > 0 ? html`<span class="quiet">For ${number(outranked)} a policy with a higher priority applies.</span>` : null}</p>
     <ul class="plain preview-list">${changed.slice(0, SHOWN).map((one) => html`<li key=${`${one.kind} ${one.name}`}>
       <a href=${link([one.kind === 'exchange' ? 'exchanges' : 'queues', vhost, one.name])}>${one.name}</a>
-      ${one.was ? html`<span class="quiet small"> had ${one.was}</span>` : null}
+      ${one.was ? html`<span class="quiet small"> has the policy ${one.was} now</span>` : null}${one.isLeft ? html`<span class="quiet small"> is not matched any more</span>` : null}
       <${ChangeList} changes=${one.changes} /></li>`)}</ul>
-    ${changed.length > SHOWN ? html`<p class="quiet">And ${plural(changed.length - SHOWN, 'more', 'more')}.</p>` : null}
+    ${changed.length + leftOut > SHOWN ? html`<p class="quiet">And ${plural(changed.length + leftOut - SHOWN, 'more', 'more')}.</p>` : null}
   </div>`;
 }

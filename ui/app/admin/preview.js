@@ -2,22 +2,28 @@
 import { changes } from './diff.js';
 
 /**
- * @typedef {{policy: string | null, operator_policy: string | null, definition: Record<string, any>}} Effective what applies to something, of both kinds together
- * @typedef {{kind: 'queue' | 'exchange', name: string, old: Effective, new: Effective}} Match
+ * @typedef {{policy: string | null, operator_policy: string | null, definition: Record<string, any>, settings: {name: string, value: any}[]}} Applied
+ * @typedef {{kind: 'queue' | 'exchange', name: string, matches: boolean, applies: boolean, old: Applied, new: Applied}} Match
  */
 
+/** What is in force: of a queue its settings, in which its own arguments count; of an exchange what its policy says. */
+function inForce(kind, applied) {
+  if (kind === 'exchange') return applied?.definition ?? {};
+  return Object.fromEntries((applied?.settings ?? []).map(({ name, value }) => [name.replace(/^x-/, ''), value]));
+}
+
 /**
- * What changes, and how many stay as they are: those that have it already, and those for which another policy is stronger.
- * @param {{matches: Match[]}} answer
+ * What changes, and how many stay as they are: those for which another policy or their own arguments count, and those that have it already.
+ * @param {{queues?: number, exchanges?: number, matches?: Match[], left_out?: number}} answer
  */
-export function changesOf({ matches = [] }) {
+export function changesOf({ queues = 0, exchanges = 0, matches = [], left_out: leftOut = 0 }) {
   const changed = [];
   let [same, outranked] = [0, 0];
-  for (const { kind, name, old, new: next, applies } of matches) {
-    const differing = changes(old?.definition ?? {}, next?.definition ?? {});
-    if (differing.length > 0) changed.push({ kind, name, was: old?.policy && old.policy !== next?.policy ? old.policy : null, changes: differing });
-    else if (applies === false) outranked += 1;
+  for (const { kind, name, matches: isMatched, applies, old, new: next } of matches) {
+    const differing = changes(inForce(kind, old), inForce(kind, next));
+    if (differing.length > 0) changed.push({ kind, name, was: old?.policy && old.policy !== next?.policy ? old.policy : null, isLeft: isMatched === false, changes: differing });
+    else if (isMatched !== false && applies === false) outranked += 1;
     else same += 1;
   }
-  return { matched: matches.length, changed, same, outranked };
+  return { queues, exchanges, matched: queues + exchanges, changed, same, outranked, leftOut };
 }

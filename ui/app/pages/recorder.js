@@ -42,7 +42,7 @@ function add(vhost) {
       ${form.by.value === 'all' ? null : html`<div class="fields"><${Field} label=${names[form.by.value]} value=${form.name} error=${error('name')} autofocus />
         ${form.by.value === 'header' ? html`<${Field} label="Has the value" value=${form.value} />` : null}</div>`}
       <div class="fields"><${Field} label="Only the next" value=${form.next} type="number" min="1" placeholder="as many as come" help="Messages, each until it is done with." error=${error('next')} />
-        <${Field} label="For so many minutes" value=${form.minutes} type="number" min="1" max="1440" help="Then it ends by itself." error=${error('minutes')} /></div>
+        <${Field} label="For so many minutes" value=${form.minutes} type="number" min="1" max="1380" help="Then it ends by itself." error=${error('minutes')} /></div>
       <p class="quiet">What is recorded goes to the journal, which has room for the newest events only. It costs some throughput.</p>`,
     save: async () => {
       wasTried.value = true;
@@ -82,9 +82,9 @@ const Rule = view(({ vhost, rule, isOn }) => {
     <button type="button" class="rule-main" aria-expanded=${isOpen ? 'true' : 'false'} onClick=${() => setQuery({ rule: isOpen ? '' : key })}>
       <${Icon} name=${isOpen ? 'down' : 'right'} /><span class="rule-name">${inWords(rule)}</span>
       ${isOn ? html`<${Badge} tone="good" icon="recorder">records<//>` : html`<${Badge}>ended<//>`}</button>
-    <span class="quiet num rule-count">${isOn ? html`${plural(rule.messages ?? 0, 'message')}${rule.next ? ` of ${number(rule.next)}` : ''}, ${plural(rule.events ?? 0, 'event')} · ends <${Due} at=${rule.until} />` : html`since <${When} at=${rule.since} />`}</span>
+    <span class="quiet num rule-count">${isOn ? html`${plural(rule.recorded ?? 0, 'message')}${rule.next ? ` of ${number(rule.next)}` : ''}, ${plural(rule.events ?? 0, 'event')} · ends <${Due} at=${rule.until} />` : html`since <${When} at=${rule.since} />`}</span>
     <span class="row nowrap-row"><button type="button" class="button small" onClick=${() => attempt(() => save(vhost, rule))}><${Icon} name="download" />JSON</button>
-      ${isOn && can('write', vhost) ? html`<button type="button" class="button small" onClick=${() => stop(vhost, rule)}>End</button>` : null}
+      ${isOn && can('policymaker', vhost) ? html`<button type="button" class="button small" onClick=${() => stop(vhost, rule)}>End</button>` : null}
       ${isOn ? null : html`<button type="button" class="icon-button small" aria-label="Forget ${inWords(rule)}" title="Forget" onClick=${() => forget(vhost, rule)}><${Icon} name="close" /></button>`}</span>
   </li>`;
 }, 'Rule');
@@ -128,6 +128,6 @@ const Rules = view(({ vhost }, self) => {
 export default view(() => {
   const vhost = vhostOf();
   return html`<${Page} title="Recorder" lead="Published, routed, delivered, acked: every step of the messages that you choose, until you have seen enough."
-      actions=${html`<${VhostOf} />${can('write', vhost) ? html`<button type="button" class="button primary" onClick=${() => add(vhost)}><${Icon} name="recorder" />Record</button>` : null}`}>
+      actions=${html`<${VhostOf} />${can('policymaker', vhost) ? html`<button type="button" class="button primary" onClick=${() => add(vhost)}><${Icon} name="recorder" />Record</button>` : null}`}>
     <${Rules} key=${vhost} vhost=${vhost} /><//>`;
 }, 'Recorder');
