@@ -10,6 +10,8 @@ const PATHS_MAX = 16;
 /** A page that changes what it watches does so several times in a row. */
 const SETTLE_MS = 60;
 const POLL_MS = 1000;
+/** A stream that broke is opened again; one that could not be opened waits for longer. */
+const SOON_MS = 500;
 const AGAIN_MS = 2000;
 
 /** path -> {users, data, error, at, text} */
@@ -146,7 +148,7 @@ function follow(paths, rest) {
       connection.value = 'connecting';
       // A stream does not tell why there is none (logged out, too many of them): plain requests do, and are an answer until the next try.
       if (!wasOpen) for (const path of paths) fetchOnce(path, abort.signal);
-      again = setTimeout(open, wasOpen ? SETTLE_MS : AGAIN_MS);
+      again = setTimeout(open, wasOpen ? SOON_MS : AGAIN_MS);
     };
   };
   open();

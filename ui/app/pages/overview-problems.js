@@ -17,9 +17,10 @@ export function hrefOf(target) {
     case 'exchange': return link(['exchanges', vhost, name || 'amq.default']);
     case 'connection': return link(['connections', name]);
     case 'channel': return link(['channels', name]);
-    case 'failures': return link('/failures', { vhost });
-    case 'node': case 'server': return link('/admin');
-    default: return kind ? link(`/${kind}s`, { vhost }) : undefined;
+    case 'user': return link(['users', name]);
+    case 'node': return link('/admin');
+    case 'queues': case 'connections': case 'failures': return link(`/${kind}`, { vhost });
+    default: return undefined;
   }
 }
 
@@ -57,9 +58,14 @@ export const Problems = view(({ nodes }, self) => {
   </section>`;
 }, 'Problems');
 
+const TONES = { critical: 'bad', bad: 'bad', warning: 'warn', note: 'info' };
+const ICONS = { bad: 'error', warn: 'warning', info: 'info' };
+/** `the queue grows` -> `The queue grows.` */
+const asSentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+
 const Problem = view(({ problem }) => {
-  const tone = /bad|critical|error|alarm|high/.test(problem.severity ?? '') ? 'bad' : 'warn';
+  const tone = TONES[problem.severity] ?? 'warn';
   const href = hrefOf(problem.target);
-  const inside = html`<${Icon} name=${tone === 'bad' ? 'error' : 'warning'} /><span class="grow">${problem.sentence}</span>${href ? html`<${Icon} name="right" />` : null}`;
+  const inside = html`<${Icon} name=${ICONS[tone]} label=${problem.severity} /><span class="grow">${asSentence(problem.sentence)}</span>${href ? html`<${Icon} name="right" />` : null}`;
   return html`<li>${href ? html`<a class="problem problem-${tone}" href=${href}>${inside}</a>` : html`<div class="problem problem-${tone}">${inside}</div>`}</li>`;
 }, 'Problem');

@@ -1,6 +1,6 @@
 /** The messages of a queue in one state: look, filter, choose, and do something with those. */
 import { computed, effect, html, untracked, view } from '../component.js';
-import { bytes, number, plural } from '../format.js';
+import { bytes, instant, number, plural } from '../format.js';
 import { link, query } from '../router.js';
 import { can } from '../session.js';
 import { Empty, Skeleton } from '../parts/empty.js';
@@ -19,6 +19,13 @@ const LINE = 200;
 const line = (message) => bodyText(message).slice(0, LINE).replace(/\s+/g, ' ');
 const hrefOf = (place, message) => link(['queues', place.vhost, place.name, 'messages', String(message.id)], { state: place.state === 'ready' ? '' : place.state });
 
+/** When the consumer of an unacked message has to have acked it, in ms, if it has to. */
+function deadlineOf({ consumers }, { holder }) {
+  const consumer = holder && consumers?.find((one) => one.consumer_tag === holder.consumer_tag && one.channel_details?.connection_name === holder.connection_name
+    && one.channel_details?.number === holder.channel);
+  return typeof consumer?.consumer_timeout === 'number' ? instant(holder.since) + consumer.consumer_timeout : undefined;
+}
+
 /** Columns of all states; `show`: where one is shown at first. */
 const columnsOf = (place) => [
   { id: 'position', title: 'Position', width: 104, always: true, value: (m) => m.id, help: 'The message’s place in the queue; it keeps it',
@@ -29,12 +36,13 @@ const columnsOf = (place) => [
   { id: 'id', title: 'Message id', min: 110, hidden: place.state !== 'ready', value: (m) => m.properties?.message_id, text: (m) => m.properties?.message_id, cell: (m) => m.properties?.message_id ?? '' },
   { id: 'holder', phone: true, title: 'Held by', min: 170, only: 'unacked', value: (m) => m.holder?.consumer_tag, text: (m) => m.holder && `${m.holder.consumer_tag ?? 'a get'} on ${m.holder.connection_name}, channel ${m.holder.channel}`,
     cell: (m) => m.holder ? html`<a href=${link(['channels', `${m.holder.connection_name} (${m.holder.channel})`])}>${m.holder.consumer_tag ?? 'basic.get'}</a>` : '–' },
-  { id: 'connection', title: 'Connection', min: 190, only: 'unacked', value: (m) => m.holder?.connection_name, text: (m) => m.holder?.connection_name,
+  { id: 'connection', title: 'Connection', min: 150, only: 'unacked', value: (m) => m.holder?.connection_name, text: (m) => m.holder?.connection_name,
     cell: (m) => m.holder ? html`<a href=${link(['connections', m.holder.connection_name])}>${m.holder.connection_name}</a>` : '–' },
   { id: 'since', phone: true, title: 'For', width: 90, align: 'end', only: 'unacked', value: (m) => m.holder?.since, cell: (m) => html`<${Age} at=${m.holder?.since} />` },
+  { id: 'deadline', title: 'Ack due', width: 110, align: 'end', only: 'unacked', value: (m) => deadlineOf(place, m), help: 'When it is taken back if it is not acked', cell: (m) => html`<${Due} at=${deadlineOf(place, m)} />` },
   { id: 'due', phone: true, title: 'Due', width: 130, align: 'end', only: 'delayed', value: (m) => m.due_at, cell: (m) => html`<${Due} at=${m.due_at} />` },
   { id: 'attempts', phone: place.state === 'delayed' || place.state === 'parked', title: 'Attempts', width: 84, align: 'end', value: (m) => m.attempts?.deliveries ?? 0, cell: (m) => html`<span class=${m.attempts?.deliveries ? '' : 'zero'}>${number(m.attempts?.deliveries ?? 0)}</span>` },
-  { id: 'error', title: 'Last error', min: 170, not: 'ready', value: (m) => m.attempts?.last_error, text: (m) => m.attempts?.last_error, cell: (m) => m.attempts?.last_error ?? html`<span class="zero">–</span>` },
+  { id: 'error', title: 'Last error', min: 150, not: 'ready', hidden: place.state === 'unacked', value: (m) => m.attempts?.last_error, text: (m) => m.attempts?.last_error, cell: (m) => m.attempts?.last_error ?? html`<span class="zero">–</span>` },
   { id: 'last', title: 'Last attempt', width: 130, not: 'unacked', hidden: place.state !== 'parked', align: 'end', value: (m) => m.attempts?.last_at, cell: (m) => html`<${When} at=${m.attempts?.last_at} />` },
   { id: 'flags', title: 'Redelivered', width: 112, hidden: place.state !== 'ready', value: (m) => Number(m.redelivered), cell: (m) => (m.redelivered ? html`<${Badge} icon="replay">redelivered<//>` : '') },
   { id: 'size', phone: true, title: 'Size', width: 76, align: 'end', value: (m) => m.payload_bytes, cell: (m) => bytes(m.payload_bytes) },
@@ -54,8 +62,9 @@ const NOTHING = {
   parked: ['Nothing is parked', 'Messages that failed too often stand here until somebody decides.'],
 };
 
-export const Messages = view(({ vhost, name, state, count }, self) => {
+export const Messages = view(({ vhost, name, state, count, consumers }, self) => {
   const place = self.keep('place', () => ({ vhost, name, state }));
+  place.consumers = consumers;
   const columns = self.keep('columns', () => columnsOf(place));
   const peek = self.keep('peek', () => peekOf(place));
   const selected = self.signal('selected', new Set());
@@ -70,6 +79,7 @@ export const Messages = view(({ vhost, name, state, count }, self) => {
   const isSearch = !filter.value.isEmpty;
   return html`<div class="stack">
     ${peek.error.value ? html`<${Notice} tone="bad">${peek.error.value.message}<//>` : null}
+    ${isSearch && peek.unread.value ? html`<${Notice}>${plural(peek.unread.value, 'message lies', 'messages lie')} on disk and cannot be looked into here. What is done with all that match looks into them, too, and says how many first.<//>` : null}
     <${Table} id="messages.${state}" label="Messages" columns=${columns} rows=${peek.rows.value} rowKey=${keyOf} href=${self.keep('href', () => (m) => hrefOf(place, m))}
       selected=${mayWrite && state !== 'unacked' ? selected : undefined} sortName="order"
       toolbar=${html`<${Filter} label="Filter messages" placeholder="Filter: word, header.x=1, json.a.b=2, key:eu.*" help=${html`<${MessageHelp} />`} error=${error} />

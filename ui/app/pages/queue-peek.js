@@ -20,6 +20,8 @@ export function peekOf({ vhost, name, state }) {
   const base = url`/api/coney/queues/${vhost}/${name}/messages`;
   const rows = signal([]);
   const lookedAt = signal(0);
+  /** Messages on disk, which a search could not look into. */
+  const unread = signal(0);
   const isBusy = signal(false);
   const isEnd = signal(false);
   const error = signal(null);
@@ -35,6 +37,7 @@ export function peekOf({ vhost, name, state }) {
     try {
       let found = isAnew ? [] : rows.value;
       let offset = isAnew ? 0 : lookedAt.value;
+      let missed = isAnew ? 0 : unread.value;
       const enough = found.length + wanted;
       const isSearch = filter && !filter.isEmpty;
       for (let isOver = false; !isOver && found.length < enough;) {
@@ -45,10 +48,11 @@ export function peekOf({ vhost, name, state }) {
         found = [...found];
         for (const messages of pages) {
           offset += messages.length;
+          if (isSearch) missed += messages.filter((message) => !message.in_memory).length;
           for (const message of messages) if (!known.has(message.id) && (!isSearch || filter.matches(message))) found.push(message);
           isOver ||= messages.length < PAGE;
         }
-        publish({ found, offset, isOver, isPart: !isAnew || isSearch });
+        publish({ found, offset, missed, isOver });
       }
     } catch (problem) {
       if (problem.name !== 'AbortError') error.value = problem;
@@ -57,10 +61,11 @@ export function peekOf({ vhost, name, state }) {
     }
   }
 
-  function publish({ found, offset, isOver }) {
+  function publish({ found, offset, missed, isOver }) {
     batch(() => {
       rows.value = found;
       lookedAt.value = offset;
+      unread.value = missed;
       isEnd.value = isOver;
       error.value = null;
       at.value = Date.now();
@@ -69,7 +74,7 @@ export function peekOf({ vhost, name, state }) {
 
   const stop = () => { abort.abort(); abort = new AbortController(); isBusy.value = false; };
   return {
-    rows, lookedAt, isBusy, isEnd, error, at,
+    rows, lookedAt, unread, isBusy, isEnd, error, at,
     /** Begins anew, with another filter. */
     load(next) {
       filter = next ?? filter;

@@ -105,7 +105,7 @@ const idle = (queue) => {
 
 const Parts = view(({ queue }) => {
   const { vhost, name } = queue;
-  const messages = (state, count) => ({ draw: () => html`<${Messages} key=${state} vhost=${vhost} name=${name} state=${state} count=${count} />`, count });
+  const messages = (state, count) => ({ draw: () => html`<${Messages} key=${state} vhost=${vhost} name=${name} state=${state} count=${count} consumers=${queue.consumer_details} />`, count });
   return html`<${Tabs} label="Queue" tabs=${[
     { id: 'messages', label: 'Messages', ...messages('ready', readyOf(queue)) },
     { id: 'unacked', label: 'Unacked', ...messages('unacked', queue.messages_unacknowledged) },
