@@ -31,8 +31,10 @@ function list({ vhost, name }, state, offset, limit, truncate) {
   return get(withQuery(url`/api/coney/queues/${vhost}/${name}/messages`, { state, offset, limit, truncate }));
 }
 
-/** Those before it may have gone. */
+/** At the same place, or before it: those in front of it may have gone. */
 async function near(place, { state, offset }) {
+  const again = await whole(place, state, offset);
+  if (again !== null) return again;
   const first = Math.max(0, offset - PAGE + 1);
   const messages = await list(place, state, first, PAGE, 0);
   const at = messages.findIndex(({ id }) => id === place.position);
