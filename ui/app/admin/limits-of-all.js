@@ -15,7 +15,7 @@ const Limits = view(({ kind }, self) => {
   const things = self.keep('things', () => live(`/api/${kind}s?columns=name`));
   const limits = self.keep('limits', () => live(`/api/${kind}-limits`));
   return html`<${Card} title=${TITLES[kind]} class="flush-table"><p class="quiet">${LEADS[kind]}</p>
-    <${Loaded} of=${limits}>${(all) => html`<${Loaded} of=${things}>${(names) => html`<div class="scroll-x"><table class="table plain">
+    <${Loaded} of=${limits}>${(all) => html`<${Loaded} of=${things}>${(names) => html`<div class="scroll-x" tabindex="0" role="region" aria-label=${TITLES[kind]}><table class="table plain">
       <thead><tr><th scope="col">Name</th>${LIMITS[kind].map(([limit, label]) => html`<th key=${limit} scope="col" class="end">${label}</th>`)}<th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
       <tbody>${names.map(({ name }) => {
     const value = all.find((one) => one[kind] === name)?.value;

@@ -38,7 +38,7 @@ export const Listeners = view((_, self) => {
   self.onMount('expiry', () => { expiry().then((found) => { soon.value = found; }, () => {}); });
   return html`<${Loaded} of=${overview} lines=${5}>${({ listeners }) => html`<div class="stack">
     ${soon.value ? html`<${Notice} tone="warn" title=${`A certificate expires within ${soon.value.words}`}>${soon.value.reason}<//>` : null}
-    <${Card} class="flush-table"><div class="scroll-x"><table class="table plain"><thead><tr><th scope="col">For</th><th scope="col">Address</th><th scope="col">Port</th><th scope="col">Encryption</th></tr></thead>
+    <${Card} class="flush-table"><div class="scroll-x" tabindex="0" role="region" aria-label="Listeners"><table class="table plain"><thead><tr><th scope="col">For</th><th scope="col">Address</th><th scope="col">Port</th><th scope="col">Encryption</th></tr></thead>
       <tbody>${listeners.map((one) => {
     const [what, encryption] = PROTOCOLS[one.protocol] ?? [one.protocol, ''];
     return html`<tr key=${`${one.ip_address} ${one.port} ${one.protocol}`}><td>${what}</td><td class="mono">${one.ip_address}</td><td class="mono">${one.port}</td>

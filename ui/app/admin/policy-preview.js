@@ -39,7 +39,7 @@ export const Preview = view(({ form, isOperator }, self) => {
   self.onMount('ask', () => asker(form, isOperator, { answer, error }));
   const isWhole = form.made.value.policy !== null || Object.keys(form.made.value.errors).join() === 'name';
   return html`<${Card} title="What it would change" class="preview">
-    <div aria-live="polite">${drawn({ answer: answer.value, error: error.value, isWhole, vhost: form.vhost.value })}</div><//>`;
+    <div class="preview-box" tabindex="0" role="region" aria-label="What it would change" aria-live="polite">${drawn({ answer: answer.value, error: error.value, isWhole, vhost: form.vhost.value })}</div><//>`;
 }, 'Preview');
 
 function drawn({ answer, error, isWhole, vhost }) {

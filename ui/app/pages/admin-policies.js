@@ -23,13 +23,13 @@ const SEARCHED = { name: (row) => row.name, vhost: (row) => row.vhost, pattern: 
 export const policyLink = (row, isOperator) => link(['policies', row.vhost, row.name], { operator: isOperator ? 1 : '' });
 
 const columns = (isOperator) => [
-  { id: 'name', title: 'Name', always: true, min: 140, value: (row) => row.name, text: (row) => row.name, cell: (row) => html`<a href=${policyLink(row, isOperator)}>${row.name}</a>` },
+  { id: 'name', title: 'Name', always: true, width: 190, value: (row) => row.name, text: (row) => row.name, cell: (row) => html`<a href=${policyLink(row, isOperator)}>${row.name}</a>` },
   { id: 'vhost', title: 'Vhost', width: 100, value: (row) => row.vhost, text: (row) => row.vhost, cell: (row) => row.vhost },
-  { id: 'pattern', title: 'Pattern', min: 120, value: (row) => row.pattern, text: (row) => row.pattern, cell: (row) => html`<code>${row.pattern || '(empty)'}</code>` },
-  { id: 'apply', title: 'Applies to', width: 180, value: (row) => row['apply-to'], cell: (row) => APPLIES.get(row['apply-to']) ?? row['apply-to'] },
+  { id: 'pattern', title: 'Pattern', width: 180, value: (row) => row.pattern, text: (row) => row.pattern, cell: (row) => html`<code>${row.pattern || '(empty)'}</code>` },
+  { id: 'apply', title: 'Applies to', width: 186, value: (row) => row['apply-to'], cell: (row) => APPLIES.get(row['apply-to']) ?? row['apply-to'] },
   { id: 'priority', title: 'Priority', width: 84, align: 'end', value: (row) => row.priority, cell: (row) => row.priority, help: 'Of those that match, the one with the highest priority applies' },
   {
-    id: 'definition', title: 'Sets', min: 340, text: (row) => settings(row).join('\n'),
+    id: 'definition', title: 'Sets', min: 260, text: (row) => settings(row).join('\n'),
     cell: (row) => settings(row).map((text, i) => html`${i ? html`<span class="quiet"> · </span>` : null}<span key=${text}>${text}</span>`),
   },
 ];

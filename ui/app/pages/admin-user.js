@@ -99,7 +99,7 @@ const Permissions = view(({ user, permissions }) => {
   return html`<${Card} title="Permissions" class="flush-table" actions=${give}>
     <${Loaded} of=${permissions}>${(rows) => (rows.length === 0
     ? html`<${Empty} icon="lock" title="No permissions">The user can log in, and enter no virtual host.<//>`
-    : html`<div class="scroll-x"><table class="table plain"><thead><tr><th scope="col">Virtual host</th><th scope="col">Configure</th><th scope="col">Write</th><th scope="col">Read</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
+    : html`<div class="scroll-x" tabindex="0" role="region" aria-label="Permissions"><table class="table plain"><thead><tr><th scope="col">Virtual host</th><th scope="col">Configure</th><th scope="col">Write</th><th scope="col">Read</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.vhost}><td><a href=${link(['vhosts', row.vhost])}>${row.vhost}</a></td>
         ${['configure', 'write', 'read'].map((kind) => html`<td key=${kind}><${Pattern} pattern=${row[kind]} /></td>`)}
         <td class="end"><${Menu} label="Actions for ${row.vhost}" items=${[
@@ -118,7 +118,7 @@ const takeAway = ({ user, vhost }) => confirm({
 
 const TopicPermissions = view(({ user, topics }) => html`<${Card} title="Routing keys" class="flush-table" actions=${html`<button type="button" class="button small" onClick=${() => editTopicPermission({ user: user.name, vhosts: vhosts.value })}><${Icon} name="plus" />Limit</button>`}>
   <${Loaded} of=${topics}>${(rows) => (rows.length === 0 ? html`<p class="quiet">On topic exchanges the user may use every routing key.</p>`
-    : html`<div class="scroll-x"><table class="table plain"><thead><tr><th scope="col">Virtual host</th><th scope="col">Exchange</th><th scope="col">Publish with</th><th scope="col">Bind with</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
+    : html`<div class="scroll-x" tabindex="0" role="region" aria-label="Routing keys"><table class="table plain"><thead><tr><th scope="col">Virtual host</th><th scope="col">Exchange</th><th scope="col">Publish with</th><th scope="col">Bind with</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${`${row.vhost} ${row.exchange}`}><td>${row.vhost}</td><td>${row.exchange}</td><td><${Pattern} pattern=${row.write} /></td><td><${Pattern} pattern=${row.read} /></td>
         <td class="end"><${Menu} label="Actions for ${row.exchange}" items=${[
     { label: 'Change', icon: 'edit', run: () => editTopicPermission({ user: user.name, vhosts: vhosts.value, old: row }) },

@@ -26,7 +26,7 @@ const COLUMNS = [
     id: 'name', title: 'Name', always: true, min: 160, value: (row) => row.name, text: (row) => row.name,
     cell: (row) => html`<a href=${link(['users', row.name])}>${row.name}</a>${row.name === session.value?.name ? html` <span class="quiet">(you)</span>` : null}`,
   },
-  { id: 'tags', title: 'May do here', min: 220, value: (row) => row.tags.join(), cell: (row) => html`<${Tags} tags=${row.tags} />`, text: (row) => row.tags.join(', ') },
+  { id: 'tags', title: 'May do here', width: 260, value: (row) => row.tags.join(), cell: (row) => html`<${Tags} tags=${row.tags} />`, text: (row) => row.tags.join(', ') },
   {
     id: 'vhosts', title: 'Virtual hosts', min: 180, value: (row) => row.vhosts.join(), text: (row) => row.vhosts.join(', '),
     cell: (row) => (row.vhosts.length ? row.vhosts.join(', ') : html`<${Badge} tone="warn" icon="warning" title="Without a permission nothing can be done by AMQP">none<//>`),

@@ -78,7 +78,7 @@ const Permissions = view(({ vhost }, self) => {
   const permissions = self.keep('permissions', () => live(url`/api/vhosts/${vhost}/permissions`));
   return html`<${Card} title="Who may enter" class="flush-table"><${Loaded} of=${permissions}>${(rows) => (rows.length === 0
     ? html`<${Empty} icon="user" title="Nobody">Give a user permissions on the <a href="#/users">user's page</a>.<//>`
-    : html`<div class="scroll-x"><table class="table plain"><thead><tr><th scope="col">User</th><th scope="col">Configure</th><th scope="col">Write</th><th scope="col">Read</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
+    : html`<div class="scroll-x" tabindex="0" role="region" aria-label="Who may enter"><table class="table plain"><thead><tr><th scope="col">User</th><th scope="col">Configure</th><th scope="col">Write</th><th scope="col">Read</th><th scope="col"><span class="sr-only">Actions</span></th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.user}><td><a href=${link(['users', row.user])}>${row.user}</a></td>
         ${['configure', 'write', 'read'].map((kind) => html`<td key=${kind}><code>${row[kind] || '(empty)'}</code><div class="quiet small">${inWords(row[kind])}</div></td>`)}
         <td class="end">${can('administrator') ? html`<button type="button" class="icon-button" aria-label="Change what ${row.user} may do" title="Change" onClick=${() => change(row, permissions)}><${Icon} name="edit" /></button>` : null}</td></tr>`)}</tbody></table></div>`)}<//><//>`;

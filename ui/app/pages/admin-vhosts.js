@@ -19,7 +19,7 @@ const rateOf = (row, stat) => row.message_stats?.[`${stat}_details`]?.rate ?? 0;
 const zero = (value, text) => html`<span class=${value ? '' : 'zero'}>${text}</span>`;
 
 const COLUMNS = [
-  { id: 'name', title: 'Name', always: true, min: 150, value: (row) => row.name, text: (row) => row.name, cell: (row) => html`<a href=${link(['vhosts', row.name])}>${row.name}</a>` },
+  { id: 'name', title: 'Name', always: true, width: 180, value: (row) => row.name, text: (row) => row.name, cell: (row) => html`<a href=${link(['vhosts', row.name])}>${row.name}</a>` },
   { id: 'description', title: 'Description', min: 180, value: (row) => row.description, text: (row) => row.description, cell: (row) => html`<span class="quiet">${row.description}</span>` },
   {
     id: 'marks', title: 'Marks', width: 170,
