@@ -44,7 +44,8 @@ export const del = (path, body, options) => request('DELETE', path, body, option
  * @param {string} method
  * @param {string} path
  * @param {any} [body] sent as JSON
- * @param {{signal?: AbortSignal, quiet?: boolean, headers?: Record<string, string>}} [options] `quiet`: not for the drawer, and no login page
+ * @param {{signal?: AbortSignal, quiet?: boolean, raw?: string, headers?: Record<string, string>}} [options] `quiet`: not for the drawer, and no login page;
+ *   `raw`: sent as it is, instead of `body`
  */
 async function request(method, path, body, options = {}) {
   if (method !== 'GET' && !options.quiet) note(method, path, body);
@@ -54,7 +55,7 @@ async function request(method, path, body, options = {}) {
   try {
     response = await fetch(path, {
       method, headers, signal: options.signal, credentials: 'same-origin', cache: 'no-store',
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: options.raw ?? (body === undefined ? undefined : JSON.stringify(body)),
     });
   } catch (error) {
     if (error.name === 'AbortError') throw error;

@@ -57,3 +57,25 @@ export function exportQueue(queue) {
   anchor.click();
   toast(`Saving ${number(readyOf(queue))} ready messages; they stay in the queue.`, { tone: 'info' });
 }
+
+/** Puts the messages of such a file into the queue. */
+export function importQueue({ vhost, name }) {
+  const input = document.createElement('input');
+  input.type = 'file';
+  input.accept = '.ndjson,.jsonl,.json,application/x-ndjson';
+  input.addEventListener('change', async () => {
+    const [file] = input.files;
+    if (!file) return;
+    const text = await file.text();
+    const count = text.split('\n').filter((line) => line.trim()).length;
+    await confirm({
+      title: `Load ${plural(count, 'message')}?`, action: 'Load', count, danger: false, children: html`<p>From <b>${file.name}</b> into <b>${name}</b>, behind what is there.</p>`,
+      run: async () => {
+        const answer = await post(url`/api/coney/queues/${vhost}/${name}/import`, undefined, { raw: text });
+        toast(`${plural(answer.imported, 'message is', 'messages are')} in ${name}.`);
+        refresh('/api/queues');
+      },
+    });
+  });
+  input.click();
+}

@@ -6,6 +6,7 @@ import { go } from '../router.js';
 import { vhosts } from '../session.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
 import { Field, Pairs, pair, tableOf } from '../parts/form.js';
+import { Icon } from '../parts/icon.js';
 import { toast } from '../parts/toast.js';
 
 /** Arguments that people set, with a value to begin with. */
@@ -56,7 +57,7 @@ const Form = view(({ vhost, close }, self) => {
     <${Field} label="Delete it when its last consumer has gone" type="check" value=${form.autoDelete} />
     <${Pairs} label="Arguments" rows=${form.args} names=${COMMON.map(([name]) => name)} />
     <span class="select"><select aria-label="Add a common argument" onChange=${add}><option value="">Add a common argument</option>
-      ${COMMON.map(([name]) => html`<option key=${name} value=${name}>${name}</option>`)}</select></span>
+      ${COMMON.map(([name]) => html`<option key=${name} value=${name}>${name}</option>`)}</select><${Icon} name="down" /></span>
     ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
     <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary" disabled=${isBusy.value}>Declare</button><//>
   </form>`;

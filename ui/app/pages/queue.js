@@ -17,7 +17,7 @@ import { Tabs } from '../parts/tabs.js';
 import { Age } from '../parts/time.js';
 import { Bindings } from './queue-bindings.js';
 import { Consumers } from './queue-consumers.js';
-import { deleteQueue, exportQueue, purgeQueue, purgeable } from './queue-actions.js';
+import { deleteQueue, exportQueue, importQueue, purgeQueue, purgeable } from './queue-actions.js';
 import { Failures } from './queue-failures.js';
 import { Messages } from './queue-messages.js';
 import { problemOf, readyOf } from './queue-problem.js';
@@ -51,6 +51,7 @@ const Actions = view(({ queue }) => {
   return html`${mayWrite ? html`<button type="button" class="button" disabled=${purgeable(queue) === 0} onClick=${() => purgeQueue(queue)}><${Icon} name="trash" />Purge${purgeable(queue) ? ` ${number(purgeable(queue))}` : ''}</button>` : null}
     <${Menu} label="More" items=${[
       mayWrite && { label: 'Save messages to a file', icon: 'download', run: () => exportQueue(queue) },
+      mayWrite && can('administrator') && { label: 'Load messages from a file', icon: 'upload', run: () => importQueue(queue) },
       mayWrite && { label: 'Delete the queue', icon: 'trash', danger: true, run: () => deleteQueue(queue) },
     ]} />`;
 }, 'Actions');

@@ -2,7 +2,7 @@
 import { html, view } from '../component.js';
 import { number, plural, rate } from '../format.js';
 import { link, query } from '../router.js';
-import { can, vhosts } from '../session.js';
+import { can, knownVhosts, vhosts } from '../session.js';
 import { Sparkline } from '../parts/chart.js';
 import { Empty, Skeleton } from '../parts/empty.js';
 import { Filter } from '../parts/filter.js';
@@ -19,10 +19,10 @@ const count = (value) => html`<span class=${value ? undefined : 'zero'}>${number
 const perSecond = (value) => html`<span class=${value ? undefined : 'zero'}>${rate(value ?? 0)}</span>`;
 const samples = (queue) => queue.messages_details?.samples?.map((one) => one.sample).reverse();
 
-const COLUMNS = [
+const columnsOf = (hasVhosts) => [
   { id: 'name', title: 'Name', sort: 'name', always: true, min: 200, text: (queue) => queue.name,
     cell: (queue) => html`<a href=${link(['queues', queue.vhost, queue.name])}>${queue.name}</a>` },
-  { id: 'vhost', title: 'Vhost', sort: 'vhost', width: 110, hidden: true, text: (queue) => queue.vhost, cell: (queue) => queue.vhost },
+  { id: 'vhost', title: 'Vhost', sort: 'vhost', width: 110, hidden: !hasVhosts, phone: hasVhosts, text: (queue) => queue.vhost, cell: (queue) => queue.vhost },
   { id: 'problem', title: 'Problem', min: 150, phone: true, bare: true, help: 'What keeps messages from being consumed', text: (queue) => problemOf(queue)?.help,
     cell: (queue) => { const problem = problemOf(queue); return problem ? html`<${Badge} tone=${problem.tone} icon=${problem.icon}>${problem.label}<//>` : null; } },
   { id: 'messages', title: 'Messages', phone: true, sort: 'messages', width: 104, align: 'end', cell: (queue) => count(queue.messages) },
@@ -36,6 +36,9 @@ const COLUMNS = [
   { id: 'consumers', title: 'Consumers', sort: 'consumers', width: 104, align: 'end', cell: (queue) => count(queue.consumers) },
 ];
 
+/** Where there is one vhost, and where there are more. */
+const COLUMNS = [columnsOf(false), columnsOf(true)];
+
 const FIELDS = ['name', 'vhost', 'type', 'state', 'durable', 'exclusive', 'auto_delete', 'policy', 'operator_policy', 'arguments', 'messages', 'messages_ready', 'messages_unacknowledged',
   'messages_delayed', 'messages_parked', 'consumers', 'consumer_capacity', 'message_bytes', 'memory', 'head_message_timestamp', 'message_stats.publish_details.rate',
   'message_stats.deliver_get_details.rate', 'message_stats.ack_details.rate', 'message_stats.redeliver_details.rate', 'messages_details'].join(',');
@@ -44,7 +47,7 @@ export default view((_, self) => {
   const pages = self.keep('pages', () => pagesOf(() => {
     const { by, desc } = sortOf('sort', '');
     const { vhost, filter = '' } = query.value;
-    const sort = COLUMNS.find((column) => column.id === by)?.sort;
+    const sort = COLUMNS[0].find((column) => column.id === by)?.sort;
     return {
       path: vhost ? url`/api/queues/${vhost}` : '/api/queues', name: filter, sort, sort_reverse: desc || undefined,
       lengths_age: 60, lengths_incr: 5, columns: FIELDS,
@@ -62,7 +65,7 @@ export default view((_, self) => {
   const add = html`<button type="button" class="button primary" onClick=${() => newQueue(vhost)}><${Icon} name="plus" />New queue</button>`;
   return html`<${Page} title="Queues" fill actions=${mayAdd ? add : null}>
     ${error ? html`<${Notice} tone="bad">${error.message}<//>` : null}
-    <${Table} id="queues" label="Queues" columns=${COLUMNS} source=${source} rowKey=${keyOf} href=${hrefOf} toolbar=${toolbar} empty=${empty}
+    <${Table} id="queues" label="Queues" columns=${COLUMNS[knownVhosts.value.length > 1 && !vhost ? 1 : 0]} source=${source} rowKey=${keyOf} href=${hrefOf} toolbar=${toolbar} empty=${empty}
       note=${html`<${Count} pages=${pages} />`} />
   <//>`;
 }, 'Queues');
