@@ -30,4 +30,6 @@ pub use broker::operations::{
 };
 pub use broker::{Clock, ImportError, OperationError, Readings};
 pub use queue::{PeekState, Window};
-pub use server::{Broker, BrokerBuilder, BrokerHandle, QueueHandle, StartError, raise_descriptor_limit};
+pub use server::{
+    Broker, BrokerBuilder, BrokerHandle, JournalHandle, QueueHandle, StartError, raise_descriptor_limit,
+};

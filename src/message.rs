@@ -82,6 +82,14 @@ pub struct Identity {
     start: u32,
 }
 
+impl Identity {
+    /// As a number; never 0. Blocks are far below 4 GiB, and of 4 billion of them the first is gone.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        (self.block.wrapping_add(1) << 32) | self.start as u64 | 1 << 31
+    }
+}
+
 /// An immutable message.
 #[derive(Clone)]
 pub struct Message {

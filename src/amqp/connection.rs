@@ -18,7 +18,6 @@ use crate::auth::{Credentials, IMPERSONATOR, Seat};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::entering::enter;
-use crate::broker::journal::Client;
 use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::operations::delete_owned_queues;
@@ -58,12 +57,14 @@ pub struct Connection {
     pub(super) owned: Vec<Arc<QueueRecord>>,
     pub(super) peer: SocketAddr,
     /// What others can read of it.
-    overview: Arc<ConnectionOverview>,
+    pub(super) overview: Arc<ConnectionOverview>,
     /// Its own handle: what others reach it by.
-    handle: ConnectionHandle,
+    pub(super) handle: ConnectionHandle,
     /// Its place among the half-open ones, while it is one of them.
     place: Option<Place>,
-    vhost: Option<Arc<Vhost>>,
+    pub(super) vhost: Option<Arc<Vhost>>,
+    /// The reply text of the exception that ends it.
+    pub(super) raised: Option<Arc<str>>,
     /// Its places among the connections of its vhost and its user.
     seats: Option<[Seat; 2]>,
     events: mpsc::UnboundedReceiver<Event>,
@@ -144,6 +145,7 @@ pub async fn run<S: Stream>(
         handle,
         place,
         vhost: None,
+        raised: None,
         seats: None,
         events: receiver,
         taken: Vec::new(),
@@ -397,7 +399,11 @@ impl Connection {
     fn announce_block(&mut self) {
         let reason = self.alarms.borrow_and_update().reason();
         if self.has_published || reason.is_none() {
+            let was_blocked = self.session.is_blocked();
             self.session.set_blocked(self.shared.clock.now(), reason.as_deref());
+            if self.session.is_blocked() != was_blocked {
+                self.note_blocked(reason.as_deref());
+            }
         }
     }
 
@@ -433,7 +439,10 @@ impl Connection {
                 Event::Confirmed { channel, first, last, refused } => {
                     self.session.confirmed(channel, first, last, refused);
                 }
-                Event::Cancelled(number) => self.session.consumer_cancelled(number),
+                Event::Cancelled(number) => {
+                    self.note_cancelled(number);
+                    self.session.consumer_cancelled(number);
+                }
                 Event::TimedOut { channel, timeout_ms } => {
                     let now = self.shared.clock.now();
                     self.session.fail(now, channel, ack_timed_out(channel, timeout_ms));
@@ -526,6 +535,7 @@ impl Connection {
                 self.vhost = Some(entry.vhost);
                 self.seats = Some(entry.seats);
                 self.handle.set_client(self.client());
+                self.note_connected();
                 connection_log::accepted(&self.shared, &self.overview);
             }
             Err(refusal) => {
@@ -538,12 +548,6 @@ impl Connection {
         }
     }
 
-    /// What the journal calls it.
-    fn client(&self) -> Client {
-        let (connection, user) = (self.overview.name().into(), self.session.user().into());
-        Client { id: self.id(), connection, user }
-    }
-
     /// Hands the session's work to the queues, and notes those that have too much already.
     fn flush(&mut self) {
         if self.session.has_published() && !self.has_published {
@@ -552,7 +556,9 @@ impl Connection {
         }
         let Some(vhost) = self.vhost.clone() else { return };
         let id = self.id();
-        for (queue, command) in self.session.outgoing().take(id) {
+        let commands = self.session.outgoing().take(id);
+        self.note_published(&vhost, &commands);
+        for (queue, command) in commands {
             let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
             let Some(mailbox) = self.mailboxes.mailbox(queue, find) else {
                 self.confirm_undeliverable(command);
@@ -613,6 +619,7 @@ impl Connection {
         };
         overview.set_state(state);
         self.log_raised();
+        self.note_unrouted();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
     }
@@ -620,6 +627,7 @@ impl Connection {
     /// Exceptions since the last batch.
     fn log_raised(&mut self) {
         for raised in self.session.take_raised() {
+            self.note_raised(&raised);
             connection_log::raised(&self.shared, &self.overview, &raised);
         }
     }
@@ -659,9 +667,13 @@ impl Connection {
 
     /// The connection ends: its exclusive queues go, and the others take back what it had.
     async fn release_queues(&mut self, ending: Ending) {
+        self.log_raised();
+        self.note_unrouted();
+        let unacked = self.session.unacked();
         self.session.release_all(ending);
         self.count(&ConnectionCounters::default());
         let Some(vhost) = self.vhost.take() else { return };
+        self.note_end(&vhost, unacked);
         let id = self.id();
         for (queue, command) in self.session.outgoing().take(id) {
             if let Some(record) = vhost.queue(queue) {

@@ -7,6 +7,7 @@ mod consumer_arguments;
 mod exceptions;
 mod half_open;
 mod handshake;
+mod journal;
 pub(crate) mod listener;
 mod mailbox_cache;
 mod quick_ack;

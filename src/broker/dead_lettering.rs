@@ -3,11 +3,9 @@
 //! A batch of them is one unit in the store: their removal here and their records in the target queues are written
 //! together, so that no crash loses or doubles one.
 
-use std::collections::BTreeMap;
-
 use super::journal::{Event, QueueEvents, Surroundings};
 use super::shared::count_reason;
-use super::transfer::Transfer;
+use super::transfer::{Load, Transfer};
 use crate::message::{Message, Position, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::dead_letter::{self, Death};
@@ -27,7 +25,7 @@ pub(super) struct DeadLettering<'a> {
 impl DeadLettering<'_> {
     /// Sends each to where its exchange routes it. One that has nowhere to go is dropped, as in RabbitMQ.
     pub(super) fn carry_out(mut self, letters: Vec<DeadLetter>) {
-        let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
+        let mut load = Load::default();
         let mut stored: Vec<Position> = Vec::new();
         let (mut scratch, mut noted) = (RouteScratch::default(), Vec::new());
         for letter in letters {
@@ -39,18 +37,19 @@ impl DeadLettering<'_> {
             let delay_queues = delay_queues.unwrap_or_default();
             self.note(&mut noted, &letter, [&targets, delay_queues]);
             let message = message.for_queues(targets.len() + delay_queues.len());
+            let from = letter.position.map(|position| self.at.place(position));
             for queue in targets {
-                per_queue.entry(queue).or_default().push(publish(message.clone()));
+                load.add(queue, publish(message.clone()), from.clone());
             }
             for queue in delay_queues {
                 let publish = Publish { ttl_ms: delay_ms, ..publish(message.clone()) };
-                per_queue.entry(*queue).or_default().push(publish);
+                load.add(*queue, publish, from.clone());
             }
         }
         // Before its target can note anything of it.
         self.at.vhost.journal.note(noted);
         Transfer { shared: self.at.shared, vhost: self.at.vhost, from: self.at.record.id, as_new: false }
-            .carry_out(per_queue, stored);
+            .carry_out(load, stored);
     }
 
     fn note(&mut self, noted: &mut Vec<Event>, letter: &DeadLetter, to: [&[QueueId]; 2]) {

@@ -2,12 +2,9 @@
 //!
 //! As with dead letters their removal and their arrival are one unit in the store.
 
-use std::collections::BTreeMap;
-
+use super::journal::{QueueEvents, Surroundings, Why};
 use super::mailbox::Mailbox;
-use super::shared::Shared;
-use super::transfer::Transfer;
-use super::vhost::{QueueRecord, Vhost};
+use super::transfer::{Load, Transfer};
 use crate::message::{Message, QueueId};
 use crate::protocol::content::{Properties, replace_headers};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
@@ -18,32 +15,35 @@ use crate::topology::{DELAY, HeaderSource, RouteScratch, Undelayed};
 
 /// Messages that leave a delayed exchange.
 pub(super) struct DueMessages<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) vhost: &'a Vhost,
-    pub(super) record: &'a QueueRecord,
+    pub(super) at: Surroundings<'a>,
+    pub(super) events: &'a mut QueueEvents,
 }
 
 impl DueMessages<'_> {
     /// Sends each to where it is routed to now. One that has nowhere to go is dropped, as any that is not mandatory. Gives
     /// the mailboxes that are too full for more.
-    pub(super) fn carry_out(&self, due: Vec<Due>) -> Vec<Mailbox> {
-        let mut per_queue: BTreeMap<QueueId, Vec<Publish>> = BTreeMap::new();
-        let mut stored = Vec::new();
+    pub(super) fn carry_out(self, due: Vec<Due>) -> Vec<Mailbox> {
+        let (mut load, mut stored, mut noted) = (Load::default(), Vec::new(), Vec::new());
         let (mut unroutable, mut scratch) = (0, RouteScratch::default());
-        for Due { message, stored: position, .. } in due {
-            stored.extend(position);
+        for Due { message, position, stored: in_store } in due {
+            stored.extend(in_store);
             let queues = self.targets(&message, &mut scratch);
             unroutable += u64::from(queues.is_empty());
+            if self.at.vhost.journal.is_on() {
+                noted.push(self.events.moved(&self.at, &message, position, Why::Due, &queues));
+            }
             let publish = publish(undelayed(&message).for_queues(queues.len()));
             for queue in queues {
-                per_queue.entry(queue).or_default().push(publish.clone());
+                load.add(queue, publish.clone(), Some(self.at.place(position)));
             }
         }
-        self.shared.counters.dropped.unroutable.add(unroutable);
-        let targets = per_queue.keys().filter_map(|queue| self.vhost.queue(*queue));
+        self.at.shared.counters.dropped.unroutable.add(unroutable);
+        // Before a target can note anything of it.
+        self.at.vhost.journal.note(noted);
+        let targets = load.queues().filter_map(|queue| self.at.vhost.queue(queue));
         let mailboxes: Vec<Mailbox> = targets.map(|record| record.mailbox.clone()).collect();
-        Transfer { shared: self.shared, vhost: self.vhost, from: self.record.id, as_new: true }
-            .carry_out(per_queue, stored);
+        Transfer { shared: self.at.shared, vhost: self.at.vhost, from: self.at.record.id, as_new: true }
+            .carry_out(load, stored);
         mailboxes.into_iter().filter(Mailbox::is_full).collect()
     }
 
@@ -53,10 +53,10 @@ impl DueMessages<'_> {
         let keys = routing_keys(message);
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         // It may have come by a binding from the exchange that it names. It waits nowhere else: its delay is negated.
-        let exchange = self.record.name.as_bytes();
+        let exchange = self.at.record.name.as_bytes();
         let source = Undelayed(PropertySource(properties));
-        if self.vhost.topology.route(exchange, &keys, Some(&source), &mut queues, scratch).is_err() {
-            tracing::debug!(exchange = self.record.name, "the delayed exchange is gone");
+        if self.at.vhost.topology.route(exchange, &keys, Some(&source), &mut queues, scratch).is_err() {
+            tracing::debug!(exchange = self.at.record.name, "the delayed exchange is gone");
         }
         queues
     }

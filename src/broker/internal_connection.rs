@@ -6,10 +6,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::connections::{ConnectionHandle, Event};
+use super::journal::Client;
 use super::mailbox::{Mail, Mailbox};
 use super::shared::Shared;
 use crate::queue::{Command, ConnectionId};
 use crate::session::direct_reply::ReplyConsumers;
+
+/// What the journal calls such a connection.
+const OPERATION: &str = "operation";
 
 /// Such a connection. When it is dropped, also half-way through, its queues take back what it had.
 #[derive(Debug)]
@@ -29,6 +33,16 @@ impl InternalConnection {
         let handle = ConnectionHandle::new(sender, None, 0, ReplyConsumers::default(), &shared.ledger);
         shared.connections.insert(id, handle);
         Self { shared: Arc::clone(shared), id, events, queues: Vec::new() }
+    }
+
+    /// The same, as the doing of this user: for the journal.
+    #[must_use]
+    pub fn of_user(self, user: Option<&str>) -> Self {
+        if let Some(handle) = self.shared.connections.get(&self.id) {
+            let user = user.unwrap_or_default().into();
+            handle.set_client(Client { id: self.id, connection: OPERATION.into(), user });
+        }
+        self
     }
 
     /// Its id.

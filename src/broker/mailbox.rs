@@ -180,8 +180,8 @@ fn command_cost(command: &Command) -> usize {
     let of = |publish: &Publish| publish.message.encoded_len() + COMMAND_BYTES;
     match command {
         Command::Publish(_, publishes)
-        | Command::PublishDeadLettered(publishes)
-        | Command::PublishDue(publishes) => publishes.iter().map(of).sum::<usize>() + COMMAND_BYTES,
+        | Command::PublishDeadLettered(publishes, _)
+        | Command::PublishDue(publishes, _) => publishes.iter().map(of).sum::<usize>() + COMMAND_BYTES,
         Command::PublishDedup(_, publishes) => {
             publishes.iter().map(|dedup| of(&dedup.publish) + COMMAND_BYTES).sum::<usize>() + COMMAND_BYTES
         }

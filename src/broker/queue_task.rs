@@ -1,6 +1,6 @@
 //! The task of one queue: drains its mailbox, hands the batch to the machine, carries out the effects.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,17 +12,16 @@ use super::connections::{ConnectionHandle, Event};
 use super::dead_lettering::{DeadLettering, publish};
 use super::delayed_exchange::DueMessages;
 use super::flow_control::FlowControl;
-use super::journal::{QueueEvents, Surroundings};
+use super::journal::{QueueEvents, Surroundings, Why};
 use super::mailbox::{Mail, MailReceiver, Mailbox};
 use super::removal::forget_queue;
 use super::shared::{Shared, Submitted, count_reason};
-use super::transfer::Transfer;
+use super::transfer::{Load as TransferLoad, Transfer};
 use super::vhost::{QueueRecord, Vhost};
 use crate::ledger::{Kind, Share};
-use crate::message::QueueId;
 use crate::queue::{
     Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Moved, Page, Publish, Queue,
-    Range, Reply, StoreAppend, TimedOut,
+    QueueOptions, Range, Reply, StoreAppend, TimedOut,
 };
 use crate::statistics::QueueSum;
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
@@ -165,6 +164,7 @@ impl QueueTask {
     /// One batch. Replies leave last, so that whoever gets one finds the deliveries before it in its inbox.
     fn batch(&mut self, mail: Vec<Mail>) -> Option<Ended> {
         let now = self.now();
+        self.effects.is_recording = self.events.begin_batch(&self.shared, &self.vhost, &self.record);
         let mut replies = Vec::new();
         for mail in mail {
             self.take(now, mail, &mut replies);
@@ -199,15 +199,19 @@ impl QueueTask {
                 if matches!(command, Command::Configure(_)) {
                     // What died before it goes where the settings of that time say.
                     self.carry_out(None);
+                    self.events.forget_settings();
                 }
                 self.note_gone(&command);
                 // A TTL counts from when its message came.
                 self.queue.apply(self.shared.clock.now(), command, &mut self.effects);
             }
-            Mail::Ask(command, reply_to) => match self.queue.apply(now, command, &mut self.effects) {
-                Reply::Deferred(ticket) => drop(self.waiting.insert(ticket, reply_to)),
-                reply => replies.push((reply_to, reply)),
-            },
+            Mail::Ask(command, reply_to) => {
+                self.note_getter(&command);
+                match self.queue.apply(now, command, &mut self.effects) {
+                    Reply::Deferred(ticket) => drop(self.waiting.insert(ticket, reply_to)),
+                    reply => replies.push((reply_to, reply)),
+                }
+            }
             Mail::Loaded(_, Err(unreadable)) => self.set_unreadable(now, &unreadable.0),
             Mail::Loaded(id, Ok(messages)) => {
                 let (real, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
@@ -235,8 +239,15 @@ impl QueueTask {
 
     fn note_gone(&mut self, command: &Command) {
         if let Command::ConnectionGone(connection) = command {
-            let client = self.connections.remove(connection).and_then(|handle| handle.client());
-            client.into_iter().for_each(|client| self.events.note_gone(client));
+            self.connections.remove(connection);
+            self.events.note_gone(*connection);
+        }
+    }
+
+    /// What it gets may come back when it is gone: then nobody else knows who that was.
+    fn note_getter(&mut self, command: &Command) {
+        if let Command::Get { connection, no_ack: false, .. } = command {
+            self.connection(*connection);
         }
     }
 
@@ -251,6 +262,7 @@ impl QueueTask {
 
     fn carry_out(&mut self, join: Option<Join>) {
         self.count();
+        self.note_happened();
         for deliveries in std::mem::take(&mut self.effects.deliveries) {
             let ConsumerKey { connection, number, .. } = deliveries.consumer;
             self.tell(connection, Event::Deliver(number, deliveries.deliveries));
@@ -286,6 +298,20 @@ impl QueueTask {
         self.dead_letter();
         self.move_out();
         self.events.forget_gone();
+    }
+
+    /// Notes what happened before anybody hears of it.
+    fn note_happened(&mut self) {
+        if self.effects.happened.is_empty() {
+            return;
+        }
+        let happened = std::mem::take(&mut self.effects.happened);
+        if self.vhost.journal.is_on() {
+            let at = surroundings(&self.shared, &self.vhost, &self.record, self.queue.options());
+            let events = happened.into_iter().filter_map(|happening| self.events.happened(&at, happening));
+            let events: Vec<_> = events.collect();
+            self.vhost.journal.note(events);
+        }
     }
 
     /// Some of its messages cannot be read: it delivers nothing any more, and whoever asks is told why.
@@ -333,6 +359,10 @@ impl QueueTask {
         if !self.connections.contains_key(&id) {
             let handle = self.shared.connections.get(&id)?.clone();
             self.connections.retain(|_, handle| !handle.events.is_closed());
+            if let Some(client) = handle.client() {
+                let connections = &self.connections;
+                self.events.note_client(client, |id| connections.contains_key(&id), connections.len());
+            }
             self.connections.insert(id, handle);
         }
         self.connections.get(&id)
@@ -404,8 +434,8 @@ impl QueueTask {
         let due = std::mem::take(&mut self.effects.due);
         if !due.is_empty() {
             self.submitted.records = true;
-            let (shared, vhost, record) = (&self.shared, &self.vhost, &self.record);
-            self.full.extend(DueMessages { shared, vhost, record }.carry_out(due));
+            let at = surroundings(&self.shared, &self.vhost, &self.record, self.queue.options());
+            self.full.extend(DueMessages { at, events: &mut self.events }.carry_out(due));
         }
     }
 
@@ -413,8 +443,8 @@ impl QueueTask {
         let letters = std::mem::take(&mut self.effects.dead_letters);
         if !letters.is_empty() {
             self.submitted.records = true;
-            let at = Surroundings { shared: &self.shared, vhost: &self.vhost, record: &self.record };
             let options = self.queue.options();
+            let at = surroundings(&self.shared, &self.vhost, &self.record, options);
             DeadLettering { at, options, events: &mut self.events }.carry_out(letters);
         }
     }
@@ -425,16 +455,22 @@ impl QueueTask {
             return;
         }
         self.submitted.records = true;
-        let (mut per_queue, mut stored) = (BTreeMap::<QueueId, Vec<Publish>>::new(), Vec::new());
-        for Moved { message, queues, stored: position, .. } in moved {
-            stored.extend(position);
+        let at = surroundings(&self.shared, &self.vhost, &self.record, self.queue.options());
+        let (mut load, mut stored, mut noted) = (TransferLoad::default(), Vec::new(), Vec::new());
+        for Moved { message, queues, position, stored: in_store } in moved {
+            stored.extend(in_store);
+            if at.vhost.journal.is_on() {
+                noted.push(self.events.moved(&at, &message, position, Why::ByHand, &queues));
+            }
             let message = message.for_queues(queues.len());
             for queue in queues {
-                per_queue.entry(queue).or_default().push(publish(message.clone()));
+                load.add(queue, publish(message.clone()), Some(at.place(position)));
             }
         }
+        // Before a target can note anything of it.
+        at.vhost.journal.note(noted);
         Transfer { shared: &self.shared, vhost: &self.vhost, from: self.record.id, as_new: false }
-            .carry_out(per_queue, stored);
+            .carry_out(load, stored);
     }
 
     /// The end of the queue. Its mailbox is closed first: whoever holds the vhost's lock finds that it is gone. Who had it deleted
@@ -478,6 +514,15 @@ impl QueueTask {
             self.tell(connection, event);
         }
     }
+}
+
+const fn surroundings<'a>(
+    shared: &'a Shared,
+    vhost: &'a Vhost,
+    record: &'a QueueRecord,
+    options: &QueueOptions,
+) -> Surroundings<'a> {
+    Surroundings { shared, vhost, record, delivery_limit: options.failure.delivery_limit }
 }
 
 fn send_replies(replies: Vec<(oneshot::Sender<Reply>, Reply)>) {

@@ -7,8 +7,28 @@ use super::mailbox::Mail;
 use super::shared::Shared;
 use super::vhost::Vhost;
 use crate::message::{Position, QueueId};
-use crate::queue::{Command, Publish};
+use crate::queue::{Command, MessagePlace, Provenance, Publish};
 use crate::store::{Join, Op, Submission};
+
+/// Messages for queues, in order for each, and where each comes from.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    per_queue: BTreeMap<QueueId, (Vec<Publish>, Provenance)>,
+}
+
+impl Load {
+    /// Adds a message.
+    pub(super) fn add(&mut self, queue: QueueId, publish: Publish, from: Option<MessagePlace>) {
+        let (publishes, places) = self.per_queue.entry(queue).or_default();
+        publishes.push(publish);
+        places.push(from);
+    }
+
+    /// The queues that get something.
+    pub(super) fn queues(&self) -> impl Iterator<Item = QueueId> {
+        self.per_queue.keys().copied()
+    }
+}
 
 /// Messages that leave a queue for others.
 pub(super) struct Transfer<'a> {
@@ -21,33 +41,40 @@ pub(super) struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Sends them, and removes those that the store had.
-    pub(super) fn carry_out(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>, stored: Vec<Position>) {
+    pub(super) fn carry_out(&self, load: Load, stored: Vec<Position>) {
+        let commands = load.per_queue.into_iter();
+        let commands =
+            commands.map(|(queue, (publishes, from))| (queue, self.command(publishes, from))).collect();
         if stored.is_empty() {
-            self.send_unstored(per_queue);
+            self.send_unstored(commands);
         } else {
-            self.send(per_queue, stored);
+            self.send(commands, stored);
         }
     }
 
-    const fn command(&self, publishes: Vec<Publish>) -> Command {
-        if self.as_new { Command::PublishDue(publishes) } else { Command::PublishDeadLettered(publishes) }
+    const fn command(&self, publishes: Vec<Publish>, from: Provenance) -> Command {
+        if self.as_new {
+            Command::PublishDue(publishes, from)
+        } else {
+            Command::PublishDeadLettered(publishes, from)
+        }
     }
 
     /// Messages that were never stored need no atomic unit: each target queue stores what it keeps.
-    fn send_unstored(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>) {
-        for (queue, publishes) in per_queue {
+    fn send_unstored(&self, commands: Vec<(QueueId, Command)>) {
+        for (queue, command) in commands {
             if let Some(record) = self.vhost.queue(queue) {
                 // A target that ended meanwhile counts as one that was never there.
-                let _ = record.mailbox.send(Mail::Tell(self.command(publishes)));
+                let _ = record.mailbox.send(Mail::Tell(command));
             }
         }
     }
 
-    fn send(&self, per_queue: BTreeMap<QueueId, Vec<Publish>>, stored: Vec<Position>) {
-        let parts = u32::try_from(per_queue.len() + 1).unwrap_or(u32::MAX);
+    fn send(&self, commands: Vec<(QueueId, Command)>, stored: Vec<Position>) {
+        let parts = u32::try_from(commands.len() + 1).unwrap_or(u32::MAX);
         let join = Join { id: self.shared.store.next_join_id(), parts };
-        for (queue, publishes) in per_queue {
-            let mail = Mail::Joined(join, vec![self.command(publishes)]);
+        for (queue, command) in commands {
+            let mail = Mail::Joined(join, vec![command]);
             let taken = self.vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
             if !taken {
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });

@@ -18,7 +18,7 @@ use super::uninterrupted::each_in_turn;
 use super::vhost_settings::VhostSettings;
 use crate::auth::Quota;
 use crate::message::QueueId;
-use crate::policy::{CheckedPolicy, Policies, PolicyKind};
+use crate::policy::{CheckedPolicy, Policies, PolicyKind, SettingInForce};
 use crate::queue::{Command, ConnectionId, Counts, Details, Measures, QueueOptions, Reply};
 use crate::statistics::{
     ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
@@ -314,6 +314,12 @@ impl Vhost {
         }
         let arguments = self.policies().queue_arguments(&record.name, &record.arguments)?;
         record.options(&self.name, &arguments)
+    }
+
+    /// A setting of a queue as it is in force; `None` if nobody said anything of it.
+    #[must_use]
+    pub fn setting(&self, record: &QueueRecord, argument: &'static str) -> Option<SettingInForce> {
+        self.policies().setting(&record.name, &record.arguments, argument)
     }
 
     /// Store operations that forget what a change of the topology took away.

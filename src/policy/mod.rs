@@ -372,6 +372,34 @@ impl Policies {
         Some(arguments)
     }
 
+    /// A setting of a queue as [`queue_arguments`](Self::queue_arguments) makes it, with who said it.
+    #[must_use]
+    pub fn setting(
+        &self,
+        name: &str,
+        declared: &FieldTable,
+        argument: &'static str,
+    ) -> Option<SettingInForce> {
+        let own = declared.inner().get(argument).filter(|value| **value != AMQPValue::Void);
+        let mut said = own.map(|value| (value, Origin::Argument));
+        let merge = POLICY_ARGUMENTS.iter().find(|(known, _)| *known == argument).map(|(_, merge)| *merge);
+        let key = argument.strip_prefix("x-").unwrap_or(argument);
+        for kind in [PolicyKind::User, PolicyKind::Operator] {
+            let policy = self.for_queue(kind, name, declared);
+            let value = policy.and_then(|policy| Some((policy, policy.definition.inner().get(key)?)));
+            let (Some((policy, value)), Some(merge)) = (value, merge) else { continue };
+            if gives_way(said.as_ref().map(|(value, _)| *value), value, merge) {
+                let name = policy.name.clone();
+                let origin = match kind {
+                    PolicyKind::User => Origin::Policy(name),
+                    PolicyKind::Operator => Origin::OperatorPolicy(name),
+                };
+                said = Some((value, origin));
+            }
+        }
+        said.map(|(value, origin)| SettingInForce { name: argument, value: text_of(value), origin })
+    }
+
     /// What the policies that apply to a queue say together, under the keys of policies; empty if none applies.
     #[must_use]
     pub fn effective_definition(&self, name: &str, declared: &FieldTable) -> FieldTable {
@@ -411,6 +439,18 @@ fn gives_way(current: Option<&AMQPValue>, policy: &AMQPValue, merge: Merge) -> b
             let both = limit(current).zip(limit(policy));
             both.is_some_and(|(current, policy)| policy < current)
         }
+    }
+}
+
+/// A value as people write it: a list with commas between.
+fn text_of(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+        AMQPValue::ShortString(text) => text.to_string(),
+        AMQPValue::FieldArray(items) => {
+            items.as_slice().iter().map(text_of).collect::<Vec<String>>().join(", ")
+        }
+        other => term(other),
     }
 }
 

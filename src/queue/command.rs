@@ -6,6 +6,7 @@ use amq_protocol::types::FieldTable;
 
 use super::attempts::Ending;
 use super::consumers::PrefetchShare;
+use super::happening::Provenance;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 use super::options::{OwnTimeout, QueueOptions};
 use super::peek::Peek;
@@ -21,10 +22,10 @@ pub enum Command {
     /// Messages of one connection, in order, that carry deduplication keys.
     PublishDedup(ConnectionId, Vec<DedupPublish>),
     /// Messages that were delayed before they came to any queue; otherwise as `PublishDeadLettered`.
-    PublishDue(Vec<Publish>),
+    PublishDue(Vec<Publish>, Provenance),
     /// Messages dead-lettered to this queue. They are taken whatever its overflow policy says, because there is no publisher to
     /// tell. They may have been in this queue before, and are no duplicates for that.
-    PublishDeadLettered(Vec<Publish>),
+    PublishDeadLettered(Vec<Publish>, Provenance),
     /// Settles unacked messages of a connection.
     Settle(Settlement, Vec<Handle>),
     /// A consumer's wish for an unacked message that ack and nack cannot express, with the consumer's error text.
@@ -107,8 +108,8 @@ impl Command {
             | Self::Inspect => true,
             Self::Publish(..)
             | Self::PublishDedup(..)
-            | Self::PublishDeadLettered(_)
-            | Self::PublishDue(_)
+            | Self::PublishDeadLettered(..)
+            | Self::PublishDue(..)
             | Self::Settle(..)
             | Self::Dispose(..)
             | Self::MoveOut(_)

@@ -6,13 +6,16 @@ use super::attempts::Attempts;
 use super::dead_letter::Reason;
 use super::delivery::Deliveries;
 use super::entry::Entry;
-use super::happening::HeldBy;
+use super::happening::{Ended, Happening, HappeningKind, HeldBy};
 use super::ids::{ConnectionId, ConsumerKey};
 use super::reply::Reply;
 use crate::message::runs::Runs;
 use crate::message::{Message, Position, QueueId};
 use crate::statistics::QueueCounters;
 use crate::time::Time;
+
+/// Happenings of a batch of which each is noted by itself.
+const SINGLE_MAX: usize = 64;
 
 /// What a batch of commands asks the outside to do. Reused from batch to batch.
 #[derive(Debug, Default)]
@@ -71,6 +74,10 @@ pub struct Effects {
     pub timed_out_count: u64,
     /// What happened, in numbers.
     pub counted: QueueCounters,
+    /// Whether what goes well is to be said, too: set by the caller.
+    pub is_recording: bool,
+    /// What happened, in words: see [`Happening`]. Dead letters and messages that move are in lists of their own.
+    pub happened: Vec<Happening>,
     /// Channels whose prefetch has credit for another queue now. Their sessions have to tell that queue.
     pub turns_passed_on: Vec<(ConnectionId, u16)>,
     /// Consumers that lost their queue.
@@ -100,6 +107,17 @@ impl Effects {
             Reason::DeliveryLimit => &mut self.counted.dead_lettered_delivery_limit,
         } += 1;
         self.dead_letters.push(letter);
+    }
+
+    /// Notes what happened. Messages that are dropped one after the other are one run; so is what happens to many others at once,
+    /// beyond the first of a batch: whoever looks for a message finds it, and a flood does not wash away what else there is to know.
+    pub(super) fn happen(&mut self, happening: Happening) {
+        let may_be_run =
+            self.happened.len() >= SINGLE_MAX || matches!(happening.kind, HappeningKind::Dropped(_));
+        let is_run = may_be_run && self.happened.last_mut().is_some_and(|last| last.extend(&happening));
+        if !is_run {
+            self.happened.push(happening);
+        }
     }
 
     pub(super) fn drop_message(&mut self, reason: Reason) {
@@ -230,15 +248,4 @@ pub struct TimedOut {
     pub channel: u16,
     /// How long the consumer had, in ms.
     pub timeout_ms: u32,
-}
-
-/// Why a queue came to its end by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// auto-delete: its last consumer left.
-    AutoDeleted,
-    /// `x-expires`: nobody used it for that long.
-    Expired,
-    /// It was deleted by command.
-    Deleted,
 }

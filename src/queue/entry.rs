@@ -26,6 +26,11 @@ pub(super) struct Entry {
     pub(super) bundle: u32,
 }
 
+/// Whether it stands for a message that is not in memory.
+pub(super) fn is_nothing(message: &Message) -> bool {
+    message.identity() == NOTHING.identity()
+}
+
 impl Entry {
     /// Whether its message is in memory.
     #[inline]

@@ -57,10 +57,8 @@ pub use counts::{Counts, Flow, Measures};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
 pub use details::{ConsumerDetails, Details, Tally};
-pub use effects::{
-    DeadLetter, DedupRecords, Due, Effects, Ended, Load, Moved, Page, Range, StoreAppend, TimedOut,
-};
-pub use happening::HeldBy;
+pub use effects::{DeadLetter, DedupRecords, Due, Effects, Load, Moved, Page, Range, StoreAppend, TimedOut};
+pub use happening::{Cause, Ended, Happening, HappeningKind, HeldBy, MessagePlace, Provenance};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};

@@ -16,6 +16,7 @@ use crate::time::Time;
 mod channel_prefetch;
 mod dead_letter;
 mod deduplicating;
+mod happening;
 mod machine;
 mod model;
 mod moving;
@@ -448,7 +449,7 @@ fn a_dead_letter_is_taken_above_the_limit() {
     });
     bench.publish(&["a"]);
     let letter = Publish { message: message("dead"), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
-    bench.command(Command::PublishDeadLettered(vec![letter]));
+    bench.command(Command::PublishDeadLettered(vec![letter], Provenance::new()));
     assert_eq!(bench.ready(), 2);
 }
 
@@ -689,6 +690,7 @@ impl Model {
 
     /// The counters account for every message that was published.
     fn check_counters(&self, bench: &Bench) {
+        happening::check_counted(bench);
         let counted = &bench.effects.counted;
         let taken = counted.acked + counted.delivered_no_ack + counted.got_no_ack + self.purged;
         let dropped = counted.dropped_rejected + counted.dropped_expired + counted.dropped_maxlen;
@@ -766,6 +768,7 @@ proptest! {
         steps in steps(),
     ) {
         let mut bench = Bench::new(options);
+        bench.effects.is_recording = true;
         bench.store.late = late;
         let mut model = Model::default();
         for step in steps {

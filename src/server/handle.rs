@@ -1,6 +1,7 @@
 //! A running broker, for the program that embeds it.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::tls::Tls;
 use crate::amqp::{self, Endpoints, Stream, listener};
 use crate::auth::{Permission, User};
 use crate::broker::import::{self, Defaults, Target};
+use crate::broker::journal::Journal;
 use crate::broker::node::node_name;
 use crate::broker::operations::{
     self, AckMode, Caller, GotMessage, NewMessage, PeekedMessage, Published, Scope, Secret, UserPermission,
@@ -66,6 +68,18 @@ impl QueueHandle {
     /// Drops all its parked messages; how many they were, `None` if it is gone.
     pub async fn drop_parked(&self) -> Option<usize> {
         operations::drop_parked_in(&self.record).await
+    }
+}
+
+/// The journal of a virtual host, for the program that runs the broker. It can be read when the broker is gone, too.
+#[derive(Clone, Debug)]
+pub struct JournalHandle(Arc<Vhost>);
+
+impl Deref for JournalHandle {
+    type Target = Journal;
+
+    fn deref(&self) -> &Journal {
+        &self.0.journal
     }
 }
 
@@ -183,6 +197,12 @@ impl BrokerHandle {
         let vhost = self.shared.vhosts.get(vhost)?;
         let record = vhost.queue_named(name)?;
         Some(QueueHandle { shared: Arc::clone(&self.shared), record })
+    }
+
+    /// The journal of a vhost, if it is there.
+    #[must_use]
+    pub fn journal(&self, vhost: &str) -> Option<JournalHandle> {
+        self.shared.vhost(vhost).map(JournalHandle)
     }
 
     /// Bytes of memory by what they are kept for, estimates where many small things make one up: `messages`, which all brokers of

@@ -12,4 +12,4 @@ mod tls;
 pub use builder::{Broker, BrokerBuilder};
 pub use descriptors::raise_descriptor_limit;
 pub use error::StartError;
-pub use handle::{BrokerHandle, QueueHandle};
+pub use handle::{BrokerHandle, JournalHandle, QueueHandle};

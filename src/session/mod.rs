@@ -43,6 +43,6 @@ pub use held::Held;
 pub use machine::{Received, Session, publication};
 pub use mismatch::Mismatch;
 pub use names::strip_crlf;
-pub use report::{ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters};
+pub use report::{ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters, Unrouted};
 pub use request::{ChannelRequest, Request};
 pub use transaction::{TxPublish, TxWork};

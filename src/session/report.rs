@@ -1,5 +1,8 @@
 //! What others may know of a session and its channels, as plain numbers.
 
+use super::exception::Exception;
+use crate::protocol::method::MethodId;
+use crate::protocol::reply::ReplyCode;
 use crate::statistics::{ChannelCounters, SizeCounts};
 
 /// How publishes on a channel are confirmed.
@@ -62,6 +65,32 @@ pub struct SessionCounters {
     pub channels_closed: u64,
 }
 
+/// Publishes that matched no queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrouted {
+    /// The publisher's channel.
+    pub channel: u16,
+    /// The exchange.
+    pub exchange: Vec<u8>,
+    /// The routing key.
+    pub routing_key: Vec<u8>,
+    /// The message id of the first.
+    pub message_id: Option<Vec<u8>>,
+    /// Whether they went back to their publisher: they were mandatory.
+    pub is_returned: bool,
+    /// How many they were.
+    pub count: u64,
+}
+
+impl Unrouted {
+    /// Whether this is the same but for the message id.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.channel, self.is_returned) == (other.channel, other.is_returned)
+            && self.routing_key == other.routing_key
+            && self.exchange == other.exchange
+    }
+}
+
 /// An exception that closed a channel or the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raised {
@@ -69,4 +98,14 @@ pub struct Raised {
     pub channel: Option<u16>,
     /// The reply text, as the client was told.
     pub text: String,
+    /// Whether it is one because the client may not publish.
+    pub refuses_publish: bool,
+}
+
+impl Raised {
+    pub(super) fn new(channel: Option<u16>, exception: &Exception) -> Self {
+        let is_publish = exception.method == Some(MethodId::BASIC_PUBLISH);
+        let refuses_publish = is_publish && exception.code == ReplyCode::AccessRefused;
+        Self { channel, text: exception.reply_text(), refuses_publish }
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::message::{Message, Position};
 use crate::policy::SettingInForce;
 use crate::protocol::content::Properties;
-use crate::queue::ConnectionId;
 use crate::queue::dead_letter::Reason;
+use crate::queue::{ConnectionId, MessagePlace};
 use crate::time::Timestamp;
 
 /// What happened. Those that tell of a failure are always noted, the others while they are recorded.
@@ -220,15 +220,6 @@ pub struct Client {
     pub connection: Box<str>,
     /// Its user.
     pub user: Box<str>,
-}
-
-/// A message's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessagePlace {
-    /// The queue's name.
-    pub queue: Arc<str>,
-    /// The position there.
-    pub position: Position,
 }
 
 /// What a message is known by: exchange, routing key and message id, in one piece.

@@ -77,8 +77,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::broker::journal::event::{About, Client, MessagePlace, Why};
-    use crate::queue::ConnectionId;
+    use crate::broker::journal::event::{About, Client, Why};
+    use crate::queue::{ConnectionId, MessagePlace};
     use crate::time::Timestamp;
 
     fn event() -> Event {

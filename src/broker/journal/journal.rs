@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::event::Event;
 use super::filter::Filter;
+use super::recording::Recordings;
 use super::ring::Ring;
 use crate::ledger::{Kind, Ledger, Share};
 
@@ -27,6 +28,7 @@ pub struct Journal {
     kept: Mutex<Kept>,
     is_on: bool,
     last: watch::Sender<u64>,
+    recordings: Recordings,
 }
 
 #[derive(Debug)]
@@ -53,13 +55,24 @@ impl Journal {
         let JournalLimits { events, bytes } = limits;
         let share = Share::new(Arc::clone(ledger), Kind::Journal);
         let kept = Mutex::new(Kept { ring: Ring::new(events, bytes), share });
-        Self { kept, is_on: events > 0 && bytes > 0, last: watch::Sender::default() }
+        Self {
+            kept,
+            is_on: events > 0 && bytes > 0,
+            last: watch::Sender::default(),
+            recordings: Recordings::default(),
+        }
     }
 
     /// Whether it keeps anything. If not, nobody need make events for it.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.is_on
+    }
+
+    /// What is recorded beside failures.
+    #[must_use]
+    pub const fn recordings(&self) -> &Recordings {
+        &self.recordings
     }
 
     /// Adds events, in order, under one lock.

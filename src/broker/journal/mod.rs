@@ -8,17 +8,25 @@ mod event;
 mod filter;
 mod history;
 mod journal;
+mod publish_events;
 mod queue_events;
+mod recording;
 mod remembered;
 mod ring;
 mod sentence;
+mod settings;
 mod wording;
 
-pub use event::{About, Client, Event, EventKind, MessagePlace, Why, delay_queue_label};
+pub use crate::queue::MessagePlace;
+pub use event::{About, Client, Event, EventKind, Why, delay_queue_label};
 pub use filter::Filter;
 pub use history::{Edge, Found, Place, Step, Wanted, find, steps};
 pub use journal::{Journal, JournalLimits, Slice};
+pub(crate) use publish_events::{note_published, unrouted};
 pub(super) use queue_events::{QueueEvents, Surroundings};
+pub use recording::{
+    NEXT_MAX, RECORDING_MS_DEFAULT, RULES_MAX, Recording, Recordings, Rule, Selector, TooManyRecordings,
+};
 pub use remembered::{Now, remembered};
 pub use sentence::sentence;
 pub use wording::Zone;

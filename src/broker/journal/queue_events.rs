@@ -1,23 +1,33 @@
 //! The events of one queue, made from what its machine says it did.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::event::{About, Client, Event, EventKind};
+use super::event::{About, Client, Event, EventKind, Why};
+use super::publish_events::link;
+use super::recording::{Occasion, Rules, Stage};
+use super::settings::{Configured, SettingsInForce};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
-use crate::message::QueueId;
-use crate::queue::{ConnectionId, DeadLetter, HeldBy};
+use crate::message::{Message, Position, QueueId};
+use crate::queue::{Cause, ConnectionId, DeadLetter, Ended, Happening, HappeningKind, HeldBy, MessagePlace};
 use crate::time::Timestamp;
+
+/// Connections that are remembered beyond those that the queue has to do with now.
+const CLIENTS_SPARE: usize = 64;
 
 /// Makes the events of one queue.
 #[derive(Debug, Default)]
 pub struct QueueEvents {
-    /// Whose doing the last event was: nearly always that of the next one.
-    last_client: Option<(ConnectionId, Option<Arc<Client>>)>,
-    /// Connections that are gone, until what became of their messages is noted.
-    gone: Vec<Arc<Client>>,
+    /// The connections that the queue has to do with.
+    clients: HashMap<ConnectionId, Arc<Client>>,
+    /// Those that are gone, until what became of their messages is noted.
+    gone: Vec<ConnectionId>,
     /// Where messages went last, and what those queues are called.
     last_targets: Option<(Vec<QueueId>, Arc<[Arc<str>]>)>,
+    settings: SettingsInForce,
+    /// The recordings of this batch.
+    rules: Rules,
 }
 
 /// Where the queue is.
@@ -29,17 +39,91 @@ pub struct Surroundings<'a> {
     pub vhost: &'a Vhost,
     /// The queue.
     pub record: &'a QueueRecord,
+    /// How often a message of it may come back.
+    pub delivery_limit: Option<u32>,
 }
 
 impl QueueEvents {
-    /// A connection is gone, and nobody else will know it any more.
-    pub fn note_gone(&mut self, client: Arc<Client>) {
-        self.gone.push(client);
+    /// Looks for recordings that concern the queue; whether there are any.
+    pub fn begin_batch(&mut self, shared: &Shared, vhost: &Vhost, record: &QueueRecord) -> bool {
+        let recordings = vhost.journal.recordings();
+        if !recordings.is_any() && self.rules.is_empty() {
+            return false;
+        }
+        self.rules = recordings.hold(shared.clock.timestamp()).for_queue(&record.label);
+        !self.rules.is_empty()
+    }
+
+    /// The queue has to do with a connection. `known` are those that it has to do with at all.
+    pub fn note_client(&mut self, client: Arc<Client>, known: impl Fn(ConnectionId) -> bool, count: usize) {
+        if self.clients.len() > count + CLIENTS_SPARE {
+            self.clients.retain(|id, _| known(*id));
+        }
+        self.clients.insert(client.id, client);
+    }
+
+    /// A connection is gone: it is forgotten once what became of its messages is noted.
+    pub fn note_gone(&mut self, id: ConnectionId) {
+        self.gone.push(id);
     }
 
     /// What became of their messages is noted.
     pub fn forget_gone(&mut self) {
-        self.gone.clear();
+        for id in self.gone.drain(..) {
+            self.clients.remove(&id);
+        }
+    }
+
+    /// The queue is configured anew.
+    pub fn forget_settings(&mut self) {
+        self.settings.forget();
+    }
+
+    /// What happened; `None` where it is not wanted.
+    pub fn happened(&mut self, at: &Surroundings<'_>, happening: Happening) -> Option<Event> {
+        if !self.is_wanted(at, &happening) {
+            return None;
+        }
+        let Happening { kind, position, last, count, message, held_by, attempt, error } = happening;
+        let setting = self.settings.of(at.configured(), &kind, message.as_ref());
+        let (event_kind, why, until) = described(&kind);
+        let from = match kind {
+            HappeningKind::Enqueued(from) => from,
+            _ => None,
+        };
+        let is_arrival = event_kind == EventKind::Enqueued;
+        let event = Event {
+            why,
+            queue: Some(Arc::clone(&at.record.label)),
+            position,
+            last,
+            count,
+            about: message.as_ref().map(About::message),
+            attempt,
+            attempts_max: at.attempts_max(),
+            error,
+            until,
+            setting,
+            from,
+            link: message.as_ref().filter(|_| is_arrival).map_or(0, link),
+            ..Event::new(at.now(), event_kind)
+        };
+        Some(self.held(at.shared, event, held_by))
+    }
+
+    /// Failures are always wanted, and so is the arrival of a message that another queue had before.
+    fn is_wanted(&self, at: &Surroundings<'_>, happening: &Happening) -> bool {
+        let stage = match &happening.kind {
+            HappeningKind::Enqueued(from) => match from {
+                Some(_) => return true,
+                None => Stage::Arrives,
+            },
+            HappeningKind::Delivered | HappeningKind::PutBack => Stage::Stays,
+            HappeningKind::Acked => Stage::Leaves,
+            _ => return true,
+        };
+        let place = happening.position.map(|position| (at.record.id, &*at.record.label, position));
+        self.rules.want(&Occasion { place, message: happening.message.as_ref(), stage })
     }
 
     /// A message left for the dead-letter exchange, and from there to these queues.
@@ -51,30 +135,40 @@ impl QueueEvents {
             position: letter.position,
             about: Some(About::message(&letter.message)),
             attempt: attempts.map_or(0, |attempts| attempts.acquired),
+            attempts_max: at.attempts_max(),
             error: attempts.and_then(|attempts| attempts.error.clone()),
+            setting: self.settings.of_death(at.configured(), letter.reason, Some(&letter.message)),
             to: self.names(at.vhost, to),
             ..Event::new(at.now(), EventKind::DeadLettered)
         };
-        self.held(at.shared, event, letter.held_by.as_ref())
+        self.held(at.shared, event, letter.held_by.clone())
+    }
+
+    /// A message left for other queues.
+    pub fn moved(
+        &mut self,
+        at: &Surroundings<'_>,
+        message: &Message,
+        position: Position,
+        why: Why,
+        to: &[QueueId],
+    ) -> Event {
+        Event {
+            why: Some(why),
+            queue: Some(Arc::clone(&at.record.label)),
+            position: Some(position),
+            about: Some(About::message(message)),
+            to: self.names(at.vhost, to),
+            ..Event::new(at.now(), EventKind::Moved)
+        }
     }
 
     /// The event as the doing of whoever had the message.
-    fn held(&mut self, shared: &Shared, event: Event, held_by: Option<&HeldBy>) -> Event {
+    fn held(&self, shared: &Shared, event: Event, held_by: Option<HeldBy>) -> Event {
         let Some(HeldBy { connection, channel, tag }) = held_by else { return event };
-        let client = self.client(shared, *connection);
-        Event { client, channel: *channel, consumer: tag.clone(), ..event }
-    }
-
-    fn client(&mut self, shared: &Shared, id: ConnectionId) -> Option<Arc<Client>> {
-        if let Some((_, client)) =
-            self.last_client.as_ref().filter(|(last, client)| *last == id && client.is_some())
-        {
-            return client.clone();
-        }
-        let gone = self.gone.iter().find(|client| client.id == id).cloned();
-        let client = gone.or_else(|| shared.connections.get(&id)?.client());
-        self.last_client = Some((id, client.clone()));
-        client
+        let known = self.clients.get(&connection).cloned();
+        let client = known.or_else(|| shared.connections.get(&connection)?.client());
+        Event { client, channel, consumer: tag, ..event }
     }
 
     /// What queues are called.
@@ -93,7 +187,62 @@ impl QueueEvents {
 }
 
 impl Surroundings<'_> {
+    /// A place in the queue.
+    pub fn place(&self, position: Position) -> MessagePlace {
+        MessagePlace { queue: Arc::clone(&self.record.label), position }
+    }
+
+    const fn configured(&self) -> Configured<'_> {
+        Configured { vhost: self.vhost, record: self.record, delivery_limit: self.delivery_limit }
+    }
+
     fn now(&self) -> Timestamp {
         self.shared.clock.timestamp()
+    }
+
+    /// It may come back so often, and is delivered once more than that.
+    fn attempts_max(&self) -> Option<u32> {
+        self.delivery_limit.map(|limit| limit.saturating_add(1))
+    }
+}
+
+/// What it is called, why it happened, and until when it waits.
+fn described(kind: &HappeningKind) -> (EventKind, Option<Why>, Option<Timestamp>) {
+    match kind {
+        HappeningKind::Enqueued(_) => (EventKind::Enqueued, None, None),
+        HappeningKind::Delivered => (EventKind::Delivered, None, None),
+        HappeningKind::Acked => (EventKind::Acked, None, None),
+        HappeningKind::PutBack => (EventKind::PutBack, None, None),
+        HappeningKind::CameBack(cause) => (came_back(*cause), None, None),
+        HappeningKind::Delayed(until) => (EventKind::Delayed, None, Some(*until)),
+        HappeningKind::Parked(until) => (EventKind::Parked, None, Some(*until)),
+        HappeningKind::Released { by_hand: true } => (EventKind::Released, Some(Why::ByHand), None),
+        HappeningKind::Released { by_hand: false } => (EventKind::Released, Some(Why::Due), None),
+        HappeningKind::Dropped(reason) => (EventKind::Dropped, Some((*reason).into()), None),
+        HappeningKind::Deleted => (EventKind::Dropped, Some(Why::ByHand), None),
+        HappeningKind::Purged => (EventKind::Purged, Some(Why::ByHand), None),
+        HappeningKind::Ended(ended) => (EventKind::QueueEnded, Some(ended_by(*ended)), None),
+        HappeningKind::Refused => (EventKind::Refused, Some(Why::Maxlen), None),
+        HappeningKind::Duplicate => (EventKind::Duplicate, None, None),
+        HappeningKind::Gap => (EventKind::Refused, Some(Why::Gap), None),
+        HappeningKind::OldEpoch => (EventKind::Refused, Some(Why::OldEpoch), None),
+    }
+}
+
+const fn came_back(cause: Cause) -> EventKind {
+    match cause {
+        Cause::Requeued => EventKind::Requeued,
+        Cause::Failed => EventKind::Failed,
+        Cause::TimedOut(_) => EventKind::TimedOut,
+        Cause::ConsumerLost => EventKind::ConsumerLost,
+        Cause::ConnectionLost => EventKind::ConnectionLost,
+    }
+}
+
+const fn ended_by(ended: Ended) -> Why {
+    match ended {
+        Ended::AutoDeleted => Why::AutoDelete,
+        Ended::Expired => Why::Expired,
+        Ended::Deleted => Why::ByHand,
     }
 }

@@ -62,7 +62,7 @@ impl Held {
     pub(super) fn of(scope: Scope<'_>, queue: &str) -> Result<Self, OperationError> {
         scope.permit(Operation::Get(queue))?;
         let record = scope.open_queue(queue)?;
-        let mut connection = InternalConnection::new(scope.shared);
+        let mut connection = InternalConnection::new(scope.shared).of_user(scope.caller.user());
         connection.note_queue(&record.mailbox);
         let (shared, vhost) = (Arc::clone(scope.shared), Arc::clone(scope.vhost));
         let (handles, otherwise) = (BTreeMap::new(), Settlement::Undo);
@@ -96,6 +96,11 @@ impl Held {
     /// Somebody sees the messages from now on: what they do not settle was delivered, and failed.
     pub(super) const fn hand_over(&mut self) {
         self.otherwise = Settlement::Fail;
+    }
+
+    /// The queue that they are in.
+    pub(super) fn record(&self) -> &QueueRecord {
+        &self.record
     }
 
     /// How many are held.
@@ -171,7 +176,7 @@ pub async fn put_in(scope: Scope<'_>, queue: &str, messages: Vec<Message>) -> Re
     scope.permit(Operation::QueueDeclare(queue))?;
     scope.permit(Operation::Bind("", Resource::Queue(queue)))?;
     let record = scope.open_queue(queue)?;
-    let mut connection = InternalConnection::new(scope.shared);
+    let mut connection = InternalConnection::new(scope.shared).of_user(scope.caller.user());
     connection.note_queue(&record.mailbox);
     record.mailbox.wait_for_room().await;
     let publishes = (1..).zip(messages).map(|(sequence, message)| Publish {

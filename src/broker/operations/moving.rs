@@ -4,6 +4,8 @@
 //! not see them meanwhile. Those that are moved leave in batches, each one unit in the store:
 //! a broker that is killed in the middle has each message once, here or there.
 
+use std::sync::Arc;
+
 use super::holding::{Held, HeldMessage, hold};
 use super::scope::Scope;
 use crate::auth::Operation;
@@ -15,7 +17,7 @@ use crate::message::{Message, Parts, Position, QueueId};
 use crate::protocol::content::{Properties, replace_headers};
 use crate::protocol::table::{FieldValue, Table, TableWriter};
 use crate::queue::sender_selected::routing_keys;
-use crate::queue::{Command, Reply};
+use crate::queue::{Command, MessagePlace, Reply};
 use crate::session::PropertySource;
 use crate::topology::{RouteScratch, Undelayed};
 
@@ -223,11 +225,14 @@ impl Work<'_> {
 
     /// Copies go out as a publisher's would; the originals stay.
     fn copy(&self, moves: Vec<(Position, Message, Vec<QueueId>)>) {
-        for (_, message, queues) in moves {
+        for (position, message, queues) in moves {
+            let queue = Arc::clone(&self.held.record().label);
+            let from = MessagePlace { queue, position };
             let message = message.for_queues(queues.len());
             for queue in queues {
                 let Some(record) = self.scope.vhost.queue(queue) else { continue };
-                let command = Command::PublishDeadLettered(vec![publish(message.clone())]);
+                let command =
+                    Command::PublishDeadLettered(vec![publish(message.clone())], vec![Some(from.clone())]);
                 let _ = record.mailbox.send(Mail::Tell(command));
             }
         }

@@ -8,13 +8,14 @@ use super::scope::{Caller, Scope, check_length};
 use crate::auth::{Grant, IMPERSONATOR, Rights};
 use crate::broker::error::OperationError;
 use crate::broker::internal_connection::InternalConnection;
+use crate::broker::journal;
 use crate::broker::mailbox::Mail;
 use crate::message::QueueId;
 use crate::protocol::encode;
 use crate::queue::Command;
 use crate::session::Limits;
 use crate::session::outgoing::DirectReply;
-use crate::session::publication::{Publication, Publisher};
+use crate::session::publication::{Publication, Publisher, RoutedPublication};
 
 /// A message to be published.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +52,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
         return Err(OperationError::Blocked(reason));
     }
     let shared = scope.shared;
-    let mut connection = InternalConnection::new(shared);
+    let mut connection = InternalConnection::new(shared).of_user(scope.caller.user());
     let properties = encode::properties(&message.properties);
     let publication = Publication {
         exchange: message.exchange,
@@ -64,6 +65,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     let mut counted = routed.counted;
     let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();
     routed.direct.iter().for_each(|reply| send_direct(scope, reply));
+    note(scope, &connection, &routed);
     let sent = send(scope, &mut connection, routed.commands).await;
     let published = match connection.confirmed(sent).await {
         true if is_routed => Published::Routed,
@@ -74,6 +76,16 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     counted.messages.refused = u64::from(published == Published::Refused);
     scope.count(&counted);
     Ok(published)
+}
+
+/// Notes a publish that no queue gets, and others while they are recorded.
+fn note(scope: Scope<'_>, connection: &InternalConnection, routed: &RoutedPublication) {
+    let (journal, at) = (&scope.vhost.journal, scope.shared.clock.timestamp());
+    let client = scope.shared.connection(connection.id()).and_then(|handle| handle.client());
+    journal.note(routed.unrouted.iter().map(|unrouted| journal::unrouted(unrouted, client.as_ref(), at)));
+    if journal.recordings().is_any() {
+        journal::note_published(scope.vhost, client.as_ref(), &routed.commands, at);
+    }
 }
 
 fn publisher<'a>(scope: Scope<'a>, connection: &InternalConnection) -> Result<Publisher<'a>, OperationError> {

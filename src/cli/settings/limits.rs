@@ -45,6 +45,31 @@ pub const LIMITS: Group = Group {
             },
         },
         Setting {
+            key: "journal-events",
+            kind: Kind::Number,
+            value_name: "EVENTS",
+            help: "Keep this many events in the journal of each virtual host; 0 keeps none.\n\n\
+                   The journal says why a message was redelivered, delayed, dead-lettered or dropped. It is in memory only.",
+            default: Some("100000"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut draft.config.journal_events, value::number_within(one(texts), 0, "events"))
+            },
+        },
+        Setting {
+            key: "journal-bytes",
+            kind: Kind::Number,
+            value_name: "BYTES",
+            help: "Let the journal of a virtual host take this much memory; 0 keeps none.\n\n\
+                   In bytes or with a unit, as max-message-size. The oldest events make room for new ones.",
+            default: Some("16MiB"),
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                let size = value::bytes_within(one(texts), 0..=u64::MAX);
+                put(&mut draft.config.journal_bytes, size)
+            },
+        },
+        Setting {
             key: "memory-limit",
             kind: Kind::Number,
             value_name: "LIMIT",

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::queue::Queue;
-use crate::queue::attempts::Ending;
 use crate::queue::command::Consume;
 use crate::queue::delivery::Deliveries;
-use crate::queue::effects::{Effects, Ended};
+use crate::queue::effects::Effects;
+use crate::queue::happening::{Cause, Ended};
 use crate::queue::ids::{ConnectionId, ConsumerKey};
 use crate::queue::reply::Reply;
 use crate::time::Time;
@@ -48,12 +48,12 @@ impl Queue {
         now: Time,
         connection: ConnectionId,
         channel: Option<u16>,
-        ending: Ending,
+        cause: Cause,
         effects: &mut Effects,
     ) {
         // Before the consumers go, so that the attempts can say whose they were.
         let unacked = self.unacked.remove_of(connection, channel);
-        self.return_to_queue(now, unacked, ending, effects);
+        self.return_to_queue(now, unacked, cause, effects);
         let removed = self.consumers.remove_of(connection, channel);
         let had_consumers = !removed.is_empty();
         for consumer in removed {

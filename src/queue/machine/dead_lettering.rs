@@ -3,8 +3,8 @@
 use super::queue::Queue;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::{DeadLetter, Effects};
-use crate::queue::entry::Entry;
-use crate::queue::happening::HeldBy;
+use crate::queue::entry::{Entry, is_nothing};
+use crate::queue::happening::{Happening, HappeningKind, HeldBy};
 use crate::queue::spilled::{Dead, Destination};
 
 impl Queue {
@@ -38,12 +38,16 @@ impl Queue {
     }
 
     pub(super) fn dead_letter(&mut self, letter: DeadLetter, effects: &mut Effects) {
-        let DeadLetter { reason, stored, .. } = letter;
         if self.options.dead_letter_exchange.is_some() {
             effects.dead_letter(letter);
-        } else {
-            effects.removed.extend(stored);
-            effects.drop_message(reason);
+            return;
         }
+        let DeadLetter { message, reason, position, stored, attempts, held_by } = letter;
+        effects.removed.extend(stored);
+        effects.drop_message(reason);
+        let (attempt, error) = attempts.map_or((0, None), |attempts| (attempts.acquired, attempts.error));
+        let message = Some(message).filter(|message| !is_nothing(message));
+        let kind = HappeningKind::Dropped(reason);
+        effects.happen(Happening { position, message, held_by, attempt, error, ..Happening::new(kind) });
     }
 }

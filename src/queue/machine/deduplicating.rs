@@ -1,11 +1,13 @@
 //! Deduplication: what the machine does about duplicates, gaps in a publisher's numbers, and messages of an epoch that is over.
 
+use super::publishing::{each, not_taken};
 use super::queue::Queue;
 use crate::dedup::{DedupKeys, Fingerprint};
 use crate::protocol::content::Properties;
 use crate::queue::command::{DedupPublish, Publish};
 use crate::queue::dedup::{Arrival, Verdict};
 use crate::queue::effects::Effects;
+use crate::queue::happening::{HappeningKind, Provenance};
 use crate::queue::ids::ConnectionId;
 use crate::time::Time;
 
@@ -66,12 +68,18 @@ impl Queue {
 
     /// Delayed messages whose time has come. They have not been in this queue before, so only a publisher that repeated itself
     /// makes one a duplicate.
-    pub(super) fn publish_due(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
-        for publish in publishes {
+    pub(super) fn publish_due(
+        &mut self,
+        now: Time,
+        publishes: Vec<Publish>,
+        from: Provenance,
+        effects: &mut Effects,
+    ) {
+        for (publish, from) in publishes.into_iter().zip(each(from)) {
             let nobody = ConnectionId(0);
             let Some(new) = self.check_known(now, nobody, &publish, &NO_KEYS, effects) else { continue };
             self.remember(now, &publish, &NO_KEYS, new, effects);
-            self.publish_dead_lettered(now, vec![publish], effects);
+            self.publish_dead_lettered(now, vec![publish], vec![from], effects);
         }
     }
 
@@ -101,6 +109,11 @@ impl Queue {
             Verdict::Duplicate => self.confirm_duplicate(connection, publish, effects),
             Verdict::Gap | Verdict::OldEpoch => {
                 effects.out_of_turn += 1;
+                let kind = match verdict {
+                    Verdict::Gap => HappeningKind::Gap,
+                    _ => HappeningKind::OldEpoch,
+                };
+                effects.happen(not_taken(kind, connection, publish));
                 if publish.sequence != 0 {
                     let (channel, sequence) = (publish.channel, publish.sequence);
                     Effects::confirm(&mut effects.refusals, connection, channel, sequence);
@@ -168,6 +181,7 @@ impl Queue {
 
     fn confirm_duplicate(&self, connection: ConnectionId, publish: &Publish, effects: &mut Effects) {
         effects.duplicates += 1;
+        effects.happen(not_taken(HappeningKind::Duplicate, connection, publish));
         if publish.sequence != 0 {
             // The first may still be on its way to the disk.
             let late = self.options.durable;

@@ -1,5 +1,7 @@
 //! Messages that go out, to consumers and to basic.get.
 
+use std::sync::Arc;
+
 use super::queue::Queue;
 use crate::message::Message;
 use crate::queue::consumers::Consumer;
@@ -7,6 +9,7 @@ use crate::queue::dead_letter::Reason;
 use crate::queue::delivery::{Deliveries, Delivery};
 use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
+use crate::queue::happening::{Happening, HappeningKind, HeldBy};
 use crate::queue::ids::{ConnectionId, ConsumerKey, Handle};
 use crate::queue::reply::Reply;
 use crate::queue::sender_selected::without_bcc;
@@ -97,6 +100,9 @@ impl Queue {
         let (message, redelivered) = (self.as_delivered(&entry), entry.redelivered);
         effects.counted.redelivered += u64::from(redelivered);
         effects.counted.bytes_out += message.body_len() as u64;
+        if effects.is_recording {
+            self.record_delivery(&entry, &to, effects);
+        }
         if to.no_ack {
             self.forget_attempts(entry.position);
             if entry.stored {
@@ -111,6 +117,23 @@ impl Queue {
         let Recipient { connection, channel, consumer, timeout, counted_by, .. } = to;
         let handle = self.unacked.insert(Unacked { entry, connection, channel, consumer }, now, timeout);
         Delivery { handle, message, redelivered, counted_by }
+    }
+
+    #[cold]
+    fn record_delivery(&self, entry: &Entry, to: &Recipient, effects: &mut Effects) {
+        let name = to.key().and_then(|key| self.consumers.name(key));
+        let tag = name.map(|name| Arc::clone(&name.tag));
+        let attempts = self.attempts.get(&entry.position).map_or(0, |attempts| attempts.acquired);
+        let delivered = Happening {
+            position: Some(entry.position),
+            message: Some(entry.message.clone()),
+            held_by: Some(HeldBy { connection: to.connection, channel: to.channel, tag }),
+            attempt: if self.options.failure.is_any() { attempts + 1 } else { 0 },
+            ..Happening::new(HappeningKind::Delivered)
+        };
+        let acked = to.no_ack.then(|| Happening { kind: HappeningKind::Acked, ..delivered.clone() });
+        effects.happened.push(delivered);
+        effects.happened.extend(acked);
     }
 
     /// The message as its consumer gets it.
@@ -143,6 +166,11 @@ struct Recipient {
 }
 
 impl Recipient {
+    fn key(&self) -> Option<ConsumerKey> {
+        let (connection, channel) = (self.connection, self.channel);
+        self.consumer.map(|number| ConsumerKey { connection, channel, number })
+    }
+
     fn of(consumer: &Consumer) -> Self {
         let ConsumerKey { connection, channel, number } = consumer.key;
         let (no_ack, timeout) = (consumer.no_ack, consumer.timeout);

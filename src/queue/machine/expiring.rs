@@ -2,7 +2,8 @@
 
 use super::queue::Queue;
 use crate::queue::dead_letter::Reason;
-use crate::queue::effects::{Effects, Ended};
+use crate::queue::effects::Effects;
+use crate::queue::happening::Ended;
 use crate::time::Time;
 
 impl Queue {

@@ -2,7 +2,9 @@
 
 use super::queue::Queue;
 use crate::message::Position;
-use crate::queue::effects::{Effects, Ended};
+use crate::queue::counts::Counts;
+use crate::queue::effects::Effects;
+use crate::queue::happening::{Ended, Happening, HappeningKind};
 use crate::queue::options::QueueOptions;
 use crate::queue::reply::Reply;
 use crate::time::Time;
@@ -29,7 +31,12 @@ impl Queue {
         } else {
             effects.all_pages_forgotten |= self.ready.has_segments();
         }
+        let oldest = self.ready.oldest();
         let any_stored = self.ready.clear();
+        if purged + waiting > 0 {
+            let ends = (oldest.unwrap_or_default(), Position(self.next_position.0 - 1));
+            effects.happen(Happening::run(HappeningKind::Purged, purged + waiting, Some(ends)));
+        }
         if waiting > 0 || any_stored {
             let mut keep: Vec<Position> =
                 self.unacked.iter().filter(|u| u.entry.stored).map(|u| u.entry.position).collect();
@@ -58,6 +65,10 @@ impl Queue {
     pub(super) fn end(&mut self, ended: Ended, effects: &mut Effects) {
         self.ended = true;
         effects.ended = Some(ended);
+        let Counts { ready, unacked, delayed, parked, .. } = self.counts();
+        let ends = (Position::default(), Position(self.next_position.0 - 1));
+        let count = ready + unacked + delayed + parked;
+        effects.happen(Happening::run(HappeningKind::Ended(ended), count, Some(ends)));
         self.consumers.leave_all();
         self.hand_over(effects);
         effects.cancelled.extend(self.consumers.keys());

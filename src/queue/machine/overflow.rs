@@ -3,6 +3,7 @@
 use super::queue::Queue;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::Effects;
+use crate::queue::happening::{Happening, HappeningKind};
 use crate::queue::options::Overflow;
 use crate::time::Time;
 
@@ -59,6 +60,9 @@ impl Queue {
             effects.pages_forgotten.push(segment.id);
         }
         effects.drop_messages(Reason::Maxlen, segment.count);
+        let ends = Some((segment.first, segment.last));
+        let dropped = HappeningKind::Dropped(Reason::Maxlen);
+        effects.happen(Happening::run(dropped, segment.count, ends));
         true
     }
 }

@@ -1,11 +1,12 @@
 //! Messages that come in.
 
 use super::queue::Queue;
+use crate::message::Position;
 use crate::queue::command::Publish;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::{DeadLetter, Effects, StoreAppend};
 use crate::queue::entry::Entry;
-use crate::queue::happening::HeldBy;
+use crate::queue::happening::{Happening, HappeningKind, HeldBy, MessagePlace, Provenance};
 use crate::queue::ids::ConnectionId;
 use crate::queue::options::Overflow;
 use crate::time::Time;
@@ -65,12 +66,13 @@ impl Queue {
         &mut self,
         now: Time,
         publishes: Vec<Publish>,
+        from: Provenance,
         effects: &mut Effects,
     ) {
-        for publish in publishes {
+        for (publish, from) in publishes.into_iter().zip(each(from)) {
             // It comes in whether it fits or not.
             self.fits(now, &publish, effects);
-            self.enqueue(now, ConnectionId(0), publish, effects);
+            self.enqueue_from(now, ConnectionId(0), publish, from, effects);
             self.drop_overflow(now, effects);
         }
     }
@@ -82,10 +84,25 @@ impl Queue {
         publish: Publish,
         effects: &mut Effects,
     ) {
+        self.enqueue_from(now, connection, publish, None, effects);
+    }
+
+    #[inline]
+    fn enqueue_from(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        publish: Publish,
+        from: Option<MessagePlace>,
+        effects: &mut Effects,
+    ) {
         effects.counted.published += 1;
         effects.counted.bytes_in += publish.message.body_len() as u64;
         let position = self.next_position;
         self.next_position = position.next();
+        if effects.is_recording || from.is_some() {
+            note_enqueued(position, connection, &publish, from, effects);
+        }
         let expires = self.expiry(now, publish.ttl_ms);
         let stored = self.options.durable && publish.message.is_persistent();
         if stored {
@@ -124,18 +141,52 @@ impl Queue {
             Effects::confirm(&mut effects.refusals, connection, publish.channel, publish.sequence);
         }
         if self.options.overflow == Overflow::RejectPublishDlx {
-            let publisher = HeldBy { connection, channel: publish.channel, tag: None };
             let letter = DeadLetter {
                 message: publish.message.clone(),
                 reason: Reason::Maxlen,
                 position: None,
                 stored: None,
                 attempts: None,
-                held_by: Some(publisher),
+                held_by: publisher(connection, publish),
             };
             self.dead_letter(letter, effects);
         } else {
             effects.drop_message(Reason::Maxlen);
+            effects.happen(not_taken(HappeningKind::Refused, connection, publish));
         }
     }
+}
+
+/// One for each message, none where none is known.
+pub(super) fn each(from: Provenance) -> impl Iterator<Item = Option<MessagePlace>> {
+    from.into_iter().chain(std::iter::repeat(None))
+}
+
+/// What happened to a message that did not come in.
+#[cold]
+pub(super) fn not_taken(kind: HappeningKind, connection: ConnectionId, publish: &Publish) -> Happening {
+    let (message, held_by) = (Some(publish.message.clone()), publisher(connection, publish));
+    Happening { message, held_by, ..Happening::new(kind) }
+}
+
+#[cold]
+fn note_enqueued(
+    position: Position,
+    connection: ConnectionId,
+    publish: &Publish,
+    from: Option<MessagePlace>,
+    effects: &mut Effects,
+) {
+    effects.happened.push(Happening {
+        position: Some(position),
+        message: Some(publish.message.clone()),
+        held_by: publisher(connection, publish),
+        ..Happening::new(HappeningKind::Enqueued(from))
+    });
+}
+
+/// Who published it; nobody if the broker moved it.
+fn publisher(connection: ConnectionId, publish: &Publish) -> Option<HeldBy> {
+    let is_client = connection != ConnectionId(0);
+    is_client.then_some(HeldBy { connection, channel: publish.channel, tag: None })
 }

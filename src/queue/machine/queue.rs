@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::message::Position;
 use crate::queue::arrivals::Arrivals;
-use crate::queue::attempts::{Attempts, Ending};
+use crate::queue::attempts::Attempts;
 use crate::queue::command::Command;
 use crate::queue::consumers::{Consumers, Takeover};
 use crate::queue::counts::{Counts, Flow};
 use crate::queue::dedup::DedupState;
 use crate::queue::deferred::{DeferredRequests, Request};
 use crate::queue::effects::Effects;
+use crate::queue::happening::Cause;
 use crate::queue::options::QueueOptions;
 use crate::queue::ready::Ready;
 use crate::queue::reply::Reply;
@@ -126,8 +127,10 @@ impl Queue {
             Command::PublishDedup(connection, publishes) => {
                 self.publish_dedup(now, connection, publishes, effects);
             }
-            Command::PublishDeadLettered(publishes) => self.publish_dead_lettered(now, publishes, effects),
-            Command::PublishDue(publishes) => self.publish_due(now, publishes, effects),
+            Command::PublishDeadLettered(publishes, from) => {
+                self.publish_dead_lettered(now, publishes, from, effects);
+            }
+            Command::PublishDue(publishes, from) => self.publish_due(now, publishes, from, effects),
             Command::Settle(settlement, handles) => self.settle(now, settlement, handles, effects),
             Command::Dispose(handle, disposition, error) => {
                 self.dispose(now, handle, disposition, error, effects)
@@ -141,18 +144,19 @@ impl Queue {
             }
             Command::TakeTurn(connection, channel) => self.consumers.take_turn(connection, channel),
             Command::ChannelGone(connection, channel, ending) => {
-                self.release_channels(now, connection, Some(channel), ending, effects);
+                let cause = Cause::channel_gone(ending);
+                self.release_channels(now, connection, Some(channel), cause, effects);
             }
             Command::ConnectionGone(connection) => {
-                self.release_channels(now, connection, None, Ending::Failed, effects);
+                self.release_channels(now, connection, None, Cause::ConnectionLost, effects);
             }
             Command::Get { connection, channel, no_ack } => {
                 return self.ask(now, Request::Get { connection, channel, no_ack }, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
-            Command::ReleaseWaiting(positions) => return self.release_waiting(&positions),
+            Command::ReleaseWaiting(positions) => return self.release_waiting(&positions, effects),
             Command::DropWaiting(positions) => return self.drop_waiting(&positions, effects),
-            Command::ReleaseParked => return self.release_parked(),
+            Command::ReleaseParked => return self.release_parked(effects),
             Command::DropParked => return self.drop_parked(effects),
             Command::Purge => return self.ask(now, Request::Purge, effects),
             Command::Delete { if_unused, if_empty } => {
@@ -199,7 +203,7 @@ impl Queue {
     /// Ends waits, expires what is due and delivers what consumers can take. Whoever asks finds what the commands before
     /// led to, whether they came in the same batch or not.
     fn catch_up(&mut self, now: Time, effects: &mut Effects) {
-        self.resume(now);
+        self.resume(now, effects);
         if self.overflow_waits {
             self.drop_overflow(now, effects);
         }

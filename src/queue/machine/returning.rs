@@ -6,16 +6,24 @@
 use std::sync::Arc;
 
 use super::queue::Queue;
-use crate::message::Position;
+use crate::message::{Message, Position};
 use crate::queue::attempts::{Attempts, Ending, WaitKind};
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
 use crate::queue::failure_policy::Outcome;
-use crate::queue::happening::HeldBy;
+use crate::queue::happening::{Cause, Happening, HappeningKind, HeldBy};
 use crate::queue::spilled::Destination;
 use crate::queue::unacked::Unacked;
 use crate::time::Time;
+
+/// A message that came back.
+pub(super) struct Back {
+    pub(super) entry: Entry,
+    pub(super) held_by: HeldBy,
+    pub(super) cause: Cause,
+    pub(super) attempts: Attempts,
+}
 
 impl Queue {
     /// Deliveries ended without an ack: each message comes back, waits, or is dead, as the queue says.
@@ -23,21 +31,26 @@ impl Queue {
         &mut self,
         now: Time,
         unacked: Vec<Unacked>,
-        ending: Ending,
+        cause: Cause,
         effects: &mut Effects,
     ) {
         if !self.options.failure.is_any() {
             effects.counted.returned += unacked.len() as u64;
+            for unacked in &unacked {
+                let held_by = self.holder_of(unacked);
+                effects.happen(came_back(&unacked.entry, held_by, cause, &Attempts::default()));
+            }
             self.requeue(unacked.into_iter().map(|unacked| unacked.entry).collect());
             return;
         }
         let mut again = Vec::new();
         for unacked in unacked {
             let position = unacked.entry.position;
-            let mut attempts = self.note_ending(now, &unacked, ending);
-            let outcome = self.options.failure.outcome(position, ending, &mut attempts);
+            let mut attempts = self.note_ending(now, &unacked, cause.ending());
+            let outcome = self.options.failure.outcome(position, cause.ending(), &mut attempts);
             let held_by = self.holder_of(&unacked);
-            self.carry_out(now, unacked.entry, held_by, attempts, outcome, &mut again, effects);
+            let back = Back { entry: unacked.entry, held_by, cause, attempts };
+            again.extend(self.carry_out(now, back, outcome, effects));
         }
         self.requeue(again);
     }
@@ -59,30 +72,33 @@ impl Queue {
         HeldBy { connection: unacked.connection, channel: unacked.channel, tag }
     }
 
+    /// Gives the entry if it is ready again.
     pub(super) fn carry_out(
         &mut self,
         now: Time,
-        mut entry: Entry,
-        held_by: HeldBy,
-        mut attempts: Attempts,
+        back: Back,
         outcome: Outcome,
-        again: &mut Vec<Entry>,
         effects: &mut Effects,
-    ) {
+    ) -> Option<Entry> {
+        let Back { mut entry, held_by, cause, mut attempts } = back;
         let position = entry.position;
+        effects.happen(came_back(&entry, held_by.clone(), cause, &attempts));
         if outcome == Outcome::Dead {
             self.attempts.insert(position, attempts);
             self.discard_of(entry, Reason::DeliveryLimit, Some(held_by), effects);
-            return;
+            return None;
         }
         effects.counted.returned += 1;
         if let Outcome::Wait(wait, ms) = outcome {
-            let sum = match wait {
-                WaitKind::Delayed => &mut effects.counted.delayed,
-                WaitKind::Parked => &mut effects.counted.parked,
+            let until = self.wall_clock(now).plus_ms(u64::from(ms));
+            let (sum, kind) = match wait {
+                WaitKind::Delayed => (&mut effects.counted.delayed, HappeningKind::Delayed(until)),
+                WaitKind::Parked => (&mut effects.counted.parked, HappeningKind::Parked(until)),
             };
             *sum += 1;
-            attempts.wait = Some((wait, self.wall_clock(now).plus_ms(u64::from(ms))));
+            attempts.wait = Some((wait, until));
+            let (position, message, attempt) = (Some(position), in_memory(&entry), attempts.acquired);
+            effects.happen(Happening { position, message, attempt, ..Happening::new(kind) });
         }
         if entry.stored {
             effects.attempts.push((position, attempts.clone()));
@@ -93,8 +109,9 @@ impl Queue {
                 entry.redelivered = true;
                 entry.message = entry.message.detached();
                 self.set_aside(now.plus_ms(u64::from(ms)), wait, entry);
+                None
             }
-            Outcome::Ready | Outcome::Dead => again.push(entry),
+            Outcome::Ready | Outcome::Dead => Some(entry),
         }
     }
 
@@ -123,4 +140,20 @@ impl Queue {
     pub(super) fn forget_attempts(&mut self, position: Position) -> Option<Attempts> {
         if self.attempts.is_empty() { None } else { self.attempts.remove(&position) }
     }
+}
+
+fn came_back(entry: &Entry, held_by: HeldBy, cause: Cause, attempts: &Attempts) -> Happening {
+    Happening {
+        position: Some(entry.position),
+        message: in_memory(entry),
+        held_by: Some(held_by),
+        attempt: attempts.acquired,
+        error: attempts.error.clone(),
+        ..Happening::new(HappeningKind::CameBack(cause))
+    }
+}
+
+/// The entry's message, if it is here.
+pub(super) fn in_memory(entry: &Entry) -> Option<Message> {
+    entry.is_in_memory().then(|| entry.message.clone())
 }

@@ -1,11 +1,13 @@
 //! What consumers say about messages that they have.
 
 use super::queue::Queue;
+use super::returning::{Back, in_memory};
 use crate::queue::attempts::{Ending, WaitKind};
 use crate::queue::command::{Disposition, MoveOut, Settlement};
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::{Effects, Moved};
 use crate::queue::failure_policy::Outcome;
+use crate::queue::happening::{Cause, Happening, HappeningKind};
 use crate::queue::ids::Handle;
 use crate::queue::unacked::Unacked;
 use crate::time::Time;
@@ -29,6 +31,9 @@ impl Queue {
             match settlement {
                 Settlement::Ack => {
                     effects.counted.acked += 1;
+                    if effects.is_recording {
+                        self.record_end(&unacked, HappeningKind::Acked, effects);
+                    }
                     self.forget_attempts(unacked.entry.position);
                     self.forget_spilled(&unacked.entry, effects);
                     effects.removed.extend(unacked.entry.stored.then_some(unacked.entry.position));
@@ -36,6 +41,9 @@ impl Queue {
                 Settlement::Requeue | Settlement::Fail => back.push(unacked),
                 Settlement::Undo => {
                     effects.counted.returned += 1;
+                    if effects.is_recording {
+                        self.record_end(&unacked, HappeningKind::PutBack, effects);
+                    }
                     self.undo(unacked);
                 }
                 Settlement::Reject => {
@@ -45,9 +53,20 @@ impl Queue {
                 }
             }
         }
-        let ending = if settlement == Settlement::Fail { Ending::Failed } else { Ending::Returned };
-        self.return_to_queue(now, back, ending, effects);
+        let cause = if settlement == Settlement::Fail { Cause::Failed } else { Cause::Requeued };
+        self.return_to_queue(now, back, cause, effects);
         self.drop_overflow(now, effects);
+    }
+
+    #[cold]
+    fn record_end(&self, unacked: &Unacked, kind: HappeningKind, effects: &mut Effects) {
+        let entry = &unacked.entry;
+        effects.happened.push(Happening {
+            position: Some(entry.position),
+            message: in_memory(entry),
+            held_by: Some(self.holder_of(unacked)),
+            ..Happening::new(kind)
+        });
     }
 
     /// Puts a message back as it was.
@@ -104,9 +123,9 @@ impl Queue {
                 Outcome::Wait(WaitKind::Parked, self.options.failure.parking_ms())
             }
         };
-        let mut again = Vec::new();
-        self.carry_out(now, unacked.entry, held_by, attempts, outcome, &mut again, effects);
-        self.requeue(again);
+        let back = Back { entry: unacked.entry, held_by, cause: Cause::Failed, attempts };
+        let again = self.carry_out(now, back, outcome, effects);
+        self.requeue(again.into_iter().collect());
     }
 
     pub(super) fn give_credit_back(&mut self, unacked: &Unacked) {

@@ -1,8 +1,8 @@
 //! Messages that are not acked in time.
 
 use super::queue::Queue;
-use crate::queue::attempts::Ending;
 use crate::queue::effects::{Effects, TimedOut};
+use crate::queue::happening::Cause;
 use crate::queue::options::{OwnTimeout, TimeoutAction};
 use crate::queue::unacked::TimeoutId;
 use crate::time::Time;
@@ -14,7 +14,7 @@ impl Queue {
             let Some(unacked) = self.unacked.remove(handle) else { return };
             self.give_credit_back(&unacked);
             let (connection, channel, key) = (unacked.connection, unacked.channel, unacked.key());
-            self.return_to_queue(now, vec![unacked], Ending::Failed, effects);
+            self.return_to_queue(now, vec![unacked], Cause::TimedOut(timeout.ms), effects);
             effects.timed_out_count += 1;
             match (timeout.action, key) {
                 (TimeoutAction::Close, _) => {
@@ -25,7 +25,7 @@ impl Queue {
                 }
                 (TimeoutAction::Cancel, Some(key)) => {
                     let rest = self.unacked.remove_of_consumer(key);
-                    self.return_to_queue(now, rest, Ending::Returned, effects);
+                    self.return_to_queue(now, rest, Cause::ConsumerLost, effects);
                     if let Some(consumer) = self.consumers.remove(key) {
                         self.consumers.not_delivered(&consumer);
                         effects.cancelled.push(key);

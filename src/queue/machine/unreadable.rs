@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::queue::Queue;
 use crate::queue::deferred::Request;
 use crate::queue::effects::Effects;
+use crate::queue::happening::{Happening, HappeningKind};
 use crate::queue::reply::Reply;
 
 impl Queue {
@@ -53,6 +54,9 @@ impl Queue {
         }
         self.unreadable = None;
         self.overflow_waits = false;
+        if dropped > 0 {
+            effects.happen(Happening::run(HappeningKind::Purged, dropped, None));
+        }
         match self.purge(effects) {
             Reply::Purged(count) => Reply::Purged(count + dropped),
             reply => reply,

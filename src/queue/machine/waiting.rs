@@ -1,10 +1,12 @@
 //! Messages that wait for their next attempt, or are parked.
 
 use super::queue::Queue;
+use super::returning::in_memory;
 use crate::message::Position;
 use crate::queue::attempts::WaitKind;
 use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
+use crate::queue::happening::{Happening, HappeningKind};
 use crate::queue::reply::Reply;
 use crate::time::Time;
 
@@ -15,13 +17,16 @@ impl Queue {
     }
 
     /// Puts back what has waited long enough.
-    pub(super) fn resume(&mut self, now: Time) {
+    pub(super) fn resume(&mut self, now: Time, effects: &mut Effects) {
         while let Some(entry) = self.waiting.pop_due(now) {
-            self.resume_one(entry);
+            self.resume_one(entry, false, effects);
         }
     }
 
-    fn resume_one(&mut self, entry: Entry) {
+    fn resume_one(&mut self, entry: Entry, by_hand: bool, effects: &mut Effects) {
+        let (position, message) = (Some(entry.position), in_memory(&entry));
+        let kind = HappeningKind::Released { by_hand };
+        effects.happen(Happening { position, message, ..Happening::new(kind) });
         if let Some(attempts) = self.attempts.get_mut(&entry.position) {
             attempts.wait = None;
         }
@@ -29,10 +34,10 @@ impl Queue {
     }
 
     /// Ends the wait of all parked messages: they are ready.
-    pub(super) fn release_parked(&mut self) -> Reply {
+    pub(super) fn release_parked(&mut self, effects: &mut Effects) -> Reply {
         let parked = self.waiting.take(WaitKind::Parked);
         let count = parked.len();
-        parked.into_iter().for_each(|entry| self.resume_one(entry));
+        parked.into_iter().for_each(|entry| self.resume_one(entry, true, effects));
         Reply::Released(count)
     }
 
@@ -45,10 +50,10 @@ impl Queue {
     }
 
     /// Ends the wait of the messages at these positions: they are ready.
-    pub(super) fn release_waiting(&mut self, positions: &[Position]) -> Reply {
+    pub(super) fn release_waiting(&mut self, positions: &[Position], effects: &mut Effects) -> Reply {
         let released = self.waiting.take_at(positions);
         let count = released.len();
-        released.into_iter().for_each(|entry| self.resume_one(entry));
+        released.into_iter().for_each(|entry| self.resume_one(entry, true, effects));
         Reply::Released(count)
     }
 
@@ -61,6 +66,8 @@ impl Queue {
     }
 
     fn drop_one(&mut self, entry: Entry, effects: &mut Effects) {
+        let (position, message) = (Some(entry.position), in_memory(&entry));
+        effects.happen(Happening { position, message, ..Happening::new(HappeningKind::Deleted) });
         self.forget_attempts(entry.position);
         self.forget_spilled(&entry, effects);
         effects.removed.extend(entry.stored.then_some(entry.position));

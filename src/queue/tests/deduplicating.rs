@@ -181,9 +181,9 @@ fn dead_letters_come_back_to_a_queue_that_knows_them() {
     assert_eq!(once.key(1), New);
     let moved_in =
         || Publish { message: message_with_key(1, true), channel: 0, sequence: 0, ttl_ms: None, priority: 0 };
-    once.bench.command(Command::PublishDeadLettered(vec![moved_in()]));
+    once.bench.command(Command::PublishDeadLettered(vec![moved_in()], Provenance::new()));
     assert_eq!(once.bench.queue.counts().ready, 2);
-    once.bench.command(Command::PublishDue(vec![moved_in()]));
+    once.bench.command(Command::PublishDue(vec![moved_in()], Provenance::new()));
     assert_eq!(once.bench.queue.counts().ready, 2, "one that is new is judged");
 }
 

@@ -502,7 +502,10 @@ fn room_that_a_consumer_makes_counts_within_a_batch() {
 #[test]
 fn dead_letters_push_out_the_oldest_as_publishes_do() {
     let mut bench = Bench::durable(|options| options.length_max = Some(1));
-    bench.command(Command::PublishDeadLettered(vec![publish(0, 0, true), publish(0, 0, true)]));
+    bench.command(Command::PublishDeadLettered(
+        vec![publish(0, 0, true), publish(0, 0, true)],
+        Provenance::new(),
+    ));
     assert_eq!(bench.effects.removed, [Position(1)]);
     assert!(bench.effects.append_confirms.is_empty() && bench.effects.confirms.is_empty());
 }

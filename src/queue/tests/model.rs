@@ -171,7 +171,10 @@ impl World {
                 vec![Command::Publish(PUBLISHER, publishes)]
             }
             Step::DeadLetterIn(priority) => {
-                vec![Command::PublishDeadLettered(vec![self.dead_lettered(bench, priority)])]
+                vec![Command::PublishDeadLettered(
+                    vec![self.dead_lettered(bench, priority)],
+                    Provenance::new(),
+                )]
             }
             Step::Consume { channel, prefetch, no_ack, priority } => {
                 vec![Command::Consume(self.consume(channel, prefetch, no_ack, priority))]
@@ -557,9 +560,11 @@ proptest! {
     ) {
         options.length_bytes_max = bytes_max;
         let mut bench = Bench::new(options);
+        bench.effects.is_recording = true;
         let mut world = World::new(limit);
         for batch in batches {
             world.run(&mut bench, batch);
+            happening::check_counted(&bench);
         }
     }
 }

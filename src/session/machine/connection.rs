@@ -10,7 +10,7 @@ use crate::session::config::Limits;
 use crate::session::exception::Exception;
 use crate::session::held::Held;
 use crate::session::outgoing::Outgoing;
-use crate::session::report::SessionCounters;
+use crate::session::report::{SessionCounters, Unrouted};
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
 use crate::topology::{ExchangeKind, RouteScratch, SharedTopology};
 
@@ -37,11 +37,16 @@ pub(super) struct Connection {
     pub(super) exchanges_counted: Vec<(Arc<ExchangeStatistics>, ExchangeCounters)>,
     /// Channels that have something to tell their publisher.
     pub(super) confirmed_channels: Vec<u16>,
+    /// Publishes that matched no queue since they were last taken.
+    pub(super) unrouted: Vec<Unrouted>,
 }
 
 /// Routing may cost so much before others have a turn: a millisecond or two. A message to 10,000 queues is half of it, one that
 /// goes where the last one went nothing.
 const WORK_MAX: usize = 20_000;
+
+/// Unroutable publishes of a batch of which each is noted by itself.
+const UNROUTED_SINGLE_MAX: usize = 64;
 
 impl Connection {
     pub(super) fn new(id: ConnectionId, secret: u64, limits: Limits) -> Self {
@@ -62,6 +67,7 @@ impl Connection {
             counters: SessionCounters::default(),
             exchanges_counted: Vec::new(),
             confirmed_channels: Vec::new(),
+            unrouted: Vec::new(),
         }
     }
 
@@ -74,6 +80,15 @@ impl Connection {
     pub(super) fn note_confirmed(&mut self, channel: u16) {
         if !self.confirmed_channels.contains(&channel) {
             self.confirmed_channels.push(channel);
+        }
+    }
+
+    /// Notes a publish that matched no queue. Of a flood of the same only the first are noted one by one.
+    pub(super) fn note_unrouted(&mut self, unrouted: Unrouted) {
+        let is_flood = self.unrouted.len() >= UNROUTED_SINGLE_MAX;
+        match self.unrouted.last_mut().filter(|last| is_flood && last.is_like(&unrouted)) {
+            Some(last) => last.count += 1,
+            None => self.unrouted.push(unrouted),
         }
     }
 

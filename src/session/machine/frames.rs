@@ -294,7 +294,7 @@ impl Session {
         **channel = Channel::new(number, channel.incarnation);
         channel.closing = true;
         let (class_id, method_id) = exception.ids();
-        self.raised.push(Raised { channel: Some(number), text: exception.reply_text() });
+        self.raised.push(Raised::new(Some(number), &exception));
         let reply_text = exception.reply_text().into();
         let close = channel::Close { reply_code: exception.code as u16, reply_text, class_id, method_id };
         self.send_channel(number, channel::AMQPMethod::Close(close));

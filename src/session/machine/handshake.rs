@@ -175,7 +175,7 @@ impl Session {
     /// Ends the connection with connection.close; the client has a while to answer it.
     pub fn close_connection(&mut self, now: Time, exception: &Exception) {
         if self.phase == Phase::Running {
-            self.raised.push(Raised { channel: None, text: exception.reply_text() });
+            self.raised.push(Raised::new(None, exception));
         }
         let (class_id, method_id) = exception.ids();
         self.send_close(now, exception.code, &exception.reply_text(), class_id, method_id);

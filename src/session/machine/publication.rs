@@ -13,7 +13,7 @@ use crate::session::config::Limits;
 use crate::session::confirms::Confirms;
 use crate::session::exception::Exception;
 use crate::session::outgoing::DirectReply;
-use crate::session::report::SessionCounters;
+use crate::session::report::{SessionCounters, Unrouted};
 use crate::time::Time;
 use crate::topology::SharedTopology;
 
@@ -57,6 +57,8 @@ pub struct RoutedPublication {
     pub commands: Vec<(QueueId, Command)>,
     /// For direct reply-to consumers.
     pub direct: Vec<DirectReply>,
+    /// The publish itself, if it matched no queue.
+    pub unrouted: Vec<Unrouted>,
     /// What the publish counts, but for its confirm.
     pub counted: SessionCounters,
 }
@@ -98,6 +100,7 @@ impl Publisher<'_> {
             counted: connection.counters,
             commands: connection.outgoing.take(connection.id),
             direct: connection.outgoing.take_direct(),
+            unrouted: connection.unrouted,
         })
     }
 }

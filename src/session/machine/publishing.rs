@@ -17,6 +17,7 @@ use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
 use crate::session::names::strip_crlf_bytes;
 use crate::session::outgoing::{Content, DirectReply, Envelope};
+use crate::session::report::Unrouted;
 use crate::session::settle_exchange;
 use crate::session::transaction::TxPublish;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
@@ -200,7 +201,7 @@ impl Channel {
         }
         self.route(connection, properties, headers)?;
         if self.target.count() {
-            self.note_unroutable();
+            self.note_unroutable(connection, &properties);
         }
         if headers.is_some() || self.target.dedup.is_some() || properties.reply_to().is_some() {
             return self.publish_slow_path(connection, bytes, &properties, &body, envelope);
@@ -224,8 +225,17 @@ impl Channel {
     }
 
     #[cold]
-    fn note_unroutable(&mut self) {
-        self.counted.dropped += u64::from(!self.target.mandatory);
+    fn note_unroutable(&mut self, connection: &mut Connection, properties: &Properties<'_>) {
+        let PublishTarget { exchange, routing_key, mandatory, .. } = &self.target;
+        self.counted.dropped += u64::from(!mandatory);
+        connection.note_unrouted(Unrouted {
+            channel: self.number,
+            exchange: exchange.clone(),
+            routing_key: routing_key.clone(),
+            message_id: properties.message_id().map(<[u8]>::to_vec),
+            is_returned: *mandatory,
+            count: 1,
+        });
     }
 
     /// The slower way, for messages with headers and for exchanges that look at each message: such a message may have to be

@@ -8,6 +8,7 @@ use amq_protocol::types::FieldTable;
 use super::channel::Channel;
 use super::connection::Connection;
 use crate::auth::Grant;
+use crate::message::QueueId;
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::config::{Limits, SessionConfig};
@@ -16,7 +17,7 @@ use crate::session::direct_reply::ReplyConsumers;
 use crate::session::held::Held;
 use crate::session::mismatch::Mismatch;
 use crate::session::outgoing::Outgoing;
-use crate::session::report::{Raised, SessionCounters};
+use crate::session::report::{Raised, SessionCounters, Unrouted};
 use crate::session::request::Request;
 use crate::time::Time;
 
@@ -200,6 +201,30 @@ impl Session {
     /// Takes the exceptions that closed channels or the connection since the last call.
     pub fn take_raised(&mut self) -> Vec<Raised> {
         std::mem::take(&mut self.raised)
+    }
+
+    /// Takes the publishes that matched no queue since the last call.
+    pub fn take_unrouted(&mut self) -> Vec<Unrouted> {
+        std::mem::take(&mut self.connection.unrouted)
+    }
+
+    /// Messages that the client has yet to settle.
+    #[must_use]
+    pub fn unacked(&self) -> usize {
+        self.channels.iter().flatten().map(|channel| channel.tags.outstanding()).sum()
+    }
+
+    /// The tag of a consumer, its channel and its queue.
+    #[must_use]
+    pub fn consumer_numbered(&self, number: u32) -> Option<(&str, u16, Option<QueueId>)> {
+        let consumer = self.consumers.get(&number)?;
+        Some((consumer.tag.as_str(), consumer.channel, consumer.queue))
+    }
+
+    /// Whether the client is blocked by an alarm.
+    #[must_use]
+    pub const fn is_blocked(&self) -> bool {
+        self.blocked
     }
 
     /// What the client speaks, if it is not AMQP 0-9-1.
