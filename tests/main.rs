@@ -25,6 +25,7 @@ mod flow;
 mod frames;
 mod handshake;
 mod heartbeats;
+mod journal;
 #[cfg(feature = "management")]
 mod management;
 #[cfg(feature = "management")]

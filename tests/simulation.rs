@@ -6,10 +6,12 @@
 //!
 //! Checked: what was confirmed and not acked is there at the end, every message in at most one place, dead letters
 //! included; nothing is delivered after its ack within a run; unacked never above the prefetch; first deliveries come in
-//! order per publisher; a transaction is there whole or not at all.
+//! order per publisher; a transaction is there whole or not at all; and the journal, with everything recorded, tells of each message the
+//! way that it went.
 
 mod client;
 mod ledger;
+mod paths;
 mod random;
 mod world;
 

@@ -356,7 +356,10 @@ impl Connection {
         self.is_told_to_end = true;
         let now = self.shared.clock.now();
         match reason {
-            EndReason::Operator(reason) => self.session.close_by_force(now, &reason),
+            EndReason::Operator(reason) => {
+                self.raised = Some(reason.as_str().into());
+                self.session.close_by_force(now, &reason);
+            }
             EndReason::Memory => {
                 tracing::warn!(peer = %self.peer, user = self.session.user(), "{HOLDS_MOST}");
                 if !self.session.out().is_empty() {

@@ -78,6 +78,8 @@ fn the_file_sets_every_key() -> TestResult {
         definitions = "/etc/coney/definitions.json"
         max-message-size = "16MB"
         queue-memory = "1MB"
+        journal-events = 0
+        journal-bytes = "2MB"
         memory-limit = "25%"
         disk-free-limit = 1000
         heartbeat = 0
@@ -101,6 +103,8 @@ fn the_file_sets_every_key() -> TestResult {
         definitions: Some("/etc/coney/definitions.json".into()),
         message_bytes_max: 16_000_000,
         queue_bytes_in_memory: 1_000_000,
+        journal_events: 0,
+        journal_bytes: 2_000_000,
         memory_limit: MemoryLimit::Percent(25),
         disk_free_limit: Some(1000),
         heartbeat_s: 0,

@@ -71,6 +71,11 @@ pub(super) fn number_within(text: &str, least: u16, unit: &str) -> Result<u16, S
     number.ok_or_else(|| format!("{text:?} is not a number of {unit} from {least} to {}", u16::MAX))
 }
 
+/// A number of events.
+pub(super) fn events(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a number of events"))
+}
+
 /// Milliseconds above 0, or `none`, which is 0.
 pub(super) fn ms_or_none(text: &str) -> Result<u32, String> {
     if text == "none" {

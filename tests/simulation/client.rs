@@ -73,7 +73,7 @@ impl Client {
             immediate: false,
         };
         self.method(AMQPClass::Basic(basic::AMQPMethod::Publish(publish)));
-        let properties = properties.with_delivery_mode(2);
+        let properties = properties.with_delivery_mode(2).with_message_id(id.to_string().into());
         let header = AMQPContentHeader { class_id: 60, body_size: 8, properties };
         self.frame(&AMQPFrame::Header(CHANNEL, header));
         self.frame(&AMQPFrame::Body(CHANNEL, id.to_be_bytes().to_vec()));

@@ -9,6 +9,19 @@ pub struct Found {
     pub id: u64,
 }
 
+/// What clients saw and said in one run of the broker.
+#[derive(Debug, Default)]
+pub struct Now {
+    /// How often each message was delivered from a queue.
+    pub delivered: BTreeMap<(usize, u64), usize>,
+    /// How often each delivery was acked, requeued or rejected.
+    pub acked: BTreeMap<(usize, u64), usize>,
+    pub requeued: BTreeMap<(usize, u64), usize>,
+    pub rejected: BTreeMap<(usize, u64), usize>,
+    /// What was confirmed.
+    pub confirmed: BTreeSet<u64>,
+}
+
 /// All that clients saw.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -26,6 +39,8 @@ pub struct Ledger {
     /// Publishes that are to come in once, and were not confirmed so far.
     pub unconfirmed: BTreeSet<u64>,
     pub delivered: BTreeSet<u64>,
+    /// What clients saw and said in the present run of the broker.
+    pub now: Now,
     pub deliveries: u64,
     pub found: Vec<Found>,
 }
@@ -37,9 +52,16 @@ impl Ledger {
         self.next_id
     }
 
+    /// A publish was confirmed.
+    pub fn confirm(&mut self, id: u64, queue: usize) {
+        self.confirmed.insert(id, queue);
+        self.now.confirmed.insert(id);
+    }
+
     /// A delivery came.
     pub fn delivered(&mut self, queue: usize, id: u64) {
         self.deliveries += 1;
+        *self.now.delivered.entry((queue, id)).or_default() += 1;
         self.delivered.insert(id);
         assert!(!self.acked_now.contains(&(queue, id)), "message {id} was delivered after its ack");
     }

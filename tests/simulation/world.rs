@@ -7,13 +7,15 @@ use std::time::Duration;
 use amq_protocol::protocol::basic::AMQPProperties;
 use amq_protocol::protocol::{AMQPClass, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable};
+use coney::broker::journal::{Rule, Selector};
 use coney::store::{ManualCommitter, MemoryDisk, open_manual};
 use coney::time::Timestamp;
-use coney::{Broker, BrokerHandle, Clock, Window};
+use coney::{Broker, BrokerHandle, Clock, JournalHandle, Window};
 use tokio::task::JoinSet;
 
 use super::client::{Client, Said, Settle};
-use super::ledger::{Found, Ledger};
+use super::ledger::{Found, Ledger, Now};
+use super::paths;
 use super::random::Random;
 use crate::support::virtual_time::pass;
 
@@ -65,21 +67,27 @@ fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
 pub struct World {
     disk: MemoryDisk,
     ledger: Shared,
+    /// That of the present life.
+    journal: Slot,
 }
+
+type Slot = Arc<Mutex<Option<JournalHandle>>>;
 
 impl World {
     pub fn new() -> Self {
-        Self { disk: MemoryDisk::new(), ledger: Shared::default() }
+        Self { disk: MemoryDisk::new(), ledger: Shared::default(), journal: Slot::default() }
     }
 
     /// One life of the broker, which ends in the middle of things.
     pub fn live(&mut self, random: Random) {
-        lock(&self.ledger).acked_now.clear();
-        let (disk, ledger) = (self.disk.clone(), Arc::clone(&self.ledger));
+        self.begin_life();
+        let (disk, ledger, journal) =
+            (self.disk.clone(), Arc::clone(&self.ledger), Arc::clone(&self.journal));
         in_virtual_time(async move {
-            let mut life = Life::begin(&disk, ledger, random).await;
+            let mut life = Life::begin(&disk, ledger, &journal, random).await;
             life.load().await;
         });
+        self.check_journal();
     }
 
     /// Of what was not synced a random part is kept.
@@ -90,9 +98,23 @@ impl World {
 
     /// The last life: everything that is left is taken out.
     pub fn settle(&mut self, random: Random) {
-        lock(&self.ledger).acked_now.clear();
-        let (disk, ledger) = (self.disk.clone(), Arc::clone(&self.ledger));
-        in_virtual_time(async move { Life::begin(&disk, ledger, random).await.drain().await });
+        self.begin_life();
+        let (disk, ledger, journal) =
+            (self.disk.clone(), Arc::clone(&self.ledger), Arc::clone(&self.journal));
+        in_virtual_time(async move { Life::begin(&disk, ledger, &journal, random).await.drain().await });
+        self.check_journal();
+    }
+
+    fn begin_life(&self) {
+        let mut ledger = lock(&self.ledger);
+        ledger.acked_now.clear();
+        ledger.now = Now::default();
+    }
+
+    /// What the broker's journal says of this life is what clients know of it.
+    fn check_journal(&self) {
+        let journal = self.journal.lock().unwrap().take().expect("a broker has a journal");
+        paths::check(&journal, &lock(&self.ledger).now, &QUEUES.map(|(name, _)| name));
     }
 
     pub fn check(&self) {
@@ -149,12 +171,16 @@ struct Life {
 }
 
 impl Life {
-    async fn begin(disk: &MemoryDisk, ledger: Shared, mut random: Random) -> Self {
+    async fn begin(disk: &MemoryDisk, ledger: Shared, journal: &Slot, mut random: Random) -> Self {
         let (handle, committer, recovered) = open_manual(disk.clone()).unwrap();
         tokio::spawn(commit_now_and_then(committer, random.fork()));
         let builder =
             Broker::builder().detached().clock(Clock::starting_at(Timestamp::from_millis(1_000_000)));
         let broker = builder.store(handle, recovered).window(WINDOW).start().await.unwrap();
+        let own = broker.journal("/").unwrap();
+        let rule = Rule { selector: Selector::All, next: None, until: Timestamp::from_millis(u64::MAX) };
+        own.recordings().begin(rule, Timestamp::default()).unwrap();
+        *journal.lock().unwrap() = Some(own);
         let life = Self { broker, ledger, random };
         let mut client = life.client().await;
         for (name, arguments) in QUEUES {
@@ -214,7 +240,9 @@ impl Life {
             taker.consume(name, 0).await.unwrap();
             while left > 0 {
                 if let Some(Said::Delivery { body, .. }) = taker.next().await {
-                    lock(&self.ledger).found.push(Found { queue: index, id: body });
+                    let mut ledger = lock(&self.ledger);
+                    ledger.found.push(Found { queue: index, id: body });
+                    *ledger.now.delivered.entry((index, body)).or_default() += 1;
                     left -= 1;
                 }
             }
@@ -279,7 +307,7 @@ async fn publisher(mut client: Client, ledger: Shared, mut random: Random) {
             let told: Vec<u64> = open.range(first..=tag).map(|(sequence, _)| *sequence).collect();
             assert!(!told.is_empty(), "confirmed twice: {tag}");
             for (id, queue) in told.iter().filter_map(|sequence| open.remove(sequence)) {
-                lock(&ledger).confirmed.insert(id, queue);
+                lock(&ledger).confirm(id, queue);
             }
         }
         pass(random.below(3)).await;
@@ -332,7 +360,7 @@ async fn numbered(mut client: Client, ledger: Shared, mut random: Random) {
         let Some(told) = confirmed(&mut client, &mut open, keep).await else { return };
         {
             let mut ledger = lock(&ledger);
-            ledger.confirmed.extend(told.into_iter().map(|number| (NUMBERED_IDS + number, NUMBERED)));
+            told.into_iter().for_each(|number| ledger.confirm(NUMBERED_IDS + number, NUMBERED));
             let last = open.values().min().map_or(next - 1, |number| number - 1);
             ledger.numbered = ledger.numbered.max(last);
         }
@@ -342,7 +370,6 @@ async fn numbered(mut client: Client, ledger: Shared, mut random: Random) {
 
 /// Publishes again after a crash what was not confirmed, and now and then what was.
 async fn once(mut client: Client, ledger: Shared, mut random: Random) {
-    let properties = |id: u64| AMQPProperties::default().with_message_id(id.to_string().into());
     client.confirm_select();
     let (mut open, mut sequence) = (BTreeMap::new(), 0);
     let mut again: Vec<u64> = lock(&ledger).unconfirmed.iter().copied().collect();
@@ -350,7 +377,7 @@ async fn once(mut client: Client, ledger: Shared, mut random: Random) {
         for _ in 0..=random.below(4) {
             let id = again.pop().unwrap_or_else(|| lock(&ledger).new_id());
             lock(&ledger).unconfirmed.insert(id);
-            client.publish_to("", QUEUES[ONCE].0, id, properties(id));
+            client.publish(QUEUES[ONCE].0, id);
             sequence += 1;
             open.insert(sequence, id);
         }
@@ -366,7 +393,7 @@ async fn once(mut client: Client, ledger: Shared, mut random: Random) {
             let mut ledger = lock(&ledger);
             for id in told {
                 ledger.unconfirmed.remove(&id);
-                ledger.confirmed.insert(id, ONCE);
+                ledger.confirm(id, ONCE);
             }
         }
         pass(random.below(4)).await;
@@ -394,7 +421,9 @@ async fn transactions(mut client: Client, ledger: Shared, mut random: Random) {
         if client.until(committed).await.is_none() {
             return;
         }
-        lock(&ledger).confirmed.extend([(first, 0), (second, 1)]);
+        for (id, queue) in [(first, 0), (second, 1)] {
+            lock(&ledger).confirm(id, queue);
+        }
         pass(random.below(6)).await;
     }
 }
@@ -444,6 +473,13 @@ fn settle_some(
         };
         client.settle(tag, settle);
         let mut ledger = lock(ledger);
+        let now = &mut ledger.now;
+        let said = match settle {
+            Settle::Ack => &mut now.acked,
+            Settle::Requeue => &mut now.requeued,
+            Settle::Reject => &mut now.rejected,
+        };
+        *said.entry((queue, id)).or_default() += 1;
         // Rejected from 'work' it goes on living among the dead letters.
         if settle == Settle::Ack || (settle == Settle::Reject && queue != 0) {
             ledger.settled.insert(id);

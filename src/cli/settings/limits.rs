@@ -52,9 +52,7 @@ pub const LIMITS: Group = Group {
                    The journal says why a message was redelivered, delayed, dead-lettered or dropped. It is in memory only.",
             default: Some("100000"),
             rabbitmq_env: &[],
-            set: |draft, texts| {
-                put(&mut draft.config.journal_events, value::number_within(one(texts), 0, "events"))
-            },
+            set: |draft, texts| put(&mut draft.config.journal_events, value::events(one(texts))),
         },
         Setting {
             key: "journal-bytes",
