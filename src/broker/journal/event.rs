@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::message::{Message, Position};
 use crate::policy::SettingInForce;
 use crate::protocol::content::Properties;
+use crate::queue::ConnectionId;
+pub use crate::queue::MessagePlace;
 use crate::queue::dead_letter::Reason;
-use crate::queue::{ConnectionId, MessagePlace};
 use crate::time::Timestamp;
 
 /// What happened. Those that tell of a failure are always noted, the others while they are recorded.

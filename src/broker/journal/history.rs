@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::event::{Event, EventKind};
 use super::filter::Filter;
-use super::journal::Journal;
 use super::sentence::sentence;
+use super::vhost_journal::Journal;
 use super::wording::Zone;
 use crate::message::Position;
 use crate::time::Timestamp;
@@ -266,7 +266,7 @@ const fn is_outcome(kind: EventKind) -> bool {
 mod tests {
     use super::*;
     use crate::broker::journal::event::{About, MessagePlace, Why};
-    use crate::broker::journal::journal::JournalLimits;
+    use crate::broker::journal::vhost_journal::JournalLimits;
     use crate::ledger::Ledger;
 
     fn at(queue: &str, position: u64, kind: EventKind) -> Event {

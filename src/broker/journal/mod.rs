@@ -7,7 +7,6 @@
 mod event;
 mod filter;
 mod history;
-mod journal;
 mod publish_events;
 mod queue_events;
 mod recording;
@@ -15,13 +14,12 @@ mod remembered;
 mod ring;
 mod sentence;
 mod settings;
+mod vhost_journal;
 mod wording;
 
-pub use crate::queue::MessagePlace;
-pub use event::{About, Client, Event, EventKind, Why, delay_queue_label};
+pub use event::{About, Client, Event, EventKind, MessagePlace, Why, delay_queue_label};
 pub use filter::Filter;
 pub use history::{Edge, Found, Place, Step, Wanted, find, steps};
-pub use journal::{Journal, JournalLimits, Slice};
 pub(crate) use publish_events::{note_published, unrouted};
 pub(super) use queue_events::{QueueEvents, Surroundings};
 pub use recording::{
@@ -29,4 +27,5 @@ pub use recording::{
 };
 pub use remembered::{Now, remembered};
 pub use sentence::sentence;
+pub use vhost_journal::{Journal, JournalLimits, Slice};
 pub use wording::Zone;

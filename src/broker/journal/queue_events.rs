@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 /// Connections that are remembered beyond those that the queue has to do with now.
 const CLIENTS_SPARE: usize = 64;
 
+/// What some queues are called.
+type Names = Arc<[Arc<str>]>;
+
 /// Makes the events of one queue.
 #[derive(Debug, Default)]
 pub struct QueueEvents {
@@ -24,7 +27,7 @@ pub struct QueueEvents {
     /// Those that are gone, until what became of their messages is noted.
     gone: Vec<ConnectionId>,
     /// Where messages went last, and what those queues are called.
-    last_targets: Option<(Vec<QueueId>, Arc<[Arc<str>]>)>,
+    last_targets: Option<(Vec<QueueId>, Names)>,
     settings: SettingsInForce,
     /// The recordings of this batch.
     rules: Rules,
@@ -172,7 +175,7 @@ impl QueueEvents {
     }
 
     /// What queues are called.
-    fn names(&mut self, vhost: &Vhost, queues: &[QueueId]) -> Option<Arc<[Arc<str>]>> {
+    fn names(&mut self, vhost: &Vhost, queues: &[QueueId]) -> Option<Names> {
         if queues.is_empty() {
             return None;
         }
@@ -180,7 +183,7 @@ impl QueueEvents {
             return Some(Arc::clone(names));
         }
         let labels = queues.iter().filter_map(|queue| vhost.queue(*queue));
-        let names: Arc<[Arc<str>]> = labels.map(|record| Arc::clone(&record.label)).collect();
+        let names: Names = labels.map(|record| Arc::clone(&record.label)).collect();
         self.last_targets = Some((queues.to_vec(), Arc::clone(&names)));
         Some(names)
     }

@@ -194,7 +194,8 @@ impl Rules {
 
     /// Whether any of them wants an event. Each that does counts it.
     pub(super) fn want(&self, occasion: &Occasion<'_>) -> bool {
-        self.0.iter().fold(false, |wanted, recording| recording.wants(occasion) || wanted)
+        // All of them are asked, not only up to the first.
+        self.0.iter().filter(|recording| recording.wants(occasion)).count() > 0
     }
 
     /// Whether any of them selects messages that are published to one of these queues because of the queue.

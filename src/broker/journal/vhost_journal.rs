@@ -109,12 +109,10 @@ impl Journal {
     /// Looks at some more events; whether there may be others.
     fn look(&self, slice: &mut Slice, filter: &Filter, limit: usize) -> bool {
         let kept = self.kept();
-        let mut looked_at = 0;
-        for event in kept.ring.after(slice.last) {
+        for (looked_at, event) in kept.ring.after(slice.last).enumerate() {
             if looked_at == LOOKED_AT_MAX || slice.events.len() == limit {
                 return true;
             }
-            looked_at += 1;
             slice.last = event.number;
             if filter.admits(event) {
                 slice.events.push(event.clone());
