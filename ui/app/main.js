@@ -157,7 +157,7 @@ const App = view(() => {
   if (session.value === undefined) return html`<div class="login"><${Skeleton} lines=${3} /></div>`;
   if (session.value === null) return html`<${Login} /><${Toasts} />`;
   const skip = (event) => { event.preventDefault(); document.getElementById('main').focus(); };
-  return html`<a class="skip" href="#main" onClick=${skip}>To the content</a>
+  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <div class="shell"><${Bar} /><${Side} /><main class="main" id="main" tabindex="-1"><${ConnectionNote} /><${Content} /></main></div>
     <${Dialogs} /><${Toasts} />`;
 }, 'App');

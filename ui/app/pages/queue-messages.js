@@ -96,7 +96,7 @@ const keyOf = (message) => String(message.id);
 /** Loads again and again, as long as the reader has not begun to do something with what is shown. */
 function again(peek, filter, selected) {
   const timer = setInterval(() => {
-    const isIdle = filter.value.isEmpty && selected.value.size === 0 && peek.lookedAt.value <= 100 && !peek.isBusy.value && !document.querySelector('dialog[open]');
+    const isIdle = filter.value.isEmpty && selected.value.size === 0 && peek.lookedAt.value <= 100 && !peek.isBusy.value && !peek.error.value && !document.querySelector('dialog[open]');
     if (isIdle && !document.hidden) peek.load();
   }, AGAIN_MS);
   return () => clearInterval(timer);

@@ -36,8 +36,13 @@ const Dialog = view(({ id, title, draw, kind, close }, self) => {
   const element = self.keep('element', createRef);
   self.onMount('show', () => {
     const before = document.activeElement;
-    element.current.showModal();
-    return () => before?.isConnected && before.focus?.();
+    const dialog = element.current;
+    dialog.showModal();
+    return () => {
+      // Nothing beside an open dialog can have the focus.
+      dialog.close();
+      if (before?.isConnected) before.focus();
+    };
   });
   const onClick = (event) => { if (event.target === element.current) close(); };
   return html`<dialog ref=${element} class="dialog dialog-${kind}" aria-labelledby=${id} onCancel=${(event) => { event.preventDefault(); close(); }} onMouseDown=${onClick}>
