@@ -22,19 +22,8 @@ export async function begin() {
     session.value = answer;
   } catch (error) {
     if (error.status === 401) session.value = null;
-    else if (error.status === 404) await beginWithout();
     else throw error;
   }
-}
-
-/** Of a broker that has no sessions for pages. */
-async function beginWithout() {
-  const [who, overview, found] = await Promise.all(['/api/whoami', '/api/overview', '/api/vhosts'].map((path) => get(path, { quiet: true })));
-  const names = found.map((vhost) => vhost.name);
-  session.value = {
-    name: who.name, tags: who.tags, vhosts: names, known_vhosts: names,
-    server: { name: overview.node, cluster_name: overview.cluster_name, version: overview.product_version, rabbitmq_version: overview.rabbitmq_version, tracing: [] },
-  };
 }
 
 /** @returns {Promise<void>} throws an `ApiError` in plain words */

@@ -15,7 +15,7 @@ export function Empty({ icon = 'info', title, children, actions }) {
 
 /** Grey bars. */
 export function Skeleton({ lines = 4 }) {
-  return html`<div class="skeleton" aria-hidden="true">${Array.from({ length: lines }, (_, i) => html`<span key=${i} class="skeleton-line"></span>`)}</div>
+  return html`<div class="skeleton" aria-hidden="true" aria-busy="true">${Array.from({ length: lines }, (_, i) => html`<span key=${i} class="skeleton-line"></span>`)}</div>
     <span class="sr-only" role="status">Loading</span>`;
 }
 
