@@ -13,11 +13,11 @@ import { attempt, toast } from '../parts/toast.js';
 import { transfer } from './queue-acting.js';
 
 /**
- * @param {{place: {vhost: string, name: string, position: number}, found: {state: string, message: object}, onDone: () => any}} props
+ * @param {{place: {vhost: string, name: string, position: number}, message: object, onDone: () => any}} props `message` as the API shows it
  */
-export const MessageActions = view(({ place, found, onDone }) => {
+export const MessageActions = view(({ place, message, onDone }) => {
   if (!can('write', place.vhost)) return null;
-  const { state, message } = found;
+  const { state } = message;
   const isReady = state === 'ready';
   const isWaiting = state === 'delayed' || state === 'parked';
   const canReplay = isReady && message.in_memory && isDeadLetter(message);

@@ -1,8 +1,9 @@
 /** One message: what it is, where it was, what can be done with it. */
 
 import { html, view } from '../component.js';
+import { url, withQuery } from '../api.js';
+import { live } from '../live.js';
 import { isDeadLetter } from '../message/path.js';
-import { watchMessage } from '../message/watch.js';
 import { link } from '../router.js';
 import { bytes, number } from '../format.js';
 import { Empty, Skeleton } from '../parts/empty.js';
@@ -18,26 +19,27 @@ import { PathCard } from './message-path.js';
 
 export default view(({ params }, self) => {
   const place = self.keep('place', () => ({ vhost: params.vhost, name: params.name, position: Number(params.position) }));
-  const watched = self.keep('watched', () => watchMessage(place));
-  const found = watched.found.value;
+  const watched = self.keep('watched', () => live(withQuery(url`/api/coney/queues/${params.vhost}/${params.name}/messages`, { position: params.position })));
+  const found = watched.data.value === undefined ? undefined : watched.data.value[0] ?? null;
+  const error = watched.error.value;
   const title = `Message ${params.position}`;
   const crumbs = [['Queues', link(['queues'])], [params.name, link(['queues', params.vhost, params.name])]];
-  const lead = found && html`<${Lead} found=${found} />`;
-  const actions = found && html`<${MessageActions} place=${place} found=${found} onDone=${watched.look} />`;
+  const lead = found && html`<${Lead} message=${found} />`;
+  const actions = found && html`<${MessageActions} place=${place} message=${found} onDone=${watched.refresh} />`;
   return html`<${Page} title=${title} crumbs=${crumbs} lead=${lead} actions=${actions}>
-    ${watched.error.value && found !== undefined ? html`<${Notice} tone="warn">${watched.error.value.message} What stands here is old.<//>` : null}
-    ${content(place, found, watched.error.value)}
+    ${error && found !== undefined ? html`<${Notice} tone="warn">${error.message} What stands here is old.<//>` : null}
+    ${content(place, found, error)}
   <//>`;
 }, 'Message');
 
-function content(place, found, error) {
-  if (found === undefined && error) return html`<${Notice} tone=${error.status === 404 ? 'info' : 'bad'}>${error.message}<//>`;
-  if (found === undefined) return html`<${Skeleton} lines=${8} />`;
-  if (found === null) return html`<div class="stack"><${Gone} place=${place} /><${HistoryCard} place=${place} /></div>`;
-  const { message } = found;
-  if (!message.in_memory) return html`<div class="stack"><${Standing} found=${found} place=${place} /><${HistoryCard} place=${place} /></div>`;
+function content(place, message, error) {
+  if (message === undefined && error?.status === 404) return html`<div class="stack"><${Notice}>${error.message}<//><${HistoryCard} place=${place} /></div>`;
+  if (message === undefined && error) return html`<${Notice} tone="bad">${error.message}<//>`;
+  if (message === undefined) return html`<${Skeleton} lines=${8} />`;
+  if (message === null) return html`<div class="stack"><${Gone} place=${place} /><${HistoryCard} place=${place} /></div>`;
+  if (!message.in_memory) return html`<div class="stack"><${Standing} message=${message} place=${place} /><${HistoryCard} place=${place} /></div>`;
   return html`<div class="stack">
-    <${Standing} found=${found} place=${place} />
+    <${Standing} message=${message} place=${place} />
     ${isDeadLetter(message) ? html`<${PathCard} message=${message} place=${place} />` : null}
     <div class="message-columns">
       <div class="stack"><${BodyCard} message=${message} place=${place} /><${HistoryCard} place=${place} /></div>
@@ -53,16 +55,16 @@ function Gone({ place }) {
     It was consumed, moved, dead-lettered, dropped or expired since this page was opened or its link was made.<//></div>`;
 }
 
-function Lead({ found: { state, message } }) {
-  return html`<span class="row"><${State} state=${state} />
+function Lead({ message }) {
+  return html`<span class="row"><${State} state=${message.state} />
     ${message.redelivered ? html`<${Badge} title="It was delivered before, and came back">redelivered<//>` : null}
     ${message.priority > 0 ? html`<${Badge}>priority ${message.priority}<//>` : null}
     ${message.payload_bytes === undefined ? null : html`<span class="quiet">${bytes(message.payload_bytes)}</span>`}</span>`;
 }
 
 /** Who has it, what it waits for, and how often it was tried. */
-function Standing({ found: { state, message }, place }) {
-  const items = [...heldBy(message, place), ...waitsFor(state, message), ...tried(message)];
+function Standing({ message, place }) {
+  const items = [...heldBy(message, place), ...waitsFor(message), ...tried(message)];
   const note = message.in_memory ? null : html`<${Notice} title="Its content is not in memory">Looking reads nothing from disk. It is shown here as soon as the queue has loaded it; an export of the queue has all messages.<//>`;
   return html`${note}${items.length > 0 ? html`<${Card}><${Facts} items=${items} /><//>` : null}`;
 }
@@ -70,6 +72,7 @@ function Standing({ found: { state, message }, place }) {
 function heldBy({ holder }, { vhost }) {
   if (!holder) return [];
   const name = holder.connection_name;
+  if (!name && !holder.consumer_tag) return [['Held by', 'the broker, which is at work on the queue'], ['Held for', html`<${Age} at=${holder.since} />`]];
   const consumer = holder.consumer_tag ? html`<a href=${link(['consumers'], { vhost, filter: holder.consumer_tag })}>${holder.consumer_tag}</a>` : 'no consumer (basic.get, or cancelled)';
   return [
     ['Held by', consumer],
@@ -79,7 +82,7 @@ function heldBy({ holder }, { vhost }) {
   ];
 }
 
-function waitsFor(state, { due_at: due, expires_at: expires }) {
+function waitsFor({ state, due_at: due, expires_at: expires }) {
   return [
     due ? [state === 'parked' ? 'Goes when nobody decides' : 'Next attempt', html`<${Due} at=${due} />`] : null,
     expires ? ['Expires', html`<${Due} at=${expires} />`] : null,

@@ -115,7 +115,9 @@ const keyOf = ({ binding }) => `${binding.destination_type} ${binding.destinatio
 
 /** A binding, with what of it fits. */
 function Line({ hit: { binding, why }, vhost, type, asked, isHit }) {
-  const explained = explain(type, binding, asked.key, asked.headers);
+  // The broker decides. Words are marked only where they tell the same.
+  const told = explain(type, binding, asked.key, asked.headers);
+  const explained = told?.isMatch === isHit ? told : null;
   const isQueue = binding.destination_type !== 'exchange';
   const to = isQueue ? link(['queues', vhost, binding.destination]) : link(['exchanges', vhost, binding.destination]);
   const reason = why ?? (isHit ? null : explained?.why);
