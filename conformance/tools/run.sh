@@ -31,6 +31,8 @@ start_coney() { # sets http, amqp and state
   state=$(mktemp -d)
   trap clean_up EXIT
   "$broker" start "$state"
+  # For tools that run its commands on its own machine.
+  export CONEY_STATE=$state
   http=$(<"$state/http") amqp=$(<"$state/url")
 }
 
