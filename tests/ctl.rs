@@ -118,6 +118,7 @@ fn users_and_permissions() {
 fn vhosts_limits_policies_and_parameters() {
     let (place, _broker) = Place::start();
     place.ok("rabbitmqctl add_vhost v --description 'of a test' --tags a,b");
+    assert_eq!(place.ok("rabbitmqctl -q list_vhost_limits -p v"), "\n");
     place.ok("rabbitmqctl set_vhost_limits -p v '{\"max-queues\": 5, \"max-connections\": 7}'");
     place.ok("rabbitmqctl set_vhost_limits -p v '{\"max-queues\": 6}'");
     assert_eq!(place.ok("rabbitmqctl -q list_vhost_limits -p v"), "{\"max-queues\":6}\n");

@@ -76,7 +76,11 @@ fn list_of_vhost(call: &Call) -> Result<Output, Failure> {
     let vhost = call.vhost();
     call.say(format!("Listing limits for vhost \"{vhost}\" ..."))?;
     let limits = of_vhost(call, vhost)?;
-    let shown = if limits.is_empty() { String::new() } else { Value::from(limits).to_string() };
+    if limits.is_empty() {
+        // An empty line: tools read the first one.
+        return Ok(Output::Both("\n".to_owned(), json!([])));
+    }
+    let shown = Value::from(limits).to_string();
     let value = json!({ "node": call.node()?, "result": "ok", "value": shown });
     Ok(Output::Both(shown, value))
 }
