@@ -102,11 +102,29 @@ impl Named {
                 Box::new(all.filter(move |socket| {
                     let is_new = !seen.contains(socket);
                     seen.push(socket.clone());
-                    is_new
+                    is_new && !belongs_to_another(socket)
                 }))
             }
         }
     }
+}
+
+/// Whether it lies where the command happens to be called, and belongs to another user: whoever leads root into a directory of theirs
+/// must not be told its passwords. One that is named is taken whoever it belongs to.
+#[cfg(unix)]
+fn belongs_to_another(socket: &Path) -> bool {
+    is_not_of(rustix::process::geteuid().as_raw(), socket)
+}
+
+#[cfg(not(unix))]
+fn belongs_to_another(_: &Path) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn is_not_of(user: u32, socket: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    socket.is_relative() && std::fs::symlink_metadata(socket).is_ok_and(|socket| socket.uid() != user)
 }
 
 fn connected(target: Target, login: Option<(&str, &str)>) -> Result<Client, ClientError> {
@@ -196,6 +214,17 @@ mod tests {
         assert!(sockets.contains(&PathBuf::from("/var/lib/coney/control.sock")), "{sockets:?}");
         let different: std::collections::BTreeSet<_> = sockets.iter().collect();
         assert_eq!(different.len(), sockets.len());
+    }
+
+    #[test]
+    fn what_is_found_by_chance_has_to_be_ones_own() {
+        use std::os::unix::fs::MetadataExt as _;
+        let own = std::fs::metadata("Cargo.toml").unwrap().uid();
+        assert!(!is_not_of(own, Path::new("Cargo.toml")));
+        assert!(is_not_of(own + 1, Path::new("Cargo.toml")));
+        // Absolute places are those of an installation.
+        assert!(!is_not_of(own + 1, Path::new("/etc/passwd")));
+        assert!(!is_not_of(own, Path::new("not/there")));
     }
 
     #[test]
