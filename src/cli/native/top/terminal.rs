@@ -7,6 +7,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::frame::Size;
 use super::view::{Key, keys};
@@ -20,16 +22,18 @@ const KEYS_BYTES: usize = 256;
 /// A raw terminal.
 pub struct Terminal {
     before: Termios,
+    signals: Signals,
 }
 
 impl Terminal {
     /// Takes it over.
     pub fn open() -> io::Result<Self> {
+        let signals = Signals::listen()?;
         let before = tcgetattr(stdin())?;
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(stdin(), OptionalActions::Now, &raw)?;
-        let terminal = Self { before };
+        let terminal = Self { before, signals };
         put(ENTER)?;
         Ok(terminal)
     }
@@ -51,7 +55,9 @@ impl Terminal {
         let input = stdin();
         let timeout = Timespec::try_from(wait).map_err(io::Error::other)?;
         match poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) | Err(Errno::INTR) => return Ok(Vec::new()),
+            Ok(0) | Err(Errno::INTR) => {
+                return Ok(if self.signals.has_come() { vec![Key::Interrupt] } else { Vec::new() });
+            }
             Ok(_) => {}
             Err(error) => return Err(error.into()),
         }
@@ -63,6 +69,36 @@ impl Terminal {
             Err(Errno::INTR | Errno::AGAIN) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What else asks for the end. Without this the process would end at once, and leave the terminal raw.
+struct Signals {
+    runtime: Runtime,
+    signals: [Signal; 2],
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let inside = runtime.enter();
+        let signals = [signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        drop(inside);
+        Ok(Self { runtime, signals })
+    }
+
+    fn has_come(&mut self) -> bool {
+        let Self { runtime, signals: [terminate, hang_up] } = self;
+        runtime.block_on(async {
+            // One turn of the runtime, in which it hears of what has come.
+            tokio::task::yield_now().await;
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => true,
+                _ = hang_up.recv() => true,
+                () = std::future::ready(()) => false,
+            }
+        })
     }
 }
 
