@@ -1,0 +1,45 @@
+// Every page by its URL, as a bookmark of it would be. Names are those of its pictures.
+
+const PAGES = {
+  overview: '#/',
+  queues: '#/queues',
+  'queues-filtered': '#/queues?filter=orders',
+  queue: '#/queues/%2F/orders.eu',
+  'queue-messages': '#/queues/%2F/nobody-listens?tab=messages',
+  'queue-unacked': '#/queues/%2F/slow?tab=unacked',
+  'queue-delayed': '#/queues/%2F/mail?tab=delayed',
+  'queue-parked': '#/queues/%2F/invoices?tab=parked',
+  'queue-failures': '#/queues/%2F/orders.eu?tab=failures',
+  'queue-consumers': '#/queues/%2F/orders.eu?tab=consumers',
+  'queue-bindings': '#/queues/%2F/orders.eu?tab=bindings',
+  'queue-settings': '#/queues/%2F/orders.eu?tab=settings',
+  'queue-publish': '#/queues/%2F/orders.eu?tab=publish',
+  exchanges: '#/exchanges',
+  exchange: '#/exchanges/%2F/orders',
+  routing: '#/routing',
+  topology: '#/topology',
+  failures: '#/failures',
+  connections: '#/connections',
+  channels: '#/channels',
+  consumers: '#/consumers',
+  recorder: '#/recorder',
+  users: '#/users',
+  vhosts: '#/vhosts',
+  policies: '#/policies',
+  'admin-definitions': '#/admin/definitions',
+  'admin-log': '#/admin/log',
+};
+
+/** All pages: those above, and those whose URL has something that only this broker has. */
+export async function pages(api) {
+  const dynamic = {};
+  const [message] = (await api.get('/coney/queues/%2F/nobody-listens/messages?limit=1')).messages;
+  dynamic.message = `#/queues/%2F/nobody-listens/messages/${message.id}`;
+  const connections = await api.get('/connections');
+  const worker = connections.find(({ user_provided_name: name }) => name === 'worker slow');
+  dynamic.connection = `#/connections/${encodeURIComponent(worker.name)}`;
+  const [channel] = await api.get(`/connections/${encodeURIComponent(worker.name)}/channels`);
+  dynamic.channel = `#/channels/${encodeURIComponent(channel.name)}`;
+  dynamic.user = '#/users/mailer';
+  return Object.entries({ ...PAGES, ...dynamic });
+}

@@ -1,0 +1,50 @@
+// Every page is opened by its URL, in light, in dark and on a phone: it is quiet, fits, and axe-core finds nothing serious.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { Broker, until } from '../broker.mjs';
+import { assertFits, LOOKS, openBrowser, Person, picture, problems } from '../browser.mjs';
+import { startLoad } from '../load.mjs';
+import { pages } from '../pages.mjs';
+
+let broker, load, browser, all;
+
+before(async () => {
+  broker = await Broker.start();
+  load = await startLoad(broker.amqp, broker.http);
+  await until('some messages fail', async () => (await broker.api.depth('orders.dead')) > 0);
+  browser = await openBrowser();
+  all = await pages(broker.api);
+});
+
+after(async () => {
+  await browser?.close();
+  await load?.stop();
+  await broker?.stop();
+});
+
+for (const look of Object.keys(LOOKS)) {
+  describe(`in ${look}`, () => {
+    let person;
+    before(async () => (person = await Person.loggedIn(browser, broker.http, { look })));
+    after(() => person.leave());
+
+    test('every page is quiet, fits its window, and has no serious problem of accessibility', async (t) => {
+      for (const [name, hash] of all) {
+        await t.test(name, async () => {
+          const tab = await person.open(hash);
+          await picture(tab, name, look);
+          const found = await problems(tab);
+          await assertFits(tab, name);
+          person.assertNoFaults();
+          assert.deepEqual(found, [], 'axe-core finds no serious problem');
+          assert.match(await tab.title(), /Coney/);
+          await tab.close();
+        });
+      }
+      const failed = person.requests.filter((request) => / [45]\d\d$/.test(request));
+      assert.deepEqual(failed, [], 'no request failed');
+    });
+  });
+}

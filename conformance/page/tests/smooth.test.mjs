@@ -1,0 +1,73 @@
+// 10,000 queues scroll at 50 frames a second while their numbers are live.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Broker } from '../broker.mjs';
+import { openBrowser, Person } from '../browser.mjs';
+
+const QUEUES = 10_000;
+const FRAMES = 240;
+const STEP_PX = 60;
+/** 50 frames a second. The median, as the machine does other things too. */
+const FRAME_MS = 20;
+const ROWS_MAX = 200;
+
+let broker, browser, person;
+
+before(async () => {
+  const queues = Array.from({ length: QUEUES }, (_, n) => ({
+    name: `queue-${String(n).padStart(5, '0')}`, vhost: '/', durable: true, auto_delete: false, arguments: {},
+  }));
+  broker = await Broker.start({ definitions: { queues } });
+  browser = await openBrowser();
+  person = await Person.loggedIn(browser, broker.http);
+});
+
+after(async () => {
+  await browser?.close();
+  await broker?.stop();
+});
+
+/** Scrolls what holds the rows, a step a frame, and returns how long each frame took. */
+function scroll({ frames, step }) {
+  const scrolls = (element) => element.scrollHeight > element.clientHeight + 1000;
+  const box = [...document.querySelectorAll('main, main *')].find(scrolls) ?? document.scrollingElement;
+  return new Promise((resolve) => {
+    const times = [];
+    let last;
+    const frame = (now) => {
+      if (last !== undefined) times.push(now - last);
+      last = now;
+      box.scrollTop += step;
+      if (times.length < frames) requestAnimationFrame(frame);
+      else resolve({ times, moved: box.scrollTop });
+    };
+    requestAnimationFrame(frame);
+  });
+}
+
+test('ten thousand queues scroll at fifty frames a second', async (t) => {
+  const tab = await person.open('#/queues');
+  await tab.getByText('queue-00000').first().waitFor();
+  const { times, moved } = await tab.evaluate(scroll, { frames: FRAMES, step: STEP_PX });
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share) => sorted[Math.floor((sorted.length - 1) * share)].toFixed(1);
+  t.diagnostic(`frames: median ${at(0.5)} ms, 90 % ${at(0.9)} ms, 99 % ${at(0.99)} ms, longest ${at(1)} ms`);
+  assert.ok(moved > (FRAMES * STEP_PX) / 2, `it scrolled ${moved} px`);
+  assert.ok(at(0.5) <= FRAME_MS, `the median frame took ${at(0.5)} ms`);
+  const rows = await tab.getByRole('row').count();
+  assert.ok(rows < ROWS_MAX, `${rows} rows are in the document: it is not a virtual list`);
+  person.assertNoFaults();
+});
+
+test('the last of ten thousand queues is reached, and found', async () => {
+  const tab = await person.open('#/queues');
+  await tab.getByText('queue-00000').first().waitFor();
+  await tab.evaluate(scroll, { frames: 3, step: QUEUES * 100 });
+  await tab.getByText('queue-09999').first().waitFor();
+  await tab.getByRole('searchbox').first().fill('queue-04711');
+  await tab.getByText('queue-04711').first().waitFor();
+  await tab.getByText('queue-09999').waitFor({ state: 'detached' });
+  assert.match(tab.url(), /queue-04711/, 'the filter is in the URL');
+});
