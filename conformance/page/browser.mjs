@@ -102,7 +102,7 @@ export async function settled(tab) {
 /** Fails if the page is wider than its window: then a phone scrolls sideways. */
 export async function assertFits(tab, what) {
   const wide = await tab.evaluate(() => {
-    const width = document.documentElement.clientWidth;
+    const width = Math.min(document.documentElement.clientWidth, screen.width); // a phone zooms out
     if (document.documentElement.scrollWidth <= width) return [];
     const beyond = [...document.body.querySelectorAll('*')].filter((element) => element.getBoundingClientRect().right > width + 1);
     return [`${document.documentElement.scrollWidth} > ${width}`, ...beyond.slice(-4).map((element) => element.outerHTML.slice(0, 120))];
