@@ -8,10 +8,12 @@ import { openBrowser, Person, shows } from '../browser.mjs';
 
 let broker, browser, person;
 
+const ann = (password) => broker.api.put('/users/ann', { password, tags: 'administrator' });
+
 before(async () => {
   broker = await Broker.start();
   await broker.api.put('/queues/%2F/there', { durable: true });
-  await broker.api.put('/users/ann', { password: 'ann', tags: 'administrator' });
+  await ann('ann');
   await broker.api.put('/permissions/%2F/ann', { configure: '.*', write: '.*', read: '.*' });
   await broker.api.put('/users/tagless', { password: 'tagless', tags: '' });
   browser = await openBrowser();
@@ -20,7 +22,10 @@ after(async () => {
   await browser?.close();
   await broker?.stop();
 });
-beforeEach(async () => (person = await Person.arrive(browser, broker.http)));
+beforeEach(async () => {
+  await ann('ann');
+  person = await Person.arrive(browser, broker.http);
+});
 afterEach(() => person.leave());
 
 /** What the browser itself logs about an answer of 401 is no fault of the page. */
@@ -81,22 +86,20 @@ test('logging out ends the session in the broker, too', async () => {
 test('a session that ends elsewhere asks for the password, and goes on where it was', async () => {
   person = await Person.loggedIn(browser, broker.http, { user: 'ann' });
   const tab = await person.open('#/queues/%2F/there?tab=bindings');
-  await broker.api.put('/users/ann', { password: 'changed', tags: 'administrator' });
+  await ann('changed');
   await tab.reload();
   await form(tab).waitFor();
   await logIn(tab, 'ann', 'changed');
   await tab.getByRole('heading', { level: 1, name: /there/ }).waitFor();
   assert.match(tab.url(), /tab=bindings$/);
-  await broker.api.put('/users/ann', { password: 'ann', tags: 'administrator' });
 });
 
 test('a page that is open notices that its session has ended', async () => {
   person = await Person.loggedIn(browser, broker.http, { user: 'ann' });
   const tab = await person.open('#/queues');
   await shows(tab, 'there');
-  await broker.api.put('/users/ann', { password: 'ann2', tags: 'administrator' });
+  await ann('ann2');
   await form(tab).waitFor();
-  await broker.api.put('/users/ann', { password: 'ann', tags: 'administrator' });
 });
 
 test('a page of another origin can do nothing with the cookie', async () => {
