@@ -57,6 +57,11 @@ export class Api {
   post = (path, body = {}) => this.ask('POST', path, body);
   delete = (path) => this.ask('DELETE', path);
 
+  /** Messages of a queue of `/`, which stay as they are; `query` is like `state=unacked&limit=3`. */
+  peek(queue, query = 'limit=100') {
+    return this.get(`/coney/queues/%2F/${encodeURIComponent(queue)}/messages?${query}`);
+  }
+
   /** How many messages a queue has, over all states. */
   async depth(queue, vhost = '/') {
     const [v, q] = [vhost, queue].map(encodeURIComponent);

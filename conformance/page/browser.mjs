@@ -77,6 +77,19 @@ export class Person {
     return tab;
   }
 
+  /** Opens a URL for as long as `look` takes, whatever it finds. */
+  async visit(hash, look) {
+    const tab = await this.open(hash).catch(async (error) => {
+      await Promise.all(this.context.pages().map((open) => open.close()));
+      throw error;
+    });
+    try {
+      return await look(tab);
+    } finally {
+      await tab.close();
+    }
+  }
+
   /** Fails if anything went wrong in any tab since the last call, except for what is expected. */
   assertNoFaults(expected = []) {
     const faults = this.faults.splice(0).filter((fault) => !expected.some((pattern) => pattern.test(fault)));

@@ -33,7 +33,7 @@ const PAGES = {
 /** All pages: those above, and those whose URL has something that only this broker has. */
 export async function pages(api) {
   const dynamic = {};
-  const [message] = (await api.get('/coney/queues/%2F/nobody-listens/messages?limit=1')).messages;
+  const [message] = await api.peek('nobody-listens', 'limit=1');
   dynamic.message = `#/queues/%2F/nobody-listens/messages/${message.id}`;
   const connections = await api.get('/connections');
   const worker = connections.find(({ user_provided_name: name }) => name === 'worker slow');

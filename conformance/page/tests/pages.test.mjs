@@ -30,18 +30,18 @@ for (const look of Object.keys(LOOKS)) {
     before(async () => (person = await Person.loggedIn(browser, broker.http, { look })));
     after(() => person.leave());
 
+    async function assertGood(tab, name) {
+      await picture(tab, name, look);
+      const found = await problems(tab);
+      await assertFits(tab, name);
+      person.assertNoFaults();
+      assert.deepEqual(found, [], 'axe-core finds no serious problem');
+      assert.match(await tab.title(), /Coney/);
+    }
+
     test('every page is quiet, fits its window, and has no serious problem of accessibility', async (t) => {
       for (const [name, hash] of all) {
-        await t.test(name, async () => {
-          const tab = await person.open(hash);
-          await picture(tab, name, look);
-          const found = await problems(tab);
-          await assertFits(tab, name);
-          person.assertNoFaults();
-          assert.deepEqual(found, [], 'axe-core finds no serious problem');
-          assert.match(await tab.title(), /Coney/);
-          await tab.close();
-        });
+        await t.test(name, () => person.visit(hash, (tab) => assertGood(tab, name)));
       }
       const failed = person.requests.filter((request) => / [45]\d\d$/.test(request));
       assert.deepEqual(failed, [], 'no request failed');

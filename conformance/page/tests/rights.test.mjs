@@ -61,13 +61,11 @@ const buttons = (tab) =>
 test('a monitoring user sees everything and is offered nothing to touch', async (t) => {
   const person = await Person.loggedIn(browser, broker.http, { user: 'monitor' });
   for (const [name, hash] of await pages(broker.api)) {
-    await t.test(name, async () => {
-      const tab = await person.open(hash);
+    await t.test(name, () => person.visit(hash, async (tab) => {
       const offered = (await buttons(tab)).filter((label) => CHANGES.test(label));
       assert.deepEqual(offered, []);
       assert.deepEqual(person.refused(), [], 'it asks for nothing that is refused');
-      await tab.close();
-    });
+    }));
   }
   const tab = await person.open('#/queues');
   await tab.getByText('nobody-listens').first().waitFor();
@@ -85,8 +83,7 @@ test('a monitoring user is refused what it asks all the same', async () => {
 test('a user without a permission sees no vhost and nothing in it', async (t) => {
   const person = await Person.loggedIn(browser, broker.http, { user: 'nobody' });
   for (const [name, hash] of await pages(broker.api)) {
-    await t.test(name, async () => {
-      const tab = await person.open(hash);
+    await t.test(name, () => person.visit(hash, async (tab) => {
       const text = await tab.evaluate(() => document.body.innerText);
       // What stands in the URL itself is no secret.
       for (const secret of ['mail.dead', 'worker orders.eu', 'tenant', 'mailer', 'lost-and-found']) {
@@ -94,8 +91,7 @@ test('a user without a permission sees no vhost and nothing in it', async (t) =>
       }
       const offered = (await buttons(tab)).filter((label) => CHANGES.test(label));
       assert.deepEqual(offered, []);
-      await tab.close();
-    });
+    }));
   }
   const answers = await tried(person);
   assert.deepEqual(answers.filter((answer) => !/ 40[13]$/.test(answer)), []);

@@ -62,7 +62,7 @@ test('the message that was found is opened, and its URL opens it again', async (
   await settled(again);
   await again.getByText('needle').first().waitFor();
   assert.equal(await broker.api.depth('haystack'), MESSAGES, 'looking takes nothing');
-  const [first] = (await broker.api.get('/coney/queues/%2F/haystack/messages?limit=1&offset=9321')).messages;
+  const [first] = await broker.api.peek('haystack', 'limit=1&offset=9321');
   assert.equal(first.redelivered ?? false, false, 'nor does it mark anything');
   person.assertNoFaults();
 });

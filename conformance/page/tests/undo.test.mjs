@@ -30,7 +30,7 @@ after(async () => {
 });
 
 const firstIds = async () =>
-  (await broker.api.get('/coney/queues/%2F/precious/messages?limit=3')).messages.map(({ properties }) => properties.message_id);
+  (await broker.api.peek('precious', 'limit=3')).map(({ properties }) => properties.message_id);
 
 test('a purge says how many, asks for the name, and is undone', async () => {
   const tab = await person.open('#/queues/%2F/precious');
