@@ -112,6 +112,13 @@ export async function settled(tab) {
   await tab.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
 }
 
+/** Writes a filter into the box of the page. */
+export async function filterBy(tab, text) {
+  const box = tab.getByRole('search').getByRole('textbox').first();
+  await box.fill(text);
+  await box.press('Enter');
+}
+
 /** Fails if the page is wider than its window: then a phone scrolls sideways. */
 export async function assertFits(tab, what) {
   const wide = await tab.evaluate(() => {

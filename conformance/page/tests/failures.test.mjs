@@ -65,26 +65,35 @@ after(async () => {
 
 test('a failed message is found from the failures page, understood, replayed and consumed', async () => {
   const tab = await person.open('#/');
-  await tab.getByRole('navigation').getByRole('link', { name: /failures/i }).first().click();
-  await tab.getByRole('heading', { level: 1, name: /failures/i }).waitFor();
-  await shows(tab, ERROR);
-  await picture(tab, 'story-1-failures', 'light');
+  await tab.getByRole('navigation').getByRole('link', { name: 'Failures' }).first().click();
+  await tab.getByRole('heading', { level: 1, name: 'Failures' }).waitFor();
+  const group = tab.getByRole('row').filter({ hasText: 'dead-lettered' }).filter({ hasText: ERROR });
+  await group.getByRole('link').first().click();
+  const panel = tab.getByRole('complementary', { name: 'One group' });
+  await panel.getByText(ERROR).first().waitFor();
+  await panel.getByRole('link', { name: 'orders.dead' }).first().waitFor();
+  await picture(tab, 'story-1-group', 'light');
 
-  await tab.getByRole('link', { name: /orders\.dead|#\d+|order-13/ }).first().click();
-  await tab.waitForURL(/messages\/\d+/);
-  await shows(tab, /delivery.limit|more often than|times/i);
+  await panel.getByRole('link', { name: /^#\d+$/ }).first().click();
+  await tab.waitForURL(/queues\/%2F\/orders\/messages\/\d+/);
+  await shows(tab, /more than 2 times|limit of 2|x-delivery-limit|delivery limit/i);
   await shows(tab, POLICY);
-  await shows(tab, ERROR);
   await shows(tab, 'shipping-1');
-  await picture(tab, 'story-2-message', 'light');
+  await picture(tab, 'story-2-history', 'light');
+  await tab.getByRole('link', { name: 'orders.dead' }).first().click();
+  await tab.waitForURL(/queues\/%2F\/orders\.dead/);
+  await shows(tab, '"id": 13');
+  await picture(tab, 'story-3-dead-letter', 'light');
 
   program = 'fixed';
   await tab.goBack();
-  await tab.getByRole('button', { name: /replay/i }).first().click();
+  await tab.goBack();
+  await panel.getByRole('button', { name: /replay/i }).click();
   const dialog = tab.getByRole('dialog');
-  await dialog.getByText(/\b1 message/i).first().waitFor();
-  await picture(tab, 'story-3-replay', 'light');
-  await dialog.getByRole('button', { name: /replay/i }).click();
+  await dialog.getByText(/^1 message in 'orders\.dead' will be sent back/).waitFor();
+  await picture(tab, 'story-4-replay', 'light');
+  assert.equal(await broker.api.depth('orders.dead'), 1, 'to count changes nothing');
+  await dialog.getByRole('button', { name: 'Replay 1 message' }).click();
   await until('the order is shipped', async () => shipped.includes(13));
   await until('nothing is dead any more', async () => (await broker.api.depth('orders.dead')) === 0);
   assert.equal(shipped.length, 20, 'each order once');

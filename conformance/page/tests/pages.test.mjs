@@ -1,6 +1,7 @@
 // Every page is opened by its URL, in light, in dark and on a phone: it is quiet, fits, and axe-core finds nothing serious.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
 import { Broker, until } from '../broker.mjs';
@@ -22,6 +23,14 @@ after(async () => {
   await browser?.close();
   await load?.stop();
   await broker?.stop();
+});
+
+test('no page is left out', () => {
+  const main = readFileSync(new URL('../../../ui/app/main.js', import.meta.url), 'utf8');
+  const patterns = [...main.matchAll(/^route\('([^']+)'/gm)].map(([, pattern]) => pattern);
+  assert.ok(patterns.length > 10, 'the routes are found');
+  const matches = (pattern) => new RegExp(`^#${pattern.replace(/:\w+/g, '[^/?]+')}(\\?.*)?$`);
+  assert.deepEqual(patterns.filter((pattern) => !all.some(([, hash]) => matches(pattern).test(hash))), []);
 });
 
 for (const look of Object.keys(LOOKS)) {
