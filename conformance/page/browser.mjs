@@ -20,7 +20,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 /** A debug build on a machine that does other things as well. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = Number(process.env.PAGE_PATIENCE_MS ?? 15_000);
 
 export const LOOKS = {
   light: { colorScheme: 'light', viewport: { width: 1280, height: 800 } },

@@ -72,6 +72,8 @@ test('after the login comes the page that was asked for, and the cookie is out o
 test('logging out ends the session in the broker, too', async () => {
   person = await Person.loggedIn(browser, broker.http, { user: 'ann' });
   const tab = await person.open('#/queues');
+  await tab.getByRole('link', { name: 'there' }).first().click();
+  await tab.getByRole('heading', { level: 1, name: /there/ }).waitFor();
   const { name, value } = await sessionCookie();
   await tab.getByRole('button', { name: /log ?out|sign out/i }).first().click();
   await form(tab).waitFor();
