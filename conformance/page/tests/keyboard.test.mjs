@@ -39,7 +39,7 @@ async function tabTo(tab, pattern, key = 'Tab') {
   const seen = [];
   for (let n = 0; n < TABS_MAX; n += 1) {
     await tab.keyboard.press(key);
-    seen.push(await focused(tab));
+    seen.push((await focused(tab)).slice(0, 80));
     if (pattern.test(seen.at(-1))) return;
   }
   throw new Error(`${pattern} is not reached with ${key}; passed ${[...new Set(seen)].join(' | ').slice(0, 1500)}`);
@@ -63,7 +63,7 @@ test('from the login to a message, with keys alone', async () => {
   await tab.getByRole('navigation').first().waitFor();
   await settled(tab);
 
-  await tabTo(tab, /^a .*skip/i);
+  await tabTo(tab, /^a to the content/i);
   assert.ok(await hasRing(tab), 'the focus is visible');
   await tabTo(tab, /^a .*queues/i);
   assert.ok(await hasRing(tab), 'the focus is visible');
@@ -86,7 +86,7 @@ test('a message is opened, and a queue purged, with keys alone', async () => {
   const person = await Person.loggedIn(browser, broker.http);
   const tab = await person.open('#/queues/%2F/second?tab=messages');
   await tab.getByText('id-1').first().waitFor();
-  await tabTo(tab, /^(a|row|button|tr) .*(id-1|\b1\b)/);
+  await tabTo(tab, /^tr .*id-0/);
   await tab.keyboard.press('Enter');
   await tab.waitForURL(/messages\/\d+/);
   await tab.goBack();
@@ -113,7 +113,7 @@ test('a message is opened, and a queue purged, with keys alone', async () => {
 test('the skip link leads to the content', async () => {
   const person = await Person.loggedIn(browser, broker.http);
   const tab = await person.open('#/queues');
-  await tabTo(tab, /^a .*skip/i);
+  await tabTo(tab, /^a to the content/i);
   await tab.keyboard.press('Enter');
   assert.ok(await tab.evaluate(() => document.querySelector('main').contains(document.activeElement)), 'the focus is in the content');
   await tab.getByRole('heading', { level: 1, name: /queues/i }).waitFor();

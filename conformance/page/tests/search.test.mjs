@@ -32,7 +32,7 @@ after(async () => {
   await broker?.stop();
 });
 
-for (const [what, filter] of [['a header', 'header.tenant=needle'], ['a part of the body', 'body~"id":9321}'], ['a JSON path', 'json.customer.id=9321']]) {
+for (const [what, filter] of [['a header', 'header.tenant=needle'], ['a part of the body', 'body~9321}'], ['a JSON path', 'json.customer.id=9321']]) {
   test(`one of ten thousand messages is found by ${what}, and by the URL of the search`, async () => {
     const tab = await person.open('#/queues/%2F/haystack?tab=messages');
     await tab.getByText('id-0', { exact: true }).first().waitFor();
