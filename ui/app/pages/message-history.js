@@ -36,10 +36,15 @@ export const HistoryCard = view(({ place }, self) => {
 
 function Messages({ messages, place }) {
   const told = messages.filter(({ steps }) => steps.length > 0);
-  if (told.length === 0) {
-    return html`<p class="quiet">Nothing that the broker would note: it came, and it waits. Failures are always noted; a <a href=${link(['recorder'], { vhost: place.vhost })}>recording</a> notes every step.</p>`;
-  }
+  if (told.length === 0) return html`<${Nothing} messages=${messages} place=${place} />`;
   return html`<div class="history">${told.map((message) => html`<${Told} key=${`${message.queue} ${message.position}`} message=${message} place=${place} hasOthers=${told.length > 1} />`)}</div>`;
+}
+
+/** Failures are always noted; of what goes well nothing is, unless somebody records. */
+function Nothing({ messages, place }) {
+  const isHere = messages.some(({ state }) => ['ready', 'unacked', 'delayed', 'parked'].includes(state));
+  const text = isHere ? 'Nothing went wrong with it so far.' : 'The journal has nothing of it: it was consumed as it should be, or that was before the journal begins.';
+  return html`<p class="quiet links">${text} Failures are always noted; a <a href=${link(['recorder'], { vhost: place.vhost })}>recording</a> notes every step.</p>`;
 }
 
 function Told({ message, place, hasOthers }) {
