@@ -43,8 +43,8 @@ function Messages({ messages, place }) {
 /** Failures are always noted; of what goes well nothing is, unless somebody records. */
 function Nothing({ messages, place }) {
   const isHere = messages.some(({ state }) => ['ready', 'unacked', 'delayed', 'parked'].includes(state));
-  const text = isHere ? 'Nothing went wrong with it so far.' : 'The journal has nothing of it: it was consumed as it should be, or that was before the journal begins.';
-  return html`<p class="quiet links">${text} Failures are always noted; a <a href=${link(['recorder'], { vhost: place.vhost })}>recording</a> notes every step.</p>`;
+  const text = isHere ? 'Nothing went wrong with it so far.' : 'The journal has nothing of it: nothing went wrong with it, or that was before the journal begins.';
+  return html`<p class="quiet said">${text} Failures are always noted; a <a href=${link(['recorder'], { vhost: place.vhost })}>recording</a> notes every step.</p>`;
 }
 
 function Told({ message, place, hasOthers }) {
