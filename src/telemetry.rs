@@ -4,12 +4,16 @@
 //! counters are for people and metrics, nothing decides by them. The log never goes to standard output, which is
 //! for the lines that say where the broker listens.
 
+mod recent;
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tracing_subscriber::EnvFilter;
+
+pub use recent::{LogLine, recent};
 
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,7 @@ pub fn change_filter(filter: &str) -> Result<(), TelemetryError> {
 /// # Errors
 /// A filter that cannot be parsed, or a process that has a subscriber already.
 pub fn init(filter: &str, is_json: bool, file: Option<File>) -> Result<(), TelemetryError> {
+    use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter = EnvFilter::try_new(filter)?;
     let file = file.map(Arc::new);
@@ -62,13 +67,13 @@ pub fn init(filter: &str, is_json: bool, file: Option<File>) -> Result<(), Telem
     if is_json {
         let builder = builder.json().flatten_event(true).with_filter_reloading();
         let handle = builder.reload_handle();
-        builder.finish().try_init()?;
+        builder.finish().with(recent::Keeper).try_init()?;
         let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
         return Ok(());
     }
     let builder = builder.with_filter_reloading();
     let handle = builder.reload_handle();
-    builder.finish().try_init()?;
+    builder.finish().with(recent::Keeper).try_init()?;
     let _ = CHANGE_FILTER.set(Box::new(move |filter| handle.reload(filter)));
     Ok(())
 }

@@ -13,8 +13,10 @@ pub fn plain(table: &FieldTable) -> Value {
     Value::Object(table.inner().iter().map(|(key, value)| (key.to_string(), plain_value(value))).collect())
 }
 
-/// Integers of each width are numbers, void is null. The recursion is as deep as the value, whose depth was limited when it was decoded.
-fn plain_value(value: &AMQPValue) -> Value {
+/// The same of one value. Integers of each width are numbers, void is null. The recursion is as deep as the value, whose depth was limited when
+/// it was decoded.
+#[must_use]
+pub fn plain_value(value: &AMQPValue) -> Value {
     match value {
         AMQPValue::Boolean(value) => (*value).into(),
         AMQPValue::Timestamp(value) => (*value).into(),

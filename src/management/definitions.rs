@@ -79,13 +79,11 @@ async fn import_vhost(
     import_into(&api, &asker, Some(&vhost), &headers, &body).await
 }
 
-async fn import_into(
-    api: &Api,
-    asker: &Asker,
-    vhost: Option<&str>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Response, ApiError> {
+/// The text of definitions, alone or in a form.
+///
+/// # Errors
+/// 400, 415.
+pub(super) fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<&'a str, ApiError> {
     let unreadable = || ApiError::bad_request("failed_to_parse_json");
     let text = match MediaType::of(headers)? {
         MediaType::Json if body.is_empty() => b"{}",
@@ -93,9 +91,21 @@ async fn import_into(
         MediaType::Form { boundary } => form_field(body, &boundary, "file").ok_or_else(unreadable)?,
     };
     let text = std::str::from_utf8(text).map_err(|_| unreadable())?;
-    if !serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object()) {
-        return Err(unreadable());
+    if serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object()) {
+        Ok(text)
+    } else {
+        Err(unreadable())
     }
+}
+
+async fn import_into(
+    api: &Api,
+    asker: &Asker,
+    vhost: Option<&str>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let text = text(headers, body)?;
     let source = format!("{}'s request", asker.caller());
     let imported = operations::import(api.shared(), asker.caller(), text, vhost, &source).await;
     imported.map(|()| answer::done()).map_err(|refusal| match refusal {

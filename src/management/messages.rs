@@ -65,7 +65,7 @@ async fn publish(
 }
 
 /// Some languages write an empty list for an empty map.
-fn headers(value: &Value) -> Result<FieldTable, ApiError> {
+pub(super) fn headers(value: &Value) -> Result<FieldTable, ApiError> {
     match value {
         Value::Object(fields) => table(fields),
         Value::Array(items) if items.is_empty() => Ok(FieldTable::default()),

@@ -108,19 +108,31 @@ pub(super) async fn put(
     payload: &Payload,
 ) -> Result<Response, ApiError> {
     let vhost = asker.enter_to_make(api, &vhost).map_err(of_policies)?;
+    let policy = read(kind, name, payload)?;
+    operations::put_policy(asker.scope(api, &vhost), policy).await.map(answer::put).map_err(refused)
+}
+
+/// A policy as the body says.
+///
+/// # Errors
+/// 400.
+pub(super) fn read(kind: PolicyKind, name: String, payload: &Payload) -> Result<Policy, ApiError> {
     payload.require(&["pattern", "definition"])?;
-    let policy = Policy {
+    Ok(Policy {
         name,
         kind,
         pattern: pattern(payload)?,
         apply_to: apply_to(payload)?,
         priority: priority(payload)?,
         definition: payload.table("definition")?,
-    };
-    match operations::put_policy(asker.scope(api, &vhost), policy).await {
-        Ok(is_new) => Ok(answer::put(is_new)),
-        Err(OperationError::Policy(error)) => Err(refuse(&error)),
-        Err(error) => Err(error.into()),
+    })
+}
+
+/// Why a policy is not put, in RabbitMQ's words.
+pub(super) fn refused(error: OperationError) -> ApiError {
+    match error {
+        OperationError::Policy(error) => refuse(&error),
+        error => error.into(),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Invariant: a [`CheckedPolicy`] has only keys that are known, with values that the parser takes.
 
 mod error;
+mod in_force;
 mod origin;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::topology::ALTERNATE_EXCHANGE;
 use crate::topology::equivalence::term;
 
 pub use error::{PolicyError, PolicyFault};
+pub use in_force::InForce;
 pub use origin::{Origin, SettingInForce};
 
 /// Longest name, in bytes.
@@ -303,8 +305,24 @@ pub struct CheckedPolicy {
     pattern: NamePattern,
 }
 
+impl CheckedPolicy {
+    /// Whether it is for queues of this kind and name, whatever other policies there are.
+    #[must_use]
+    pub fn matches_queue(&self, name: &str, declared: &FieldTable) -> bool {
+        self.policy.apply_to.covers_queue(is_quorum(declared)) && self.pattern.is_match(name)
+    }
+
+    /// The same for an exchange.
+    #[must_use]
+    pub fn matches_exchange(&self, name: &str) -> bool {
+        let covers = matches!(self.policy.apply_to, ApplyTo::All | ApplyTo::Exchanges);
+        // Operators' policies are for queues alone.
+        covers && self.policy.kind == PolicyKind::User && self.pattern.is_match(name)
+    }
+}
+
 /// The policies of one vhost.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Policies {
     by_name: BTreeMap<(PolicyKind, String), CheckedPolicy>,
 }
@@ -372,7 +390,7 @@ impl Policies {
         Some(arguments)
     }
 
-    /// A setting of a queue as [`queue_arguments`](Self::queue_arguments) makes it, with who said it.
+    /// One of [those](Self::in_force), as text.
     #[must_use]
     pub fn setting(
         &self,
@@ -380,24 +398,42 @@ impl Policies {
         declared: &FieldTable,
         argument: &'static str,
     ) -> Option<SettingInForce> {
-        let own = declared.inner().get(argument).filter(|value| **value != AMQPValue::Void);
-        let mut said = own.map(|value| (value, Origin::Argument));
-        let merge = POLICY_ARGUMENTS.iter().find(|(known, _)| *known == argument).map(|(_, merge)| *merge);
-        let key = argument.strip_prefix("x-").unwrap_or(argument);
+        let mut all = self.in_force(name, declared).into_iter();
+        let InForce { value, origin, .. } = all.find(|setting| setting.argument == argument)?;
+        Some(SettingInForce { name: argument, value: text_of(&value), origin })
+    }
+
+    /// The settings of a queue that somebody said, by name, as [`queue_arguments`](Self::queue_arguments) makes them.
+    #[must_use]
+    pub fn in_force(&self, name: &str, declared: &FieldTable) -> Vec<InForce> {
+        let said = declared.inner().iter().filter(|(_, value)| **value != AMQPValue::Void);
+        let mut all: Vec<InForce> = said
+            .map(|(argument, value)| InForce::new(argument.as_str(), value.clone(), Origin::Argument))
+            .collect();
         for kind in [PolicyKind::User, PolicyKind::Operator] {
-            let policy = self.for_queue(kind, name, declared);
-            let value = policy.and_then(|policy| Some((policy, policy.definition.inner().get(key)?)));
-            let (Some((policy, value)), Some(merge)) = (value, merge) else { continue };
-            if gives_way(said.as_ref().map(|(value, _)| *value), value, merge) {
-                let name = policy.name.clone();
-                let origin = match kind {
-                    PolicyKind::User => Origin::Policy(name),
-                    PolicyKind::Operator => Origin::OperatorPolicy(name),
-                };
-                said = Some((value, origin));
+            let Some(policy) = self.for_queue(kind, name, declared) else { continue };
+            let origin = match kind {
+                PolicyKind::User => Origin::Policy(policy.name.clone()),
+                PolicyKind::Operator => Origin::OperatorPolicy(policy.name.clone()),
+            };
+            for (argument, merge) in POLICY_ARGUMENTS {
+                let key = argument.strip_prefix("x-").unwrap_or(argument);
+                let Some(value) = policy.definition.inner().get(key) else { continue };
+                let (said, origin) = (value.clone(), origin.clone());
+                match all.iter_mut().find(|setting| setting.argument == *argument) {
+                    None => all.push(InForce::new(argument, said, origin)),
+                    Some(current) if gives_way(Some(&current.value), value, *merge) => {
+                        current.give_way(said, origin);
+                    }
+                    Some(current) => current.overruled.push((said, origin)),
+                }
             }
         }
-        said.map(|(value, origin)| SettingInForce { name: argument, value: text_of(value), origin })
+        let has_exchange = all.iter().any(|setting| setting.argument == "x-dead-letter-exchange");
+        // Without the exchange the key has no effect.
+        all.retain(|setting| has_exchange || setting.argument != "x-dead-letter-routing-key");
+        all.sort_by(|one, other| one.argument.cmp(&other.argument));
+        all
     }
 
     /// What the policies that apply to a queue say together, under the keys of policies; empty if none applies.

@@ -31,6 +31,8 @@ pub struct Measures {
     pub oldest_unacked: Option<Time>,
     /// What the queue takes in memory beside its messages, in bytes: an estimate.
     pub overhead_bytes: usize,
+    /// Whether messages of it cannot be read from the store.
+    pub is_unreadable: bool,
 }
 
 /// A queue's backlog and how fast it is consumed. Flow control decides by these whether publishers wait.

@@ -47,7 +47,7 @@ pub(super) struct ExchangeEntry {
 
 #[derive(Debug)]
 pub(super) struct QueueEntry {
-    name: String,
+    pub name: String,
     pub id: QueueId,
     incoming: VecSet<BindingIndex>,
 }
@@ -287,6 +287,13 @@ impl Topology {
             }
         };
         self.listed(incoming)
+    }
+
+    /// The bindings with that source, and where they lead.
+    pub(super) fn outgoing(&self, source: ExchangeIndex) -> impl Iterator<Item = (&Binding, Target)> {
+        let indices = self.exchanges.get(source).map(|entry| entry.outgoing.as_slice()).unwrap_or_default();
+        let entries = indices.iter().filter_map(|index| self.bindings.get(*index));
+        entries.map(|entry| (&entry.binding, entry.target))
     }
 
     fn listed<'a>(&'a self, set: Option<&'a VecSet<BindingIndex>>) -> impl Iterator<Item = &'a Binding> {

@@ -11,7 +11,7 @@
 //!
 //! The lowest files are the vocabulary: `error`, `spec`, `header_value`, `header_source`, `edges`. Above it are the tables, one for
 //! each way of choosing among bindings: `trie`, `headers`, `ring`, `choice`, all of them in `table`. On top is `graph`, the state,
-//! with what is asked of it in `checks` and `route`; `shared` guards it.
+//! with what is asked of it in `checks`, `route` and `explain`; `shared` guards it.
 
 mod checks;
 mod choice;
@@ -19,12 +19,14 @@ mod delay;
 mod edges;
 pub mod equivalence;
 mod error;
+mod explain;
 mod graph;
 mod hash;
 mod header_source;
 mod header_value;
 mod headers;
 mod identity;
+mod near_miss;
 mod nested;
 mod ring;
 mod route;
@@ -37,6 +39,7 @@ mod trie;
 
 pub use delay::{DELAY, InvalidDelay};
 pub use error::{RouteError, TopologyError};
+pub use explain::{Explained, Step, Via};
 pub use graph::Topology;
 pub use header_source::{HashProperty, HeaderSource, Undelayed};
 pub use header_value::HeaderValue;

@@ -145,7 +145,7 @@ impl Topology {
     }
 
     /// The alternate exchange, if it exists. The default exchange serves as one for nobody, as in RabbitMQ.
-    fn alternate(&self, entry: &ExchangeEntry) -> Option<ExchangeIndex> {
+    pub(super) fn alternate(&self, entry: &ExchangeEntry) -> Option<ExchangeIndex> {
         let by_policy = || entry.policy_alternate.as_deref().map(str::as_bytes);
         let index = self.exchange_indices.get(entry.spec.alternate().or_else(by_policy)?)?;
         Some(*index).filter(|index| *index != DEFAULT)

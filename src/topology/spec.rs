@@ -206,6 +206,27 @@ pub struct Binding {
     pub arguments: FieldTable,
 }
 
+impl Binding {
+    /// The default exchange's to a queue: it follows from the queue's name.
+    pub(super) fn of_default(queue: &str) -> Self {
+        Self {
+            source: String::new(),
+            destination: Destination::Queue(queue.to_owned()),
+            routing_key: queue.to_owned(),
+            arguments: FieldTable::default(),
+        }
+    }
+
+    /// The queue that it leads to, if it is one.
+    #[must_use]
+    pub fn queue(&self) -> Option<&str> {
+        match &self.destination {
+            Destination::Queue(name) => Some(name),
+            Destination::Exchange(_) => None,
+        }
+    }
+}
+
 /// What an operation took away, so that the definitions of what was durable can be deleted too.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Removed {

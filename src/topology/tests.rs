@@ -86,7 +86,26 @@ fn route_with(
     let again = out.clone();
     topology.route(exchange.as_bytes(), &keys, headers, &mut out, &mut scratch).expect("an exchange");
     assert_eq!(out, again, "scratch must not leak from message to message");
+    assert_explained(topology, exchange, key, headers, &out);
     out.iter().map(|id| id.0).collect()
+}
+
+/// What is told of a route is the route, unless chance decides.
+fn assert_explained(
+    topology: &Topology,
+    exchange: &str,
+    key: &str,
+    headers: Option<&dyn HeaderSource>,
+    route: &[QueueId],
+) {
+    let explained = topology.explain(exchange.as_bytes(), &[key.as_bytes()], headers).expect("an exchange");
+    if explained.steps.iter().any(|step| step.is_chance || step.waits_ms.is_some()) {
+        return;
+    }
+    let mut queues: Vec<_> =
+        explained.queues.iter().map(|name| topology.queue(name).expect("a queue")).collect();
+    queues.sort_unstable();
+    assert_eq!(queues, route, "{exchange:?} {key:?}: {explained:?}");
 }
 
 fn names(removed: &Removed) -> Vec<&str> {

@@ -28,7 +28,7 @@ enum Needs {
 use Needs::{Administrator, Monitor, Nothing, PolicyMaker, PolicyMakerHere, Rights, Tag, Vhost};
 
 /// `V` stands for the vhost. What is asked for is not there, for the most part: what is refused is refused before anybody looks.
-const TABLE: [(&str, &str, Needs); 99] = [
+const TABLE: [(&str, &str, Needs); 107] = [
     ("GET", "/api/version", Nothing),
     ("GET", "/api/auth", Nothing),
     ("GET", "/api/overview", Tag),
@@ -89,6 +89,14 @@ const TABLE: [(&str, &str, Needs); 99] = [
     ("GET", "/api/coney/queues/V/secret/export", Rights),
     ("POST", "/api/coney/queues/V/secret/messages/take", Rights),
     ("GET", "/api/aliveness-test/V", Rights),
+    ("GET", "/api/coney/session", Tag),
+    ("GET", "/api/coney/problems", Tag),
+    ("POST", "/api/coney/routing/V/amq.direct", Vhost),
+    ("GET", "/api/coney/queues/V/secret/settings", Vhost),
+    ("POST", "/api/coney/policies/V/preview", PolicyMakerHere),
+    ("GET", "/api/coney/may?user=guest&vhost=V&operation=read&name=q", Administrator),
+    ("POST", "/api/coney/definitions/diff", Administrator),
+    ("GET", "/api/coney/log", Administrator),
     ("GET", "/api/parameters", PolicyMaker),
     ("GET", "/api/global-parameters", PolicyMaker),
     ("GET", "/api/policies/V/none", PolicyMakerHere),

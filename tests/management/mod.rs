@@ -6,6 +6,7 @@ mod beyond;
 mod control;
 mod conventions;
 mod definitions;
+mod explaining;
 mod journal;
 mod leases;
 mod limits;

@@ -227,6 +227,14 @@ fn name_in(path: &str, http: &Http) -> String {
     }
 }
 
+/// What an operation cannot do without.
+fn query(path: &str) -> &'static str {
+    match path {
+        "/api/coney/may" => "?user=u&vhost=/&operation=write&name=e&routing_key=k",
+        _ => "",
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_is_there_is_shown_as_described() {
     let (bench, http) = managed().await;
@@ -242,6 +250,7 @@ async fn what_is_there_is_shown_as_described() {
         });
         // It has to be told which message is meant.
         let path = if path.contains("/history/") { format!("{path}?contains=hello") } else { path };
+        let path = format!("{path}{}", query(&path));
         let answer = http.get(&path);
         assert_described(&document, operation, &path, &answer);
         let fails = path.contains("/quorum/");
@@ -294,6 +303,17 @@ async fn what_is_done_is_answered_as_described() {
         ("/api/coney/leases/{id}".to_owned(), "q", json!({ "action": "requeue" })),
         ("/api/coney/queues/{vhost}/{queue}/purge".to_owned(), "q", json!({ "undo_s": 1 })),
         ("/api/coney/queues/{vhost}/{queue}/import".to_owned(), "q", json!({ "payload": "y" })),
+        (
+            "/api/coney/routing/{vhost}/{exchange}".to_owned(),
+            "q",
+            json!({ "routing_key": "failin", "headers": { "a": 1 } }),
+        ),
+        (
+            "/api/coney/policies/{vhost}/preview".to_owned(),
+            "q",
+            json!({ "name": "n", "pattern": ".*", "definition": { "max-length": 5 }, "operator": false }),
+        ),
+        ("/api/coney/definitions/diff".to_owned(), "q", http.json("/api/definitions")),
     ] {
         let operation = &document.0["paths"][&path]["post"];
         let body_schema = &operation["requestBody"]["content"]["application/json"]["schema"];

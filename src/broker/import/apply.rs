@@ -100,16 +100,7 @@ async fn make_under_locks(
 ) -> Result<(Summary, Mark, PendingDefinitions), ImportError> {
     // Vhosts and users stay as they are until this is done.
     let _changes = shared.changes.lock().await;
-    let mut vhosts: BTreeMap<String, Arc<Vhost>> =
-        shared.vhosts.iter().map(|vhost| (vhost.key().clone(), Arc::clone(&vhost))).collect();
-    let mut new = Vec::new();
-    for NewVhost { name, .. } in &definitions.vhosts {
-        vhosts.entry(name.clone()).or_insert_with(|| {
-            let vhost = Arc::new(Vhost::new(name, shared.new_journal()));
-            new.push(Arc::clone(&vhost));
-            vhost
-        });
-    }
+    let (vhosts, new) = with_new_vhosts(shared, &definitions);
     // In the order of their names, and nobody else holds more than one.
     let mut locks = Vec::with_capacity(vhosts.len());
     for vhost in vhosts.values() {
@@ -123,6 +114,24 @@ async fn make_under_locks(
     PendingDefinitions::submit_together(all, &shared.store, ops);
     carry_out(shared, plan).await;
     Ok((summary, own.mark(), own))
+}
+
+/// All vhosts that there will be, and those among them that are new.
+pub(super) fn with_new_vhosts(
+    shared: &Arc<Shared>,
+    definitions: &Definitions,
+) -> (BTreeMap<String, Arc<Vhost>>, Vec<Arc<Vhost>>) {
+    let mut vhosts: BTreeMap<String, Arc<Vhost>> =
+        shared.vhosts.iter().map(|vhost| (vhost.key().clone(), Arc::clone(&vhost))).collect();
+    let mut new = Vec::new();
+    for NewVhost { name, .. } in &definitions.vhosts {
+        vhosts.entry(name.clone()).or_insert_with(|| {
+            let vhost = Arc::new(Vhost::new(name, shared.new_journal()));
+            new.push(Arc::clone(&vhost));
+            vhost
+        });
+    }
+    (vhosts, new)
 }
 
 fn add_defaults(definitions: &mut Definitions, config: &Config) {

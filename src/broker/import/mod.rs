@@ -6,10 +6,13 @@
 
 mod apply;
 mod check;
+mod compare;
 mod fields;
 mod parse;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use apply::{Defaults, import};
+pub(crate) use compare::compare;
+pub use compare::{Comparison, Difference, Standing};
 pub(crate) use parse::Target;

@@ -8,7 +8,7 @@ use super::scope::{Caller, Scope};
 use super::vhosts::vhosts;
 use crate::broker::error::{ImportError, OperationError};
 use crate::broker::export;
-use crate::broker::import::{self, Defaults, Target};
+use crate::broker::import::{self, Comparison, Defaults, Target};
 use crate::broker::shared::Shared;
 
 /// Why definitions were not imported; nothing was changed.
@@ -63,4 +63,20 @@ pub async fn import(
     let defaults = caller.user().map_or(Defaults::None, Defaults::Creator);
     import::import(shared, json, target, defaults).await?.log(source);
     Ok(())
+}
+
+/// What [`import()`] would do with definitions; nothing is changed. For administrators.
+///
+/// # Errors
+/// `NotTagged`; the first fault of the definitions, for which an import would be refused.
+pub async fn compare(
+    shared: &Arc<Shared>,
+    caller: Caller<'_>,
+    json: &str,
+    vhost: Option<&str>,
+) -> Result<Comparison, ImportRefusal> {
+    caller.require_administrator(shared)?;
+    let target = vhost.map_or_else(|| Target::of(&shared.config), Target::Vhost);
+    let defaults = caller.user().map_or(Defaults::None, Defaults::Creator);
+    Ok(import::compare(shared, json, target, defaults).await?)
 }

@@ -8,6 +8,7 @@ mod connections;
 mod consumers;
 mod definitions;
 mod exchanges;
+mod explaining;
 mod global_parameters;
 mod history;
 mod holding;
@@ -16,6 +17,7 @@ mod moving;
 mod node;
 mod peeking;
 mod policies;
+mod previewing;
 mod publishing;
 mod queues;
 mod scope;
@@ -26,14 +28,16 @@ mod topic_permissions;
 mod users;
 mod vhosts;
 
+pub use super::import::{Comparison, Difference, Standing};
 pub use super::removal::DeleteIf;
 pub use bindings::{bind, bindings, bindings_between, unbind};
 pub use connections::{
     Selection, close_channel, close_connection, close_connections, close_connections_of_user, connections,
 };
 pub use consumers::{consume, queue_to_consume};
-pub use definitions::{ImportRefusal, export, export_vhost, import};
+pub use definitions::{ImportRefusal, compare, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
+pub use explaining::{Verdict, Wish, explain_route, may};
 pub(crate) use global_parameters::ensure_cluster_id;
 pub use global_parameters::{
     cluster_name, global_parameters, internal_cluster_id, put_global_parameter, remove_global_parameter,
@@ -48,6 +52,7 @@ pub use moving::{Act, Acted, Target, act_on_messages, drop_waiting, release_wait
 pub use node::{ask_to_stop, authenticate, require_operator, set_disk_free_limit, set_memory_limit};
 pub use peeking::{MessageHolder, PeekedMessage, peek, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
+pub use previewing::{Affected, Applied, PolicyPreview, preview_policy, queue_settings};
 pub use publishing::{NewMessage, Published, publish};
 pub use queues::{
     DeclareQueue, Declared, QueueState, declare_queue, delete_owned_queues, delete_queue, find_queue, queue,

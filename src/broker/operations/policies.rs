@@ -86,7 +86,7 @@ pub fn policies(scope: Scope<'_>) -> Vec<Policy> {
     scope.vhost.policies().iter().cloned().collect()
 }
 
-fn require(scope: Scope<'_>, kind: PolicyKind) -> Result<(), OperationError> {
+pub(super) fn require(scope: Scope<'_>, kind: PolicyKind) -> Result<(), OperationError> {
     let caller: Caller<'_> = scope.caller;
     match kind {
         PolicyKind::User => caller.require_tag(scope.shared, &[POLICYMAKER, ADMINISTRATOR]),

@@ -4,8 +4,13 @@
 
 mod acting;
 mod events;
+mod explaining;
 mod leasing;
+mod log;
 mod node;
+mod problem;
+mod problems;
+mod queue_problems;
 mod saving;
 mod selecting;
 mod showing;
@@ -39,5 +44,12 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/coney/connections", delete(node::close)),
         ("/api/coney/users/{user}/authenticate", post(node::authenticate)),
         ("/api/coney/events", get(events::follow)),
+        ("/api/coney/problems", get(problems::list)),
+        ("/api/coney/routing/{vhost}/{exchange}", post(explaining::route)),
+        ("/api/coney/may", get(explaining::may)),
+        ("/api/coney/queues/{vhost}/{queue}/settings", get(explaining::settings)),
+        ("/api/coney/policies/{vhost}/preview", post(explaining::preview)),
+        ("/api/coney/definitions/diff", post(explaining::diff)),
+        ("/api/coney/log", get(log::tail)),
     ]
 }

@@ -13,6 +13,7 @@ impl Queue {
             oldest_ready: self.ready.oldest().map(|position| self.arrivals.time(position)),
             oldest_unacked: self.unacked.by_age().next().map(|(since, _)| since),
             overhead_bytes: self.footprint(),
+            is_unreadable: self.unreadable.is_some(),
         }
     }
 
