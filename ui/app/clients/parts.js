@@ -62,7 +62,7 @@ const CloseForm = view(({ connections, close, done }, self) => {
     error.value = '';
     const failures = await closeAll(connections, reason.value.trim());
     isBusy.value = false;
-    refresh('/api/connections');
+    refresh('/api/connections?');
     if (failures.length > 0) {
       error.value = failures[0].message;
       return;
