@@ -11,6 +11,8 @@ const FRAMES = 240;
 const STEP_PX = 60;
 /** 50 frames a second. The median, as the machine does other things too. */
 const FRAME_MS = 20;
+/** Where even an empty page gets fewer frames than this, the clock says nothing of ours: then its work for a frame has to fit. */
+const QUIET_FRAME_MS = 17.5;
 const ROWS_MAX = 200;
 
 let broker, browser, person;
@@ -47,15 +49,36 @@ function scroll({ frames, step }) {
   });
 }
 
+const share = (times, part) => times.toSorted((a, b) => a - b)[Math.floor((times.length - 1) * part)];
+
+/** How long the frames of an empty page take on this machine, now. */
+async function emptyFrameMs() {
+  const tab = await person.context.newPage();
+  const { times } = await tab.evaluate(scroll, { frames: FRAMES / 4, step: 0 });
+  await tab.close();
+  return share(times, 0.5);
+}
+
+/** The processor time that the page's main thread took so far, in ms. */
+async function worked(devtools) {
+  const { metrics } = await devtools.send('Performance.getMetrics');
+  return metrics.find(({ name }) => name === 'TaskDuration').value * 1000;
+}
+
 test('ten thousand queues scroll at fifty frames a second', async (t) => {
+  const emptyMs = await emptyFrameMs();
   const tab = await person.open('#/queues');
   await tab.getByText('queue-00000').first().waitFor();
+  const devtools = await person.context.newCDPSession(tab);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const before = await worked(devtools);
   const { times, moved } = await tab.evaluate(scroll, { frames: FRAMES, step: STEP_PX });
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share) => sorted[Math.floor((sorted.length - 1) * share)].toFixed(1);
-  t.diagnostic(`frames: median ${at(0.5)} ms, 90 % ${at(0.9)} ms, 99 % ${at(0.99)} ms, longest ${at(1)} ms`);
+  const workMs = ((await worked(devtools)) - before) / FRAMES;
+  const at = (part) => share(times, part).toFixed(1);
+  t.diagnostic(`frames: median ${at(0.5)} ms, 90 % ${at(0.9)} ms, 99 % ${at(0.99)} ms; of an empty page ${emptyMs.toFixed(1)} ms; work ${workMs.toFixed(1)} ms a frame`);
   assert.ok(moved > (FRAMES * STEP_PX) / 2, `it scrolled ${moved} px`);
-  assert.ok(at(0.5) <= FRAME_MS, `the median frame took ${at(0.5)} ms`);
+  const tookMs = emptyMs <= QUIET_FRAME_MS ? share(times, 0.5) : workMs;
+  assert.ok(tookMs <= FRAME_MS, `a frame takes ${tookMs} ms`);
   const rows = await tab.getByRole('row').count();
   assert.ok(rows < ROWS_MAX, `${rows} rows are in the document: it is not a virtual list`);
   person.assertNoFaults();
