@@ -19,13 +19,16 @@ function Where({ event }) {
   return html`<a class="event-where" href=${link(['queues', event.vhost, event.queue, 'messages', event.position])}>${event.queue} #${event.position}</a>`;
 }
 
+/** One of them; it is drawn once, for an event does not change. */
+const Item = view(({ event }) => html`<li class="event">
+  <${When} at=${event.at} />
+  <span><${Badge} tone=${toneOf(event)}>${kindOf(event.what).label}${event.count > 1 ? ` × ${event.count.toLocaleString('en')}` : ''}<//></span>
+  <span class="event-text"><${Where} event=${event} />${event.sentence}</span>
+</li>`, 'Item');
+
 /** @param {{events: any[]}} props newest first */
 export function EventList({ events }) {
-  return html`<ol class="events">${events.map((event) => html`<li class="event" key=${`${event.vhost} ${event.number}`}>
-    <${When} at=${event.at} />
-    <span><${Badge} tone=${toneOf(event)}>${kindOf(event.what).label}${event.count > 1 ? ` × ${event.count.toLocaleString('en')}` : ''}<//></span>
-    <span class="event-text"><${Where} event=${event} />${event.sentence}</span>
-  </li>`)}</ol>`;
+  return html`<ol class="events">${events.map((event) => html`<${Item} key=${`${event.vhost} ${event.number}`} event=${event} />`)}</ol>`;
 }
 
 const SHOWN = 20;

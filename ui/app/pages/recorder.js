@@ -20,6 +20,8 @@ import { can, vhosts } from '../session.js';
 
 const REMEMBERED = 30;
 const PAGE = 1000;
+/** Events that are shown; a file has all. */
+const SHOWN = 200;
 /** Events that an exported file has at most. */
 const EXPORTED_MAX = 100_000;
 
@@ -95,7 +97,7 @@ function forget(vhost, rule) {
 
 /** What a rule recorded, as it comes. */
 const Recorded = view(({ vhost, rule, isOn }, self) => {
-  const followed = self.keep('feed', () => feed(() => ({ vhost, filter: filterOf(rule) }), { kept: 1000 }));
+  const followed = self.keep('feed', () => feed(() => ({ vhost, filter: filterOf(rule) }), { kept: SHOWN }));
   const events = followed.events.value.filter((event) => isOf(rule, event));
   return html`<${Card} title=${`What happened to ${inWords(rule)}`}>
     ${rule.header ? html`<p class="quiet spaced">The journal does not know headers: what other recordings noted meanwhile is here, too.</p>` : null}
