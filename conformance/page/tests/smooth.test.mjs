@@ -1,6 +1,7 @@
 // 10,000 queues scroll at 50 frames a second while their numbers are live.
 
 import assert from 'node:assert/strict';
+import { availableParallelism, loadavg } from 'node:os';
 import { after, before, test } from 'node:test';
 
 import { Broker } from '../broker.mjs';
@@ -11,8 +12,8 @@ const FRAMES = 240;
 const STEP_PX = 60;
 /** 50 frames a second. The median, as the machine does other things too. */
 const FRAME_MS = 20;
-/** Where even an empty page gets fewer frames than this, the clock says nothing of ours: then its work for a frame has to fit. */
-const QUIET_FRAME_MS = 17.5;
+/** Where more wants to run than there are processors, the clock says nothing of the page: then its work for a frame has to fit. */
+const isQuiet = () => loadavg()[0] <= availableParallelism() * 1.5;
 const ROWS_MAX = 200;
 
 let broker, browser, person;
@@ -51,14 +52,6 @@ function scroll({ frames, step }) {
 
 const share = (times, part) => times.toSorted((a, b) => a - b)[Math.floor((times.length - 1) * part)];
 
-/** How long the frames of an empty page take on this machine, now. */
-async function emptyFrameMs() {
-  const tab = await person.context.newPage();
-  const { times } = await tab.evaluate(scroll, { frames: FRAMES / 4, step: 0 });
-  await tab.close();
-  return share(times, 0.5);
-}
-
 /** The processor time that the page's main thread took so far, in ms. */
 async function worked(devtools) {
   const { metrics } = await devtools.send('Performance.getMetrics');
@@ -66,7 +59,6 @@ async function worked(devtools) {
 }
 
 test('ten thousand queues scroll at fifty frames a second', async (t) => {
-  const emptyMs = await emptyFrameMs();
   const tab = await person.open('#/queues');
   await tab.getByText('queue-00000').first().waitFor();
   const devtools = await person.context.newCDPSession(tab);
@@ -75,13 +67,14 @@ test('ten thousand queues scroll at fifty frames a second', async (t) => {
   const { times, moved } = await tab.evaluate(scroll, { frames: FRAMES, step: STEP_PX });
   const workMs = ((await worked(devtools)) - before) / FRAMES;
   const at = (part) => share(times, part).toFixed(1);
-  t.diagnostic(`frames: median ${at(0.5)} ms, 90 % ${at(0.9)} ms, 99 % ${at(0.99)} ms; of an empty page ${emptyMs.toFixed(1)} ms; work ${workMs.toFixed(1)} ms a frame`);
+  t.diagnostic(`frames: median ${at(0.5)} ms, 90 % ${at(0.9)} ms, 99 % ${at(0.99)} ms; work ${workMs.toFixed(1)} ms a frame`);
   assert.ok(moved > (FRAMES * STEP_PX) / 2, `it scrolled ${moved} px`);
-  const tookMs = emptyMs <= QUIET_FRAME_MS ? share(times, 0.5) : workMs;
+  const tookMs = isQuiet() ? share(times, 0.5) : workMs;
   assert.ok(tookMs <= FRAME_MS, `a frame takes ${tookMs} ms`);
   const rows = await tab.getByRole('row').count();
   assert.ok(rows < ROWS_MAX, `${rows} rows are in the document: it is not a virtual list`);
   person.assertNoFaults();
+  await tab.close();
 });
 
 test('the last of ten thousand queues is reached, and found', async () => {

@@ -60,12 +60,12 @@ export const Problems = view(({ nodes }, self) => {
 
 const TONES = { critical: 'bad', bad: 'bad', warning: 'warn', note: 'info' };
 const ICONS = { bad: 'error', warn: 'warning', info: 'info' };
-/** `the queue grows` -> `The queue grows.` */
-const asSentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+/** `the queue grows` -> `The queue grows.`; a name stays as it is. */
+const asSentence = (text, name) => `${name && text.startsWith(name) ? text.charAt(0) : text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 
 const Problem = view(({ problem }) => {
   const tone = TONES[problem.severity] ?? 'warn';
   const href = hrefOf(problem.target);
-  const inside = html`<${Icon} name=${ICONS[tone]} label=${problem.severity} /><span class="grow">${asSentence(problem.sentence)}</span>${href ? html`<${Icon} name="right" />` : null}`;
+  const inside = html`<${Icon} name=${ICONS[tone]} label=${problem.severity} /><span class="grow">${asSentence(problem.sentence, problem.target?.name)}</span>${href ? html`<${Icon} name="right" />` : null}`;
   return html`<li>${href ? html`<a class="problem problem-${tone}" href=${href}>${inside}</a>` : html`<div class="problem problem-${tone}">${inside}</div>`}</li>`;
 }, 'Problem');
