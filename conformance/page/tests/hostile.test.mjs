@@ -28,7 +28,7 @@ after(async () => {
 /** What would be there if anything hostile had become a part of the page. */
 async function assertHarmless(tab, where) {
   const found = await tab.evaluate(() => ({
-    title: document.title.includes('owned'),
+    title: document.title === 'owned', // a page is called by the name that it shows
     elements: [...document.querySelectorAll('img[src="x"], [onerror], script:not([src]), iframe, object')].map((e) => e.outerHTML.slice(0, 100)),
     computed: document.body.innerText.includes('&49'),
   }));
