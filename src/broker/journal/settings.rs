@@ -58,7 +58,7 @@ impl SettingsInForce {
         }
     }
 
-    /// Why a message is dead, if a setting says so; for one that was rejected, where it goes.
+    /// Why a message is dead, if a setting says so. One that was rejected is dead because its consumer says so.
     pub fn of_death(
         &mut self,
         queue: Configured<'_>,
@@ -66,7 +66,7 @@ impl SettingsInForce {
         message: Option<&Message>,
     ) -> Option<Arc<SettingInForce>> {
         match reason {
-            Reason::Rejected => self.first(queue, &["x-dead-letter-exchange"]),
+            Reason::Rejected => None,
             Reason::Maxlen => self.first(queue, &LENGTH),
             Reason::Expired => self.ttl(queue, message),
             Reason::DeliveryLimit => {
