@@ -255,3 +255,101 @@ async fn who_may_not_read_a_queue_is_not_told_how_its_messages_are() {
     let found = history(&user, "contains=hello%201");
     assert!(found.iter().all(|message| message["state"] != "ready"), "{found:?}");
 }
+
+fn names_of(found: &[Value], key: &str) -> Vec<String> {
+    found.iter().map(|event| event[key].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_goes_well_is_told_while_it_is_recorded() {
+    let (bench, http) = managed().await;
+    failing(&bench, &[]).await;
+    let recordings = "/api/coney/recordings/%2F";
+    bench.publish("", "work", "before").await;
+    let begun = http.post(recordings, &json!({ "queue": "work", "next": 1 }));
+    assert_eq!((begun.status, &begun.json()["queue"], &begun.json()["recorded"]), (201, &json!("work"), &json!(0)));
+    let id = begun.json()["id"].as_u64().unwrap();
+    for body in ["recorded", "after"] {
+        bench.publish("", "work", body).await;
+    }
+    let one = &http.json(recordings)[0];
+    assert_eq!((&one["id"], &one["recorded"], &one["next"]), (&json!(id), &json!(1), &json!(1)));
+    for _ in 0..3 {
+        let got = bench.channel.basic_get("work".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+        got.ack(lapin::options::BasicAckOptions::default()).await.unwrap();
+    }
+    bench.until_ready("work", 0).await;
+    let what = "what=published,enqueued,delivered,acked";
+    let told = names_of(&events(&http, what), "what");
+    assert_eq!(told, ["published", "enqueued", "delivered", "acked"]);
+    assert_eq!(http.json(recordings), json!([]), "it has enough");
+    let position = events(&http, "what=enqueued")[0]["position"].as_u64().unwrap();
+    let way = &history(&http, &format!("queue=work&position={position}"))[0];
+    assert_eq!(names_of(way["steps"].as_array().unwrap(), "what"), told);
+    assert_eq!((&way["state"], &way["now"]), (&json!("gone"), &json!("not in this queue any more")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_recording_is_begun_and_ended_by_who_may() {
+    let (_bench, http) = managed().await;
+    let path = "/api/coney/recordings/%2F";
+    for rule in [
+        json!({ "all": true }),
+        json!({ "exchange": "amq.topic" }),
+        json!({ "message_id": "1" }),
+        json!({ "header": { "tenant": 7 } }),
+    ] {
+        let answer = http.post(path, &rule);
+        let begun = answer.json();
+        let (key, value) = rule.as_object().unwrap().iter().next().unwrap();
+        let value = if key == "header" { json!({ "tenant": "7" }) } else { value.clone() };
+        assert_eq!((answer.status, &begun[key]), (201, &value));
+        let hour = begun["until"].as_u64().unwrap() - begun["since"].as_u64().unwrap();
+        assert_eq!(hour, 3_600_000);
+        let one = format!("{path}/{}", begun["id"]);
+        assert_eq!([http.delete(&one).status, http.delete(&one).status], [204, 404]);
+    }
+    for wrong in [
+        json!({}),
+        json!({ "all": false }),
+        json!({ "all": true, "queue": "q" }),
+        json!({ "header": {} }),
+        json!({ "header": { "a": 1, "b": 2 } }),
+        json!({ "all": true, "next": 0 }),
+        json!({ "all": true, "until": 5 }),
+    ] {
+        assert_eq!(http.post(path, &wrong).status, 400, "{wrong}");
+    }
+    assert_eq!(http.put("/api/users/u", &json!({ "password": "p", "tags": "monitoring" })).status, 201);
+    let rights = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+    assert_eq!(http.put("/api/permissions/%2F/u", &rights).status, 201);
+    let user = http.user("u", "p");
+    assert_eq!((user.get(path).status, user.post(path, &json!({ "all": true })).status), (200, 401));
+}
+
+/// A queue in which messages are tried twice more, and what is told of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_message_that_fails_is_told_step_by_step_with_the_settings_that_were_in_play() {
+    let (bench, http) = managed().await;
+    let policy = json!({ "pattern": "^work$", "definition": { "delivery-limit": 1 }, "apply-to": "queues" });
+    assert_eq!(http.put("/api/policies/%2F/careful", &policy).status, 201);
+    failing(&bench, &[]).await;
+    bench.publish("", "work", "hello").await;
+    for _ in 0..2 {
+        let got = bench.channel.basic_get("work".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+        got.reject(BasicRejectOptions { requeue: true }).await.unwrap();
+        bench.counts("work").await;
+    }
+    bench.until_ready("dead", 1).await;
+    let there = position(&http, "dead");
+    let told = history(&http, &format!("queue=dead&position={there}"));
+    let way = told.iter().find(|message| message["queue"] == "work").expect("the way leads back");
+    let steps = way["steps"].as_array().unwrap();
+    let sentences = names_of(steps, "sentence");
+    assert_eq!(names_of(steps, "what"), ["failed", "dead-lettered"], "{sentences:?}");
+    assert!(sentences[0].contains("for the 1st time, which failed; ready again"), "{sentences:?}");
+    let why = "dead-lettered to 'dead': it was delivered 2 times without success (x-delivery-limit = 1 of policy 'careful')";
+    assert!(sentences[1].contains("for the 2nd time, which failed; ") && sentences[1].contains(why), "{sentences:?}");
+    let edge = &told.iter().find(|message| message["queue"] == "dead").unwrap()["edges"][0];
+    assert_eq!((&edge["how"], &edge["to"]["position"]), (&json!("dead-lettered"), &json!(there)));
+}

@@ -20,6 +20,7 @@ mod policies;
 mod previewing;
 mod publishing;
 mod queues;
+mod recording;
 mod scope;
 mod taking;
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub use queues::{
     DeclareQueue, Declared, QueueState, declare_queue, delete_owned_queues, delete_queue, find_queue, queue,
     queues,
 };
+pub use recording::{end_recording, record, recordings};
 pub use scope::{Caller, Scope};
 pub use taking::{Take, Taken, take};
 pub use topic_permissions::{put_topic_permission, remove_topic_permissions, topic_permissions};

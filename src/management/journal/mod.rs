@@ -8,13 +8,14 @@ mod follow;
 mod history;
 mod question;
 mod reader;
+mod recordings;
 mod view;
 
-use axum::routing::get;
+use axum::routing::{delete, get};
 
 use super::route::Route;
 
-/// `/api/coney/journal`, `/api/coney/history`, `/api/coney/failures`.
+/// `/api/coney/journal`, `/api/coney/history`, `/api/coney/failures`, `/api/coney/recordings`.
 pub(super) fn routes() -> Vec<Route> {
     vec![
         ("/api/coney/journal", get(events::everywhere)),
@@ -22,5 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/coney/history/{vhost}", get(history::show)),
         ("/api/coney/failures", get(failures::everywhere)),
         ("/api/coney/failures/{vhost}", get(failures::in_vhost)),
+        ("/api/coney/recordings/{vhost}", get(recordings::list).post(recordings::begin)),
+        ("/api/coney/recordings/{vhost}/{id}", delete(recordings::end)),
     ]
 }
