@@ -561,6 +561,7 @@ impl Connection {
         let id = self.id();
         let commands = self.session.outgoing().take(id);
         self.note_published(&vhost, &commands);
+        self.trace_published(&vhost, &commands);
         for (queue, command) in commands {
             let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
             let Some(mailbox) = self.mailboxes.mailbox(queue, find) else {
@@ -623,6 +624,7 @@ impl Connection {
         overview.set_state(state);
         self.log_raised();
         self.note_unrouted();
+        self.trace_unrouted();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
     }
@@ -672,6 +674,7 @@ impl Connection {
     async fn release_queues(&mut self, ending: Ending) {
         self.log_raised();
         self.note_unrouted();
+        self.trace_unrouted();
         let unacked = self.session.unacked();
         self.session.release_all(ending);
         self.count(&ConnectionCounters::default());

@@ -5,6 +5,7 @@ mod connection;
 mod connection_log;
 mod consumer_arguments;
 mod exceptions;
+mod firehose;
 mod half_open;
 mod handshake;
 mod journal;

@@ -13,6 +13,7 @@ mod delayed_exchange;
 pub(crate) mod entering;
 pub(crate) mod error;
 mod export;
+pub(crate) mod firehose;
 mod flow_control;
 pub mod give_back;
 pub(crate) mod global_parameters;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::connections::{ConnectionHandle, Event};
 use super::dead_lettering::{DeadLettering, publish};
 use super::delayed_exchange::DueMessages;
+use super::firehose::{Firehose, Party};
 use super::flow_control::FlowControl;
 use super::journal::{QueueEvents, Surroundings, Why};
 use super::mailbox::{Mail, MailReceiver, Mailbox};
@@ -20,8 +21,8 @@ use super::transfer::{Load as TransferLoad, Transfer};
 use super::vhost::{QueueRecord, Vhost};
 use crate::ledger::{Kind, Share};
 use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Effects, Ended, Load, LoadedMessage, Moved, Page, Publish, Queue,
-    QueueOptions, Range, Reply, StoreAppend, TimedOut,
+    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, Moved, Page,
+    Publish, Queue, QueueOptions, Range, Reply, StoreAppend, TimedOut,
 };
 use crate::statistics::QueueSum;
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
@@ -264,6 +265,7 @@ impl QueueTask {
         self.count();
         self.note_happened();
         for deliveries in std::mem::take(&mut self.effects.deliveries) {
+            self.trace(&deliveries);
             let ConsumerKey { connection, number, .. } = deliveries.consumer;
             self.tell(connection, Event::Deliver(number, deliveries.deliveries));
         }
@@ -311,6 +313,25 @@ impl QueueTask {
             let events = happened.into_iter().filter_map(|happening| self.events.happened(&at, happening));
             let events: Vec<_> = events.collect();
             self.vhost.journal.note(events);
+        }
+    }
+
+    /// What consumers are given, if that is traced.
+    #[inline]
+    fn trace(&mut self, deliveries: &Deliveries) {
+        if self.vhost.topology.is_traced() {
+            self.trace_deliveries(deliveries);
+        }
+    }
+
+    fn trace_deliveries(&mut self, Deliveries { consumer, deliveries }: &Deliveries) {
+        let client = self.connection(consumer.connection).and_then(ConnectionHandle::client);
+        let Some(firehose) = Firehose::of(&self.shared, &self.vhost) else { return };
+        let (connection, user) =
+            client.as_ref().map_or(("", ""), |client| (&client.connection, &client.user));
+        let who = Party { connection, channel: consumer.channel, user };
+        for delivery in deliveries {
+            firehose.delivered(who, &self.record.name, &delivery.message, delivery.redelivered);
         }
     }
 

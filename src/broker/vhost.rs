@@ -178,6 +178,7 @@ impl Vhost {
 
     /// Changes its settings, for what comes from now on. The caller has made sure that they are durable.
     pub(super) fn set_settings(&self, settings: VhostSettings) {
+        self.topology.set_traced(settings.tracing);
         self.connections.set_limit(settings.limits.and_then(|limits| limits.max_connections));
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }

@@ -28,7 +28,8 @@ const PREDECLARED: [(&str, ExchangeKind); 8] = [
     (TRACE, ExchangeKind::Topic),
 ];
 
-const TRACE: &str = "amq.rabbitmq.trace";
+/// Where what goes through the vhost is copied to while it is traced.
+pub const TRACE: &str = "amq.rabbitmq.trace";
 
 #[derive(Debug)]
 pub(super) struct ExchangeEntry {

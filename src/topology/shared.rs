@@ -4,7 +4,7 @@
 //! keys have. An immutable snapshot swapped at each change would spare readers the lock too, but make 10,000 declares or
 //! bindings cost 10,000 copies of all that came before.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
 
 use super::error::RouteError;
@@ -18,6 +18,7 @@ use crate::message::QueueId;
 pub struct SharedTopology {
     generation: AtomicU64,
     topology: RwLock<Topology>,
+    is_traced: AtomicBool,
 }
 
 impl SharedTopology {
@@ -32,6 +33,18 @@ impl SharedTopology {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Whether what goes through is copied to the exchange [`TRACE`](super::TRACE). Sessions and queues look at it once a batch.
+    #[inline]
+    #[must_use]
+    pub fn is_traced(&self) -> bool {
+        self.is_traced.load(Ordering::Relaxed)
+    }
+
+    /// Turns tracing on or off.
+    pub fn set_traced(&self, is_traced: bool) {
+        self.is_traced.store(is_traced, Ordering::Relaxed);
     }
 
     /// For looking things up.

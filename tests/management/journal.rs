@@ -267,7 +267,10 @@ async fn what_goes_well_is_told_while_it_is_recorded() {
     let recordings = "/api/coney/recordings/%2F";
     bench.publish("", "work", "before").await;
     let begun = http.post(recordings, &json!({ "queue": "work", "next": 1 }));
-    assert_eq!((begun.status, &begun.json()["queue"], &begun.json()["recorded"]), (201, &json!("work"), &json!(0)));
+    assert_eq!(
+        (begun.status, &begun.json()["queue"], &begun.json()["recorded"]),
+        (201, &json!("work"), &json!(0))
+    );
     let id = begun.json()["id"].as_u64().unwrap();
     for body in ["recorded", "after"] {
         bench.publish("", "work", body).await;
@@ -349,7 +352,10 @@ async fn a_message_that_fails_is_told_step_by_step_with_the_settings_that_were_i
     assert_eq!(names_of(steps, "what"), ["failed", "dead-lettered"], "{sentences:?}");
     assert!(sentences[0].contains("for the 1st time, which failed; ready again"), "{sentences:?}");
     let why = "dead-lettered to 'dead': it was delivered 2 times without success (x-delivery-limit = 1 of policy 'careful')";
-    assert!(sentences[1].contains("for the 2nd time, which failed; ") && sentences[1].contains(why), "{sentences:?}");
+    assert!(
+        sentences[1].contains("for the 2nd time, which failed; ") && sentences[1].contains(why),
+        "{sentences:?}"
+    );
     let edge = &told.iter().find(|message| message["queue"] == "dead").unwrap()["edges"][0];
     assert_eq!((&edge["how"], &edge["to"]["position"]), (&json!("dead-lettered"), &json!(there)));
 }

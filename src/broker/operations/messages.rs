@@ -3,6 +3,7 @@
 use super::scope::Scope;
 use crate::auth::Operation;
 use crate::broker::error::OperationError;
+use crate::broker::firehose::{Firehose, Party};
 use crate::broker::internal_connection::InternalConnection;
 use crate::broker::mailbox::Mail;
 use crate::broker::vhost::QueueRecord;
@@ -52,11 +53,23 @@ pub(super) async fn get_from(
 ) -> Result<Option<Got>, OperationError> {
     let Getter { connection, channel, no_ack } = getter;
     match record.mailbox.ask(Command::Get { connection, channel, no_ack }).await {
-        Some(Reply::Got { delivery, remaining }) => Ok(Some(Got { queue: record.id, delivery, remaining })),
+        Some(Reply::Got { delivery, remaining }) => {
+            trace(scope, record, getter, &delivery);
+            Ok(Some(Got { queue: record.id, delivery, remaining }))
+        }
         Some(Reply::Unreadable(why)) => Err(scope.unreadable(&record.name, &why)),
         Some(_) => Ok(None),
         None => Err(scope.no_queue(&record.name)),
     }
+}
+
+fn trace(scope: Scope<'_>, record: &QueueRecord, getter: Getter, delivery: &Delivery) {
+    let Some(firehose) = Firehose::of(scope.shared, scope.vhost) else { return };
+    let client = scope.shared.connection(getter.connection).and_then(|handle| handle.client());
+    let user = client.as_ref().map(|client| &*client.user).or_else(|| scope.caller.user());
+    let connection = client.as_ref().map_or("", |client| &client.connection);
+    let who = Party { connection, channel: getter.channel, user: user.unwrap_or_default() };
+    firehose.delivered(who, &record.name, &delivery.message, delivery.redelivered);
 }
 
 /// What becomes of messages that were got.

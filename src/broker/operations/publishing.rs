@@ -7,6 +7,7 @@ use amq_protocol::protocol::basic::AMQPProperties;
 use super::scope::{Caller, Scope, check_length};
 use crate::auth::{Grant, IMPERSONATOR, Rights};
 use crate::broker::error::OperationError;
+use crate::broker::firehose::{Firehose, Party};
 use crate::broker::internal_connection::InternalConnection;
 use crate::broker::journal;
 use crate::broker::mailbox::Mail;
@@ -15,7 +16,7 @@ use crate::protocol::encode;
 use crate::queue::Command;
 use crate::session::Limits;
 use crate::session::outgoing::DirectReply;
-use crate::session::publication::{Publication, Publisher, RoutedPublication};
+use crate::session::publication::{CHANNEL, Publication, Publisher, RoutedPublication};
 
 /// A message to be published.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +67,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();
     routed.direct.iter().for_each(|reply| send_direct(scope, reply));
     note(scope, &connection, &routed);
+    trace(scope, &routed);
     let sent = send(scope, &mut connection, routed.commands).await;
     let published = match connection.confirmed(sent).await {
         true if is_routed => Published::Routed,
@@ -107,6 +109,16 @@ fn publisher<'a>(scope: Scope<'a>, connection: &InternalConnection) -> Result<Pu
         vhost: &vhost.name,
         topology: Arc::clone(&vhost.topology),
     })
+}
+
+fn trace(scope: Scope<'_>, routed: &RoutedPublication) {
+    if let Some(firehose) = Firehose::of(scope.shared, scope.vhost) {
+        let user = scope.caller.user().unwrap_or_default();
+        firehose.published(Party { connection: "", channel: CHANNEL, user }, &routed.commands);
+        for (channel, message) in &routed.traced {
+            firehose.one_published(Party { connection: "", channel: *channel, user }, message, &[]);
+        }
+    }
 }
 
 /// Gives the message to its queues, once they have room for it, and returns how many of them will confirm it. A queue that

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::{Operation, Refusal, Right, TopicRights};
+use crate::message::Message;
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::access::Access;
@@ -39,6 +40,8 @@ pub(super) struct Connection {
     pub(super) confirmed_channels: Vec<u16>,
     /// Publishes that matched no queue since they were last taken.
     pub(super) unrouted: Vec<Unrouted>,
+    /// The same as messages, with their channels, while the vhost is traced.
+    pub(super) traced: Vec<(u16, Message)>,
 }
 
 /// Routing may cost so much before others have a turn: a millisecond or two. A message to 10,000 queues is half of it, one that
@@ -68,6 +71,7 @@ impl Connection {
             exchanges_counted: Vec::new(),
             confirmed_channels: Vec::new(),
             unrouted: Vec::new(),
+            traced: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::channel::{Channel, Mode};
 use super::connection::Connection;
 use super::publishing::PublishMethod;
 use crate::auth::Grant;
-use crate::message::QueueId;
+use crate::message::{Message, QueueId};
 use crate::queue::{Command, ConnectionId};
 use crate::session::access::Access;
 use crate::session::config::Limits;
@@ -59,6 +59,8 @@ pub struct RoutedPublication {
     pub direct: Vec<DirectReply>,
     /// The publish itself, if it matched no queue.
     pub unrouted: Vec<Unrouted>,
+    /// The same as a message, if the vhost is traced.
+    pub traced: Vec<(u16, Message)>,
     /// What the publish counts, but for its confirm.
     pub counted: SessionCounters,
 }
@@ -101,6 +103,7 @@ impl Publisher<'_> {
             commands: connection.outgoing.take(connection.id),
             direct: connection.outgoing.take_direct(),
             unrouted: connection.unrouted,
+            traced: connection.traced,
         })
     }
 }

@@ -202,6 +202,7 @@ impl Channel {
         self.route(connection, properties, headers)?;
         if self.target.count() {
             self.note_unroutable(connection, &properties);
+            self.trace_unroutable(connection, bytes, &body);
         }
         if headers.is_some() || self.target.dedup.is_some() || properties.reply_to().is_some() {
             return self.publish_slow_path(connection, bytes, &properties, &body, envelope);
@@ -236,6 +237,16 @@ impl Channel {
             is_returned: *mandatory,
             count: 1,
         });
+    }
+
+    /// What goes to queues is traced on its way there.
+    #[cold]
+    fn trace_unroutable(&self, connection: &mut Connection, properties: &[u8], body: &Completed<'_>) {
+        if connection.topology.is_traced() {
+            let PublishTarget { exchange, routing_key, .. } = &self.target;
+            let parts = Parts { exchange, routing_key, properties, body: body.bytes(), persistent: false };
+            connection.traced.push((self.number, Message::new(parts)));
+        }
     }
 
     /// The slower way, for messages with headers and for exchanges that look at each message: such a message may have to be

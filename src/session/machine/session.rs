@@ -8,7 +8,7 @@ use amq_protocol::types::FieldTable;
 use super::channel::Channel;
 use super::connection::Connection;
 use crate::auth::Grant;
-use crate::message::QueueId;
+use crate::message::{Message, QueueId};
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::config::{Limits, SessionConfig};
@@ -206,6 +206,11 @@ impl Session {
     /// Takes the publishes that matched no queue since the last call.
     pub fn take_unrouted(&mut self) -> Vec<Unrouted> {
         std::mem::take(&mut self.connection.unrouted)
+    }
+
+    /// The same as messages, with their channels, if the vhost is traced.
+    pub fn take_traced(&mut self) -> Vec<(u16, Message)> {
+        std::mem::take(&mut self.connection.traced)
     }
 
     /// Messages that the client has yet to settle.
