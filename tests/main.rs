@@ -21,6 +21,8 @@ mod delaying;
 mod differential;
 mod durability;
 mod failure_policies;
+#[cfg(feature = "management")]
+mod firehose;
 mod flow;
 mod frames;
 mod handshake;
