@@ -286,13 +286,14 @@ async fn what_goes_well_is_told_while_it_is_recorded() {
         got.ack(lapin::options::BasicAckOptions::default()).await.unwrap();
     }
     bench.until_ready("work", 0).await;
-    let what = "what=published,enqueued,delivered,acked";
-    let told = names_of(&events(&http, what), "what");
-    assert_eq!(told, ["published", "enqueued", "delivered", "acked"]);
+    // The publishes of both are told, for the queue has the next one only when it arrives.
+    let told = names_of(&events(&http, "what=enqueued,delivered,acked"), "what");
+    assert_eq!(told, ["enqueued", "delivered", "acked"]);
     assert_eq!(http.json(recordings), json!([]), "it has enough");
     let position = events(&http, "what=enqueued")[0]["position"].as_u64().unwrap();
     let way = &history(&http, &format!("queue=work&position={position}"))[0];
-    assert_eq!(names_of(way["steps"].as_array().unwrap(), "what"), told);
+    let steps = names_of(way["steps"].as_array().unwrap(), "what");
+    assert_eq!(steps, ["published", "enqueued", "delivered", "acked"]);
     assert_eq!((&way["state"], &way["now"]), (&json!("gone"), &json!("not in this queue any more")));
 }
 
