@@ -220,7 +220,7 @@ fn matches(entry: &ExchangeEntry, binding: &Binding, routed: Routed<'_>) -> bool
     let (mut queues, mut exchanges) = (Vec::new(), Vec::new());
     let mut found = Matches { queues: &mut queues, exchanges: &mut exchanges, any: false };
     match &entry.table {
-        Table::Direct(_) => return routed.keys.iter().any(|key| *key == binding.routing_key.as_bytes()),
+        Table::Direct(_) => return routed.keys.contains(&binding.routing_key.as_bytes()),
         Table::Topic(_) | Table::Headers(_) => {}
         _ => return false,
     }

@@ -45,11 +45,8 @@ pub(super) async fn route(
 fn route_view(explained: &Explained) -> Value {
     let steps = &explained.steps;
     let matches = steps.iter().flat_map(|step| step.matched.iter().map(binding_view));
-    let missed = steps.iter().flat_map(|step| &step.missed).map(|(binding, why)| {
-        let mut view = binding_view(binding);
-        view["why"] = why.clone().into();
-        view
-    });
+    let missed = steps.iter().flat_map(|step| &step.missed);
+    let missed = missed.map(|(binding, why)| with(binding_view(binding), "why", why.clone().into()));
     let alternate = steps.iter().find_map(|step| step.alternate.as_ref());
     json!({
         "queues": explained.queues,
@@ -156,18 +153,24 @@ pub(super) async fn settings(
 fn setting_view(setting: &InForce) -> Value {
     let overruled = setting.overruled.iter();
     let overruled = overruled.map(|(value, origin)| said_view(None, plain_value(value), origin));
-    let mut view = said_view(Some(&setting.argument), plain_value(&setting.value), &setting.origin);
-    view["overruled"] = overruled.collect();
-    view
+    let view = said_view(Some(&setting.argument), plain_value(&setting.value), &setting.origin);
+    with(view, "overruled", overruled.collect())
 }
 
 fn said_view(name: Option<&str>, value: Value, origin: &Origin) -> Value {
-    let mut view = json!({ "value": value, "origin": origin.name(), "policy": origin.policy() });
-    if let Some(name) = name {
-        view["name"] = name.into();
-        view["overruled"] = json!([]);
+    let view = json!({ "value": value, "origin": origin.name(), "policy": origin.policy() });
+    match name {
+        Some(name) => with(with(view, "name", name.into()), "overruled", json!([])),
+        None => view,
     }
-    view
+}
+
+/// An object with one more field.
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
+    object
 }
 
 /// `POST /api/coney/policies/V/preview`.
