@@ -7,8 +7,6 @@ mod disk;
 mod guessing;
 mod kills;
 mod memory;
-#[cfg(feature = "management")]
-mod moving;
 mod store;
 
 const MIB: usize = 1024 * 1024;

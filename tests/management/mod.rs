@@ -19,7 +19,7 @@ mod parameters;
 mod policies;
 mod reference;
 mod schema;
-pub(crate) mod support;
+mod support;
 mod topic_permissions;
 mod topology;
 mod users;
