@@ -19,7 +19,7 @@ mod parameters;
 mod policies;
 mod reference;
 mod schema;
-mod support;
+pub(crate) mod support;
 mod topic_permissions;
 mod topology;
 mod users;
