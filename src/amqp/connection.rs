@@ -565,13 +565,13 @@ impl Connection {
         for (queue, command) in commands {
             let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
             let Some(mailbox) = self.mailboxes.mailbox(queue, find) else {
-                self.confirm_undeliverable(command);
+                self.confirm_undeliverable(&command);
                 continue;
             };
             let is_publish = matches!(command, Command::Publish(..) | Command::PublishDedup(..));
             if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command)) {
                 self.mailboxes.remove(queue);
-                self.confirm_undeliverable(command);
+                self.confirm_undeliverable(&command);
             }
             if is_publish && mailbox.is_full() {
                 self.full.push(mailbox);
@@ -583,13 +583,8 @@ impl Connection {
     }
 
     /// Publishes to a queue that just went are confirmed: they went nowhere, as unroutable messages do.
-    fn confirm_undeliverable(&mut self, command: Command) {
-        let publishes = match command {
-            Command::Publish(_, publishes) => publishes,
-            Command::PublishDedup(_, publishes) => publishes.into_iter().map(|dedup| dedup.publish).collect(),
-            _ => return,
-        };
-        for publish in publishes.iter().filter(|publish| publish.sequence != 0) {
+    fn confirm_undeliverable(&mut self, command: &Command) {
+        for publish in command.publishes().filter(|publish| publish.sequence != 0) {
             self.session.confirmed(publish.channel, publish.sequence, publish.sequence, false);
         }
         self.session.send_confirms();

@@ -2,19 +2,19 @@
 //! publish, `deliver.QUEUE` for each delivery, with the original's body and, in headers, RabbitMQ's account of it
 //! (<https://www.rabbitmq.com/docs/firehose>).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::dead_lettering::publish;
 use super::mailbox::Mail;
 use super::node::node_name;
+use super::outgoing::{Outgoing, outgoing};
 use super::shared::Shared;
 use super::vhost::Vhost;
 use crate::message::{Message, Parts, QueueId};
 use crate::protocol::content::{Properties, replace_headers};
 use crate::protocol::table::{FieldValue, TableWriter};
+use crate::queue::Command;
 use crate::queue::sender_selected::routing_keys;
-use crate::queue::{Command, Publish};
 use crate::topology::{RouteScratch, TRACE};
 
 /// Without any property.
@@ -47,17 +47,8 @@ impl<'a> Firehose<'a> {
 
     /// What somebody publishes with these commands, in the order of publishing.
     pub fn published(self, who: Party<'_>, commands: &[(QueueId, Command)]) {
-        let mut messages: BTreeMap<u64, (&Publish, Vec<QueueId>)> = BTreeMap::new();
-        for (queue, command) in commands {
-            for publish in publishes(command) {
-                let number = publish.message.identity().number();
-                messages.entry(number).or_insert_with(|| (publish, Vec::new())).1.push(*queue);
-            }
-        }
-        for (publish, queues) in messages.into_values() {
-            let records = queues.iter().filter_map(|queue| self.vhost.queue(*queue));
-            let names: Vec<Arc<str>> = records.map(|record| Arc::clone(&record.label)).collect();
-            self.one_published(Party { channel: publish.channel, ..who }, &publish.message, &names);
+        for Outgoing { publish, to } in outgoing(self.vhost, commands) {
+            self.one_published(Party { channel: publish.channel, ..who }, &publish.message, &to);
         }
     }
 
@@ -129,14 +120,6 @@ impl<'a> Firehose<'a> {
                 let _ = record.mailbox.send(Mail::Tell(command));
             }
         }
-    }
-}
-
-fn publishes(command: &Command) -> Vec<&Publish> {
-    match command {
-        Command::Publish(_, publishes) => publishes.iter().collect(),
-        Command::PublishDedup(_, publishes) => publishes.iter().map(|dedup| &dedup.publish).collect(),
-        _ => Vec::new(),
     }
 }
 

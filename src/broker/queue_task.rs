@@ -21,8 +21,8 @@ use super::transfer::{Load as TransferLoad, Transfer};
 use super::vhost::{QueueRecord, Vhost};
 use crate::ledger::{Kind, Share};
 use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, Moved, Page,
-    Publish, Queue, QueueOptions, Range, Reply, StoreAppend, TimedOut,
+    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, Moved, Page, Queue,
+    QueueOptions, Range, Reply, StoreAppend, TimedOut,
 };
 use crate::statistics::QueueSum;
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
@@ -522,17 +522,13 @@ impl QueueTask {
     }
 
     fn confirm_lost(&mut self, command: &Command, refused: bool) {
-        let (connection, publishes): (_, Vec<&Publish>) = match command {
-            Command::Publish(connection, publishes) => (*connection, publishes.iter().collect()),
-            Command::PublishDedup(connection, publishes) => {
-                (*connection, publishes.iter().map(|dedup| &dedup.publish).collect())
-            }
-            _ => return,
+        let (Command::Publish(connection, _) | Command::PublishDedup(connection, _)) = command else {
+            return;
         };
-        for publish in publishes.into_iter().filter(|publish| publish.sequence != 0) {
+        for publish in command.publishes().filter(|publish| publish.sequence != 0) {
             let (channel, sequence) = (publish.channel, publish.sequence);
             let event = Event::Confirmed { channel, first: sequence, last: sequence, refused };
-            self.tell(connection, event);
+            self.tell(*connection, event);
         }
     }
 }

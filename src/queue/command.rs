@@ -92,6 +92,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// Messages of a client that it brings; none if it brings no such.
+    pub fn publishes(&self) -> impl Iterator<Item = &Publish> {
+        let (plain, with_keys): (&[Publish], &[DedupPublish]) = match self {
+            Self::Publish(_, publishes) => (publishes, &[]),
+            Self::PublishDedup(_, publishes) => (&[], publishes),
+            _ => (&[], &[]),
+        };
+        plain.iter().chain(with_keys.iter().map(|dedup| &dedup.publish))
+    }
+
     /// Whether somebody waits for an answer that depends on what the commands before it led to. A peek is answered when the
     /// batch has ended anyway.
     pub(super) const fn has_reply(&self) -> bool {
