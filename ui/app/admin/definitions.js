@@ -5,7 +5,7 @@ import { Badge, Notice } from '../parts/state.js';
 import { number, plural } from '../format.js';
 import { refresh } from '../live.js';
 import { Empty } from '../parts/empty.js';
-import { Field } from '../parts/form.js';
+import { Field, Refusal } from '../parts/form.js';
 import { Icon } from '../parts/icon.js';
 import { Card } from '../parts/page.js';
 import { attempt, failed, toast } from '../parts/toast.js';
@@ -67,7 +67,7 @@ const Import = view((_, self) => {
     <div class="row"><${Field} label="Into" hideLabel type="select" value=${vhost} options=${scopes()} onChange=${again} />
       <label class="button"><${Icon} name="upload" />Choose a file<input type="file" class="sr-only" accept=".json,application/json" onChange=${(event) => { look(event.target.files[0]); event.target.value = ''; }} /></label>
       ${file.value ? html`<span class="quiet">${file.value.name}</span>` : null}</div>
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
+    <${Refusal} text=${error.value} />
     ${items.value ? html`<${Diff} told=${items.value} isBusy=${isBusy.value} take=${take} name=${file.value.name} />` : null}<//>`;
 }, 'Import');
 

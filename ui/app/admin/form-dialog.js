@@ -1,6 +1,7 @@
 /** A form in a dialog: fields, a button that saves, and the broker's words if it refuses. */
 import { html, view } from '../component.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
+import { Refusal, submission } from '../parts/form.js';
 
 /**
  * @param {object} options
@@ -17,25 +18,13 @@ export async function openForm({ kind = 'dialog', title, ...form }) {
 }
 
 const Form = view(({ draw, save, action, isReady, close }, self) => {
-  const error = self.signal('error', '');
-  const isBusy = self.signal('busy', false);
-  const submit = async (event) => {
-    event.preventDefault();
-    if (isBusy.value) return;
-    isBusy.value = true;
-    error.value = '';
-    try {
-      await save();
-      close(true);
-    } catch (problem) {
-      error.value = problem.message;
-    } finally {
-      isBusy.value = false;
-    }
-  };
+  const { error, isBusy, submit } = submission(self, async () => {
+    await save();
+    close(true);
+  });
   return html`<form onSubmit=${submit}>
     ${draw()}
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
+    <${Refusal} text=${error.value} />
     <${DialogActions}>
       <button type="button" class="button" onClick=${() => close(false)}>Cancel</button>
       <button type="submit" class="button primary" disabled=${isBusy.value || (isReady ? !isReady() : false)}>${action}</button>

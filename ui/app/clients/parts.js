@@ -4,7 +4,7 @@ import { del, url, withQuery } from '../api.js';
 import { number, plural } from '../format.js';
 import { refresh } from '../live.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
-import { Field } from '../parts/form.js';
+import { Field, Refusal } from '../parts/form.js';
 import { Badge } from '../parts/state.js';
 import { toast } from '../parts/toast.js';
 import { link } from '../router.js';
@@ -74,7 +74,7 @@ const CloseForm = view(({ connections, close, done }, self) => {
   return html`<form onSubmit=${submit} class="stack">
     <p>What the client has unacked goes back to its queues. Most clients connect again by themselves.</p>
     <${Field} label="Reason" value=${reason} placeholder="Closed via management plugin" help="The client is told this, and the log." autofocus />
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
+    <${Refusal} text=${error.value} />
     <${DialogActions}>
       <button type="button" class="button" onClick=${() => close(false)}>Cancel</button>
       <button type="submit" class="button danger" disabled=${isBusy.value}>Close ${connections.length === 1 ? 'connection' : plural(connections.length, 'connection')}</button>

@@ -5,7 +5,7 @@ import { number, plural } from '../format.js';
 import { refresh } from '../live.js';
 import { NAME_ABOVE } from '../parts/confirm.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
-import { Field } from '../parts/form.js';
+import { Field, submission } from '../parts/form.js';
 import { Icon } from '../parts/icon.js';
 import { toast } from '../parts/toast.js';
 import { belongs, deadLetterAction, LOOKED_AT_MAX, sentence, waitingAction } from './actions.js';
@@ -37,7 +37,14 @@ const ActionForm = view(({ kind, group, hasSiblings, close }, self) => {
   const isElsewhere = kindOf(group.what).fate === 'elsewhere';
   const [queue, target, exchange, key] = [self.signal('queue', group.to[0] ?? ''), self.signal('target', ''), self.signal('exchange', ''), self.signal('key', '')];
   const [way, typed] = [self.signal('way', 'queue'), self.signal('typed', '')];
-  const [found, error, progress, isBusy] = [self.signal('found', null), self.signal('error', ''), self.signal('progress', ''), self.signal('busy', false)];
+  const [found, progress] = [self.signal('found', null), self.signal('progress', '')];
+  const { error, isBusy, submit } = submission(self, async () => {
+    const action = actionOf(found.value.ids);
+    const told = await post(action.path, action.body);
+    toast(sentence(action, told.done, true) + (told.without_target ? ` ${plural(told.without_target, 'has', 'have')} nowhere to go and ${told.without_target === 1 ? 'stays' : 'stay'}.` : ''));
+    refresh();
+    close(true);
+  }, () => isReady);
   const destination = () => (way.value === 'queue' ? { queue: target.value.trim() } : { exchange: exchange.value.trim(), ...(key.value.trim() ? { routing_key: key.value.trim() } : {}) });
   const actionOf = (ids) => (isElsewhere ? deadLetterAction(kind, group, queue.value, { ids, to: destination() }) : waitingAction(kind, group));
   const look = self.keep('look', () => lookAhead({ group, actionOf, queue, found, error, progress, needsLook: isElsewhere && (hasSiblings || group.error !== null), isReady: () => kind !== 'move' || Object.values(destination())[0] !== '' }));
@@ -49,22 +56,6 @@ const ActionForm = view(({ kind, group, hasSiblings, close }, self) => {
   const count = found.value?.matched ?? 0;
   const asksName = kind === 'drop' && count > NAME_ABOVE;
   const isReady = found.value && count > 0 && !isBusy.value && (!asksName || typed.value === where);
-  const submit = async (event) => {
-    event.preventDefault();
-    if (!isReady) return;
-    isBusy.value = true;
-    try {
-      const action = actionOf(found.value.ids);
-      const told = await post(action.path, action.body);
-      toast(sentence(action, told.done, true) + (told.without_target ? ` ${plural(told.without_target, 'has', 'have')} nowhere to go and ${told.without_target === 1 ? 'stays' : 'stay'}.` : ''));
-      refresh();
-      close(true);
-    } catch (problem) {
-      error.value = problem.message;
-    } finally {
-      isBusy.value = false;
-    }
-  };
   return html`<form onSubmit=${submit}>
     ${isElsewhere && group.to.length > 1 ? html`<${Field} label="Those that are now in" type="select" value=${queue} options=${group.to} onChange=${look.soon} />` : null}
     ${kind === 'move' ? html`<${Destination} ...${{ way, target, exchange, key, onChange: look.soon }} />` : null}

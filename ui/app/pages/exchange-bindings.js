@@ -8,7 +8,7 @@ import { can } from '../session.js';
 import { confirm } from '../parts/confirm.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
 import { Empty, Loaded } from '../parts/empty.js';
-import { Field, Pairs, tableOf } from '../parts/form.js';
+import { Field, Pairs, Refusal, submission, tableOf } from '../parts/form.js';
 import { Icon } from '../parts/icon.js';
 import { Table } from '../parts/table.js';
 import { toast } from '../parts/toast.js';
@@ -16,7 +16,8 @@ import { namesOf } from '../message/names.js';
 import { DEFAULT } from './exchange-words.js';
 import { deadLetterTarget } from './topology-model.js';
 
-const argumentsOf = (binding) => Object.entries(binding.arguments ?? {}).map(([name, value]) => `${name} = ${inline(value)}`).join(', ');
+/** The arguments of a binding, as text. */
+export const argumentsOf = (binding) => Object.entries(binding.arguments ?? {}).map(([name, value]) => `${name} = ${inline(value)}`).join(', ');
 
 const keyColumns = [
   { id: 'key', title: 'Routing key', min: 140, value: (it) => it.routing_key, text: (it) => it.routing_key, cell: (it) => (it.routing_key ? html`<span class="mono">${it.routing_key}</span>` : html`<span class="quiet">empty</span>`) },
@@ -96,7 +97,8 @@ function deathsInto(exchange, queues) {
 
 const pathOf = (binding) => url`/api/bindings/${binding.vhost}/e/${binding.source}/${binding.destination_type === 'queue' ? 'q' : 'e'}/${binding.destination}`;
 
-function unbind(binding, refresh) {
+/** Removes a binding; that can be undone. */
+export function unbind(binding, refresh) {
   return confirm({
     title: 'Remove the binding?', action: 'Remove',
     children: html`<p>Messages for <b>${binding.source}</b> with <code>${binding.routing_key || argumentsOf(binding) || '(empty key)'}</code> will not reach <b>${binding.destination}</b> by it any more.</p>`,
@@ -119,25 +121,19 @@ const Bind = view(({ vhost, name, type, refresh, close }, self) => {
   const form = self.keep('form', () => ({ kind: signal('q'), to: signal(''), key: signal(''), args: signal([]) }));
   const queues = self.keep('queues', () => namesOf('queues', vhost));
   const exchanges = self.keep('exchanges', () => namesOf('exchanges', vhost));
-  const error = self.signal('error', '');
-  const submit = async (event) => {
-    event.preventDefault();
-    try {
-      await post(url`/api/bindings/${vhost}/e/${name}/${form.kind.value}/${form.to.value}`, { routing_key: form.key.value, arguments: tableOf(form.args.value) });
-      refresh();
-      toast(`${name} leads to ${form.to.value} now.`);
-      close(true);
-    } catch (problem) {
-      error.value = problem.message;
-    }
-  };
+  const { error, isBusy, submit } = submission(self, async () => {
+    await post(url`/api/bindings/${vhost}/e/${name}/${form.kind.value}/${form.to.value}`, { routing_key: form.key.value, arguments: tableOf(form.args.value) });
+    refresh();
+    toast(`${name} leads to ${form.to.value} now.`);
+    close(true);
+  });
   const names = (form.kind.value === 'q' ? queues : exchanges).names.value;
   return html`<form onSubmit=${submit}>
     <${Field} label="To" type="select" value=${form.kind} options=${[['q', 'a queue'], ['e', 'an exchange']]} />
     <${Field} label=${form.kind.value === 'q' ? 'Queue' : 'Exchange'} value=${form.to} list=${names} required autofocus />
     <${Field} label="Routing key" value=${form.key} help=${KEY_HELP[type]} />
     <${Pairs} label="Arguments" rows=${form.args} names=${type === 'headers' ? ['x-match'] : undefined} help=${type === 'headers' ? 'x-match is all or any; the others are headers' : undefined} />
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
-    <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary">Bind</button><//>
+    <${Refusal} text=${error.value} />
+    <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary" disabled=${isBusy.value}>Bind</button><//>
   </form>`;
 }, 'Bind');

@@ -4,7 +4,7 @@ import { put, url } from '../api.js';
 import { live } from '../live.js';
 import { vhosts } from '../session.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
-import { Field, Pairs, tableOf } from '../parts/form.js';
+import { Field, Pairs, Refusal, submission, tableOf } from '../parts/form.js';
 import { toast } from '../parts/toast.js';
 import { TYPES } from './exchange-words.js';
 
@@ -19,18 +19,12 @@ const NewExchange = view(({ vhost, onDone, close }, self) => {
   }));
   const overview = self.keep('overview', () => live('/api/overview?columns=exchange_types'));
   const types = (overview.data.value?.exchange_types ?? Object.keys(TYPES).map((name) => ({ name }))).map(({ name }) => name);
-  const error = self.signal('error', '');
-  const submit = async (event) => {
-    event.preventDefault();
-    try {
-      await put(url`/api/exchanges/${form.vhost.value}/${form.name.value}`, bodyOf(form));
-      toast(`The exchange ${form.name.value} is there.`);
-      onDone();
-      close(true);
-    } catch (problem) {
-      error.value = problem.message;
-    }
-  };
+  const { error, isBusy, submit } = submission(self, async () => {
+    await put(url`/api/exchanges/${form.vhost.value}/${form.name.value}`, bodyOf(form));
+    toast(`The exchange ${form.name.value} is there.`);
+    onDone();
+    close(true);
+  });
   return html`<form onSubmit=${submit}>
     <${Field} label="Name" value=${form.name} required autofocus />
     ${vhosts.value.length > 1 ? html`<${Field} label="Virtual host" type="select" value=${form.vhost} options=${vhosts.value} />` : null}
@@ -40,8 +34,8 @@ const NewExchange = view(({ vhost, onDone, close }, self) => {
     <${Field} label="Internal: only other exchanges and dead letters reach it" type="check" value=${form.internal} />
     <${Field} label="Alternate exchange" value=${form.alternate} help="Gets what this exchange can give to no queue" />
     <${Pairs} label="Arguments" rows=${form.more} names=${['x-delayed-type', 'x-cache-size', 'x-cache-ttl']} />
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
-    <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary">Create</button><//>
+    <${Refusal} text=${error.value} />
+    <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary" disabled=${isBusy.value}>Create</button><//>
   </form>`;
 }, 'NewExchange');
 

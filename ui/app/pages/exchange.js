@@ -17,7 +17,7 @@ import { Badge } from '../parts/state.js';
 import { Tabs } from '../parts/tabs.js';
 import { toast } from '../parts/toast.js';
 import { Incoming, Outgoing } from './exchange-bindings.js';
-import { DEFAULT, TYPES, featuresOf, nameOf, rateOf, troubleOf } from './exchange-words.js';
+import { DEFAULT, TYPES, featuresOf, rateOf, troubleOf } from './exchange-words.js';
 import { RoutingTester } from './routing-tester.js';
 
 /** Samples of the last minute, one each five seconds: more would be the same numbers again. */

@@ -1,6 +1,6 @@
 /** What is wrong first; then how much there is of everything, how fast it moves, and how the server is. */
 import { html, view } from '../component.js';
-import { bytes, duration, number, plural, rate } from '../format.js';
+import { bytes, duration, number, rate } from '../format.js';
 import { live } from '../live.js';
 import { link } from '../router.js';
 import { can, vhosts } from '../session.js';

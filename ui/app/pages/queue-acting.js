@@ -1,15 +1,16 @@
 /** What can be done with messages of a queue: those that were chosen, or all that match the filter. Everything is counted first. */
 import { effect, html, signal, untracked, view } from '../component.js';
-import { get, post, url, withQuery } from '../api.js';
+import { post, url } from '../api.js';
 import { number, plural } from '../format.js';
 import { refresh } from '../live.js';
 import { confirm } from '../parts/confirm.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
-import { Field } from '../parts/form.js';
+import { Field, Refusal, submission } from '../parts/form.js';
 import { Icon } from '../parts/icon.js';
 import { Menu } from '../parts/menu.js';
 import { Notice } from '../parts/state.js';
 import { failed, toast } from '../parts/toast.js';
+import { namesOf } from '../message/names.js';
 
 const base = ({ vhost, name }) => url`/api/coney/queues/${vhost}/${name}/messages`;
 const SETTLE_MS = 300;
@@ -130,11 +131,15 @@ export function transfer(act, place, target, done) {
 
 const Transfer = view(({ act, place, target, done, close }, self) => {
   const form = self.keep('form', () => ({ kind: signal('queue'), queue: signal(''), exchange: signal(''), key: signal(''), limit: signal('') }));
-  const names = self.signal('names', { queues: [], exchanges: [] });
+  const queues = self.keep('queues', () => namesOf('queues', place.vhost));
+  const exchanges = self.keep('exchanges', () => namesOf('exchanges', place.vhost));
   const preview = self.signal('preview', null);
-  const error = self.signal('error', '');
-  const isBusy = self.signal('busy', false);
-  self.onMount('names', () => { suggest(place, names); });
+  const { error, isBusy, submit } = submission(self, async () => {
+    const answer = await post(`${base(place)}/${act}`, bodyOf(form, target));
+    toast(`${WORDS[act][1]} ${plural(answer.done, 'message')}${answer.without_target ? `; ${number(answer.without_target)} had nowhere to go` : ''}.`);
+    close(true);
+    done();
+  }, () => Boolean(bodyOf(form, target)));
   self.onMount('preview', () => {
     let timer = null;
     const stop = effect(() => {
@@ -145,32 +150,16 @@ const Transfer = view(({ act, place, target, done, close }, self) => {
     });
     return () => { stop(); clearTimeout(timer); };
   });
-  const submit = async (event) => {
-    event.preventDefault();
-    const body = bodyOf(form, target);
-    if (!body || isBusy.value) return;
-    isBusy.value = true;
-    try {
-      const answer = await post(`${base(place)}/${act}`, body);
-      toast(`${WORDS[act][1]} ${plural(answer.done, 'message')}${answer.without_target ? `; ${number(answer.without_target)} had nowhere to go` : ''}.`);
-      close(true);
-      done();
-    } catch (problem) {
-      error.value = problem.message;
-    } finally {
-      isBusy.value = false;
-    }
-  };
   const isQueue = form.kind.value === 'queue';
   return html`<form onSubmit=${submit}>
     <${Field} label="To" type="select" value=${form.kind} options=${[['queue', 'a queue'], ['exchange', 'an exchange']]} />
-    ${isQueue ? html`<${Field} key="queue" label="Queue" value=${form.queue} list=${names.value.queues} required autofocus />`
-      : html`<${Field} key="exchange" label="Exchange" value=${form.exchange} list=${names.value.exchanges} required />
+    ${isQueue ? html`<${Field} key="queue" label="Queue" value=${form.queue} list=${queues.names.value.filter((other) => other !== place.name)} required autofocus />`
+      : html`<${Field} key="exchange" label="Exchange" value=${form.exchange} list=${exchanges.names.value} required />
         <${Field} key="key" label="Routing key" value=${form.key} help="Empty: each message keeps its own" />`}
     ${target.isOne ? null : html`<${Field} label="At most" value=${form.limit} inputmode="numeric" pattern="[0-9]*" placeholder="all" help="A number of messages, from the head of the queue" />`}
     ${preview.value ? html`<${Notice} tone=${preview.value.without_target ? 'warn' : 'info'}>
       ${plural(preview.value.matched, 'message')} would be ${WORDS[act][2]}.${preview.value.without_target ? ` ${number(preview.value.without_target)} of them would reach no queue, and stay.` : ''}<//>` : null}
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
+    <${Refusal} text=${error.value} />
     <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button>
       <button type="submit" class="button primary" disabled=${!preview.value?.matched || isBusy.value}><${Icon} name=${act} />${WORDS[act][0]}${preview.value ? ` ${number(preview.value.matched)}` : ''}</button><//>
   </form>`;
@@ -183,19 +172,4 @@ function bodyOf(form, target) {
   if (form.kind.value === 'queue') return form.queue.value ? { ...target.body, ...more, to: { queue: form.queue.value } } : null;
   const key = form.key.value ? { routing_key: form.key.value } : {};
   return form.exchange.value ? { ...target.body, ...more, to: { exchange: form.exchange.value, ...key } } : null;
-}
-
-async function suggest({ vhost, name }, names) {
-  try {
-    const [queues, exchanges] = await Promise.all([
-      get(withQuery(url`/api/queues/${vhost}`, { page: 1, page_size: 500, columns: 'name', disable_stats: true })),
-      get(withQuery(url`/api/exchanges/${vhost}`, { page: 1, page_size: 500, columns: 'name' })),
-    ]);
-    names.value = {
-      queues: queues.items.map((queue) => queue.name).filter((other) => other !== name),
-      exchanges: exchanges.items.map((exchange) => exchange.name).filter(Boolean),
-    };
-  } catch {
-    // Names can be typed.
-  }
 }

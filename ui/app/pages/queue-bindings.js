@@ -1,19 +1,17 @@
 /** What leads to a queue. */
 import { html, signal, view } from '../component.js';
-import { del, get, post, url, withQuery } from '../api.js';
-import { inline } from '../format.js';
+import { post, url } from '../api.js';
 import { live } from '../live.js';
 import { link } from '../router.js';
 import { can } from '../session.js';
-import { confirm } from '../parts/confirm.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
 import { Empty, Loaded } from '../parts/empty.js';
-import { Field, Pairs, tableOf } from '../parts/form.js';
+import { Field, Pairs, Refusal, submission, tableOf } from '../parts/form.js';
 import { Icon } from '../parts/icon.js';
 import { Table } from '../parts/table.js';
 import { toast } from '../parts/toast.js';
-
-const argumentsOf = (binding) => Object.entries(binding.arguments ?? {}).map(([name, value]) => `${name} = ${inline(value)}`).join(', ');
+import { namesOf } from '../message/names.js';
+import { argumentsOf, unbind } from './exchange-bindings.js';
 
 const columnsOf = (mayWrite, refresh) => [
   { id: 'source', title: 'From exchange', always: true, min: 160, value: (it) => it.source, text: (it) => it.source,
@@ -39,48 +37,22 @@ export const Bindings = view(({ vhost, name }, self) => {
   }}<//>`;
 }, 'Bindings');
 
-const pathOf = (binding) => url`/api/bindings/${binding.vhost}/e/${binding.source}/q/${binding.destination}`;
-
-function unbind(binding, refresh) {
-  return confirm({
-    title: 'Remove the binding?', action: 'Remove',
-    children: html`<p>Messages for <b>${binding.source}</b> with <code>${binding.routing_key || '(empty key)'}</code> will not reach <b>${binding.destination}</b> by it any more.</p>`,
-    run: async () => {
-      await del(`${pathOf(binding)}/${encodeURIComponent(binding.properties_key)}`);
-      refresh();
-      toast('The binding is removed.', { undo: async () => {
-        await post(pathOf(binding), { routing_key: binding.routing_key, arguments: binding.arguments });
-        refresh();
-      } });
-    },
-  });
-}
-
 const bind = (props) => openDialog({ title: `Bind ${props.name}`, draw: (close) => html`<${Bind} ...${{ ...props, close }} />` });
 
 const Bind = view(({ vhost, name, refresh, close }, self) => {
   const form = self.keep('form', () => ({ exchange: signal(''), key: signal(''), args: signal([]) }));
-  const names = self.signal('names', []);
-  const error = self.signal('error', '');
-  self.onMount('names', () => {
-    get(withQuery(url`/api/exchanges/${vhost}`, { page: 1, page_size: 500, columns: 'name' })).then((found) => { names.value = found.items.map((it) => it.name).filter(Boolean); }, () => {});
+  const { names } = self.keep('names', () => namesOf('exchanges', vhost));
+  const { error, isBusy, submit } = submission(self, async () => {
+    await post(url`/api/bindings/${vhost}/e/${form.exchange.value}/q/${name}`, { routing_key: form.key.value, arguments: tableOf(form.args.value) });
+    refresh();
+    toast(`${form.exchange.value} leads to ${name} now.`);
+    close(true);
   });
-  const submit = async (event) => {
-    event.preventDefault();
-    try {
-      await post(url`/api/bindings/${vhost}/e/${form.exchange.value}/q/${name}`, { routing_key: form.key.value, arguments: tableOf(form.args.value) });
-      refresh();
-      toast(`${form.exchange.value} leads to ${name} now.`);
-      close(true);
-    } catch (problem) {
-      error.value = problem.message;
-    }
-  };
   return html`<form onSubmit=${submit}>
     <${Field} label="Exchange" value=${form.exchange} list=${names.value} required autofocus />
     <${Field} label="Routing key" value=${form.key} help="For a topic exchange: * is one word, # any number" />
     <${Pairs} label="Arguments" rows=${form.args} help="For a headers exchange: x-match and the headers" />
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
-    <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary">Bind</button><//>
+    <${Refusal} text=${error.value} />
+    <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary" disabled=${isBusy.value}>Bind</button><//>
   </form>`;
 }, 'Bind');

@@ -5,7 +5,7 @@ import { refresh } from '../live.js';
 import { go } from '../router.js';
 import { vhosts } from '../session.js';
 import { DialogActions, openDialog } from '../parts/dialog.js';
-import { Field, Pairs, pair, tableOf } from '../parts/form.js';
+import { Field, Pairs, Refusal, pair, submission, tableOf } from '../parts/form.js';
 import { Icon } from '../parts/icon.js';
 import { toast } from '../parts/toast.js';
 
@@ -25,31 +25,19 @@ const Form = view(({ vhost, close }, self) => {
   const form = self.keep('form', () => ({
     vhost: signal(vhost ?? vhosts.peek()[0] ?? '/'), name: signal(''), kind: signal('durable'), autoDelete: signal(false), args: signal([]),
   }));
-  const error = self.signal('error', '');
-  const isBusy = self.signal('busy', false);
   const add = (event) => {
     const found = COMMON.find(([name]) => name === event.target.value);
     if (found) form.args.value = [...form.args.value, pair(...found)];
     event.target.value = '';
   };
-  const submit = async (event) => {
-    event.preventDefault();
-    if (isBusy.value) return;
-    isBusy.value = true;
-    error.value = '';
+  const { error, isBusy, submit } = submission(self, async () => {
     const [where, name] = [form.vhost.value, form.name.value];
-    try {
-      await put(url`/api/queues/${where}/${name}`, { durable: form.kind.value === 'durable', auto_delete: form.autoDelete.value, arguments: tableOf(form.args.value) });
-      toast(`The queue ${name} is there.`);
-      refresh('/api/queues');
-      close(true);
-      go(['queues', where, name], { tab: 'publish' });
-    } catch (problem) {
-      error.value = problem.message;
-    } finally {
-      isBusy.value = false;
-    }
-  };
+    await put(url`/api/queues/${where}/${name}`, { durable: form.kind.value === 'durable', auto_delete: form.autoDelete.value, arguments: tableOf(form.args.value) });
+    toast(`The queue ${name} is there.`);
+    refresh('/api/queues');
+    close(true);
+    go(['queues', where, name], { tab: 'publish' });
+  });
   return html`<form onSubmit=${submit}>
     ${vhosts.value.length > 1 ? html`<${Field} label="Virtual host" type="select" value=${form.vhost} options=${vhosts.value} />` : null}
     <${Field} label="Name" value=${form.name} required autofocus maxlength="255" />
@@ -58,7 +46,7 @@ const Form = view(({ vhost, close }, self) => {
     <${Pairs} label="Arguments" rows=${form.args} names=${COMMON.map(([name]) => name)} />
     <span class="select"><select aria-label="Add a common argument" onChange=${add}><option value="">Add a common argument</option>
       ${COMMON.map(([name]) => html`<option key=${name} value=${name}>${name}</option>`)}</select><${Icon} name="down" /></span>
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
+    <${Refusal} text=${error.value} />
     <${DialogActions}><button type="button" class="button" onClick=${() => close()}>Cancel</button><button type="submit" class="button primary" disabled=${isBusy.value}>Declare</button><//>
   </form>`;
 }, 'NewQueue');

@@ -2,6 +2,7 @@
 import { html, newId, view } from '../component.js';
 import { number } from '../format.js';
 import { DialogActions, openDialog } from './dialog.js';
+import { Refusal, submission } from './form.js';
 
 /** From this many messages on the name has to be typed. */
 export const NAME_ABOVE = 100;
@@ -26,28 +27,16 @@ export async function confirm({ title, children, action, name, count, danger = t
 const Question = view(({ text, action, name, count, danger, run, close }, self) => {
   const id = self.keep('id', () => newId('confirm'));
   const typed = self.signal('typed', '');
-  const error = self.signal('error', '');
-  const isBusy = self.signal('busy', false);
   const isAllowed = name === undefined || typed.value === name;
-  const submit = async (event) => {
-    event.preventDefault();
-    if (!isAllowed || isBusy.value) return;
-    isBusy.value = true;
-    error.value = '';
-    try {
-      await run?.();
-      close(true);
-    } catch (problem) {
-      error.value = problem.message;
-    } finally {
-      isBusy.value = false;
-    }
-  };
+  const { error, isBusy, submit } = submission(self, async () => {
+    await run?.();
+    close(true);
+  }, () => isAllowed);
   return html`<form onSubmit=${submit}>
     <div class="prose">${text}</div>
     ${name === undefined ? null : html`<div class="field"><label for=${id}>Type <code>${name}</code> to confirm</label>
       <input id=${id} autocomplete="off" spellcheck=${false} autofocus value=${typed.value} onInput=${(event) => { typed.value = event.target.value; }} /></div>`}
-    ${error.value ? html`<p class="field-error" role="alert">${error.value}</p>` : null}
+    <${Refusal} text=${error.value} />
     <${DialogActions}>
       <button type="button" class="button" autofocus=${name === undefined} onClick=${() => close(false)}>Cancel</button>
       <button type="submit" class=${danger ? 'button danger' : 'button primary'} disabled=${!isAllowed || isBusy.value}>${action}${count > 1 ? ` (${number(count)})` : ''}</button>

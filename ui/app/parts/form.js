@@ -22,6 +22,33 @@ export const Field = view(({ label, value, type = 'text', help, error, options, 
   return html`<div class="field ${extra ?? ''}"><label for=${id} class=${hideLabel ? 'sr-only' : undefined}>${label}</label>${control(type, { common, value, set, options, list, id })}${below}</div>`;
 }, 'Field');
 
+/**
+ * How a form is sent: once at a time, and if it is refused `error` has the words. Signals are kept with the component.
+ * @param {import('../component.js').View} self the component
+ * @param {() => Promise<any>} run sends it; what it throws is shown
+ * @param {() => boolean} [isReady] whether it may be sent
+ */
+export function submission(self, run, isReady = () => true) {
+  const [error, isBusy] = [self.signal('error', ''), self.signal('busy', false)];
+  const submit = async (event) => {
+    event.preventDefault();
+    if (isBusy.value || !isReady()) return;
+    isBusy.value = true;
+    error.value = '';
+    try {
+      await run();
+    } catch (problem) {
+      error.value = problem.message;
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return { error, isBusy, submit };
+}
+
+/** Why a form was refused, if it was. */
+export const Refusal = ({ text }) => (text ? html`<p class="field-error" role="alert">${text}</p>` : null);
+
 function control(type, { common, value, set, options, list, id }) {
   if (type === 'textarea') return html`<textarea rows="6" spellcheck=${false} ...${common} value=${value.value} onInput=${set}></textarea>`;
   if (type === 'select') {
