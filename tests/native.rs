@@ -156,7 +156,15 @@ fn a_consumer_that_is_killed_gives_back_what_it_had() {
     let shell = Shell::start();
     shell.run(&["declare", "q"]);
     shell.run(&["publish", "q", "x"]);
-    let mut consumer = shell.command(&["consume", "q", "--exec", "sleep 1000"]).spawn().unwrap();
+    // What it runs outlives it, and ends with the directory.
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!("while test -d {}; do sleep 0.05; done", directory.path().display());
+    let mut consumer = shell
+        .command(&["consume", "q", "--exec", &script])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     while shell.http.json("/api/queues/%2F/q")["messages_unacknowledged"] != 1 {}
     consumer.kill().unwrap();
     consumer.wait().unwrap();
