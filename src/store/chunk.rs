@@ -11,6 +11,7 @@
 //! - `06 | queue | first position`: the [`Summary`] of a chunk, written and removed with it: a start reads these instead
 //!   of the messages
 //! - `08`: padding, which fills a journal up and means nothing; removed by a batch soon after
+//! - `09` and `0a`: streams, see `logs/keys`
 //!
 //! An entry: `flags u8 | position delta varint | [level u8] | [expires at u64] | length varint | encoded message`. The
 //! delta counts from the entry before, the first from the position in the key. In the entry of a shared message the number
@@ -28,7 +29,9 @@ use crate::message::{FinishedBlock, Message, Position, QueueId};
 use crate::time::Timestamp;
 
 /// Version of all of this and of the journal's use of the heartbeat.
-pub(super) const FORMAT_VERSION: u32 = 3;
+pub(super) const FORMAT_VERSION: u32 = 4;
+/// The same of a store that has no streams, which earlier versions of Coney can read.
+pub(super) const FORMAT_WITHOUT_STREAMS: u32 = 3;
 
 /// A chunk is closed before it grows beyond this: large enough to make the cost per key vanish, small enough to be
 /// rewritten by compaction without notice. A single larger message has a chunk of its own. Shared messages count as if
@@ -54,7 +57,9 @@ const LEVEL: u8 = 8;
 const SHARED: u8 = 16;
 const DEAD_LETTERED: u8 = 32;
 const HAS_BCC: u8 = 64;
-const ALL_FLAGS: u8 = PERSISTENT | EXPIRES | REDELIVERED | LEVEL | SHARED | DEAD_LETTERED | HAS_BCC;
+const ALL_FLAGS: u8 = MESSAGE_FLAGS | EXPIRES | REDELIVERED | LEVEL | SHARED;
+/// Those that say something of the message itself.
+pub(super) const MESSAGE_FLAGS: u8 = PERSISTENT | DEAD_LETTERED | HAS_BCC;
 
 /// The key of a chunk.
 pub(super) fn chunk_key(queue: QueueId, first: Position) -> Vec<u8> {
@@ -317,19 +322,13 @@ const ENTRY_OVERHEAD_MAX: usize = 1 + 10 + 1 + 8 + 5;
 /// Appends an entry; of a shared message only the reference.
 pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64, shared: Option<Reference>) {
     let encoded = entry.message.encoded();
-    let mut flags = 0;
-    for (flag, set) in [
-        (PERSISTENT, entry.message.is_persistent()),
+    let flags = flags_of([
         (EXPIRES, entry.expires_at.is_some()),
         (REDELIVERED, entry.redelivered),
         (LEVEL, entry.level != 0),
         (SHARED, shared.is_some()),
-        (DEAD_LETTERED, entry.message.is_dead_lettered()),
-        (HAS_BCC, entry.message.has_bcc()),
-    ] {
-        flags |= if set { flag } else { 0 };
-    }
-    out.push(flags);
+    ]);
+    out.push(flags | message_flags(&entry.message));
     push_varint(out, delta);
     if entry.level != 0 {
         out.push(entry.level);
@@ -343,6 +342,25 @@ pub(super) fn encode_entry(out: &mut Vec<u8>, entry: &StoredMessage, delta: u64,
     }
     push_varint(out, encoded.len() as u64);
     out.extend_from_slice(encoded);
+}
+
+/// What an entry's flags say of the message itself.
+pub(super) fn message_flags(message: &Message) -> u8 {
+    flags_of([
+        (PERSISTENT, message.is_persistent()),
+        (DEAD_LETTERED, message.is_dead_lettered()),
+        (HAS_BCC, message.has_bcc()),
+    ])
+}
+
+fn flags_of<const N: usize>(flags: [(u8, bool); N]) -> u8 {
+    flags.into_iter().fold(0, |all, (flag, set)| if set { all | flag } else { all })
+}
+
+/// The message of an entry with these flags, whose encoded form stands at this place of a block.
+pub(super) fn message_in(block: &FinishedBlock, start: usize, len: usize, flags: u8) -> Option<Message> {
+    let message = block.encoded_message(start, len, flags & PERSISTENT != 0)?;
+    Some(message.with_dead_lettered(flags & DEAD_LETTERED != 0).with_bcc(flags & HAS_BCC != 0))
 }
 
 /// Reads the record of a shared message by its number.
@@ -393,10 +411,10 @@ pub(super) fn decode_entries(
             continue;
         }
         let message = match place {
-            Place::Here { start, len } => block.encoded_message(start, len, header.is_persistent()),
+            Place::Here { start, len } => message_in(&block, start, len, header.flags),
             Place::Shared(number) => read_body(number)?.and_then(|bytes| {
                 let len = bytes.len();
-                FinishedBlock::of(bytes).encoded_message(0, len, header.is_persistent())
+                message_in(&FinishedBlock::of(bytes), 0, len, header.flags)
             }),
         };
         let Some(message) = message else { return Ok(None) };
@@ -460,13 +478,8 @@ impl Header {
         Some((header, Place::Here { start, len }))
     }
 
-    const fn is_persistent(&self) -> bool {
-        self.flags & PERSISTENT != 0
-    }
-
-    fn with_message(self, message: Message) -> StoredMessage {
+    const fn with_message(self, message: Message) -> StoredMessage {
         let Self { flags, position, level, expires_at } = self;
-        let message = message.with_dead_lettered(flags & DEAD_LETTERED != 0).with_bcc(flags & HAS_BCC != 0);
         StoredMessage { position, message, level, expires_at, redelivered: flags & REDELIVERED != 0 }
     }
 }

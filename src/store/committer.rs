@@ -17,6 +17,7 @@ use super::error::Error;
 use super::handle::Shared;
 use super::index::{Change, Chunk, Index, QueueIndex};
 use super::load::{Load, Request};
+use super::logs::{LogAppend, Logs, Notice};
 use super::recovery::{self, Start};
 use super::submission::{Confirm, Join, Op, StoredMessage, Submission};
 use crate::message::{Position, QueueId};
@@ -43,8 +44,10 @@ pub(super) struct Committer<E> {
     engine: E,
     index: Index,
     bodies: Bodies,
+    logs: Logs,
     joins: HashMap<u64, HeldJoin>,
-    /// Positions that wait in joins. One that is removed meanwhile is taken out, and not written later.
+    /// Positions that wait in joins; of streams the tickets of chunks. One that is removed meanwhile is taken out, and not written
+    /// later.
     held: HashMap<QueueId, BTreeSet<Position>>,
     drain: Drain,
     /// Confirms that wait for units that miss parts: those in which a queue has positions up to the one given.
@@ -73,6 +76,8 @@ struct HeldJoin {
 #[derive(Default)]
 struct Drain {
     queues: HashMap<QueueId, Pending>,
+    /// Chunks of streams, in their order.
+    logs: Vec<LogAppend>,
     /// Chunks of deleted queues.
     gone: Vec<Vec<u8>>,
     /// Small records by key: the last value counts, `None` removes.
@@ -104,6 +109,7 @@ impl<E: Engine> Committer<E> {
             engine: start.engine,
             index: start.index,
             bodies: start.bodies,
+            logs: start.logs,
             joins: HashMap::new(),
             held: HashMap::new(),
             drain: Drain::default(),
@@ -152,6 +158,8 @@ impl<E: Engine> Committer<E> {
         batch.put(Space::Messages, vec![chunk::KIND_HEARTBEAT], self.next_heartbeat());
         let heartbeat_bytes = batch.bytes();
         let entries = self.write_queues(&mut drain, &mut batch);
+        self.removed_bytes += self.logs.write_trims(&mut batch)?;
+        let notices = self.write_logs(&mut drain, &mut batch);
         self.write_rest(&mut drain, &mut batch);
         let waits = drain.waits || entries > 0;
         let unsynced = self.synced_number < self.commit_number;
@@ -159,6 +167,7 @@ impl<E: Engine> Committer<E> {
             self.commit_batch(batch, waits)?;
         }
         self.shared.pending_bytes.fetch_sub(drain.cost, Relaxed);
+        notices.into_iter().for_each(Notice::tell);
         drain.confirms.release();
         drain.done.into_iter().for_each(|done| done());
         self.forward_loads();
@@ -226,6 +235,11 @@ impl<E: Engine> Committer<E> {
         if self.is_hurried() { self.tidy(MAINTENANCE_BYTES_HURRIED) } else { Ok(()) }
     }
 
+    /// Whether there is something to remove that nobody has to wait for.
+    pub(super) fn is_trimming(&self) -> bool {
+        self.logs.is_trimming()
+    }
+
     /// Does the next step of maintenance; begins anew if at least `worth` bytes were removed since.
     fn tidy(&mut self, worth: u64) -> Result<(), Error> {
         if self.removed_bytes >= worth {
@@ -237,7 +251,7 @@ impl<E: Engine> Committer<E> {
             let mut batch = self.heartbeat_batch();
             recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
             self.commit_batch(batch, false)?;
-            self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes())?;
+            self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes() + self.logs.bytes())?;
         } else if self.is_hurried() {
             self.fill_journal()?;
         }
@@ -324,8 +338,15 @@ impl<E: Engine> Committer<E> {
 
     fn hold(&mut self, part: &Submission) {
         for op in &part.ops {
-            if let Op::Append { queue, entries } = op {
-                self.held.entry(*queue).or_default().extend(entries.iter().map(|entry| entry.position));
+            match op {
+                Op::Append { queue, entries } => {
+                    let positions = entries.iter().map(|entry| entry.position);
+                    self.held.entry(*queue).or_default().extend(positions);
+                }
+                Op::AppendLog(LogAppend { stream, ticket, .. }) => {
+                    self.held.entry(*stream).or_default().insert(Position(*ticket));
+                }
+                _ => {}
             }
         }
     }
@@ -350,6 +371,12 @@ impl<E: Engine> Committer<E> {
         match op {
             Op::Append { queue, entries } if was_held => self.append_held(queue, entries),
             Op::Append { queue, entries } => self.pending(queue).append(entries),
+            Op::AppendLog(append) if was_held && !self.is_still_held(&append) => {}
+            Op::AppendLog(append) => {
+                self.drain.waits = true;
+                self.drain.logs.push(append);
+            }
+            Op::TrimLog { stream, before } => self.logs.trim(stream, before),
             Op::Remove { queue, positions } => self.remove(queue, &positions),
             Op::Delivered { queue, up_to } => {
                 self.drain.queues.entry(queue).or_default();
@@ -385,11 +412,23 @@ impl<E: Engine> Committer<E> {
             Some(held) => entries.retain(|entry| held.remove(&entry.position)),
             None => entries.clear(),
         }
+        self.forget_held_if_none(queue);
+        self.shared.stats.entries_elided.fetch_add((before - entries.len()) as u64, Relaxed);
+        self.pending(queue).append(entries);
+    }
+
+    /// Lets go of a chunk whose unit is whole; `false` if its stream was deleted meanwhile.
+    fn is_still_held(&mut self, append: &LogAppend) -> bool {
+        let held = self.held.get_mut(&append.stream);
+        let was_held = held.is_some_and(|held| held.remove(&Position(append.ticket)));
+        self.forget_held_if_none(append.stream);
+        was_held
+    }
+
+    fn forget_held_if_none(&mut self, queue: QueueId) {
         if self.held.get(&queue).is_some_and(BTreeSet::is_empty) {
             self.held.remove(&queue);
         }
-        self.shared.stats.entries_elided.fetch_add((before - entries.len()) as u64, Relaxed);
-        self.pending(queue).append(entries);
     }
 
     fn remove(&mut self, queue: QueueId, positions: &[Position]) {
@@ -430,6 +469,8 @@ impl<E: Engine> Committer<E> {
         self.held.remove(&queue);
         let elided = self.drain.queues.remove(&queue).map_or(0, |pending| pending.count());
         self.shared.stats.entries_elided.fetch_add(elided, Relaxed);
+        self.drain.logs.retain(|append| append.stream != queue);
+        self.logs.delete(queue);
         let Some(mut index) = self.index.remove(&queue) else { return };
         for position in index.forget_notes(Position(u64::MAX), &[]) {
             self.drain.records.insert(chunk::note_key(queue, position), None);
@@ -479,7 +520,19 @@ impl<E: Engine> Committer<E> {
         written
     }
 
-    fn write_rest(&self, drain: &mut Drain, batch: &mut WriteBatch) {
+    /// Writes chunks of streams, which get their offsets here; returns who is to be told of them.
+    fn write_logs(&mut self, drain: &mut Drain, batch: &mut WriteBatch) -> Vec<Notice> {
+        let mut written = 0;
+        let mut notices = Vec::with_capacity(drain.logs.len());
+        for append in drain.logs.drain(..) {
+            written += append.entries.len() as u64;
+            notices.extend(self.logs.append(append, batch));
+        }
+        self.shared.stats.entries_written.fetch_add(written, Relaxed);
+        notices
+    }
+
+    fn write_rest(&mut self, drain: &mut Drain, batch: &mut WriteBatch) {
         for key in drain.gone.drain(..) {
             batch.remove_weak(Space::Messages, key);
         }
@@ -489,7 +542,11 @@ impl<E: Engine> Committer<E> {
                 None => batch.remove(Space::Messages, key),
             }
         }
-        if !drain.definitions.is_empty() {
+        let is_first_stream = self.logs.take_mark();
+        if is_first_stream {
+            recovery::put_version(batch, true);
+        }
+        if is_first_stream || !drain.definitions.is_empty() {
             recovery::put_definitions_heartbeat(batch, self.commit_number + 1);
         }
         for (name, value) in std::mem::take(&mut drain.definitions) {

@@ -5,6 +5,7 @@
 //! sequence number), and a key removed with [`Write::RemoveWeak`] was put exactly once.
 
 use super::error::Error;
+use std::ops::ControlFlow;
 
 /// The two key spaces of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,13 +128,39 @@ pub trait Engine: Send {
     fn journal_gap(&mut self) -> Option<u64>;
 }
 
-/// Reads what an engine has committed.
+/// Reads what an engine has committed. Visitors must not ask the engine for anything.
 pub trait Reader: Send {
     /// The value of a key, if it is there.
     ///
     /// # Errors
     /// What the engine fails with.
     fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Visits pairs with `from <= key < to`, in the order of their keys, as long as a key is wanted; the value of the first that is
+    /// not is not read.
+    ///
+    /// # Errors
+    /// What the engine or the visitor fails with.
+    fn range(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: &[u8],
+        wants: &dyn Fn(&[u8]) -> bool,
+        visit: &mut PairVisitor<'_>,
+    ) -> Result<(), Error>;
+
+    /// Visits keys with `from <= key < to`, in their order, without reading their values, until the visitor breaks off.
+    ///
+    /// # Errors
+    /// What the engine or the visitor fails with.
+    fn keys(&self, space: Space, from: &[u8], to: &[u8], visit: &mut KeyVisitor<'_>) -> Result<(), Error>;
+
+    /// The last key with `from <= key < to`, if there is any.
+    ///
+    /// # Errors
+    /// What the engine fails with.
+    fn last_key(&self, space: Space, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 
     /// Looks for the file in which a key's value is damaged, which may take long; what is wrong with it, in words.
     fn damage_at(&self, _space: Space, _key: &[u8]) -> Option<String> {
@@ -143,3 +170,9 @@ pub trait Reader: Send {
 
 /// Takes the pairs of a scan.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Error> + 'a;
+
+/// Takes the pairs of a range, with values of its own.
+pub type PairVisitor<'a> = dyn FnMut(&[u8], Vec<u8>) -> Result<(), Error> + 'a;
+
+/// Takes keys.
+pub type KeyVisitor<'a> = dyn FnMut(&[u8]) -> Result<ControlFlow<()>, Error> + 'a;

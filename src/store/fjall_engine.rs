@@ -4,7 +4,7 @@
 //! keyspace whose flush cancels out to nothing never frees its journals. The directory is inspected before fjall
 //! opens it, under fjall's own lock, because fjall believes what it finds, and deletes what it does not know.
 
-use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
+use super::engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
 use super::error::Error;
 use super::inspection::{self, Inspection};
 use super::journal_check::Torn;
@@ -12,8 +12,8 @@ use super::keyspaces::{DEFINITIONS, MESSAGES};
 use super::marker::{self, MarkerKeeper};
 use super::{chunk, directory, engine_log, quiet, rescue};
 use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch,
-    PersistMode,
+    CompressionType, Database, Guard, Iter, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
+    OwnedWriteBatch, PersistMode,
 };
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -249,16 +249,66 @@ struct FjallReader {
     dir: PathBuf,
 }
 
-impl Reader for FjallReader {
-    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let keyspace = match space {
+impl FjallReader {
+    const fn keyspace(&self, space: Space) -> &Keyspace {
+        match space {
             Space::Messages => &self.messages,
             Space::Definitions => &self.definitions,
-        };
-        // It checks some of what it reads by assertions.
-        let read = quiet::catch(|| keyspace.get(key)).map_err(Error::damaged)?;
-        let value = read.map_err(|error| engine_error(&self.dir, READING, error))?;
+        }
+    }
+
+    /// Pairs with `from <= key < to`, which it takes amiss if there can be none.
+    fn iterate(&self, space: Space, from: &[u8], to: &[u8]) -> Result<Iter, Error> {
+        let keyspace = self.keyspace(space);
+        self.reading(|| Ok(keyspace.range(from..to.max(from))))
+    }
+
+    fn reading<T>(&self, read: impl FnOnce() -> fjall::Result<T>) -> Result<T, Error> {
+        // fjall checks some of what it reads by assertions.
+        let read = quiet::catch(read).map_err(Error::damaged)?;
+        read.map_err(|error| engine_error(&self.dir, READING, error))
+    }
+}
+
+impl Reader for FjallReader {
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let value = self.reading(|| self.keyspace(space).get(key))?;
         Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn range(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: &[u8],
+        wants: &dyn Fn(&[u8]) -> bool,
+        visit: &mut PairVisitor<'_>,
+    ) -> Result<(), Error> {
+        let mut pairs = self.iterate(space, from, to)?;
+        let mut next = || {
+            let pair = pairs.next().map(|pair| pair.into_inner_if(|key| wants(key)));
+            pair.transpose().map(Option::unwrap_or_default)
+        };
+        while let (key, Some(value)) = self.reading(&mut next)? {
+            visit(&key, value.to_vec())?;
+        }
+        Ok(())
+    }
+
+    fn keys(&self, space: Space, from: &[u8], to: &[u8], visit: &mut KeyVisitor<'_>) -> Result<(), Error> {
+        let mut pairs = self.iterate(space, from, to)?;
+        while let Some(key) = self.reading(|| pairs.next().map(Guard::key).transpose())? {
+            if visit(&key)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn last_key(&self, space: Space, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let mut pairs = self.iterate(space, from, to)?;
+        let key = self.reading(|| pairs.next_back().map(Guard::key).transpose())?;
+        Ok(key.map(|key| key.to_vec()))
     }
 
     fn damage_at(&self, space: Space, key: &[u8]) -> Option<String> {

@@ -5,6 +5,7 @@
 use super::ephemeral::Ephemeral;
 use super::error::Error;
 use super::load::{Load, Request};
+use super::logs::{LogRead, LogRequest, LogSeek};
 use super::submission::{StoredMessage, Submission};
 use crate::message::QueueId;
 use crate::statistics::{Buckets, Histogram};
@@ -82,8 +83,15 @@ pub(super) enum Input {
 }
 
 enum Target {
-    Committer(Sender<Input>, Sender<Request>),
+    Threads(Threads),
     Ephemeral(Ephemeral),
+}
+
+/// The ways to the threads of a store.
+pub(super) struct Threads {
+    pub(super) committer: Sender<Input>,
+    pub(super) pager: Sender<Request>,
+    pub(super) librarian: Sender<LogRequest>,
 }
 
 /// Submits to a store; clones share it.
@@ -101,13 +109,13 @@ impl StoreHandle {
         Self { target: Arc::new(Target::Ephemeral(Ephemeral::default())), shared: Arc::default() }
     }
 
-    pub(super) fn new(sender: Sender<Input>, pager: Sender<Request>, shared: Arc<Shared>) -> Self {
-        Self { target: Arc::new(Target::Committer(sender, pager)), shared }
+    pub(super) fn new(threads: Threads, shared: Arc<Shared>) -> Self {
+        Self { target: Arc::new(Target::Threads(threads)), shared }
     }
 
     /// Reads messages; never blocks. An ephemeral store has none and drops it.
     pub fn load(&self, load: Load) {
-        let Target::Committer(committer, pager) = &*self.target else { return };
+        let Target::Threads(Threads { committer, pager, .. }) = &*self.target else { return };
         // After the store has stopped, nobody waits for it.
         if load.stored {
             drop(committer.send(Input::Load(load)));
@@ -116,10 +124,27 @@ impl StoreHandle {
         }
     }
 
+    /// Reads chunks of a stream; never blocks. An ephemeral store has none.
+    pub fn read_log(&self, read: LogRead) {
+        match &*self.target {
+            // After the store has stopped, nobody waits for it.
+            Target::Threads(threads) => drop(threads.librarian.send(LogRequest::Read(read))),
+            Target::Ephemeral(_) => (read.done)(Ok(Vec::new())),
+        }
+    }
+
+    /// Finds a place in a stream by its time; never blocks. An ephemeral store has no chunk there.
+    pub fn find_log_time(&self, seek: LogSeek) {
+        match &*self.target {
+            Target::Threads(threads) => drop(threads.librarian.send(LogRequest::Seek(seek))),
+            Target::Ephemeral(_) => (seek.done)(Ok(seek.next)),
+        }
+    }
+
     /// Writes a page of messages, by ascending positions; never blocks. It lasts until it is read or forgotten, at most
     /// as long as the process.
     pub fn write_page(&self, queue: QueueId, page: u64, entries: Vec<StoredMessage>) {
-        let Target::Committer(_, pager) = &*self.target else { return };
+        let Target::Threads(Threads { pager, .. }) = &*self.target else { return };
         let cost = entries.iter().map(|entry| ENTRY_BYTES + entry.message.encoded_len()).sum();
         self.shared.pending_page_bytes.fetch_add(cost, Relaxed);
         if pager.send(Request::Write { queue, page, entries, cost }).is_err() {
@@ -138,9 +163,9 @@ impl StoreHandle {
     }
 
     fn ask_pager(&self, request: Request) {
-        if let Target::Committer(_, pager) = &*self.target {
+        if let Target::Threads(threads) = &*self.target {
             // After the store has stopped, all pages are as good as forgotten.
-            drop(pager.send(request));
+            drop(threads.pager.send(request));
         }
     }
 
@@ -154,10 +179,10 @@ impl StoreHandle {
     pub fn submit(&self, submission: Submission) {
         match &*self.target {
             Target::Ephemeral(ephemeral) => ephemeral.submit(submission),
-            Target::Committer(sender, _) => {
+            Target::Threads(threads) => {
                 let cost = submission.cost();
                 self.shared.pending_bytes.fetch_add(cost, Relaxed);
-                if sender.send(Input::Submit(submission, cost)).is_err() {
+                if threads.committer.send(Input::Submit(submission, cost)).is_err() {
                     self.shared.pending_bytes.fetch_sub(cost, Relaxed);
                 }
             }
@@ -200,14 +225,18 @@ impl StoreHandle {
         self.shared.stats.commit_us.read()
     }
 
-    pub(super) fn close_pager(&self) {
+    /// Ends the threads that read.
+    pub(super) fn close_readers(&self) {
         self.ask_pager(Request::Close);
+        if let Target::Threads(threads) = &*self.target {
+            drop(threads.librarian.send(LogRequest::Close));
+        }
     }
 
     pub(super) fn close(&self) {
-        if let Target::Committer(sender, _) = &*self.target {
+        if let Target::Threads(threads) = &*self.target {
             // If nobody receives any more, the committer has ended already.
-            drop(sender.send(Input::Close));
+            drop(threads.committer.send(Input::Close));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: what the disk shows is its synced pairs with the buffered commits applied in order; a crash keeps the
 //! former and a prefix of the latter, which is what a machine does to a journal.
 
-use super::engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
+use super::engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
 use super::error::Error;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -75,6 +75,14 @@ impl MemoryDisk {
         assert!(state.synced.remove(&(space, key.to_vec())).is_some(), "there was no such pair");
     }
 
+    /// Puts another value, as a defect would.
+    #[cfg(test)]
+    pub(super) fn overwrite(&self, space: Space, key: &[u8], value: Vec<u8>) {
+        let mut state = self.state();
+        state.sync();
+        assert!(state.synced.insert((space, key.to_vec()), value).is_some(), "there was no such pair");
+    }
+
     pub(super) fn engine(&self) -> MemoryEngine {
         MemoryEngine { generation: self.state().generation, disk: self.clone() }
     }
@@ -96,6 +104,29 @@ impl State {
         let mut pairs = self.synced.clone();
         for write in self.buffered.iter().flat_map(WriteBatch::writes) {
             apply_write(&mut pairs, write.clone());
+        }
+        pairs
+    }
+
+    /// The pairs with `from <= key < to`.
+    fn range(&self, space: Space, from: &[u8], to: &[u8]) -> BTreeMap<&[u8], &[u8]> {
+        let bounds =
+            (Bound::Included((space, from.to_vec())), Bound::Excluded((space, to.max(from).to_vec())));
+        let synced = self.synced.range(bounds);
+        let mut pairs: BTreeMap<&[u8], &[u8]> =
+            synced.map(|((_, key), value)| (key.as_slice(), value.as_slice())).collect();
+        for write in self.buffered.iter().flat_map(WriteBatch::writes) {
+            let (of, key, value) = match write {
+                Write::Put { space, key, value } => (space, key, Some(value)),
+                Write::Remove { space, key } | Write::RemoveWeak { space, key } => (space, key, None),
+            };
+            if *of != space || key.as_slice() < from || key.as_slice() >= to {
+                continue;
+            }
+            match value {
+                Some(value) => pairs.insert(key, value),
+                None => pairs.remove(key.as_slice()),
+            };
         }
         pairs
     }
@@ -178,5 +209,33 @@ impl Reader for MemoryEngine {
             }
         });
         Ok(newest.unwrap_or_else(|| state.synced.get(&key).cloned()))
+    }
+
+    fn range(
+        &self,
+        space: Space,
+        from: &[u8],
+        to: &[u8],
+        wants: &dyn Fn(&[u8]) -> bool,
+        visit: &mut PairVisitor<'_>,
+    ) -> Result<(), Error> {
+        let state = self.disk.state();
+        let pairs = state.range(space, from, to);
+        pairs.iter().take_while(|(key, _)| wants(key)).try_for_each(|(key, value)| visit(key, value.to_vec()))
+    }
+
+    fn keys(&self, space: Space, from: &[u8], to: &[u8], visit: &mut KeyVisitor<'_>) -> Result<(), Error> {
+        let state = self.disk.state();
+        for key in state.range(space, from, to).keys() {
+            if visit(key)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn last_key(&self, space: Space, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let state = self.disk.state();
+        Ok(state.range(space, from, to).pop_last().map(|(key, _)| key.to_vec()))
     }
 }

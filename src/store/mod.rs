@@ -6,13 +6,15 @@
 //!
 //! Messages come back by [`StoreHandle::load`]: those of durable queues out of their chunks, and any others out of the
 //! pages that their queue wrote with [`StoreHandle::write_page`], which last no longer than the process. The pager, a
-//! thread of its own, reads and writes for both, so that a slow read delays no commit.
+//! thread of its own, reads and writes for both, so that a slow read delays no commit. Streams are read by the librarian, another
+//! thread.
 //!
 //! Invariants:
 //! - Submissions take effect in the order in which they were submitted, each as a whole; those of one [`Join`]
 //!   together, when the last of them came.
 //! - What was confirmed, or whose `done` was called, survives the death of the machine. What was only removed or
 //!   marked as delivered survives the death of the process; losing that is a redelivery.
+//! - A stream's offsets are given by the committer, and told when they are durable (`logs`).
 //! - A load finds everything that was submitted, or written to its page, before it.
 //! - Only `fjall_engine` knows fjall and only `files` what its files look like. Nothing here knows tokio.
 
@@ -34,6 +36,7 @@ mod journal_check;
 mod keyspaces;
 mod load;
 mod lock;
+mod logs;
 mod marker;
 mod memory;
 mod pager;
@@ -50,10 +53,11 @@ mod submission;
 mod tests;
 mod thread;
 
-pub use engine::{Durability, Engine, Reader, Space, Visitor, Write, WriteBatch};
+pub use engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
 pub use error::Error;
 pub use handle::{Stats, StoreHandle};
 pub use load::{Load, Unreadable};
+pub use logs::{LogAppend, LogChunk, LogCommitted, LogRead, LogSeek, LogSegment, LogSink, RecoveredLog};
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use reserve::{RESERVE_BYTES, Reserve};

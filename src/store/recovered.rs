@@ -1,5 +1,6 @@
 //! What the store found at a start.
 
+use super::logs::RecoveredLog;
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
 use std::collections::{BTreeMap, HashMap};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Recovered {
     /// All definitions.
     pub definitions: BTreeMap<String, Vec<u8>>,
-    /// The queues that have messages or records. Some may have no definition any more: delete those.
+    /// The queues and streams that have messages or records. Some may have no definition any more: delete those.
     pub queues: HashMap<QueueId, RecoveredQueue>,
     /// Queue ids from here on were never used.
     pub first_queue_id: u64,
@@ -30,6 +31,8 @@ pub struct RecoveredQueue {
     pub notes: Vec<(Position, Vec<u8>)>,
     /// Its own records, by ascending keys.
     pub records: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where it stands, if it is a stream.
+    pub log: Option<RecoveredLog>,
     /// Positions from here on were never used.
     pub next_position: Position,
 }

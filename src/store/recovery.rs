@@ -10,6 +10,7 @@ use super::chunk::{self, KIND_HEARTBEAT, KIND_NOTE, KIND_RECORD, KIND_STATE, KIN
 use super::engine::{Durability, Engine, Reader, Space, WriteBatch};
 use super::error::Error;
 use super::index::{Chunk, Index};
+use super::logs::Logs;
 use super::recovered::{Recovered, RecoveredQueue};
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
@@ -43,9 +44,15 @@ pub(super) fn epoch_of(queue: QueueId, position: Position) -> u64 {
 }
 
 /// Puts what a start looks for first: the version of the store, and an epoch above which nothing was used.
-pub(super) fn put_header(batch: &mut WriteBatch, epoch: u64) {
+pub(super) fn put_header(batch: &mut WriteBatch, epoch: u64, has_streams: bool) {
     batch.put(Space::Definitions, EPOCH_KEY.to_vec(), epoch.to_be_bytes().to_vec());
-    batch.put(Space::Definitions, VERSION_KEY.to_vec(), chunk::FORMAT_VERSION.to_be_bytes().to_vec());
+    put_version(batch, has_streams);
+}
+
+/// Puts the version of the store. Where there are no streams it is one that earlier versions of Coney know, too.
+pub(super) fn put_version(batch: &mut WriteBatch, has_streams: bool) {
+    let version = if has_streams { chunk::FORMAT_VERSION } else { chunk::FORMAT_WITHOUT_STREAMS };
+    batch.put(Space::Definitions, VERSION_KEY.to_vec(), version.to_be_bytes().to_vec());
 }
 
 /// Puts the heartbeat that keeps the definitions' keyspace flushable.
@@ -58,6 +65,7 @@ pub(super) struct Start<E> {
     pub(super) engine: E,
     pub(super) index: Index,
     pub(super) bodies: Bodies,
+    pub(super) logs: Logs,
     pub(super) commit_number: u64,
 }
 
@@ -69,10 +77,11 @@ pub(super) fn start<E: Engine>(
     mut engine: E,
     healed: Option<String>,
 ) -> Result<(Start<E>, Recovered), Error> {
-    let Stored { header, mut loaded, definitions } = Stored::read(&engine)?;
+    let Stored { header, mut loaded, logs, definitions } = Stored::read(&engine)?;
     let epoch = header.epoch.max(loaded.highest_epoch) + 1;
     let commit_number = header.commit_number + 1;
-    engine.commit(header.boot_batch(epoch, commit_number, &loaded.stale), Durability::Synced)?;
+    let batch = header.boot_batch(epoch, commit_number, &loaded.stale, !logs.is_empty());
+    engine.commit(batch, Durability::Synced)?;
     let next_position = Position(epoch << POSITION_EPOCH_SHIFT);
     let recovered = Recovered {
         definitions,
@@ -83,7 +92,7 @@ pub(super) fn start<E: Engine>(
     };
     loaded.bodies.begin(next_position.0);
     let Loaded { index, bodies, .. } = loaded;
-    Ok((Start { engine, index, bodies, commit_number }, recovered))
+    Ok((Start { engine, index, bodies, logs, commit_number }, recovered))
 }
 
 /// Reads all that a start reads, and changes nothing.
@@ -98,6 +107,7 @@ pub(super) fn check(engine: &impl Engine) -> Result<(), Error> {
 struct Stored {
     header: Header,
     loaded: Loaded,
+    logs: Logs,
     definitions: BTreeMap<String, Vec<u8>>,
 }
 
@@ -110,7 +120,11 @@ impl Stored {
         loaded.read_notes(engine)?;
         loaded.read_records(engine)?;
         loaded.finish()?;
-        Ok(Self { header, loaded, definitions: read_definitions(engine)? })
+        let (logs, found) = Logs::find(engine.reader())?;
+        for (stream, log) in found {
+            loaded.queues.entry(stream).or_default().log = Some(log);
+        }
+        Ok(Self { header, loaded, logs, definitions: read_definitions(engine)? })
     }
 }
 
@@ -125,7 +139,7 @@ impl Header {
         let beat = read_one(engine, Space::Messages, &[KIND_HEARTBEAT])?;
         match (read_one(engine, Space::Definitions, VERSION_KEY)?, epoch, beat) {
             (None, None, None) => Ok(Self { epoch: 0, commit_number: 0 }),
-            (Some(version), ..) if version != chunk::FORMAT_VERSION.to_be_bytes() => Err(unknown(&version)),
+            (Some(version), ..) if !is_known(&version) => Err(unknown(&version)),
             (Some(_), Some(epoch), Some(beat)) => Self::parse(&epoch, &beat),
             _ => Err(Error::damaged("the store's header is incomplete")),
         }
@@ -140,7 +154,7 @@ impl Header {
     }
 
     /// Epoch, version, and the end of watermarks whose queues have nothing left.
-    fn boot_batch(&self, epoch: u64, commit_number: u64, stale: &[Vec<u8>]) -> WriteBatch {
+    fn boot_batch(&self, epoch: u64, commit_number: u64, stale: &[Vec<u8>], has_streams: bool) -> WriteBatch {
         let mut batch = WriteBatch::default();
         batch.put(
             Space::Messages,
@@ -149,12 +163,16 @@ impl Header {
             chunk::heartbeat(commit_number, self.commit_number),
         );
         put_definitions_heartbeat(&mut batch, commit_number);
-        put_header(&mut batch, epoch);
+        put_header(&mut batch, epoch, has_streams);
         for key in stale {
             batch.remove(Space::Messages, key.clone());
         }
         batch
     }
+}
+
+fn is_known(version: &[u8]) -> bool {
+    [chunk::FORMAT_WITHOUT_STREAMS, chunk::FORMAT_VERSION].iter().any(|known| version == known.to_be_bytes())
 }
 
 fn unknown(version: &[u8]) -> Error {

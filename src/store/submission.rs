@@ -1,5 +1,6 @@
 //! What the store is told: operations on messages and definitions, which of them belong together, and who waits for them.
 
+use super::logs::LogAppend;
 use super::shared_body;
 use crate::message::{Message, Position, QueueId};
 use crate::time::Timestamp;
@@ -74,7 +75,16 @@ pub enum Op {
         /// Positions below it that stay, too.
         keep: Vec<Position>,
     },
-    /// The queue's messages are gone (its definition is a separate [`Op::RemoveDefinition`]).
+    /// Adds a chunk to a stream.
+    AppendLog(LogAppend),
+    /// All below an offset of a stream goes. It counts with its commit; space comes back bit by bit.
+    TrimLog {
+        /// The stream.
+        stream: QueueId,
+        /// The first offset of a segment that somebody was told of.
+        before: u64,
+    },
+    /// The messages of a queue or stream are gone (its definition is a separate [`Op::RemoveDefinition`]).
     DeleteQueue {
         /// The queue.
         queue: QueueId,
@@ -103,13 +113,17 @@ impl Op {
                 Self::Append { entries, .. } => {
                     entries.iter().map(|entry| FIXED + shared_body::share(&entry.message)).sum()
                 }
+                Self::AppendLog(append) => {
+                    let entries = append.entries.iter();
+                    append.filter.len() + entries.map(|entry| FIXED + entry.encoded_len()).sum::<usize>()
+                }
                 Self::Remove { positions, .. } => size_of_val(positions.as_slice()),
                 Self::Note { note, .. } => note.len(),
                 Self::Record { key, value, .. } => key.len() + value.as_ref().map_or(0, Vec::len),
                 Self::Purge { keep, .. } => size_of_val(keep.as_slice()),
                 Self::PutDefinition { key, value } => key.len() + value.len(),
                 Self::RemoveDefinition { key } => key.len(),
-                Self::Delivered { .. } | Self::DeleteQueue { .. } => 0,
+                Self::Delivered { .. } | Self::TrimLog { .. } | Self::DeleteQueue { .. } => 0,
             }
     }
 }

@@ -4,9 +4,12 @@ mod bodies;
 mod crash;
 mod disk;
 mod journal;
+mod logs;
+mod logs_model;
 mod memory;
 mod model;
 mod parts;
+mod ranges;
 mod rescue;
 
 use super::*;

@@ -7,8 +7,9 @@ use super::committer::Committer;
 use super::engine::Engine;
 use super::error::Error;
 use super::fjall_engine::FjallEngine;
-use super::handle::{Input, Shared, StoreHandle};
+use super::handle::{Input, Shared, StoreHandle, Threads};
 use super::load::Request;
+use super::logs::{Librarian, LogRequest};
 use super::marker::MarkerKeeper;
 use super::memory::{MemoryDisk, MemoryEngine};
 use super::pager::Pager;
@@ -29,6 +30,8 @@ use std::time::Duration;
 const IDLE: Duration = Duration::from_secs(5);
 /// The same while the disk is short of space.
 const IDLE_HURRIED: Duration = Duration::from_millis(200);
+/// The same while trimmed chunks are being removed, which goes on when nobody else has anything to commit.
+const IDLE_TRIMMING: Duration = Duration::from_millis(5);
 
 /// How to open a store.
 pub struct OpenOptions {
@@ -59,20 +62,23 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
     let started = started.unwrap_or_else(|panic| Err(Error::damaged(panic)));
     let (start, recovered) = started.map_err(|error| rescue::name_file(&options.dir, error))?;
     let OpenOptions { clock, on_commit, on_failure, .. } = options;
-    let Parts { handle, mut committer, inputs, mut pager, requests, failures } =
+    let Parts { handle, mut committer, inputs, mut pager, requests, librarian, log_requests, failures } =
         assemble(start, pages, clock);
     let on_commit: Arc<dyn Fn() + Send + Sync> = on_commit.into();
     let on_page = Arc::clone(&on_commit);
-    let report = Box::new(move |error| drop(failures.send(Input::Failed(error))));
-    let pager = std::thread::Builder::new()
-        .name("pager".into())
-        .spawn(move || guard(report, || pager.run(&requests, &*on_page)))
-        .map_err(Error::io("starting the pager's thread"))?;
-    let thread = std::thread::Builder::new()
-        .name("store".into())
-        .spawn(move || guard(on_failure, || run(&mut committer, &inputs, &*on_commit)))
-        .map_err(Error::io("starting the store's thread"))?;
-    Ok((Store { handle, thread: Some(thread), pager: Some(pager), marker }, recovered))
+    let report = |failures: Sender<Input>| Box::new(move |error| drop(failures.send(Input::Failed(error))));
+    let (of_pager, of_librarian) = (report(failures.clone()), report(failures));
+    let readers = vec![
+        spawn("pager", move || guard(of_pager, || pager.run(&requests, &*on_page)))?,
+        spawn("librarian", move || guard(of_librarian, || librarian.run(&log_requests)))?,
+    ];
+    let thread = spawn("store", move || guard(on_failure, || run(&mut committer, &inputs, &*on_commit)))?;
+    Ok((Store { handle, thread: Some(thread), readers, marker }, recovered))
+}
+
+fn spawn(name: &str, run: impl FnOnce() -> bool + Send + 'static) -> Result<JoinHandle<bool>, Error> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(run);
+    thread.map_err(Error::io(format!("starting the thread {name}")))
 }
 
 /// Opens a store on a [`MemoryDisk`] that commits only when it is pumped.
@@ -81,9 +87,10 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
 /// [`Error::Version`] or [`Error::Damaged`] if the disk holds something else.
 pub fn open_manual(disk: MemoryDisk) -> Result<(StoreHandle, ManualCommitter, Recovered), Error> {
     let (start, recovered) = recovery::start(disk.engine(), None)?;
-    let Parts { handle, committer, inputs, pager, requests, .. } =
+    let Parts { handle, committer, inputs, pager, requests, librarian, log_requests, .. } =
         assemble(start, Pages::in_memory(), Box::new(|| Time::ZERO));
-    Ok((handle, ManualCommitter { committer: Some(committer), inputs, pager, requests }, recovered))
+    let committer = Some(committer);
+    Ok((handle, ManualCommitter { committer, inputs, pager, requests, librarian, log_requests }, recovered))
 }
 
 /// A store whose parts do not run yet.
@@ -93,6 +100,8 @@ struct Parts<E> {
     inputs: Receiver<Input>,
     pager: Pager,
     requests: Receiver<Request>,
+    librarian: Librarian,
+    log_requests: Receiver<LogRequest>,
     failures: Sender<Input>,
 }
 
@@ -100,17 +109,22 @@ fn assemble<E: Engine>(start: Start<E>, pages: Pages, clock: Box<dyn Fn() -> Tim
     let shared = Arc::new(Shared::default());
     let (sender, inputs) = channel();
     let (to_pager, requests) = channel();
+    let (to_librarian, log_requests) = channel();
     let pager = Pager::new(start.engine.reader(), pages, Arc::clone(&shared));
+    let librarian = Librarian::new(start.engine.reader());
     let committer = Committer::new(start, to_pager.clone(), Arc::clone(&shared), clock);
     let failures = sender.clone();
-    Parts { handle: StoreHandle::new(sender, to_pager, shared), committer, inputs, pager, requests, failures }
+    let threads = Threads { committer: sender, pager: to_pager, librarian: to_librarian };
+    let handle = StoreHandle::new(threads, shared);
+    Parts { handle, committer, inputs, pager, requests, librarian, log_requests, failures }
 }
 
 /// An open store. Dropping it closes it as [`shutdown`](Self::shutdown) does, without telling of errors.
 pub struct Store {
     handle: StoreHandle,
     thread: Option<JoinHandle<bool>>,
-    pager: Option<JoinHandle<bool>>,
+    /// The pager and the librarian.
+    readers: Vec<JoinHandle<bool>>,
     marker: Arc<MarkerKeeper>,
 }
 
@@ -133,9 +147,9 @@ impl Store {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         self.handle.close();
         let ended = thread.join();
-        self.handle.close_pager();
-        // It reports its failures itself.
-        self.pager.take().map(JoinHandle::join);
+        self.handle.close_readers();
+        // They report their failures themselves.
+        self.readers.drain(..).for_each(|reader| drop(reader.join()));
         match ended {
             Ok(true) => {
                 self.marker.closed();
@@ -170,11 +184,12 @@ fn run<E: Engine>(
     on_commit: &dyn Fn(),
 ) -> Result<(), Error> {
     loop {
-        match inputs.recv_timeout(if committer.is_hurried() { IDLE_HURRIED } else { IDLE }) {
+        match inputs.recv_timeout(patience(committer)) {
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
             Ok(Input::Load(load)) => committer.add_load(load),
             Ok(Input::Failed(error)) => return Err(error),
             Ok(Input::Close) | Err(RecvTimeoutError::Disconnected) => return committer.close(),
+            Err(RecvTimeoutError::Timeout) if committer.is_trimming() => {}
             Err(RecvTimeoutError::Timeout) => {
                 committer.idle()?;
                 continue;
@@ -187,6 +202,15 @@ fn run<E: Engine>(
         if closing {
             return committer.close();
         }
+    }
+}
+
+/// How long nothing has to come until it is time for something else.
+fn patience<E: Engine>(committer: &Committer<E>) -> Duration {
+    match (committer.is_trimming(), committer.is_hurried()) {
+        (true, _) => IDLE_TRIMMING,
+        (false, true) => IDLE_HURRIED,
+        (false, false) => IDLE,
     }
 }
 
@@ -204,12 +228,14 @@ fn fill<E: Engine>(committer: &mut Committer<E>, inputs: &Receiver<Input>) -> Re
     Ok(false)
 }
 
-/// A committer and a pager without threads, for simulations.
+/// A committer, a pager and a librarian without threads, for simulations.
 pub struct ManualCommitter {
     committer: Option<Committer<MemoryEngine>>,
     inputs: Receiver<Input>,
     pager: Pager,
     requests: Receiver<Request>,
+    librarian: Librarian,
+    log_requests: Receiver<LogRequest>,
 }
 
 impl ManualCommitter {
@@ -218,7 +244,7 @@ impl ManualCommitter {
         self.commit_some(usize::MAX)
     }
 
-    /// Commits at most `max` submissions as one drain, and serves loads and pages; returns how many submissions. After a
+    /// Commits at most `max` submissions as one drain, and serves whatever is to be read; returns how many submissions. After a
     /// failure, it is 0 for ever.
     pub fn commit_some(&mut self, max: usize) -> usize {
         let Some(committer) = &mut self.committer else { return 0 };
@@ -237,9 +263,12 @@ impl ManualCommitter {
                 Input::Close => {}
             }
         }
-        failed |= any && committer.commit().is_err();
+        failed |= (any || committer.is_trimming()) && committer.commit().is_err();
         while !failed && let Ok(request) = self.requests.try_recv() {
             failed = self.pager.serve(request).is_err();
+        }
+        while !failed && let Ok(request) = self.log_requests.try_recv() {
+            failed = self.librarian.serve(request).is_err();
         }
         if failed {
             self.committer = None;

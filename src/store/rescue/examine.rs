@@ -1,7 +1,8 @@
 //! What is damaged, and what that means for the queues.
 
-use super::logical::{Logical, QueueState};
+use super::logical::Logical;
 use super::raw::Raw;
+use super::state::QueueState;
 use super::trial::try_start;
 use crate::message::QueueId;
 use crate::store::error::Error;
@@ -18,7 +19,7 @@ pub struct Examination {
     pub damage: Vec<String>,
     /// What is worth knowing and no damage.
     pub remarks: Vec<String>,
-    /// Messages by queue; some queues may have no definition.
+    /// Messages by queue or stream; some may have no definition.
     pub queues: BTreeMap<QueueId, QueueState>,
     /// All definitions that can be read.
     pub definitions: BTreeMap<String, Vec<u8>>,
@@ -30,14 +31,14 @@ pub struct Examination {
 /// [`Error::Locked`], [`Error::Foreign`] if there is no store, [`Error::Io`] if it cannot be listed.
 pub fn examine(dir: &Path) -> Result<Examination, Error> {
     let _lock = lock_if_any(dir)?;
-    Ok(read(dir)?.1)
+    Ok(read(dir)?.2)
 }
 
-/// Everything that can be read, and what was found.
+/// All pairs, what they mean as far as they can be read, and what was found.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(super) fn read(dir: &Path) -> Result<(Logical, Examination), Error> {
+pub(super) fn read(dir: &Path) -> Result<(Raw, Logical, Examination), Error> {
     let (mut damage, mut remarks) = (Vec::new(), Vec::new());
     match inspection::inspect(dir) {
         Ok(found) => remarks.extend(found.torn_end()),
@@ -57,7 +58,7 @@ pub(super) fn read(dir: &Path) -> Result<(Logical, Examination), Error> {
         damage.push(error.detail());
     }
     let (queues, definitions) = (logical.queues.clone(), logical.definitions.clone());
-    Ok((logical, Examination { damage, remarks, queues, definitions }))
+    Ok((raw, logical, Examination { damage, remarks, queues, definitions }))
 }
 
 /// Keeps a broker from starting meanwhile. A copy may have no lock, and nobody else to fear.

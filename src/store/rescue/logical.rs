@@ -1,6 +1,8 @@
 //! What the pairs mean: queues and their messages, and which of them can be read.
 
 use super::raw::Raw;
+use super::state::QueueState;
+use super::streams::Streams;
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
 use crate::store::chunk::{
@@ -9,23 +11,17 @@ use crate::store::chunk::{
 };
 use crate::store::engine::Space;
 use crate::store::error::Error;
+use crate::store::logs::keys::SEGMENTS;
 use crate::store::recovery;
 use crate::store::shared_body::Reference;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Messages of a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueState {
-    /// Those that can be read.
-    pub whole: u64,
-    /// Those that are known to have been there, and cannot.
-    pub lost: u64,
-}
 
 /// Pairs that make a store without anything that cannot be read, and what was left out.
 #[derive(Default)]
 pub(super) struct Logical {
     pub(super) messages: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The keys of streams' chunks, whose values are still to be read.
+    pub(super) stream_chunks: Vec<Vec<u8>>,
     pub(super) definitions: BTreeMap<String, Vec<u8>>,
     pub(super) epoch: u64,
     pub(super) queues: BTreeMap<QueueId, QueueState>,
@@ -38,6 +34,7 @@ impl Logical {
         for (queue, first) in chunks(raw) {
             logical.chunk(raw, queue, first);
         }
+        logical.streams(raw);
         logical.rest(raw);
         logical.definitions(raw);
         logical
@@ -75,6 +72,21 @@ impl Logical {
         self.messages.insert(summary_key(queue, first), summary.encode(first));
         self.messages.insert(chunk_key(queue, first), value);
         self.messages.extend(bodies);
+    }
+
+    fn streams(&mut self, raw: &mut Raw) {
+        let Streams { states, chunks, records } = Streams::of(raw);
+        for stream in states.keys() {
+            self.epoch = self.epoch.max(recovery::epoch_of(*stream, Position(0)));
+        }
+        self.queues.extend(states);
+        self.messages.extend(records);
+        self.stream_chunks = chunks;
+    }
+
+    /// Whether there is any stream.
+    pub(super) fn has_streams(&self) -> bool {
+        !self.stream_chunks.is_empty() || self.messages.keys().any(|key| key.first() == Some(&SEGMENTS))
     }
 
     /// What queues have beside their messages.

@@ -7,9 +7,11 @@ mod examine;
 mod logical;
 mod raw;
 mod salvage;
+mod state;
+mod streams;
 mod trial;
 
 pub use examine::{Examination, examine};
-pub use logical::QueueState;
 pub(super) use raw::{damage_of, name_file};
 pub use salvage::salvage;
+pub use state::QueueState;

@@ -2,6 +2,7 @@
 
 use super::examine::{Examination, lock_if_any, read};
 use super::logical::Logical;
+use super::raw::Raw;
 use crate::store::chunk::{self, KIND_HEARTBEAT};
 use crate::store::engine::{Durability, Engine as _, Space, WriteBatch};
 use crate::store::error::Error;
@@ -24,12 +25,12 @@ pub fn salvage(dir: &Path, to: &Path) -> Result<Examination, Error> {
         return Err(Error::Foreign { dir: to.into(), detail: "it is not empty".into() });
     }
     let _lock = lock_if_any(dir)?;
-    let (logical, found) = read(dir)?;
-    write(&logical, to)?;
+    let (mut raw, logical, found) = read(dir)?;
+    write(&logical, &mut raw, to)?;
     Ok(found)
 }
 
-fn write(logical: &Logical, to: &Path) -> Result<(), Error> {
+fn write(logical: &Logical, raw: &mut Raw, to: &Path) -> Result<(), Error> {
     let (engine, _) = FjallEngine::open(to, OPEN_FILES_MAX)?;
     let marker = engine.marker();
     let mut writer = Writer { engine, batch: WriteBatch::default(), number: 0 };
@@ -39,8 +40,13 @@ fn write(logical: &Logical, to: &Path) -> Result<(), Error> {
     for (key, value) in &logical.messages {
         writer.put(Space::Messages, key.clone(), value.clone())?;
     }
+    for key in &logical.stream_chunks {
+        if let Some(value) = raw.value(Space::Messages, key) {
+            writer.put(Space::Messages, key.clone(), value)?;
+        }
+    }
     writer.open_batch();
-    recovery::put_header(&mut writer.batch, logical.epoch);
+    recovery::put_header(&mut writer.batch, logical.epoch, logical.has_streams());
     writer.commit()?;
     drop(writer);
     marker.closed();

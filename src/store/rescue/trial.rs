@@ -6,11 +6,12 @@ use crate::store::chunk::{
 };
 use crate::store::engine::{Durability, Engine as _, Space, WriteBatch};
 use crate::store::error::Error;
+use crate::store::logs::keys::{CHUNKS, SEGMENTS};
 use crate::store::memory::MemoryDisk;
 use crate::store::recovery;
 
-/// What a start reads of every store. Of messages it reads only those of chunks that have a state.
-const READ_AT_START: [u8; 5] = [KIND_HEARTBEAT, KIND_STATE, KIND_SUMMARY, KIND_NOTE, KIND_RECORD];
+/// What a start reads of every store. Of messages it reads only those of chunks that have a state, and of streams' chunks the keys.
+const READ_AT_START: [u8; 6] = [KIND_HEARTBEAT, KIND_STATE, KIND_SUMMARY, KIND_NOTE, KIND_RECORD, SEGMENTS];
 
 /// Lets a start look at all that it would read, in memory.
 ///
@@ -23,6 +24,9 @@ pub(super) fn try_start(raw: &mut Raw) -> Result<(), Error> {
         trial.range(Space::Messages, &[kind], &[kind + 1]);
     }
     trial.chunks_with_state();
+    for key in trial.raw.keys(Space::Messages, &[CHUNKS], &[CHUNKS + 1]) {
+        trial.batch.put(Space::Messages, key, Vec::new());
+    }
     let mut engine = MemoryDisk::new().engine();
     engine.commit(trial.batch, Durability::Synced)?;
     recovery::check(&engine)

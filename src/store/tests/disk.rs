@@ -1,5 +1,6 @@
 //! The store on disk.
 
+use super::logs::{Told, chunk, read_log, seek};
 use super::*;
 use crate::store::committer::Committer;
 use crate::store::fjall_engine::FjallEngine;
@@ -154,6 +155,57 @@ fn journals_of_removed_messages_go() {
     assert!(journals < 400 << 20, "journals have {} MiB of 600 MiB written", journals >> 20);
     let (_store, recovered) = open_dir(dir.path()).unwrap();
     assert!(recovered.queues.is_empty());
+}
+
+/// More than fjall keeps in memory, in chunks that lie in blob files, in segments of ten.
+#[test]
+fn a_long_stream_is_read_sought_and_trimmed() {
+    const CHUNKS: u64 = 120;
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open_dir(dir.path()).unwrap();
+    let (told, body) = (Arc::<Told>::default(), vec![7; 63 << 10]);
+    for ticket in 0..CHUNKS {
+        let entries = vec![message(&body); 4];
+        let begins_segment = ticket % 10 == 0;
+        let append = LogAppend { entries, begins_segment, ..chunk(&told, 1, ticket, 0) };
+        submit_and_wait(&store.handle(), Submission::of(Op::AppendLog(append)));
+    }
+    let expected: Vec<_> = (0..CHUNKS).map(|ticket| (ticket, ticket * 4)).collect();
+    assert_eq!(told.offsets(), expected);
+    store.shutdown().unwrap();
+
+    let (store, recovered) = open_dir(dir.path()).unwrap();
+    let log = recovered.queues[&QueueId(1)].log.clone().unwrap();
+    assert_eq!((log.sealed.len(), log.open.first, log.last_chunk, log.next), (11, 440, 476, 480));
+    let bytes = log.sealed[0].bytes;
+    assert!(log.sealed.iter().chain([&log.open]).all(|segment| segment.bytes == bytes));
+    assert_read_whole(&store.handle(), &log, &body);
+    for (at, offset) in [(0, 0), (1000, 0), (1001, 4), (1010, 4), (2190, 476), (2191, 480)] {
+        assert_eq!(seek(&store.handle(), 1, 0..480, at, || ()), offset, "{at} ms");
+    }
+    submit_and_wait(&store.handle(), Submission::of(Op::TrimLog { stream: QueueId(1), before: 400 }));
+    assert_eq!(read_log(&store.handle(), 1, 0, 1, || ()).unwrap()[0].first, 400);
+    store.shutdown().unwrap();
+
+    let (store, recovered) = open_dir(dir.path()).unwrap();
+    let log = recovered.queues[&QueueId(1)].log.clone().unwrap();
+    assert_eq!((log.sealed[0].first, log.sealed.len(), log.next), (400, 1, 480));
+    submit_and_wait(&store.handle(), Submission::of(Op::DeleteQueue { queue: QueueId(1) }));
+    store.shutdown().unwrap();
+    assert!(open_dir(dir.path()).unwrap().1.queues.is_empty());
+}
+
+/// Reads a stream of chunks of four messages, a MiB at a time.
+fn assert_read_whole(handle: &StoreHandle, log: &RecoveredLog, body: &[u8]) {
+    const BYTES_MAX: u64 = 1 << 20;
+    let fit = BYTES_MAX / (log.sealed[0].bytes / 10);
+    let mut from = 0;
+    while from < log.next {
+        let chunks = read_log(handle, 1, from, BYTES_MAX as usize, || ()).unwrap();
+        assert_eq!(chunks.len() as u64, fit.min((log.next - from) / 4));
+        assert!(chunks.iter().flat_map(|chunk| &chunk.entries).all(|entry| entry.body() == body));
+        from = chunks.last().unwrap().first + 4;
+    }
 }
 
 fn bytes_under(dir: PathBuf) -> u64 {

@@ -254,7 +254,7 @@ fn another_format_is_refused() {
     batch.put(Space::Definitions, b"v".to_vec(), 9_u32.to_be_bytes().to_vec());
     disk.engine().commit(batch, Durability::Synced).unwrap();
     let error = open_manual(disk).map(drop).unwrap_err();
-    assert!(matches!(&error, Error::Version { found, known: 3 } if found == "9"), "{error}");
+    assert!(matches!(&error, Error::Version { found, known: 4 } if found == "9"), "{error}");
 }
 
 #[test]

@@ -78,6 +78,8 @@ impl Model {
             Op::RemoveDefinition { key } => {
                 self.state.definitions.remove(key);
             }
+            // They have a model of their own.
+            Op::AppendLog(_) | Op::TrimLog { .. } => {}
         }
     }
 

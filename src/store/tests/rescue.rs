@@ -15,7 +15,7 @@ fn store_of(dir: &Path, pairs: &[(Space, Vec<u8>, Vec<u8>)], has_header: bool) {
     batch.put(Space::Messages, vec![KIND_HEARTBEAT], chunk::heartbeat(1, 0));
     recovery::put_definitions_heartbeat(&mut batch, 1);
     if has_header {
-        recovery::put_header(&mut batch, 1);
+        recovery::put_header(&mut batch, 1, false);
     }
     for (space, key, value) in pairs {
         batch.put(*space, key.clone(), value.clone());
