@@ -19,6 +19,7 @@ pub mod server;
 pub mod session;
 pub mod statistics;
 pub mod store;
+pub mod stream;
 pub mod telemetry;
 pub mod time;
 pub mod tls;

@@ -44,6 +44,7 @@ mod rabbitmqadmin;
 mod routing;
 mod simulation;
 mod statistics;
+mod streams;
 mod support;
 mod tidy;
 mod tls;

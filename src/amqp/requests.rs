@@ -7,18 +7,18 @@ use amq_protocol::protocol::{AMQPClass, basic, exchange, queue, tx};
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::connection::Connection;
-use super::consumer_arguments::consumer_priority;
+use super::consumer_arguments::{check_stream_consumer, consumer_priority};
 use crate::broker::OperationError;
 use crate::broker::mailbox::Mail;
 use crate::broker::names::generated;
 use crate::broker::operations::{self, Caller, DeclareQueue, DeleteIf, Getter, Scope};
-use crate::broker::vhost::Vhost;
+use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::options::consumer_timeout;
-use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, DedupPublish, PrefetchShare};
+use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, Counts, DedupPublish, PrefetchShare};
 use crate::session::outgoing::Envelope;
-use crate::session::{AckPolicy, ChannelRequest, Exception, NewConsumer, TxWork, direct_reply};
+use crate::session::{AckPolicy, ChannelRequest, Exception, NewConsumer, Source, TxWork, direct_reply};
 use crate::store::{Join, Submission};
 use crate::topology::{Binding, Destination, ExchangeKind, ExchangeSpec};
 
@@ -119,7 +119,7 @@ impl Connection {
             self.find_reply_queue(vhost, name)?
         } else if declare.passive {
             let found = operations::find_queue(self.scope(vhost), name).await?;
-            (found.record.name.clone(), found.counts.ready, found.counts.consumers)
+            (found.record.name.clone(), found.counts.ready, consumers(&found.record, found.counts))
         } else {
             self.declare_queue(vhost, declare).await?
         };
@@ -159,10 +159,11 @@ impl Connection {
         };
         let declared = operations::declare_queue(self.scope(vhost), declare).await?;
         let (name, counts) = (declared.record.name.clone(), declared.counts);
+        let consumers = consumers(&declared.record, counts);
         if declared.is_new && declared.record.owner.is_some() {
             self.owned.push(declared.record);
         }
-        Ok((name, counts.ready, counts.consumers))
+        Ok((name, counts.ready, consumers))
     }
 
     async fn queue_purge(&mut self, vhost: &Arc<Vhost>, purge: queue::Purge) -> Answer {
@@ -204,12 +205,16 @@ impl Connection {
         vhost: &Arc<Vhost>,
         new: NewConsumer,
         consume: &basic::Consume,
-    ) -> Result<(QueueId, AckPolicy), Exception> {
+    ) -> Result<(Source, AckPolicy), Exception> {
         let name = consume.queue.as_str();
         let scope = self.scope(vhost);
         let record = operations::queue_to_consume(scope, name)?;
         let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
-        let priority = consumer_priority(&thing, &consume.arguments)?;
+        let is_stream = record.is_stream();
+        let priority = match is_stream {
+            true => check_stream_consumer(&thing, consume, &new).map(|()| 0)?,
+            false => consumer_priority(&thing, &consume.arguments)?,
+        };
         let acks = ack_policy(&thing, consume)?;
         let ack_timeout = consumer_timeout(&thing, &consume.arguments)
             .map_err(|error| Exception::precondition_failed(error.to_string()))?;
@@ -229,7 +234,7 @@ impl Connection {
             is_passing: false,
         };
         operations::consume(scope, &record, consumer).await?;
-        Ok((record.id, acks))
+        Ok((Source { queue: record.id, is_stream }, acks))
     }
 
     fn check_reply_consumer(&mut self, consume: &basic::Consume, channel: u16) -> Result<(), Exception> {
@@ -358,4 +363,9 @@ fn ack_policy(thing: &str, consume: &basic::Consume) -> Result<AckPolicy, Except
             Err(Exception::precondition_failed(text))
         }
     }
+}
+
+/// The consumers that a declare tells of: of a stream none, as in RabbitMQ.
+fn consumers(record: &QueueRecord, counts: Counts) -> usize {
+    if record.is_stream() { 0 } else { counts.consumers }
 }

@@ -7,13 +7,17 @@ use amq_protocol::types::FieldTable;
 use super::definitions::{Definition, QueueDefinition};
 use super::journal::delay_queue_label;
 use super::mailbox::Mailbox;
+use super::queue_machine::Machine;
 use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
 use crate::message::{Position, QueueId};
-use crate::queue::{Attempts, ConnectionId, DedupState, Queue, QueueOptions, RecoveredSegment};
+use crate::queue::{
+    Attempts, ConnectionId, DedupState, Queue, QueueOptions, RecoveredSegment, RecoveredStream,
+};
 use crate::statistics::{BrokerCounters, QueueStatistics};
 use crate::store;
+use crate::stream::Stream;
 use crate::topology::ExchangeSpec;
 
 /// A queue to be made.
@@ -40,6 +44,8 @@ pub struct RecoveredState {
     pub attempts: Vec<(Position, Attempts)>,
     /// What it remembered of messages that came.
     pub dedup: DedupState,
+    /// What there was of it, if it is a stream.
+    pub stream: RecoveredStream,
 }
 
 /// Makes a queue. The caller holds the [lock](Vhost::lock), has checked that the name is free, and waits until what is
@@ -96,14 +102,29 @@ pub(super) fn install(
     };
     let mut options = by_policy.unwrap_or_else(|| declared(new.options));
     options.window = shared.window;
-    let queue = Queue::new(options, first_position, shared.clock.now());
-    let mut queue = queue.with_epoch(shared.clock.epoch());
+    let machine = machine(shared, options, first_position, recovered);
+    vhost.add_queue(Arc::clone(&record));
+    let task = QueueTask::new(Arc::clone(shared), Arc::clone(vhost), Arc::clone(&record), machine, receiver);
+    (record, task)
+}
+
+fn machine(
+    shared: &Shared,
+    options: QueueOptions,
+    first_position: Position,
+    recovered: RecoveredState,
+) -> Machine {
+    let epoch = shared.clock.epoch();
+    if options.stream.is_some() {
+        let mut stream = Stream::new(options, recovered.stream, epoch, shared.store.is_ephemeral());
+        stream.restore_dedup(recovered.dedup);
+        return Machine::Stream(Box::new(stream));
+    }
+    let mut queue = Queue::new(options, first_position, shared.clock.now()).with_epoch(epoch);
     queue.restore(recovered.segments.into_iter().map(restored).collect(), recovered.delivered);
     queue.restore_attempts(recovered.attempts);
     queue.restore_dedup(recovered.dedup);
-    vhost.add_queue(Arc::clone(&record));
-    let task = QueueTask::new(Arc::clone(shared), Arc::clone(vhost), Arc::clone(&record), queue, receiver);
-    (record, task)
+    Machine::Queue(Box::new(queue))
 }
 
 /// Lets routing see a new exchange, and starts what it needs.

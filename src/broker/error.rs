@@ -134,6 +134,16 @@ pub enum OperationError {
         /// The vhost.
         vhost: String,
     },
+    /// A stream cannot do that.
+    #[error("{what} queue '{queue}' in vhost '{vhost}'")]
+    NotForStreams {
+        /// What, in RabbitMQ's words.
+        what: &'static str,
+        /// The stream.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+    },
     /// The vhost may not have more queues.
     #[error("cannot declare queue '{queue}': queue limit in vhost '{vhost}' ({limit}) is reached")]
     QueueLimit {

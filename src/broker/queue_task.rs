@@ -15,13 +15,16 @@ use super::firehose::{Firehose, Party};
 use super::flow_control::FlowControl;
 use super::journal::{QueueEvents, Surroundings, Why};
 use super::mailbox::{Mail, MailReceiver, Mailbox};
+use super::queue_machine::Machine;
 use super::removal::forget_queue;
 use super::shared::{Shared, Submitted, count_reason};
+use super::stream_log;
 use super::transfer::{Load as TransferLoad, Transfer};
 use super::vhost::{QueueRecord, Vhost};
 use crate::ledger::{Kind, Share};
+use crate::queue::options::queue_type;
 use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, Moved, Page, Queue,
+    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, Moved, Page,
     QueueOptions, Range, Reply, StoreAppend, TimedOut,
 };
 use crate::statistics::QueueSum;
@@ -44,7 +47,7 @@ pub(super) struct QueueTask {
     record: Arc<QueueRecord>,
     /// Where what it counts is added to what all queues of its kind count.
     sum: Arc<QueueSum>,
-    queue: Queue,
+    queue: Machine,
     mail: MailReceiver,
     effects: Effects,
     /// When the queue has to be looked at although there is no mail.
@@ -71,10 +74,10 @@ impl QueueTask {
         shared: Arc<Shared>,
         vhost: Arc<Vhost>,
         record: Arc<QueueRecord>,
-        queue: Queue,
+        queue: Machine,
         mail: MailReceiver,
     ) -> Self {
-        let sum = Arc::clone(shared.sums.of_queues(queue.options().is_quorum));
+        let sum = Arc::clone(shared.sums.of_queues(queue_type(&record.arguments)));
         let (effects, connections) = (Effects::default(), HashMap::new());
         let waiting = HashMap::new();
         let footprint = Share::new(Arc::clone(&shared.ledger), Kind::Queues);
@@ -295,6 +298,7 @@ impl QueueTask {
         }
         self.submit(join);
         self.confirm_duplicates();
+        stream_log::ask(&mut self.effects.log, &self.shared.store, self.record.id, &self.record.mailbox);
         self.page();
         self.publish_due();
         self.dead_letter();
@@ -432,6 +436,7 @@ impl QueueTask {
             let entries = self.effects.appended.drain(..).map(|append| stored(append, now, wall));
             ops.push(Op::Append { queue, entries: entries.collect() });
         }
+        ops.extend(stream_log::operations(&mut self.effects.log, queue, &self.record.mailbox));
         // After what was published before it in the same batch; what came later lies at or above its bound.
         if let Some((before, keep)) = self.effects.purged.take() {
             ops.push(Op::Purge { queue, before, keep });

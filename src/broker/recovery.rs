@@ -8,6 +8,7 @@ use super::creation::{NewQueue, RecoveredState, install, install_exchange};
 use super::definitions::{Definition, DefinitionError, QueueDefinition};
 use super::queue_task::QueueTask;
 use super::shared::Shared;
+use super::stream_log;
 use super::vhost::Vhost;
 use crate::message::{Position, QueueId};
 use crate::queue::{Attempts, DedupState, QueueOptions};
@@ -131,11 +132,12 @@ fn recovered_state(
     recovered: Option<RecoveredQueue>,
 ) -> Result<(Position, RecoveredState), RecoveryError> {
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
-    let RecoveredQueue { segments, delivered, notes, records, .. } = recovered.unwrap_or_default();
+    let RecoveredQueue { segments, delivered, notes, records, log, .. } = recovered.unwrap_or_default();
     let dedup = DedupState::restored(&records)
         .ok_or_else(|| RecoveryError(format!("what {thing} remembers of earlier messages is unreadable")))?;
     let attempts = attempts(thing, notes)?;
-    let state = RecoveredState { segments, delivered, attempts, dedup };
+    let stream = log.map(stream_log::recovered).unwrap_or_default();
+    let state = RecoveredState { segments, delivered, attempts, dedup, stream };
     Ok((first_position.max(Position(1)), state))
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::queue::options::QueueType;
 use crate::session::SessionCounters;
 use crate::statistics::{ChannelSum, ConnectionCounters, ConnectionSum, QueueSum, SizeHistogram};
 
@@ -18,12 +19,18 @@ pub struct Sums {
     pub classic_queues: Arc<QueueSum>,
     /// Over all quorum queues.
     pub quorum_queues: Arc<QueueSum>,
+    /// Over all streams.
+    pub streams: Arc<QueueSum>,
 }
 
 impl Sums {
     /// Those that a queue of this kind adds to.
-    pub(super) fn of_queues(&self, is_quorum: bool) -> &Arc<QueueSum> {
-        if is_quorum { &self.quorum_queues } else { &self.classic_queues }
+    pub(super) const fn of_queues(&self, queue: QueueType) -> &Arc<QueueSum> {
+        match queue {
+            QueueType::Classic => &self.classic_queues,
+            QueueType::Quorum => &self.quorum_queues,
+            QueueType::Stream => &self.streams,
+        }
     }
 
     /// Adds what a connection counted in a batch.

@@ -19,6 +19,7 @@ use super::vhost_settings::VhostSettings;
 use crate::auth::Quota;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind, SettingInForce};
+use crate::queue::options::{QueueType, queue_type};
 use crate::queue::{Command, ConnectionId, Counts, Details, Measures, QueueOptions, Reply};
 use crate::statistics::{
     ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
@@ -86,6 +87,12 @@ impl QueueRecord {
             Some(Reply::Described(details)) => Some(details),
             _ => None,
         }
+    }
+
+    /// Whether it is a stream.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        queue_type(&self.arguments) == QueueType::Stream
     }
 
     /// It as its declare described it.

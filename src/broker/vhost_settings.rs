@@ -86,6 +86,8 @@ pub enum DefaultQueueType {
     Classic,
     /// `quorum`, for those that can be of this type: durable ones, neither exclusive nor deleted by themselves.
     Quorum,
+    /// `stream`, for the same.
+    Stream,
 }
 
 impl DefaultQueueType {
@@ -95,14 +97,15 @@ impl DefaultQueueType {
         match name {
             "classic" => Some(Self::Classic),
             "quorum" => Some(Self::Quorum),
+            "stream" => Some(Self::Stream),
             _ => None,
         }
     }
 
-    /// Says the type in a declare's arguments that do not say one, if such a queue `can_be_quorum`. That of a classic one is left
+    /// Says the type in a declare's arguments that do not say one, if such a queue `can_be_other` than classic. That of a classic one is left
     /// unsaid: every queue is one that does not say otherwise.
-    pub fn put_in(self, arguments: &mut FieldTable, can_be_quorum: bool) {
-        if self == Self::Quorum && can_be_quorum && !arguments.inner().contains_key(QUEUE_TYPE) {
+    pub fn put_in(self, arguments: &mut FieldTable, can_be_other: bool) {
+        if self != Self::Classic && can_be_other && !arguments.inner().contains_key(QUEUE_TYPE) {
             arguments.insert(QUEUE_TYPE.into(), AMQPValue::LongString(self.name().into()));
         }
     }
@@ -113,6 +116,7 @@ impl DefaultQueueType {
         match self {
             Self::Classic => "classic",
             Self::Quorum => "quorum",
+            Self::Stream => "stream",
         }
     }
 }

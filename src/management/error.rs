@@ -171,6 +171,7 @@ impl From<OperationError> for ApiError {
             }
             E::ProtectedVhost(_) => Self::precondition_failed(text),
             E::Pattern(error) => Self::invalid_pattern(&error.pattern, &error.why),
+            E::NotForStreams { .. } => Self::bad_request(format!("540 NOT_IMPLEMENTED - {text}")),
             E::Locked { .. }
             | E::ExclusiveUse { .. }
             | E::InUse { .. }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::pattern::NamePattern;
 use crate::protocol::value::as_integer;
 use crate::queue::QueueOptions;
-use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS, is_quorum};
+use crate::queue::options::{Merge, OptionsError, POLICY_ARGUMENTS, QueueType, policy_arguments, queue_type};
 use crate::topology::ALTERNATE_EXCHANGE;
 use crate::topology::equivalence::term;
 
@@ -45,7 +45,6 @@ const INERT: &[&str] = &[
     "ha-sync-batch-size",
     "ha-sync-mode",
     "initial-cluster-size",
-    "max-age",
     "max-in-memory-bytes",
     "max-in-memory-length",
     "queue-leader-locator",
@@ -54,8 +53,6 @@ const INERT: &[&str] = &[
     "queue-version",
     "routing-key",
     "shards-per-node",
-    "stream-filter-size-bytes",
-    "stream-max-segment-size-bytes",
     "target-group-size",
     "x-cache-persistence",
     "x-cache-size",
@@ -110,12 +107,14 @@ impl ApplyTo {
         }
     }
 
-    const fn covers_queue(self, is_quorum: bool) -> bool {
+    const fn covers_queue(self, queue: QueueType) -> bool {
         match self {
+            // RabbitMQ's `queues` are streams, too.
             Self::All | Self::Queues => true,
-            Self::ClassicQueues => !is_quorum,
-            Self::QuorumQueues => is_quorum,
-            Self::Streams | Self::Exchanges => false,
+            Self::ClassicQueues => matches!(queue, QueueType::Classic),
+            Self::QuorumQueues => matches!(queue, QueueType::Quorum),
+            Self::Streams => matches!(queue, QueueType::Stream),
+            Self::Exchanges => false,
         }
     }
 }
@@ -282,16 +281,35 @@ fn check_together(definition: &FieldTable) -> Result<(), PolicyFault> {
 
 /// The argument at fault, and why.
 fn parse(mut table: FieldTable) -> Result<(), (&'static str, String)> {
+    // Queues of other types do not know them.
+    let mut of_streams = FieldTable::default();
+    of_streams.insert("x-queue-type".into(), AMQPValue::LongString("stream".into()));
+    for argument in STREAM_ARGUMENTS {
+        if let Some(value) = table.inner().get(argument) {
+            of_streams.insert(argument.into(), value.clone());
+        }
+    }
+    parse_as_queue(&of_streams)?;
     const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
     if !table.contains_key(DEAD_LETTER_EXCHANGE) {
         // The routing key is refused without it, but a policy may leave it to the queue.
         table.insert(DEAD_LETTER_EXCHANGE.into(), AMQPValue::LongString("".into()));
     }
-    match QueueOptions::parse("policy", true, false, false, &table) {
+    parse_as_queue(&table)
+}
+
+/// Settings of streams alone.
+const STREAM_ARGUMENTS: [&str; 3] =
+    ["x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes"];
+
+fn parse_as_queue(table: &FieldTable) -> Result<(), (&'static str, String)> {
+    match QueueOptions::parse("policy", true, false, false, table) {
         Ok(_) => Ok(()),
         Err(OptionsError::Invalid { key, why, .. }) => Err((key, format!("is not valid: {why}"))),
         Err(OptionsError::Type { key, found, .. }) => Err((key, format!("has the wrong type {found}"))),
+        Err(OptionsError::Foreign { key, .. }) => Err((key, "is not valid".to_owned())),
         Err(OptionsError::Property { property, .. }) => Err((property, "is not valid".to_owned())),
+        Err(OptionsError::Limit { text }) => Err(("", text.to_owned())),
     }
 }
 
@@ -309,7 +327,7 @@ impl CheckedPolicy {
     /// Whether it is for queues of this kind and name, whatever other policies there are.
     #[must_use]
     pub fn matches_queue(&self, name: &str, declared: &FieldTable) -> bool {
-        self.policy.apply_to.covers_queue(is_quorum(declared)) && self.pattern.is_match(name)
+        self.policy.apply_to.covers_queue(queue_type(declared)) && self.pattern.is_match(name)
     }
 
     /// The same for an exchange.
@@ -346,8 +364,8 @@ impl Policies {
     /// The policy of this kind that applies to a queue.
     #[must_use]
     pub fn for_queue(&self, kind: PolicyKind, name: &str, arguments: &FieldTable) -> Option<&Policy> {
-        let is_quorum = is_quorum(arguments);
-        self.highest(kind, name, |apply_to| apply_to.covers_queue(is_quorum))
+        let queue = queue_type(arguments);
+        self.highest(kind, name, |apply_to| apply_to.covers_queue(queue))
     }
 
     /// The policy that applies to an exchange.
@@ -376,13 +394,13 @@ impl Policies {
             return None;
         }
         let mut arguments = declared.clone();
-        for (argument, merge) in POLICY_ARGUMENTS {
+        for (argument, merge) in policy_arguments(queue_type(declared)) {
             let key = argument.strip_prefix("x-").unwrap_or(argument);
             for said in [policy, operator].into_iter().flatten() {
                 let Some(value) = said.definition.inner().get(key) else { continue };
-                let current = arguments.inner().get(*argument).filter(|value| **value != AMQPValue::Void);
-                if gives_way(current, value, *merge) {
-                    arguments.insert((*argument).into(), value.clone());
+                let current = arguments.inner().get(argument).filter(|value| **value != AMQPValue::Void);
+                if gives_way(current, value, merge) {
+                    arguments.insert(argument.into(), value.clone());
                 }
             }
         }
@@ -416,13 +434,13 @@ impl Policies {
                 PolicyKind::User => Origin::Policy(policy.name.clone()),
                 PolicyKind::Operator => Origin::OperatorPolicy(policy.name.clone()),
             };
-            for (argument, merge) in POLICY_ARGUMENTS {
+            for (argument, merge) in policy_arguments(queue_type(declared)) {
                 let key = argument.strip_prefix("x-").unwrap_or(argument);
                 let Some(value) = policy.definition.inner().get(key) else { continue };
                 let (said, origin) = (value.clone(), origin.clone());
-                match all.iter_mut().find(|setting| setting.argument == *argument) {
+                match all.iter_mut().find(|setting| setting.argument == argument) {
                     None => all.push(InForce::new(argument, said, origin)),
-                    Some(current) if gives_way(Some(&current.value), value, *merge) => {
+                    Some(current) if gives_way(Some(&current.value), value, merge) => {
                         current.give_way(said, origin);
                     }
                     Some(current) => current.overruled.push((said, origin)),
@@ -468,6 +486,7 @@ fn gives_way(current: Option<&AMQPValue>, policy: &AMQPValue, merge: Merge) -> b
     match (current, merge) {
         (None, _) => true,
         (Some(_), Merge::Argument) => false,
+        (Some(_), Merge::Policy) => true,
         (Some(current), Merge::Lower(no_limit)) => {
             let limit = |value: &AMQPValue| {
                 as_integer(value).map(|number| if Some(number) == no_limit { i64::MAX } else { number })

@@ -67,16 +67,43 @@ pub fn deliver(
     redelivered: bool,
     message: &Message,
 ) {
-    let wire = Wire::of(message);
+    let bits = tag_and_bits(delivery_tag, u8::from(redelivered));
+    deliver_wire(out, frame_max, channel, consumer_tag, bits, &Wire::of(message), message);
+}
+
+#[inline]
+fn deliver_wire(
+    out: &mut Output,
+    frame_max: u32,
+    channel: u16,
+    consumer_tag: &[u8],
+    tag_and_bits: [u8; 9],
+    wire: &Wire<'_>,
+    message: &Message,
+) {
     let tag = short(consumer_tag);
     let method_bytes = METHOD_ID + 1 + tag.len() + 9 + wire.names.len();
-    reserve(out, method_bytes, &wire);
+    reserve(out, method_bytes, wire);
     let [k, c1, c0, s3, s2, s1, s0] = frame_head(FrameKind::Method, channel, method_bytes);
     out.extend_from_slice(&[k, c1, c0, s3, s2, s1, s0, 0, BASIC, 0, DELIVER, tag.len() as u8]);
     out.extend_from_slice(tag);
-    out.extend_from_slice(&tag_and_bits(delivery_tag, u8::from(redelivered)));
+    out.extend_from_slice(&tag_and_bits);
     out.extend_from_slice(wire.names);
-    content(out, frame_max, channel, &wire, message);
+    content(out, frame_max, channel, wire, message);
+}
+
+/// The same of a message that was never delivered before, with other properties.
+pub fn deliver_with(
+    out: &mut Output,
+    frame_max: u32,
+    channel: u16,
+    consumer_tag: &[u8],
+    delivery_tag: u64,
+    message: &Message,
+    properties: &[u8],
+) {
+    let wire = Wire { properties, ..Wire::of(message) };
+    deliver_wire(out, frame_max, channel, consumer_tag, tag_and_bits(delivery_tag, 0), &wire, message);
 }
 
 /// Appends basic.get-ok with its content; `message_count` is how many are left in the queue.

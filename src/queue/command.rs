@@ -8,6 +8,7 @@ use super::attempts::Ending;
 use super::consumers::PrefetchShare;
 use super::happening::Provenance;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
+use super::log::LogNews;
 use super::options::{OwnTimeout, QueueOptions};
 use super::peek::Peek;
 use crate::dedup::DedupKeys;
@@ -87,6 +88,8 @@ pub enum Command {
     Peek(Peek),
     /// Messages that were asked for with a [`Load`](super::Load) of this id, ascending.
     Loaded(u64, Vec<LoadedMessage>),
+    /// What the store has to say to a stream. Nothing to other queues.
+    Log(LogNews),
     /// Messages that were asked for cannot be read: why. Nothing is delivered any more until a purge.
     Unreadable(Arc<str>),
 }
@@ -134,6 +137,7 @@ impl Command {
             | Self::Describe
             | Self::Peek(_)
             | Self::Loaded(..)
+            | Self::Log(_)
             | Self::Unreadable(_) => false,
         }
     }

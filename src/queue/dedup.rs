@@ -103,7 +103,7 @@ impl DedupState {
     }
 
     /// Bytes of memory that it takes, about.
-    pub(super) fn footprint(&self) -> usize {
+    pub(crate) fn footprint(&self) -> usize {
         let fingerprints: usize = self.windows.values().map(|window| window.known.capacity()).sum();
         // Each stands in the set, with a byte of its own there, and in a run.
         fingerprints * (2 * size_of::<Fingerprint>() + 1) + self.publishers.footprint()

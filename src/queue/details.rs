@@ -6,6 +6,7 @@ use amq_protocol::types::FieldTable;
 
 use super::counts::Measures;
 use super::ids::{ConsumerKey, ConsumerName};
+use super::log::LogDetails;
 
 /// A queue as it is.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Details {
     pub delivery_limit: Option<u32>,
     /// Why its messages cannot be read, if so.
     pub unreadable: Option<Arc<str>>,
+    /// If it is a stream.
+    pub log: Option<LogDetails>,
 }
 
 /// Messages and bytes by where they are. Bytes are those of bodies; the bodies of unacked and waiting messages that are not in memory are

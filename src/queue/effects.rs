@@ -8,6 +8,7 @@ use super::delivery::Deliveries;
 use super::entry::Entry;
 use super::happening::{Ended, Happening, HappeningKind, HeldBy};
 use super::ids::{ConnectionId, ConsumerKey};
+use super::log::LogEffects;
 use super::reply::Reply;
 use crate::message::runs::Runs;
 use crate::message::{Message, Position, QueueId};
@@ -39,6 +40,8 @@ pub struct Effects {
     pub duplicates: u64,
     /// How many messages of numbered publishers were refused: after a gap in the numbers, or with an epoch that is over.
     pub out_of_turn: u64,
+    /// What a stream asks of the store.
+    pub log: LogEffects,
     /// Stored messages that are done with.
     pub removed: Vec<Position>,
     /// All stored messages up to here were delivered at least once.
@@ -87,7 +90,7 @@ pub struct Effects {
 }
 
 impl Effects {
-    pub(super) fn confirm(ranges: &mut Vec<Range>, connection: ConnectionId, channel: u16, sequence: u64) {
+    pub(crate) fn confirm(ranges: &mut Vec<Range>, connection: ConnectionId, channel: u16, sequence: u64) {
         if let Some(last) = ranges.last_mut()
             && last.connection == connection
             && last.channel == channel

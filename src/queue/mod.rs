@@ -31,10 +31,13 @@ mod delivery;
 mod details;
 mod edited_headers;
 mod effects;
+mod entrance;
 mod entry;
 pub mod failure_policy;
+pub mod filter_set;
 mod happening;
 mod ids;
+mod log;
 mod machine;
 mod merge;
 pub mod options;
@@ -58,8 +61,12 @@ pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
 pub use details::{ConsumerDetails, Details, Tally};
 pub use effects::{DeadLetter, DedupRecords, Due, Effects, Load, Moved, Page, Range, StoreAppend, TimedOut};
+pub(crate) use entrance::{Entrance, NO_KEYS};
 pub use happening::{Cause, Ended, Happening, HappeningKind, HeldBy, MessagePlace, Provenance};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
+pub use log::{
+    LogAppend, LogChunk, LogDetails, LogEffects, LogNews, LogRead, LogSeek, LogSegment, RecoveredStream,
+};
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};
 pub use peek::{Holder, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};

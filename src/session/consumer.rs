@@ -13,10 +13,21 @@ pub(super) struct SessionConsumer {
     pub(super) no_ack: bool,
     /// `None` for a direct reply-to consumer.
     pub(super) queue: Option<QueueId>,
+    /// It reads a stream.
+    pub(super) is_stream: bool,
     /// Its number if its acks settle all that it got before, else 0.
     pub(super) cumulative: u32,
     /// Bytes written and not yet given back as credit.
     pub(super) owed: usize,
+}
+
+/// What a consumer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The queue.
+    pub queue: QueueId,
+    /// It is a stream: each delivery says at which offset.
+    pub is_stream: bool,
 }
 
 /// What a queue needs to know of a new consumer.

@@ -36,7 +36,7 @@ mod tests;
 mod transaction;
 
 pub use config::{Limits, SessionConfig, Tuned};
-pub use consumer::{AckPolicy, NewConsumer};
+pub use consumer::{AckPolicy, NewConsumer, Source};
 pub use exception::Exception;
 pub use headers::PropertySource;
 pub use held::Held;

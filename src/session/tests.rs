@@ -199,7 +199,7 @@ impl Client {
         self.session.add_consumer(
             key,
             tag,
-            Some(Q),
+            Some(crate::session::Source { queue: Q, is_stream: false }),
             if no_ack { AckPolicy::None } else { AckPolicy::Explicit },
         );
         key

@@ -113,6 +113,12 @@ impl StoreHandle {
         Self { target: Arc::new(Target::Threads(threads)), shared }
     }
 
+    /// Whether it keeps nothing.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        matches!(&*self.target, Target::Ephemeral(_))
+    }
+
     /// Reads messages; never blocks. An ephemeral store has none and drops it.
     pub fn load(&self, load: Load) {
         let Target::Threads(Threads { committer, pager, .. }) = &*self.target else { return };

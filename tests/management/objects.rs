@@ -195,3 +195,27 @@ async fn health_checks_tell_the_truth() {
     assert!(nodes[0]["mem_used"].as_u64().unwrap() > 1_000_000 && nodes[0]["name"] == json!(node));
     assert!(http.json(&format!("/api/nodes/{node}/memory"))["memory"]["total"]["rss"].as_u64().unwrap() > 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_stream_tells_its_offsets_and_refuses_gets() {
+    let (bench, http) = managed().await;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let arguments = table(&[("x-queue-type", AMQPValue::LongString("stream".into()))]);
+    bench.channel.queue_declare("s".into(), durable, arguments).await.unwrap();
+    let stream = || http.json("/api/queues/%2F/s");
+    let offsets =
+        |stream: &Value| ["first_offset", "next_offset", "committed_offset"].map(|name| stream[name].clone());
+    assert_eq!(offsets(&stream()), [json!(0), json!(0), json!(-1)]);
+    for count in 1..=3 {
+        bench.publish("", "s", "hello").await;
+        let seen = stream();
+        assert_eq!(lengths(&seen), [count, count, 0]);
+        assert_eq!(offsets(&seen), [json!(0), json!(count), json!(count - 1)]);
+        assert_eq!((&seen["type"], &seen["segments"]), (&json!("stream"), &json!(1)));
+    }
+    let get = json!({ "count": 1, "ackmode": "ack_requeue_true", "encoding": "auto" });
+    let refused = http.post("/api/queues/%2F/s/get", &get).refusal();
+    assert_eq!((refused.0, refused.1.as_str()), (400, "bad_request"), "{}", refused.2);
+    assert_eq!(http.delete("/api/queues/%2F/s/contents").status, 400);
+    assert_eq!(http.delete("/api/queues/%2F/s").status, 204);
+}

@@ -31,7 +31,7 @@ fn settings_are_put_and_what_else_is_there_stays() {
     assert_eq!(said(&broker, "v"), json!(["", [], "quorum", true]));
     assert_eq!(put(json!({ "description": "e", "default_queue_type": "undefined" })), 204);
     assert_eq!(said(&broker, "v"), json!(["e", [], "quorum", true]));
-    for kind in ["", "stream", "nope"] {
+    for kind in ["", "streams", "nope"] {
         let refused = broker.put("/api/vhosts/v", &json!({ "default_queue_type": kind })).refusal();
         let reason = format!("Unsupported default queue type: {kind}");
         assert_eq!(refused, (400, "bad_request".to_owned(), json!(reason)));

@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("queue", &["time", "statistics", "message", "protocol", "dedup"]),
     ("pattern", &[]),
     ("auth", &["time", "message", "protocol", "pattern"]),
+    ("stream", &["time", "message", "protocol", "dedup", "queue"]),
     ("policy", &["time", "message", "protocol", "topology", "queue", "pattern"]),
     ("session", &["time", "statistics", "message", "protocol", "dedup", "topology", "queue", "auth"]),
     ("store", &["time", "statistics", "message"]),
@@ -41,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "dedup",
             "topology",
             "queue",
+            "stream",
             "auth",
             "policy",
             "session",
@@ -60,6 +62,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "protocol",
             "topology",
             "queue",
+            "stream",
             "auth",
             "session",
             "store",
@@ -110,7 +113,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "cli"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 13] = [
+const SYNC: [&str; 14] = [
     "ledger",
     "pattern",
     "time",
@@ -120,6 +123,7 @@ const SYNC: [&str; 13] = [
     "dedup",
     "topology",
     "queue",
+    "stream",
     "policy",
     "session",
     "auth",

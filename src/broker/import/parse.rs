@@ -439,7 +439,7 @@ fn foreign_type(arguments: &FieldTable) -> Option<String> {
     match arguments.inner().get("x-queue-type")? {
         AMQPValue::LongString(kind) => {
             let kind = String::from_utf8_lossy(kind.as_bytes()).into_owned();
-            Some(kind).filter(|kind| kind != "classic" && kind != "quorum")
+            Some(kind).filter(|kind| !["classic", "quorum", "stream"].contains(&kind.as_str()))
         }
         _ => None,
     }

@@ -179,7 +179,7 @@ fn what_only_rabbitmq_has_is_skipped_by_name() {
     let definitions = read(
         r#"{
             "exchanges": [{"name": "e", "type": "x-recent-history"}, {"name": "d", "type": "direct"}],
-            "queues": [{"name": "s", "arguments": {"x-queue-type": "stream"}},
+            "queues": [{"name": "s", "arguments": {"x-queue-type": "jms"}},
                        {"name": "q", "arguments": {"x-queue-type": "quorum"}}]
         }"#,
     );
@@ -187,7 +187,7 @@ fn what_only_rabbitmq_has_is_skipped_by_name() {
     assert!(skipped(Destination::Exchange("e".to_owned())) && skipped(Destination::Queue("s".to_owned())));
     assert_eq!((definitions.skipped.len(), definitions.exchanges.len(), definitions.queues.len()), (2, 1, 1));
     let notes = definitions.notes.join("; ");
-    assert!(notes.contains("x-recent-history") && notes.contains("stream"), "{notes}");
+    assert!(notes.contains("x-recent-history") && notes.contains("jms"), "{notes}");
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(super) async fn get_from(
     getter: Getter,
 ) -> Result<Option<Got>, OperationError> {
     let Getter { connection, channel, no_ack } = getter;
+    scope.not_for_streams(record, "basic.get not supported by stream queues")?;
     match record.mailbox.ask(Command::Get { connection, channel, no_ack }).await {
         Some(Reply::Got { delivery, remaining }) => {
             trace(scope, record, getter, &delivery);
@@ -155,6 +156,7 @@ fn count_got(scope: Scope<'_>, no_ack: bool, messages: &[GotMessage]) {
 pub async fn purge(scope: Scope<'_>, name: &str) -> Result<usize, OperationError> {
     scope.permit(Operation::QueuePurge(name))?;
     let record = scope.open_queue(name)?;
+    scope.not_for_streams(&record, "queue.purge not supported by stream queues")?;
     match record.mailbox.ask(Command::Purge).await {
         Some(Reply::Purged(count)) => Ok(count),
         _ => Ok(0),

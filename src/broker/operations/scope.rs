@@ -210,6 +210,19 @@ impl Scope<'_> {
         OperationError::Unreadable { queue, vhost, why: why.to_owned() }
     }
 
+    /// Refuses what a stream cannot do, if the queue is one.
+    pub(super) fn not_for_streams(
+        self,
+        record: &QueueRecord,
+        what: &'static str,
+    ) -> Result<(), OperationError> {
+        if !record.is_stream() {
+            return Ok(());
+        }
+        let (queue, vhost) = (record.name.clone(), self.vhost.name.clone());
+        Err(OperationError::NotForStreams { what, queue, vhost })
+    }
+
     pub(super) fn not_found(self, kind: Kind, name: &str) -> OperationError {
         OperationError::NotFound { kind, name: name.to_owned(), vhost: self.vhost.name.clone() }
     }

@@ -4,6 +4,7 @@ use super::clients::ChannelTally;
 use super::queues::queue_type;
 use super::text::{Labels, Text, Type};
 use crate::broker::shared::Shared;
+use crate::queue::options::QueueType;
 use crate::statistics::{ChannelCounters, QueueCounters};
 
 /// RabbitMQ's name of AMQP 0-9-1, by which publishes over HTTP go, too.
@@ -19,8 +20,9 @@ pub(super) fn write(shared: &Shared, channels: &ChannelTally, consumers: u64, te
         of_protocol(name, Type::Counter, help, count, text);
     }
     let of_types = [
-        (queue_type(false), shared.sums.classic_queues.read()),
-        (queue_type(true), shared.sums.quorum_queues.read()),
+        (queue_type(QueueType::Classic), shared.sums.classic_queues.read()),
+        (queue_type(QueueType::Quorum), shared.sums.quorum_queues.read()),
+        (queue_type(QueueType::Stream), shared.sums.streams.read()),
     ];
     for (name, help, count) in DELIVERED {
         text.family(name, Type::Counter, help);

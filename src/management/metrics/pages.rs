@@ -47,6 +47,7 @@ pub(super) async fn aggregated(api: &Api) -> String {
 fn all_queues(shared: &Shared) -> crate::statistics::QueueCounters {
     let mut counted = shared.sums.classic_queues.read();
     counted.add(&shared.sums.quorum_queues.read());
+    counted.add(&shared.sums.streams.read());
     counted
 }
 

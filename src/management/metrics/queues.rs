@@ -10,7 +10,7 @@ use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::management::views::queue_lengths::Lengths;
 use crate::queue::Measures;
-use crate::queue::options::is_quorum;
+use crate::queue::options::{self, QueueType};
 use crate::statistics::QueueCounters;
 use crate::time::Time;
 
@@ -113,7 +113,7 @@ pub(super) fn info(vhosts: &[Arc<Vhost>], is_wanted: impl Fn(&str) -> bool) -> V
             all.push(Labels::new(&[
                 ("vhost", &vhost.name),
                 ("queue", &record.name),
-                ("queue_type", queue_type(is_quorum(&record.arguments))),
+                ("queue_type", queue_type(options::queue_type(&record.arguments))),
                 ("membership", "leader"),
             ]));
         }
@@ -122,8 +122,12 @@ pub(super) fn info(vhosts: &[Arc<Vhost>], is_wanted: impl Fn(&str) -> bool) -> V
 }
 
 /// RabbitMQ's names of the modules, by which its dashboards tell types.
-pub(super) const fn queue_type(is_quorum: bool) -> &'static str {
-    if is_quorum { "rabbit_quorum_queue" } else { "rabbit_classic_queue" }
+pub(super) const fn queue_type(queue: QueueType) -> &'static str {
+    match queue {
+        QueueType::Classic => "rabbit_classic_queue",
+        QueueType::Quorum => "rabbit_quorum_queue",
+        QueueType::Stream => "rabbit_stream_queue",
+    }
 }
 
 columns! {

@@ -14,8 +14,8 @@ use crate::broker::overview::ConnectionOverview;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::management::views::moment;
 use crate::policy::PolicyKind;
-use crate::queue::options::is_quorum;
-use crate::queue::{Details, Tally};
+use crate::queue::options::{QueueType, queue_type};
+use crate::queue::{Counts, Details, LogDetails, Tally};
 use crate::statistics::QueueCounters;
 use crate::time::Timestamp;
 
@@ -61,7 +61,7 @@ pub(in crate::management) struct Members<'a> {
 
 /// The type's name.
 fn kind_of(arguments: &FieldTable) -> &'static str {
-    if is_quorum(arguments) { "quorum" } else { "classic" }
+    queue_type(arguments).name()
 }
 
 impl<'a> QueueBasics<'a> {
@@ -87,7 +87,7 @@ impl<'a> QueueBasics<'a> {
             effective_policy_definition: Effective(
                 policies.effective_definition(&record.name, &record.arguments),
             ),
-            members: (kind == "quorum").then_some(Members { leader: node, members: [node], online: [node] }),
+            members: (kind != "classic").then_some(Members { leader: node, members: [node], online: [node] }),
         }
     }
 }
@@ -129,6 +129,38 @@ pub(in crate::management) struct QueueView<'a> {
     pub messages_parked: usize,
     #[serde(flatten)]
     pub quorum: Option<OfQuorum<'a>>,
+    #[serde(flatten)]
+    pub stream: Option<OfStream<'a>>,
+}
+
+/// What a stream has beside.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct OfStream<'a> {
+    /// The newest offset; -1 if there is none yet.
+    committed_offset: i64,
+    segments: usize,
+    readers: BTreeMap<&'a str, usize>,
+    /// The oldest offset that is there. This and what follows is ours.
+    first_offset: u64,
+    /// The offset that the next message gets.
+    next_offset: u64,
+    /// In milliseconds since the Unix epoch.
+    first_timestamp: Option<u64>,
+    last_timestamp: Option<u64>,
+}
+
+impl<'a> OfStream<'a> {
+    fn of(log: LogDetails, readers: usize, node: &'a str) -> Self {
+        Self {
+            committed_offset: i64::try_from(log.next).unwrap_or(i64::MAX) - 1,
+            segments: log.segments,
+            readers: BTreeMap::from([(node, readers)]),
+            first_offset: log.first,
+            next_offset: log.next,
+            first_timestamp: log.first_at.map(Timestamp::as_millis),
+            last_timestamp: log.last_at.map(Timestamp::as_millis),
+        }
+    }
 }
 
 /// What a quorum queue has beside.
@@ -143,6 +175,24 @@ pub(in crate::management) struct OfQuorum<'a> {
     messages_ready_returned: usize,
     open_files: BTreeMap<&'a str, u64>,
     publishers: usize,
+}
+
+impl<'a> OfQuorum<'a> {
+    fn of(details: &Details, node: &'a str) -> Self {
+        let Counts { ready, delayed, parked, .. } = details.measures.counts;
+        Self {
+            delivery_limit: details
+                .delivery_limit
+                .map_or(DeliveryLimit::Never("unlimited"), DeliveryLimit::Number),
+            messages_dlx: 0,
+            message_bytes_dlx: 0,
+            messages_ready_high: 0,
+            messages_ready_normal: ready,
+            messages_ready_returned: delayed + parked,
+            open_files: BTreeMap::from([(node, 0)]),
+            publishers: 0,
+        }
+    }
 }
 
 /// After so many returns a message is dead.
@@ -192,7 +242,7 @@ impl<'a> QueueView<'a> {
         let has_single_active = record.arguments.inner().contains_key("x-single-active-consumer");
         // The fraction of this moment, not of a time that was not watched.
         let capacity = f64::from(u8::from(details.has_credit && !details.consumers.is_empty()));
-        let is_quorum = is_quorum(&record.arguments);
+        let is_quorum = queue_type(&record.arguments) == QueueType::Quorum;
         Self {
             lengths: rated(lengths, &clocked.look(Kind::Lengths, &record.statistics)),
             message_stats: message_stats(record, clocked),
@@ -223,18 +273,8 @@ impl<'a> QueueView<'a> {
             storage_version: 2,
             messages_delayed: counts.delayed,
             messages_parked: counts.parked,
-            quorum: is_quorum.then(|| OfQuorum {
-                delivery_limit: details
-                    .delivery_limit
-                    .map_or(DeliveryLimit::Never("unlimited"), DeliveryLimit::Number),
-                messages_dlx: 0,
-                message_bytes_dlx: 0,
-                messages_ready_high: 0,
-                messages_ready_normal: counts.ready,
-                messages_ready_returned: counts.delayed + counts.parked,
-                open_files: BTreeMap::from([(basics.node, 0)]),
-                publishers: 0,
-            }),
+            stream: details.log.map(|log| OfStream::of(log, counts.consumers, basics.node)),
+            quorum: is_quorum.then(|| OfQuorum::of(details, basics.node)),
             basics,
         }
     }

@@ -26,6 +26,7 @@ impl Queue {
             has_credit: self.consumers.any_in_rotation(),
             delivery_limit: self.options.failure.delivery_limit,
             unreadable: self.unreadable.clone(),
+            log: None,
         }
     }
 

@@ -17,7 +17,7 @@ impl Queue {
             self.last_used = now;
         }
         if options.deduplication.is_none() {
-            self.forget_own_window(effects);
+            self.forget_own_window(now, effects);
         }
         self.unacked.set_own_timeout(options.ack_timeout);
         self.options = QueueOptions { window: self.options.window, ..options };

@@ -5,8 +5,9 @@ use crate::message::Position;
 use crate::queue::command::Publish;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::{DeadLetter, Effects, StoreAppend};
+use crate::queue::entrance::{not_taken, publisher};
 use crate::queue::entry::Entry;
-use crate::queue::happening::{Happening, HappeningKind, HeldBy, MessagePlace, Provenance};
+use crate::queue::happening::{Happening, HappeningKind, MessagePlace, Provenance};
 use crate::queue::ids::ConnectionId;
 use crate::queue::options::Overflow;
 use crate::time::Time;
@@ -162,13 +163,6 @@ pub(super) fn each(from: Provenance) -> impl Iterator<Item = Option<MessagePlace
     from.into_iter().chain(std::iter::repeat(None))
 }
 
-/// What happened to a message that did not come in.
-#[cold]
-pub(super) fn not_taken(kind: HappeningKind, connection: ConnectionId, publish: &Publish) -> Happening {
-    let (message, held_by) = (Some(publish.message.clone()), publisher(connection, publish));
-    Happening { message, held_by, ..Happening::new(kind) }
-}
-
 #[cold]
 fn note_enqueued(
     position: Position,
@@ -183,10 +177,4 @@ fn note_enqueued(
         held_by: publisher(connection, publish),
         ..Happening::new(HappeningKind::Enqueued(from))
     });
-}
-
-/// Who published it; nobody if the broker moved it.
-fn publisher(connection: ConnectionId, publish: &Publish) -> Option<HeldBy> {
-    let is_client = connection != ConnectionId(0);
-    is_client.then_some(HeldBy { connection, channel: publish.channel, tag: None })
 }

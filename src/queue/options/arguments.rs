@@ -27,6 +27,22 @@ pub enum OptionsError {
         /// The type of its value.
         found: &'static str,
     },
+    /// An argument does not go with the queue type. Reply code 406.
+    #[error("invalid arg '{key}' for {thing} of queue type {kind}")]
+    Foreign {
+        /// The argument.
+        key: &'static str,
+        /// The queue, as error texts name it.
+        thing: String,
+        /// The type, as RabbitMQ names it.
+        kind: &'static str,
+    },
+    /// A number is out of its limits. Reply code 406.
+    #[error("{text}")]
+    Limit {
+        /// RabbitMQ's words.
+        text: &'static str,
+    },
     /// A property does not go with the queue type. Reply code 406.
     #[error("invalid property '{property}' for {thing}")]
     Property {

@@ -5,8 +5,12 @@ mod checking;
 mod failure_arguments;
 mod policy_arguments;
 mod queue_options;
+mod stream_arguments;
 
 pub use arguments::{EXPIRY_MS_MAX, OptionsError};
 pub use failure_arguments::{AckTimeout, OwnTimeout, TimeoutAction, consumer_timeout};
-pub use policy_arguments::{Merge, POLICY_ARGUMENTS, compared, is_quorum};
+pub use policy_arguments::{
+    Merge, POLICY_ARGUMENTS, QueueType, compared, is_quorum, policy_arguments, queue_type,
+};
 pub use queue_options::{Overflow, QueueOptions};
+pub use stream_arguments::{StreamOptions, age_ms};

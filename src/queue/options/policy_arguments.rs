@@ -40,6 +40,17 @@ const COMPARED_QUORUM: &[&str] = &[
     "x-queue-leader-locator",
 ];
 
+/// The same of a stream.
+const COMPARED_STREAM: &[&str] = &[
+    "x-max-length-bytes",
+    "x-max-age",
+    "x-stream-max-segment-size-bytes",
+    "x-stream-filter-size-bytes",
+    "x-initial-cluster-size",
+    "x-queue-leader-locator",
+    "x-queue-type",
+];
+
 /// Arguments that RabbitMQ has not, or has not for queues of that type. `x-consumer-timeout` is not compared, as in RabbitMQ.
 const COMPARED_HERE: &[&str] = &[
     "x-delivery-limit",
@@ -62,17 +73,51 @@ const COMPARED_HERE: &[&str] = &[
 /// The arguments that are compared when the queue with these declare arguments is declared again.
 #[must_use]
 pub fn compared(declared: &FieldTable) -> Vec<&'static str> {
-    let of_type = if is_quorum(declared) { COMPARED_QUORUM } else { COMPARED_CLASSIC };
+    let of_type = match queue_type(declared) {
+        QueueType::Classic => COMPARED_CLASSIC,
+        QueueType::Quorum => COMPARED_QUORUM,
+        QueueType::Stream => COMPARED_STREAM,
+    };
     [of_type, COMPARED_HERE].concat()
+}
+
+/// RabbitMQ's types of queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueType {
+    /// The default.
+    Classic,
+    /// `quorum`.
+    Quorum,
+    /// `stream`.
+    Stream,
+}
+
+impl QueueType {
+    /// As declare arguments and the management API name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// The type of the queue with these declare arguments.
+#[must_use]
+pub fn queue_type(declared: &FieldTable) -> QueueType {
+    match declared.inner().get("x-queue-type") {
+        Some(AMQPValue::LongString(kind)) if kind.as_bytes() == b"quorum" => QueueType::Quorum,
+        Some(AMQPValue::LongString(kind)) if kind.as_bytes() == b"stream" => QueueType::Stream,
+        _ => QueueType::Classic,
+    }
 }
 
 /// Whether these are the declare arguments of a quorum queue.
 #[must_use]
 pub fn is_quorum(declared: &FieldTable) -> bool {
-    match declared.inner().get("x-queue-type") {
-        Some(AMQPValue::LongString(kind)) => kind.as_bytes() == b"quorum",
-        _ => false,
-    }
+    queue_type(declared) == QueueType::Quorum
 }
 
 /// How a policy's value and a queue's own argument for the same setting combine.
@@ -83,6 +128,8 @@ pub enum Merge {
     Lower(Option<i64>),
     /// The argument wins over the policy.
     Argument,
+    /// The policy wins over the argument.
+    Policy,
 }
 
 /// Arguments that policies can set as well, by the same name without its `x-`
@@ -92,6 +139,9 @@ pub const POLICY_ARGUMENTS: &[(&str, Merge)] = &[
     ("x-expires", Merge::Lower(None)),
     ("x-max-length", Merge::Lower(None)),
     ("x-max-length-bytes", Merge::Lower(None)),
+    ("x-max-age", Merge::Policy),
+    ("x-stream-max-segment-size-bytes", Merge::Policy),
+    ("x-stream-filter-size-bytes", Merge::Policy),
     ("x-delivery-limit", Merge::Lower(Some(-1))),
     ("x-consumer-timeout", Merge::Lower(Some(0))),
     ("x-consumer-timeout-action", Merge::Argument),
@@ -113,3 +163,18 @@ pub const POLICY_ARGUMENTS: &[(&str, Merge)] = &[
     ("x-cache-ttl", Merge::Argument),
     ("x-deduplication-header", Merge::Argument),
 ];
+
+/// The arguments that policies can set for queues of a type. For a stream a policy wins over its arguments.
+pub fn policy_arguments(of: QueueType) -> impl Iterator<Item = (&'static str, Merge)> {
+    let is_stream = of == QueueType::Stream;
+    POLICY_ARGUMENTS.iter().filter_map(move |(argument, merge)| match *argument {
+        "x-max-age" | "x-stream-max-segment-size-bytes" | "x-stream-filter-size-bytes" => {
+            is_stream.then_some((*argument, *merge))
+        }
+        "x-max-length-bytes" if is_stream => Some((*argument, Merge::Policy)),
+        "x-message-deduplication" | "x-cache-size" | "x-cache-ttl" | "x-deduplication-header" => {
+            Some((*argument, *merge))
+        }
+        _ => (!is_stream).then_some((*argument, *merge)),
+    })
+}

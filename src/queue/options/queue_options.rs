@@ -5,6 +5,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::arguments::{Arguments, OptionsError};
 use super::failure_arguments::AckTimeout;
+use super::stream_arguments::StreamOptions;
 use crate::dedup::Deduplication;
 use crate::protocol::value::type_name;
 use crate::queue::failure_policy::FailurePolicy;
@@ -47,6 +48,8 @@ pub struct QueueOptions {
     pub priority_max: Option<u8>,
     /// `x-queue-type` is `quorum`: what differs is said where it does.
     pub is_quorum: bool,
+    /// `x-queue-type` is `stream`: it is a log, and the settings of queues mean nothing to it.
+    pub stream: Option<StreamOptions>,
     /// `x-single-active-consumer`.
     pub single_active_consumer: bool,
     /// What becomes of messages that come back.
@@ -80,6 +83,11 @@ impl QueueOptions {
         arguments: &FieldTable,
     ) -> Result<Self, OptionsError> {
         let args = Arguments { thing, table: arguments };
+        if args.is_stream() {
+            let stream = Some(args.stream(durable, exclusive, auto_delete)?);
+            let deduplication = args.deduplication()?;
+            return Ok(Self { durable: true, stream, deduplication, ..Self::default() });
+        }
         args.check_known()?;
         let options = Self {
             durable: durable && !exclusive,
@@ -93,6 +101,7 @@ impl QueueOptions {
             dead_letter_routing_key: args.dead_letter_routing_key()?,
             priority_max: args.priority_max()?,
             is_quorum: args.is_quorum()?,
+            stream: None,
             single_active_consumer: args.boolean("x-single-active-consumer")?,
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,

@@ -5,9 +5,11 @@ use amq_protocol::protocol::{AMQPClass, basic};
 use super::channel::{Channel, ChannelConsumer};
 use super::session::Session;
 use crate::message::{Message, QueueId};
+use crate::protocol::content::{Properties, replace_headers};
 use crate::protocol::encode;
+use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::{Command, ConsumerKey, Delivery, WINDOW_BYTES};
-use crate::session::consumer::{AckPolicy, NewConsumer, SessionConsumer};
+use crate::session::consumer::{AckPolicy, NewConsumer, SessionConsumer, Source};
 use crate::session::tags::Tagged;
 
 /// Credit goes back in pieces of this size: often enough that a reading consumer never runs dry, seldom enough that it costs
@@ -26,7 +28,8 @@ impl Session {
     }
 
     /// The queue took the consumer: deliveries for it may come.
-    pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, queue: Option<QueueId>, acks: AckPolicy) {
+    pub fn add_consumer(&mut self, key: ConsumerKey, tag: &str, source: Option<Source>, acks: AckPolicy) {
+        let queue = source.map(|source| source.queue);
         self.note_channel(key.channel);
         let Some(channel) = self.channel(key.channel) else { return };
         channel.consumers.insert(tag.to_owned(), ChannelConsumer { number: key.number, queue });
@@ -40,6 +43,7 @@ impl Session {
             tag: tag.to_owned(),
             no_ack: acks == AckPolicy::None,
             queue,
+            is_stream: source.is_some_and(|source| source.is_stream),
             cumulative: if acks == AckPolicy::All { key.number } else { 0 },
             owed: 0,
         };
@@ -130,7 +134,13 @@ impl Session {
             let (out, frame_bytes) = (&mut self.connection.out, self.connection.limits.frame_bytes);
             let (redelivered, message) = (delivery.redelivered, &delivery.message);
             channel.counted.redelivered += u64::from(redelivered);
-            encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
+            if consumer.is_stream {
+                let offset = delivery.handle.position.0;
+                let properties = with_offset(message.properties(), offset);
+                encode::deliver_with(out, frame_bytes, channel.number, tag_bytes, tag, message, &properties);
+            } else {
+                encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
+            }
             bytes += delivery.cost();
         }
         if let (Some(prefetch), false) = (&channel.channel_prefetch, consumer.no_ack) {
@@ -222,4 +232,21 @@ impl Session {
         let command = Command::Written(key, std::mem::take(&mut consumer.owed));
         self.connection.outgoing.command(queue, command);
     }
+}
+
+/// The header that tells a stream's consumer where it is.
+const OFFSET_HEADER: &[u8] = b"x-stream-offset";
+
+/// A message's properties with its offset among its headers, in place of one that an earlier stream gave it.
+fn with_offset(properties: &[u8], offset: u64) -> Vec<u8> {
+    let mut table = Vec::with_capacity(64);
+    let mut writer = TableWriter::new(&mut table);
+    let headers = Properties::parse(properties).ok().and_then(|properties| properties.headers());
+    for (key, raw) in headers.iter().flat_map(|headers| headers.iter_raw()) {
+        if key != OFFSET_HEADER {
+            writer.entry_raw(key, raw);
+        }
+    }
+    writer.entry(OFFSET_HEADER, FieldValue::I64(i64::try_from(offset).unwrap_or(i64::MAX)));
+    replace_headers(properties, &table).unwrap_or_else(|_| properties.to_vec())
 }

@@ -68,7 +68,12 @@ fn a_batch_of_acks_is_one_command_a_queue() {
     let mut client = Client::running(&[], 0);
     let q = client.consumer(1, "q", false);
     let r = client.session.new_consumer(1).key;
-    client.session.add_consumer(r, "r", Some(R), AckPolicy::Explicit);
+    client.session.add_consumer(
+        r,
+        "r",
+        Some(crate::session::Source { queue: R, is_stream: false }),
+        AckPolicy::Explicit,
+    );
     client.deliver(q, &[1]);
     client.deliver(r, &[1]);
     client.deliver(q, &[2]);

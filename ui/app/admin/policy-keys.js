@@ -11,6 +11,7 @@ export const POLICY_KEYS = [
   ...queues('Limits', [
     ['max-length', 'count', 'Messages at most', 'Above it the oldest goes, or what overflow says.', { operator: true }],
     ['max-length-bytes', 'size', 'Bytes at most', 'Of message bodies.', { operator: true }],
+    ['max-age', 'text', 'Oldest message of a stream', 'A number and Y, M, D, h, m or s: 7D.'],
     ['overflow', 'choice', 'When it is full', 'Drop the oldest, or refuse what is published.', { choices: ['drop-head', 'reject-publish', 'reject-publish-dlx'] }],
     ['message-ttl', 'duration', 'Message lifetime', 'For messages to come.', { operator: true }],
     ['expires', 'duration', 'Queue lifetime', 'A queue that nobody uses for so long is deleted.', { operator: true }],

@@ -8,7 +8,7 @@ import { go } from '../router.js';
 import { begin } from '../session.js';
 import { openForm } from './form-dialog.js';
 
-const TYPES = [['classic', 'classic'], ['quorum', 'quorum: 20 deliveries at most']];
+const TYPES = [['classic', 'classic'], ['quorum', 'quorum: 20 deliveries at most'], ['stream', 'stream: a log that is read by offset']];
 
 /**
  * All that the API is told about a vhost at a time: what is left out would be emptied.

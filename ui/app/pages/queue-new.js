@@ -15,7 +15,7 @@ const COMMON = [
   ['x-max-length', '10000', 'number'], ['x-max-length-bytes', '104857600', 'number'], ['x-overflow', 'reject-publish', 'string'], ['x-delivery-limit', '5', 'number'],
   ['x-consumer-timeout', '1800000', 'number'], ['x-max-priority', '5', 'number'], ['x-single-active-consumer', 'true', 'boolean'],
   ['x-delayed-retry-type', 'all', 'string'], ['x-delayed-retry-min', '1000', 'number'], ['x-delayed-retry-max', '60000', 'number'],
-  ['x-parking-after', '3', 'number'], ['x-parking-ttl', '3600000', 'number'],
+  ['x-queue-type', 'stream', 'string'], ['x-max-age', '7D', 'string'], ['x-parking-after', '3', 'number'], ['x-parking-ttl', '3600000', 'number'],
 ];
 
 /** Asks for a name and arguments, and opens the new queue. */

@@ -1,0 +1,144 @@
+//! What a stream and the store tell each other. A stream is an ordered log: its messages have offsets, 0 and up without gaps, which the store gives
+//! out when they are durable.
+
+use super::filter_set::FilterSet;
+use crate::message::Message;
+use crate::time::Timestamp;
+
+/// Messages that are stored together, under consecutive offsets.
+#[derive(Clone, Debug)]
+pub struct LogChunk {
+    /// The offset of the first.
+    pub first: u64,
+    /// When they came. Never earlier than that of a chunk before.
+    pub at: Timestamp,
+    /// Which filter values they have, as [`FilterSet::encode`] writes it; `None` if only they can tell.
+    pub filter: Option<Vec<u8>>,
+    /// The messages.
+    pub messages: Vec<Message>,
+}
+
+impl LogChunk {
+    /// The offset after its last message.
+    #[must_use]
+    pub const fn next(&self) -> u64 {
+        self.first + self.messages.len() as u64
+    }
+}
+
+/// A chunk to be stored, under the next offsets that there are then.
+#[derive(Clone, Debug)]
+pub struct LogAppend {
+    /// Comes back with [`LogNews::Committed`].
+    pub ticket: u64,
+    /// When the messages came.
+    pub at: Timestamp,
+    /// Which filter values the messages have.
+    pub filter: FilterSet,
+    /// The messages, at least one.
+    pub messages: Vec<Message>,
+    /// The segment before it is complete: from here on nothing is added to it.
+    pub begins_segment: bool,
+}
+
+/// Chunks to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRead {
+    /// Comes back with [`LogNews::Read`].
+    pub id: u64,
+    /// The offset of the first message that is wanted.
+    pub from: u64,
+    /// So many bytes, or one chunk if that has more.
+    pub bytes_max: usize,
+}
+
+/// A place by its time: the first chunk among these offsets whose time is at or after the one given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSeek {
+    /// Comes back with [`LogNews::Found`].
+    pub id: u64,
+    /// The first offset where it may be.
+    pub first: u64,
+    /// The offset behind the last.
+    pub next: u64,
+    /// The time.
+    pub at: Timestamp,
+}
+
+/// What a stream asks of the store in a batch.
+#[derive(Debug, Default)]
+pub struct LogEffects {
+    /// Chunks, in their order.
+    pub appends: Vec<LogAppend>,
+    /// All below this offset goes.
+    pub trim: Option<u64>,
+    /// Reads.
+    pub reads: Vec<LogRead>,
+    /// Places to be found.
+    pub seeks: Vec<LogSeek>,
+}
+
+/// What the store has to say to a stream.
+#[derive(Debug)]
+pub enum LogNews {
+    /// The chunk of this ticket is durable, and has the offsets from this one on.
+    Committed {
+        /// The ticket.
+        ticket: u64,
+        /// The offset of its first message.
+        first: u64,
+    },
+    /// Chunks that were asked for: from the one that has the offset on, or the next one that is there.
+    Read {
+        /// The id of the request.
+        id: u64,
+        /// The chunks.
+        chunks: Vec<LogChunk>,
+    },
+    /// The place that was asked for; the end of where it was looked for if there is none.
+    Found {
+        /// The id of the request.
+        id: u64,
+        /// The offset.
+        offset: u64,
+    },
+}
+
+/// Part of a stream that goes as a whole when it is too old, or there is too much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogSegment {
+    /// Its first offset.
+    pub first: u64,
+    /// The offset after its last.
+    pub next: u64,
+    /// Bytes of its messages as they are stored.
+    pub bytes: u64,
+    /// The time of its first chunk.
+    pub first_at: Timestamp,
+    /// The time of its last chunk.
+    pub last_at: Timestamp,
+}
+
+/// What there is of a stream, for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogDetails {
+    /// The oldest offset; the next one if there is none.
+    pub first: u64,
+    /// The offset that the next message gets.
+    pub next: u64,
+    /// How many segments there are.
+    pub segments: usize,
+    /// The time of the oldest chunk.
+    pub first_at: Option<Timestamp>,
+    /// The time of the newest chunk.
+    pub last_at: Option<Timestamp>,
+}
+
+/// What an earlier run left of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveredStream {
+    /// Its segments, ascending and without gaps; the last one is open.
+    pub segments: Vec<LogSegment>,
+    /// The first offset of the last chunk.
+    pub last_chunk: u64,
+}

@@ -1,0 +1,10 @@
+//! What a stream does, a file per subject.
+
+mod consuming;
+mod describing;
+mod publishing;
+mod reading;
+mod retaining;
+mod stream;
+
+pub use stream::Stream;

@@ -1,0 +1,146 @@
+//! Readers are given messages: from memory, or from what was read for them.
+
+use super::stream::Stream;
+use crate::message::Position;
+use crate::queue::{Deliveries, Delivery, Effects, Handle, LogChunk, LogRead, delivery_cost};
+use crate::stream::reader::{Place, Reader};
+
+/// What is read for a reader at a time, in bytes.
+const READ_BYTES: usize = 256 * 1024;
+/// Messages that a filter looks at for a reader in one batch. Others have their turn then.
+const LOOKED_AT_MAX: usize = 16_384;
+
+impl Stream {
+    /// Gives all readers what there is for them.
+    pub(super) fn serve(&mut self, effects: &mut Effects) {
+        let mut slots = std::mem::take(&mut self.restless);
+        slots.sort_unstable();
+        slots.dedup();
+        for slot in slots {
+            self.serve_one(slot, effects);
+        }
+    }
+
+    fn serve_one(&mut self, slot: usize, effects: &mut Effects) {
+        let Some(reader) = self.readers.get_mut(slot) else { return };
+        let (first, next) = (self.log.first(), self.log.next());
+        let mut turn = Turn { slot, next, deliveries: Vec::new(), looked_at: 0 };
+        while let Place::At(at) = reader.place {
+            if at < first {
+                reader.missed += first - at;
+                reader.go_to(first);
+                continue;
+            }
+            if at >= next || !reader.has_credit() {
+                break;
+            }
+            if turn.looked_at >= LOOKED_AT_MAX {
+                self.restless.push(slot);
+                break;
+            }
+            if let Some(chunk) = self.tail.chunk(at) {
+                reader.forget_chunks();
+                turn.feed(reader, chunk, at);
+            } else if let Some(chunk) = reader.take_chunk(at) {
+                turn.feed(reader, &chunk, at);
+                reader.put_back(chunk);
+            } else {
+                break;
+            }
+        }
+        let Turn { deliveries, .. } = turn;
+        if !deliveries.is_empty() {
+            effects.counted.delivered += deliveries.len() as u64;
+            let bytes = deliveries.iter().map(|delivery| delivery.message.body_len() as u64);
+            effects.counted.bytes_out += bytes.sum::<u64>();
+            effects.deliveries.push(Deliveries { consumer: reader.key, deliveries });
+        }
+        self.read_ahead(slot, effects);
+    }
+
+    /// Asks for what a reader needs next, while it still has a chunk.
+    fn read_ahead(&mut self, slot: usize, effects: &mut Effects) {
+        let Some(reader) = self.readers.get(slot) else { return };
+        let Place::At(at) = reader.place else { return };
+        let from = reader.read_up_to().unwrap_or(at).max(at);
+        let in_memory = self.tail.first().is_some_and(|first| first <= from);
+        if reader.read.is_some() || reader.chunks_ahead() > 1 || in_memory || from >= self.log.next() {
+            return;
+        }
+        let turn = reader.turn;
+        let id = self.new_request();
+        self.requests.insert(id, (slot, turn));
+        if let Some(reader) = self.readers.get_mut(slot) {
+            reader.read = Some(id);
+        }
+        effects.log.reads.push(LogRead { id, from, bytes_max: READ_BYTES });
+    }
+
+    /// Chunks came from the store.
+    pub(super) fn read(&mut self, id: u64, chunks: Vec<LogChunk>, effects: &mut Effects) {
+        let Some((slot, turn)) = self.requests.remove(&id) else { return };
+        let Some(reader) = self.readers.get_mut(slot).filter(|reader| reader.turn == turn) else { return };
+        if reader.read.take() != Some(id) {
+            return;
+        }
+        let Place::At(at) = reader.place else { return };
+        let wanted = reader.read_up_to().unwrap_or(at).max(at);
+        match chunks.first() {
+            Some(first) if first.first <= wanted => {
+                reader.push(chunks);
+                // It may have gone on in memory meanwhile.
+                reader.go_to(at);
+            }
+            // Trimmed meanwhile: where there is something again.
+            Some(first) if self.log.first() > wanted => {
+                let first = first.first;
+                reader.missed += first - wanted;
+                reader.push(chunks);
+                reader.go_to(first);
+            }
+            None if self.log.first() > wanted => {}
+            _ => {
+                let why = format!("offset {wanted} is missing in the store");
+                self.become_unreadable(why.into(), effects);
+                return;
+            }
+        }
+        self.restless.push(slot);
+    }
+}
+
+/// What a reader is given in one go.
+struct Turn {
+    slot: usize,
+    next: u64,
+    deliveries: Vec<Delivery>,
+    looked_at: usize,
+}
+
+impl Turn {
+    /// Gives it of a chunk what it wants and can take, from an offset on.
+    fn feed(&mut self, reader: &mut Reader, chunk: &LogChunk, from: u64) {
+        if !reader.may_want(chunk) {
+            self.looked_at += 1;
+            reader.go_to(chunk.next());
+            return;
+        }
+        let skipped = usize::try_from(from - chunk.first).unwrap_or(usize::MAX);
+        let mut at = from;
+        for message in chunk.messages.iter().skip(skipped) {
+            if !reader.has_credit() || at >= self.next {
+                break;
+            }
+            self.looked_at += 1;
+            if reader.wants(message) {
+                reader.take(delivery_cost(message));
+                let (slot, turn) = (self.slot as u32, reader.turn);
+                let handle = Handle { slot, turn, position: Position(at) };
+                let message = message.clone();
+                self.deliveries.push(Delivery { handle, message, redelivered: false, counted_by: 0 });
+            }
+            at += 1;
+        }
+        reader.go_to(at);
+    }
+}

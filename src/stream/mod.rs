@@ -1,0 +1,26 @@
+//! Streams: an ordered log that consumers read by offset, again and again (<https://www.rabbitmq.com/docs/streams>). One synchronous state machine
+//! per stream, with no IO and no clock, that takes the same [`Command`](crate::queue::Command)s and gives the same [`Effects`](crate::queue::Effects)
+//! as the [queue's](crate::queue).
+//!
+//! Invariants:
+//! - only what is durable is delivered, so an offset that anybody saw is never given to another message;
+//! - offsets of a stream are dense; each reader gets them ascending, without one twice;
+//! - a reader never has more unacked messages than its prefetch, nor more bytes on their way than its window;
+//! - memory does not depend on how long the stream is: its newest messages, a record for each segment, what readers have read ahead;
+//! - retention takes whole segments, never the newest, and no reader holds it back.
+//!
+//! `offset`, `filter`, `tail`, `log` and `reader` are parts that know nothing of each other; `machine` puts them together.
+
+mod filter;
+mod log;
+mod machine;
+mod offset;
+mod pending;
+mod reader;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+pub use filter::{Filter, filter_value};
+pub use machine::Stream;
+pub use offset::OffsetSpec;

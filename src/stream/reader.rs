@@ -1,0 +1,165 @@
+//! A consumer of a stream: where it reads, and how much it may be given.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use super::filter::Filter;
+use crate::message::Message;
+use crate::queue::{ConsumerDetails, ConsumerKey, ConsumerName, LogChunk, WINDOW_BYTES};
+
+/// Where a reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At this offset.
+    At(u64),
+    /// Its place is looked for in the store: the request's id.
+    Sought(u64),
+}
+
+/// A consumer of a stream.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) key: ConsumerKey,
+    /// No other reader of the stream had this number.
+    pub(super) turn: u32,
+    pub(super) place: Place,
+    pub(super) filter: Option<Filter>,
+    pub(super) exclusive: bool,
+    prefetch: u32,
+    unacked: u32,
+    window_used: usize,
+    name: ConsumerName,
+    arguments: Arc<FieldTable>,
+    /// Chunks that were read for it.
+    chunks: VecDeque<LogChunk>,
+    /// The read that is under way, and from where.
+    pub(super) read: Option<u64>,
+    /// Messages that were gone before it came to them.
+    pub(super) missed: u64,
+}
+
+/// What a reader is made of.
+#[derive(Debug)]
+pub(super) struct NewReader {
+    pub(super) key: ConsumerKey,
+    pub(super) turn: u32,
+    pub(super) place: Place,
+    pub(super) filter: Option<Filter>,
+    pub(super) exclusive: bool,
+    pub(super) prefetch: u16,
+    pub(super) name: ConsumerName,
+    pub(super) arguments: Arc<FieldTable>,
+}
+
+impl Reader {
+    pub(super) fn new(new: NewReader) -> Self {
+        let NewReader { key, turn, place, filter, exclusive, prefetch, name, arguments } = new;
+        Self {
+            key,
+            turn,
+            place,
+            filter,
+            exclusive,
+            prefetch: prefetch.into(),
+            unacked: 0,
+            window_used: 0,
+            name,
+            arguments,
+            chunks: VecDeque::new(),
+            read: None,
+            missed: 0,
+        }
+    }
+
+    /// Whether it may be given a message now.
+    pub(super) const fn has_credit(&self) -> bool {
+        self.unacked < self.prefetch && self.window_used < WINDOW_BYTES
+    }
+
+    pub(super) const fn unacked(&self) -> u32 {
+        self.unacked
+    }
+
+    /// It is given a message of so many bytes.
+    pub(super) const fn take(&mut self, bytes: usize) {
+        self.unacked += 1;
+        self.window_used += bytes;
+    }
+
+    /// It is done with a message.
+    pub(super) const fn settle(&mut self) {
+        self.unacked = self.unacked.saturating_sub(1);
+    }
+
+    /// So many bytes of its deliveries were written.
+    pub(super) const fn written(&mut self, bytes: usize) {
+        self.window_used = self.window_used.saturating_sub(bytes);
+    }
+
+    /// Chunks were read for it.
+    pub(super) fn push(&mut self, chunks: Vec<LogChunk>) {
+        self.chunks.extend(chunks);
+    }
+
+    /// Goes to an offset, and lets go of what lies before it.
+    pub(super) fn go_to(&mut self, offset: u64) {
+        self.place = Place::At(offset);
+        while self.chunks.front().is_some_and(|chunk| chunk.next() <= offset) {
+            self.chunks.pop_front();
+        }
+    }
+
+    /// The chunk with this offset, if it was read; what is left of it has to be put back.
+    pub(super) fn take_chunk(&mut self, offset: u64) -> Option<LogChunk> {
+        let is_in = self.chunks.front().is_some_and(|chunk| chunk.first <= offset && offset < chunk.next());
+        if is_in { self.chunks.pop_front() } else { None }
+    }
+
+    /// Keeps a chunk that it has not gone behind yet.
+    pub(super) fn put_back(&mut self, chunk: LogChunk) {
+        if matches!(self.place, Place::At(at) if at < chunk.next()) {
+            self.chunks.push_front(chunk);
+        }
+    }
+
+    /// The offset behind what was read.
+    pub(super) fn read_up_to(&self) -> Option<u64> {
+        self.chunks.back().map(LogChunk::next)
+    }
+
+    /// How many chunks were read and not delivered yet.
+    pub(super) fn chunks_ahead(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Forgets what was read.
+    pub(super) fn forget_chunks(&mut self) {
+        self.chunks.clear();
+    }
+
+    pub(super) fn wants(&self, message: &Message) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(message))
+    }
+
+    pub(super) fn may_want(&self, chunk: &LogChunk) -> bool {
+        let (Some(filter), Some(set)) = (&self.filter, &chunk.filter) else { return true };
+        filter.may_match(set)
+    }
+
+    pub(super) fn details(&self) -> ConsumerDetails {
+        ConsumerDetails {
+            key: self.key,
+            name: self.name.clone(),
+            no_ack: false,
+            exclusive: self.exclusive,
+            prefetch: self.prefetch,
+            unacked: self.unacked,
+            priority: 0,
+            is_active: true,
+            ack_timeout_ms: None,
+            arguments: Arc::clone(&self.arguments),
+        }
+    }
+}
