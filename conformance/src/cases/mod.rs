@@ -41,6 +41,8 @@ mod reply_to;
 mod requeue;
 mod routing;
 mod settling;
+mod stream_reading;
+mod streams;
 mod topic_permissions;
 mod transactions;
 mod unknown_tags;
@@ -56,6 +58,8 @@ pub fn all() -> impl Iterator<Item = Case> {
         errors_topology::CASES,
         framing::CASES,
         declaring::CASES,
+        streams::CASES,
+        stream_reading::CASES,
         routing::CASES,
         publishing::CASES,
         topic_permissions::CASES,
