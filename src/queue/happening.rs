@@ -160,14 +160,13 @@ impl Happening {
         Self { position, last, count: count as u64, ..Self::new(kind) }
     }
 
-    /// Takes in what happened next, if it is the same to the next message.
+    /// Takes in what happened next, if it is the same to the next message, or to another that did not come in.
     pub(super) fn extend(&mut self, next: &Self) -> bool {
-        let is_next =
-            self.last.or(self.position).map(Position::next).is_some_and(|at| next.position == Some(at));
+        let is_next = self.last.or(self.position).map(Position::next) == next.position;
         let is_same = self.kind == next.kind
             && (&self.held_by, self.attempt, &self.error) == (&next.held_by, next.attempt, &next.error);
         if is_next && is_same && next.last.is_none() {
-            (self.last, self.count) = (next.position, self.count + 1);
+            (self.last, self.count) = (next.position, self.count + next.count);
             return true;
         }
         false

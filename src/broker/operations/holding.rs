@@ -9,6 +9,7 @@ use crate::auth::{Operation, Resource};
 use crate::broker::dead_lettering::publish;
 use crate::broker::error::OperationError;
 use crate::broker::internal_connection::InternalConnection;
+use crate::broker::journal::{Event, EventKind, Why};
 use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -98,11 +99,6 @@ impl Held {
         self.otherwise = Settlement::Fail;
     }
 
-    /// The queue that they are in.
-    pub(super) fn record(&self) -> &QueueRecord {
-        &self.record
-    }
-
     /// How many are held.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -112,12 +108,15 @@ impl Held {
     /// Drops them all.
     pub fn discard(mut self) {
         let handles = std::mem::take(&mut self.handles);
+        self.note_deleted(handles.keys().copied());
         self.settle(Settlement::Ack, handles.into_values().collect());
     }
 
     /// Drops these.
     pub(super) fn delete(&mut self, positions: impl IntoIterator<Item = Position>) {
-        let handles = positions.into_iter().filter_map(|position| self.handles.remove(&position)).collect();
+        let handles = positions.into_iter().filter_map(|position| self.handles.remove(&position));
+        let handles: Vec<Handle> = handles.collect();
+        self.note_deleted(handles.iter().map(|handle| handle.position));
         self.settle(Settlement::Ack, handles);
     }
 
@@ -130,6 +129,30 @@ impl Held {
         if !moves.is_empty() {
             let _ = self.record.mailbox.send(Mail::Tell(Command::MoveOut(moves)));
         }
+    }
+
+    /// Notes in the journal that they are gone by hand, and by whose.
+    fn note_deleted(&self, positions: impl Iterator<Item = Position>) {
+        let handle = self.shared.connection(self.connection.id());
+        let client = handle.and_then(|handle| handle.client());
+        let mut events: Vec<Event> = Vec::new();
+        for position in positions {
+            if let Some(run) = events.last_mut()
+                && run.last.map(Position::next) == Some(position)
+            {
+                (run.last, run.count) = (Some(position), run.count + 1);
+                continue;
+            }
+            events.push(Event {
+                why: Some(Why::ByHand),
+                queue: Some(Arc::clone(&self.record.label)),
+                position: Some(position),
+                last: Some(position),
+                client: client.clone(),
+                ..Event::new(self.shared.clock.timestamp(), EventKind::Dropped)
+            });
+        }
+        self.vhost.journal.note(events);
     }
 
     /// Settles these, or all; how many they were.

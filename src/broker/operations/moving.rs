@@ -226,7 +226,7 @@ impl Work<'_> {
     /// Copies go out as a publisher's would; the originals stay.
     fn copy(&self, moves: Vec<(Position, Message, Vec<QueueId>)>) {
         for (position, message, queues) in moves {
-            let queue = Arc::clone(&self.held.record().label);
+            let queue = Arc::clone(&self.held.record.label);
             let from = MessagePlace { queue, position };
             let message = message.for_queues(queues.len());
             for queue in queues {

@@ -212,6 +212,18 @@ fn what_does_not_come_in_and_what_goes_at_once_is_said() {
 }
 
 #[test]
+fn a_flood_of_refusals_is_a_run() {
+    let mut bench = Bench::durable(|options| {
+        options.length_max = Some(0);
+        options.overflow = Overflow::RejectPublish;
+    });
+    bench.command(Command::Publish(PUBLISHER, (0..1000).map(|_| publish_of("a")).collect()));
+    let happened = take(&mut bench);
+    assert!(happened.len() < 100 && happened.iter().all(|(kind, ..)| *kind == HappeningKind::Refused));
+    assert_eq!(happened.iter().map(|(_, _, count, _)| count).sum::<u64>(), 1000);
+}
+
+#[test]
 fn a_copy_says_where_it_comes_from() {
     let mut bench = Bench::durable(|_| ());
     let from = MessagePlace { queue: "before".into(), position: Position(77) };
