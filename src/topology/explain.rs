@@ -63,9 +63,9 @@ pub enum Via {
 
 /// What is routed.
 #[derive(Clone, Copy)]
-struct Routed<'a> {
-    keys: &'a [&'a [u8]],
-    headers: Option<&'a dyn HeaderSource>,
+pub(super) struct Routed<'a> {
+    pub keys: &'a [&'a [u8]],
+    pub headers: Option<&'a dyn HeaderSource>,
 }
 
 impl Topology {
@@ -196,7 +196,7 @@ impl Topology {
 }
 
 /// How an exchange decides about its bindings.
-enum Chosen {
+pub(super) enum Chosen {
     /// All of them match.
     All,
     /// It chooses a destination among all.
@@ -205,7 +205,7 @@ enum Chosen {
     Each,
 }
 
-fn chosen(table: &Table, routed: Routed<'_>) -> Chosen {
+pub(super) fn chosen(table: &Table, routed: Routed<'_>) -> Chosen {
     let own_key = routed.keys.first().copied().unwrap_or_default();
     match table {
         Table::Fanout(_) | Table::Random(_) => Chosen::All,
@@ -216,7 +216,7 @@ fn chosen(table: &Table, routed: Routed<'_>) -> Chosen {
 }
 
 /// Whether the binding matches, by a table of the exchange's kind that has nothing else in it.
-fn matches(entry: &ExchangeEntry, binding: &Binding, routed: Routed<'_>) -> bool {
+pub(super) fn matches(entry: &ExchangeEntry, binding: &Binding, routed: Routed<'_>) -> bool {
     let (mut queues, mut exchanges) = (Vec::new(), Vec::new());
     let mut found = Matches { queues: &mut queues, exchanges: &mut exchanges, any: false };
     match &entry.table {

@@ -11,7 +11,7 @@
 //!
 //! The lowest files are the vocabulary: `error`, `spec`, `header_value`, `header_source`, `edges`. Above it are the tables, one for
 //! each way of choosing among bindings: `trie`, `headers`, `ring`, `choice`, all of them in `table`. On top is `graph`, the state,
-//! with what is asked of it in `checks`, `route` and `explain`; `shared` guards it.
+//! with what is asked of it in `checks`, `route`, `explain` and `ways`; `shared` guards it.
 
 mod checks;
 mod choice;
@@ -36,6 +36,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod trie;
+mod ways;
 
 pub use delay::{DELAY, InvalidDelay};
 pub use error::{RouteError, TopologyError};
@@ -46,3 +47,4 @@ pub use header_value::HeaderValue;
 pub use route::RouteScratch;
 pub use shared::SharedTopology;
 pub use spec::{ALTERNATE_EXCHANGE, Binding, Destination, ExchangeKind, ExchangeSpec, Removed};
+pub use ways::Ways;
