@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::message::BasicGetMessage;
-use lapin::options::BasicConsumeOptions;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 
@@ -109,6 +109,28 @@ async fn a_publish_is_copied_with_where_it_went_and_who_sent_it() {
         ("timestamp", AMQPValue::LongInt(1_700_000_000)),
     ]);
     assert_eq!(header(&got, "properties"), AMQPValue::FieldTable(properties));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_publish_in_a_transaction_is_copied_when_it_comes() {
+    let (bench, _http) = traced().await;
+    let connection = connect(&bench.broker).await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.tx_select().await.unwrap();
+    for (key, queues) in [("a.b", list(&["q"])), ("nowhere", list(&[]))] {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let sent = channel.basic_publish("amq.topic".into(), key.into(), options, b"held", properties).await;
+        drop(sent.unwrap());
+        let got = trace(&bench).await;
+        assert_eq!(got.delivery.data, b"held");
+        assert_eq!(header(&got, "routing_keys"), list(&[key]));
+        assert_eq!(header(&got, "routed_queues"), queues);
+    }
+    // What became of it is not told.
+    channel.tx_rollback().await.unwrap();
+    assert_eq!(bench.counts("q").await.0, 0);
+    channel.tx_commit().await.unwrap();
+    assert!(bench.get("traces").await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

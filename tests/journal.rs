@@ -246,6 +246,76 @@ async fn a_recording_has_the_whole_way_of_the_next_message() {
     assert!(journal.recordings().all(Timestamp::from_millis(0)).is_empty(), "it has what it was to have");
 }
 
+/// Records all that is published from now on.
+fn record(journal: &JournalHandle, selector: Selector) {
+    let rule = Rule { selector, next: None, until: Timestamp::from_millis(u64::MAX) };
+    journal.recordings().begin(rule, Timestamp::from_millis(0)).unwrap();
+}
+
+#[tokio::test]
+async fn confirms_of_recorded_publishes_are_noted_and_refusals_are_not() {
+    let bench = Bench::start().await;
+    let journal = journal(&bench);
+    bench.declare("work", FieldTable::default()).await;
+    bench
+        .declare(
+            "full",
+            table(&[("x-max-length", AMQPValue::LongInt(0)), ("x-overflow", string("reject-publish"))]),
+        )
+        .await;
+    bench.publish("", "work", "not recorded").await;
+    record(&journal, Selector::All);
+    bench.publish("", "work", "a").await;
+    assert!(bench.publish_with("", "full", b"x", BasicProperties::default()).await.is_nack());
+    let persistent = BasicProperties::default().with_delivery_mode(2);
+    bench.publish_with("", "work", b"b", persistent).await;
+    let published = events(&journal, EventKind::Published, 3).await;
+    let confirmed = events(&journal, EventKind::Confirmed, 2).await;
+    let tag = |event: &Event| event.confirm().unwrap().delivery_tag;
+    assert_eq!(confirmed.iter().map(tag).collect::<Vec<_>>(), [Some(2), Some(4)]);
+    assert_eq!([confirmed[0].link, confirmed[1].link], [published[0].link, published[2].link]);
+    for event in &confirmed {
+        assert_eq!(
+            (event.channel, event.client.as_ref()),
+            (bench.channel.id(), published[0].client.as_ref())
+        );
+        assert_eq!(event.targets().collect::<Vec<_>>(), ["work"]);
+        assert!(event.confirm().unwrap().after_us < 60_000_000);
+    }
+    // Published, come in, and confirmed twice; published and refused.
+    let recording = journal.recordings().all(Timestamp::from_millis(0)).remove(0);
+    assert_eq!((recording.messages(), recording.events()), (2, 7));
+}
+
+#[tokio::test]
+async fn a_transaction_is_recorded_when_it_is_committed() {
+    let bench = Bench::start().await;
+    let journal = journal(&bench);
+    bench.declare("work", FieldTable::default()).await;
+    record(&journal, Selector::Queue("work".to_owned()));
+    let connection = connect(&bench.broker).await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.tx_select().await.unwrap();
+    let publish = async |key: &str| {
+        let options = BasicPublishOptions::default();
+        let sent =
+            channel.basic_publish("".into(), key.into(), options, b"x", BasicProperties::default()).await;
+        drop(sent.unwrap());
+    };
+    publish("work").await;
+    channel.tx_rollback().await.unwrap();
+    publish("work").await;
+    publish("work").await;
+    channel.tx_commit().await.unwrap();
+    let confirmed = events(&journal, EventKind::Confirmed, 2).await;
+    let published = events(&journal, EventKind::Published, 2).await;
+    let links = |events: &[Event]| events.iter().map(|event| event.link).collect::<Vec<_>>();
+    assert_eq!((published.len(), links(&published)), (2, links(&confirmed)));
+    assert_eq!(links(&published), links(&events(&journal, EventKind::Enqueued, 2).await));
+    assert!(confirmed.iter().all(|event| event.confirm().unwrap().delivery_tag.is_none()));
+    assert_eq!(published[0].channel, channel.id());
+}
+
 #[tokio::test]
 async fn a_purge_and_the_end_of_a_queue_are_noted() {
     let bench = Bench::start().await;

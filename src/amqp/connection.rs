@@ -18,6 +18,7 @@ use crate::auth::{Credentials, IMPERSONATOR, Seat};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::entering::enter;
+use crate::broker::journal::Unconfirmed;
 use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::operations::delete_owned_queues;
@@ -63,6 +64,8 @@ pub struct Connection {
     /// Its place among the half-open ones, while it is one of them.
     place: Option<Place>,
     pub(super) vhost: Option<Arc<Vhost>>,
+    /// What it published and is recorded, until it is confirmed.
+    pub(super) unconfirmed: Unconfirmed,
     /// The reply text of the exception that ends it.
     pub(super) raised: Option<Arc<str>>,
     /// Its places among the connections of its vhost and its user.
@@ -145,6 +148,7 @@ pub async fn run<S: Stream>(
         handle,
         place,
         vhost: None,
+        unconfirmed: Unconfirmed::default(),
         raised: None,
         seats: None,
         events: receiver,
@@ -619,7 +623,8 @@ impl Connection {
         overview.set_state(state);
         self.log_raised();
         self.note_unrouted();
-        self.trace_unrouted();
+        self.trace_held();
+        self.note_confirmed();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
     }
@@ -669,7 +674,8 @@ impl Connection {
     async fn release_queues(&mut self, ending: Ending) {
         self.log_raised();
         self.note_unrouted();
-        self.trace_unrouted();
+        self.trace_held();
+        self.note_confirmed();
         let unacked = self.session.unacked();
         self.session.release_all(ending);
         self.count(&ConnectionCounters::default());

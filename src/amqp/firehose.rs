@@ -15,15 +15,12 @@ impl Connection {
         }
     }
 
-    /// What it published and no queue got, while that is traced.
-    pub(super) fn trace_unrouted(&mut self) {
+    /// What it published and no queue got, or not yet, while that is traced.
+    pub(super) fn trace_held(&mut self) {
         let traced = self.session.take_traced();
         let firehose = self.vhost.as_ref().and_then(|vhost| Firehose::of(&self.shared, vhost));
         if let Some(firehose) = firehose.filter(|_| !traced.is_empty()) {
-            let name = self.overview.name();
-            for (channel, message) in traced {
-                firehose.one_published(self.party(channel, &name), &message, &[]);
-            }
+            firehose.held(self.party(0, &self.overview.name()), traced);
         }
     }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::connection::Connection;
-use crate::broker::journal::{self, Client, Event, EventKind, Why};
+use crate::broker::journal::{self, Client, Event, EventKind, Unconfirmed, Why};
+use crate::broker::outgoing::{Outgoing, outgoing};
 use crate::broker::vhost::Vhost;
 use crate::message::QueueId;
 use crate::queue::Command;
-use crate::session::Raised;
+use crate::session::{Raised, TxWork};
 
 impl Connection {
     /// What the journal calls it.
@@ -22,11 +23,36 @@ impl Connection {
     }
 
     /// What it publishes with these commands, if it is recorded.
-    pub(super) fn note_published(&self, vhost: &Vhost, commands: &[(QueueId, Command)]) {
+    pub(super) fn note_published(&mut self, vhost: &Vhost, commands: &[(QueueId, Command)]) {
+        if vhost.journal.recordings().is_any() {
+            let (client, clock) = (self.handle.client(), self.shared.clock);
+            let published = outgoing(commands);
+            journal::note_published(vhost, client.as_ref(), clock, published, &mut self.unconfirmed);
+            self.session.watch_confirms(!self.unconfirmed.is_empty());
+        }
+    }
+
+    /// What it publishes with a transaction that it commits, if it is recorded: to be noted once more when that is done.
+    pub(super) fn note_committing(&self, vhost: &Vhost, work: &TxWork) -> Unconfirmed {
+        let mut uncommitted = Unconfirmed::default();
         if vhost.journal.recordings().is_any() {
             let client = self.handle.client();
-            journal::note_published(vhost, client.as_ref(), commands, self.shared.clock.timestamp());
+            let published = work.publishes.iter().zip(1..).map(Outgoing::committed);
+            journal::note_published(vhost, client.as_ref(), self.shared.clock, published, &mut uncommitted);
         }
+        uncommitted
+    }
+
+    /// Confirms that were sent, of recorded publishes.
+    pub(super) fn note_confirmed(&mut self) {
+        if self.unconfirmed.is_empty() {
+            return;
+        }
+        let sent = self.session.take_sent_confirms();
+        if let Some(vhost) = &self.vhost {
+            self.unconfirmed.note_sent(&vhost.journal, self.shared.clock, &sent);
+        }
+        self.session.watch_confirms(!self.unconfirmed.is_empty());
     }
 
     /// What it published and no queue got.

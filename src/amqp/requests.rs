@@ -286,10 +286,12 @@ impl Connection {
     }
 
     async fn commit(&mut self, vhost: &Vhost, channel: u16, work: TxWork) -> Answer {
+        let uncommitted = self.note_committing(vhost, &work);
         let all_there = self.commit_unit(vhost, work).await;
         // Refusals were in the inbox before the unit was complete.
         self.take_deliveries();
         if self.session.is_commit_whole(channel) && all_there {
+            uncommitted.note_committed(&vhost.journal, self.shared.clock);
             Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
         } else {
             Err(Exception::precondition_failed("partial tx completion"))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::dead_lettering::publish;
 use super::mailbox::Mail;
 use super::node::node_name;
-use super::outgoing::{Outgoing, outgoing};
+use super::outgoing::{names, outgoing};
 use super::shared::Shared;
 use super::vhost::Vhost;
 use crate::message::{Message, Parts, QueueId};
@@ -15,6 +15,7 @@ use crate::protocol::content::{Properties, replace_headers};
 use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::Command;
 use crate::queue::sender_selected::routing_keys;
+use crate::session::Traced;
 use crate::topology::{RouteScratch, TRACE};
 
 /// Without any property.
@@ -47,13 +48,21 @@ impl<'a> Firehose<'a> {
 
     /// What somebody publishes with these commands, in the order of publishing.
     pub fn published(self, who: Party<'_>, commands: &[(QueueId, Command)]) {
-        for Outgoing { publish, to } in outgoing(self.vhost, commands) {
-            self.one_published(Party { channel: publish.channel, ..who }, &publish.message, &to);
+        for outgoing in outgoing(commands) {
+            let who = Party { channel: outgoing.channel, ..who };
+            self.one_published(who, outgoing.message, &names(self.vhost, &outgoing.queues));
+        }
+    }
+
+    /// Messages that somebody publishes, and that are for no queue, or not yet.
+    pub fn held(self, who: Party<'_>, all: Vec<Traced>) {
+        for Traced { channel, message, queues } in all {
+            self.one_published(Party { channel, ..who }, &message, &names(self.vhost, &queues));
         }
     }
 
     /// A message that somebody publishes, and that is routed to these queues.
-    pub fn one_published(self, who: Party<'_>, message: &Message, queues: &[Arc<str>]) {
+    fn one_published(self, who: Party<'_>, message: &Message, queues: &[Arc<str>]) {
         let key = [b"publish.", message.exchange()].concat();
         self.send(&key, message, who, |writer| {
             writer.array(b"routed_queues", |names| {

@@ -27,7 +27,7 @@ pub mod message_lines;
 pub(crate) mod names;
 pub mod node;
 pub mod operations;
-mod outgoing;
+pub(crate) mod outgoing;
 pub mod overview;
 mod pending_definitions;
 pub mod plugins;

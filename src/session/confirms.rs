@@ -33,6 +33,37 @@ pub enum Confirmation {
     },
 }
 
+/// Publishes whose confirm was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentConfirm {
+    /// The channel.
+    pub channel: u16,
+    /// Sequence number of the first of them. Of a run, some may have been confirmed before.
+    pub first: u64,
+    /// Sequence number of the last.
+    pub last: u64,
+    /// Whether they were acked; if not, a queue refused them.
+    pub is_ack: bool,
+}
+
+impl SentConfirm {
+    /// Of a channel whose sequence numbers begin after `base`.
+    #[must_use]
+    pub const fn of(channel: u16, base: u64, confirmation: Confirmation) -> Self {
+        let (tag, is_run, is_ack) = match confirmation {
+            Confirmation::Ack { tag, multiple } => (tag, multiple, true),
+            Confirmation::Nack { tag } => (tag, false, false),
+        };
+        Self { channel, first: base + if is_run { 1 } else { tag }, last: base + tag, is_ack }
+    }
+}
+
+/// A publish's delivery tag, of its sequence number within the broker.
+#[must_use]
+pub const fn delivery_tag(sequence: u64) -> u64 {
+    sequence & ((1 << SEQUENCE_BITS) - 1)
+}
+
 /// Outstanding confirms of a channel in confirm mode.
 #[derive(Debug)]
 pub struct Confirms {
@@ -70,6 +101,12 @@ impl Confirms {
     /// One queue has refused them.
     pub fn refused(&mut self, first: u64, last: u64) {
         self.settled(first, last, true);
+    }
+
+    /// What its sequence numbers begin after.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.base
     }
 
     /// Publishes not yet confirmed.
@@ -210,6 +247,15 @@ mod tests {
     fn unroutable_ones_are_complete_at_once() {
         let mut confirms = with(&[0, 0]);
         assert_eq!(taken(&mut confirms), [Confirmation::Ack { tag: 2, multiple: true }]);
+    }
+
+    #[test]
+    fn what_was_sent_is_known_by_its_sequence_numbers() {
+        let run = SentConfirm::of(1, BASE, Confirmation::Ack { tag: 7, multiple: true });
+        assert_eq!(run, SentConfirm { channel: 1, first: BASE + 1, last: BASE + 7, is_ack: true });
+        let one = SentConfirm::of(1, BASE, Confirmation::Nack { tag: 7 });
+        assert_eq!(one, SentConfirm { channel: 1, first: BASE + 7, last: BASE + 7, is_ack: false });
+        assert_eq!(delivery_tag(one.last), 7);
     }
 
     #[test]

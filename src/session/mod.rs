@@ -36,6 +36,7 @@ mod tests;
 mod transaction;
 
 pub use config::{Limits, SessionConfig, Tuned};
+pub use confirms::{SentConfirm, delivery_tag};
 pub use consumer::{AckPolicy, NewConsumer, Source};
 pub use exception::Exception;
 pub use headers::PropertySource;
@@ -43,6 +44,6 @@ pub use held::Held;
 pub use machine::{Received, Session, publication};
 pub use mismatch::Mismatch;
 pub use names::strip_crlf;
-pub use report::{ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters, Unrouted};
+pub use report::{ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters, Traced, Unrouted};
 pub use request::{ChannelRequest, Request};
 pub use transaction::{TxPublish, TxWork};

@@ -1,6 +1,7 @@
 //! What others may know of a session and its channels, as plain numbers.
 
 use super::exception::Exception;
+use crate::message::{Message, QueueId};
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::statistics::{ChannelCounters, SizeCounts};
@@ -89,6 +90,17 @@ impl Unrouted {
             && self.routing_key == other.routing_key
             && self.exchange == other.exchange
     }
+}
+
+/// A publish in a vhost that is traced and that went to no queue, or waits for the commit of its transaction.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// The publisher's channel.
+    pub channel: u16,
+    /// The message.
+    pub message: Message,
+    /// The queues that it is for.
+    pub queues: Vec<QueueId>,
 }
 
 /// An exception that closed a channel or the connection.

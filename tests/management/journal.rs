@@ -283,15 +283,56 @@ async fn what_goes_well_is_told_while_it_is_recorded() {
         got.ack(lapin::options::BasicAckOptions::default()).await.unwrap();
     }
     bench.until_ready("work", 0).await;
-    // The publishes of both are told, for the queue has the next one only when it arrives.
-    let told = names_of(&events(&http, "what=enqueued,delivered,acked"), "what");
-    assert_eq!(told, ["enqueued", "delivered", "acked"]);
+    let told = names_of(&events(&http, "what=published,confirmed,enqueued,delivered,acked"), "what");
+    assert_eq!(told, ["published", "enqueued", "confirmed", "delivered", "acked"]);
     assert_eq!(http.json(recordings), json!([]), "it has enough");
     let position = events(&http, "what=enqueued")[0]["position"].as_u64().unwrap();
     let way = &history(&http, &format!("queue=work&position={position}"))[0];
     let steps = names_of(way["steps"].as_array().unwrap(), "what");
-    assert_eq!(steps, ["published", "enqueued", "delivered", "acked"]);
+    assert_eq!(steps, ["published", "enqueued", "confirmed", "delivered", "acked"]);
     assert_eq!((&way["state"], &way["now"]), (&json!("gone"), &json!("not in this queue any more")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_recorded_publish_is_told_with_its_bindings_and_its_confirm() {
+    let (bench, http) = managed().await;
+    bench.declare("orders", FieldTable::default()).await;
+    for (name, kind, arguments) in [
+        ("shop", "topic", json!({})),
+        ("eu", "headers", json!({})),
+        ("strict", "direct", json!({ "alternate-exchange": "shop" })),
+    ] {
+        let exchange = json!({ "type": kind, "arguments": arguments });
+        assert_eq!(http.put(&format!("/api/exchanges/%2F/{name}"), &exchange).status, 201);
+    }
+    let arguments = json!({ "x-match": "all", "tenant": "a" });
+    for (path, binding) in [
+        ("/api/bindings/%2F/e/shop/e/eu", json!({ "routing_key": "eu.#" })),
+        ("/api/bindings/%2F/e/eu/q/orders", json!({ "arguments": arguments })),
+    ] {
+        assert_eq!(http.post(path, &binding).status, 201);
+    }
+    assert_eq!(http.post("/api/coney/recordings/%2F", &json!({ "exchange": "strict" })).status, 201);
+    let message = json!({
+        "properties": { "headers": { "tenant": "a" } },
+        "routing_key": "eu.new", "payload": "x", "payload_encoding": "string",
+    });
+    let answer = http.post("/api/exchanges/%2F/strict/publish", &message);
+    assert_eq!(answer.json()["routed"], json!(true));
+    let event = &events(&http, "what=published")[0];
+    let ends =
+        |binding: &Value| [&binding["source"], &binding["destination"]].map(Value::to_string).join(" ");
+    let bindings: Vec<String> = event["bindings"].as_array().unwrap().iter().map(ends).collect();
+    assert_eq!(bindings, [r#""shop" "eu""#, r#""eu" "orders""#]);
+    assert_eq!(event["bindings"][1]["arguments"], arguments);
+    assert_eq!(event["alternates"], json!([{ "exchange": "strict", "alternate": "shop" }]));
+    assert_eq!((&event["to"], &event["bindings_left_out"]), (&json!(["orders"]), &json!(0)));
+    let sentence = event["sentence"].as_str().unwrap();
+    let by = "routed to 'orders' by alternate exchange 'shop', binding 'eu.#' of exchange 'shop' to exchange 'eu', ";
+    assert!(sentence.contains(by), "{sentence}");
+    let confirmed = &events(&http, "what=confirmed&queue=orders")[0];
+    assert_eq!((&confirmed["user"], &confirmed["delivery_tag"]), (&json!("guest"), &json!(1)));
+    assert!(confirmed["after_us"].as_u64().is_some_and(|after| after < 60_000_000), "{confirmed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

@@ -9,12 +9,16 @@ use crate::queue::ConnectionId;
 pub use crate::queue::MessagePlace;
 use crate::queue::dead_letter::Reason;
 use crate::time::Timestamp;
+use crate::topology::Ways;
 
 /// What happened. Those that tell of a failure are always noted, the others while they are recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventKind {
     /// A client's message was routed to the queues in `to`. Recorded.
     Published,
+    /// The publisher of a message was told that its queues have it: by a confirm, or by the commit of its transaction. Recorded, if
+    /// its publish was.
+    Confirmed,
     /// A published message matched no queue, and was not mandatory.
     Unroutable,
     /// A mandatory message matched no queue and went back to its publisher.
@@ -76,8 +80,9 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Published,
+        Self::Confirmed,
         Self::Unroutable,
         Self::Returned,
         Self::Refused,
@@ -113,6 +118,7 @@ impl EventKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Published => "published",
+            Self::Confirmed => "confirmed",
             Self::Unroutable => "unroutable",
             Self::Returned => "returned",
             Self::Refused => "refused",
@@ -320,8 +326,28 @@ pub struct Event {
     pub from: Option<MessagePlace>,
     /// The queues that it went to.
     pub to: Option<Arc<[Arc<str>]>>,
-    /// The same in the event of a publish and those of its arrivals in queues; 0: none.
+    /// The same in the event of a publish, of its confirm and those of its arrivals in queues; 0: none.
     pub link: u64,
+    /// What events of its kind alone have.
+    pub detail: Option<Arc<Detail>>,
+}
+
+/// What only events of one kind have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail {
+    /// Of a publish: by which bindings it got to its queues.
+    Ways(Ways),
+    /// Of a confirm.
+    Confirm(Confirm),
+}
+
+/// How a publisher was told that its message is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// The publish's number on its channel; `None`: by the commit of its transaction.
+    pub delivery_tag: Option<u64>,
+    /// How long after the publish, or after the commit was asked for, in microseconds.
+    pub after_us: u64,
 }
 
 impl Event {
@@ -349,6 +375,25 @@ impl Event {
             from: None,
             to: None,
             link: 0,
+            detail: None,
+        }
+    }
+
+    /// By which bindings it was routed, if that is told.
+    #[must_use]
+    pub fn ways(&self) -> Option<&Ways> {
+        match self.detail.as_deref() {
+            Some(Detail::Ways(ways)) => Some(ways),
+            _ => None,
+        }
+    }
+
+    /// How its publisher was told, if it is a confirm.
+    #[must_use]
+    pub fn confirm(&self) -> Option<Confirm> {
+        match self.detail.as_deref() {
+            Some(Detail::Confirm(confirm)) => Some(*confirm),
+            _ => None,
         }
     }
 
@@ -376,7 +421,19 @@ impl Event {
     pub(super) fn bytes(&self) -> usize {
         let about = self.about.as_ref().map_or(0, |about| about.text.len() + ARC_BYTES);
         let error = self.error.as_ref().map_or(0, |error| error.len() + ARC_BYTES);
-        size_of::<Self>() + about + error
+        let detail = self.detail.as_deref().map_or(0, |detail| detail.bytes() + ARC_BYTES);
+        size_of::<Self>() + about + error + detail
+    }
+}
+
+impl Detail {
+    /// Roughly how much memory it takes, in bytes.
+    fn bytes(&self) -> usize {
+        let more = match self {
+            Self::Ways(ways) => ways.bytes(),
+            Self::Confirm(_) => 0,
+        };
+        size_of::<Self>() + more
     }
 }
 
@@ -430,6 +487,6 @@ mod tests {
 
     #[test]
     fn an_event_stays_small() {
-        assert!(size_of::<Event>() <= 232, "{}", size_of::<Event>());
+        assert!(size_of::<Event>() <= 240, "{}", size_of::<Event>());
     }
 }

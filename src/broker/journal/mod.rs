@@ -4,6 +4,7 @@
 //! time, from what their machines say they did; nothing is added to messages. A copy is an edge between two places: the queue
 //! that a message left says where it went, and the queue where it arrived says where it came from.
 
+mod confirm_events;
 mod event;
 mod filter;
 mod history;
@@ -17,7 +18,8 @@ mod settings;
 mod vhost_journal;
 mod wording;
 
-pub use event::{About, Client, Event, EventKind, MessagePlace, Why, delay_queue_label};
+pub(crate) use confirm_events::Unconfirmed;
+pub use event::{About, Client, Confirm, Detail, Event, EventKind, MessagePlace, Why, delay_queue_label};
 pub use filter::Filter;
 pub use history::{Edge, Found, Place, Step, Wanted, find, steps};
 pub(crate) use publish_events::{note_published, unrouted};

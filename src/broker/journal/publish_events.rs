@@ -1,47 +1,105 @@
-//! The events of publishers: what was routed where while it is recorded, and what was routed nowhere.
+//! The events of publishers: what was routed where and by which bindings while it is recorded, and what was routed nowhere.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::event::{About, Client, Event, EventKind};
-use super::recording::{Occasion, Rules, Stage};
-use crate::broker::outgoing::{Outgoing, outgoing};
+use super::confirm_events::Unconfirmed;
+use super::event::{About, Client, Detail, Event, EventKind};
+use crate::broker::clock::Clock;
+use crate::broker::outgoing::{Outgoing, names};
 use crate::broker::vhost::Vhost;
 use crate::message::{Message, QueueId};
-use crate::queue::Command;
-use crate::session::Unrouted;
+use crate::protocol::content::Properties;
+use crate::queue::sender_selected::routing_keys;
+use crate::session::{PropertySource, Unrouted};
 use crate::time::Timestamp;
+use crate::topology::HeaderSource;
 
-/// Notes what a connection publishes with these commands, as far as it is recorded.
-pub fn note_published(
+/// Notes what somebody publishes, as far as it is recorded. Those of it whose confirms are to come are added to `unconfirmed`.
+pub(crate) fn note_published<'a>(
     vhost: &Vhost,
     client: Option<&Arc<Client>>,
-    commands: &[(QueueId, Command)],
-    at: Timestamp,
+    clock: Clock,
+    published: impl IntoIterator<Item = Outgoing<'a>>,
+    unconfirmed: &mut Unconfirmed,
 ) {
+    let (at, now) = (clock.timestamp(), clock.now());
     let rules = vhost.journal.recordings().hold(at);
-    vhost.journal.note(published(vhost, &rules, client, commands, at));
+    if rules.is_empty() {
+        return;
+    }
+    let mut routes = Routes { vhost, named: None, told: HashMap::new() };
+    let mut events = Vec::new();
+    for outgoing in published {
+        let to = routes.names(&outgoing.queues);
+        let recorded = rules.of_publish(outgoing.message, &to);
+        if recorded.is_empty() {
+            continue;
+        }
+        let event = Event {
+            about: Some(About::message(outgoing.message)),
+            client: client.map(Arc::clone),
+            channel: outgoing.channel,
+            to: Some(to),
+            link: link(outgoing.message),
+            ..Event::new(at, EventKind::Published)
+        };
+        unconfirmed.add(&event, outgoing.sequence, now, recorded);
+        events.push(Event { detail: routes.detail(outgoing.message, outgoing.queues), ..event });
+    }
+    vhost.journal.note(events);
 }
 
-fn published(
-    vhost: &Vhost,
-    rules: &Rules,
-    client: Option<&Arc<Client>>,
-    commands: &[(QueueId, Command)],
-    at: Timestamp,
-) -> Vec<Event> {
-    let wanted = outgoing(vhost, commands).filter(|Outgoing { publish, to }| {
-        let occasion = Occasion { place: None, message: Some(&publish.message), stage: Stage::Arrives };
-        !to.is_empty() && (rules.select_queue(to) || rules.want(&occasion))
-    });
-    let event = |Outgoing { publish, to }: Outgoing<'_>| Event {
-        about: Some(About::message(&publish.message)),
-        client: client.map(Arc::clone),
-        channel: publish.channel,
-        to: Some(to.into()),
-        link: link(&publish.message),
-        ..Event::new(at, EventKind::Published)
-    };
-    wanted.map(event).collect()
+/// What some queues are called.
+type Names = Arc<[Arc<str>]>;
+
+/// What tells the way of a message whose keys alone decide: exchange, routing key, and the queues that it came to.
+type Route = (Vec<u8>, Vec<u8>, Vec<QueueId>);
+
+/// What is known of the routes of a batch: most of its messages go the same way.
+struct Routes<'a> {
+    vhost: &'a Vhost,
+    /// The queues of the last message, and what they are called.
+    named: Option<(Vec<QueueId>, Names)>,
+    /// The ways that were told.
+    told: HashMap<Route, Option<Arc<Detail>>>,
+}
+
+impl Routes<'_> {
+    fn names(&mut self, queues: &[QueueId]) -> Names {
+        match &self.named {
+            Some((last, names)) if last == queues => Arc::clone(names),
+            _ => {
+                let names = names(self.vhost, queues);
+                self.named = Some((queues.to_vec(), Arc::clone(&names)));
+                names
+            }
+        }
+    }
+
+    /// By which bindings a message got to its queues; `None` if there is nothing to tell: the default exchange has none.
+    fn detail(&mut self, message: &Message, queues: Vec<QueueId>) -> Option<Arc<Detail>> {
+        if message.exchange().is_empty() {
+            return None;
+        }
+        let properties = Properties::parse(message.properties()).ok();
+        let has_headers = properties.as_ref().is_some_and(|properties| properties.headers().is_some());
+        let route = (message.exchange().to_vec(), message.routing_key().to_vec(), queues);
+        if let Some(told) = self.told.get(&route).filter(|_| !has_headers) {
+            return told.clone();
+        }
+        let keys = routing_keys(message);
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let source = properties.map(PropertySource);
+        let headers = source.as_ref().map(|source| source as &dyn HeaderSource);
+        let ways = self.vhost.topology.read().ways(&route.0, &keys, headers, &route.2);
+        let is_for_others = ways.is_keyed && !has_headers;
+        let told = (!ways.is_empty()).then(|| Arc::new(Detail::Ways(ways)));
+        if is_for_others {
+            self.told.insert(route, told.clone());
+        }
+        told
+    }
 }
 
 /// The event of publishes that matched no queue.

@@ -123,6 +123,14 @@ impl QueueEvents {
             },
             HappeningKind::Delivered | HappeningKind::PutBack => Stage::Stays,
             HappeningKind::Acked => Stage::Leaves,
+            HappeningKind::Refused
+            | HappeningKind::Duplicate
+            | HappeningKind::Gap
+            | HappeningKind::OldEpoch => {
+                let Happening { message, count, .. } = happening;
+                self.rules.note_turned_away(&at.record.label, message.as_ref(), *count);
+                return true;
+            }
             _ => return true,
         };
         let place = happening.position.map(|position| (at.record.id, &*at.record.label, position));

@@ -58,6 +58,8 @@ pub struct Recording {
     pub since: Timestamp,
     messages: AtomicU64,
     events: AtomicU64,
+    /// Of a rule for the next so many: publishes that were noted and are still on their way to a queue.
+    on_their_way: AtomicU64,
     is_done: AtomicBool,
     /// Of a rule for the next so many: where those are that are not done with.
     followed: Mutex<HashSet<(QueueId, Position)>>,
@@ -71,7 +73,7 @@ pub struct TooManyRecordings;
 /// What is to be decided: whether what happened to a message is noted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Occasion<'a> {
-    /// The queue's id and name, and the position there; `None` when it is published.
+    /// The queue's id and name, and the position there.
     pub(super) place: Option<(QueueId, &'a str, Position)>,
     pub(super) message: Option<&'a Message>,
     pub(super) stage: Stage,
@@ -80,7 +82,7 @@ pub(super) struct Occasion<'a> {
 /// Where a message is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// It is published, or comes to a queue.
+    /// It comes to a queue.
     Arrives,
     /// It is there.
     Stays,
@@ -120,9 +122,41 @@ impl Recording {
         if wants {
             self.events.fetch_add(1, Ordering::Relaxed);
             let is_new = occasion.stage == Stage::Arrives && occasion.place.is_some();
-            self.messages.fetch_add(u64::from(is_new), Ordering::Relaxed);
+            if is_new {
+                self.messages.fetch_add(1, Ordering::Relaxed);
+                self.came(1);
+            }
         }
         wants
+    }
+
+    /// Whether the publish of a message to these queues is to be noted; counts it if so. One for the next so many notes no more
+    /// publishes than there is room for messages.
+    fn wants_publish(&self, message: &Message, to: &[Arc<str>]) -> bool {
+        let copies = match &self.rule.selector {
+            Selector::Queue(wanted) => to.iter().filter(|queue| ***queue == **wanted).count(),
+            _ if self.selects(&Occasion { place: None, message: Some(message), stage: Stage::Arrives }) => {
+                to.len()
+            }
+            _ => 0,
+        };
+        let wants = copies > 0 && self.has_room(copies as u64);
+        self.events.fetch_add(u64::from(wants), Ordering::Relaxed);
+        wants
+    }
+
+    /// Whether so many more may be on their way; they are, if so.
+    fn has_room(&self, copies: u64) -> bool {
+        let Some(next) = self.rule.next else { return true };
+        let more = |others: u64| (self.messages() + others < next).then_some(others + copies);
+        self.on_their_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// So many are not on their way any more.
+    fn came(&self, count: u64) {
+        let fewer = |others: u64| Some(others.saturating_sub(count));
+        // It always has a value to set.
+        let _ = self.on_their_way.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
     }
 
     /// The next so many: each from when it comes to a queue until it leaves that.
@@ -198,12 +232,27 @@ impl Rules {
         self.0.iter().filter(|recording| recording.wants(occasion)).count() > 0
     }
 
-    /// Whether any of them selects messages that are published to one of these queues because of the queue.
-    pub(super) fn select_queue(&self, queues: &[Arc<str>]) -> bool {
-        self.0.iter().any(|recording| match &recording.rule.selector {
-            Selector::Queue(name) => queues.iter().any(|queue| **queue == **name),
-            _ => false,
-        })
+    /// Those that want the publish of a message to these queues to be noted. Each counts it.
+    pub(super) fn of_publish(&self, message: &Message, to: &[Arc<str>]) -> Self {
+        Self(self.0.iter().filter(|recording| recording.wants_publish(message, to)).map(Arc::clone).collect())
+    }
+
+    /// A queue did not take messages that were on their way there: others have their room.
+    pub(super) fn note_turned_away(&self, queue: &str, message: Option<&Message>, count: u64) {
+        // What selects by queue looks at the name alone.
+        let place = Some((QueueId(0), queue, Position(0)));
+        let occasion = Occasion { place, message, stage: Stage::Arrives };
+        self.0
+            .iter()
+            .filter(|recording| recording.selects(&occasion))
+            .for_each(|recording| recording.came(count));
+    }
+
+    /// Each has another event.
+    pub(super) fn count(&self) {
+        for recording in &self.0 {
+            recording.events.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -235,6 +284,7 @@ impl Recordings {
             since: now,
             messages: AtomicU64::new(0),
             events: AtomicU64::new(0),
+            on_their_way: AtomicU64::new(0),
             is_done: AtomicBool::new(false),
             followed: Mutex::default(),
         }));
@@ -355,6 +405,31 @@ mod tests {
         assert!(wants(&rules, &message, "q", 2, Stage::Leaves));
         assert_eq!((rules.0[0].id, rules.0[0].messages(), rules.0[0].events()), (id, 2, 6));
         assert!(recordings.all(NOW).is_empty() && !recordings.is_any(), "it has enough");
+    }
+
+    #[test]
+    fn no_more_publishes_are_noted_than_messages_are_wanted() {
+        let recordings = Recordings::default();
+        begin(&recordings, Selector::Queue("q".into()), Some(2));
+        begin(&recordings, Selector::Queue("other".into()), None);
+        let (rules, message) = (recordings.hold(NOW), message(b"x"));
+        let to: [Arc<str>; 2] = ["q".into(), "elsewhere".into()];
+        let published =
+            |count: usize| (0..count).filter(|_| !rules.of_publish(&message, &to).is_empty()).count();
+        // None of them has come to the queue yet.
+        assert_eq!(published(5), 2);
+        // The queue does not take one of them, so another has its room.
+        rules.note_turned_away("elsewhere", Some(&message), 1);
+        assert_eq!(published(5), 0);
+        rules.note_turned_away("q", None, 1);
+        assert_eq!(published(5), 1);
+        assert!((1..=2).all(|position| wants(&rules, &message, "q", position, Stage::Arrives)));
+        assert!(!wants(&rules, &message, "q", 3, Stage::Arrives) && published(5) == 0);
+        assert_eq!((rules.0[0].messages(), rules.0[0].events()), (2, 5));
+        // A message that comes to several queues is one for each.
+        begin(&recordings, Selector::Exchange("x".into()), Some(2));
+        assert_eq!(recordings.hold(NOW).of_publish(&message, &to).0.len(), 1);
+        assert!(recordings.hold(NOW).of_publish(&message, &to).is_empty());
     }
 
     #[test]

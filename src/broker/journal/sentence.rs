@@ -3,8 +3,10 @@
 //! Pure functions of the event. A sentence says who did what, how often it was tried, which setting was in play with its value and where that
 //! comes from, and until when. It does not name the message: what it is about is said by whoever shows it.
 
-use super::event::{Event, EventKind, Why};
-use super::wording::{Zone, counted, duration, named, ordinal, peer, setting_name, setting_value};
+use super::event::{About, Confirm, Event, EventKind, Why};
+use super::wording::{
+    Zone, counted, duration, named, ordinal, peer, setting_name, setting_value, short_duration, ways_told,
+};
 
 /// What the event says, in one sentence without a full stop.
 #[must_use]
@@ -12,6 +14,7 @@ pub fn sentence(event: &Event, zone: Zone) -> String {
     let told = Told { event, zone };
     match event.kind {
         EventKind::Published => told.published(),
+        EventKind::Confirmed => told.confirmed(),
         EventKind::Unroutable => {
             format!("published to {}{}; no binding matches, so it was dropped", told.address(), told.by())
         }
@@ -73,7 +76,27 @@ struct Told<'a> {
 impl Told<'_> {
     fn published(&self) -> String {
         let to = self.targets().unwrap_or_else(|| "no queue".to_owned());
-        format!("published to {}{}; routed to {to}", self.address(), self.by())
+        format!("published to {}{}; routed to {to}{}", self.address(), self.by(), self.ways())
+    }
+
+    /// ` by binding 'eu.#'`.
+    fn ways(&self) -> String {
+        let Some(ways) = self.event.ways() else { return String::new() };
+        let exchange = self.event.about.as_ref().map_or("", About::exchange);
+        ways_told(ways, exchange)
+    }
+
+    fn confirmed(&self) -> String {
+        let Some(Confirm { delivery_tag, after_us }) = self.event.confirm() else {
+            return format!("confirmed to {}", self.client());
+        };
+        let (client, after) = (self.client(), short_duration(after_us));
+        match delivery_tag {
+            Some(_) => format!("confirmed to {client}, {after} after it was published"),
+            None => format!(
+                "committed by {client}: its transaction was complete {after} after the commit was asked for"
+            ),
+        }
     }
 
     fn refused(&self) -> String {

@@ -1,11 +1,19 @@
 //! Numbers, times, names and settings as sentences have them.
 
+use amq_protocol::types::FieldTable;
+
+use crate::broker::arguments_json::plain;
 use crate::policy::{Origin, SettingInForce};
 use crate::time::Timestamp;
+use crate::topology::{Binding, Destination, Ways};
 
 /// Queues that are named one by one; of more the number is said.
 const NAMED_MAX: usize = 3;
 
+/// Characters of a binding's arguments that are told.
+const ARGUMENTS_CHARS_MAX: usize = 100;
+
+const US_PER_MS: u64 = 1000;
 const MS_PER_S: u64 = 1000;
 const MS_PER_MIN: u64 = 60 * MS_PER_S;
 const MS_PER_DAY: u64 = 24 * 60 * MS_PER_MIN;
@@ -89,6 +97,58 @@ pub(super) fn named(queues: &[&str]) -> Option<String> {
     }
 }
 
+/// ` by binding 'eu.#'` of a message that was published to this exchange; ` by 5 bindings` where there are many.
+pub(super) fn ways_told(ways: &Ways, exchange: &str) -> String {
+    let Ways { bindings, alternates, left_out, .. } = ways;
+    let count = bindings.len() + alternates.len() + left_out;
+    let whence =
+        |source: &str| if source == exchange { String::new() } else { format!(" of exchange '{source}'") };
+    let binding = |binding: &Binding| {
+        let (key, arguments) = (&binding.routing_key, with_arguments(&binding.arguments));
+        format!("binding '{key}'{arguments}{}", whence(&binding.source))
+    };
+    match (&bindings[..], count) {
+        (_, 0) => String::new(),
+        ([only], 1) if only.queue().is_some() => format!(" by {}", binding(only)),
+        (_, 1..=NAMED_MAX) => {
+            let alternates =
+                alternates.iter().map(|(from, to)| format!("alternate exchange '{to}'{}", whence(from)));
+            let bindings =
+                bindings.iter().map(|one| format!("{} to {}", binding(one), target(&one.destination)));
+            format!(" by {}", alternates.chain(bindings).collect::<Vec<_>>().join(", "))
+        }
+        _ => format!(" by {}", counted(count as u64, "binding")),
+    }
+}
+
+fn target(destination: &Destination) -> String {
+    match destination {
+        Destination::Queue(name) => format!("'{name}'"),
+        Destination::Exchange(name) => format!("exchange '{name}'"),
+    }
+}
+
+/// ` with {"tenant":"a"}`.
+fn with_arguments(arguments: &FieldTable) -> String {
+    if arguments.inner().is_empty() {
+        return String::new();
+    }
+    let text = plain(arguments).to_string();
+    match text.char_indices().nth(ARGUMENTS_CHARS_MAX) {
+        Some((end, _)) => format!(" with {}..", text.get(..end).unwrap_or_default()),
+        None => format!(" with {text}"),
+    }
+}
+
+/// `40 µs`, `1.5 ms`, and from 10 ms on as [`duration`].
+pub(super) fn short_duration(us: u64) -> String {
+    match us {
+        0..US_PER_MS => format!("{us} µs"),
+        US_PER_MS..10_000 => format!("{}.{} ms", us / US_PER_MS, us / 100 % 10),
+        _ => duration(us / US_PER_MS),
+    }
+}
+
 /// `1st`, `2nd`, `3rd`, `4th`, `11th`.
 pub(super) fn ordinal(number: u32) -> String {
     let suffix = match (number % 10, number % 100) {
@@ -157,6 +217,8 @@ mod tests {
             "2 days 3 h",
         ];
         assert_eq!(texts, wanted);
+        let short: Vec<String> = [0, 40, 999, 1000, 1599, 9999, 10_000, 2_500_000].map(short_duration).into();
+        assert_eq!(short, ["0 µs", "40 µs", "999 µs", "1.0 ms", "1.5 ms", "9.9 ms", "10 ms", "2.5 s"]);
     }
 
     #[test]

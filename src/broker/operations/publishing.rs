@@ -9,8 +9,9 @@ use crate::auth::{Grant, IMPERSONATOR, Rights};
 use crate::broker::error::OperationError;
 use crate::broker::firehose::{Firehose, Party};
 use crate::broker::internal_connection::InternalConnection;
-use crate::broker::journal;
+use crate::broker::journal::{self, Unconfirmed};
 use crate::broker::mailbox::Mail;
+use crate::broker::outgoing::outgoing;
 use crate::message::QueueId;
 use crate::protocol::encode;
 use crate::queue::Command;
@@ -66,7 +67,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
     let mut counted = routed.counted;
     let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();
     routed.direct.iter().for_each(|reply| send_direct(scope, reply));
-    note(scope, &connection, &routed);
+    let unconfirmed = note(scope, &connection, &routed);
     trace(scope, &routed);
     let sent = send(scope, &mut connection, routed.commands).await;
     let published = match connection.confirmed(sent).await {
@@ -74,6 +75,9 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
         true => Published::Unroutable,
         false => Published::Refused,
     };
+    if published == Published::Routed {
+        unconfirmed.note_all(&scope.vhost.journal, shared.clock);
+    }
     counted.messages.confirmed = u64::from(published != Published::Refused);
     counted.messages.refused = u64::from(published == Published::Refused);
     scope.count(&counted);
@@ -81,13 +85,16 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
 }
 
 /// Notes a publish that no queue gets, and others while they are recorded.
-fn note(scope: Scope<'_>, connection: &InternalConnection, routed: &RoutedPublication) {
+fn note(scope: Scope<'_>, connection: &InternalConnection, routed: &RoutedPublication) -> Unconfirmed {
+    let mut unconfirmed = Unconfirmed::default();
     let (journal, at) = (&scope.vhost.journal, scope.shared.clock.timestamp());
     let client = scope.shared.connection(connection.id()).and_then(|handle| handle.client());
     journal.note(routed.unrouted.iter().map(|unrouted| journal::unrouted(unrouted, client.as_ref(), at)));
     if journal.recordings().is_any() {
-        journal::note_published(scope.vhost, client.as_ref(), &routed.commands, at);
+        let (clock, published) = (scope.shared.clock, outgoing(&routed.commands));
+        journal::note_published(scope.vhost, client.as_ref(), clock, published, &mut unconfirmed);
     }
+    unconfirmed
 }
 
 fn publisher<'a>(scope: Scope<'a>, connection: &InternalConnection) -> Result<Publisher<'a>, OperationError> {
@@ -115,9 +122,7 @@ fn trace(scope: Scope<'_>, routed: &RoutedPublication) {
     if let Some(firehose) = Firehose::of(scope.shared, scope.vhost) {
         let user = scope.caller.user().unwrap_or_default();
         firehose.published(Party { connection: "", channel: CHANNEL, user }, &routed.commands);
-        for (channel, message) in &routed.traced {
-            firehose.one_published(Party { connection: "", channel: *channel, user }, message, &[]);
-        }
+        firehose.held(Party { connection: "", channel: CHANNEL, user }, routed.traced.clone());
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::broker::journal::{Event, MessagePlace, Zone, sentence};
+use crate::management::views::binding::BindingView;
 use crate::policy::SettingInForce;
 
 /// An event. What is not known is `null`.
@@ -32,6 +33,11 @@ pub(super) struct EventView<'a> {
     pub setting: Option<SettingView<'a>>,
     pub from: Option<PlaceView<'a>>,
     pub to: Vec<&'a str>,
+    pub bindings: Vec<BindingView<'a>>,
+    pub bindings_left_out: usize,
+    pub alternates: Vec<AlternateView<'a>>,
+    pub delivery_tag: Option<u64>,
+    pub after_us: Option<u64>,
     pub sentence: String,
 }
 
@@ -42,6 +48,13 @@ pub(super) struct SettingView<'a> {
     pub value: &'a str,
     pub origin: &'static str,
     pub policy: Option<&'a str>,
+}
+
+/// An exchange where nothing matched, and the one that had the message instead.
+#[derive(Debug, Serialize)]
+pub(super) struct AlternateView<'a> {
+    pub exchange: &'a str,
+    pub alternate: &'a str,
 }
 
 /// A message's place.
@@ -55,6 +68,7 @@ impl<'a> EventView<'a> {
     /// Of an event of that vhost.
     pub(super) fn of(vhost: &'a str, event: &'a Event, zone: Zone) -> Self {
         let (about, client) = (event.about.as_ref(), event.client.as_ref());
+        let (ways, confirm) = (event.ways(), event.confirm());
         Self {
             number: event.number,
             at: event.at.as_millis(),
@@ -79,6 +93,15 @@ impl<'a> EventView<'a> {
             setting: event.setting.as_deref().map(SettingView::of),
             from: event.from.as_ref().map(PlaceView::of),
             to: event.targets().collect(),
+            bindings: ways
+                .iter()
+                .flat_map(|ways| &ways.bindings)
+                .map(|one| BindingView::of(vhost, one))
+                .collect(),
+            bindings_left_out: ways.map_or(0, |ways| ways.left_out),
+            alternates: ways.iter().flat_map(|ways| &ways.alternates).map(AlternateView::of).collect(),
+            delivery_tag: confirm.and_then(|confirm| confirm.delivery_tag),
+            after_us: confirm.map(|confirm| confirm.after_us),
             sentence: sentence(event, zone),
         }
     }
@@ -88,6 +111,12 @@ impl<'a> SettingView<'a> {
     fn of(setting: &'a SettingInForce) -> Self {
         let SettingInForce { name, value, origin } = setting;
         Self { name, value, origin: origin.name(), policy: origin.policy() }
+    }
+}
+
+impl<'a> AlternateView<'a> {
+    fn of((exchange, alternate): &'a (String, String)) -> Self {
+        Self { exchange, alternate }
     }
 }
 

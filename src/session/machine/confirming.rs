@@ -3,7 +3,7 @@
 use super::channel::Mode;
 use super::session::Session;
 use crate::protocol::encode;
-use crate::session::confirms::Confirmation;
+use crate::session::confirms::{Confirmation, SentConfirm};
 
 impl Session {
     /// Whether publishes wait for their confirms.
@@ -38,6 +38,19 @@ impl Session {
         }
     }
 
+    /// From now on it is noted which confirms were sent, or no longer.
+    pub fn watch_confirms(&mut self, is_wanted: bool) {
+        match is_wanted {
+            true => drop(self.connection.sent_confirms.get_or_insert_default()),
+            false => self.connection.sent_confirms = None,
+        }
+    }
+
+    /// Takes those that were sent since the last call, while they are noted.
+    pub fn take_sent_confirms(&mut self) -> Vec<SentConfirm> {
+        self.connection.sent_confirms.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
     pub fn send_confirms(&mut self) {
         for number in std::mem::take(&mut self.connection.confirmed_channels) {
@@ -45,13 +58,18 @@ impl Session {
                 continue;
             };
             let Mode::Confirm(confirms) = &mut channel.mode else { continue };
-            let out = &mut self.connection.out;
-            let mut refused = 0;
-            let confirmed = confirms.take_confirmations(|confirmation| match confirmation {
-                Confirmation::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
-                Confirmation::Nack { tag } => {
-                    refused += 1;
-                    encode::nack(out, number, tag, false, false);
+            let (out, sent) = (&mut self.connection.out, &mut self.connection.sent_confirms);
+            let (base, mut refused) = (confirms.base(), 0);
+            let confirmed = confirms.take_confirmations(|confirmation| {
+                if let Some(sent) = sent {
+                    sent.push(SentConfirm::of(number, base, confirmation));
+                }
+                match confirmation {
+                    Confirmation::Ack { tag, multiple } => encode::ack(out, number, tag, multiple),
+                    Confirmation::Nack { tag } => {
+                        refused += 1;
+                        encode::nack(out, number, tag, false, false);
+                    }
                 }
             });
             channel.counted.confirmed += confirmed;

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::auth::{Operation, Refusal, Right, TopicRights};
-use crate::message::Message;
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::access::Access;
 use crate::session::config::Limits;
+use crate::session::confirms::SentConfirm;
 use crate::session::exception::Exception;
 use crate::session::held::Held;
 use crate::session::outgoing::Outgoing;
-use crate::session::report::{SessionCounters, Unrouted};
+use crate::session::report::{SessionCounters, Traced, Unrouted};
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
 use crate::topology::{ExchangeKind, RouteScratch, SharedTopology};
 
@@ -40,8 +40,10 @@ pub(super) struct Connection {
     pub(super) confirmed_channels: Vec<u16>,
     /// Publishes that matched no queue since they were last taken.
     pub(super) unrouted: Vec<Unrouted>,
-    /// The same as messages, with their channels, while the vhost is traced.
-    pub(super) traced: Vec<(u16, Message)>,
+    /// The same as messages, and publishes that wait for their commit, while the vhost is traced.
+    pub(super) traced: Vec<Traced>,
+    /// Confirms that were sent, while somebody wants to know.
+    pub(super) sent_confirms: Option<Vec<SentConfirm>>,
 }
 
 /// Routing may cost so much before others have a turn: a millisecond or two. A message to 10,000 queues is half of it, one that
@@ -72,6 +74,7 @@ impl Connection {
             confirmed_channels: Vec::new(),
             unrouted: Vec::new(),
             traced: Vec::new(),
+            sent_confirms: None,
         }
     }
 

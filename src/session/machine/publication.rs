@@ -6,14 +6,14 @@ use super::channel::{Channel, Mode};
 use super::connection::Connection;
 use super::publishing::PublishMethod;
 use crate::auth::Grant;
-use crate::message::{Message, QueueId};
+use crate::message::QueueId;
 use crate::queue::{Command, ConnectionId};
 use crate::session::access::Access;
 use crate::session::config::Limits;
 use crate::session::confirms::Confirms;
 use crate::session::exception::Exception;
 use crate::session::outgoing::DirectReply;
-use crate::session::report::{SessionCounters, Unrouted};
+use crate::session::report::{SessionCounters, Traced, Unrouted};
 use crate::time::Time;
 use crate::topology::SharedTopology;
 
@@ -60,7 +60,7 @@ pub struct RoutedPublication {
     /// The publish itself, if it matched no queue.
     pub unrouted: Vec<Unrouted>,
     /// The same as a message, if the vhost is traced.
-    pub traced: Vec<(u16, Message)>,
+    pub traced: Vec<Traced>,
     /// What the publish counts, but for its confirm.
     pub counted: SessionCounters,
 }

@@ -17,7 +17,7 @@ use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
 use crate::session::names::strip_crlf_bytes;
 use crate::session::outgoing::{Content, DirectReply, Envelope};
-use crate::session::report::Unrouted;
+use crate::session::report::{Traced, Unrouted};
 use crate::session::settle_exchange;
 use crate::session::transaction::TxPublish;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
@@ -245,7 +245,8 @@ impl Channel {
         if connection.topology.is_traced() {
             let PublishTarget { exchange, routing_key, .. } = &self.target;
             let parts = Parts { exchange, routing_key, properties, body: body.bytes(), persistent: false };
-            connection.traced.push((self.number, Message::new(parts)));
+            let message = Message::new(parts);
+            connection.traced.push(Traced { channel: self.number, message, queues: Vec::new() });
         }
     }
 
@@ -623,6 +624,9 @@ fn deliver_now_and_delayed(
         Mode::Confirm(confirms) => confirms.publish(queues_count),
         _ => 0,
     };
+    if let (Mode::Transaction(_), [(now, content, envelope), (later, ..)]) = (&*mode, &copies) {
+        trace_uncommitted(connection, envelope.channel, &to_message(content), &[*now, *later].concat());
+    }
     for (queues, content, envelope) in copies {
         let envelope = Envelope { sequence, ..envelope };
         match (&mut *mode, &dedup_keys) {
@@ -655,6 +659,7 @@ fn deliver_to_queues(
 ) -> bool {
     if let Mode::Transaction(work) = mode {
         let message = into_message(content).for_queues(route.len());
+        trace_uncommitted(connection, envelope.channel, &message, route);
         let publish = TxPublish { queues: route.to_vec(), message, envelope, dedup_keys, mandatory };
         connection.held.transactions += work.publish(publish);
         return false;
@@ -676,6 +681,13 @@ fn deliver_to_queues(
     }
     connection.work += route.len().saturating_sub(1);
     returns
+}
+
+/// Traces a publish that waits for its commit: as RabbitMQ does, when it comes, whether it is ever committed or not.
+fn trace_uncommitted(connection: &mut Connection, channel: u16, message: &Message, queues: &[QueueId]) {
+    if connection.topology.is_traced() && !queues.is_empty() {
+        connection.traced.push(Traced { channel, message: message.clone(), queues: queues.to_vec() });
+    }
 }
 
 /// basic.return with 312 NO_ROUTE: the text is the bare name, which clients compare.

@@ -8,7 +8,7 @@ use amq_protocol::types::FieldTable;
 use super::channel::Channel;
 use super::connection::Connection;
 use crate::auth::Grant;
-use crate::message::{Message, QueueId};
+use crate::message::QueueId;
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::config::{Limits, SessionConfig};
@@ -17,7 +17,7 @@ use crate::session::direct_reply::ReplyConsumers;
 use crate::session::held::Held;
 use crate::session::mismatch::Mismatch;
 use crate::session::outgoing::Outgoing;
-use crate::session::report::{Raised, SessionCounters, Unrouted};
+use crate::session::report::{Raised, SessionCounters, Traced, Unrouted};
 use crate::session::request::Request;
 use crate::time::Time;
 
@@ -208,8 +208,8 @@ impl Session {
         std::mem::take(&mut self.connection.unrouted)
     }
 
-    /// The same as messages, with their channels, if the vhost is traced.
-    pub fn take_traced(&mut self) -> Vec<(u16, Message)> {
+    /// The same as messages, and publishes that wait for their commit, if the vhost is traced.
+    pub fn take_traced(&mut self) -> Vec<Traced> {
         std::mem::take(&mut self.connection.traced)
     }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use amq_protocol::types::{AMQPValue, FieldTable};
+
 use super::sentence;
-use crate::broker::journal::event::{About, Client, Event, EventKind, MessagePlace, Why};
+use crate::broker::journal::event::{About, Client, Confirm, Detail, Event, EventKind, MessagePlace, Why};
 use crate::broker::journal::wording::Zone;
 use crate::message::Position;
 use crate::policy::{Origin, SettingInForce};
 use crate::queue::ConnectionId;
 use crate::time::Timestamp;
+use crate::topology::{Binding, Destination, Ways};
 
 /// 2026-11-29 10:02:00 UTC.
 const NOW: Timestamp = Timestamp::from_millis(1_795_946_520_000);
@@ -43,6 +46,59 @@ fn policy() -> Origin {
 
 fn to(names: &[&str]) -> Option<Arc<[Arc<str>]>> {
     Some(names.iter().map(|name| Arc::from(*name)).collect())
+}
+
+fn binding(source: &str, key: &str, destination: Destination) -> Binding {
+    let source = source.to_owned();
+    Binding { source, destination, routing_key: key.to_owned(), arguments: FieldTable::default() }
+}
+
+/// Published, and routed to `orders` by these.
+fn routed(bindings: Vec<Binding>, alternates: &[(&str, &str)], left_out: usize) -> Event {
+    let alternates = alternates.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+    let ways = Ways { bindings, alternates, left_out, is_keyed: true };
+    let detail = Some(Arc::new(Detail::Ways(ways)));
+    Event { to: to(&["orders"]), detail, client: None, ..published(EventKind::Published) }
+}
+
+fn confirmed(delivery_tag: Option<u64>) -> Event {
+    let detail = Some(Arc::new(Detail::Confirm(Confirm { delivery_tag, after_us: 1500 })));
+    Event { detail, ..published(EventKind::Confirmed) }
+}
+
+fn routing() -> Vec<(Event, &'static str)> {
+    let queue = |name: &str| Destination::Queue(name.to_owned());
+    let exchange = |name: &str| Destination::Exchange(name.to_owned());
+    let mut tenant = binding("shop", "", queue("orders"));
+    tenant.arguments.insert("tenant".into(), AMQPValue::LongString("a".into()));
+    vec![
+        (
+            routed(vec![binding("shop", "eu.#", queue("orders"))], &[], 0),
+            "published to exchange 'shop' with key 'eu.new'; routed to 'orders' by binding 'eu.#'",
+        ),
+        (
+            routed(vec![tenant], &[], 0),
+            "published to exchange 'shop' with key 'eu.new'; routed to 'orders' by binding '' with {\"tenant\":\"a\"}",
+        ),
+        (
+            routed(vec![binding("shop", "eu.#", exchange("eu")), binding("eu", "", queue("orders"))], &[], 0),
+            "published to exchange 'shop' with key 'eu.new'; routed to 'orders' by binding 'eu.#' to exchange 'eu', binding '' of exchange 'eu' to 'orders'",
+        ),
+        (
+            routed(vec![binding("rest", "#", queue("orders"))], &[("shop", "rest")], 0),
+            "published to exchange 'shop' with key 'eu.new'; routed to 'orders' by alternate exchange 'rest', binding '#' of exchange 'rest' to 'orders'",
+        ),
+        (
+            routed(vec![binding("shop", "eu.#", queue("orders"))], &[], 4),
+            "published to exchange 'shop' with key 'eu.new'; routed to 'orders' by 5 bindings",
+        ),
+        (confirmed(Some(7)), "confirmed to user 'anna' at 10.0.0.7:40000, 1.5 ms after it was published"),
+        (
+            confirmed(None),
+            "committed by user 'anna' at 10.0.0.7:40000: its transaction was complete 1.5 ms after the commit was asked for",
+        ),
+        (published(EventKind::Confirmed), "confirmed to user 'anna' at 10.0.0.7:40000"),
+    ]
 }
 
 fn publishing() -> Vec<(Event, &'static str)> {
@@ -283,13 +339,21 @@ fn queues_and_connections() -> Vec<(Event, &'static str)> {
 #[test]
 fn every_kind_has_its_sentence() {
     let mut told = BTreeSet::new();
-    let tables = [publishing(), consuming(), waiting(), dying(), queues_and_connections()];
+    let tables = [publishing(), routing(), consuming(), waiting(), dying(), queues_and_connections()];
     for (event, wanted) in tables.into_iter().flatten() {
         assert_eq!(sentence(&event, Zone::Utc), wanted, "{:?}", event.kind);
         told.insert(event.kind);
     }
     let untold: Vec<EventKind> = EventKind::ALL.into_iter().filter(|kind| !told.contains(kind)).collect();
     assert_eq!(untold, [], "kinds without a sentence in this table");
+}
+
+#[test]
+fn long_arguments_of_a_binding_are_cut() {
+    let mut long = binding("shop", "", Destination::Queue("orders".to_owned()));
+    long.arguments.insert("x".into(), AMQPValue::LongString("é".repeat(200).into()));
+    let text = sentence(&routed(vec![long], &[], 0), Zone::Utc);
+    assert!(text.ends_with(&format!("{{\"x\":\"{}..", "é".repeat(94))), "{text}");
 }
 
 #[test]
