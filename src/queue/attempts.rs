@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::edited_headers::with_headers;
+use super::sender_selected::without_bcc;
 use crate::message::Message;
 use crate::protocol::table::{FieldValue, TableWriter};
 use crate::time::Timestamp;
@@ -114,4 +115,11 @@ impl Attempts {
             }
         }
     }
+}
+
+/// A message as its consumer gets it, with what the queue knows of its attempts.
+#[must_use]
+pub fn as_delivered(message: &Message, attempts: Option<&Attempts>) -> Message {
+    let message = attempts.map_or_else(|| message.clone(), |attempts| attempts.mark(message));
+    if message.has_bcc() { without_bcc(&message) } else { message }
 }

@@ -53,7 +53,7 @@ mod unacked;
 mod waiting;
 mod window;
 
-pub use attempts::{Attempts, Ending, WaitKind};
+pub use attempts::{Attempts, Ending, WaitKind, as_delivered};
 pub use command::{Command, Consume, DedupPublish, Disposition, LoadedMessage, MoveOut, Publish, Settlement};
 pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
 pub use counts::{Counts, Flow, Measures};
@@ -69,7 +69,7 @@ pub use log::{
 };
 pub use machine::Queue;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};
-pub use peek::{Holder, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
+pub use peek::{Holder, OnDisk, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
 pub use reply::Reply;
 pub use segment::RecoveredSegment;
 pub use window::Window;

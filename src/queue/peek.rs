@@ -42,8 +42,10 @@ pub struct Peek {
 pub struct Peeked {
     /// Its position.
     pub position: Position,
-    /// As its next consumer gets it, or its holder got it; `None` if it is not in memory: a peek reads nothing from disk.
+    /// As its next consumer gets it, or its holder got it; `None` if it is not in memory.
     pub message: Option<Message>,
+    /// Where it is to be read, if it is not in memory. The queue reads nothing for a peek.
+    pub on_disk: Option<OnDisk>,
     /// Whether it may have been delivered before; of an unacked one: before its present delivery.
     pub redelivered: bool,
     /// When it expires, or [`Time::NEVER`]; `None` if only the message itself tells and it is not in memory.
@@ -54,6 +56,17 @@ pub struct Peeked {
     pub place: PeekedPlace,
     /// What the queue knows of deliveries that failed; `None` if it never came back, or the queue has no failure policy.
     pub attempts: Option<Attempts>,
+}
+
+/// Where messages lie that were put out of memory together, in the terms of a [`Load`](super::Load).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OnDisk {
+    /// What they are called, and their page, if they have one.
+    pub id: u64,
+    /// Whether the store has any of them as records of their own.
+    pub stored: bool,
+    /// Whether any of them are in a page.
+    pub paged: bool,
 }
 
 /// Where a message is that a peek found.

@@ -18,6 +18,7 @@ use super::dead_letter::Reason;
 use super::effects::{Effects, Load, Page};
 use super::entry::Entry;
 use super::happening::HeldBy;
+use super::peek::OnDisk;
 use crate::message::Position;
 use crate::message::runs::Runs;
 
@@ -113,6 +114,12 @@ impl Spilled {
     pub(super) fn waiting_entry(&self, bundle: u32, position: Position) -> Option<&Entry> {
         let of_bundle = self.wanted.get(&bundle).into_iter().chain(&self.loading).flatten();
         of_bundle.map(|(entry, _)| entry).find(|entry| entry.position == position)
+    }
+
+    /// Where the messages of a bundle lie.
+    pub(super) fn on_disk(&self, bundle: u32) -> Option<OnDisk> {
+        let Bundle { stored, paged, .. } = *self.bundles.get(&bundle)?;
+        Some(OnDisk { id: id_of(bundle), stored, paged })
     }
 
     /// Those that will be ready, and those that are dead.

@@ -6,7 +6,7 @@
 //! its pages is left; queues are read mostly in order, so that files go as the queue is drained. Nothing is synced, and the
 //! next start deletes what is there.
 //!
-//! Invariants: a page is read at most once and is gone then; what is read back is what was written, or an error.
+//! Invariants: what is read back is what was written, or an error; of a page that is gone there is nothing.
 
 use super::chunk::{decode_entries, encode_entry};
 use super::error::Error;

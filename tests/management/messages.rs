@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::Managed;
+use super::support::{Managed, paging};
 
 const PUBLISH: &str = "/api/exchanges/%2F/amq.default/publish";
 const GET: &str = "/api/queues/%2F/q/get";
@@ -160,4 +160,55 @@ fn purge_and_actions() {
     assert_eq!(broker.post(actions, &json!({ "action": "sync" })).refusal().2, json!(["unknown", "sync"]));
     assert_eq!(broker.post(actions, &json!({})).refusal().2, "[{key_missing,action}]");
     assert_eq!(broker.post("/api/queues/%2F/none/actions", &json!({})).refusal().2, "queue_not_found");
+}
+
+/// Number of a message, of its payload.
+fn number(message: &Value) -> u64 {
+    let payload = message["payload"].as_str().unwrap_or_else(|| panic!("no payload: {message}"));
+    payload.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_lies_on_disk_is_read_for_who_looks_and_stays_where_it_is() {
+    const MESSAGES: u64 = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let (_process, http) = paging(dir.path());
+    assert_eq!(http.put("/api/queues/%2F/q", &json!({ "durable": true })).status, 201);
+    for number in 0..MESSAGES {
+        let message = json!({
+            "properties": { "delivery_mode": 1 + number % 2, "headers": { "n": number } },
+            "routing_key": "q", "payload": format!("{number} {}", "x".repeat(300)), "payload_encoding": "string",
+        });
+        assert_eq!(http.post(PUBLISH, &message).json(), json!({ "routed": true }));
+    }
+    let look = |query: &str| -> Vec<Value> {
+        let found = http.json(&format!("/api/coney/queues/%2F/q/messages?{query}"));
+        found.as_array().unwrap().clone()
+    };
+    let kept = || {
+        let queue = http.json("/api/queues/%2F/q");
+        ["messages_ready", "messages_paged_out", "message_bytes_ram"].map(|key| queue[key].as_u64().unwrap())
+    };
+    let before = kept();
+    assert!(before[1] > MESSAGES / 2, "{before:?}");
+    let looked = look("limit=100");
+    let unread = looked.iter().filter(|message| message["payload"].is_null()).count() as u64;
+    assert_eq!(unread, before[1], "a look reads nothing unless it is told to");
+    let read = look("limit=100&read=true");
+    assert_eq!(read.iter().map(number).collect::<Vec<_>>(), (0..MESSAGES).collect::<Vec<_>>());
+    for (read, looked) in read.iter().zip(&looked) {
+        assert_eq!((&read["id"], &read["in_memory"]), (&looked["id"], &looked["in_memory"]));
+        assert_eq!(read["properties"]["headers"]["n"], number(read));
+    }
+    // Transient ones lie elsewhere than persistent ones.
+    for index in [MESSAGES - 1, MESSAGES - 2, MESSAGES / 2, 0] {
+        let one = look(&format!("position={}", read[index as usize]["id"]));
+        assert_eq!((one.len(), number(&one[0])), (1, index));
+    }
+    assert_eq!(kept(), before, "nothing came to memory");
+    let got =
+        http.post(GET, &json!({ "count": 100, "ackmode": "ack_requeue_false", "encoding": "auto" })).json();
+    let got = got.as_array().unwrap();
+    assert_eq!(got.iter().map(number).collect::<Vec<_>>(), (0..MESSAGES).collect::<Vec<_>>());
+    assert!(got.iter().all(|message| message["redelivered"] == json!(false)));
 }

@@ -58,6 +58,17 @@ pub fn killable(dir: &Path) -> (Process, Http) {
     (process, http)
 }
 
+/// The same, which keeps next to nothing of a queue in memory.
+pub fn paging(dir: &Path) -> (Process, Http) {
+    let arguments =
+        ["--amqp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "error", "--queue-memory", "2k"];
+    let mut command = coney();
+    command.env_remove("CONEY_HTTP").args(arguments).arg("--data-dir").arg(dir);
+    let process = Process::run(&mut command);
+    let http = Http::new(process.http().parse().unwrap());
+    (process, http)
+}
+
 /// A text in a table.
 pub fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::peeking::{MessageHolder, PeekedMessage, peek};
+use super::peeking::{MessageHolder, PeekedMessage, peek, peek_and_read};
 use super::scope::Scope;
 use crate::broker::error::OperationError;
 use crate::broker::journal::{
@@ -168,7 +168,7 @@ struct Telling<'a> {
 impl Telling<'_> {
     async fn message(&self, place: Place, events: Vec<Event>) -> MessageHistory {
         let (queue, position) = &place;
-        let found = peek(self.scope, queue, PeekState::At(*position), 0, 1).await;
+        let found = peek_and_read(self.scope, queue, PeekState::At(*position), 0, 1).await;
         let may_read =
             !matches!(found, Err(OperationError::AccessRefused { .. } | OperationError::Locked { .. }));
         let peeked = found.unwrap_or_default().into_iter().next();

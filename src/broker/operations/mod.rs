@@ -51,7 +51,7 @@ pub use messages::{
 };
 pub use moving::{Act, Acted, Target, act_on_messages, drop_waiting, release_waiting};
 pub use node::{ask_to_stop, authenticate, require_operator, set_disk_free_limit, set_memory_limit};
-pub use peeking::{MessageHolder, PeekedMessage, peek, peek_in};
+pub use peeking::{MessageHolder, PeekedMessage, peek, peek_and_read, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
 pub use previewing::{Affected, Applied, PolicyPreview, preview_policy, queue_settings};
 pub use publishing::{NewMessage, Published, publish};

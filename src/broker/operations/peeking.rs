@@ -1,6 +1,9 @@
 //! Messages in queues, looked at without a change.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use super::scope::Scope;
 use crate::auth::Operation;
@@ -9,17 +12,24 @@ use crate::broker::shared::Shared;
 use crate::broker::vhost::QueueRecord;
 use crate::message::{Message, Position};
 use crate::queue::attempts::{Attempts, WaitKind};
-use crate::queue::{Command, ConnectionId, Holder, Peek, PeekState, Peeked, PeekedPlace, Reply};
+use crate::queue::{
+    Command, ConnectionId, Holder, OnDisk, Peek, PeekState, Peeked, PeekedPlace, Reply, as_delivered,
+};
+use crate::store::{self, StoredMessage};
 use crate::time::{Time, Timestamp};
+
+/// When so many bytes of messages were read from disk for a peek, no more are read for it.
+const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A message that was looked at and stays as it is.
 #[derive(Clone, Debug)]
 pub struct PeekedMessage {
     /// Its position in the queue: it keeps it for as long as it is there.
     pub position: Position,
-    /// As its next consumer gets it, or its holder got it; `None` if the queue does not have it in memory: a peek reads
-    /// nothing from disk.
+    /// As its next consumer gets it, or its holder got it; `None` if the queue does not have it in memory and it was not read.
     pub message: Option<Message>,
+    /// Whether the queue has it in memory.
+    pub in_memory: bool,
     /// Whether it may have been delivered before; of an unacked one: before its present delivery.
     pub redelivered: bool,
     /// When it expires; `None` if never, or if that is not known because the message is not in memory.
@@ -53,7 +63,7 @@ pub struct MessageHolder {
 
 /// Shows up to `limit` messages of a queue in a state, at most [`PEEK_MAX`](crate::queue::PEEK_MAX), after the first
 /// `offset`. Nothing changes: no order, no flag, and the queue is not used. It needs the rights of basic.get. What waits in a
-/// delayed exchange is in no queue that could be looked at.
+/// delayed exchange is in no queue that could be looked at. Nothing is read from disk.
 ///
 /// # Errors
 /// `AccessRefused`, `NotFound`, `Locked`.
@@ -70,18 +80,83 @@ pub async fn peek(
     found.ok_or_else(|| scope.no_queue(name))
 }
 
-/// The same for whoever has the queue already and may do everything; `None` if it is gone.
+/// The same, and what is not in memory is read from disk, until some 16 MiB are read. It stays out of the queue's memory.
+///
+/// # Errors
+/// As [`peek`].
+pub async fn peek_and_read(
+    scope: Scope<'_>,
+    name: &str,
+    state: PeekState,
+    offset: usize,
+    limit: usize,
+) -> Result<Vec<PeekedMessage>, OperationError> {
+    scope.permit(Operation::Get(name))?;
+    let record = scope.open_queue(name)?;
+    let found = look(&record, Peek { state, offset, limit }).await.ok_or_else(|| scope.no_queue(name))?;
+    let read = read(scope.shared, &record, &found).await;
+    Ok(describe_all(scope.shared, found, &read))
+}
+
+/// As [`peek`] for whoever has the queue already and may do everything; `None` if it is gone.
 pub async fn peek_in(shared: &Shared, record: &QueueRecord, peek: Peek) -> Option<Vec<PeekedMessage>> {
+    Some(describe_all(shared, look(record, peek).await?, &HashMap::new()))
+}
+
+async fn look(record: &QueueRecord, peek: Peek) -> Option<Vec<Peeked>> {
     match record.mailbox.ask(Command::Peek(peek)).await? {
-        Reply::Peeked(found) => {
-            let epoch = shared.clock.epoch();
-            Some(found.into_iter().map(|peeked| describe(shared, epoch, peeked)).collect())
-        }
+        Reply::Peeked(found) => Some(found),
         _ => None,
     }
 }
 
-fn describe(shared: &Shared, epoch: Timestamp, peeked: Peeked) -> PeekedMessage {
+/// What was read from disk.
+type Read = HashMap<Position, StoredMessage>;
+
+/// Reads those that are not in memory, a bundle at a time, so that queues that wait for messages of theirs have their turn. One that went
+/// meanwhile is not there any more, and one that cannot be read is not shown: its queue finds that out by itself.
+async fn read(shared: &Shared, record: &QueueRecord, found: &[Peeked]) -> Read {
+    let mut bundles: BTreeMap<OnDisk, BTreeSet<Position>> = BTreeMap::new();
+    for peeked in found {
+        if let Some(on_disk) = peeked.on_disk {
+            bundles.entry(on_disk).or_default().insert(peeked.position);
+        }
+    }
+    let (mut read, mut bytes) = (Read::new(), 0);
+    for (OnDisk { id, stored, paged }, positions) in bundles {
+        if bytes >= READ_BYTES_MAX {
+            break;
+        }
+        let (sender, messages) = oneshot::channel();
+        // Whoever asked may have gone.
+        let done = Box::new(move |messages| drop(sender.send(messages)));
+        let (queue, positions) = (record.id, positions.into_iter().collect());
+        let page = paged.then_some(id);
+        shared.store.load(store::Load { queue, positions, stored, page, keeps_page: true, done });
+        let Ok(Ok(messages)) = messages.await else { continue };
+        bytes += messages.iter().map(|stored| stored.message.encoded_len()).sum::<usize>();
+        read.extend(messages.into_iter().map(|stored| (stored.position, stored)));
+    }
+    read
+}
+
+fn describe_all(shared: &Shared, found: Vec<Peeked>, read: &Read) -> Vec<PeekedMessage> {
+    let epoch = shared.clock.epoch();
+    let describe = |peeked: Peeked| {
+        let read = read.get(&peeked.position);
+        describe(shared, epoch, peeked, read)
+    };
+    found.into_iter().map(describe).collect()
+}
+
+fn describe(
+    shared: &Shared,
+    epoch: Timestamp,
+    peeked: Peeked,
+    read: Option<&StoredMessage>,
+) -> PeekedMessage {
+    let in_memory = peeked.message.is_some();
+    let from_disk = read.map(|stored| as_delivered(&stored.message, peeked.attempts.as_ref()));
     let (holder, wait, due) = match peeked.place {
         PeekedPlace::Ready => (None, None, None),
         PeekedPlace::Unacked(holder) => (Some(describe_holder(shared, epoch, holder)), None, None),
@@ -89,9 +164,13 @@ fn describe(shared: &Shared, epoch: Timestamp, peeked: Peeked) -> PeekedMessage 
     };
     PeekedMessage {
         position: peeked.position,
-        message: peeked.message,
+        message: peeked.message.or(from_disk),
+        in_memory,
         redelivered: peeked.redelivered,
-        expires: peeked.expires.and_then(|expires| wall(epoch, expires)),
+        expires: match peeked.expires {
+            Some(expires) => wall(epoch, expires),
+            None => read.and_then(|stored| stored.expires_at),
+        },
         priority: peeked.priority,
         holder,
         wait,

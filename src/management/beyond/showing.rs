@@ -16,7 +16,8 @@ use crate::management::views::moment;
 use crate::message::Position;
 use crate::queue::{PEEK_MAX, PeekState, WaitKind};
 
-/// `?state=ready|unacked|delayed|parked&offset=N&limit=N&truncate=BYTES`; `?position=N` for a single one in any state.
+/// `?state=ready|unacked|delayed|parked&offset=N&limit=N&truncate=BYTES&read=BOOL`; `?position=N` for a single one in any state, which is
+/// read from disk if it has to be.
 pub(super) async fn list(
     State(api): State<Api>,
     asker: Manager,
@@ -38,7 +39,12 @@ pub(super) async fn list(
     };
     let (offset, limit) = (number("offset", 0)?, number("limit", PEEK_MAX)?);
     let truncate = number("truncate", usize::MAX)?;
-    let found = operations::peek(asker.scope(&api, &vhost), &queue, state, offset, limit).await?;
+    let scope = asker.scope(&api, &vhost);
+    let found = if position.is_some() || params.is_true("read") {
+        operations::peek_and_read(scope, &queue, state, offset, limit).await?
+    } else {
+        operations::peek(scope, &queue, state, offset, limit).await?
+    };
     let views: Vec<Value> = found.iter().map(|peeked| view(peeked, truncate)).collect();
     Ok(answer::json(&views))
 }
@@ -68,7 +74,7 @@ const fn state_of(peeked: &PeekedMessage) -> &'static str {
     }
 }
 
-/// A message that is not in memory is shown without its content, and says so.
+/// A message that is not in memory says so; it is shown without its content unless that was read.
 fn view(peeked: &PeekedMessage, truncate: usize) -> Value {
     let mut fields = Map::new();
     let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
@@ -76,7 +82,7 @@ fn view(peeked: &PeekedMessage, truncate: usize) -> Value {
     put("state", state_of(peeked).into());
     put("redelivered", peeked.redelivered.into());
     put("priority", peeked.priority.into());
-    put("in_memory", peeked.message.is_some().into());
+    put("in_memory", peeked.in_memory.into());
     put("expires_at", peeked.expires.map(moment::text).into());
     put("due_at", peeked.due.map(moment::text).into());
     if let Some(message) = &peeked.message {

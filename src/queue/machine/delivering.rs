@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::queue::Queue;
 use crate::message::Message;
+use crate::queue::attempts::as_delivered;
 use crate::queue::consumers::Consumer;
 use crate::queue::dead_letter::Reason;
 use crate::queue::delivery::{Deliveries, Delivery};
@@ -12,7 +13,6 @@ use crate::queue::entry::Entry;
 use crate::queue::happening::{Happening, HappeningKind, HeldBy};
 use crate::queue::ids::{ConnectionId, ConsumerKey, Handle};
 use crate::queue::reply::Reply;
-use crate::queue::sender_selected::without_bcc;
 use crate::queue::unacked::{TimeoutId, Unacked};
 use crate::time::Time;
 
@@ -140,9 +140,7 @@ impl Queue {
     pub(super) fn as_delivered(&self, entry: &Entry) -> Message {
         // Nearly always empty: looked at first.
         let attempts = if self.attempts.is_empty() { None } else { self.attempts.get(&entry.position) };
-        let message =
-            attempts.map_or_else(|| entry.message.clone(), |attempts| attempts.mark(&entry.message));
-        if message.has_bcc() { without_bcc(&message) } else { message }
+        as_delivered(&entry.message, attempts)
     }
 
     pub(super) fn hand_over(&mut self, effects: &mut Effects) {

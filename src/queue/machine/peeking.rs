@@ -64,9 +64,10 @@ impl Queue {
                 let entry = self.spilled.waiting_entry(bundle, position)?;
                 Some(self.peeked(entry, PeekedPlace::Ready))
             }
-            ReadyMessage::PagedOut { position, redelivered, may_expire } => Some(Peeked {
+            ReadyMessage::PagedOut { position, redelivered, may_expire, on_disk } => Some(Peeked {
                 position,
                 message: None,
+                on_disk: Some(on_disk),
                 redelivered,
                 expires: (!may_expire).then_some(Time::NEVER),
                 priority: level,
@@ -98,6 +99,7 @@ impl Queue {
         Peeked {
             position: entry.position,
             message: entry.is_in_memory().then(|| self.as_delivered(entry)),
+            on_disk: self.spilled.on_disk(entry.bundle),
             redelivered: entry.redelivered,
             expires: Some(entry.expires),
             priority: self.ready.level_of(entry.priority),

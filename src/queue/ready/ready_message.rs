@@ -2,6 +2,7 @@
 
 use crate::message::Position;
 use crate::queue::entry::Entry;
+use crate::queue::peek::OnDisk;
 use crate::queue::segment::{Segment, State};
 
 /// A ready message, wherever its bytes are.
@@ -10,7 +11,7 @@ pub(in crate::queue) enum ReadyMessage<'a> {
     /// In memory.
     InMemory(&'a Entry),
     /// In a segment: its entry is not in memory either.
-    PagedOut { position: Position, redelivered: bool, may_expire: bool },
+    PagedOut { position: Position, redelivered: bool, may_expire: bool, on_disk: OnDisk },
     /// On its way back from a [bundle](crate::queue::spilled).
     Returning { position: Position, bundle: u32 },
 }
@@ -28,10 +29,12 @@ impl<'a> ReadyMessage<'a> {
         if let State::Here(entries) = &segment.state {
             return entries.iter().map(Self::InMemory).collect();
         }
+        let Segment { id, stored, paged, .. } = *segment;
         let out = |position| Self::PagedOut {
             position,
             redelivered: segment.is_redelivered(position),
             may_expire: segment.may_expire,
+            on_disk: OnDisk { id, stored, paged },
         };
         segment.positions().iter().map(out).collect()
     }

@@ -120,6 +120,10 @@ fn what_is_not_in_memory_is_shown_without_its_message_and_stays_out() {
     assert!(all.iter().enumerate().all(|(index, peeked)| peeked.redelivered == (index < 5)));
     let unread = all.iter().filter(|peeked| peeked.message.is_none()).count();
     assert!(unread > 250 && all[0].message.is_some(), "{unread} were not read");
+    // Where those are is said, and of the others there is nothing to say.
+    assert!(all.iter().all(|peeked| peeked.message.is_none() == peeked.on_disk.is_some()));
+    let on_disk: Vec<OnDisk> = all.iter().filter_map(|peeked| peeked.on_disk).collect();
+    assert!(on_disk.iter().any(|at| at.stored) && on_disk.iter().any(|at| at.paged));
     assert!(all.iter().all(|peeked| peeked.expires == Some(Time::NEVER)), "none has a TTL");
     assert!(bench.store.loads.is_empty() && bench.queue.bytes_in_memory() == in_memory);
 }
@@ -149,6 +153,7 @@ fn those_that_return_stand_where_they_will_be_delivered() {
     let unacked = bench.peek(PeekState::Unacked, 0, 100);
     assert_eq!(positions(&unacked), (1..=40).collect::<Vec<_>>());
     assert!(unacked[0].message.is_none() && unacked[39].message.is_some(), "the oldest left memory");
+    assert!(unacked.iter().all(|peeked| peeked.message.is_none() == peeked.on_disk.is_some()));
     bench.store.late = true;
     bench.command(Command::ChannelGone(CONSUMER, 1, Ending::Returned));
     let found = bench.peek(PeekState::Ready, 0, 100);

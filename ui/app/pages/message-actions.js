@@ -11,6 +11,7 @@ import { Menu } from '../parts/menu.js';
 import { Publish } from '../parts/publish.js';
 import { attempt, toast } from '../parts/toast.js';
 import { transfer } from './queue-acting.js';
+import { hasContent } from './queue-peek.js';
 
 /**
  * @param {{place: {vhost: string, name: string, position: number}, message: object, onDone: () => any}} props `message` as the API shows it
@@ -20,9 +21,9 @@ export const MessageActions = view(({ place, message, onDone }) => {
   const { state } = message;
   const isReady = state === 'ready';
   const isWaiting = state === 'delayed' || state === 'parked';
-  const canReplay = isReady && message.in_memory && isDeadLetter(message);
+  const canReplay = isReady && hasContent(message) && isDeadLetter(message);
   const items = [
-    message.in_memory && { label: 'Publish again', icon: 'send', run: () => publishAgain(place, message) },
+    hasContent(message) && { label: 'Publish again', icon: 'send', run: () => publishAgain(place, message) },
     isReady && { label: 'Copy to', icon: 'copy', run: () => transfer('copy', place, meant(place), onDone) },
     isReady && { label: 'Move to', icon: 'move', run: () => transfer('move', place, meant(place), onDone) },
     isReady && { label: 'Delete', icon: 'trash', danger: true, run: () => remove(place, onDone) },

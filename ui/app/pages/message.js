@@ -16,6 +16,7 @@ import { CodeCard } from './message-code.js';
 import { HeadersCard } from './message-headers.js';
 import { HistoryCard } from './message-history.js';
 import { PathCard } from './message-path.js';
+import { hasContent } from './queue-peek.js';
 
 export default view(({ params }, self) => {
   const place = self.keep('place', () => ({ vhost: params.vhost, name: params.name, position: Number(params.position) }));
@@ -37,7 +38,7 @@ function content(place, message, error) {
   if (message === undefined && error) return html`<${Notice} tone="bad">${error.message}<//>`;
   if (message === undefined) return html`<${Skeleton} lines=${8} />`;
   if (message === null) return html`<div class="stack"><${Gone} place=${place} /><${HistoryCard} place=${place} /></div>`;
-  if (!message.in_memory) return html`<div class="stack"><${Standing} message=${message} place=${place} /><${HistoryCard} place=${place} /></div>`;
+  if (!hasContent(message)) return html`<div class="stack"><${Standing} message=${message} place=${place} /><${HistoryCard} place=${place} /></div>`;
   return html`<div class="stack">
     <${Standing} message=${message} place=${place} />
     ${isDeadLetter(message) ? html`<${PathCard} message=${message} place=${place} />` : null}
@@ -59,13 +60,14 @@ function Lead({ message }) {
   return html`<span class="row"><${State} state=${message.state} />
     ${message.redelivered ? html`<${Badge} title="It was delivered before, and came back">redelivered<//>` : null}
     ${message.priority > 0 ? html`<${Badge}>priority ${message.priority}<//>` : null}
-    ${message.payload_bytes === undefined ? null : html`<span class="quiet">${bytes(message.payload_bytes)}</span>`}</span>`;
+    ${message.payload_bytes === undefined ? null : html`<span class="quiet">${bytes(message.payload_bytes)}</span>`}
+    ${hasContent(message) && !message.in_memory ? html`<${Badge} title="The queue keeps it on disk; it was read for this page">on disk<//>` : null}</span>`;
 }
 
 /** Who has it, what it waits for, and how often it was tried. */
 function Standing({ message, place }) {
   const items = [...heldBy(message, place), ...waitsFor(message), ...tried(message)];
-  const note = message.in_memory ? null : html`<${Notice} title="Its content is not in memory">Looking reads nothing from disk. It is shown here as soon as the queue has loaded it; an export of the queue has all messages.<//>`;
+  const note = hasContent(message) ? null : html`<${Notice} title="Its content is not in memory">It is on disk and was not found there just now: it is on its way back to memory, or has left the queue.<//>`;
   return html`${note}${items.length > 0 ? html`<${Card}><${Facts} items=${items} /><//>` : null}`;
 }
 

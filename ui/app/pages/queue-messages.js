@@ -10,7 +10,7 @@ import { Badge, Notice } from '../parts/state.js';
 import { Table } from '../parts/table.js';
 import { Age, Due, When } from '../parts/time.js';
 import { ActionBar } from './queue-acting.js';
-import { peekOf } from './queue-peek.js';
+import { hasContent, peekOf } from './queue-peek.js';
 
 /** A list that nobody does anything with shows what is there now, this often. */
 const AGAIN_MS = 2000;
@@ -46,14 +46,14 @@ const columnsOf = (place) => [
   { id: 'last', title: 'Last attempt', width: 130, not: 'unacked', hidden: place.state !== 'parked', align: 'end', value: (m) => m.attempts?.last_at, cell: (m) => html`<${When} at=${m.attempts?.last_at} />` },
   { id: 'flags', title: 'Redelivered', width: 112, hidden: place.state !== 'ready', value: (m) => Number(m.redelivered), cell: (m) => (m.redelivered ? html`<${Badge} icon="replay">redelivered<//>` : '') },
   { id: 'size', phone: true, title: 'Size', width: 76, align: 'end', value: (m) => m.payload_bytes, cell: (m) => bytes(m.payload_bytes) },
-  { id: 'body', phone: true, title: 'Body', min: 240, text: line, cell: (m) => (m.in_memory ? html`<span class="mono">${line(m)}</span>` : unread) },
+  { id: 'body', phone: true, title: 'Body', min: 240, text: line, cell: (m) => (hasContent(m) ? html`<span class="mono">${line(m)}</span>` : unread) },
   { id: 'type', title: 'Content type', min: 130, hidden: true, value: (m) => m.properties?.content_type, text: (m) => m.properties?.content_type, cell: (m) => m.properties?.content_type ?? '' },
   { id: 'headers', title: 'Headers', min: 200, hidden: true, text: (m) => JSON.stringify(m.properties?.headers ?? {}), cell: (m) => html`<span class="mono">${JSON.stringify(m.properties?.headers ?? {})}</span>` },
   { id: 'expires', title: 'Expires', width: 130, hidden: true, align: 'end', value: (m) => m.expires_at, cell: (m) => html`<${Due} at=${m.expires_at} />` },
   { id: 'priority', title: 'Priority', width: 84, hidden: true, align: 'end', value: (m) => m.priority, cell: (m) => m.priority },
 ].filter((column) => (!column.only || column.only === place.state) && column.not !== place.state);
 
-const unread = html`<span class="quiet" title="It is on disk, and was not read for this list">on disk</span>`;
+const unread = html`<span class="quiet" title="It is on disk, and was not read for this list: what was read before it was much. It is shown when it is opened">on disk</span>`;
 
 const NOTHING = {
   ready: ['Nothing waits here', 'Messages that consumers have not taken yet stand here.'],
@@ -79,7 +79,7 @@ export const Messages = view(({ vhost, name, state, count, consumers }, self) =>
   const isSearch = !filter.value.isEmpty;
   return html`<div class="stack">
     ${peek.error.value ? html`<${Notice} tone="bad">${peek.error.value.message}<//>` : null}
-    ${isSearch && peek.unread.value ? html`<${Notice}>${plural(peek.unread.value, 'message lies', 'messages lie')} on disk and cannot be looked into here. What is done with all that match looks into them, too, and says how many first.<//>` : null}
+    ${isSearch && peek.unread.value ? html`<${Notice}>${plural(peek.unread.value, 'message lies', 'messages lie')} on disk and were not looked into here: that would read too much. What is done with all that match looks into them, too, and says how many first.<//>` : null}
     <${Table} id="messages.${state}" label="Messages" columns=${columns} rows=${peek.rows.value} rowKey=${keyOf} href=${self.keep('href', () => (m) => hrefOf(place, m))}
       selected=${mayWrite && state !== 'unacked' ? selected : undefined} sortName="order"
       toolbar=${html`<${Filter} label="Filter messages" placeholder="Filter: word, header.x=1, json.a.b=2, key:eu.*" help=${html`<${MessageHelp} />`} error=${error} />

@@ -15,12 +15,15 @@ const FOUND_MAX = 200;
 const PREVIEW_BYTES = 240;
 const SEARCH_BYTES = 1 << 20;
 
+/** Whether it is known what a message is like: it was in memory, or was read from disk. */
+export const hasContent = (message) => message.payload !== undefined;
+
 /** @param {{vhost: string, name: string, state: string}} place */
 export function peekOf({ vhost, name, state }) {
   const base = url`/api/coney/queues/${vhost}/${name}/messages`;
   const rows = signal([]);
   const lookedAt = signal(0);
-  /** Messages on disk, which a search could not look into. */
+  /** Messages on disk that were too many to be read, which a search could not look into. */
   const unread = signal(0);
   const isBusy = signal(false);
   const isEnd = signal(false);
@@ -29,7 +32,7 @@ export function peekOf({ vhost, name, state }) {
   let filter = null;
   let abort = new AbortController();
 
-  const page = (offset, size) => get(withQuery(base, { state, offset, limit: PAGE, truncate: size }), { signal: abort.signal });
+  const page = (offset, size) => get(withQuery(base, { state, offset, limit: PAGE, truncate: size, read: true }), { signal: abort.signal });
 
   async function run(wanted, isAnew) {
     const mine = abort;
@@ -48,7 +51,7 @@ export function peekOf({ vhost, name, state }) {
         found = [...found];
         for (const messages of pages) {
           offset += messages.length;
-          if (isSearch) missed += messages.filter((message) => !message.in_memory).length;
+          if (isSearch) missed += messages.filter((message) => !hasContent(message)).length;
           for (const message of messages) if (!known.has(message.id) && (!isSearch || filter.matches(message))) found.push(message);
           isOver ||= messages.length < PAGE;
         }
