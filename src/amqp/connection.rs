@@ -18,7 +18,7 @@ use crate::auth::{Credentials, IMPERSONATOR, Seat};
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::entering::enter;
-use crate::broker::journal::Unconfirmed;
+use crate::broker::journal::{Unconfirmed, Why};
 use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
 use crate::broker::operations::delete_owned_queues;
@@ -447,7 +447,11 @@ impl Connection {
                     self.session.confirmed(channel, first, last, refused);
                 }
                 Event::Cancelled(number) => {
-                    self.note_cancelled(number);
+                    self.note_cancelled(number, None);
+                    self.session.consumer_cancelled(number);
+                }
+                Event::Dismissed(number) => {
+                    self.note_cancelled(number, Some(Why::ByHand));
                     self.session.consumer_cancelled(number);
                 }
                 Event::TimedOut { channel, timeout_ms } => {

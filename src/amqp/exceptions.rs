@@ -19,6 +19,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::NoConnection(_)
         | OperationError::NoGlobalParameter(_)
         | OperationError::NoChannel { .. }
+        | OperationError::NoConsumer(_)
         | OperationError::NoTarget(_)
         | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,
         OperationError::NoVhost(_) | OperationError::VhostRefused { .. } => ReplyCode::NotAllowed,

@@ -85,11 +85,12 @@ impl Connection {
         }
     }
 
-    /// A consumer lost its queue, or did not ack in time.
-    pub(super) fn note_cancelled(&self, number: u32) {
+    /// A consumer lost its queue, did not ack in time, or was cancelled by hand.
+    pub(super) fn note_cancelled(&self, number: u32, why: Option<Why>) {
         let Some((tag, channel, queue)) = self.session.consumer_numbered(number) else { return };
         let record = queue.and_then(|queue| self.vhost.as_ref()?.queue(queue));
         self.note(EventKind::ConsumerCancelled, |event| Event {
+            why,
             channel,
             consumer: Some(tag.into()),
             queue: record.map(|record| Arc::clone(&record.label)),

@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// The consumer with this number lost its queue.
     Cancelled(u32),
+    /// The consumer with this number was cancelled by hand.
+    Dismissed(u32),
     /// A message was not acked in time: the channel has to be closed for it.
     TimedOut {
         /// The channel.

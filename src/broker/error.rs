@@ -71,6 +71,9 @@ pub enum OperationError {
         /// The channel's number.
         channel: u16,
     },
+    /// The queue has no such consumer, or none any more.
+    #[error("no such consumer of queue '{0}'")]
+    NoConsumer(String),
     /// The user lacks the right on a queue or an exchange.
     #[error("{}", refusal.text(vhost, user))]
     AccessRefused {

@@ -275,6 +275,9 @@ impl QueueTask {
         for key in std::mem::take(&mut self.effects.cancelled) {
             self.tell(key.connection, Event::Cancelled(key.number));
         }
+        for key in std::mem::take(&mut self.effects.dismissed) {
+            self.tell(key.connection, Event::Dismissed(key.number));
+        }
         for (refused, ranges) in [
             (false, std::mem::take(&mut self.effects.confirms)),
             (true, std::mem::take(&mut self.effects.refusals)),

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{delete, get};
 use futures_util::future::join_all;
 
+use super::answer;
 use super::api::Api;
 use super::asker::{Asker, Manager};
 use super::error::ApiError;
 use super::listing::Listing;
 use super::params::{At, Params};
 use super::route::Route;
-use super::views::consumer::{ConsumerView, QueueName};
+use super::views::consumer::{ConsumerView, QueueName, channel_name};
 use crate::broker::operations;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::queue::ConsumerDetails;
@@ -21,9 +22,13 @@ use crate::queue::ConsumerDetails;
 /// Queues that are asked at the same time.
 const TOGETHER: usize = 256;
 
-/// `/api/consumers`.
+/// `/api/consumers`, and the way to cancel one.
 pub(super) fn routes() -> Vec<Route> {
-    vec![("/api/consumers", get(list_all)), ("/api/consumers/{vhost}", get(list))]
+    vec![
+        ("/api/consumers", get(list_all)),
+        ("/api/consumers/{vhost}", get(list)),
+        ("/api/coney/queues/{vhost}/{queue}/consumers/{channel}/{tag}", delete(cancel)),
+    ]
 }
 
 /// A consumer in a list.
@@ -72,6 +77,26 @@ async fn list_of(
         std::future::ready(serde_json::to_value(view).ok())
     };
     listing.answer(keys, |key| &key.consumer.name.tag, view).await
+}
+
+/// Cancels a consumer, which is named by its queue, its channel's name and its tag.
+async fn cancel(
+    State(api): State<Api>,
+    asker: Manager,
+    At((vhost, queue, channel, tag)): At<(String, String, String, String)>,
+) -> Result<Response, ApiError> {
+    let (vhost, record) = asker.queue(&api, &vhost, &queue)?;
+    let details = record.details().await.ok_or_else(ApiError::not_found)?;
+    let is_meant = |consumer: &ConsumerDetails| {
+        let connection = api.shared().connection(consumer.key.connection).and_then(|handle| handle.overview);
+        let name = connection.map(|connection| channel_name(&connection, consumer.key.channel));
+        *consumer.name.tag == *tag && name.as_deref() == Some(&channel)
+    };
+    let consumer = details.consumers.iter().find(|consumer| is_meant(consumer));
+    let key = consumer.ok_or_else(ApiError::not_found)?.key;
+    operations::cancel_consumer(asker.scope(&api, &vhost), &record, key).await?;
+    tracing::info!(consumer = ?tag, ?channel, ?queue, vhost = ?vhost.name, by = ?asker.name, "a consumer was cancelled");
+    Ok(answer::done())
 }
 
 /// The consumers of some queues, each with its queue. Queues are asked many at a time.

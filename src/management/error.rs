@@ -157,7 +157,8 @@ impl From<OperationError> for ApiError {
             | E::NoGlobalParameter(_)
             | E::NoPermission { .. }
             | E::NoConnection(_)
-            | E::NoChannel { .. } => Self::not_found(),
+            | E::NoChannel { .. }
+            | E::NoConsumer(_) => Self::not_found(),
             E::NotFound { .. } | E::NoTarget(_) => Self::missing(text),
             E::AccessRefused { .. } | E::Reserved { .. } | E::VhostRefused { .. } => {
                 Self::not_authorised("Access refused.")

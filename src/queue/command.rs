@@ -39,6 +39,8 @@ pub enum Command {
     Consume(Consume),
     /// Removes a consumer; its unacked messages stay with its channel. Reply: `Done`.
     Cancel(ConsumerKey),
+    /// As `Cancel`, and not on its client's word: its connection is told, after all that it was given. Reply: `Done` or `NoConsumer`.
+    Dismiss(ConsumerKey),
     /// The channel's consumers share this prefetch from now on, or none.
     SetChannelPrefetch(ConnectionId, u16, Option<PrefetchShare>),
     /// It is the queue's turn to take of the channel's prefetch: see [`PrefetchShare`].
@@ -111,6 +113,7 @@ impl Command {
         match self {
             Self::Consume(_)
             | Self::Cancel(_)
+            | Self::Dismiss(_)
             | Self::Get { .. }
             | Self::ReleaseWaiting(_)
             | Self::DropWaiting(_)

@@ -85,6 +85,8 @@ pub struct Effects {
     pub turns_passed_on: Vec<(ConnectionId, u16)>,
     /// Consumers that lost their queue.
     pub cancelled: Vec<ConsumerKey>,
+    /// Consumers that were cancelled by hand. Their connections are to be told after their deliveries.
+    pub dismissed: Vec<ConsumerKey>,
     /// The queue is no more.
     pub ended: Option<Ended>,
 }

@@ -19,6 +19,8 @@ pub enum Reply {
     Consuming,
     /// Refused: the queue has an exclusive consumer, or exclusivity was asked for and there are consumers.
     InExclusiveUse,
+    /// The queue has no such consumer.
+    NoConsumer,
     /// Refused: messages of the queue cannot be read. Why.
     Unreadable(Arc<str>),
     /// A message for basic.get.

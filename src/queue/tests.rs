@@ -256,6 +256,21 @@ fn one_consumer_is_active_and_the_next_takes_over() {
 }
 
 #[test]
+fn a_dismissed_consumer_is_told_and_its_messages_stay_with_its_channel() {
+    let mut bench = Bench::new(QueueOptions::default());
+    bench.consume(1, 2);
+    bench.publish(&["a", "b", "c"]);
+    assert!(matches!(bench.command(Command::Dismiss(key(1))), Reply::Done));
+    assert_eq!(std::mem::take(&mut bench.effects.dismissed), [key(1)]);
+    let counts = bench.queue.counts();
+    assert_eq!((counts.ready, counts.unacked, counts.consumers), (1, 2, 0));
+    assert!(matches!(bench.command(Command::Dismiss(key(1))), Reply::NoConsumer));
+    assert!(bench.effects.dismissed.is_empty() && bench.effects.cancelled.is_empty());
+    bench.settle(Settlement::Requeue, 0);
+    assert_eq!(bench.ready(), 2);
+}
+
+#[test]
 fn exclusive_consumers_stand_alone() {
     let mut bench = Bench::new(QueueOptions::default());
     bench.consume(1, 0);

@@ -28,7 +28,7 @@ enum Needs {
 use Needs::{Administrator, Monitor, Nothing, PolicyMaker, PolicyMakerHere, Rights, Tag, Vhost};
 
 /// `V` stands for the vhost. What is asked for is not there, for the most part: what is refused is refused before anybody looks.
-const TABLE: [(&str, &str, Needs); 107] = [
+const TABLE: [(&str, &str, Needs); 108] = [
     ("GET", "/api/version", Nothing),
     ("GET", "/api/auth", Nothing),
     ("GET", "/api/overview", Tag),
@@ -81,6 +81,7 @@ const TABLE: [(&str, &str, Needs); 107] = [
     ("POST", "/api/coney/queues/V/none/purge", Vhost),
     ("POST", "/api/coney/queues/V/none/messages/replay", Vhost),
     ("POST", "/api/coney/queues/V/none/messages/take", Vhost),
+    ("DELETE", "/api/coney/queues/V/none/consumers/c/t", Vhost),
     ("PUT", "/api/queues/V/q", Rights),
     ("PUT", "/api/exchanges/V/x", Rights),
     ("GET", "/api/coney/queues/V/secret/messages", Rights),

@@ -1,13 +1,17 @@
 //! Queues, consumers, connections and channels: what is answered is what holds.
 
+use amq_protocol::protocol::{AMQPClass, basic};
 use amq_protocol::types::AMQPValue;
-use lapin::options::{BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions};
+use futures_lite::StreamExt;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
 use super::support::{Managed, managed};
 use crate::support::client::{confirming, consume, next, table};
-use crate::support::raw::{Closed, Raw};
+use crate::support::raw::{Closed, Raw, start_ok};
 
 fn escaped(name: &Value) -> String {
     name.as_str().unwrap().replace(' ', "%20").replace(':', "%3A").replace('>', "%3E")
@@ -122,6 +126,66 @@ fn a_connection_that_is_closed_is_told_why() {
     while broker.get(&path).status != 404 {}
     assert_eq!(broker.get("/api/connections/none").status, 404);
     assert_eq!(broker.delete("/api/connections/none").status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_operator_cancels_a_consumer_and_what_it_has_stays_with_its_channel() {
+    let (bench, http) = managed().await;
+    bench.declare("q", FieldTable::default()).await;
+    let mut consumer = consume(&bench.channel, "q", "a/b", BasicConsumeOptions::default()).await;
+    bench.publish("", "q", "one").await;
+    let held = next(&mut consumer).await;
+    let channel = escaped(&http.json("/api/consumers/%2F")[0]["channel_details"]["name"]);
+    let path = |channel: &str, tag: &str| format!("/api/coney/queues/%2F/q/consumers/{channel}/{tag}");
+    assert_eq!(http.delete(&path(&channel, "other")).status, 404);
+    assert_eq!(http.delete(&path("other", "a%2Fb")).status, 404);
+    // Others may see it, and leave it alone.
+    assert_eq!(http.put("/api/users/u", &json!({ "password": "p", "tags": "monitoring" })).status, 201);
+    let rights = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+    assert_eq!(http.put("/api/permissions/%2F/u", &rights).status, 201);
+    assert_eq!(http.user("u", "p").delete(&path(&channel, "a%2Fb")).status, 401);
+    assert_eq!(http.delete(&path(&channel, "a%2Fb")).status, 204);
+    let told = tokio::time::timeout(std::time::Duration::from_secs(10), consumer.next()).await;
+    assert!(told.expect("basic.cancel").is_none());
+    assert_eq!(http.delete(&path(&channel, "a%2Fb")).status, 404);
+    bench.publish("", "q", "two").await;
+    assert_eq!(lengths(&http.json("/api/queues/%2F/q")), [2, 1, 1]);
+    // Its channel acks, and goes on.
+    held.ack(BasicAckOptions::default()).await.unwrap();
+    assert_eq!(bench.bodies("q").await, ["two"]);
+    assert_eq!(lengths(&http.json("/api/queues/%2F/q")), [0, 0, 0]);
+    let cancelled = &http.json("/api/coney/journal/%2F?what=consumer-cancelled")["events"][0];
+    for (key, value) in [("reason", "by-hand"), ("consumer_tag", "a/b"), ("queue", "q"), ("user", "guest")] {
+        assert_eq!(cancelled[key], value, "{key} of {cancelled}");
+    }
+}
+
+#[test]
+fn a_client_that_cannot_take_it_is_not_told_of_the_end_of_its_consumer() {
+    let broker = Managed::start();
+    broker.declare("q", &json!({}));
+    let mut client = Raw::connect(broker.embedded.address());
+    client.send(b"AMQP\x00\x00\x09\x01");
+    client.expect_start();
+    // It announces no capability.
+    client.method(0, start_ok("PLAIN", b"\0guest\0guest", false));
+    client.tune_and_open(0, 131_072, 0);
+    client.open_channel(1);
+    let consume = basic::Consume {
+        queue: "q".into(),
+        consumer_tag: "ct".into(),
+        no_local: false,
+        no_ack: true,
+        exclusive: false,
+        nowait: true,
+        arguments: FieldTable::default(),
+    };
+    client.method(1, AMQPClass::Basic(basic::AMQPMethod::Consume(consume)));
+    client.declare("first", |_| ());
+    let channel = escaped(&broker.json("/api/consumers/%2F")[0]["channel_details"]["name"]);
+    assert_eq!(broker.delete(&format!("/api/coney/queues/%2F/q/consumers/{channel}/ct")).status, 204);
+    assert_eq!(broker.json("/api/consumers/%2F"), json!([]));
+    client.declare("other", |_| ());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

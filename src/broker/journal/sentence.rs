@@ -58,7 +58,8 @@ pub fn sentence(event: &Event, zone: Zone) -> String {
             format!("channel {} of {} was closed{}", event.channel, told.client(), told.error())
         }
         EventKind::ConsumerCancelled => {
-            format!("{} was cancelled by the broker{}", told.consumer(), told.error())
+            let by = if event.why == Some(Why::ByHand) { "by hand" } else { "by the broker" };
+            format!("{} was cancelled {by}{}", told.consumer(), told.error())
         }
         EventKind::Blocked => {
             format!("{} may not publish for now{}{}", told.client(), told.shortage(), told.error())

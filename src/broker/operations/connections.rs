@@ -121,6 +121,19 @@ fn find(
     found.ok_or(OperationError::NoConnection(id.0))
 }
 
+/// For administrators, and for the user whose connection it is.
+///
+/// # Errors
+/// `NoConnection`, `NotTagged`.
+pub(super) fn require_owner_of(
+    shared: &Shared,
+    caller: Caller<'_>,
+    id: ConnectionId,
+) -> Result<(), OperationError> {
+    let (_, overview) = find(shared, id)?;
+    require_owner(shared, caller, &overview.handshake())
+}
+
 fn require_owner(shared: &Shared, caller: Caller<'_>, handshake: &Handshake) -> Result<(), OperationError> {
     match caller {
         Caller::Connection { user, .. } | Caller::User(user) if user == handshake.user => Ok(()),

@@ -1,12 +1,13 @@
-//! Consumers: what is checked before there is one.
+//! Consumers: what is checked before there is one, and their end by hand.
 
 use std::sync::Arc;
 
+use super::connections::require_owner_of;
 use super::scope::Scope;
 use crate::auth::Operation;
 use crate::broker::error::OperationError;
 use crate::broker::vhost::QueueRecord;
-use crate::queue::{Command, Consume, Reply};
+use crate::queue::{Command, Consume, ConsumerKey, Reply};
 
 /// The queue that the caller wants to consume from.
 ///
@@ -32,6 +33,24 @@ pub async fn consume(
         Some(_) => {
             Err(OperationError::ExclusiveUse { queue: record.name.clone(), vhost: scope.vhost.name.clone() })
         }
+        None => Err(scope.no_queue(&record.name)),
+    }
+}
+
+/// Cancels a consumer of a queue. Its client is sent basic.cancel if it said that it can take that. What it was given and has not
+/// acked stays with its channel, as after a basic.cancel of its own. For administrators, and for users whose connection it is.
+///
+/// # Errors
+/// `NoConnection`, `NotTagged`; `NoConsumer` or `NotFound` if the consumer, or the queue, is not there any more.
+pub async fn cancel_consumer(
+    scope: Scope<'_>,
+    record: &QueueRecord,
+    consumer: ConsumerKey,
+) -> Result<(), OperationError> {
+    require_owner_of(scope.shared, scope.caller, consumer.connection)?;
+    match record.mailbox.ask(Command::Dismiss(consumer)).await {
+        Some(Reply::Done) => Ok(()),
+        Some(_) => Err(OperationError::NoConsumer(record.name.clone())),
         None => Err(scope.no_queue(&record.name)),
     }
 }

@@ -35,7 +35,7 @@ pub use bindings::{bind, bindings, bindings_between, unbind};
 pub use connections::{
     Selection, close_channel, close_connection, close_connections, close_connections_of_user, connections,
 };
-pub use consumers::{consume, queue_to_consume};
+pub use consumers::{cancel_consumer, consume, queue_to_consume};
 pub use definitions::{ImportRefusal, compare, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
 pub use explaining::{Verdict, Wish, explain_route, may};

@@ -42,6 +42,16 @@ impl Queue {
         self.consumer_left(now, effects);
     }
 
+    /// Somebody else than its client cancels a consumer.
+    pub(super) fn dismiss(&mut self, now: Time, key: ConsumerKey, effects: &mut Effects) -> Reply {
+        if self.consumers.name(key).is_none() {
+            return Reply::NoConsumer;
+        }
+        effects.dismissed.push(key);
+        self.cancel(now, key, effects);
+        Reply::Done
+    }
+
     /// A channel of a connection was closed, or all of them: their consumers go, their unacked messages come back.
     pub(super) fn release_channels(
         &mut self,

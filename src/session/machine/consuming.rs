@@ -92,7 +92,7 @@ impl Session {
         self.consumers.get(&number).is_some_and(|consumer| consumer.queue.is_none())
     }
 
-    /// The consumer lost its queue: the client is told if it can take it
+    /// The consumer lost its queue, or an operator cancelled it: the client is told if it can take it
     /// (<https://www.rabbitmq.com/docs/consumer-cancel>).
     pub fn consumer_cancelled(&mut self, number: u32) {
         let Some(consumer) = self.consumers.remove(&number) else { return };

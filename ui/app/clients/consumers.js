@@ -1,7 +1,13 @@
-/** The columns of a list of consumers. */
+/** The columns of a list of consumers, and the way to cancel one. */
+import { del, url } from '../api.js';
 import { html } from '../component.js';
 import { duration, number } from '../format.js';
+import { refresh } from '../live.js';
+import { confirm } from '../parts/confirm.js';
+import { Icon } from '../parts/icon.js';
 import { Badge } from '../parts/state.js';
+import { toast } from '../parts/toast.js';
+import { can, session } from '../session.js';
 import { ChannelLink, Prefetch, QueueLink } from './parts.js';
 
 /** What makes a consumer the one that it is. */
@@ -32,6 +38,29 @@ export function withUnacked(consumers, channels = []) {
   const alone = new Map(channels.filter((channel) => channel.consumer_count === 1).map((channel) => [channel.name, channel.messages_unacknowledged]));
   return consumers.map((consumer) => ({ ...consumer, unacked: alone.get(consumer.channel_details.name) }));
 }
+
+/** As with a connection: administrators may, and whose it is. */
+export const mayCancel = (row) => can('administrator') || (can('write') && row.channel_details.user === session.value?.name);
+
+/** Asks, and cancels a consumer. */
+export function cancelConsumer(row) {
+  const { consumer_tag: tag, queue: { vhost, name }, channel_details: channel } = row;
+  return confirm({
+    title: `Cancel the consumer ${tag}?`,
+    action: 'Cancel consumer',
+    children: html`<p>It gets nothing more of the queue <b>${name}</b>; its client is told, if it can take that, and its connection and channel stay open. What it has not acked yet stays with its
+      channel, where it may still be acked. Many clients do not consume again by themselves.</p>`,
+    run: async () => {
+      await del(url`/api/coney/queues/${vhost}/${name}/consumers/${channel.name}/${tag}`);
+      for (const path of ['/api/consumers', '/api/channels', '/api/queues']) refresh(path);
+      toast(`The consumer ${tag} is cancelled.`);
+    },
+  });
+}
+
+/** Only where somebody may. */
+export const CancelButton = ({ row }) => (mayCancel(row)
+  ? html`<button type="button" class="icon-button" aria-label=${`Cancel the consumer ${row.consumer_tag}`} title="Cancel this consumer" onClick=${() => cancelConsumer(row)}><${Icon} name="close" /></button>` : null);
 
 function Status({ row }) {
   const [tone, words, help] = STATUS[row.activity_status] ?? ['plain', row.activity_status, undefined];
@@ -71,4 +100,16 @@ export const CONSUMER_COLUMNS = [
     id: 'arguments', title: 'Arguments', min: 160, hidden: true, cell: (row) => (Object.keys(row.arguments).length ? html`<code>${JSON.stringify(row.arguments)}</code>` : html`<span class="quiet">–</span>`),
     text: (row) => JSON.stringify(row.arguments),
   },
+  { id: 'cancel', title: 'Cancel', width: 76, align: 'end', cell: (row) => html`<${CancelButton} row=${row} />` },
 ];
+
+/**
+ * Columns for who may change something, and for who may only look.
+ * @template C
+ * @param {C[]} columns
+ * @returns {() => C[]} the same arrays each time
+ */
+export function columnsForWho(columns) {
+  const forLooking = columns.filter(({ id }) => id !== 'cancel');
+  return () => (can('write') ? columns : forLooking);
+}

@@ -1,7 +1,7 @@
 /** One channel: its mode and prefetch, its rates, its consumers. */
 import { html, view } from '../component.js';
 import { channelLimit, channelMode, shortName } from '../clients/about.js';
-import { CONSUMER_COLUMNS, consumerKey, withUnacked } from '../clients/consumers.js';
+import { columnsForWho, CONSUMER_COLUMNS, consumerKey, withUnacked } from '../clients/consumers.js';
 import { ClientState, closeConnections, ConnectionLink, Prefetch } from '../clients/parts.js';
 import { seriesOf } from '../clients/traffic.js';
 import { url, withQuery } from '../api.js';
@@ -28,7 +28,7 @@ const COUNTERS = [
   ['publish', 'Published'], ['confirm', 'Confirmed'], ['return_unroutable', 'Returned'], ['drop_unroutable', 'Unroutable'], ['deliver_get', 'Delivered'],
   ['redeliver', 'Redelivered'], ['ack', 'Acked'], ['get_empty', 'Gets of an empty queue'],
 ];
-const COLUMNS = CONSUMER_COLUMNS.filter((column) => !['channel', 'user'].includes(column.id));
+const columns = columnsForWho(CONSUMER_COLUMNS.filter((column) => !['channel', 'user'].includes(column.id)));
 
 export default view(({ params }, self) => {
   const channel = self.keep('channel', () => live(withQuery(url`/api/channels/${params.name}`, { msg_rates_age: 60, msg_rates_incr: 1 })));
@@ -55,7 +55,7 @@ function Details({ channel, connection }) {
     <${Card} title="Messages"><${Chart} label="Messages per second in the last minute" times=${times} series=${series} />
       <${Facts} class="counters" items=${COUNTERS.map(([stat, label]) => [label, number(channel.message_stats?.[stat] ?? 0)])} /><//>
     <section class="stack"><h2>Consumers</h2>
-      <${Table} id="channel-consumers" label="Consumers of this channel" columns=${COLUMNS} rows=${consumers} rowKey=${consumerKey} picker=${false} sort="tag" sortName="consumers"
+      <${Table} id="channel-consumers" label="Consumers of this channel" columns=${columns()} rows=${consumers} rowKey=${consumerKey} picker=${false} sort="tag" sortName="consumers"
         empty=${html`<${Empty} icon="consumers" title="Nothing consumes on this channel" />`} /></section>
     <${EventsOf} title="What happened on it" vhost=${channel.vhost} filter=${{ connection }} keep=${(event) => event.channel === channel.number} />`;
 }

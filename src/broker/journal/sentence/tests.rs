@@ -329,6 +329,10 @@ fn queues_and_connections() -> Vec<(Event, &'static str)> {
             "consumer 'worker-1' at 10.0.0.7:40000 was cancelled by the broker",
         ),
         (
+            Event { why: Some(Why::ByHand), ..held(EventKind::ConsumerCancelled) },
+            "consumer 'worker-1' at 10.0.0.7:40000 was cancelled by hand",
+        ),
+        (
             Event { why: Some(Why::Memory), ..about_none(EventKind::Blocked) },
             "user 'anna' at 10.0.0.7:40000 may not publish for now: the broker is short of memory",
         ),
