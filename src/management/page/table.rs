@@ -67,6 +67,7 @@ pub(super) const FILES: &[(&str, &[u8])] = files![
     "app/message/code/pika.js",
     "app/message/code/publish.js",
     "app/message/code/quote.js",
+    "app/message/hops.js",
     "app/message/json.js",
     "app/message/names.js",
     "app/message/path.js",

@@ -4,6 +4,7 @@ import { html, view } from '../component.js';
 import { url, withQuery } from '../api.js';
 import { number } from '../format.js';
 import { live } from '../live.js';
+import { hopsOf } from '../message/hops.js';
 import { link } from '../router.js';
 import { Icon } from '../parts/icon.js';
 import { Card } from '../parts/page.js';
@@ -54,7 +55,7 @@ function Told({ message, place, hasOthers }) {
   const heading = html`<h3 class="history-queue"><${Icon} name="queues" />${name}${position === null ? null : html`<span class="quiet num">${number(position)}</span>`}
     ${isThis ? html`<${Badge} tone="accent">this message<//>` : html`<${Badge}>${state}<//>`}</h3>`;
   return html`<section>${hasOthers ? heading : null}
-    <ol class="steps">${steps.map((step, index) => html`<${Step} key=${index} step=${step} />`)}
+    <ol class="steps">${steps.map((step, index) => html`<${Step} key=${index} step=${step} place=${place} />`)}
       <li class="step step-now"><span class="step-icon"><${Icon} name=${STATE_ICONS[state] ?? 'info'} /></span><span class="step-when quiet">now</span><span class="step-text">${now}</span></li></ol></section>`;
 }
 
@@ -67,7 +68,16 @@ function Limits({ history: { since, lost, is_cut: isCut } }) {
     ${isCut ? 'There are more messages on this way than these.' : null}</p>`;
 }
 
-function Step({ step: { at, what, sentence } }) {
+function Step({ step: { at, what, sentence, event }, place }) {
   return html`<li class="step step-${TONES[what] ?? 'plain'}"><span class="step-icon"><${Icon} name=${ICONS[what] ?? 'info'} /></span>
-    <span class="step-when quiet num"><${When} at=${at} /></span><span class="step-text">${sentence}</span></li>`;
+    <span class="step-when quiet num"><${When} at=${at} /></span><span class="step-text">${sentence}<${Routing} hops=${hopsOf(event)} place=${place} /></span></li>`;
+}
+
+/** The bindings by which a recorded publish came here, each with its exchange: a way to see and change them. */
+function Routing({ hops, place }) {
+  if (hops.length === 0) return null;
+  const end = ({ kind, name }) => (kind === 'more' ? html`<span class="quiet">${name}</span>` : html`<a href=${link([kind === 'queue' ? 'queues' : 'exchanges', place.vhost, name])}>${name}</a>`);
+  return html`<ul class="hops small" aria-label="The bindings by which it was routed">${hops.map(({ from, by, to }, index) => html`<li key=${index}>${end(from)}
+    <span class="quiet" aria-hidden="true"> → </span>${by.key === undefined ? html`<span class="quiet">${by.text}</span>` : html`<code>${by.key}</code>${by.text ? html` <code class="quiet">${by.text}</code>` : null}`}
+    <span class="quiet" aria-hidden="true"> → </span>${end(to)}</li>`)}</ul>`;
 }
