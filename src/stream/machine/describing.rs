@@ -66,6 +66,7 @@ impl Stream {
         Peeked {
             position: Position(offset),
             message: self.in_memory(offset).cloned(),
+            on_disk: None,
             redelivered: false,
             expires: Some(Time::NEVER),
             priority: 0,

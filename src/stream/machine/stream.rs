@@ -8,7 +8,8 @@ use slab::Slab;
 
 use crate::queue::options::StreamOptions;
 use crate::queue::{
-    Command, Counts, DedupState, Effects, Ended, Flow, LogNews, QueueOptions, RecoveredStream, Reply,
+    Command, ConsumerKey, Counts, DedupState, Effects, Ended, Flow, LogNews, QueueOptions, RecoveredStream,
+    Reply,
 };
 use crate::stream::log::{Log, OpenSegment};
 use crate::stream::pending::Pending;
@@ -122,6 +123,7 @@ impl Stream {
             Command::Written(key, bytes) => self.written(key, bytes),
             Command::Consume(consume) => return self.consume(now, consume, effects),
             Command::Cancel(key) => self.remove_readers(|reader| reader.key == key),
+            Command::Dismiss(key) => return self.dismiss(key, effects),
             Command::SetChannelPrefetch(..) => {}
             Command::TakeTurn(connection, channel) => effects.turns_passed_on.push((connection, channel)),
             Command::ChannelGone(connection, channel, _) => {
@@ -146,6 +148,16 @@ impl Stream {
             Command::Loaded(..) => {}
             Command::Unreadable(why) => self.become_unreadable(why, effects),
         }
+        Reply::Done
+    }
+
+    /// Somebody else than its client cancels a reader.
+    fn dismiss(&mut self, key: ConsumerKey, effects: &mut Effects) -> Reply {
+        if !self.readers.iter().any(|(_, reader)| reader.key == key) {
+            return Reply::NoConsumer;
+        }
+        self.remove_readers(|reader| reader.key == key);
+        effects.dismissed.push(key);
         Reply::Done
     }
 
