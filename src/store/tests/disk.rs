@@ -195,6 +195,26 @@ fn a_long_stream_is_read_sought_and_trimmed() {
     assert!(open_dir(dir.path()).unwrap().1.queues.is_empty());
 }
 
+/// Passes much more through a stream than is kept of it; nothing waits for an idle moment.
+#[test]
+fn what_a_growing_stream_loses_is_given_back() {
+    const MIB: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open_dir(dir.path()).unwrap();
+    let (told, body) = (Arc::<Told>::default(), vec![7; 255 << 10]);
+    for ticket in 0..600 * MIB / body.len() as u64 {
+        let entries = vec![message(&body)];
+        let begins_segment = ticket % 40 == 0;
+        let append = LogAppend { entries, begins_segment, ..chunk(&told, 1, ticket, 0) };
+        submit_and_wait(&store.handle(), Submission::of(Op::AppendLog(append)));
+        if begins_segment && ticket >= 160 {
+            store.handle().submit(Submission::of(Op::TrimLog { stream: QueueId(1), before: ticket - 160 }));
+        }
+    }
+    let kept = bytes_under(dir.path().join("keyspaces"));
+    assert!(kept < 400 * MIB, "{} MiB in tables and blob files of 600 MiB that passed", kept / MIB);
+}
+
 /// Reads a stream of chunks of four messages, a MiB at a time.
 fn assert_read_whole(handle: &StoreHandle, log: &RecoveredLog, body: &[u8]) {
     const BYTES_MAX: u64 = 1 << 20;

@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 
 use coney::message::runs::Runs;
 use coney::message::{Message, Parts, Position, QueueId};
-use coney::store::{self, Load, Op, OpenOptions, Recovered, Store, StoreHandle, StoredMessage, Submission};
+use coney::store::{
+    self, Load, LogAppend, LogCommitted, LogRead, LogSink, Op, OpenOptions, Recovered, RecoveredLog, Store,
+    StoreHandle, StoredMessage, Submission, Unreadable,
+};
+use coney::time::Timestamp;
 use tempfile::TempDir;
 
 /// The length of a journal that is open.
 const JOURNAL_ROOM: u64 = 64 << 20;
 const QUEUES: u64 = 3;
+const STREAM: u64 = 50;
 
-/// Positions by queue.
+/// Positions by queue, and offsets of the stream.
 pub type Contents = BTreeMap<u64, Vec<u64>>;
 
 /// A store that nobody uses.
@@ -76,6 +81,26 @@ fn append(queue: u64, positions: impl IntoIterator<Item = u64>, bytes: usize) ->
     Op::Append { queue: QueueId(queue), entries }
 }
 
+/// Needs not be told of offsets: nobody else appends.
+struct Untold;
+
+impl LogSink for Untold {
+    fn committed(&self, _: LogCommitted) {}
+}
+
+/// A chunk that begins a segment.
+fn append_log(ticket: u64, count: u64, bytes: usize) -> Op {
+    Op::AppendLog(LogAppend {
+        stream: QueueId(STREAM),
+        at: Timestamp::from_millis(ticket),
+        filter: vec![1, 2, 3],
+        entries: (0..count).map(|number| entry(number, bytes).message).collect(),
+        begins_segment: true,
+        ticket,
+        sink: Arc::new(Untold),
+    })
+}
+
 /// Submits and waits until it is on the disk; whether it ever was.
 pub fn commit(handle: &StoreHandle, op: Op) -> bool {
     let (sender, receiver) = channel();
@@ -102,7 +127,7 @@ impl Filler {
         (self.next - count..self.next).collect()
     }
 
-    /// Three messages per queue, the middle one acked.
+    /// Three messages per queue, the middle one acked, and three of the stream, in a segment of their own.
     fn round(&mut self, bytes: usize) {
         for queue in 1..=QUEUES {
             let positions = self.positions(3);
@@ -115,6 +140,10 @@ impl Filler {
             self.acked.entry(queue).or_default().push(acked);
             self.live.entry(queue).or_default().extend([positions[0], positions[2]]);
         }
+        assert!(commit(&self.handle, append_log(self.next, 3, bytes)));
+        let offsets = self.live.entry(STREAM).or_default();
+        let next = offsets.last().map_or(0, |last| last + 1);
+        offsets.extend(next..next + 3);
         // Synced, and the removals before it with it.
         let value = self.next.to_be_bytes().to_vec();
         assert!(commit(&self.handle, Op::PutDefinition { key: "definition".into(), value }));
@@ -195,7 +224,15 @@ pub fn many_journals() -> Victim {
 /// What a store has; a queue that cannot be read with the reason.
 pub fn contents(open: &OpenStore) -> (Contents, Vec<String>) {
     let (sender, receiver) = channel();
+    let (mut contents, mut unreadable) = (Contents::new(), Vec::new());
     for (queue, found) in &open.recovered.queues {
+        if let Some(log) = &found.log {
+            match offsets(&open.store.handle(), *queue, log) {
+                Ok(offsets) => drop(contents.insert(queue.0, offsets)),
+                Err(why) => unreadable.push(why.0),
+            }
+            continue;
+        }
         let (sender, id) = (sender.clone(), queue.0);
         let mut positions = Runs::default();
         found.segments.iter().for_each(|segment| positions.merge(&segment.positions));
@@ -209,7 +246,6 @@ pub fn contents(open: &OpenStore) -> (Contents, Vec<String>) {
         });
     }
     drop(sender);
-    let (mut contents, mut unreadable) = (Contents::new(), Vec::new());
     for (queue, read) in receiver {
         match read {
             Ok(messages) => {
@@ -219,6 +255,21 @@ pub fn contents(open: &OpenStore) -> (Contents, Vec<String>) {
         }
     }
     (contents, unreadable)
+}
+
+/// What can be read of a stream.
+fn offsets(handle: &StoreHandle, stream: QueueId, log: &RecoveredLog) -> Result<Vec<u64>, Unreadable> {
+    let mut from = log.sealed.first().unwrap_or(&log.open).first;
+    let mut offsets = Vec::new();
+    loop {
+        let (sender, receiver) = channel();
+        let done = Box::new(move |read| drop(sender.send(read)));
+        handle.read_log(LogRead { stream, from, bytes_max: 4000, done });
+        let chunks = receiver.recv().unwrap()?;
+        let Some(last) = chunks.last() else { return Ok(offsets) };
+        from = last.first + last.entries.len() as u64;
+        offsets.extend(chunks.iter().flat_map(|chunk| (chunk.first..).take(chunk.entries.len())));
+    }
 }
 
 /// A copy of a victim, to be damaged. In memory if it is small and there is such a place: each of hundreds is synced ten times.
