@@ -1,19 +1,23 @@
-//! The page's files, from the table of what is compiled in. A path is looked up there as it is, so nothing but the page can be reached.
+//! The page's files, from the table of what is compiled in (`build.rs` makes it, compressed). A path is looked up there as it is, so nothing but the
+//! page can be reached.
 //!
 //! A debug build takes them from the folder that the variable `CONEY_UI_DIR` names, if it does: for those who work on the page.
 
-use std::borrow::Cow;
+use std::io::Read as _;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use super::table::FILES;
 use crate::management::api::Api;
 use crate::management::error::ApiError;
+
+/// Path below `ui/`, in ascending order, and content, compressed.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page_files.rs"));
 
 /// What is at `/`.
 const INDEX: &str = "index.html";
@@ -35,19 +39,57 @@ pub(in crate::management) async fn file(State(api): State<Api>, request: Request
     }
     let path = request.uri().path().trim_start_matches('/');
     let path = if path.is_empty() { INDEX } else { path };
-    match content(path) {
+    let content = content(path);
+    let content = if takes_gzip(request.headers()) { content } else { content.and_then(Content::plain) };
+    match content {
         Some(content) => answer(path, content, request.headers()),
         None => ApiError::not_found().into_response(),
     }
 }
 
-fn content(path: &str) -> Option<Cow<'static, [u8]>> {
+/// A file's bytes.
+enum Content {
+    /// As they are compiled in, with gzip.
+    Compressed(&'static [u8]),
+    /// As they are.
+    Plain(Vec<u8>),
+}
+
+impl Content {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Compressed(bytes) => bytes,
+            Self::Plain(bytes) => bytes,
+        }
+    }
+
+    /// For who does not take compressed ones.
+    fn plain(self) -> Option<Self> {
+        let Self::Compressed(bytes) = self else { return Some(self) };
+        let mut plain = Vec::new();
+        GzDecoder::new(bytes).read_to_end(&mut plain).ok()?;
+        Some(Self::Plain(plain))
+    }
+}
+
+fn content(path: &str) -> Option<Content> {
     #[cfg(debug_assertions)]
     if let Some(folder) = std::env::var_os("CONEY_UI_DIR") {
-        return read(folder.as_ref(), path).map(Cow::Owned);
+        return read(folder.as_ref(), path).map(Content::Plain);
     }
     let found = FILES.binary_search_by_key(&path, |(path, _)| path).ok()?;
-    FILES.get(found).map(|(_, content)| Cow::Borrowed(*content))
+    FILES.get(found).map(|(_, content)| Content::Compressed(content))
+}
+
+/// Whether an `Accept-Encoding` has gzip (RFC 9110 section 12.5.3).
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let is_gzip = |coding: &str| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    };
+    let codings = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(is_gzip)
 }
 
 /// A file below the folder. Names are those that the page's files have: no way leads out of it.
@@ -60,21 +102,26 @@ fn read(folder: &std::path::Path, path: &str) -> Option<Vec<u8>> {
     path.split('/').all(is_plain).then(|| std::fs::read(folder.join(path)).ok()).flatten()
 }
 
-fn answer(path: &str, content: Cow<'static, [u8]>, asked: &HeaderMap) -> Response {
-    let tag = tag(&content);
+fn answer(path: &str, content: Content, asked: &HeaderMap) -> Response {
+    let tag = tag(content.bytes());
+    let is_compressed = matches!(content, Content::Compressed(_));
     let is_known = asked.get_all(header::IF_NONE_MATCH).iter().any(|known| has_tag(known, &tag));
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let body = match content {
-            Cow::Borrowed(bytes) => Body::from(bytes),
-            Cow::Owned(bytes) => Body::from(bytes),
+            Content::Compressed(bytes) => Body::from(bytes),
+            Content::Plain(bytes) => Body::from(bytes),
         };
         ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type(path)))], body).into_response()
     };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if is_compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
@@ -136,24 +183,25 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_the_files_that_there_are() {
-        let there = below(&folder(), &folder());
+    fn what_is_compiled_in_is_what_there_is() {
         let listed: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
-        if listed != there && std::env::var_os("CONEY_WRITE_TABLE").is_some() {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/management/page/table.rs");
-            let text = fs::read_to_string(&path).unwrap();
-            let (before, _) = text.split_once("= files![\n").unwrap();
-            let lines: String = there.iter().map(|file| format!("    \"{file}\",\n")).collect();
-            fs::write(&path, format!("{before}= files![\n{lines}];\n")).unwrap();
+        assert_eq!(listed, below(&folder(), &folder()));
+        for (path, content) in FILES {
+            let plain = Content::Compressed(content).plain().unwrap();
+            assert_eq!(read(&folder(), path).as_deref(), Some(plain.bytes()), "{path}");
         }
-        assert_eq!(listed, there, "CONEY_WRITE_TABLE=1 cargo test --lib page writes the table anew");
     }
 
     #[test]
-    fn each_file_has_a_name_that_is_served() {
-        for (path, content) in FILES {
-            assert_eq!(read(&folder(), path).as_deref(), Some(*content), "{path}");
-        }
+    fn compressed_files_are_for_who_takes_them() {
+        let takes = |text: &'static str| {
+            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(text))]))
+        };
+        assert!(takes("gzip") && takes("deflate, GZIP;q=0.5") && takes("gzip;q=1.0, br"));
+        assert!(
+            !takes("") && !takes("br") && !takes("gzip;q=0") && !takes("x-gzip") && !takes("gzip; q=0.0")
+        );
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     /// Files from elsewhere are what their table says, byte for byte.

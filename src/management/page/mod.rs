@@ -6,7 +6,6 @@ pub(super) mod live;
 mod login;
 pub(super) mod origin;
 pub(super) mod sessions;
-mod table;
 mod watching;
 
 pub(super) use files::file;
