@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use super::dead_lettering::publish;
-use super::mailbox::Mail;
 use super::node::node_name;
 use super::outgoing::{names, outgoing};
+use super::own_messages::send;
 use super::shared::Shared;
 use super::vhost::Vhost;
 use crate::message::{Message, Parts, QueueId};
@@ -16,7 +15,7 @@ use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::Command;
 use crate::queue::sender_selected::routing_keys;
 use crate::session::Traced;
-use crate::topology::{RouteScratch, TRACE};
+use crate::topology::TRACE;
 
 /// Without any property.
 const NO_PROPERTIES: [u8; 2] = [0, 0];
@@ -91,7 +90,7 @@ impl<'a> Firehose<'a> {
         let (body, exchange) = (message.body(), TRACE.as_bytes());
         let copy =
             Message::new(Parts { exchange, routing_key, properties: &properties, body, persistent: false });
-        self.route(&copy);
+        send(self.vhost, &copy);
     }
 
     fn headers(self, message: &Message, who: Party<'_>, more: impl FnOnce(&mut TableWriter<'_>)) -> Vec<u8> {
@@ -113,22 +112,6 @@ impl<'a> Firehose<'a> {
         writer.entry(b"user", FieldValue::LongString(who.user.as_bytes()));
         more(&mut writer);
         bytes
-    }
-
-    fn route(self, message: &Message) {
-        let (mut queues, mut scratch) = (Vec::new(), RouteScratch::default());
-        let (exchange, key) = (message.exchange(), message.routing_key());
-        if self.vhost.topology.route(exchange, &[key], None, &mut queues, &mut scratch).is_err() {
-            return;
-        }
-        let copy = message.clone().for_queues(queues.len());
-        for queue in queues {
-            if let Some(record) = self.vhost.queue(queue) {
-                let command = Command::PublishDue(vec![publish(copy.clone())], vec![None]);
-                // A queue that just went gets nothing.
-                let _ = record.mailbox.send(Mail::Tell(command));
-            }
-        }
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod names;
 pub mod node;
 pub mod operations;
 pub(crate) mod outgoing;
+mod own_messages;
 pub mod overview;
 mod pending_definitions;
 pub mod plugins;
