@@ -44,6 +44,8 @@ pub use held::Held;
 pub use machine::{Received, Session, publication};
 pub use mismatch::Mismatch;
 pub use names::strip_crlf;
-pub use report::{ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters, Traced, Unrouted};
+pub use report::{
+    ChannelChange, ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters, Traced, Unrouted,
+};
 pub use request::{ChannelRequest, Request};
 pub use transaction::{TxPublish, TxWork};

@@ -53,6 +53,24 @@ pub struct ChannelReport {
     pub counted: ChannelCounters,
 }
 
+/// What others may want to hear of a session's channels, each when it happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChannelChange {
+    /// The channel of this number was opened.
+    Opened(u16),
+    /// The channel of this number is closed.
+    Closed(u16),
+    /// A consumer of a queue is gone, for whatever reason.
+    ConsumerGone {
+        /// Its number.
+        number: u32,
+        /// Its channel.
+        channel: u16,
+        /// Its tag.
+        tag: String,
+    },
+}
+
 /// What a session counts: what happened on all its channels, and its channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SessionCounters {

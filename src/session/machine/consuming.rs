@@ -10,6 +10,7 @@ use crate::protocol::encode;
 use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::{Command, ConsumerKey, Delivery, WINDOW_BYTES};
 use crate::session::consumer::{AckPolicy, NewConsumer, SessionConsumer, Source};
+use crate::session::report::ChannelChange;
 use crate::session::tags::Tagged;
 
 /// Credit goes back in pieces of this size: often enough that a reading consumer never runs dry, seldom enough that it costs
@@ -73,9 +74,12 @@ impl Session {
 
     /// What is known of a consumer beside its channel's own note.
     pub(super) fn forget_consumer(&mut self, consumer: &ChannelConsumer) {
-        self.consumers.remove(&consumer.number);
+        let number = consumer.number;
+        let known = self.consumers.remove(&number);
         if consumer.queue.is_none() {
-            self.reply_consumers.remove(consumer.number);
+            self.reply_consumers.remove(number);
+        } else if let Some(SessionConsumer { channel, tag, .. }) = known {
+            self.changes.push(ChannelChange::ConsumerGone { number, channel, tag });
         }
     }
 
@@ -101,6 +105,8 @@ impl Session {
             channel.consumers.remove(&consumer.tag);
             channel.tags.forget_consumer(number);
         }
+        let (channel, tag) = (consumer.channel, consumer.tag.clone());
+        self.changes.push(ChannelChange::ConsumerGone { number, channel, tag });
         if self.capabilities.consumer_cancel_notify {
             let cancel = basic::Cancel { consumer_tag: consumer.tag.into(), nowait: true };
             let method = AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel));

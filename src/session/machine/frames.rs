@@ -14,7 +14,7 @@ use crate::protocol::method::{self, Method, MethodId};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, Ending};
 use crate::session::exception::Exception;
-use crate::session::report::Raised;
+use crate::session::report::{ChannelChange, Raised};
 use crate::session::request::Request;
 use crate::time::Time;
 
@@ -235,6 +235,7 @@ impl Session {
         self.note_channel(number);
         self.channels_open += 1;
         self.connection.counters.channels_opened += 1;
+        self.changes.push(ChannelChange::Opened(number));
         self.send_channel(number, channel::AMQPMethod::OpenOk(channel::OpenOk {}));
     }
 
@@ -256,12 +257,16 @@ impl Session {
         };
         channel.take_counted(&mut self.connection);
         channel.let_go(&mut self.connection.held);
+        let was_open = !channel.closing;
         for queue in std::mem::take(&mut channel.queues) {
             let command = Command::ChannelGone(self.connection.id, number, ending);
             self.connection.outgoing.command(queue, command);
         }
         for (_, consumer) in std::mem::take(&mut channel.consumers) {
             self.forget_consumer(&consumer);
+        }
+        if was_open {
+            self.changes.push(ChannelChange::Closed(number));
         }
     }
 

@@ -17,7 +17,7 @@ use crate::session::direct_reply::ReplyConsumers;
 use crate::session::held::Held;
 use crate::session::mismatch::Mismatch;
 use crate::session::outgoing::Outgoing;
-use crate::session::report::{Raised, SessionCounters, Traced, Unrouted};
+use crate::session::report::{ChannelChange, Raised, SessionCounters, Traced, Unrouted};
 use crate::session::request::Request;
 use crate::time::Time;
 
@@ -76,6 +76,8 @@ pub struct Session {
     pub(super) without_credit: Vec<u32>,
     /// Exceptions since they were last taken.
     pub(super) raised: Vec<Raised>,
+    /// Channels and consumers that came and went since they were last taken.
+    pub(super) changes: Vec<ChannelChange>,
     pub(super) mismatch: Option<Mismatch>,
     pub(super) client_properties: FieldTable,
     pub(super) capabilities: Capabilities,
@@ -119,6 +121,7 @@ impl Session {
             unwritten: Vec::new(),
             without_credit: Vec::new(),
             raised: Vec::new(),
+            changes: Vec::new(),
             mismatch: None,
             client_properties: FieldTable::default(),
             capabilities: Capabilities::default(),
@@ -201,6 +204,11 @@ impl Session {
     /// Takes the exceptions that closed channels or the connection since the last call.
     pub fn take_raised(&mut self) -> Vec<Raised> {
         std::mem::take(&mut self.raised)
+    }
+
+    /// Takes what became of channels and consumers since the last call, in its order.
+    pub fn take_changes(&mut self) -> Vec<ChannelChange> {
+        std::mem::take(&mut self.changes)
     }
 
     /// Takes the publishes that matched no queue since the last call.
