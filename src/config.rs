@@ -147,6 +147,8 @@ pub struct Config {
     pub default_users: Vec<NewUser>,
     /// Virtual host made when the data directory is new.
     pub default_vhost: String,
+    /// Virtual host that gets the broker's events, if it is not the default one.
+    pub event_exchange_vhost: Option<String>,
     /// Definitions in RabbitMQ's JSON format, imported at every start before clients are accepted.
     pub definitions: Option<PathBuf>,
     /// Largest message body accepted, 1 byte to [`MESSAGE_BYTES_CEILING`].
@@ -209,6 +211,7 @@ impl Default for Config {
             default_permission: NewPermission::default(),
             default_users: Vec::new(),
             default_vhost: "/".into(),
+            event_exchange_vhost: None,
             definitions: None,
             message_bytes_max: 128 << 20,
             ack_timeout_ms: 1_800_000,
@@ -253,6 +256,7 @@ impl fmt::Debug for Config {
             .field("default_permission", &self.default_permission)
             .field("default_users", &self.default_users)
             .field("default_vhost", &self.default_vhost)
+            .field("event_exchange_vhost", &self.event_exchange_vhost)
             .field("definitions", &self.definitions)
             .field("message_bytes_max", &self.message_bytes_max)
             .field("ack_timeout_ms", &self.ack_timeout_ms)

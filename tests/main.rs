@@ -20,6 +20,8 @@ mod definitions_identity;
 mod delaying;
 mod differential;
 mod durability;
+#[cfg(feature = "management")]
+mod events;
 mod failure_policies;
 #[cfg(feature = "management")]
 mod firehose;

@@ -1,5 +1,6 @@
 //! The task of one connection: socket in, socket out, and what queues say, in turn, without one waiting for another.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -54,6 +55,10 @@ const CONFIRM_BEFORE_STOP: Duration = Duration::from_secs(1);
 pub struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) session: Session,
+    /// The queues of its consumers, by the consumers' numbers.
+    pub(super) consumed: HashMap<u32, Arc<str>>,
+    /// Whether its end was told.
+    pub(super) is_told_closed: bool,
     /// Exclusive queues: they go with the connection.
     pub(super) owned: Vec<Arc<QueueRecord>>,
     pub(super) peer: SocketAddr,
@@ -140,6 +145,8 @@ pub async fn run<S: Stream>(
     shared.count(BrokerCounters { connections_opened: 1, ..BrokerCounters::default() });
     let mut connection = Connection {
         session,
+        consumed: HashMap::new(),
+        is_told_closed: false,
         owned: Vec::new(),
         peer,
         overview,
@@ -204,6 +211,7 @@ impl Connection {
             connection_log::mismatch(&self.shared, &self.overview, mismatch);
         }
         Box::pin(self.release_queues(Ending::Failed)).await;
+        self.tell_closed();
         self.shared.connections.remove(&self.id());
         let why = served.err().map(|error| error.to_string());
         connection_log::closed(&self.shared, &self.overview, is_orderly, why.as_deref());
@@ -247,6 +255,7 @@ impl Connection {
             // Whether the client ever answers or not, its messages need not wait for it.
             let ending = if self.stop_by.is_some() { Ending::Returned } else { Ending::Failed };
             Box::pin(self.release_queues(ending)).await;
+            self.tell_closed();
         }
         self.report(wire);
         self.resume_consumers();
@@ -481,6 +490,7 @@ impl Connection {
             Request::Pause => tokio::task::yield_now().await,
             Request::Close => {
                 self.release_queues(Ending::Returned).await;
+                self.tell_closed();
                 // The socket may stay open for a while, but there is no connection any more.
                 self.shared.connections.remove(&self.id());
                 self.seats = None;
@@ -488,6 +498,7 @@ impl Connection {
             }
             Request::Channel(channel, request) => {
                 let Some(vhost) = self.vhost.clone() else { return };
+                self.tell_channels();
                 let id = request.method_id();
                 match self.serve(&vhost, channel, request).await {
                     Ok(method) => self.session.reply(channel, method),
@@ -512,12 +523,14 @@ impl Connection {
         let now = self.shared.clock.now();
         let Err(refusal) = admitted else {
             let user = &credentials.user;
+            self.tell_login(user, None);
             let impersonator =
                 self.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)));
             self.session.authenticated(now, user, impersonator);
             return;
         };
         let why = refusal.to_string();
+        self.tell_login(&credentials.user, Some(&why));
         connection_log::login_refused(&self.shared, &self.overview, &credentials.user, &why);
         let text = format!(
             "Login was refused using authentication mechanism {}. For details see the broker logfile.",
@@ -547,6 +560,7 @@ impl Connection {
                 self.seats = Some(entry.seats);
                 self.handle.set_client(self.client());
                 self.note_connected();
+                self.tell_connected();
                 connection_log::accepted(&self.shared, &self.overview);
             }
             Err(refusal) => {
@@ -629,6 +643,7 @@ impl Connection {
         self.note_unrouted();
         self.trace_held();
         self.note_confirmed();
+        self.tell_channels();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
     }
@@ -682,6 +697,7 @@ impl Connection {
         self.note_confirmed();
         let unacked = self.session.unacked();
         self.session.release_all(ending);
+        self.tell_channels();
         self.count(&ConnectionCounters::default());
         let Some(vhost) = self.vhost.take() else { return };
         self.note_end(&vhost, unacked);

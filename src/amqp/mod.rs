@@ -4,6 +4,7 @@ mod admission;
 mod connection;
 mod connection_log;
 mod consumer_arguments;
+mod events;
 mod exceptions;
 mod firehose;
 mod half_open;

@@ -193,7 +193,8 @@ impl Connection {
             (None, AckPolicy::None)
         } else {
             let (queue, acks) = self.consume_from_queue(vhost, new, &consume).await?;
-            (Some(queue), acks)
+            self.consumed.insert(key.number, Arc::clone(&queue.label));
+            (Some(Source { queue: queue.id, is_stream: queue.is_stream() }), acks)
         };
         self.session.add_consumer(key, consume.consumer_tag.as_str(), queue, acks);
         let ok = basic::ConsumeOk { consumer_tag: consume.consumer_tag };
@@ -205,7 +206,7 @@ impl Connection {
         vhost: &Arc<Vhost>,
         new: NewConsumer,
         consume: &basic::Consume,
-    ) -> Result<(Source, AckPolicy), Exception> {
+    ) -> Result<(Arc<QueueRecord>, AckPolicy), Exception> {
         let name = consume.queue.as_str();
         let scope = self.scope(vhost);
         let record = operations::queue_to_consume(scope, name)?;
@@ -234,7 +235,7 @@ impl Connection {
             is_passing: false,
         };
         operations::consume(scope, &record, consumer).await?;
-        Ok((Source { queue: record.id, is_stream }, acks))
+        Ok((record, acks))
     }
 
     fn check_reply_consumer(&mut self, consume: &basic::Consume, channel: u16) -> Result<(), Exception> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::alarms::{Limits, Machine, Meter, Readings};
 use super::connections::EndReason;
+use super::events::{Event, tell};
 use super::give_back::{GiveBack, Trimmer};
 use super::shared::{Shared, stopped};
 use crate::ledger::{Kind, Share};
@@ -73,15 +74,18 @@ fn make_room(shared: &Shared) {
 }
 
 fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
+    let (mut before, mut now) = ((false, false), (false, false));
     let changed = shared.alarms.send_if_modified(|alarms| {
-        let (memory, disk) = limits.evaluate(alarms.memory, alarms.disk, readings);
-        let changed = (memory, disk) != (alarms.memory, alarms.disk);
-        (alarms.memory, alarms.disk) = (memory, disk);
-        changed
+        before = (alarms.memory, alarms.disk);
+        now = limits.evaluate(alarms.memory, alarms.disk, readings);
+        (alarms.memory, alarms.disk) = now;
+        now != before
     });
     if !changed {
         return;
     }
+    tell_alarm(shared, "memory", before.0, now.0);
+    tell_alarm(shared, "disk", before.1, now.1);
     let reason = shared.alarms.borrow().reason();
     match reason {
         Some(reason) => {
@@ -92,6 +96,14 @@ fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
             let (memory, disk) = (memory_text(limits, readings), disk_text(limits, readings));
             tracing::info!("publishers are no longer blocked; {memory}; {disk}");
         }
+    }
+}
+
+fn tell_alarm(shared: &Shared, source: &str, was_raised: bool, is_raised: bool) {
+    match (was_raised, is_raised) {
+        (false, true) => tell(shared, None, &Event::AlarmSet(source)),
+        (true, false) => tell(shared, None, &Event::AlarmCleared(source)),
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making queues and exchanges, and the tasks that they need.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use amq_protocol::types::FieldTable;
 
@@ -94,6 +94,7 @@ pub(super) fn install(
         delays: new.options.delays,
         mailbox,
         statistics: QueueStatistics::new(shared.clock.now()),
+        deleter: Mutex::default(),
     });
     let by_policy = vhost.effective_options(&record);
     let declared = |options: QueueOptions| match options.delays {

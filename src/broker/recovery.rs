@@ -90,10 +90,7 @@ const fn rank(definition: &Definition) -> u8 {
 
 /// The vhost of that name, made if need be.
 pub(super) fn vhost(shared: &Shared, name: &str) -> Arc<Vhost> {
-    let vhost = shared
-        .vhosts
-        .entry(name.to_owned())
-        .or_insert_with(|| Arc::new(Vhost::new(name, shared.new_journal())));
+    let vhost = shared.vhosts.entry(name.to_owned()).or_insert_with(|| shared.new_vhost(name));
     Arc::clone(&vhost)
 }
 

@@ -2,6 +2,7 @@
 
 use super::definitions::Definition;
 use super::error::{Kind, OperationError};
+use super::events::{BROKER, Event, tell, tell_removed};
 use super::pending_definitions::Mark;
 use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
@@ -9,6 +10,7 @@ use crate::auth::{UserTopicPermission, Users};
 use crate::queue::{Command, Reply};
 use crate::statistics::BrokerCounters;
 use crate::store::Op;
+use crate::topology::Removed;
 
 /// Conditions of a delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,12 +50,23 @@ pub async fn forget_queue(shared: &Shared, vhost: &Vhost, record: &QueueRecord) 
 
 fn remove(shared: &Shared, vhost: &Vhost, record: &QueueRecord) {
     let Some(removed) = vhost.remove_queue(record) else { return };
+    tell_end(shared, vhost, record, &removed);
     let mut ops = vhost.forget(removed);
     if record.durable {
         ops.push(Definition::remove_queue(&vhost.name, &record.name));
     }
     shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
     vhost.pending().submit(&shared.store, ops);
+}
+
+/// Tells whoever listens that a queue is gone, and before that what went with it, as in RabbitMQ.
+pub(super) fn tell_end(shared: &Shared, vhost: &Vhost, record: &QueueRecord, removed: &Removed) {
+    let (deleter, vhost) = (record.deleter(), vhost.name.as_str());
+    let by = Some(deleter.as_deref().unwrap_or(BROKER));
+    tell_removed(shared, by, vhost, removed);
+    if !record.delays {
+        tell(shared, by, &Event::QueueDeleted { vhost, queue: record });
+    }
 }
 
 /// Store operations that forget the topic permissions which match: of a user, or a vhost, that goes.

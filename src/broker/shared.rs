@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::alarms::{Alarms, Limits, Machine};
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
+use super::events::Listening;
 use super::global_parameters::GlobalParameters;
 use super::journal::{Journal, JournalLimits};
 use super::log_limits::LogLimits;
@@ -72,6 +73,8 @@ pub struct Shared {
     pub changes: tokio::sync::Mutex<()>,
     /// Global parameters.
     pub global_parameters: GlobalParameters,
+    /// Who is told what happens.
+    pub events: Listening,
     users: RwLock<Users>,
     /// Who failed to log in lately.
     guesses: Mutex<Guesses>,
@@ -95,6 +98,7 @@ impl Shared {
         let users = RwLock::new(Users::new(config.loopback_users.clone()));
         let limits = Limits::of(&config);
         let ledger = Ledger::new(limits.memory());
+        let events = Listening::of(&config);
         Self {
             config,
             clock,
@@ -115,6 +119,7 @@ impl Shared {
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
             global_parameters: GlobalParameters::default(),
+            events,
             users,
             guesses: Mutex::default(),
             // 0 stands for the broker itself.
@@ -141,10 +146,11 @@ impl Shared {
         ExchangeSpec { delay_queue, ..exchange }
     }
 
-    /// A journal for a new virtual host.
-    pub(super) fn new_journal(&self) -> Journal {
+    /// A virtual host with nothing in it that is not predeclared.
+    pub(super) fn new_vhost(&self, name: &str) -> Arc<Vhost> {
         let Config { journal_events: events, journal_bytes: bytes, .. } = self.config;
-        Journal::new(JournalLimits { events, bytes }, &self.ledger)
+        let journal = Journal::new(JournalLimits { events, bytes }, &self.ledger);
+        Arc::new(Vhost::new(name, self.events.new_topology(name), journal))
     }
 
     /// Where the positions of a new queue begin.

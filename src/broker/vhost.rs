@@ -4,11 +4,11 @@
 //! and made in the topology; without it the client waits for the disk, and hears of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use amq_protocol::types::FieldTable;
 use dashmap::DashMap;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::definitions::Definition;
 use super::journal::Journal;
@@ -54,6 +54,8 @@ pub struct QueueRecord {
     pub mailbox: Mailbox,
     /// What has happened in it since it was made or the broker started.
     pub statistics: QueueStatistics,
+    /// Who has it deleted, for events; nobody if it ends by itself.
+    pub(super) deleter: Mutex<Option<Box<str>>>,
 }
 
 impl QueueRecord {
@@ -93,6 +95,16 @@ impl QueueRecord {
     #[must_use]
     pub fn is_stream(&self) -> bool {
         queue_type(&self.arguments) == QueueType::Stream
+    }
+
+    /// Notes who has it deleted; nobody after all if that was refused.
+    pub(super) fn set_deleter(&self, deleter: Option<&str>) {
+        *self.deleter.lock().unwrap_or_else(PoisonError::into_inner) = deleter.map(Into::into);
+    }
+
+    /// Who has it deleted.
+    pub(super) fn deleter(&self) -> Option<Box<str>> {
+        self.deleter.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// It as its declare described it.
@@ -153,7 +165,7 @@ pub struct Vhost {
     connections: Arc<Quota>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
     policies: RwLock<Policies>,
-    changes: Mutex<()>,
+    changes: AsyncMutex<()>,
     pending: PendingDefinitions,
     is_deleted: AtomicBool,
 }
@@ -161,17 +173,17 @@ pub struct Vhost {
 impl Vhost {
     /// An empty vhost: just the predeclared exchanges.
     #[must_use]
-    pub fn new(name: &str, journal: Journal) -> Self {
+    pub fn new(name: &str, topology: SharedTopology, journal: Journal) -> Self {
         Self {
             name: name.to_owned(),
-            topology: Arc::default(),
+            topology: Arc::new(topology),
             statistics: VhostStatistics::default(),
             journal,
             settings: RwLock::default(),
             connections: Arc::default(),
             queues: DashMap::new(),
             policies: RwLock::default(),
-            changes: Mutex::new(()),
+            changes: AsyncMutex::new(()),
             pending: PendingDefinitions::default(),
             is_deleted: AtomicBool::new(false),
         }

@@ -158,6 +158,12 @@ impl fmt::Display for VhostChange {
 }
 
 impl VhostChange {
+    /// Whether nothing but limits changes.
+    #[must_use]
+    pub fn is_of_limits(&self) -> bool {
+        self.limits.is_some() && *self == Self { limits: self.limits, ..Self::default() }
+    }
+
     /// The settings after the change.
     #[must_use]
     pub fn applied_to(self, settings: &VhostSettings) -> VhostSettings {

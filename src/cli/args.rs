@@ -112,7 +112,7 @@ mod tests {
         let config = config_of(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --http 127.0.0.1:3 --http 127.0.0.1:4 --metrics none \
              --control-socket /s --data-dir d --default-user u --default-pass p \
-             --default-vhost v --definitions f --consumer-timeout 7 --max-message-size 1k --queue-memory 2k --journal-events 9 --journal-bytes 3k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
+             --default-vhost v --event-exchange-vhost x --definitions f --consumer-timeout 7 --max-message-size 1k --queue-memory 2k --journal-events 9 --journal-bytes 3k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --default-tags t,s --default-configure c --default-write w --default-read r \
              --default-users [{\"name\":\"n\",\"password\":\"q\"}] --node-name host --log-file l --pid-file i --log warn --log-format json",
         );
@@ -139,6 +139,7 @@ mod tests {
                     permission: NewPermission::default(),
                 }],
                 default_vhost: "v".into(),
+                event_exchange_vhost: Some("x".into()),
                 definitions: Some("f".into()),
                 message_bytes_max: 1024,
                 ack_timeout_ms: 7,

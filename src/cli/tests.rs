@@ -75,6 +75,7 @@ fn the_file_sets_every_key() -> TestResult {
         default-user = "u"
         default-pass = "p"
         default-vhost = "v"
+        event-exchange-vhost = "x"
         definitions = "/etc/coney/definitions.json"
         max-message-size = "16MB"
         queue-memory = "1MB"
@@ -100,6 +101,7 @@ fn the_file_sets_every_key() -> TestResult {
         default_user: "u".into(),
         default_pass: "p".into(),
         default_vhost: "v".into(),
+        event_exchange_vhost: Some("x".into()),
         definitions: Some("/etc/coney/definitions.json".into()),
         message_bytes_max: 16_000_000,
         queue_bytes_in_memory: 1_000_000,

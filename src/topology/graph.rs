@@ -31,6 +31,9 @@ const PREDECLARED: [(&str, ExchangeKind); 8] = [
 /// Where what goes through the vhost is copied to while it is traced.
 pub const TRACE: &str = "amq.rabbitmq.trace";
 
+/// Where one vhost of the broker gets what happens to the broker's things (<https://www.rabbitmq.com/docs/event-exchange>).
+pub const EVENTS: &str = "amq.rabbitmq.event";
+
 #[derive(Debug)]
 pub(super) struct ExchangeEntry {
     pub spec: ExchangeSpec,
@@ -100,6 +103,15 @@ impl Topology {
             let internal = name == TRACE;
             topology.declare_exchange(ExchangeSpec { internal, ..ExchangeSpec::new(name, kind) });
         }
+        topology
+    }
+
+    /// That of the vhost that gets the broker's [events](EVENTS).
+    #[must_use]
+    pub(super) fn with_events() -> Self {
+        let mut topology = Self::new();
+        let spec = ExchangeSpec::new(EVENTS, ExchangeKind::Topic);
+        topology.declare_exchange(ExchangeSpec { internal: true, ..spec });
         topology
     }
 

@@ -41,7 +41,7 @@ mod ways;
 pub use delay::{DELAY, InvalidDelay};
 pub use error::{RouteError, TopologyError};
 pub use explain::{Explained, Step, Via};
-pub use graph::{TRACE, Topology};
+pub use graph::{EVENTS, TRACE, Topology};
 pub use header_source::{HashProperty, HeaderSource, Undelayed};
 pub use header_value::HeaderValue;
 pub use route::RouteScratch;

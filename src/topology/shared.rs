@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
 
 use super::error::RouteError;
-use super::graph::Topology;
+use super::graph::{EVENTS, Topology};
 use super::header_source::HeaderSource;
 use super::route::RouteScratch;
 use crate::message::QueueId;
@@ -19,6 +19,8 @@ pub struct SharedTopology {
     generation: AtomicU64,
     topology: RwLock<Topology>,
     is_traced: AtomicBool,
+    /// Of the vhost that gets the broker's [events](EVENTS): kept as whether anything is bound to their exchange.
+    is_listening: Option<Arc<AtomicBool>>,
 }
 
 impl SharedTopology {
@@ -27,6 +29,13 @@ impl SharedTopology {
     pub fn of_no_vhost() -> Arc<Self> {
         static NONE: LazyLock<Arc<SharedTopology>> = LazyLock::new(Arc::default);
         Arc::clone(&NONE)
+    }
+
+    /// That of the vhost that gets the broker's [events](EVENTS). `is_listening` is true while anything is bound to their exchange.
+    #[must_use]
+    pub fn with_events(is_listening: Arc<AtomicBool>) -> Self {
+        let topology = RwLock::new(Topology::with_events());
+        Self { topology, is_listening: Some(is_listening), ..Self::default() }
     }
 
     /// Changes with every change that can affect a route.
@@ -62,6 +71,9 @@ impl SharedTopology {
         let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);
         let outcome = change(&mut topology);
         self.generation.store(topology.generation(), Ordering::Release);
+        if let Some(is_listening) = &self.is_listening {
+            is_listening.store(topology.is_used(EVENTS), Ordering::Relaxed);
+        }
         outcome
     }
 

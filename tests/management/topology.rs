@@ -70,6 +70,7 @@ fn lists_are_by_name_and_count_what_passed_through() {
         "amq.fanout",
         "amq.headers",
         "amq.match",
+        "amq.rabbitmq.event",
         "amq.rabbitmq.trace",
         "amq.settle",
         "amq.topic",

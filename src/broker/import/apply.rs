@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use super::check::{Plan, plan};
 use super::parse::{Definitions, NewPermission, NewUser, NewVhost, Secret, Target, parse};
-use crate::auth::Permission;
+use crate::auth::{Permission, User};
 use crate::broker::creation::{RecoveredState, add_exchange, install};
 use crate::broker::error::ImportError;
+use crate::broker::events::{self, Event, OPERATOR, Parameter, tell_limits};
 use crate::broker::pending_definitions::{Mark, PendingDefinitions};
 use crate::broker::shared::Shared;
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
-use crate::broker::vhost_settings::VhostChange;
+use crate::broker::vhost_settings::{VhostChange, VhostSettings};
 use crate::config::{self, Config};
 use crate::statistics::BrokerCounters;
 
@@ -101,6 +102,7 @@ async fn make_under_locks(
     // Vhosts and users stay as they are until this is done.
     let _changes = shared.changes.lock().await;
     let (vhosts, new) = with_new_vhosts(shared, &definitions);
+    let by = definitions.creator.clone();
     // In the order of their names, and nobody else holds more than one.
     let mut locks = Vec::with_capacity(vhosts.len());
     for vhost in vhosts.values() {
@@ -112,7 +114,7 @@ async fn make_under_locks(
     let own = PendingDefinitions::default();
     let all = vhosts.values().map(|vhost| vhost.pending()).chain([&own]);
     PendingDefinitions::submit_together(all, &shared.store, ops);
-    carry_out(shared, plan).await;
+    carry_out(shared, plan, by.as_deref().unwrap_or(OPERATOR)).await;
     Ok((summary, own.mark(), own))
 }
 
@@ -126,7 +128,7 @@ pub(super) fn with_new_vhosts(
     let mut new = Vec::new();
     for NewVhost { name, .. } in &definitions.vhosts {
         vhosts.entry(name.clone()).or_insert_with(|| {
-            let vhost = Arc::new(Vhost::new(name, shared.new_journal()));
+            let vhost = shared.new_vhost(name);
             new.push(Arc::clone(&vhost));
             vhost
         });
@@ -174,43 +176,82 @@ fn add_defaults(definitions: &mut Definitions, config: &Config) {
 }
 
 /// Nothing can fail any more. Policies come before the queues that they are for.
-async fn carry_out(shared: &Arc<Shared>, plan: Plan) {
-    for vhost in plan.vhosts {
-        shared.vhosts.insert(vhost.name.clone(), vhost);
-    }
-    for (vhost, settings) in plan.settings {
-        vhost.set_settings(settings);
-    }
+async fn carry_out(shared: &Arc<Shared>, plan: Plan, by: &str) {
+    let tell = |event: &Event<'_>| events::tell(shared, Some(by), event);
+    put_vhosts(shared, by, &plan.vhosts, &plan.settings);
     for (name, value) in plan.global_parameters {
-        shared.global_parameters.put(&name, value);
+        shared.global_parameters.put(&name, value.clone());
+        tell(&Event::ParameterSet { parameter: Parameter::global(&name), value: &value });
     }
-    for user in plan.users {
-        shared.change_users(|users| users.put(user));
+    put_users(shared, by, plan.users, plan.permissions);
+    for permission in plan.topic_permissions {
+        shared.put_topic_permission(permission.clone());
+        tell(&Event::TopicPermissionCreated(&permission));
     }
-    for NewPermission { user, vhost, permission } in plan.permissions {
-        if let Err(error) = shared.put_permission(&user, &vhost, permission) {
-            tracing::error!(user, vhost, %error, "a checked permission could not be put");
-        }
-    }
-    plan.topic_permissions.into_iter().for_each(|permission| shared.put_topic_permission(permission));
     let mut configured: BTreeMap<String, Arc<Vhost>> = BTreeMap::new();
     for (vhost, policy) in plan.policies {
-        vhost.put_policy(policy);
+        vhost.put_policy(policy.clone());
+        tell(&Event::PolicySet { vhost: &vhost.name, policy: &policy.policy });
         configured.insert(vhost.name.clone(), vhost);
     }
-    each_in_turn(plan.exchanges, |(vhost, exchange)| add_exchange(shared, &vhost, exchange)).await;
+    each_in_turn(plan.exchanges, |(vhost, exchange)| {
+        add_exchange(shared, &vhost, exchange.clone());
+        tell(&Event::ExchangeCreated { vhost: &vhost, exchange: &exchange });
+    })
+    .await;
     each_in_turn(plan.queues, |(vhost, id, queue)| {
-        let (_, task) =
+        let (record, task) =
             install(shared, &vhost, id, queue, shared.first_position(), RecoveredState::default());
         task.spawn();
+        tell(&Event::QueueCreated { vhost: &vhost.name, queue: &record });
         shared.count(BrokerCounters { queues_created: 1, ..BrokerCounters::default() });
     })
     .await;
     each_in_turn(plan.bindings, |(vhost, binding)| {
-        vhost.topology.change(|topology| topology.bind(binding));
+        vhost.topology.change(|topology| topology.bind(binding.clone()));
+        tell(&Event::BindingCreated { vhost: &vhost.name, binding: &binding });
     })
     .await;
     for vhost in configured.into_values() {
         vhost.apply_policies().await;
+    }
+}
+
+/// Lets others see the vhosts that are new, and gives vhosts their settings.
+fn put_vhosts(shared: &Shared, by: &str, new: &[Arc<Vhost>], settings: &[(Arc<Vhost>, VhostSettings)]) {
+    let by = Some(by);
+    for vhost in new {
+        shared.vhosts.insert(vhost.name.clone(), Arc::clone(vhost));
+    }
+    let before: Vec<Arc<VhostSettings>> = settings.iter().map(|(vhost, _)| vhost.settings()).collect();
+    settings.iter().for_each(|(vhost, settings)| vhost.set_settings(settings.clone()));
+    new.iter().for_each(|vhost| events::tell(shared, by, &Event::VhostCreated(vhost)));
+    for ((vhost, now), before) in settings.iter().zip(before) {
+        let is_new = new.iter().any(|new| Arc::ptr_eq(new, vhost));
+        let differs = *now != VhostSettings { limits: now.limits, ..VhostSettings::clone(&before) };
+        if differs && !is_new {
+            events::tell(shared, by, &Event::VhostUpdated(vhost));
+        }
+        tell_limits(shared, by, vhost, before.limits);
+    }
+}
+
+fn put_users(shared: &Shared, by: &str, users: Vec<User>, permissions: Vec<NewPermission>) {
+    let by = Some(by);
+    for user in users {
+        let before = shared.users(|users| users.user(&user.name).cloned());
+        shared.change_users(|users| users.put(user.clone()));
+        events::tell(shared, by, &Event::UserPut { before: before.as_ref(), user: &user });
+    }
+    for NewPermission { user, vhost, permission } in permissions {
+        match shared.put_permission(&user, &vhost, permission.clone()) {
+            Ok(()) => {
+                let (user, vhost, permission) = (&user, &vhost, &permission);
+                events::tell(shared, by, &Event::PermissionCreated { user, vhost, permission });
+            }
+            Err(error) => {
+                tracing::error!(user, vhost, %error, "a checked permission could not be put");
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::scope::{Scope, check_length};
 use crate::auth::{Operation, Resource};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::broker::events::Event;
 use crate::broker::pending_definitions::Mark;
 use crate::ledger;
 use crate::topology::{Binding, Destination};
@@ -37,7 +38,8 @@ async fn bind_under_lock(scope: Scope<'_>, binding: Binding) -> Result<Mark, Ope
         let definition = Definition::Binding(vhost.name.clone(), binding.clone());
         vhost.pending().submit(&scope.shared.store, vec![definition.put()]);
     }
-    vhost.topology.change(|topology| topology.bind(binding));
+    vhost.topology.change(|topology| topology.bind(binding.clone()));
+    scope.tell(&Event::BindingCreated { vhost: &vhost.name, binding: &binding });
     Ok(vhost.pending().mark())
 }
 
@@ -60,8 +62,9 @@ async fn unbind_under_lock(scope: Scope<'_>, binding: &Binding) -> Result<Mark, 
         return Ok(vhost.pending().mark());
     }
     check_owner(scope, binding)?;
-    let removed = vhost.topology.change(|topology| topology.unbind(binding));
-    let ops = removed.map(|removed| vhost.forget(removed)).unwrap_or_default();
+    let removed = vhost.topology.change(|topology| topology.unbind(binding)).unwrap_or_default();
+    scope.tell_removed(&removed);
+    let ops = vhost.forget(removed);
     vhost.pending().submit(&scope.shared.store, ops);
     Ok(vhost.pending().mark())
 }

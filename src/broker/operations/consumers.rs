@@ -6,6 +6,7 @@ use super::connections::require_owner_of;
 use super::scope::Scope;
 use crate::auth::Operation;
 use crate::broker::error::OperationError;
+use crate::broker::events::Event;
 use crate::broker::vhost::QueueRecord;
 use crate::queue::{Command, Consume, ConsumerKey, Reply};
 
@@ -27,8 +28,17 @@ pub async fn consume(
     record: &QueueRecord,
     consumer: Consume,
 ) -> Result<(), OperationError> {
+    // One that only passes by is none of a client's.
+    let is_told = scope.shared.events.is_anybody() && !consumer.is_passing;
+    let told = is_told.then(|| consumer.clone());
     match record.mailbox.ask(Command::Consume(consumer)).await {
-        Some(Reply::Consuming) => Ok(()),
+        Some(Reply::Consuming) => {
+            if let Some(consumer) = &told {
+                let (vhost, queue) = (&scope.vhost.name, &record.name);
+                scope.tell(&Event::ConsumerCreated { vhost, queue, consumer });
+            }
+            Ok(())
+        }
         Some(Reply::Unreadable(why)) => Err(scope.unreadable(&record.name, &why)),
         Some(_) => {
             Err(OperationError::ExclusiveUse { queue: record.name.clone(), vhost: scope.vhost.name.clone() })

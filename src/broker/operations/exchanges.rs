@@ -5,6 +5,7 @@ use crate::auth::Operation;
 use crate::broker::creation::add_exchange;
 use crate::broker::definitions::Definition;
 use crate::broker::error::{Kind, OperationError};
+use crate::broker::events::Event;
 use crate::broker::pending_definitions::Mark;
 use crate::ledger;
 use crate::topology::{ExchangeSpec, TopologyError};
@@ -34,7 +35,8 @@ async fn find_or_create(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<(boo
             let definition = Definition::Exchange(vhost.name.clone(), exchange.clone());
             vhost.pending().submit(&scope.shared.store, vec![definition.put()]);
         }
-        add_exchange(scope.shared, vhost, exchange);
+        add_exchange(scope.shared, vhost, exchange.clone());
+        scope.tell(&Event::ExchangeCreated { vhost, exchange: &exchange });
     }
     Ok((is_new, vhost.pending().mark()))
 }
@@ -63,6 +65,7 @@ pub async fn delete_exchange(scope: Scope<'_>, name: &str, if_unused: bool) -> R
         let _lock = scope.lock().await?;
         vhost.topology.read().check_exchange_delete(name, if_unused, &vhost.name)?;
         let removed = vhost.topology.change(|topology| topology.delete_exchange(name));
+        scope.tell_removed(&removed);
         vhost.pending().submit(&scope.shared.store, vhost.forget(removed));
         vhost.pending().mark()
     };

@@ -11,6 +11,7 @@ use super::users::check_name;
 use crate::auth::{ADMINISTRATOR, POLICYMAKER};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::broker::events::{Event, Parameter};
 use crate::broker::global_parameters::{CLUSTER_NAME, INTERNAL_CLUSTER_ID};
 use crate::broker::shared::{Shared, random_bytes};
 
@@ -59,6 +60,7 @@ pub async fn put_global_parameter(
     let _changes = shared.changes.lock().await;
     let definition = Definition::GlobalParameter(name.to_owned(), value.clone());
     shared.store_definitions(vec![definition.put()]).await;
+    caller.tell(shared, &Event::ParameterSet { parameter: Parameter::global(name), value: &value });
     tracing::info!("global parameter {name:?} set by {caller}");
     Ok(shared.global_parameters.put(name, value))
 }
@@ -79,6 +81,7 @@ pub async fn remove_global_parameter(
     }
     shared.store_definitions(vec![Definition::remove_global_parameter(name)]).await;
     shared.global_parameters.remove(name);
+    caller.tell(shared, &Event::ParameterCleared(Parameter::global(name)));
     tracing::info!("global parameter {name:?} removed by {caller}");
     Ok(())
 }

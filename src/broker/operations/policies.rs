@@ -6,6 +6,7 @@ use super::scope::{Caller, Scope, lock};
 use crate::auth::{ADMINISTRATOR, POLICYMAKER};
 use crate::broker::definitions::Definition;
 use crate::broker::error::{Kind, OperationError};
+use crate::broker::events::Event;
 use crate::broker::uninterrupted::uninterrupted;
 use crate::broker::vhost::Vhost;
 use crate::policy::{Policy, PolicyKind};
@@ -21,7 +22,7 @@ pub async fn put_policy(scope: Scope<'_>, policy: Policy) -> Result<bool, Operat
     require(scope, policy.kind)?;
     let vhost = &scope.vhost.name;
     let checked = policy.check(vhost)?;
-    let Policy { name, kind, pattern, .. } = checked.policy.clone();
+    let put = checked.policy.clone();
     let is_new = change(scope, move |vhost| {
         let is_new = !vhost.has_policy(checked.policy.kind, &checked.policy.name);
         let definition = Definition::Policy(vhost.name.clone(), checked.policy.clone()).put();
@@ -29,7 +30,9 @@ pub async fn put_policy(scope: Scope<'_>, policy: Policy) -> Result<bool, Operat
         Ok((is_new, definition))
     })
     .await?;
-    let (noun, caller) = (noun(kind), scope.caller);
+    scope.tell(&Event::PolicySet { vhost, policy: &put });
+    let (noun, caller) = (noun(put.kind), scope.caller);
+    let Policy { name, pattern, .. } = put;
     tracing::info!("{noun} {name:?} in vhost {vhost:?} put by {caller}: pattern {pattern:?}");
     Ok(is_new)
 }
@@ -49,6 +52,7 @@ pub async fn remove_policy(scope: Scope<'_>, kind: PolicyKind, name: &str) -> Re
         Ok(((), Definition::remove_policy(&vhost.name, kind, &removed)))
     })
     .await?;
+    scope.tell(&Event::PolicyCleared { vhost: &scope.vhost.name, kind, name });
     tracing::info!("{} {name:?} in vhost {:?} removed by {}", noun(kind), scope.vhost.name, scope.caller);
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::scope::{Caller, Scope};
 use crate::auth::Operation;
 use crate::broker::creation::{NewQueue, create_queue};
 use crate::broker::error::{Kind, OperationError};
+use crate::broker::events::Event;
 use crate::broker::names::generated;
 use crate::broker::pending_definitions::Mark;
 use crate::broker::removal::{DeleteIf, end_queue, forget_queue};
@@ -118,6 +119,7 @@ async fn find_or_create(
     scope.permit(Operation::QueueCreate(&declare.name, dead_letter_exchange))?;
     let (name, arguments) = (declare.name.clone(), declare.arguments.clone());
     let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options });
+    scope.tell(&Event::QueueCreated { vhost: &scope.vhost.name, queue: &record });
     Ok((record, true, pending.mark()))
 }
 
@@ -177,7 +179,9 @@ pub async fn delete_queue(scope: Scope<'_>, name: &str, only: DeleteIf) -> Resul
     let (deleted, mark) = match vhost.queue_named(name) {
         Some(record) => {
             scope.check_owner(&record)?;
-            let deleted = end_queue(vhost, &record, only).await?;
+            record.set_deleter(Some(scope.caller.name()));
+            let ended = end_queue(vhost, &record, only).await;
+            let deleted = ended.inspect_err(|_| record.set_deleter(None))?;
             (deleted, forget_queue(scope.shared, vhost, &record).await)
         }
         None => {

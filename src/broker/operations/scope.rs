@@ -7,13 +7,14 @@ use tokio::sync::MutexGuard;
 
 use crate::auth::{ADMINISTRATOR, Grant, MONITORING, Operation, Refusal, Right, Rights};
 use crate::broker::error::{Kind, OperationError};
+use crate::broker::events::{Event, OPERATOR, tell, tell_removed};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::ledger;
 use crate::queue::ConnectionId;
 use crate::session::SessionCounters;
 use crate::statistics::ConnectionCounters;
-use crate::topology::ExchangeKind;
+use crate::topology::{ExchangeKind, Removed};
 
 /// Who asks for an operation.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,16 @@ impl<'a> Caller<'a> {
             Self::Operator => None,
             Self::Connection { user, .. } | Self::User(user) => Some(user),
         }
+    }
+
+    /// What events call it.
+    pub(super) fn name(self) -> &'a str {
+        self.user().unwrap_or(OPERATOR)
+    }
+
+    /// Tells whoever listens what it did.
+    pub(super) fn tell(self, shared: &Shared, event: &Event<'_>) {
+        tell(shared, Some(self.name()), event);
     }
 
     /// Refuses users without the tag `administrator`. A user's rights on vhosts say nothing about this.
@@ -102,6 +113,16 @@ impl Scope<'_> {
         let socket = ConnectionCounters::default();
         self.shared.sums.add(counted, &socket);
         self.vhost.statistics.add_some(self.shared.clock.now(), &counted.messages, &socket);
+    }
+
+    /// Tells whoever listens what the caller did.
+    pub(super) fn tell(self, event: &Event<'_>) {
+        self.caller.tell(self.shared, event);
+    }
+
+    /// Tells whoever listens what the caller took away.
+    pub(super) fn tell_removed(self, removed: &Removed) {
+        tell_removed(self.shared, Some(self.caller.name()), &self.vhost.name, removed);
     }
 
     /// Refuses to make more of a kind that takes its part of memory already, while memory is short.

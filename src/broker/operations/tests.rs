@@ -35,7 +35,7 @@ impl World {
         let (queue, position) = (recovered.first_queue_id, recovered.next_position);
         let shared =
             Arc::new(Shared::new(Config::default(), Clock::system(), store.clone(), queue, position));
-        let vhost = Arc::new(Vhost::new("/", shared.new_journal()));
+        let vhost = shared.new_vhost("/");
         Self { disk, store, committer, shared, vhost }
     }
 

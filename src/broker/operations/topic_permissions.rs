@@ -5,6 +5,7 @@ use super::users::check_user_and_vhost;
 use crate::auth::{TopicPermission, UserTopicPermission, Users};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::broker::events::Event;
 use crate::broker::removal::remove_topic_permission;
 use crate::broker::shared::Shared;
 
@@ -29,7 +30,8 @@ pub async fn put_topic_permission(
     let TopicPermission { write, read } = permission;
     let what = format!("exchange {exchange:?}, write {write:?}, read {read:?}");
     tracing::info!("topic permission of user {user:?} on vhost {vhost:?} set to {what} by {caller}");
-    shared.put_topic_permission(new);
+    shared.put_topic_permission(new.clone());
+    caller.tell(shared, &Event::TopicPermissionCreated(&new));
     Ok(is_new)
 }
 
@@ -61,6 +63,7 @@ pub async fn remove_topic_permissions(
         );
     }
     shared.forget_permitted(vhost);
+    caller.tell(shared, &Event::TopicPermissionDeleted { user, vhost });
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::auth::{
 };
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::broker::events::Event;
 use crate::broker::removal::remove_topic_permissions;
 use crate::broker::shared::{Shared, random_bytes};
 
@@ -58,12 +59,14 @@ pub async fn put_user(
         Secret::None => None,
     };
     let _changes = shared.changes.lock().await;
-    let limits = shared.users(|users| users.user(name).map(|user| user.limits));
-    let is_new = limits.is_none();
-    let user = User { name: name.to_owned(), password, tags, limits: limits.unwrap_or_default() };
+    let before = shared.users(|users| users.user(name).cloned());
+    let is_new = before.is_none();
+    let limits = before.as_ref().map(|user| user.limits).unwrap_or_default();
+    let user = User { name: name.to_owned(), password, tags, limits };
     shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
     let (done, tags) = (if is_new { "made" } else { "changed" }, user.tags.clone());
-    shared.change_users(|users| users.put(user));
+    shared.change_users(|users| users.put(user.clone()));
+    caller.tell(shared, &Event::UserPut { before: before.as_ref(), user: &user });
     tracing::info!("user {name:?} with tags {tags:?} {done} by {caller}");
     Ok(is_new)
 }
@@ -113,6 +116,12 @@ pub async fn set_user_limit(
     shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
     tracing::info!("limits of user {name:?} set to {:?} by {caller}", user.limits);
     shared.change_users(|users| users.put(user));
+    let limits = UserLimits::default().with(limit, value);
+    let event = match value {
+        Some(_) => Event::UserLimitsSet { user: name, limits },
+        None => Event::UserLimitsCleared { user: name },
+    };
+    caller.tell(shared, &event);
     Ok(())
 }
 
@@ -132,6 +141,7 @@ pub async fn delete_user(shared: &Arc<Shared>, caller: Caller<'_>, name: &str) -
     ops.extend(vhosts.iter().map(|vhost| Definition::remove_permission(name, vhost)));
     shared.store_definitions(ops).await;
     close_connections_of_user(shared, Caller::Operator, name, &format!("user '{name}' is deleted"))?;
+    caller.tell(shared, &Event::UserDeleted(name));
     tracing::info!("user {name:?} deleted by {caller}");
     Ok(())
 }
@@ -202,8 +212,9 @@ pub async fn put_permission(
         permission: permission.clone(),
     };
     shared.store_definitions(vec![definition.put()]).await;
-    let Permission { configure, write, read } = permission.clone();
-    shared.put_permission(user, vhost, permission)?;
+    shared.put_permission(user, vhost, permission.clone())?;
+    caller.tell(shared, &Event::PermissionCreated { user, vhost, permission: &permission });
+    let Permission { configure, write, read } = permission;
     let what = format!("configure {configure:?}, write {write:?}, read {read:?}");
     tracing::info!("permission of user {user:?} on vhost {vhost:?} set to {what} by {caller}");
     Ok(is_new)
@@ -242,6 +253,7 @@ pub async fn remove_permission(
     }
     shared.forget_permitted(vhost);
     shared.store_definitions(vec![Definition::remove_permission(user, vhost)]).await;
+    caller.tell(shared, &Event::PermissionDeleted { user, vhost });
     tracing::info!("permission of user {user:?} on vhost {vhost:?} removed by {caller}");
     Ok(())
 }

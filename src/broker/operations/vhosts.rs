@@ -5,18 +5,23 @@ use std::sync::Arc;
 use super::connections::close_matching;
 use super::scope::Caller;
 use super::users::check_name;
-use crate::auth::Permission;
+use crate::auth::{Permission, UserTopicPermission};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::broker::events::{Event, tell, tell_limits, tell_removed};
 use crate::broker::mailbox::Mail;
-use crate::broker::removal::remove_topic_permissions;
+use crate::broker::removal::{remove_topic_permissions, tell_end};
 use crate::broker::shared::Shared;
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::{VhostChange, VhostLimit};
+use crate::policy::Policy;
 use crate::queue::Command;
 use crate::statistics::BrokerCounters;
 use crate::store::Op;
+
+/// It goes with its vhost alone.
+const DEFAULT_EXCHANGE: &str = "";
 
 /// The vhost of this name.
 ///
@@ -50,7 +55,7 @@ pub async fn put_vhost(
     let _changes = shared.changes.lock().await;
     let present = shared.vhost(name);
     let is_new = present.is_none();
-    let vhost = present.unwrap_or_else(|| Arc::new(Vhost::new(name, shared.new_journal())));
+    let vhost = present.unwrap_or_else(|| shared.new_vhost(name));
     let mut ops = Vec::new();
     let is_there = |user: &&str| shared.users(|users| users.user(user).is_some());
     let creator = caller.user().filter(|_| is_new).filter(is_there);
@@ -58,10 +63,15 @@ pub async fn put_vhost(
         ops.push(Definition::Vhost(name.to_owned()).put());
     }
     ops.extend(creator.map(|user| everything(user, name).put()));
+    let before = vhost.settings().limits;
     store_settings(shared, &vhost, change, ops).await;
-    shared.vhosts.insert(name.to_owned(), vhost);
+    shared.vhosts.insert(name.to_owned(), Arc::clone(&vhost));
+    caller.tell(shared, &if is_new { Event::VhostCreated(&vhost) } else { Event::VhostUpdated(&vhost) });
+    tell_limits(shared, Some(caller.name()), &vhost, before);
     if let Some(user) = creator {
         shared.put_permission(user, name, Permission::all())?;
+        let permission = &Permission::all();
+        caller.tell(shared, &Event::PermissionCreated { user, vhost: name, permission });
     }
     let done = if is_new { "made" } else { "changed" };
     tracing::info!("vhost {name:?} {done} by {caller}");
@@ -97,7 +107,12 @@ pub async fn change_vhost(
     let _changes = shared.changes.lock().await;
     let vhost = vhost(shared, name)?;
     tracing::info!("vhost {name:?} changed by {caller}: {change}");
+    let (before, is_of_limits) = (vhost.settings().limits, change.is_of_limits());
     store_settings(shared, &vhost, change, Vec::new()).await;
+    if !is_of_limits {
+        caller.tell(shared, &Event::VhostUpdated(&vhost));
+    }
+    tell_limits(shared, Some(caller.name()), &vhost, before);
     Ok(())
 }
 
@@ -123,6 +138,7 @@ pub async fn set_vhost_limit(
     let change = VhostChange { limits: Some(Some(changed)), ..VhostChange::default() };
     tracing::info!("vhost {name:?} changed by {caller}: {change}");
     store_settings(shared, &vhost, change, Vec::new()).await;
+    tell_limits(shared, Some(caller.name()), &vhost, current);
     Ok(())
 }
 
@@ -136,13 +152,13 @@ pub async fn delete_vhost(
     name: &str,
 ) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
-    let (shared, deleted) = (Arc::clone(shared), name.to_owned());
-    uninterrupted(async move { delete(&shared, &deleted).await }).await?;
+    let (shared, deleted, by) = (Arc::clone(shared), name.to_owned(), caller.name().to_owned());
+    uninterrupted(async move { delete(&shared, &deleted, &by).await }).await?;
     tracing::info!("vhost {name:?} deleted by {caller}");
     Ok(())
 }
 
-async fn delete(shared: &Shared, name: &str) -> Result<(), OperationError> {
+async fn delete(shared: &Shared, name: &str, by: &str) -> Result<(), OperationError> {
     let _changes = shared.changes.lock().await;
     let vhost = vhost(shared, name)?;
     if vhost.settings().is_protected {
@@ -152,6 +168,7 @@ async fn delete(shared: &Shared, name: &str) -> Result<(), OperationError> {
     vhost.mark_deleted();
     shared.vhosts.remove(name);
     let topics = remove_topic_permissions(shared, |permission| permission.vhost == name);
+    let with_topics = shared.users(|users| users.topic_permissions());
     let users = shared.change_users(|users| users.remove_vhost(name));
     // Sessions that are open ask again what they may.
     vhost.topology.invalidate_routes();
@@ -163,19 +180,61 @@ async fn delete(shared: &Shared, name: &str) -> Result<(), OperationError> {
     ops.extend(users.iter().map(|user| Definition::remove_permission(user, name)));
     // All at once, so that a crash leaves all of it or nothing; messages whose queue has no definition go at the next start.
     shared.store_definitions(ops).await;
+    tell_permissions_gone(shared, by, name, &with_topics, &users);
     each_in_turn(vhost.queues(), |record| {
-        if vhost.remove_queue(&record).is_some() && !record.delays {
-            shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
+        record.set_deleter(Some(by));
+        if let Some(removed) = vhost.remove_queue(&record) {
+            tell_end(shared, &vhost, &record, &removed);
+            if !record.delays {
+                shared.count(BrokerCounters { queues_deleted: 1, ..BrokerCounters::default() });
+            }
         }
         // One that has ended by itself is as good.
         let _ = record.mailbox.send(Mail::Tell(Command::Delete { if_unused: false, if_empty: false }));
     })
     .await;
     each_in_turn(vhost.exchange_names(), |exchange| {
-        drop(vhost.topology.change(|topology| topology.delete_exchange(&exchange)));
+        let removed = vhost.topology.change(|topology| topology.delete_exchange(&exchange));
+        tell_removed(shared, Some(by), name, &removed);
     })
     .await;
+    tell_gone(shared, by, &vhost);
     Ok(())
+}
+
+fn tell_permissions_gone(
+    shared: &Shared,
+    by: &str,
+    vhost: &str,
+    topics: &[UserTopicPermission],
+    users: &[String],
+) {
+    let mut with_topics: Vec<&str> = topics
+        .iter()
+        .filter(|permission| permission.vhost == vhost)
+        .map(|permission| permission.user.as_str())
+        .collect();
+    // They come by user.
+    with_topics.dedup();
+    for user in with_topics {
+        tell(shared, Some(by), &Event::TopicPermissionDeleted { user, vhost });
+    }
+    for user in users {
+        tell(shared, Some(by), &Event::PermissionDeleted { user, vhost });
+    }
+}
+
+/// Tells what is left of a vhost when all queues and bindings are gone, and then that it is gone itself.
+fn tell_gone(shared: &Shared, by: &str, vhost: &Vhost) {
+    let (by, name) = (Some(by), vhost.name.as_str());
+    tell(shared, by, &Event::ExchangeDeleted { vhost: name, exchange: DEFAULT_EXCHANGE });
+    for Policy { kind, name: policy, .. } in vhost.policies().iter() {
+        tell(shared, by, &Event::PolicyCleared { vhost: name, kind: *kind, name: policy });
+    }
+    if vhost.settings().limits.is_some() {
+        tell(shared, by, &Event::VhostLimitsCleared(name));
+    }
+    tell(shared, by, &Event::VhostDeleted(name));
 }
 
 /// Store operations that forget the vhost and all that is defined in it.

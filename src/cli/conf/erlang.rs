@@ -48,6 +48,7 @@ impl Found<'_> {
             "rabbitmq_management" => "management.",
             "rabbitmq_prometheus" => "prometheus.",
             "rabbitmq_management_agent" => "management_agent.",
+            "rabbitmq_event_exchange" => "event_exchange.",
             // Nobody knows them here either: each gets its warning.
             other => return self.scalar_or_name(&format!("{other}.{key}"), value),
         };

@@ -64,6 +64,8 @@ pub const KEYS: &[Key] = &[
     Key { pattern: "default_user", effect: Does("default-user", to::same) },
     Key { pattern: "default_pass", effect: Does("default-pass", to::same) },
     Key { pattern: "default_vhost", effect: Does("default-vhost", to::same) },
+    Key { pattern: "event_exchange.vhost", effect: Does("event-exchange-vhost", to::same) },
+    Key { pattern: "event_exchange.protocol", effect: Lacks("events are messages of AMQP 0-9-1") },
     Key { pattern: "default_user_tags.$", effect: Does("default-tags", to::listed) },
     Key { pattern: "default_permissions.configure", effect: Does("default-configure", to::same) },
     Key { pattern: "default_permissions.write", effect: Does("default-write", to::same) },

@@ -96,7 +96,7 @@ mod tests {
              management.tcp.port = 15000\n\
              management.tcp.ip = ::1\n\
              prometheus.tcp.port = 15001\n\
-             default_user = ann\ndefault_pass = 'se#cret'\ndefault_vhost = shop\n\
+             default_user = ann\ndefault_pass = 'se#cret'\ndefault_vhost = shop\nevent_exchange.vhost = audit\n\
              default_user_tags.monitoring = true\ndefault_user_tags.administrator = false\n\
              default_permissions.configure = ^shop\\.\n\
              default_users.bob.password = pw\ndefault_users.bob.tags = management, policymaker\n\
@@ -121,6 +121,7 @@ mod tests {
             (config.default_vhost.as_str(), config.default_tags),
             ("shop", vec!["monitoring".to_owned()])
         );
+        assert_eq!(config.event_exchange_vhost.as_deref(), Some("audit"));
         assert_eq!(config.default_permission.configure, "^shop\\.");
         let bob = &config.default_users[0];
         assert_eq!((bob.name.as_str(), bob.password.as_str(), bob.tags.len()), ("bob", "pw", 2));

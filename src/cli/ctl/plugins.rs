@@ -69,10 +69,11 @@ pub const COMMANDS: &[Command] = &[
     .with(WHERE),
 ];
 
-/// Plugins of RabbitMQ whose exchange types the broker has without them.
-const BUILT_IN: [(&str, &str); 2] = [
+/// Plugins of RabbitMQ whose exchanges the broker has without them.
+const BUILT_IN: [(&str, &str); 3] = [
     ("rabbitmq_consistent_hash_exchange", "The exchange type x-consistent-hash"),
     ("rabbitmq_delayed_message_exchange", "The exchange type x-delayed-message"),
+    ("rabbitmq_event_exchange", "The exchange amq.rabbitmq.event"),
 ];
 
 /// Names the file, as for RabbitMQ.

@@ -96,6 +96,19 @@ pub const USERS: Group = Group {
             },
         },
         Setting {
+            key: "event-exchange-vhost",
+            kind: Kind::Text,
+            value_name: "NAME",
+            help: "Send the broker's events to amq.rabbitmq.event of this virtual host.\n\n\
+                   Without it they go to the default virtual host.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                let name = value::non_empty(one(texts), VHOST_BYTES_MAX).map(Some);
+                put(&mut draft.config.event_exchange_vhost, name)
+            },
+        },
+        Setting {
             key: "definitions",
             kind: Kind::Text,
             value_name: "FILE",
