@@ -1,4 +1,4 @@
-//! Compresses the files of the web page, which are compiled in, and lists them.
+//! Compresses what is compiled in to be sent to browsers: the files of the web page, which it lists as well, and the OpenAPI document.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
@@ -11,7 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("ui");
+    let manifest = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let root = manifest.join("ui");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var_os("CARGO_FEATURE_MANAGEMENT").is_none() {
@@ -29,12 +30,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut table = String::from("&[\n");
     for (number, (path, file)) in paths.iter().enumerate() {
         let compressed = out.join(format!("{number}.gz"));
-        let mut encoder = GzEncoder::new(File::create(&compressed)?, Compression::best());
-        encoder.write_all(&fs::read(file)?)?;
-        encoder.finish()?;
+        compress(file, &compressed)?;
         table += &format!("    ({path:?}, include_bytes!({compressed:?})),\n");
     }
     fs::write(out.join("page_files.rs"), table + "]\n")?;
+    let document = manifest.join("src/management/openapi/openapi.json");
+    println!("cargo::rerun-if-changed={}", document.display());
+    compress(&document, &out.join("openapi.json.gz"))
+}
+
+fn compress(file: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    let mut encoder = GzEncoder::new(File::create(to)?, Compression::best());
+    encoder.write_all(&fs::read(file)?)?;
+    encoder.finish()?;
     Ok(())
 }
 

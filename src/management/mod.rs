@@ -16,6 +16,7 @@ mod beyond;
 mod bindings;
 mod channels;
 mod columns;
+mod compressed;
 mod connections;
 mod consumers;
 #[cfg(unix)]

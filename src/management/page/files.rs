@@ -3,17 +3,14 @@
 //!
 //! A debug build takes them from the folder that the variable `CONEY_UI_DIR` names, if it does: for those who work on the page.
 
-use std::io::Read as _;
-
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 
 use crate::management::api::Api;
+use crate::management::compressed::Content;
 use crate::management::error::ApiError;
 
 /// Path below `ui/`, in ascending order, and content, compressed.
@@ -39,36 +36,9 @@ pub(in crate::management) async fn file(State(api): State<Api>, request: Request
     }
     let path = request.uri().path().trim_start_matches('/');
     let path = if path.is_empty() { INDEX } else { path };
-    let content = content(path);
-    let content = if takes_gzip(request.headers()) { content } else { content.and_then(Content::plain) };
-    match content {
+    match content(path).and_then(|content| content.for_client(request.headers())) {
         Some(content) => answer(path, content, request.headers()),
         None => ApiError::not_found().into_response(),
-    }
-}
-
-/// A file's bytes.
-enum Content {
-    /// As they are compiled in, with gzip.
-    Compressed(&'static [u8]),
-    /// As they are.
-    Plain(Vec<u8>),
-}
-
-impl Content {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Compressed(bytes) => bytes,
-            Self::Plain(bytes) => bytes,
-        }
-    }
-
-    /// For who does not take compressed ones.
-    fn plain(self) -> Option<Self> {
-        let Self::Compressed(bytes) = self else { return Some(self) };
-        let mut plain = Vec::new();
-        GzDecoder::new(bytes).read_to_end(&mut plain).ok()?;
-        Some(Self::Plain(plain))
     }
 }
 
@@ -79,17 +49,6 @@ fn content(path: &str) -> Option<Content> {
     }
     let found = FILES.binary_search_by_key(&path, |(path, _)| path).ok()?;
     FILES.get(found).map(|(_, content)| Content::Compressed(content))
-}
-
-/// Whether an `Accept-Encoding` has gzip (RFC 9110 section 12.5.3).
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let is_gzip = |coding: &str| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let is_refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
-        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
-    };
-    let codings = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(is_gzip)
 }
 
 /// A file below the folder. Names are those that the page's files have: no way leads out of it.
@@ -104,25 +63,17 @@ fn read(folder: &std::path::Path, path: &str) -> Option<Vec<u8>> {
 
 fn answer(path: &str, content: Content, asked: &HeaderMap) -> Response {
     let tag = tag(content.bytes());
-    let is_compressed = matches!(content, Content::Compressed(_));
     let is_known = asked.get_all(header::IF_NONE_MATCH).iter().any(|known| has_tag(known, &tag));
     let mut response = if is_known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let body = match content {
-            Content::Compressed(bytes) => Body::from(bytes),
-            Content::Plain(bytes) => Body::from(bytes),
-        };
-        ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type(path)))], body).into_response()
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type(path)))], content).into_response()
     };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    if is_compressed {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
     headers.insert(RESOURCE_POLICY, SAME_ORIGIN);
@@ -190,18 +141,6 @@ mod tests {
             let plain = Content::Compressed(content).plain().unwrap();
             assert_eq!(read(&folder(), path).as_deref(), Some(plain.bytes()), "{path}");
         }
-    }
-
-    #[test]
-    fn compressed_files_are_for_who_takes_them() {
-        let takes = |text: &'static str| {
-            takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(text))]))
-        };
-        assert!(takes("gzip") && takes("deflate, GZIP;q=0.5") && takes("gzip;q=1.0, br"));
-        assert!(
-            !takes("") && !takes("br") && !takes("gzip;q=0") && !takes("x-gzip") && !takes("gzip; q=0.0")
-        );
-        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     /// Files from elsewhere are what their table says, byte for byte.
