@@ -14,7 +14,7 @@ use coney::queue::{
     Command, ConnectionId, ConsumerKey, Delivery, Disposition, Ending, Handle, Publish, Settlement,
 };
 use coney::session::{
-    AckPolicy, ChannelRequest, Exception, Request, Session, SessionConfig, TxWork, direct_reply,
+    AckPolicy, ChannelRequest, Exception, Request, Session, SessionConfig, Source, TxWork, direct_reply,
 };
 use coney::time::Time;
 use coney::topology::{Binding, Destination, SharedTopology};
@@ -263,7 +263,8 @@ impl Server {
             false if consume.nowait => AckPolicy::All,
             false => AckPolicy::Explicit,
         };
-        self.session.add_consumer(key, &tag, queue, acks);
+        let source = queue.map(|queue| Source { queue, is_stream: false });
+        self.session.add_consumer(key, &tag, source, acks);
         self.consumers.push(key);
         if acks == AckPolicy::None {
             self.no_acks.insert(key.number);
