@@ -23,6 +23,19 @@ async fn filled(ctx: &Ctx, arguments: Table, bodies: &[&str]) -> Check<(Raw, Str
     Ok((raw, q))
 }
 
+/// A stream with a message of each of these filter values, and one without any.
+async fn with_values(ctx: &Ctx, values: [&str; 3]) -> Check<(Raw, String)> {
+    let (mut raw, q) = filled(ctx, table([]), &[]).await?;
+    for (number, value) in (1..).zip(values) {
+        let props = Props::headers([("x-stream-filter-value", value.into())]);
+        raw.publish_with("", &q, 0, &props, value.as_bytes()).await;
+        confirmed(&mut raw, number).await?;
+    }
+    raw.publish("", &q, "none").await;
+    confirmed(&mut raw, 4).await?;
+    Ok((raw, q))
+}
+
 async fn confirmed(raw: &mut Raw, number: u64) -> Check {
     raw.confirm()
         .await
@@ -187,28 +200,14 @@ crate::cases! {
         same("messages", seen(&mut reader, 2).await?, numbered(&[("b", 0), ("c", 1)]))?;
     }
     "stream.filter.value", "A consumer with a filter", FILTER, "gets messages of that value, each at its offset", |ctx| {
-        let (mut raw, q) = filled(&ctx, table([]), &[]).await?;
-        for (number, value) in (1..).zip(["a", "b", "a"]) {
-            let props = Props::headers([("x-stream-filter-value", value.into())]);
-            raw.publish_with("", &q, 0, &props, value.as_bytes()).await;
-            confirmed(&mut raw, number).await?;
-        }
-        raw.publish("", &q, "none").await;
-        confirmed(&mut raw, 4).await?;
+        let (mut raw, q) = with_values(&ctx, ["a", "b", "a"]).await?;
         raw.call(methods::basic_qos(0, 10, false)).await?;
         let arguments = table([("x-stream-offset", "first".into()), ("x-stream-filter", "a".into())]);
         raw.consume_with(&q, "c", c::NONE, arguments).await?;
         same("messages", seen(&mut raw, 2).await?, numbered(&[("a", 0), ("a", 2)]))?;
     }
     "stream.filter.any-or-none", "A filter of several values, and messages without one", FILTER, "any of them, and those without", |ctx| {
-        let (mut raw, q) = filled(&ctx, table([]), &[]).await?;
-        for (number, value) in (1..).zip(["a", "b", "c"]) {
-            let props = Props::headers([("x-stream-filter-value", value.into())]);
-            raw.publish_with("", &q, 0, &props, value.as_bytes()).await;
-            confirmed(&mut raw, number).await?;
-        }
-        raw.publish("", &q, "none").await;
-        confirmed(&mut raw, 4).await?;
+        let (mut raw, q) = with_values(&ctx, ["a", "b", "c"]).await?;
         raw.call(methods::basic_qos(0, 10, false)).await?;
         let arguments = table([
             ("x-stream-offset", "first".into()),
