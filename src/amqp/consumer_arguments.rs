@@ -5,12 +5,14 @@ use amq_protocol::types::FieldTable;
 
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::{as_integer, type_name};
+use crate::queue::OffsetSpec;
 use crate::session::{Exception, NewConsumer};
-use crate::stream::OffsetSpec;
+use crate::stream::{WrongCursor, cursor_name};
 use crate::topology::equivalence::term;
 
 /// What says where and what a consumer of a stream reads. Any other queue refuses it.
-const OF_STREAMS: [&str; 3] = ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"];
+const OF_STREAMS: [&str; 4] =
+    ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered", "x-stream-cursor"];
 
 /// Reads `x-priority`, 0 without it, and refuses arguments of streams. `thing` is the queue in the words of an error.
 ///
@@ -55,6 +57,9 @@ pub(super) fn check_stream_consumer(
             format_args!("{{{},{}}}", type_name(value), term(value))
         );
         Exception::precondition_failed(format!("invalid arg 'x-stream-offset' for {thing}: {why}"))
+    })?;
+    cursor_name(arguments, consume.consumer_tag.as_str()).map_err(|WrongCursor { key, expected }| {
+        Exception::precondition_failed(format!("invalid arg '{key}' for {thing}: expected {expected}"))
     })?;
     if new.prefetch == 0 && new.channel_prefetch.is_none() {
         let text = format!("consumer prefetch count is not set for stream {thing}");

@@ -20,6 +20,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::NoGlobalParameter(_)
         | OperationError::NoChannel { .. }
         | OperationError::NoConsumer(_)
+        | OperationError::NoCursor { .. }
         | OperationError::NoTarget(_)
         | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,
         OperationError::NoVhost(_) | OperationError::VhostRefused { .. } => ReplyCode::NotAllowed,
@@ -31,6 +32,9 @@ const fn code(error: &OperationError) -> ReplyCode {
         OperationError::Locked { .. } => ReplyCode::ResourceLocked,
         OperationError::InUse { .. }
         | OperationError::NotEmpty { .. }
+        | OperationError::NotAStream { .. }
+        | OperationError::CursorInUse { .. }
+        | OperationError::TooManyCursors { .. }
         | OperationError::QueueLimit { .. }
         | OperationError::ProtectedVhost(_)
         | OperationError::Options(_)

@@ -17,7 +17,7 @@ use crate::queue::{
 };
 use crate::statistics::{BrokerCounters, QueueStatistics};
 use crate::store;
-use crate::stream::Stream;
+use crate::stream::{RecoveredCursors, Stream};
 use crate::topology::ExchangeSpec;
 
 /// A queue to be made.
@@ -46,6 +46,8 @@ pub struct RecoveredState {
     pub dedup: DedupState,
     /// What there was of it, if it is a stream.
     pub stream: RecoveredStream,
+    /// Its cursors.
+    pub cursors: RecoveredCursors,
 }
 
 /// Makes a queue. The caller holds the [lock](Vhost::lock), has checked that the name is free, and waits until what is
@@ -119,6 +121,7 @@ fn machine(
     if options.stream.is_some() {
         let mut stream = Stream::new(options, recovered.stream, epoch, shared.store.is_ephemeral());
         stream.restore_dedup(recovered.dedup);
+        stream.restore_cursors(recovered.cursors);
         return Machine::Stream(Box::new(stream));
     }
     let mut queue = Queue::new(options, first_position, shared.clock.now()).with_epoch(epoch);

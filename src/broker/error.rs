@@ -147,6 +147,46 @@ pub enum OperationError {
         /// The vhost.
         vhost: String,
     },
+    /// The queue is no stream, and only those can do that.
+    #[error("queue '{queue}' in vhost '{vhost}' is not a stream")]
+    NotAStream {
+        /// The queue.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// The stream has no such cursor.
+    #[error("no cursor '{cursor}' of queue '{queue}' in vhost '{vhost}'")]
+    NoCursor {
+        /// The cursor.
+        cursor: String,
+        /// The stream.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// The cursor was to be deleted, and somebody reads with it.
+    #[error("cursor '{cursor}' of queue '{queue}' in vhost '{vhost}' in use")]
+    CursorInUse {
+        /// The cursor.
+        cursor: String,
+        /// The stream.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+    },
+    /// The stream may not have more cursors.
+    #[error(
+        "queue '{queue}' in vhost '{vhost}' has {limit} cursors, and can have no more; delete one that is not used any more"
+    )]
+    TooManyCursors {
+        /// The stream.
+        queue: String,
+        /// The vhost.
+        vhost: String,
+        /// How many it may have.
+        limit: usize,
+    },
     /// The vhost may not have more queues.
     #[error("cannot declare queue '{queue}': queue limit in vhost '{vhost}' ({limit}) is reached")]
     QueueLimit {

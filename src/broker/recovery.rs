@@ -13,6 +13,7 @@ use super::vhost::Vhost;
 use crate::message::{Position, QueueId};
 use crate::queue::{Attempts, DedupState, QueueOptions};
 use crate::store::{Op, RecoveredQueue, Submission};
+use crate::stream::{RecoveredCursors, is_cursor_record};
 use crate::topology::ExchangeSpec;
 
 /// What is in the data directory cannot be understood: one line for the operator.
@@ -129,12 +130,15 @@ fn recovered_state(
     recovered: Option<RecoveredQueue>,
 ) -> Result<(Position, RecoveredState), RecoveryError> {
     let first_position = recovered.as_ref().map_or(shared.first_position(), |queue| queue.next_position);
-    let RecoveredQueue { segments, delivered, notes, records, log, .. } = recovered.unwrap_or_default();
+    let RecoveredQueue { segments, delivered, notes, mut records, log, .. } = recovered.unwrap_or_default();
+    let cursors: Vec<_> = records.extract_if(.., |(key, _)| is_cursor_record(key)).collect();
+    let cursors = RecoveredCursors::restored(&cursors)
+        .ok_or_else(|| RecoveryError(format!("a cursor of {thing} is unreadable")))?;
     let dedup = DedupState::restored(&records)
         .ok_or_else(|| RecoveryError(format!("what {thing} remembers of earlier messages is unreadable")))?;
     let attempts = attempts(thing, notes)?;
     let stream = log.map(stream_log::recovered).unwrap_or_default();
-    let state = RecoveredState { segments, delivered, attempts, dedup, stream };
+    let state = RecoveredState { segments, delivered, attempts, dedup, stream, cursors };
     Ok((first_position.max(Position(1)), state))
 }
 

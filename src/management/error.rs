@@ -159,7 +159,7 @@ impl From<OperationError> for ApiError {
             | E::NoConnection(_)
             | E::NoChannel { .. }
             | E::NoConsumer(_) => Self::not_found(),
-            E::NotFound { .. } | E::NoTarget(_) => Self::missing(text),
+            E::NotFound { .. } | E::NoTarget(_) | E::NoCursor { .. } => Self::missing(text),
             E::AccessRefused { .. } | E::Reserved { .. } | E::VhostRefused { .. } => {
                 Self::not_authorised("Access refused.")
             }
@@ -177,6 +177,9 @@ impl From<OperationError> for ApiError {
             | E::ExclusiveUse { .. }
             | E::InUse { .. }
             | E::NotEmpty { .. }
+            | E::NotAStream { .. }
+            | E::CursorInUse { .. }
+            | E::TooManyCursors { .. }
             | E::QueueLimit { .. }
             | E::Options(_)
             | E::Policy(_)

@@ -24,6 +24,38 @@ impl Runs {
         }
     }
 
+    /// Adds all positions from `first` to `last`, wherever they are; some may be in already.
+    pub fn insert(&mut self, first: Position, last: Position) {
+        let (first, last) = (first.0, last.0);
+        // Those that it touches.
+        let from = self.0.partition_point(|run| run.1 < first.saturating_sub(1));
+        let to = self.0.partition_point(|run| run.0 <= last.saturating_add(1));
+        match self.0.get_mut(from..to) {
+            Some([run]) => *run = (run.0.min(first), run.1.max(last)),
+            Some(touched) => {
+                let together =
+                    touched.iter().fold((first, last), |sum, run| (sum.0.min(run.0), sum.1.max(run.1)));
+                self.0.splice(from..to, [together]);
+            }
+            None => {}
+        }
+    }
+
+    /// Takes out all that is below a position, and what follows it without a gap. The lowest position that is not in, from there on.
+    pub fn take_up_to(&mut self, position: Position) -> Position {
+        let gone = self.0.partition_point(|run| run.0 <= position.0);
+        let end =
+            self.0.get(..gone).and_then(<[_]>::last).map_or(position.0, |run| position.0.max(run.1 + 1));
+        self.0.drain(..gone);
+        Position(end)
+    }
+
+    /// Of how many ranges it is made.
+    #[must_use]
+    pub const fn ranges(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether it has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

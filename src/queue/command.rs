@@ -8,7 +8,8 @@ use super::attempts::Ending;
 use super::consumers::PrefetchShare;
 use super::happening::Provenance;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
-use super::log::LogNews;
+use super::log::{CursorChange, LogNews};
+use super::offset_spec::OffsetSpec;
 use super::options::{OwnTimeout, QueueOptions};
 use super::peek::Peek;
 use crate::dedup::DedupKeys;
@@ -90,6 +91,10 @@ pub enum Command {
     Peek(Peek),
     /// Messages that were asked for with a [`Load`](super::Load) of this id, ascending.
     Loaded(u64, Vec<LoadedMessage>),
+    /// Something is done by hand to a cursor of a stream. See [`CursorChange`] for the reply; other queues answer `NoCursor`.
+    Cursor(CursorChange),
+    /// Asks a stream for a place. Reply: `Located`; other queues answer `NoCursor`.
+    Locate(OffsetSpec),
     /// What the store has to say to a stream. Nothing to other queues.
     Log(LogNews),
     /// Messages that were asked for cannot be read: why. Nothing is delivered any more until a purge.
@@ -120,6 +125,8 @@ impl Command {
             | Self::ReleaseParked
             | Self::DropParked
             | Self::Purge
+            | Self::Cursor(_)
+            | Self::Locate(_)
             | Self::Delete { .. }
             | Self::Inspect => true,
             Self::Publish(..)

@@ -1,7 +1,11 @@
 //! What a stream and the store tell each other. A stream is an ordered log: its messages have offsets, 0 and up without gaps, which the store gives
 //! out when they are durable.
 
+use std::sync::Arc;
+
 use super::filter_set::FilterSet;
+use super::ids::ConsumerKey;
+use super::offset_spec::OffsetSpec;
 use crate::message::Message;
 use crate::time::Timestamp;
 
@@ -119,8 +123,44 @@ pub struct LogSegment {
     pub last_at: Timestamp,
 }
 
+/// What is done by hand to a cursor: a named place in a stream that the broker keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CursorChange {
+    /// It goes to a place, and is made if it is not there. Reply: `Located` or `TooManyCursors`.
+    Move {
+        /// Its name.
+        name: Arc<str>,
+        /// Where to.
+        to: OffsetSpec,
+    },
+    /// It goes. Reply: `Done`, `NoCursor`, or `InUse` if somebody reads with it.
+    Delete {
+        /// Its name.
+        name: Arc<str>,
+    },
+}
+
+/// A cursor, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorDetails {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its floor: the lowest offset that is not done. Who reads with it after a restart begins here.
+    pub offset: u64,
+    /// How many messages lie between there and the end of the stream.
+    pub lag: u64,
+    /// Messages that its readers have and have not acked.
+    pub unacked: usize,
+    /// Who is given messages.
+    pub reader: Option<ConsumerKey>,
+    /// How many readers wait for their turn.
+    pub waiting: usize,
+    /// When it last had a reader, or was set.
+    pub used_at: Timestamp,
+}
+
 /// What there is of a stream, for operators.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogDetails {
     /// The oldest offset; the next one if there is none.
     pub first: u64,
@@ -132,6 +172,8 @@ pub struct LogDetails {
     pub first_at: Option<Timestamp>,
     /// The time of the newest chunk.
     pub last_at: Option<Timestamp>,
+    /// Its cursors, by name.
+    pub cursors: Vec<CursorDetails>,
 }
 
 /// What an earlier run left of a stream.

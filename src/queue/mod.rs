@@ -40,6 +40,7 @@ mod ids;
 mod log;
 mod machine;
 mod merge;
+mod offset_spec;
 pub mod options;
 mod peek;
 mod ready;
@@ -65,9 +66,11 @@ pub(crate) use entrance::{Entrance, NO_KEYS};
 pub use happening::{Cause, Ended, Happening, HappeningKind, HeldBy, MessagePlace, Provenance};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use log::{
-    LogAppend, LogChunk, LogDetails, LogEffects, LogNews, LogRead, LogSeek, LogSegment, RecoveredStream,
+    CursorChange, CursorDetails, LogAppend, LogChunk, LogDetails, LogEffects, LogNews, LogRead, LogSeek,
+    LogSegment, RecoveredStream,
 };
 pub use machine::Queue;
+pub use offset_spec::OffsetSpec;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};
 pub use peek::{Holder, OnDisk, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};
 pub use reply::Reply;

@@ -21,6 +21,12 @@ pub enum Reply {
     InExclusiveUse,
     /// The queue has no such consumer.
     NoConsumer,
+    /// The stream has no such cursor.
+    NoCursor,
+    /// A place in a stream, or where a cursor is now: the offset.
+    Located(u64),
+    /// Refused: the stream has as many cursors as it may have.
+    TooManyCursors(usize),
     /// Refused: messages of the queue cannot be read. Why.
     Unreadable(Arc<str>),
     /// A message for basic.get.

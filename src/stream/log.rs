@@ -81,6 +81,7 @@ impl Log {
             segments: self.segments.len(),
             first_at: self.first_at(),
             last_at: self.segments.back().map(|segment| segment.last_at),
+            cursors: Vec::new(),
         }
     }
 

@@ -7,20 +7,24 @@
 //! - offsets of a stream are dense; each reader gets them ascending, without one twice;
 //! - a reader never has more unacked messages than its prefetch, nor more bytes on their way than its window;
 //! - memory does not depend on how long the stream is: its newest messages, a record for each segment, what readers have read ahead;
-//! - retention takes whole segments, never the newest, and no reader holds it back.
+//! - retention takes whole segments, never the newest, and no reader holds it back;
+//! - a cursor's floor never goes beyond a message that was delivered with it and not acked.
 //!
-//! `offset`, `filter`, `tail`, `log` and `reader` are parts that know nothing of each other; `machine` puts them together.
+//! `filter`, `tail`, `log`, `cursor` and `reader` are parts that know nothing of each other; `machine` puts them together.
 
+mod cursor;
+mod cursor_name;
 mod filter;
+mod held;
 mod log;
 mod machine;
-mod offset;
 mod pending;
 mod reader;
 mod tail;
 #[cfg(test)]
 mod tests;
 
+pub use cursor::{RecoveredCursors, is_cursor_record};
+pub use cursor_name::{WrongCursor, cursor_name};
 pub use filter::{Filter, filter_value};
 pub use machine::Stream;
-pub use offset::OffsetSpec;

@@ -7,7 +7,7 @@ use amq_protocol::types::FieldTable;
 
 use super::filter::Filter;
 use crate::message::Message;
-use crate::queue::{ConsumerDetails, ConsumerKey, ConsumerName, LogChunk, WINDOW_BYTES};
+use crate::queue::{ConsumerDetails, ConsumerKey, ConsumerName, LogChunk, OffsetSpec, WINDOW_BYTES};
 
 /// Where a reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum Place {
     At(u64),
     /// Its place is looked for in the store: the request's id.
     Sought(u64),
+    /// It is given nothing: another reads with its cursor, or it only has messages to ack.
+    Nowhere,
 }
 
 /// A consumer of a stream.
@@ -25,6 +27,12 @@ pub(super) struct Reader {
     /// No other reader of the stream had this number.
     pub(super) turn: u32,
     pub(super) place: Place,
+    /// Where it says that it begins.
+    pub(super) spec: OffsetSpec,
+    /// The cursor that it reads with.
+    pub(super) cursor: Option<usize>,
+    /// It was cancelled, and still has messages to ack.
+    pub(super) is_leaving: bool,
     pub(super) filter: Option<Filter>,
     pub(super) exclusive: bool,
     prefetch: u32,
@@ -45,7 +53,8 @@ pub(super) struct Reader {
 pub(super) struct NewReader {
     pub(super) key: ConsumerKey,
     pub(super) turn: u32,
-    pub(super) place: Place,
+    pub(super) spec: OffsetSpec,
+    pub(super) cursor: Option<usize>,
     pub(super) filter: Option<Filter>,
     pub(super) exclusive: bool,
     pub(super) prefetch: u16,
@@ -55,11 +64,14 @@ pub(super) struct NewReader {
 
 impl Reader {
     pub(super) fn new(new: NewReader) -> Self {
-        let NewReader { key, turn, place, filter, exclusive, prefetch, name, arguments } = new;
+        let NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, name, arguments } = new;
         Self {
             key,
             turn,
-            place,
+            place: Place::Nowhere,
+            spec,
+            cursor,
+            is_leaving: false,
             filter,
             exclusive,
             prefetch: prefetch.into(),
@@ -111,6 +123,32 @@ impl Reader {
         }
     }
 
+    /// Goes to an offset wherever it is, and forgets what was read ahead.
+    pub(super) fn jump(&mut self, offset: u64) {
+        self.place = Place::At(offset);
+        self.chunks.clear();
+        self.read = None;
+    }
+
+    /// It is given nothing more.
+    pub(super) fn leave(&mut self) {
+        self.place = Place::Nowhere;
+        self.is_leaving = true;
+        self.chunks.clear();
+        self.read = None;
+    }
+
+    /// Goes to an offset if that is before its place.
+    pub(super) fn go_back(&mut self, offset: u64) {
+        if matches!(self.place, Place::At(at) if offset < at) {
+            self.jump(offset);
+        }
+    }
+
+    pub(super) const fn key(&self) -> ConsumerKey {
+        self.key
+    }
+
     /// The chunk with this offset, if it was read; what is left of it has to be put back.
     pub(super) fn take_chunk(&mut self, offset: u64) -> Option<LogChunk> {
         let is_in = self.chunks.front().is_some_and(|chunk| chunk.first <= offset && offset < chunk.next());
@@ -157,7 +195,7 @@ impl Reader {
             prefetch: self.prefetch,
             unacked: self.unacked,
             priority: 0,
-            is_active: true,
+            is_active: self.place != Place::Nowhere,
             ack_timeout_ms: None,
             arguments: Arc::clone(&self.arguments),
         }

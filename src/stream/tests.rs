@@ -1,6 +1,6 @@
 //! The stream machine, by example and by property.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
@@ -16,6 +16,8 @@ use crate::queue::{
 };
 use crate::time::{Time, Timestamp};
 
+mod cursor_model;
+mod cursors;
 mod examples;
 mod model;
 
@@ -63,6 +65,11 @@ struct Bench {
     reads: VecDeque<LogRead>,
     seeks: VecDeque<LogSeek>,
     confirmed: Vec<Range>,
+    /// The stream's own records that are on the disk, and those that are on their way there.
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    unsynced: VecDeque<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Answers that came late, by ticket.
+    late: Vec<(u64, Reply)>,
     deliveries: Vec<(ConsumerKey, Delivery)>,
     sequence: u64,
 }
@@ -88,6 +95,9 @@ impl Bench {
             reads: VecDeque::new(),
             seeks: VecDeque::new(),
             confirmed: Vec::new(),
+            records: BTreeMap::new(),
+            unsynced: VecDeque::new(),
+            late: Vec::new(),
             deliveries: Vec::new(),
             sequence: 0,
         }
@@ -112,6 +122,8 @@ impl Bench {
             self.disk.retain(|chunk| chunk.first >= before);
             self.segments.retain(|segment| segment.first >= before);
         }
+        self.unsynced.extend(effects.records);
+        self.late.extend(effects.deferred_replies);
         self.reads.extend(effects.log.reads);
         self.seeks.extend(effects.log.seeks);
         for deliveries in effects.deliveries {
@@ -143,6 +155,7 @@ impl Bench {
 
     /// The oldest chunk that is not on the disk is.
     fn commit(&mut self) -> bool {
+        self.sync(usize::MAX);
         let Some((append, confirms)) = self.submitted.pop_front() else { return false };
         let LogAppend { ticket, at, filter, messages, begins_segment } = append;
         let (first, bytes) =
@@ -163,6 +176,16 @@ impl Bench {
         self.confirmed.extend(confirms);
         self.command(Command::Log(LogNews::Committed { ticket, first }));
         true
+    }
+
+    /// So many records reach the disk.
+    fn sync(&mut self, count: usize) {
+        for (key, value) in self.unsynced.drain(..count.min(self.unsynced.len())) {
+            match value {
+                Some(value) => drop(self.records.insert(key, value)),
+                None => drop(self.records.remove(&key)),
+            }
+        }
     }
 
     fn commit_all(&mut self) {
@@ -197,7 +220,12 @@ impl Bench {
     }
 
     fn consume(&mut self, number: u32, prefetch: u16, arguments: FieldTable) {
-        let reply = self.command(Command::Consume(Consume {
+        let reply = self.try_to_consume(number, prefetch, arguments);
+        assert!(matches!(reply, Reply::Consuming), "{reply:?}");
+    }
+
+    fn try_to_consume(&mut self, number: u32, prefetch: u16, arguments: FieldTable) -> Reply {
+        self.command(Command::Consume(Consume {
             key: key(number),
             no_ack: false,
             exclusive: false,
@@ -208,8 +236,7 @@ impl Bench {
             name: ConsumerName::default(),
             arguments: Arc::new(arguments),
             is_passing: false,
-        }));
-        assert!(matches!(reply, Reply::Consuming), "{reply:?}");
+        }))
     }
 
     /// What a consumer got since the last time, by offsets.
@@ -232,10 +259,13 @@ impl Bench {
 
     /// The process dies: what is not on the disk is gone.
     fn restart(&mut self) {
+        self.unsynced.clear();
         let segments = self.segments.iter().copied().collect();
         let last_chunk = self.disk.back().map_or(0, |chunk| chunk.first);
         let recovered = RecoveredStream { segments, last_chunk };
         self.stream = Stream::new(self.options.clone(), recovered, EPOCH, false);
+        let records: Vec<_> = self.records.clone().into_iter().collect();
+        self.stream.restore_cursors(RecoveredCursors::restored(&records).unwrap());
         self.effects = Effects::default();
         (self.submitted, self.reads, self.seeks) = Default::default();
         self.deliveries.clear();

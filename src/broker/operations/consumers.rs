@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::connections::require_owner_of;
 use super::scope::Scope;
+use super::streams::too_many_cursors;
 use crate::auth::Operation;
 use crate::broker::error::OperationError;
 use crate::broker::events::Event;
@@ -22,7 +23,7 @@ pub fn queue_to_consume(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>
 /// Adds a consumer to it. What it gets goes to its connection's inbox.
 ///
 /// # Errors
-/// `ExclusiveUse`; `Unreadable`; `NotFound` if the queue went meanwhile.
+/// `ExclusiveUse`; `Unreadable`; `TooManyCursors`; `NotFound` if the queue went meanwhile.
 pub async fn consume(
     scope: Scope<'_>,
     record: &QueueRecord,
@@ -39,6 +40,7 @@ pub async fn consume(
             }
             Ok(())
         }
+        Some(Reply::TooManyCursors(limit)) => Err(too_many_cursors(scope, record, limit)),
         Some(Reply::Unreadable(why)) => Err(scope.unreadable(&record.name, &why)),
         Some(_) => {
             Err(OperationError::ExclusiveUse { queue: record.name.clone(), vhost: scope.vhost.name.clone() })

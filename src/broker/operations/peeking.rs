@@ -10,7 +10,7 @@ use crate::auth::Operation;
 use crate::broker::error::OperationError;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::QueueRecord;
-use crate::message::{Message, Position};
+use crate::message::{Message, Position, QueueId};
 use crate::queue::attempts::{Attempts, WaitKind};
 use crate::queue::{
     Command, ConnectionId, Holder, OnDisk, Peek, PeekState, Peeked, PeekedPlace, Reply, as_delivered,
@@ -20,6 +20,9 @@ use crate::time::{Time, Timestamp};
 
 /// When so many bytes of messages were read from disk for a peek, no more are read for it.
 const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What is read of a stream at a time, in bytes: enough for most pages.
+const LOG_READ_BYTES: usize = 512 * 1024;
 
 /// A message that was looked at and stays as it is.
 #[derive(Clone, Debug)]
@@ -116,6 +119,9 @@ type Read = HashMap<Position, StoredMessage>;
 /// Reads those that are not in memory, a bundle at a time, so that queues that wait for messages of theirs have their turn. One that went
 /// meanwhile is not there any more, and one that cannot be read is not shown: its queue finds that out by itself.
 async fn read(shared: &Shared, record: &QueueRecord, found: &[Peeked]) -> Read {
+    if record.is_stream() {
+        return read_log(shared, record.id, found).await;
+    }
     let mut bundles: BTreeMap<OnDisk, BTreeSet<Position>> = BTreeMap::new();
     for peeked in found {
         if let Some(on_disk) = peeked.on_disk {
@@ -136,6 +142,33 @@ async fn read(shared: &Shared, record: &QueueRecord, found: &[Peeked]) -> Read {
         let Ok(Ok(messages)) = messages.await else { continue };
         bytes += messages.iter().map(|stored| stored.message.encoded_len()).sum::<usize>();
         read.extend(messages.into_iter().map(|stored| (stored.position, stored)));
+    }
+    read
+}
+
+/// The same of a stream: positions are offsets, and ascending.
+async fn read_log(shared: &Shared, stream: QueueId, found: &[Peeked]) -> Read {
+    let mut missing = found.iter().filter(|peeked| peeked.message.is_none()).map(|peeked| peeked.position.0);
+    let (mut read, mut bytes) = (Read::new(), 0);
+    let mut wanted = missing.next();
+    while let Some(from) = wanted.filter(|_| bytes < READ_BYTES_MAX) {
+        let (sender, chunks) = oneshot::channel();
+        // Whoever asked may have gone.
+        let done = Box::new(move |chunks| drop(sender.send(chunks)));
+        shared.store.read_log(store::LogRead { stream, from, bytes_max: LOG_READ_BYTES, done });
+        let Ok(Ok(chunks)) = chunks.await else { break };
+        let Some(next) = chunks.last().map(|chunk| chunk.first + chunk.entries.len() as u64) else { break };
+        for chunk in chunks {
+            for (offset, message) in (chunk.first..).zip(chunk.entries).filter(|(offset, _)| *offset >= from)
+            {
+                bytes += message.encoded_len();
+                let position = Position(offset);
+                let stored =
+                    StoredMessage { position, message, level: 0, expires_at: None, redelivered: false };
+                read.insert(position, stored);
+            }
+        }
+        wanted = missing.find(|offset| *offset >= next);
     }
     read
 }

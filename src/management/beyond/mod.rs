@@ -3,6 +3,7 @@
 //! as server-sent events.
 
 mod acting;
+mod cursors;
 mod events;
 mod explaining;
 mod leasing;
@@ -31,6 +32,8 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/coney/queues/{vhost}/{queue}/messages/release", acting::end_wait(false)),
         ("/api/coney/queues/{vhost}/{queue}/messages/drop", acting::end_wait(true)),
         ("/api/coney/queues/{vhost}/{queue}/messages/take", post(leasing::take)),
+        ("/api/coney/queues/{vhost}/{queue}/cursors", get(cursors::list)),
+        ("/api/coney/queues/{vhost}/{queue}/cursors/{cursor}", put(cursors::put).delete(cursors::remove)),
         ("/api/coney/leases/{id}", post(leasing::settle)),
         ("/api/coney/queues/{vhost}/{queue}/purge", post(saving::purge)),
         ("/api/coney/purges/{id}/undo", post(saving::undo)),

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::cursors::place;
 use crate::broker::operations::{self, PeekedMessage};
 use crate::broker::properties_json;
 use crate::management::answer;
@@ -17,7 +18,7 @@ use crate::message::Position;
 use crate::queue::{PEEK_MAX, PeekState, WaitKind};
 
 /// `?state=ready|unacked|delayed|parked&offset=N&limit=N&truncate=BYTES&read=BOOL`; `?position=N` for a single one in any state, which is
-/// read from disk if it has to be.
+/// read from disk if it has to be. Of a stream also `?from=first|last|next|OFFSET|AGE` or `?from_timestamp=MS`: read from there, from disk as well.
 pub(super) async fn list(
     State(api): State<Api>,
     asker: Manager,
@@ -40,7 +41,13 @@ pub(super) async fn list(
     let (offset, limit) = (number("offset", 0)?, number("limit", PEEK_MAX)?);
     let truncate = number("truncate", usize::MAX)?;
     let scope = asker.scope(&api, &vhost);
-    let found = if position.is_some() || params.is_true("read") {
+    let text = |name: &str| params.get(name).map(Value::from);
+    let timestamp =
+        text("from_timestamp").map(|_| number("from_timestamp", 0).map(Value::from)).transpose()?;
+    let from = place(text("from").as_ref(), timestamp.as_ref())?;
+    let found = if let Some(from) = from {
+        operations::read_stream(scope, &queue, from, limit).await?
+    } else if position.is_some() || params.is_true("read") {
         operations::peek_and_read(scope, &queue, state, offset, limit).await?
     } else {
         operations::peek(scope, &queue, state, offset, limit).await?

@@ -15,7 +15,7 @@ use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::management::views::moment;
 use crate::policy::PolicyKind;
 use crate::queue::options::{QueueType, queue_type};
-use crate::queue::{Counts, Details, LogDetails, Tally};
+use crate::queue::{ConsumerDetails, Counts, CursorDetails, Details, LogDetails, Tally};
 use crate::statistics::QueueCounters;
 use crate::time::Timestamp;
 
@@ -147,18 +147,52 @@ pub(in crate::management) struct OfStream<'a> {
     /// In milliseconds since the Unix epoch.
     first_timestamp: Option<u64>,
     last_timestamp: Option<u64>,
+    cursors: Vec<CursorView>,
+}
+
+/// A cursor of a stream.
+#[derive(Debug, Serialize)]
+pub(in crate::management) struct CursorView {
+    name: String,
+    /// The lowest offset that is not done.
+    offset: u64,
+    /// How many messages lie between there and the end.
+    lag: u64,
+    unacked: usize,
+    /// The tag of the consumer that is given messages.
+    consumer_tag: Option<String>,
+    waiting: usize,
+    /// In milliseconds since the Unix epoch.
+    used_at: u64,
+}
+
+impl CursorView {
+    /// Of a cursor that one of these consumers reads with, or none.
+    pub(in crate::management) fn of(cursor: &CursorDetails, consumers: &[ConsumerDetails]) -> Self {
+        let reader = consumers.iter().find(|consumer| cursor.reader == Some(consumer.key));
+        Self {
+            name: cursor.name.to_string(),
+            offset: cursor.offset,
+            lag: cursor.lag,
+            unacked: cursor.unacked,
+            consumer_tag: reader.map(|consumer| consumer.name.tag.to_string()),
+            waiting: cursor.waiting,
+            used_at: cursor.used_at.as_millis(),
+        }
+    }
 }
 
 impl<'a> OfStream<'a> {
-    fn of(log: LogDetails, readers: usize, node: &'a str) -> Self {
+    fn of(log: &LogDetails, consumers: &[ConsumerDetails], node: &'a str) -> Self {
         Self {
             committed_offset: i64::try_from(log.next).unwrap_or(i64::MAX) - 1,
             segments: log.segments,
-            readers: BTreeMap::from([(node, readers)]),
+            readers: BTreeMap::from([(node, consumers.len())]),
             first_offset: log.first,
             next_offset: log.next,
             first_timestamp: log.first_at.map(Timestamp::as_millis),
             last_timestamp: log.last_at.map(Timestamp::as_millis),
+            cursors: log.cursors.iter().map(|cursor| CursorView::of(cursor, consumers)).collect(),
         }
     }
 }
@@ -273,7 +307,7 @@ impl<'a> QueueView<'a> {
             storage_version: 2,
             messages_delayed: counts.delayed,
             messages_parked: counts.parked,
-            stream: details.log.map(|log| OfStream::of(log, counts.consumers, basics.node)),
+            stream: details.log.as_ref().map(|log| OfStream::of(log, &details.consumers, basics.node)),
             quorum: is_quorum.then(|| OfQuorum::of(details, basics.node)),
             basics,
         }

@@ -22,6 +22,7 @@ impl Queue {
             PeekState::Unacked => self.peek_unacked(offset, limit),
             PeekState::Delayed => self.peek_waiting(WaitKind::Delayed, offset, limit),
             PeekState::Parked => self.peek_waiting(WaitKind::Parked, offset, limit),
+            PeekState::From(_) => Vec::new(),
             PeekState::At(position) => self.peek_at(position).into_iter().collect(),
         })
     }

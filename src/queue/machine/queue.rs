@@ -170,6 +170,7 @@ impl Queue {
             Command::Peek(peek) => return self.deferred.add(Request::Peek(peek)),
             Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),
+            Command::Cursor(_) | Command::Locate(_) => return Reply::NoCursor,
             Command::Log(_) => {}
             Command::Unreadable(why) => self.become_unreadable(why, effects),
         }

@@ -1,10 +1,11 @@
 //! Consumers come and go.
 
+use super::cursors::CURSORS_MAX;
 use super::stream::Stream;
 use crate::message::Message;
-use crate::queue::{Consume, ConsumerKey, Effects, Handle, LogSeek, MoveOut, Moved, Reply};
+use crate::queue::{Consume, ConsumerKey, Effects, Handle, LogSeek, MoveOut, Moved, OffsetSpec, Reply};
+use crate::stream::cursor_name::cursor_name;
 use crate::stream::filter::Filter;
-use crate::stream::offset::OffsetSpec;
 use crate::stream::reader::{NewReader, Place, Reader};
 use crate::time::{Time, Timestamp};
 
@@ -14,24 +15,30 @@ impl Stream {
             return Reply::Unreadable(std::sync::Arc::clone(why));
         }
         let spec = OffsetSpec::parse(&consume.arguments).unwrap_or(OffsetSpec::Next);
-        let place = self.place(now, spec, effects);
+        let cursor = match cursor_name(&consume.arguments, &consume.name.tag) {
+            Ok(Some(name)) => match self.cursor(now, &name) {
+                None => return Reply::TooManyCursors(CURSORS_MAX),
+                index => index,
+            },
+            Ok(None) | Err(_) => None,
+        };
         let turn = self.next_turn;
         self.next_turn = self.next_turn.wrapping_add(1);
         // One without a limit of its own is one of the broker's.
         let prefetch = if consume.prefetch == 0 { u16::MAX } else { consume.prefetch };
         let Consume { key, exclusive, name, arguments, .. } = consume;
         let filter = Filter::parse(&arguments);
-        let new = NewReader { key, turn, place, filter, exclusive, prefetch, name, arguments };
+        let new = NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, name, arguments };
         let slot = self.readers.insert(Reader::new(new));
-        if let Place::Sought(id) = place {
-            self.requests.insert(id, (slot, turn));
+        let cursor = cursor.and_then(|index| self.cursors.get_mut(index));
+        if cursor.is_none_or(|cursor| cursor.add_reader(slot)) {
+            self.activate(now, slot, effects);
         }
-        self.restless.push(slot);
         Reply::Consuming
     }
 
     /// Where a consumer begins that says this.
-    fn place(&mut self, now: Time, spec: OffsetSpec, effects: &mut Effects) -> Place {
+    pub(super) fn place(&mut self, now: Time, spec: OffsetSpec, effects: &mut Effects) -> Place {
         let (first, next) = (self.log.first(), self.log.next());
         Place::At(match spec {
             OffsetSpec::First => first,
@@ -62,26 +69,75 @@ impl Stream {
     }
 
     /// A place was found in the store.
-    pub(super) fn found(&mut self, id: u64, offset: u64) {
-        if let Some((slot, turn)) = self.requests.remove(&id)
-            && let Some(reader) = self.readers.get_mut(slot).filter(|reader| reader.turn == turn)
+    pub(super) fn found(&mut self, now: Time, id: u64, offset: u64, effects: &mut Effects) {
+        if let Some(cursor) = self.asked_seeks.remove(&id) {
+            let reply = self.located(now, cursor, offset);
+            effects.deferred_replies.push((id, reply));
+        } else if let Some((slot, turn)) = self.requests.remove(&id)
+            && self
+                .readers
+                .get(slot)
+                .is_some_and(|reader| reader.turn == turn && reader.place == Place::Sought(id))
         {
-            reader.place = Place::At(offset);
-            self.restless.push(slot);
+            self.put(slot, Place::At(offset));
         }
     }
 
-    pub(super) fn remove_readers(&mut self, is_gone: impl Fn(&Reader) -> bool) {
-        self.readers.retain(|_, reader| !is_gone(reader));
+    /// Readers are gone, and can ack nothing more.
+    pub(super) fn remove_readers(
+        &mut self,
+        now: Time,
+        is_gone: impl Fn(&Reader) -> bool,
+        effects: &mut Effects,
+    ) {
+        let gone: Vec<usize> =
+            self.readers.iter().filter(|(_, reader)| is_gone(reader)).map(|(slot, _)| slot).collect();
+        gone.into_iter().for_each(|slot| self.forget_reader(now, slot, effects));
     }
 
-    /// An ack, and any other answer: the reader may be given one more.
-    pub(super) fn settle(&mut self, handle: Handle, effects: &mut Effects) {
+    /// A reader is given nothing more. What it has it may still ack, which counts for its cursor. `false` if there is none.
+    pub(super) fn cancel(&mut self, now: Time, key: ConsumerKey, effects: &mut Effects) -> bool {
+        let is_it = |reader: &Reader| reader.key == key && !reader.is_leaving;
+        let Some(slot) = self.readers.iter().find(|(_, reader)| is_it(reader)).map(|(slot, _)| slot) else {
+            return false;
+        };
+        match self.readers.get_mut(slot).filter(|reader| reader.cursor.is_some() && reader.unacked() > 0) {
+            Some(reader) => {
+                reader.leave();
+                self.leave_cursor(now, slot, effects);
+            }
+            None => self.forget_reader(now, slot, effects),
+        }
+        true
+    }
+
+    /// A message is done with, or comes back to its cursor. In any case the reader may be given one more.
+    pub(super) fn settle(&mut self, now: Time, handle: Handle, is_done: bool, effects: &mut Effects) {
         let slot = handle.slot as usize;
-        if let Some(reader) = self.readers.get_mut(slot).filter(|reader| reader.turn == handle.turn) {
-            reader.settle();
-            effects.counted.acked += 1;
-            self.restless.push(slot);
+        let Some(reader) = self.readers.get_mut(slot).filter(|reader| reader.turn == handle.turn) else {
+            return;
+        };
+        reader.settle();
+        effects.counted.acked += 1;
+        self.restless.push(slot);
+        let is_last = reader.is_leaving && reader.unacked() == 0;
+        if let Some(index) = reader.cursor {
+            self.settle_on_cursor(index, handle, is_done);
+        }
+        if is_last {
+            self.forget_reader(now, slot, effects);
+        }
+    }
+
+    fn settle_on_cursor(&mut self, index: usize, handle: Handle, is_done: bool) {
+        let (offset, turn) = (handle.position.0, handle.turn);
+        let Some(cursor) = self.cursors.get_mut(index) else { return };
+        if is_done {
+            if cursor.settle(offset, turn) && self.moved_cursors.last() != Some(&index) {
+                self.moved_cursors.push(index);
+            }
+        } else if cursor.give_back(offset, turn) {
+            self.go_back(index, offset);
         }
     }
 
@@ -93,9 +149,9 @@ impl Stream {
     }
 
     /// What goes to other queues stays here as well: a log gives nothing away.
-    pub(super) fn copy_out(&mut self, moves: Vec<MoveOut>, effects: &mut Effects) {
+    pub(super) fn copy_out(&mut self, now: Time, moves: Vec<MoveOut>, effects: &mut Effects) {
         for MoveOut { handle, message, queues } in moves {
-            self.settle(handle, effects);
+            self.settle(now, handle, true, effects);
             let position = handle.position;
             effects.moved.push(Moved { message, queues, position, stored: None });
         }

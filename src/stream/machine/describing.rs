@@ -2,7 +2,7 @@
 
 use super::stream::Stream;
 use crate::message::Position;
-use crate::queue::{Details, Measures, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace, Tally};
+use crate::queue::{Details, LogDetails, Measures, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace, Tally};
 use crate::time::Time;
 
 /// A stream with nothing in it, its task and its mailbox included, in bytes.
@@ -17,6 +17,7 @@ impl Stream {
         STREAM_BYTES
             + self.readers.len() * READER_BYTES
             + self.log.segments() * size_of::<crate::queue::LogSegment>()
+            + self.cursors.iter().map(|(_, cursor)| cursor.footprint()).sum::<usize>()
             + self.dedup.footprint()
     }
 
@@ -43,11 +44,16 @@ impl Stream {
                 ..Tally::default()
             },
             head_timestamp_s: None,
-            consumers: self.readers.iter().map(|(_, reader)| reader.details()).collect(),
+            consumers: self
+                .readers
+                .iter()
+                .filter(|(_, reader)| !reader.is_leaving)
+                .map(|(_, reader)| reader.details())
+                .collect(),
             has_credit: self.readers.iter().any(|(_, reader)| reader.has_credit()),
             delivery_limit: None,
             unreadable: self.unreadable.clone(),
-            log: Some(self.log.details()),
+            log: Some(LogDetails { cursors: self.cursor_details(), ..self.log.details() }),
         }
     }
 
@@ -56,6 +62,7 @@ impl Stream {
         let (first, next) = (self.log.first(), self.log.next());
         let (from, limit) = match peek.state {
             PeekState::Ready => (first.saturating_add(peek.offset as u64), peek.limit.min(PEEK_MAX)),
+            PeekState::From(Position(offset)) => (offset.max(first), peek.limit.min(PEEK_MAX)),
             PeekState::At(position) if (first..next).contains(&position.0) => (position.0, 1),
             _ => return Vec::new(),
         };

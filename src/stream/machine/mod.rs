@@ -1,6 +1,7 @@
 //! What a stream does, a file per subject.
 
 mod consuming;
+mod cursors;
 mod describing;
 mod publishing;
 mod reading;

@@ -1,8 +1,9 @@
 //! Readers are given messages: from memory, or from what was read for them.
 
 use super::stream::Stream;
-use crate::message::Position;
+use crate::message::{Message, Position};
 use crate::queue::{Deliveries, Delivery, Effects, Handle, LogChunk, LogRead, delivery_cost};
+use crate::stream::cursor::Cursor;
 use crate::stream::reader::{Place, Reader};
 
 /// What is read for a reader at a time, in bytes.
@@ -24,6 +25,7 @@ impl Stream {
     fn serve_one(&mut self, slot: usize, effects: &mut Effects) {
         let Some(reader) = self.readers.get_mut(slot) else { return };
         let (first, next) = (self.log.first(), self.log.next());
+        let mut cursor = reader.cursor.and_then(|index| self.cursors.get_mut(index));
         let mut turn = Turn { slot, next, deliveries: Vec::new(), looked_at: 0 };
         while let Place::At(at) = reader.place {
             if at < first {
@@ -31,7 +33,8 @@ impl Stream {
                 reader.go_to(first);
                 continue;
             }
-            if at >= next || !reader.has_credit() {
+            if at >= next || !reader.has_credit() || cursor.as_ref().is_some_and(|cursor| !cursor.has_room())
+            {
                 break;
             }
             if turn.looked_at >= LOOKED_AT_MAX {
@@ -40,15 +43,18 @@ impl Stream {
             }
             if let Some(chunk) = self.tail.chunk(at) {
                 reader.forget_chunks();
-                turn.feed(reader, chunk, at);
+                turn.feed(reader, cursor.as_deref_mut(), chunk, at);
             } else if let Some(chunk) = reader.take_chunk(at) {
-                turn.feed(reader, &chunk, at);
+                turn.feed(reader, cursor.as_deref_mut(), &chunk, at);
                 reader.put_back(chunk);
             } else {
                 break;
             }
         }
-        let Turn { deliveries, .. } = turn;
+        let Turn { deliveries, looked_at, .. } = turn;
+        if looked_at > 0 {
+            self.moved_cursors.extend(reader.cursor);
+        }
         if !deliveries.is_empty() {
             effects.counted.delivered += deliveries.len() as u64;
             let bytes = deliveries.iter().map(|delivery| delivery.message.body_len() as u64);
@@ -80,9 +86,11 @@ impl Stream {
     pub(super) fn read(&mut self, id: u64, chunks: Vec<LogChunk>, effects: &mut Effects) {
         let Some((slot, turn)) = self.requests.remove(&id) else { return };
         let Some(reader) = self.readers.get_mut(slot).filter(|reader| reader.turn == turn) else { return };
-        if reader.read.take() != Some(id) {
+        // It may have gone elsewhere meanwhile, and have asked for what is there.
+        if reader.read != Some(id) {
             return;
         }
+        reader.read = None;
         let Place::At(at) = reader.place else { return };
         let wanted = reader.read_up_to().unwrap_or(at).max(at);
         match chunks.first() {
@@ -119,9 +127,12 @@ struct Turn {
 
 impl Turn {
     /// Gives it of a chunk what it wants and can take, from an offset on.
-    fn feed(&mut self, reader: &mut Reader, chunk: &LogChunk, from: u64) {
+    fn feed(&mut self, reader: &mut Reader, mut cursor: Option<&mut Cursor>, chunk: &LogChunk, from: u64) {
         if !reader.may_want(chunk) {
             self.looked_at += 1;
+            if let Some(cursor) = cursor {
+                cursor.pass(from, chunk.next());
+            }
             reader.go_to(chunk.next());
             return;
         }
@@ -132,15 +143,29 @@ impl Turn {
                 break;
             }
             self.looked_at += 1;
-            if reader.wants(message) {
-                reader.take(delivery_cost(message));
-                let (slot, turn) = (self.slot as u32, reader.turn);
-                let handle = Handle { slot, turn, position: Position(at) };
-                let message = message.clone();
-                self.deliveries.push(Delivery { handle, message, redelivered: false, counted_by: 0 });
+            let known = cursor.as_ref().map_or(Some(false), |cursor| cursor.wants(at));
+            match known {
+                Some(redelivered) if reader.wants(message) => {
+                    if let Some(cursor) = &mut cursor {
+                        cursor.give(at, reader.turn);
+                    }
+                    self.give(reader, message, at, redelivered);
+                }
+                Some(_) => {
+                    if let Some(cursor) = &mut cursor {
+                        cursor.pass(at, at + 1);
+                    }
+                }
+                None => {}
             }
             at += 1;
         }
         reader.go_to(at);
+    }
+
+    fn give(&mut self, reader: &mut Reader, message: &Message, at: u64, redelivered: bool) {
+        reader.take(delivery_cost(message));
+        let handle = Handle { slot: self.slot as u32, turn: reader.turn, position: Position(at) };
+        self.deliveries.push(Delivery { handle, message: message.clone(), redelivered, counted_by: 0 });
     }
 }

@@ -16,6 +16,7 @@ impl Stream {
         if let Some(before) = self.log.retain(self.wall_clock(now), &settings) {
             effects.log.trim = Some(before);
             self.tail.trim(before);
+            self.trim_cursors(now, before, effects);
         }
     }
 }

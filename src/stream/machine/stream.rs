@@ -8,9 +8,10 @@ use slab::Slab;
 
 use crate::queue::options::StreamOptions;
 use crate::queue::{
-    Command, ConsumerKey, Counts, DedupState, Effects, Ended, Flow, LogNews, QueueOptions, RecoveredStream,
-    Reply,
+    Command, ConsumerKey, Counts, DedupState, Disposition, Effects, Ended, Flow, LogNews, QueueOptions,
+    RecoveredStream, Reply, Settlement,
 };
+use crate::stream::cursor::Cursor;
 use crate::stream::log::{Log, OpenSegment};
 use crate::stream::pending::Pending;
 use crate::stream::reader::Reader;
@@ -34,8 +35,13 @@ pub struct Stream {
     pub(super) open: OpenSegment,
     pub(super) readers: Slab<Reader>,
     pub(super) next_turn: u32,
+    pub(super) cursors: Slab<Cursor>,
+    /// Those that the batch moved.
+    pub(super) moved_cursors: Vec<usize>,
     /// Reads and seeks that are under way, by id: for which reader, by its place and turn.
     pub(super) requests: HashMap<u64, (usize, u32)>,
+    /// Places that somebody asked for, or wants a cursor to go to.
+    pub(super) asked_seeks: HashMap<u64, Option<usize>>,
     pub(super) next_request: u64,
     /// Readers that may be given something, by their places.
     pub(super) restless: Vec<usize>,
@@ -63,7 +69,10 @@ impl Stream {
             open,
             readers: Slab::new(),
             next_turn: 1,
+            cursors: Slab::new(),
+            moved_cursors: Vec::new(),
             requests: HashMap::default(),
+            asked_seeks: HashMap::default(),
             next_request: 1,
             restless: Vec::new(),
             dedup: DedupState::default(),
@@ -93,7 +102,7 @@ impl Stream {
         Counts {
             ready: usize::try_from(self.log.len()).unwrap_or(usize::MAX),
             unacked: self.readers.iter().map(|(_, reader)| reader.unacked() as usize).sum(),
-            consumers: self.readers.len(),
+            consumers: self.readers.iter().filter(|(_, reader)| !reader.is_leaving).count(),
             ready_bytes: usize::try_from(self.log.bytes()).unwrap_or(usize::MAX),
             ..Counts::default()
         }
@@ -115,24 +124,29 @@ impl Stream {
             Command::PublishDue(publishes, _) | Command::PublishDeadLettered(publishes, _) => {
                 self.take_in(now, publishes, effects);
             }
-            Command::Settle(_, handles) => {
-                handles.into_iter().for_each(|handle| self.settle(handle, effects))
+            Command::Settle(settlement, handles) => {
+                let is_done = matches!(settlement, Settlement::Ack | Settlement::Reject);
+                handles.into_iter().for_each(|handle| self.settle(now, handle, is_done, effects));
             }
-            Command::Dispose(handle, ..) => self.settle(handle, effects),
-            Command::MoveOut(moves) => self.copy_out(moves, effects),
+            Command::Dispose(_, Disposition::Progress, _) => {}
+            Command::Dispose(handle, disposition, _) => {
+                let is_done = matches!(disposition, Disposition::Park | Disposition::Terminate);
+                self.settle(now, handle, is_done, effects);
+            }
+            Command::MoveOut(moves) => self.copy_out(now, moves, effects),
             Command::Written(key, bytes) => self.written(key, bytes),
             Command::Consume(consume) => return self.consume(now, consume, effects),
-            Command::Cancel(key) => self.remove_readers(|reader| reader.key == key),
-            Command::Dismiss(key) => return self.dismiss(key, effects),
+            Command::Cancel(key) => drop(self.cancel(now, key, effects)),
+            Command::Dismiss(key) => return self.dismiss(now, key, effects),
             Command::SetChannelPrefetch(..) => {}
             Command::TakeTurn(connection, channel) => effects.turns_passed_on.push((connection, channel)),
             Command::ChannelGone(connection, channel, _) => {
-                self.remove_readers(|reader| {
-                    (reader.key.connection, reader.key.channel) == (connection, channel)
-                });
+                let is_gone =
+                    |reader: &Reader| (reader.key.connection, reader.key.channel) == (connection, channel);
+                self.remove_readers(now, is_gone, effects);
             }
             Command::ConnectionGone(connection) => {
-                self.remove_readers(|reader| reader.key.connection == connection);
+                self.remove_readers(now, |reader| reader.key.connection == connection, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
             Command::Get { .. } => return Reply::Empty,
@@ -140,6 +154,8 @@ impl Stream {
             Command::DropWaiting(_) | Command::DropParked => return Reply::Dropped(0),
             Command::Purge => return Reply::Purged(0),
             Command::Delete { .. } => return self.delete(effects),
+            Command::Locate(to) => return self.locate(now, None, to, effects),
+            Command::Cursor(change) => return self.change_cursor(now, change, effects),
             Command::Inspect | Command::Count => return Reply::Counts(self.counts()),
             Command::Measure => return Reply::Measured(self.measures()),
             Command::Describe => return Reply::Described(Box::new(self.details())),
@@ -152,11 +168,10 @@ impl Stream {
     }
 
     /// Somebody else than its client cancels a reader.
-    fn dismiss(&mut self, key: ConsumerKey, effects: &mut Effects) -> Reply {
-        if !self.readers.iter().any(|(_, reader)| reader.key == key) {
+    fn dismiss(&mut self, now: Time, key: ConsumerKey, effects: &mut Effects) -> Reply {
+        if !self.cancel(now, key, effects) {
             return Reply::NoConsumer;
         }
-        self.remove_readers(|reader| reader.key == key);
         effects.dismissed.push(key);
         Reply::Done
     }
@@ -165,7 +180,7 @@ impl Stream {
         match news {
             LogNews::Committed { ticket, first } => self.committed(now, ticket, first, effects),
             LogNews::Read { id, chunks } => self.read(id, chunks, effects),
-            LogNews::Found { id, offset } => self.found(id, offset),
+            LogNews::Found { id, offset } => self.found(now, id, offset, effects),
         }
     }
 
@@ -176,6 +191,7 @@ impl Stream {
         }
         self.retain(now, effects);
         self.serve(effects);
+        self.write_cursors(now, effects);
     }
 
     /// When [`settle_batch`](Self::settle_batch) has to be called again if no command comes before.
@@ -189,7 +205,7 @@ impl Stream {
     fn delete(&mut self, effects: &mut Effects) -> Reply {
         self.ended = true;
         effects.ended = Some(Ended::Deleted);
-        effects.cancelled.extend(self.readers.iter().map(|(_, reader)| reader.key));
+        effects.cancelled.extend(self.reading());
         // RabbitMQ gives no count either.
         Reply::Deleted(0)
     }
@@ -197,9 +213,15 @@ impl Stream {
     pub(super) fn become_unreadable(&mut self, why: Arc<str>, effects: &mut Effects) {
         if self.unreadable.is_none() {
             self.unreadable = Some(why);
-            effects.cancelled.extend(self.readers.iter().map(|(_, reader)| reader.key));
+            effects.cancelled.extend(self.reading());
             self.readers.clear();
+            self.cursors.iter_mut().for_each(|(_, cursor)| cursor.forget_readers());
         }
+    }
+
+    /// The readers that were not cancelled.
+    fn reading(&self) -> impl Iterator<Item = ConsumerKey> {
+        self.readers.iter().filter(|(_, reader)| !reader.is_leaving).map(|(_, reader)| reader.key)
     }
 
     pub(super) fn wall_clock(&self, now: Time) -> Timestamp {

@@ -5,7 +5,7 @@ use super::*;
 const TINY: StreamOptions =
     StreamOptions { age_max_ms: None, bytes_max: None, segment_bytes: 200, filter_bytes: 16 };
 
-fn all(range: std::ops::Range<u64>) -> Vec<u64> {
+pub(super) fn all(range: std::ops::Range<u64>) -> Vec<u64> {
     range.collect()
 }
 

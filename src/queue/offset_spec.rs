@@ -2,8 +2,8 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
+use super::options::age_ms;
 use crate::protocol::value::as_integer;
-use crate::queue::options::age_ms;
 use crate::time::Timestamp;
 
 /// Where a consumer begins.
@@ -31,7 +31,14 @@ impl OffsetSpec {
     /// # Errors
     /// The value, if it says no place.
     pub fn parse(arguments: &FieldTable) -> Result<Self, &AMQPValue> {
-        let Some(value) = arguments.inner().get("x-stream-offset") else { return Ok(Self::Next) };
+        arguments.inner().get("x-stream-offset").map_or(Ok(Self::Next), Self::of)
+    }
+
+    /// Of the value of that argument.
+    ///
+    /// # Errors
+    /// The value, if it says no place.
+    pub fn of(value: &AMQPValue) -> Result<Self, &AMQPValue> {
         let spec = match value {
             AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok().and_then(Self::named),
             AMQPValue::Timestamp(seconds) => {
