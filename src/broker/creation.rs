@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use amq_protocol::types::FieldTable;
 
 use super::definitions::{Definition, QueueDefinition};
+use super::feeding;
 use super::journal::delay_queue_label;
 use super::mailbox::Mailbox;
 use super::queue_machine::Machine;
@@ -64,7 +65,14 @@ pub fn create_queue(shared: &Arc<Shared>, vhost: &Arc<Vhost>, new: NewQueue) -> 
         let put = Definition::Queue(vhost.name.clone(), definition).put();
         vhost.pending().submit(&shared.store, vec![put]);
     }
+    let source = new.options.source.clone();
     let (record, task) = install(shared, vhost, id, new, shared.first_position(), RecoveredState::default());
+    // What is published from now on is for it, or it is for those that wait.
+    if let Some(source) = &source {
+        feeding::announce(vhost, &record, source);
+    } else if record.is_stream() {
+        feeding::wake_up(vhost, &record);
+    }
     task.spawn();
     shared.count(BrokerCounters { queues_created: 1, ..BrokerCounters::default() });
     record

@@ -86,7 +86,7 @@ fn negate_delay(headers: Table<'_>, delay_ms: Option<i64>, writer: &mut TableWri
 }
 
 /// Its own TTL begins when it comes to a queue.
-fn publish(message: Message) -> Publish {
+pub(super) fn publish(message: Message) -> Publish {
     let properties = Properties::parse(message.properties()).ok();
     let text = |bytes| std::str::from_utf8(bytes).ok();
     let ttl_ms = properties.and_then(|p| p.expiration()).and_then(text).and_then(|ttl| ttl.parse().ok());

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::connections::{ConnectionHandle, Event};
 use super::dead_lettering::{DeadLettering, publish};
 use super::delayed_exchange::DueMessages;
+use super::feeding::{Intake, hand_over};
 use super::firehose::{Firehose, Party};
 use super::flow_control::FlowControl;
 use super::journal::{QueueEvents, Surroundings, Why};
@@ -66,6 +67,8 @@ pub(super) struct QueueTask {
     /// Mailboxes that have to empty before more messages of a delayed exchange go there. No queue waits for this one.
     full: Vec<Mailbox>,
     events: QueueEvents,
+    /// What it takes from a stream, if it is fed.
+    intake: Option<Intake>,
 }
 
 impl QueueTask {
@@ -80,6 +83,7 @@ impl QueueTask {
         let sum = Arc::clone(shared.sums.of_queues(queue_type(&record.arguments)));
         let (effects, connections) = (Effects::default(), HashMap::new());
         let waiting = HashMap::new();
+        let intake = queue.options().source.as_deref().map(Intake::new);
         let footprint = Share::new(Arc::clone(&shared.ledger), Kind::Queues);
         Self {
             shared,
@@ -98,6 +102,7 @@ impl QueueTask {
             submitted: Submitted::default(),
             full: Vec::new(),
             events: QueueEvents::default(),
+            intake,
         }
     }
 
@@ -181,8 +186,15 @@ impl QueueTask {
         self.carry_out(None);
         replies.extend(self.late_replies());
         send_replies(replies);
+        self.ask_source();
         self.control_flow(now);
         self.effects.ended.take()
+    }
+
+    fn ask_source(&mut self) {
+        if let (Some(intake), Machine::Queue(queue)) = (&mut self.intake, &self.queue) {
+            intake.ask(&self.vhost, &self.record, &queue.counts());
+        }
     }
 
     fn control_flow(&mut self, now: Time) {
@@ -206,6 +218,9 @@ impl QueueTask {
                     self.events.forget_settings();
                 }
                 self.note_gone(&command);
+                if let (Command::SourceIsHere, Some(intake)) = (&command, &mut self.intake) {
+                    intake.begin_anew();
+                }
                 // A TTL counts from when its message came.
                 self.queue.apply(self.shared.clock.now(), command, &mut self.effects);
             }
@@ -225,6 +240,9 @@ impl QueueTask {
             Mail::Joined(join, commands) => {
                 self.carry_out(None);
                 for command in commands {
+                    if let (Command::PublishFed(publishes, _), Some(intake)) = (&command, &mut self.intake) {
+                        intake.took(publishes);
+                    }
                     self.queue.apply(now, command, &mut self.effects);
                 }
                 self.carry_out(Some(join));
@@ -303,6 +321,7 @@ impl QueueTask {
         self.confirm_duplicates();
         stream_log::ask(&mut self.effects.log, &self.shared.store, self.record.id, &self.record.mailbox);
         self.page();
+        self.feed();
         self.publish_due();
         self.dead_letter();
         self.move_out();
@@ -468,6 +487,15 @@ impl QueueTask {
         }
     }
 
+    /// What a stream has for queues that are fed from it.
+    fn feed(&mut self) {
+        let fed = std::mem::take(&mut self.effects.fed);
+        if !fed.is_empty() {
+            self.submitted.records = true;
+            hand_over(&surroundings(&self.shared, &self.vhost, &self.record, self.queue.options()), fed);
+        }
+    }
+
     fn dead_letter(&mut self) {
         let letters = std::mem::take(&mut self.effects.dead_letters);
         if !letters.is_empty() {
@@ -511,6 +539,9 @@ impl QueueTask {
         if self.record.durable {
             let ops = vec![Op::DeleteQueue { queue: self.record.id }];
             self.shared.store.submit(Submission { ops, ..Submission::default() });
+        }
+        if let Some(intake) = &self.intake {
+            intake.end(&self.vhost, self.record.id);
         }
         self.shared.store.forget_pages(self.record.id);
         forget_queue(&self.shared, &self.vhost, &self.record).await;

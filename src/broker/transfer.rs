@@ -52,6 +52,18 @@ impl Transfer<'_> {
         }
     }
 
+    /// Hands messages of a stream to a queue, and writes how far the stream has come with it. To a queue that is gone nothing goes, and the
+    /// stream has not come further.
+    pub(super) fn hand_over(&self, queue: QueueId, command: Command, (key, value): (Vec<u8>, Vec<u8>)) {
+        let join = Join { id: self.shared.store.next_join_id(), parts: 2 };
+        let mail = Mail::Joined(join, vec![command]);
+        let taken = self.vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
+        if taken {
+            let ops = vec![Op::Record { queue: self.from, key, value: Some(value) }];
+            self.shared.store.submit(Submission { ops, join: Some(join), ..Submission::default() });
+        }
+    }
+
     const fn command(&self, publishes: Vec<Publish>, from: Provenance) -> Command {
         if self.as_new {
             Command::PublishDue(publishes, from)

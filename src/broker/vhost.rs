@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use amq_protocol::types::FieldTable;
+use amq_protocol::types::{AMQPValue, FieldTable};
 use dashmap::DashMap;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
@@ -95,6 +95,12 @@ impl QueueRecord {
     #[must_use]
     pub fn is_stream(&self) -> bool {
         queue_type(&self.arguments) == QueueType::Stream
+    }
+
+    /// Whether its messages come from the stream of this name.
+    pub(super) fn is_fed_from(&self, stream: &str) -> bool {
+        matches!(self.arguments.inner().get("x-stream-source"),
+            Some(AMQPValue::LongString(source)) if source.as_bytes() == stream.as_bytes())
     }
 
     /// Notes who has it deleted; nobody after all if that was refused.

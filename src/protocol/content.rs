@@ -306,6 +306,32 @@ pub fn replace_headers(properties: &[u8], table: &[u8]) -> Result<Vec<u8>, Prope
     Ok(edited)
 }
 
+/// Appends properties with an encoded table entry behind the headers that there are. `None`, and nothing is appended, if they are malformed.
+pub fn add_header(properties: &[u8], entry: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (flags, values) = properties.split_first_chunk::<2>()?;
+    let flags = u16::from_be_bytes(*flags);
+    let (mut before, mut rest) = (flags & (CONTENT_TYPE | CONTENT_ENCODING), values);
+    while before != 0 {
+        take_first(&mut before, &mut rest)?;
+    }
+    let before = values.get(..values.len() - rest.len())?;
+    let (table, after) = match flags & HEADERS {
+        0 => (&[][..], rest),
+        _ => {
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            rest.split_at_checked(u32::from_be_bytes(*length) as usize)?
+        }
+    };
+    out.reserve(properties.len() + 4 + entry.len());
+    out.extend_from_slice(&(flags | HEADERS).to_be_bytes());
+    out.extend_from_slice(before);
+    out.extend_from_slice(&((table.len() + entry.len()) as u32).to_be_bytes());
+    out.extend_from_slice(table);
+    out.extend_from_slice(entry);
+    out.extend_from_slice(after);
+    Some(())
+}
+
 /// The single flags in a word of them, in the order of their values.
 fn in_order(mut flags: u16) -> impl Iterator<Item = u16> {
     std::iter::from_fn(move || {

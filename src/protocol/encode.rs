@@ -92,18 +92,28 @@ fn deliver_wire(
     content(out, frame_max, channel, wire, message);
 }
 
-/// The same of a message that was never delivered before, with other properties.
-pub fn deliver_with(
+/// A message with other properties than its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Edited<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// Its properties.
+    pub properties: &'a [u8],
+}
+
+/// The same of a message with other properties.
+pub fn deliver_edited(
     out: &mut Output,
     frame_max: u32,
     channel: u16,
     consumer_tag: &[u8],
     delivery_tag: u64,
-    message: &Message,
-    properties: &[u8],
+    redelivered: bool,
+    Edited { message, properties }: Edited<'_>,
 ) {
     let wire = Wire { properties, ..Wire::of(message) };
-    deliver_wire(out, frame_max, channel, consumer_tag, tag_and_bits(delivery_tag, 0), &wire, message);
+    let bits = tag_and_bits(delivery_tag, u8::from(redelivered));
+    deliver_wire(out, frame_max, channel, consumer_tag, bits, &wire, message);
 }
 
 /// Appends basic.get-ok with its content; `message_count` is how many are left in the queue.

@@ -8,7 +8,7 @@ use super::attempts::Ending;
 use super::consumers::PrefetchShare;
 use super::happening::Provenance;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
-use super::log::{CursorChange, LogNews};
+use super::log::{CursorChange, FeedRequest, LogNews};
 use super::offset_spec::OffsetSpec;
 use super::options::{OwnTimeout, QueueOptions};
 use super::peek::Peek;
@@ -25,6 +25,8 @@ pub enum Command {
     PublishDedup(ConnectionId, Vec<DedupPublish>),
     /// Messages that were delayed before they came to any queue; otherwise as `PublishDeadLettered`.
     PublishDue(Vec<Publish>, Provenance),
+    /// Messages from the stream that the queue is fed from; otherwise as `PublishDue`.
+    PublishFed(Vec<Publish>, Provenance),
     /// Messages dead-lettered to this queue. They are taken whatever its overflow policy says, because there is no publisher to
     /// tell. They may have been in this queue before, and are no duplicates for that.
     PublishDeadLettered(Vec<Publish>, Provenance),
@@ -91,6 +93,12 @@ pub enum Command {
     Peek(Peek),
     /// Messages that were asked for with a [`Load`](super::Load) of this id, ascending.
     Loaded(u64, Vec<LoadedMessage>),
+    /// A queue that is fed from this stream says how much it can take.
+    Feed(Box<FeedRequest>),
+    /// A queue that was fed from this stream is no more.
+    FeedGone(QueueId),
+    /// The stream that the queue is fed from has come to be.
+    SourceIsHere,
     /// Something is done by hand to a cursor of a stream. See [`CursorChange`] for the reply; other queues answer `NoCursor`.
     Cursor(CursorChange),
     /// Asks a stream for a place. Reply: `Located`; other queues answer `NoCursor`.
@@ -137,6 +145,10 @@ impl Command {
             | Self::Dispose(..)
             | Self::MoveOut(_)
             | Self::Written(..)
+            | Self::PublishFed(..)
+            | Self::Feed(_)
+            | Self::FeedGone(_)
+            | Self::SourceIsHere
             | Self::Configure(_)
             | Self::SetChannelPrefetch(..)
             | Self::TakeTurn(..)

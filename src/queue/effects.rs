@@ -8,7 +8,7 @@ use super::delivery::Deliveries;
 use super::entry::Entry;
 use super::happening::{Ended, Happening, HappeningKind, HeldBy};
 use super::ids::{ConnectionId, ConsumerKey};
-use super::log::LogEffects;
+use super::log::{Fed, LogEffects};
 use super::reply::Reply;
 use crate::message::runs::Runs;
 use crate::message::{Message, Position, QueueId};
@@ -42,6 +42,8 @@ pub struct Effects {
     pub out_of_turn: u64,
     /// What a stream asks of the store.
     pub log: LogEffects,
+    /// Messages of a stream for queues that are fed from it.
+    pub fed: Vec<Fed>,
     /// Stored messages that are done with.
     pub removed: Vec<Position>,
     /// All stored messages up to here were delivered at least once.

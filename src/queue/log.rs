@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::filter_set::FilterSet;
 use super::ids::ConsumerKey;
 use super::offset_spec::OffsetSpec;
-use crate::message::Message;
+use super::options::Source;
+use crate::message::{Message, QueueId};
 use crate::time::Timestamp;
 
 /// Messages that are stored together, under consecutive offsets.
@@ -138,6 +139,42 @@ pub enum CursorChange {
         /// Its name.
         name: Arc<str>,
     },
+}
+
+/// What a queue that is fed from a stream can take. It counts from when the queue's task began, so that a request that comes late, or twice, or
+/// to a stream that was made anew, does no harm.
+#[derive(Clone, Debug)]
+pub struct FeedRequest {
+    /// The queue.
+    pub queue: QueueId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it says of the stream.
+    pub source: Source,
+    /// Messages that came to it so far.
+    pub taken: FeedCount,
+    /// It can take so many in all.
+    pub until: FeedCount,
+}
+
+/// Messages that a queue was fed, and bytes of their bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedCount {
+    /// Messages.
+    pub messages: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Messages of a stream for a queue that is fed from it.
+#[derive(Debug)]
+pub struct Fed {
+    /// The queue.
+    pub queue: QueueId,
+    /// The messages by their offsets; none if all were passed over.
+    pub messages: Vec<(u64, Message)>,
+    /// The record of the cursor behind them, to be written in one with the queue's own records: key and value.
+    pub cursor: (Vec<u8>, Vec<u8>),
 }
 
 /// A cursor, for operators.

@@ -40,6 +40,7 @@ mod ids;
 mod log;
 mod machine;
 mod merge;
+mod offset_header;
 mod offset_spec;
 pub mod options;
 mod peek;
@@ -66,10 +67,11 @@ pub(crate) use entrance::{Entrance, NO_KEYS};
 pub use happening::{Cause, Ended, Happening, HappeningKind, HeldBy, MessagePlace, Provenance};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use log::{
-    CursorChange, CursorDetails, LogAppend, LogChunk, LogDetails, LogEffects, LogNews, LogRead, LogSeek,
-    LogSegment, RecoveredStream,
+    CursorChange, CursorDetails, Fed, FeedCount, FeedRequest, LogAppend, LogChunk, LogDetails, LogEffects,
+    LogNews, LogRead, LogSeek, LogSegment, RecoveredStream,
 };
 pub use machine::Queue;
+pub use offset_header::{message_with_offset, with_offset};
 pub use offset_spec::OffsetSpec;
 pub use options::{AckTimeout, Overflow, OwnTimeout, QueueOptions, TimeoutAction};
 pub use peek::{Holder, OnDisk, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace};

@@ -3,7 +3,7 @@
 //! A consumer publishes to `amq.settle` on the channel that the delivery came on. The routing key and the body mean
 //! nothing; the headers say it all:
 //! - `delivery-tag`, an integer;
-//! - `verb`: `ack`, `nack` (it comes back as a failed attempt; with `delay`, in ms, not before), `term` (it is dead now),
+//! - `verb`: `ack`, `commit` (all deliveries of the channel up to this one are acked), `nack` (it comes back as a failed attempt; with `delay`, in ms, not before), `term` (it is dead now),
 //!   `park` (it is set aside), or `progress` (the time for its ack begins anew);
 //! - `error`, optional: what is wrong with the message, for its dead letter.
 //!
@@ -32,6 +32,8 @@ pub(super) struct SettleMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Ack,
+    /// It and all before it on the channel.
+    Commit,
     Disposition(Disposition),
 }
 
@@ -50,11 +52,12 @@ pub(super) fn parse(headers: Option<Table<'_>>) -> Result<SettleMessage, Excepti
     };
     let verb = match value(b"verb") {
         Some(FieldValue::LongString(b"ack")) => Verb::Ack,
+        Some(FieldValue::LongString(b"commit")) => Verb::Commit,
         Some(FieldValue::LongString(b"nack")) => Verb::Disposition(Disposition::Retry(delay)),
         Some(FieldValue::LongString(b"term")) => Verb::Disposition(Disposition::Terminate),
         Some(FieldValue::LongString(b"park")) => Verb::Disposition(Disposition::Park),
         Some(FieldValue::LongString(b"progress")) => Verb::Disposition(Disposition::Progress),
-        _ => return Err(wrong("verb", "ack, nack, term, park or progress")),
+        _ => return Err(wrong("verb", "ack, commit, nack, term, park or progress")),
     };
     let error = match value(b"error") {
         None => None,
@@ -94,6 +97,7 @@ mod tests {
         let text = |text: &'static str| FieldValue::LongString(text.as_bytes());
         let rows = [
             ("ack", None, Verb::Ack),
+            ("commit", None, Verb::Commit),
             ("nack", None, Verb::Disposition(Disposition::Retry(None))),
             ("nack", Some(250), Verb::Disposition(Disposition::Retry(Some(250)))),
             ("term", None, Verb::Disposition(Disposition::Terminate)),
@@ -115,7 +119,7 @@ mod tests {
         let rows: [(&[(&str, FieldValue<'_>)], &str); 6] = [
             (&[], "delivery-tag"),
             (&[("delivery-tag", FieldValue::I32(-1)), nack], "delivery-tag"),
-            (&[tag], "'verb' for exchange 'amq.settle': expected ack, nack, term, park or progress"),
+            (&[tag], "'verb' for exchange 'amq.settle': expected ack, commit, nack, term, park or progress"),
             (&[tag, ("verb", FieldValue::LongString(b"nak"))], "'verb'"),
             (
                 &[tag, nack, ("delay", FieldValue::I64(-5))],

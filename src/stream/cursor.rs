@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::cursor_name::RESERVED_PREFIX;
 use super::held::Held;
 use crate::message::Position;
 use crate::message::packed::{self, push_varint};
@@ -83,6 +84,11 @@ impl Cursor {
         let done = Runs::decode(Position(floor), reader.0)?;
         let (held, readers) = (Held::default(), VecDeque::new());
         Some(Self { name, floor: Some(floor), done, held, delivered, readers, used_at })
+    }
+
+    /// Whether it is of a queue that is fed: its record is written with what the queue was given, and not without.
+    pub(super) fn is_of_queue(&self) -> bool {
+        self.name.starts_with(RESERVED_PREFIX)
     }
 
     /// As it is written; nothing as long as it has no place.

@@ -25,6 +25,6 @@ mod tail;
 mod tests;
 
 pub use cursor::{RecoveredCursors, is_cursor_record};
-pub use cursor_name::{WrongCursor, cursor_name};
+pub use cursor_name::{WrongCursor, cursor_name, is_name};
 pub use filter::{Filter, filter_value};
 pub use machine::Stream;

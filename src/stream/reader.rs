@@ -6,8 +6,10 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use super::filter::Filter;
-use crate::message::Message;
-use crate::queue::{ConsumerDetails, ConsumerKey, ConsumerName, LogChunk, OffsetSpec, WINDOW_BYTES};
+use crate::message::{Message, QueueId};
+use crate::queue::{
+    ConsumerDetails, ConsumerKey, ConsumerName, FeedCount, LogChunk, OffsetSpec, WINDOW_BYTES,
+};
 
 /// Where a reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,16 @@ pub(super) enum Place {
     Sought(u64),
     /// It is given nothing: another reads with its cursor, or it only has messages to ack.
     Nowhere,
+}
+
+/// What a queue that is fed was given and can take, since its task began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) queue: QueueId,
+    pub(super) given: FeedCount,
+    pub(super) until: FeedCount,
+    /// Messages that were passed over since its cursor was last written.
+    pub(super) passed: usize,
 }
 
 /// A consumer of a stream.
@@ -31,6 +43,8 @@ pub(super) struct Reader {
     pub(super) spec: OffsetSpec,
     /// The cursor that it reads with.
     pub(super) cursor: Option<usize>,
+    /// It is no consumer but a queue that is fed.
+    pub(super) feeds: Option<Room>,
     /// It was cancelled, and still has messages to ack.
     pub(super) is_leaving: bool,
     pub(super) filter: Option<Filter>,
@@ -71,6 +85,7 @@ impl Reader {
             place: Place::Nowhere,
             spec,
             cursor,
+            feeds: None,
             is_leaving: false,
             filter,
             exclusive,
@@ -87,11 +102,19 @@ impl Reader {
 
     /// Whether it may be given a message now.
     pub(super) const fn has_credit(&self) -> bool {
+        if let Some(room) = &self.feeds {
+            return room.given.messages < room.until.messages && room.given.bytes < room.until.bytes;
+        }
         self.unacked < self.prefetch && self.window_used < WINDOW_BYTES
     }
 
     pub(super) const fn unacked(&self) -> u32 {
         self.unacked
+    }
+
+    /// A consumer that can still be given messages.
+    pub(super) const fn is_consumer(&self) -> bool {
+        self.feeds.is_none() && !self.is_leaving
     }
 
     /// It is given a message of so many bytes.

@@ -61,7 +61,7 @@ pub struct QueueState {
 /// Makes the queue, or finds an equivalent one. It is durable, if it is to be, and routing sees it.
 ///
 /// # Errors
-/// `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
+/// `NotFound` or `NotAStream` (the source of a queue that is to be fed), `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
 /// that differs), `QueueLimit`, `NoMemory`, `NoRandomness` for a name.
 pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<Declared, OperationError> {
     let mut declare = with_name(declare)?;
@@ -115,12 +115,25 @@ async fn find_or_create(
             return Err(OperationError::Locked { queue, vhost });
         }
     };
+    if let Some(source) = &options.source {
+        find_source(scope, &source.stream)?;
+    }
     let dead_letter_exchange = options.dead_letter_exchange.as_deref();
     scope.permit(Operation::QueueCreate(&declare.name, dead_letter_exchange))?;
     let (name, arguments) = (declare.name.clone(), declare.arguments.clone());
     let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options });
     scope.tell(&Event::QueueCreated { vhost: &scope.vhost.name, queue: &record });
     Ok((record, true, pending.mark()))
+}
+
+/// The stream that a queue is to be fed from has to be there, and the caller has to have the right to read it.
+fn find_source(scope: Scope<'_>, stream: &str) -> Result<(), OperationError> {
+    scope.permit(Operation::Consume(stream))?;
+    let record = scope.open_queue(stream)?;
+    if record.is_stream() {
+        return Ok(());
+    }
+    Err(OperationError::NotAStream { queue: record.name.clone(), vhost: scope.vhost.name.clone() })
 }
 
 /// Refuses a queue more than the vhost may have.

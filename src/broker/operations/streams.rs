@@ -46,13 +46,13 @@ pub async fn move_cursor(
     to: OffsetSpec,
 ) -> Result<u64, OperationError> {
     let record = stream(scope, queue)?;
-    if !(1..=255).contains(&cursor.len()) {
-        return Err(OperationError::InvalidName("a cursor's name has 1 to 255 bytes".to_owned()));
-    }
     let change = CursorChange::Move { name: cursor.into(), to };
     match ask(scope, &record, Command::Cursor(change)).await? {
         Reply::Located(offset) => Ok(offset),
         Reply::TooManyCursors(limit) => Err(too_many_cursors(scope, &record, limit)),
+        Reply::NoCursor => Err(OperationError::InvalidName(format!(
+            "'{cursor}' is no name for a cursor: 1 to 255 bytes, not beginning with 'amq.'"
+        ))),
         _ => Err(scope.no_queue(queue)),
     }
 }

@@ -130,7 +130,9 @@ impl Queue {
             Command::PublishDeadLettered(publishes, from) => {
                 self.publish_dead_lettered(now, publishes, from, effects);
             }
-            Command::PublishDue(publishes, from) => self.publish_due(now, publishes, from, effects),
+            Command::PublishDue(publishes, from) | Command::PublishFed(publishes, from) => {
+                self.publish_due(now, publishes, from, effects);
+            }
             Command::Settle(settlement, handles) => self.settle(now, settlement, handles, effects),
             Command::Dispose(handle, disposition, error) => {
                 self.dispose(now, handle, disposition, error, effects)
@@ -171,7 +173,7 @@ impl Queue {
             Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),
             Command::Cursor(_) | Command::Locate(_) => return Reply::NoCursor,
-            Command::Log(_) => {}
+            Command::Log(_) | Command::Feed(_) | Command::FeedGone(_) | Command::SourceIsHere => {}
             Command::Unreadable(why) => self.become_unreadable(why, effects),
         }
         Reply::Done

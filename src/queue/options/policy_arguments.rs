@@ -68,6 +68,10 @@ const COMPARED_HERE: &[&str] = &[
     "x-cache-size",
     "x-cache-ttl",
     "x-deduplication-header",
+    "x-stream-source",
+    "x-stream-offset",
+    "x-stream-filter",
+    "x-stream-match-unfiltered",
 ];
 
 /// The arguments that are compared when the queue with these declare arguments is declared again.

@@ -5,6 +5,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::arguments::{Arguments, OptionsError};
 use super::failure_arguments::AckTimeout;
+use super::source_arguments::Source;
 use super::stream_arguments::StreamOptions;
 use crate::dedup::Deduplication;
 use crate::protocol::value::type_name;
@@ -58,6 +59,8 @@ pub struct QueueOptions {
     pub ack_timeout: Option<AckTimeout>,
     /// Which messages are duplicates, and do not come in.
     pub deduplication: Option<Deduplication>,
+    /// `x-stream-source`: the stream that it is fed from.
+    pub source: Option<Box<Source>>,
     /// It keeps the messages of a delayed exchange until their time has come; each one's TTL says when. No argument.
     pub delays: bool,
     /// How much of it is kept in memory; the broker's choice, no argument.
@@ -106,6 +109,7 @@ impl QueueOptions {
             failure: args.failure_policy()?,
             ack_timeout: args.ack_timeout()?,
             deduplication: args.deduplication()?,
+            source: args.source(durable, exclusive)?.map(Box::new),
             delays: false,
             window: Window::default(),
         };

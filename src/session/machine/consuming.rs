@@ -5,10 +5,8 @@ use amq_protocol::protocol::{AMQPClass, basic};
 use super::channel::{Channel, ChannelConsumer};
 use super::session::Session;
 use crate::message::{Message, QueueId};
-use crate::protocol::content::{Properties, replace_headers};
-use crate::protocol::encode;
-use crate::protocol::table::{FieldValue, TableWriter};
-use crate::queue::{Command, ConsumerKey, Delivery, WINDOW_BYTES};
+use crate::protocol::encode::{self, Edited};
+use crate::queue::{Command, ConsumerKey, Delivery, WINDOW_BYTES, with_offset};
 use crate::session::consumer::{AckPolicy, NewConsumer, SessionConsumer, Source};
 use crate::session::report::ChannelChange;
 use crate::session::tags::Tagged;
@@ -123,7 +121,7 @@ impl Session {
         };
         channel.note(&mut self.noted_channels);
         let tag_bytes = consumer.tag.as_bytes();
-        let mut bytes = 0;
+        let (mut bytes, mut properties) = (0, Vec::new());
         *if consumer.no_ack {
             &mut channel.counted.delivered_no_ack
         } else {
@@ -142,8 +140,9 @@ impl Session {
             channel.counted.redelivered += u64::from(redelivered);
             if consumer.is_stream {
                 let offset = delivery.handle.position.0;
-                let properties = with_offset(message.properties(), offset);
-                encode::deliver_with(out, frame_bytes, channel.number, tag_bytes, tag, message, &properties);
+                with_offset(message.properties(), offset, &mut properties);
+                let edited = Edited { message, properties: &properties };
+                encode::deliver_edited(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, edited);
             } else {
                 encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
             }
@@ -238,21 +237,4 @@ impl Session {
         let command = Command::Written(key, std::mem::take(&mut consumer.owed));
         self.connection.outgoing.command(queue, command);
     }
-}
-
-/// The header that tells a stream's consumer where it is.
-const OFFSET_HEADER: &[u8] = b"x-stream-offset";
-
-/// A message's properties with its offset among its headers, in place of one that an earlier stream gave it.
-fn with_offset(properties: &[u8], offset: u64) -> Vec<u8> {
-    let mut table = Vec::with_capacity(64);
-    let mut writer = TableWriter::new(&mut table);
-    let headers = Properties::parse(properties).ok().and_then(|properties| properties.headers());
-    for (key, raw) in headers.iter().flat_map(|headers| headers.iter_raw()) {
-        if key != OFFSET_HEADER {
-            writer.entry_raw(key, raw);
-        }
-    }
-    writer.entry(OFFSET_HEADER, FieldValue::I64(i64::try_from(offset).unwrap_or(i64::MAX)));
-    replace_headers(properties, &table).unwrap_or_else(|_| properties.to_vec())
 }

@@ -74,6 +74,7 @@ impl Channel {
         }
         match verb {
             Verb::Ack => self.settle(connection, tag, false, Settlement::Ack)?,
+            Verb::Commit => self.settle(connection, tag, true, Settlement::Ack)?,
             Verb::Disposition(disposition) => self.dispose(connection, tag, disposition, error)?,
         }
         if let Mode::Confirm(confirms) = &mut self.mode {

@@ -71,7 +71,7 @@ impl Stream {
     /// A place was found in the store.
     pub(super) fn found(&mut self, now: Time, id: u64, offset: u64, effects: &mut Effects) {
         if let Some(cursor) = self.asked_seeks.remove(&id) {
-            let reply = self.located(now, cursor, offset);
+            let reply = self.located(now, cursor, offset, effects);
             effects.deferred_replies.push((id, reply));
         } else if let Some((slot, turn)) = self.requests.remove(&id)
             && self
@@ -79,7 +79,7 @@ impl Stream {
                 .get(slot)
                 .is_some_and(|reader| reader.turn == turn && reader.place == Place::Sought(id))
         {
-            self.put(slot, Place::At(offset));
+            self.put(slot, Place::At(offset), effects);
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::stream::Stream;
 use crate::queue::{CursorChange, CursorDetails, Effects, OffsetSpec, Reply};
 use crate::stream::cursor::{Cursor, RecoveredCursors, record_key};
+use crate::stream::cursor_name::{RESERVED_PREFIX, is_name};
 use crate::stream::reader::{Place, Reader};
 use crate::time::Time;
 
@@ -21,14 +22,16 @@ impl Stream {
         }
     }
 
-    fn find_cursor(&self, name: &str) -> Option<usize> {
+    pub(super) fn find_cursor(&self, name: &str) -> Option<usize> {
         self.cursors.iter().find(|(_, cursor)| *cursor.name == *name).map(|(index, _)| index)
     }
 
     /// The cursor of this name, made if need be; `None` if there are too many.
     pub(super) fn cursor(&mut self, now: Time, name: &Arc<str>) -> Option<usize> {
         let found = self.find_cursor(name);
-        if found.is_none() && self.cursors.len() >= CURSORS_MAX {
+        // One of a queue that is fed counts, and is never one too many.
+        let is_full = self.cursors.len() >= CURSORS_MAX && !name.starts_with(RESERVED_PREFIX);
+        if found.is_none() && is_full {
             return None;
         }
         let at = self.wall_clock(now);
@@ -47,11 +50,11 @@ impl Stream {
         if let Place::Sought(id) = place {
             self.requests.insert(id, (slot, turn));
         }
-        self.put(slot, place);
+        self.put(slot, place, effects);
     }
 
     /// A reader is at a place; its cursor as well, if that was nowhere.
-    pub(super) fn put(&mut self, slot: usize, place: Place) {
+    pub(super) fn put(&mut self, slot: usize, place: Place, effects: &mut Effects) {
         let Some(reader) = self.readers.get_mut(slot) else { return };
         reader.place = place;
         self.restless.push(slot);
@@ -60,7 +63,19 @@ impl Stream {
             && cursor.floor().is_none()
         {
             cursor.place(offset);
-            self.moved_cursors.push(index);
+            self.note_moved(index, effects);
+        }
+    }
+
+    /// A cursor was put somewhere, not by what its reader was given. One of a queue is written at once: what the queue is given in the
+    /// same batch is written after it.
+    fn note_moved(&mut self, index: usize, effects: &mut Effects) {
+        match self.cursors.get(index).filter(|cursor| cursor.is_of_queue()) {
+            Some(cursor) => {
+                let record = cursor.encode().map(|record| (record_key(&cursor.name), Some(record)));
+                effects.records.extend(record);
+            }
+            None => self.moved_cursors.push(index),
         }
     }
 
@@ -83,7 +98,9 @@ impl Stream {
         let has_next = cursor.remove_reader(slot);
         cursor.used_at = at;
         let next = cursor.active().filter(|_| has_next);
-        self.moved_cursors.push(index);
+        if !cursor.is_of_queue() {
+            self.moved_cursors.push(index);
+        }
         if let Some(next) = next {
             self.activate(now, next, effects);
         }
@@ -153,6 +170,10 @@ impl Stream {
     }
 
     fn move_cursor(&mut self, now: Time, name: &Arc<str>, to: OffsetSpec, effects: &mut Effects) -> Reply {
+        // Those of queues are moved by hand, and made by their queues only.
+        if !is_name(name) && self.find_cursor(name).is_none() {
+            return Reply::NoCursor;
+        }
         match self.cursor(now, name) {
             None => Reply::TooManyCursors(CURSORS_MAX),
             index => self.locate(now, index, to, effects),
@@ -168,7 +189,7 @@ impl Stream {
         effects: &mut Effects,
     ) -> Reply {
         match self.place(now, to, effects) {
-            Place::At(offset) => self.located(now, cursor, offset),
+            Place::At(offset) => self.located(now, cursor, offset, effects),
             Place::Sought(id) => {
                 self.asked_seeks.insert(id, cursor);
                 Reply::Deferred(id)
@@ -177,21 +198,28 @@ impl Stream {
         }
     }
 
-    pub(super) fn located(&mut self, now: Time, cursor: Option<usize>, offset: u64) -> Reply {
+    pub(super) fn located(
+        &mut self,
+        now: Time,
+        cursor: Option<usize>,
+        offset: u64,
+        effects: &mut Effects,
+    ) -> Reply {
         if let Some(index) = cursor {
-            self.set_cursor(now, index, offset);
+            self.set_cursor(now, index, offset, effects);
         }
         Reply::Located(offset)
     }
 
     /// Its reader goes there, too. What that has and acks from now on counts for nothing but its credit.
-    fn set_cursor(&mut self, now: Time, index: usize, offset: u64) {
+    fn set_cursor(&mut self, now: Time, index: usize, offset: u64, effects: &mut Effects) {
         let at = self.wall_clock(now);
         let Some(cursor) = self.cursors.get_mut(index) else { return };
         cursor.place(offset);
         cursor.used_at = at;
-        self.moved_cursors.push(index);
-        if let Some(slot) = cursor.active()
+        let reader = cursor.active();
+        self.note_moved(index, effects);
+        if let Some(slot) = reader
             && let Some(reader) = self.readers.get_mut(slot)
         {
             reader.jump(offset);
@@ -199,7 +227,7 @@ impl Stream {
         }
     }
 
-    fn delete_cursor(&mut self, name: &str, effects: &mut Effects) -> Reply {
+    pub(super) fn delete_cursor(&mut self, name: &str, effects: &mut Effects) -> Reply {
         let Some(index) = self.find_cursor(name) else { return Reply::NoCursor };
         if self.cursors.get(index).is_some_and(|cursor| cursor.active().is_some()) {
             return Reply::InUse;

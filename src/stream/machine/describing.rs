@@ -47,7 +47,7 @@ impl Stream {
             consumers: self
                 .readers
                 .iter()
-                .filter(|(_, reader)| !reader.is_leaving)
+                .filter(|(_, reader)| reader.is_consumer())
                 .map(|(_, reader)| reader.details())
                 .collect(),
             has_credit: self.readers.iter().any(|(_, reader)| reader.has_credit()),

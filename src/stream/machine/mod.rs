@@ -3,6 +3,7 @@
 mod consuming;
 mod cursors;
 mod describing;
+mod feeding;
 mod publishing;
 mod reading;
 mod retaining;

@@ -52,6 +52,11 @@ impl Stream {
             }
         }
         let Turn { deliveries, looked_at, .. } = turn;
+        if reader.feeds.is_some() {
+            self.feed_out(slot, deliveries, looked_at, effects);
+            self.read_ahead(slot, effects);
+            return;
+        }
         if looked_at > 0 {
             self.moved_cursors.extend(reader.cursor);
         }
@@ -146,8 +151,11 @@ impl Turn {
             let known = cursor.as_ref().map_or(Some(false), |cursor| cursor.wants(at));
             match known {
                 Some(redelivered) if reader.wants(message) => {
-                    if let Some(cursor) = &mut cursor {
-                        cursor.give(at, reader.turn);
+                    match &mut cursor {
+                        // It is the queue's from now on.
+                        Some(cursor) if reader.feeds.is_some() => cursor.pass(at, at + 1),
+                        Some(cursor) => cursor.give(at, reader.turn),
+                        None => {}
                     }
                     self.give(reader, message, at, redelivered);
                 }
@@ -164,7 +172,13 @@ impl Turn {
     }
 
     fn give(&mut self, reader: &mut Reader, message: &Message, at: u64, redelivered: bool) {
-        reader.take(delivery_cost(message));
+        match &mut reader.feeds {
+            Some(room) => {
+                room.given.messages += 1;
+                room.given.bytes += message.body_len() as u64;
+            }
+            None => reader.take(delivery_cost(message)),
+        }
         let handle = Handle { slot: self.slot as u32, turn: reader.turn, position: Position(at) };
         self.deliveries.push(Delivery { handle, message: message.clone(), redelivered, counted_by: 0 });
     }

@@ -102,7 +102,7 @@ impl Stream {
         Counts {
             ready: usize::try_from(self.log.len()).unwrap_or(usize::MAX),
             unacked: self.readers.iter().map(|(_, reader)| reader.unacked() as usize).sum(),
-            consumers: self.readers.iter().filter(|(_, reader)| !reader.is_leaving).count(),
+            consumers: self.readers.iter().filter(|(_, reader)| reader.is_consumer()).count(),
             ready_bytes: usize::try_from(self.log.bytes()).unwrap_or(usize::MAX),
             ..Counts::default()
         }
@@ -121,7 +121,9 @@ impl Stream {
             Command::PublishDedup(connection, publishes) => {
                 self.publish_dedup(now, connection, publishes, effects);
             }
-            Command::PublishDue(publishes, _) | Command::PublishDeadLettered(publishes, _) => {
+            Command::PublishDue(publishes, _)
+            | Command::PublishFed(publishes, _)
+            | Command::PublishDeadLettered(publishes, _) => {
                 self.take_in(now, publishes, effects);
             }
             Command::Settle(settlement, handles) => {
@@ -154,6 +156,9 @@ impl Stream {
             Command::DropWaiting(_) | Command::DropParked => return Reply::Dropped(0),
             Command::Purge => return Reply::Purged(0),
             Command::Delete { .. } => return self.delete(effects),
+            Command::Feed(request) => self.feed(now, *request, effects),
+            Command::FeedGone(queue) => self.feed_gone(now, queue, effects),
+            Command::SourceIsHere => {}
             Command::Locate(to) => return self.locate(now, None, to, effects),
             Command::Cursor(change) => return self.change_cursor(now, change, effects),
             Command::Inspect | Command::Count => return Reply::Counts(self.counts()),
@@ -221,7 +226,7 @@ impl Stream {
 
     /// The readers that were not cancelled.
     fn reading(&self) -> impl Iterator<Item = ConsumerKey> {
-        self.readers.iter().filter(|(_, reader)| !reader.is_leaving).map(|(_, reader)| reader.key)
+        self.readers.iter().filter(|(_, reader)| reader.is_consumer()).map(|(_, reader)| reader.key)
     }
 
     pub(super) fn wall_clock(&self, now: Time) -> Timestamp {
