@@ -7,7 +7,7 @@ use crate::protocol::reply::ReplyCode;
 use crate::protocol::value::{as_integer, type_name};
 use crate::queue::OffsetSpec;
 use crate::session::{Exception, NewConsumer};
-use crate::stream::{WrongCursor, cursor_name};
+use crate::stream::{Filter, WrongCursor, WrongFilter, cursor_name};
 use crate::topology::equivalence::term;
 
 /// What says where and what a consumer of a stream reads. Any other queue refuses it.
@@ -57,6 +57,9 @@ pub(super) fn check_stream_consumer(
             format_args!("{{{},{}}}", type_name(value), term(value))
         );
         Exception::precondition_failed(format!("invalid arg 'x-stream-offset' for {thing}: {why}"))
+    })?;
+    Filter::parse(arguments).map_err(|WrongFilter { key, expected }| {
+        Exception::precondition_failed(format!("invalid arg '{key}' for {thing}: expected {expected}"))
     })?;
     cursor_name(arguments, consume.consumer_tag.as_str()).map_err(|WrongCursor { key, expected }| {
         Exception::precondition_failed(format!("invalid arg '{key}' for {thing}: expected {expected}"))

@@ -15,6 +15,7 @@
 mod cursor;
 mod cursor_name;
 mod filter;
+mod header_filter;
 mod held;
 mod log;
 mod machine;
@@ -26,5 +27,5 @@ mod tests;
 
 pub use cursor::{RecoveredCursors, is_cursor_record};
 pub use cursor_name::{WrongCursor, cursor_name, is_name};
-pub use filter::{Filter, filter_value};
+pub use filter::{Filter, WrongFilter, filter_value};
 pub use machine::Stream;

@@ -19,6 +19,7 @@ use crate::time::{Time, Timestamp};
 mod cursor_model;
 mod cursors;
 mod examples;
+mod feeding;
 mod model;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
@@ -71,6 +72,7 @@ struct Bench {
     /// Answers that came late, by ticket.
     late: Vec<(u64, Reply)>,
     deliveries: Vec<(ConsumerKey, Delivery)>,
+    fed: Vec<crate::queue::Fed>,
     sequence: u64,
 }
 
@@ -99,6 +101,7 @@ impl Bench {
             unsynced: VecDeque::new(),
             late: Vec::new(),
             deliveries: Vec::new(),
+            fed: Vec::new(),
             sequence: 0,
         }
     }
@@ -124,6 +127,7 @@ impl Bench {
         }
         self.unsynced.extend(effects.records);
         self.late.extend(effects.deferred_replies);
+        self.fed.extend(effects.fed);
         self.reads.extend(effects.log.reads);
         self.seeks.extend(effects.log.seeks);
         for deliveries in effects.deliveries {
@@ -269,6 +273,7 @@ impl Bench {
         self.effects = Effects::default();
         (self.submitted, self.reads, self.seeks) = Default::default();
         self.deliveries.clear();
+        self.fed.clear();
     }
 }
 

@@ -15,8 +15,10 @@ use crate::broker::removal::{DeleteIf, end_queue, forget_queue};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::ledger;
+use crate::queue::options::OptionsError;
 use crate::queue::{Counts, QueueOptions, options};
 use crate::statistics::BrokerCounters;
+use crate::stream::{Filter, WrongFilter};
 use crate::topology::equivalence::{self, QueueForm};
 
 /// Names that begin so belong to the broker.
@@ -117,6 +119,10 @@ async fn find_or_create(
     };
     if let Some(source) = &options.source {
         find_source(scope, &source.stream)?;
+        Filter::parse(&source.arguments).map_err(|WrongFilter { key, expected }| {
+            let why = format!("\"expected {expected}\"");
+            OptionsError::Invalid { key, thing: thing.clone(), why }
+        })?;
     }
     let dead_letter_exchange = options.dead_letter_exchange.as_deref();
     scope.permit(Operation::QueueCreate(&declare.name, dead_letter_exchange))?;

@@ -72,6 +72,7 @@ const COMPARED_HERE: &[&str] = &[
     "x-stream-offset",
     "x-stream-filter",
     "x-stream-match-unfiltered",
+    "x-filter-match-type",
 ];
 
 /// The arguments that are compared when the queue with these declare arguments is declared again.

@@ -27,7 +27,7 @@ impl Stream {
         // One without a limit of its own is one of the broker's.
         let prefetch = if consume.prefetch == 0 { u16::MAX } else { consume.prefetch };
         let Consume { key, exclusive, name, arguments, .. } = consume;
-        let filter = Filter::parse(&arguments);
+        let filter = Filter::parse(&arguments).unwrap_or_default();
         let new = NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, name, arguments };
         let slot = self.readers.insert(Reader::new(new));
         let cursor = cursor.and_then(|index| self.cursors.get_mut(index));

@@ -45,7 +45,7 @@ impl Stream {
         let turn = self.next_turn;
         self.next_turn = self.next_turn.wrapping_add(1);
         let (spec, arguments) = (request.source.from, request.source.arguments.clone());
-        let filter = Filter::parse(&arguments);
+        let filter = Filter::parse(&arguments).unwrap_or_default();
         let name = ConsumerName { tag: request.name.clone(), peer: "".into() };
         let new = NewReader {
             key: NOBODY,

@@ -201,3 +201,55 @@ fn a_reader_whose_messages_cannot_be_read_is_cancelled() {
         Reply::Unreadable(_)
     ));
 }
+
+#[test]
+fn headers_are_wanted_all_of_them_or_any() {
+    let with = |entries: &[(&str, FieldValue<'_>)]| {
+        let mut table = Vec::new();
+        let mut writer = TableWriter::new(&mut table);
+        entries.iter().for_each(|(key, value)| writer.entry(key.as_bytes(), *value));
+        let properties = crate::protocol::content::replace_headers(&[0, 0], &table).unwrap();
+        Message::new(Parts {
+            routing_key: b"s",
+            properties: &properties,
+            persistent: true,
+            ..Parts::default()
+        })
+    };
+    let (eu, us) = (FieldValue::LongString(b"eu"), FieldValue::LongString(b"us"));
+    let messages = [
+        with(&[("region", eu), ("tier", FieldValue::I8(1))]),
+        with(&[("region", us), ("tier", FieldValue::I64(1))]),
+        with(&[("region", eu), ("tier", FieldValue::U16(2))]),
+        with(&[("tier", FieldValue::LongString(b"1"))]),
+        with(&[]),
+    ];
+    let both: &[(&str, AMQPValue)] = &[("region", text("eu")), ("tier", AMQPValue::LongInt(1))];
+    for (headers, kind, expected) in [
+        (both, None, vec![0]),
+        (both, Some("all"), vec![0]),
+        (both, Some("any"), vec![0, 1, 2]),
+        (&[("region", AMQPValue::Void)], None, vec![0, 1, 2]),
+        (&[("tier", text("1"))], None, vec![3]),
+        (&[], None, vec![0, 1, 2, 3, 4]),
+    ] {
+        let mut bench = Bench::new(StreamOptions::default(), 1 << 20);
+        bench.publish_all(messages.clone());
+        bench.commit_all();
+        let mut wanted = from(text("first"));
+        wanted.insert("x-stream-filter".into(), AMQPValue::FieldTable(arguments(headers)));
+        if let Some(kind) = kind {
+            wanted.insert("x-filter-match-type".into(), text(kind));
+        }
+        bench.consume(1, 100, wanted);
+        assert_eq!(bench.offsets(1), expected, "{headers:?} {kind:?}");
+    }
+    let wrong = |entries: &[(&str, AMQPValue)]| Filter::parse(&arguments(entries)).unwrap_err().key;
+    let table = AMQPValue::FieldTable(arguments(&[("a", AMQPValue::FieldTable(FieldTable::default()))]));
+    assert_eq!(wrong(&[("x-stream-filter", table)]), "x-stream-filter");
+    let table = AMQPValue::FieldTable(arguments(both));
+    assert_eq!(
+        wrong(&[("x-stream-filter", table), ("x-filter-match-type", text("most"))]),
+        "x-filter-match-type"
+    );
+}
