@@ -5,6 +5,7 @@
 //! each thing of a kind has; a file for each kind says which those are; [`pages`] puts pages together.
 
 mod clients;
+mod cursors;
 mod exchanges;
 mod global;
 mod handlers;

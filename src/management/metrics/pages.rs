@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::cursors;
 use super::clients::{self, CHANNEL_COLUMNS, CONNECTION_COLUMNS, ChannelTally, ConnectionNumbers};
 use super::node::{self, NodeNumbers};
 use super::queues::{self, QueueNumbers};
@@ -25,6 +26,7 @@ pub(super) async fn aggregated(api: &Api) -> String {
     let vhosts = operations::vhosts(shared);
     let rows = queues::measure(shared, &vhosts, |_| true).await;
     let scheduled = queues::scheduled(&vhosts).await;
+    let lag = cursors::greatest_lag(&cursors::rows(&vhosts, |_| true).await);
     let connections = operations::connections(shared);
     let mut text = Text::default();
     node_metrics(shared, &mut text);
@@ -38,6 +40,8 @@ pub(super) async fn aggregated(api: &Api) -> String {
     of_connections.counters = shared.sums.connections.read();
     CONNECTION_COLUMNS.iter().for_each(|column| column.write_sum(Page::Plain, &of_connections, &mut text));
     totals(&queues, &of_connections, scheduled, &mut text);
+    let help = "The farthest that a cursor is behind the end of its stream, in messages";
+    text.single("coney_stream_cursor_lag_messages_max", Type::Gauge, help, lag);
     global::write(shared, &channels, queues.consumers, &mut text);
     node::identity(api, "aggregated", &mut text);
     text.into_string()
@@ -77,6 +81,7 @@ pub(super) async fn per_object(api: &Api) -> Vec<Part> {
     let vhosts = operations::vhosts(&shared);
     let queues = Arc::new(queues::measure(&shared, &vhosts, |_| true).await);
     let scheduled = queues::scheduled(&vhosts).await;
+    let of_cursors = cursors::rows(&vhosts, |_| true).await;
     let open = operations::connections(&shared);
     let (connections, channels) = (clients::connections(&open), clients::channels(&open));
     let sums = (QueueNumbers::together(&queues), ConnectionNumbers::together(&connections));
@@ -87,6 +92,7 @@ pub(super) async fn per_object(api: &Api) -> Vec<Part> {
     parts.push(Box::new(move |text| node_metrics(&of_node, text)));
     parts.push(queue_info(Page::Plain, queues::info(&vhosts, |_| true)));
     each(Page::Plain, queues::COLUMNS, None, &queues, &mut parts);
+    each(Page::Plain, cursors::COLUMNS, None, &Arc::new(of_cursors), &mut parts);
     each(Page::Plain, CHANNEL_COLUMNS, None, &Arc::new(channels), &mut parts);
     each(Page::Plain, CONNECTION_COLUMNS, None, &Arc::new(connections), &mut parts);
     each(Page::Plain, exchanges::COLUMNS, None, &Arc::new(exchanges::rows(&vhosts)), &mut parts);
@@ -133,6 +139,7 @@ pub(super) async fn detailed(api: &Api, wanted: Wanted) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     add_node(&shared, &wanted, &mut parts);
     add_queues(&shared, &vhosts, &wanted, &mut parts).await;
+    add_cursors(&vhosts, &wanted, &mut parts).await;
     add_clients(&shared, &wanted, &mut parts);
     add_exchanges(&vhosts, &wanted, &mut parts);
     let api = api.clone();
@@ -162,6 +169,15 @@ async fn add_queues(shared: &Shared, vhosts: &[Arc<Vhost>], wanted: &Wanted, par
     let rows = Arc::new(queues::measure(shared, vhosts, is_wanted).await);
     parts.push(queue_info(Page::Detailed, queues::info(vhosts, is_wanted)));
     each(Page::Detailed, queues::COLUMNS, Some(&wanted.families), &rows, parts);
+}
+
+async fn add_cursors(vhosts: &[Arc<Vhost>], wanted: &Wanted, parts: &mut Vec<Part>) {
+    if !cursors::COLUMNS.iter().any(|column| column.is_in(&wanted.families)) {
+        return;
+    }
+    let is_wanted = |name: &str| wanted.queues.as_ref().is_none_or(|pattern| pattern.is_match(name));
+    let rows = Arc::new(cursors::rows(vhosts, is_wanted).await);
+    each(Page::Detailed, cursors::COLUMNS, Some(&wanted.families), &rows, parts);
 }
 
 fn add_clients(shared: &Arc<Shared>, wanted: &Wanted, parts: &mut Vec<Part>) {
