@@ -238,9 +238,12 @@ fn missing_roots_are_noticed(victim: &Victim) {
         "keyspaces/0",
         "keyspaces/1",
         "keyspaces/2",
+        "keyspaces/3",
         "keyspaces/0/tables",
         "keyspaces/1/tables",
         "keyspaces/1/blobs",
+        "keyspaces/3/tables",
+        "keyspaces/3/blobs",
     ];
     for root in roots {
         let copy = victims::copy_of(victim);
