@@ -211,6 +211,10 @@ fn a_journal_that_is_missing_or_blank_is_noticed() {
             assert_eq!(attack(&victim, &journal, mutation), Outcome::Refused);
         }
     }
+    // As if there had been another between them.
+    let copy = victims::copy_of(&victim);
+    fs::rename(copy.path().join("1.jnl"), copy.path().join("2.jnl")).unwrap();
+    assert_eq!(judge(&victim, copy.path(), Path::new("1.jnl"), "a gap"), Outcome::Refused);
 }
 
 #[test]
