@@ -11,7 +11,8 @@
 //! - `06 | queue | first position`: the [`Summary`] of a chunk, written and removed with it: a start reads these instead
 //!   of the messages
 //! - `08`: padding, which fills a journal up and means nothing; removed by a batch soon after
-//! - `09` and `0a`: streams, see `logs/keys`
+//! - `09` and `0a`: streams, see `logs/keys`, in a keyspace of their own. There `00` is `commit number u64 | u64`, the number of this commit
+//!   and of the one before that had anything for streams
 //!
 //! An entry: `flags u8 | position delta varint | [level u8] | [expires at u64] | length varint | encoded message`. The
 //! delta counts from the entry before, the first from the position in the key. In the entry of a shared message the number

@@ -6,7 +6,8 @@
 //!   wait for their other parts, too.
 //! - A confirm or `done` fires after the batch with everything submitted before it is as durable as it needs: synced
 //!   if anybody waits for a write in it. Removals alone are only buffered: losing one is a redelivery, no loss.
-//! - Each key is written at most once in a batch, and the heartbeat is the first write of each.
+//! - Each key is written at most once in a batch, and the heartbeat is the first write of each. A batch with anything for
+//!   definitions or streams has a heartbeat for them, too.
 //! - After a failed commit nothing is committed and nothing fires any more.
 
 use super::bodies::Bodies;
@@ -57,6 +58,8 @@ pub(super) struct Committer<E> {
     pager: Sender<Request>,
     commit_number: u64,
     synced_number: u64,
+    /// The last commit that had anything for streams; 0 if there was none.
+    streams_number: u64,
     live_bytes: u64,
     removed_bytes: u64,
     /// Whether the engine has maintenance to do when nothing else happens.
@@ -118,6 +121,7 @@ impl<E: Engine> Committer<E> {
             pager,
             commit_number: start.commit_number,
             synced_number: start.commit_number,
+            streams_number: start.streams_number,
             live_bytes,
             removed_bytes: 0,
             untidy: false,
@@ -161,6 +165,9 @@ impl<E: Engine> Committer<E> {
         self.removed_bytes += self.logs.write_trims(&mut batch)?;
         let notices = self.write_logs(&mut drain, &mut batch);
         self.write_rest(&mut drain, &mut batch);
+        if batch.has_streams() {
+            recovery::put_streams_heartbeat(&mut batch, self.commit_number + 1, self.streams_number);
+        }
         let waits = drain.waits || entries > 0;
         let unsynced = self.synced_number < self.commit_number;
         if batch.bytes() > heartbeat_bytes || (waits && unsynced) {
@@ -250,8 +257,11 @@ impl<E: Engine> Committer<E> {
             // The engine needs something to flush.
             let mut batch = self.heartbeat_batch();
             recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
+            if self.streams_number > 0 {
+                recovery::put_streams_heartbeat(&mut batch, self.commit_number + 1, self.streams_number);
+            }
             self.commit_batch(batch, false)?;
-            self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes() + self.logs.bytes())?;
+            self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes())?;
         } else if self.is_hurried() {
             self.fill_journal()?;
         }
@@ -302,10 +312,14 @@ impl<E: Engine> Committer<E> {
         stats.bytes_written.fetch_add(batch.bytes() as u64, Relaxed);
         let durability = if sync { Durability::Synced } else { Durability::Buffered };
         let begun = (self.clock)();
+        let has_streams = batch.has_streams();
         self.engine.commit(batch, durability)?;
         let took_us = (self.clock)().since(begun).as_micros();
         stats.commit_us.add(u64::try_from(took_us).unwrap_or(u64::MAX));
         self.commit_number += 1;
+        if has_streams {
+            self.streams_number = self.commit_number;
+        }
         stats.commits.fetch_add(1, Relaxed);
         if sync {
             self.synced_number = self.commit_number;

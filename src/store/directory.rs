@@ -39,6 +39,14 @@ pub(super) fn prepare(dir: &Path) -> Result<(), Error> {
     clear_interrupted_creation(dir)
 }
 
+/// Removes the directory of a keyspace that a crash kept from being made. fjall would, too, but number the next one as if it were there.
+///
+/// # Errors
+/// [`Error::NotWritable`].
+pub(super) fn remove_half_made(dir: &Path) -> Result<(), Error> {
+    std::fs::remove_dir_all(dir).map_err(|source| not_writable(dir, source))
+}
+
 fn not_writable(path: &Path, source: io::Error) -> Error {
     Error::NotWritable { dir: path.into(), source }
 }

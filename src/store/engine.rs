@@ -7,13 +7,15 @@
 use super::error::Error;
 use std::ops::ControlFlow;
 
-/// The two key spaces of the store.
+/// The key spaces of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Space {
     /// Chunks of messages and what happened to them: small, hot, short-lived.
     Messages,
     /// Definitions, format version and boot epoch: rarely written.
     Definitions,
+    /// Chunks of streams and where these begin: large, and there for long. An engine makes room for them with the first.
+    Streams,
 }
 
 /// What a commit has to outlive.
@@ -58,24 +60,28 @@ pub enum Write {
 pub struct WriteBatch {
     writes: Vec<Write>,
     bytes: usize,
+    has_streams: bool,
 }
 
 impl WriteBatch {
     /// Adds a put.
     pub fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
         self.bytes += key.len() + value.len();
+        self.has_streams |= space == Space::Streams;
         self.writes.push(Write::Put { space, key, value });
     }
 
     /// Adds a removal.
     pub fn remove(&mut self, space: Space, key: Vec<u8>) {
         self.bytes += key.len();
+        self.has_streams |= space == Space::Streams;
         self.writes.push(Write::Remove { space, key });
     }
 
     /// Adds the removal of a key that was put exactly once.
     pub fn remove_weak(&mut self, space: Space, key: Vec<u8>) {
         self.bytes += key.len();
+        self.has_streams |= space == Space::Streams;
         self.writes.push(Write::RemoveWeak { space, key });
     }
 
@@ -83,6 +89,12 @@ impl WriteBatch {
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether any write is to streams.
+    #[must_use]
+    pub const fn has_streams(&self) -> bool {
+        self.has_streams
     }
 
     /// The writes, in the order they were added.
@@ -116,7 +128,7 @@ pub trait Engine: Send {
     fn reader(&self) -> Box<dyn Reader>;
 
     /// Called when nothing was submitted for a while after much was removed, and a heartbeat was committed to every space:
-    /// gives space back. Must be quick. Says
+    /// gives space back. `live_bytes` are those of messages that are in queues. Must be quick. Says
     /// whether it wants to be called again the next time nothing happens.
     ///
     /// # Errors

@@ -6,15 +6,12 @@
 
 use super::engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
 use super::error::Error;
+use super::fjall_keyspaces::FjallKeyspaces;
 use super::inspection::{self, Inspection};
 use super::journal_check::Torn;
-use super::keyspaces::{DEFINITIONS, MESSAGES};
 use super::marker::{self, MarkerKeeper};
 use super::{chunk, directory, engine_log, quiet, rescue};
-use fjall::{
-    CompressionType, Database, Guard, Iter, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
-    OwnedWriteBatch, PersistMode,
-};
+use fjall::{CompressionType, Database, Guard, Iter, OwnedWriteBatch, PersistMode};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,16 +19,11 @@ use std::thread::JoinHandle;
 
 /// Flushing and compaction; one of them always stays free to flush.
 const WORKER_THREADS: usize = 2;
-/// Journals beyond this make fjall flush the keyspaces that hold them up.
-const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// What is removed before it was flushed never reaches a table, and larger tables are rewritten less often; but up to four
-/// more wait to be flushed while a backlog grows, and a broker should be content with 150 MiB.
-const MEMTABLE_BYTES: u64 = 24 * 1024 * 1024;
+/// Journals beyond this make fjall flush the keyspaces that hold them up: those to which little is written, definitions, queues beside
+/// busy streams, or streams beside busy queues. Two full journals: what is busy is flushed more often anyway.
+const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Chunks are read once, and what is read at a start is small: there is nothing to keep but the tables' own indexes.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
-/// Chunks lie in files of their own, beside the tables: compaction rewrites where they are, not what they are. With 10 million
-/// messages of 100 bytes that halves what is written, and the rate of publishing does not fall (it fell by 40 %).
-const SEPARATED_BYTES: u32 = 1024;
 /// A compaction of the keyspace, with what is left in files that are mostly stale, is cheap up to this much live data;
 /// beyond, fjall's own has to do.
 const COMPACT_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -54,8 +46,7 @@ const COMPACTION_STEPS: [u8; 2] = [2, 4];
 /// [`Engine`] on a directory.
 pub(super) struct FjallEngine {
     database: Database,
-    messages: Keyspace,
-    definitions: Keyspace,
+    keyspaces: FjallKeyspaces,
     marker: Arc<MarkerKeeper>,
     compaction: Option<JoinHandle<()>>,
     /// The step of maintenance that was done last; 0: there is none to do.
@@ -85,6 +76,7 @@ impl FjallEngine {
         directory::prepare(dir)?;
         found.marker.as_mut().map_or(Ok(()), |marker| marker.reopen(dir))?;
         found.torn.as_ref().map_or(Ok(()), Torn::cut)?;
+        found.half_made.as_deref().map_or(Ok(()), directory::remove_half_made)?;
         // fjall takes the lock itself. A process that slips in between inspects as we did.
         drop(lock);
         // What can make fjall panic was looked for; what was not thought of should not look like a fault of the broker.
@@ -98,26 +90,28 @@ impl FjallEngine {
     fn open_inspected(dir: &Path, found: Inspection, open_files_max: usize) -> Result<Self, Error> {
         engine_log::listen();
         let database = open_database(dir, open_files_max)?;
-        let messages = open_keyspace(&database, dir, MESSAGES)?;
-        let definitions = open_keyspace(&database, dir, DEFINITIONS)?;
-        let last_commit = found.last_commit;
+        let keyspaces = FjallKeyspaces::open(&database).map_err(|error| open_error(dir, error))?;
+        let last_of_streams = found.last_of_streams;
+        let expected = [(Space::Messages, found.last_commit), (Space::Streams, last_of_streams)];
         let number = found.journals.as_ref().map_or(0, |journals| *journals.end());
         let journal = Journal { number, bytes: found.newest_bytes, is_full: false };
-        let marker = Arc::new(MarkerKeeper::new(dir, found.marker, found.journals)?);
-        let engine = Self { database, messages, definitions, marker, compaction: None, step: 0, journal };
-        engine.check_last_commit(dir, last_commit)?;
+        let marker = Arc::new(MarkerKeeper::new(dir, found.marker, found.journals, last_of_streams)?);
+        let engine = Self { database, keyspaces, marker, compaction: None, step: 0, journal };
+        for (space, commit) in expected {
+            engine.check_last_commit(dir, space, commit)?;
+        }
         Ok(engine)
     }
 
     /// fjall has taken all commits that were found, the last one above all.
-    fn check_last_commit(&self, dir: &Path, expected: u64) -> Result<(), Error> {
-        let beat = self.reader().read(Space::Messages, &[chunk::KIND_HEARTBEAT])?;
+    fn check_last_commit(&self, dir: &Path, space: Space, expected: u64) -> Result<(), Error> {
+        let beat = self.reader().read(space, &[chunk::KIND_HEARTBEAT])?;
         let last = beat.and_then(|beat| chunk::parse_heartbeat(&beat)).map_or(0, |(number, _)| number);
         if last == expected {
             return Ok(());
         }
         let what =
-            format!("{}: commit {expected} is in the journals, but fjall ends with {last}", dir.display());
+            format!("{}: commit {expected} of {space:?} is there, but fjall ends with {last}", dir.display());
         Err(Error::damaged(what))
     }
 
@@ -126,16 +120,9 @@ impl FjallEngine {
         Arc::clone(&self.marker)
     }
 
-    const fn keyspace(&self, space: Space) -> &Keyspace {
-        match space {
-            Space::Messages => &self.messages,
-            Space::Definitions => &self.definitions,
-        }
-    }
-
     #[cfg(test)]
     pub(super) fn is_flushed(&self) -> bool {
-        self.messages.sealed_memtable_count() == 0
+        self.keyspaces.all().all(|keyspace| keyspace.sealed_memtable_count() == 0)
     }
 
     fn note_journal(&mut self, newest: u64) {
@@ -149,7 +136,7 @@ impl FjallEngine {
     }
 
     fn start_compaction(&mut self) {
-        let messages = self.messages.clone();
+        let Some(messages) = self.keyspaces.get(Space::Messages).cloned() else { return };
         // Best effort: if it fails, the space stays taken until fjall compacts by itself, and a broken disk shows
         // in the next commit.
         self.compaction = std::thread::Builder::new()
@@ -174,22 +161,28 @@ impl Engine for FjallEngine {
             Durability::Buffered => PersistMode::Buffer,
             Durability::Synced => PersistMode::SyncData,
         };
-        let number = marker::commit_number(&batch);
+        let (number, has_streams) = (marker::commit_number(&batch), batch.has_streams());
         self.journal.bytes += batch.bytes() as u64;
         let writes = batch.into_writes();
         let mut out =
             OwnedWriteBatch::with_capacity(self.database.clone(), writes.len()).durability(Some(mode));
+        let keyspace = |space| {
+            let made = self.keyspaces.make(&self.database, space);
+            made.map_err(|error| engine_error(self.marker.dir(), "making room for streams", error))
+        };
         for write in writes {
             match write {
-                Write::Put { space, key, value } => out.insert(self.keyspace(space), key, value),
-                Write::Remove { space, key } => out.remove(self.keyspace(space), key),
-                Write::RemoveWeak { space, key } => out.remove_weak(self.keyspace(space), key),
+                Write::Put { space, key, value } => out.insert(keyspace(space)?, key, value),
+                Write::Remove { space, key } => out.remove(keyspace(space)?, key),
+                Write::RemoveWeak { space, key } => out.remove_weak(keyspace(space)?, key),
             }
         }
         out.commit().map_err(|error| engine_error(self.marker.dir(), "writing the journal", error))?;
-        if durability == Durability::Synced
-            && let Some(number) = number
-        {
+        let Some(number) = number else { return Ok(()) };
+        if has_streams {
+            self.marker.committed_streams(number);
+        }
+        if durability == Durability::Synced {
             let newest = self.marker.synced(number);
             self.note_journal(newest);
         }
@@ -197,7 +190,7 @@ impl Engine for FjallEngine {
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {
-        for pair in self.keyspace(space).range(from..to) {
+        for pair in self.keyspaces.get(space).into_iter().flat_map(|keyspace| keyspace.range(from..to)) {
             let (key, value) =
                 pair.into_inner().map_err(|error| engine_error(self.marker.dir(), READING, error))?;
             visit(&key, &value)?;
@@ -206,8 +199,7 @@ impl Engine for FjallEngine {
     }
 
     fn reader(&self) -> Box<dyn Reader> {
-        let (messages, definitions) = (self.messages.clone(), self.definitions.clone());
-        Box::new(FjallReader { messages, definitions, dir: self.marker.dir().into() })
+        Box::new(FjallReader { keyspaces: self.keyspaces.clone(), dir: self.marker.dir().into() })
     }
 
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
@@ -219,9 +211,9 @@ impl Engine for FjallEngine {
             self.start_compaction();
             return Ok(true);
         }
-        // Flushing both lets go of the old journals, and of the tables that a compaction has replaced. It happens in the
+        // Flushing all lets go of the old journals, and of the tables that a compaction has replaced. It happens in the
         // background, and the next step sees its tables.
-        for keyspace in [&self.messages, &self.definitions] {
+        for keyspace in self.keyspaces.all() {
             let rotated = keyspace.rotate_memtable();
             rotated.map_err(|error| engine_error(self.marker.dir(), "flushing", error))?;
         }
@@ -244,23 +236,15 @@ impl Engine for FjallEngine {
 }
 
 struct FjallReader {
-    messages: Keyspace,
-    definitions: Keyspace,
+    keyspaces: FjallKeyspaces,
     dir: PathBuf,
 }
 
 impl FjallReader {
-    const fn keyspace(&self, space: Space) -> &Keyspace {
-        match space {
-            Space::Messages => &self.messages,
-            Space::Definitions => &self.definitions,
-        }
-    }
-
-    /// Pairs with `from <= key < to`, which it takes amiss if there can be none.
-    fn iterate(&self, space: Space, from: &[u8], to: &[u8]) -> Result<Iter, Error> {
-        let keyspace = self.keyspace(space);
-        self.reading(|| Ok(keyspace.range(from..to.max(from))))
+    /// Pairs with `from <= key < to`, which it takes amiss if there can be none; `None` if the space is not there.
+    fn iterate(&self, space: Space, from: &[u8], to: &[u8]) -> Result<Option<Iter>, Error> {
+        let Some(keyspace) = self.keyspaces.get(space) else { return Ok(None) };
+        self.reading(|| Ok(Some(keyspace.range(from..to.max(from)))))
     }
 
     fn reading<T>(&self, read: impl FnOnce() -> fjall::Result<T>) -> Result<T, Error> {
@@ -272,7 +256,8 @@ impl FjallReader {
 
 impl Reader for FjallReader {
     fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let value = self.reading(|| self.keyspace(space).get(key))?;
+        let Some(keyspace) = self.keyspaces.get(space) else { return Ok(None) };
+        let value = self.reading(|| keyspace.get(key))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -284,7 +269,7 @@ impl Reader for FjallReader {
         wants: &dyn Fn(&[u8]) -> bool,
         visit: &mut PairVisitor<'_>,
     ) -> Result<(), Error> {
-        let mut pairs = self.iterate(space, from, to)?;
+        let Some(mut pairs) = self.iterate(space, from, to)? else { return Ok(()) };
         let mut next = || {
             let pair = pairs.next().map(|pair| pair.into_inner_if(|key| wants(key)));
             pair.transpose().map(Option::unwrap_or_default)
@@ -296,7 +281,7 @@ impl Reader for FjallReader {
     }
 
     fn keys(&self, space: Space, from: &[u8], to: &[u8], visit: &mut KeyVisitor<'_>) -> Result<(), Error> {
-        let mut pairs = self.iterate(space, from, to)?;
+        let Some(mut pairs) = self.iterate(space, from, to)? else { return Ok(()) };
         while let Some(key) = self.reading(|| pairs.next().map(Guard::key).transpose())? {
             if visit(&key)?.is_break() {
                 break;
@@ -306,13 +291,13 @@ impl Reader for FjallReader {
     }
 
     fn last_key(&self, space: Space, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let mut pairs = self.iterate(space, from, to)?;
+        let Some(mut pairs) = self.iterate(space, from, to)? else { return Ok(None) };
         let key = self.reading(|| pairs.next_back().map(Guard::key).transpose())?;
         Ok(key.map(|key| key.to_vec()))
     }
 
     fn damage_at(&self, space: Space, key: &[u8]) -> Option<String> {
-        (space == Space::Messages).then(|| rescue::damage_of(&self.dir, key)).flatten()
+        rescue::damage_of(&self.dir, space, key)
     }
 }
 
@@ -345,17 +330,6 @@ fn open_database(dir: &Path, open_files_max: usize) -> Result<Database, Error> {
         .max_cached_files(Some(open_files_max))
         .open()
         .map_err(|error| open_error(dir, error))
-}
-
-fn open_keyspace(database: &Database, dir: &Path, name: &str) -> Result<Keyspace, Error> {
-    // fjall keeps these options from the first creation on: to change one is a new format version.
-    let options = || {
-        let separation = KvSeparationOptions::default();
-        let separation = separation.separation_threshold(SEPARATED_BYTES).compression(CompressionType::None);
-        let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        options.expect_point_read_hits(true).with_kv_separation(Some(separation))
-    };
-    database.keyspace(name, options).map_err(|error| open_error(dir, error))
 }
 
 fn open_error(dir: &Path, error: fjall::Error) -> Error {

@@ -20,8 +20,12 @@ pub(super) struct Inspection {
     pub(super) journals: Option<RangeInclusive<u64>>,
     /// The last whole commit; 0 if there is none.
     pub(super) last_commit: u64,
+    /// The last one that has anything for streams; 0 if there is none.
+    pub(super) last_of_streams: u64,
     /// What the newest journal ends with, if that is no commit.
     pub(super) torn: Option<Torn>,
+    /// The directory of a keyspace that a crash kept from being made.
+    pub(super) half_made: Option<PathBuf>,
     /// Bytes of the whole commits in the newest journal.
     pub(super) newest_bytes: u64,
 }
@@ -53,13 +57,16 @@ pub(super) fn inspect(dir: &Path) -> Result<Inspection, Error> {
         return Err(Error::damaged(format!("{} is missing, and there is no other journal", path.display())));
     }
     keyspaces.check_complete(dir)?;
-    let Journals { last, torn, newest_bytes } = journal_check::check(&paths, keyspaces.flushed)?;
-    let in_tables = keyspaces.flushed.map_or(0, |commit| commit.number);
+    let Journals { last, last_of_streams, torn, newest_bytes } =
+        journal_check::check(&paths, keyspaces.flushed)?;
+    let in_tables = keyspaces.flushed.messages.map_or(0, |commit| commit.number);
     let last_commit = last.map_or(in_tables, |commit| commit.number.max(in_tables));
     if let Some(marker) = &marker {
         check_commits(dir, marker, &numbers, last_commit, torn.as_ref())?;
+        check_streams(dir, marker, &numbers, last_of_streams)?;
     }
-    Ok(Inspection { marker, journals, last_commit, torn, newest_bytes })
+    let half_made = keyspaces.half_made().cloned();
+    Ok(Inspection { marker, journals, last_commit, last_of_streams, torn, half_made, newest_bytes })
 }
 
 /// Whether a first start died before the version file, the last file to be made, was complete: then the first
@@ -174,6 +181,22 @@ fn check_commits(
         )));
     }
     Ok(())
+}
+
+/// The tables of streams may lag behind those of messages: a journal that only they need is missed by nobody else.
+fn check_streams(dir: &Path, marker: &Marker, numbers: &[u64], last_of_streams: u64) -> Result<(), Error> {
+    if last_of_streams >= marker.streams {
+        return Ok(());
+    }
+    let before = numbers.first().and_then(|oldest| oldest.checked_sub(1));
+    let place = before.map_or_else(|| dir.join("keyspaces"), |number| marker::journal_path(dir, number));
+    let (path, Marker { streams, .. }) = (dir.join(marker::NAME), marker);
+    Err(Error::damaged(format!(
+        "something is missing, maybe {}: {} says that commit {streams} had something for streams, but {last_of_streams} is the last one \
+         there that has",
+        place.display(),
+        path.display()
+    )))
 }
 
 impl Inspection {

@@ -12,6 +12,7 @@
 use super::error::Error;
 use super::files::Fault;
 use super::files::journal::{self, Batch, Heartbeat, WINDOW_BYTES};
+use super::keyspaces::Flushed;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub(super) struct Commit {
 pub(super) struct Journals {
     /// The last whole commit.
     pub(super) last: Option<Commit>,
+    /// The number of the last one that has anything for streams, in journals or tables; 0 if there is none.
+    pub(super) last_of_streams: u64,
     /// What the newest ends with, if that is no commit.
     pub(super) torn: Option<Torn>,
     /// Bytes of the whole commits in the newest.
@@ -66,19 +69,20 @@ impl Torn {
     }
 }
 
-/// Checks journals, the oldest first; `flushed` is the newest commit in the tables. Changes nothing.
+/// Checks journals, the oldest first; `flushed` are the newest commits in the tables. Changes nothing.
 ///
 /// # Errors
 /// [`Error::Damaged`] or [`Error::Io`].
-pub(super) fn check(paths: &[PathBuf], flushed: Option<Commit>) -> Result<Journals, Error> {
-    let mut chain = Chain { flushed, last: None };
+pub(super) fn check(paths: &[PathBuf], flushed: Flushed) -> Result<Journals, Error> {
+    let last_of_streams = flushed.streams.map_or(0, |commit| commit.number);
+    let mut chain = Chain { flushed: flushed.messages, last: None, last_of_streams };
     let Some((newest, sealed)) = paths.split_last() else { return Ok(Journals::default()) };
     for path in sealed {
         Journal::open(path)?.check_sealed(&mut chain)?;
     }
     let (newest_bytes, torn) = Journal::open(newest)?.check_newest(&mut chain)?;
     chain.end(newest)?;
-    Ok(Journals { last: chain.last, torn, newest_bytes })
+    Ok(Journals { last: chain.last, last_of_streams: chain.last_of_streams, torn, newest_bytes })
 }
 
 /// Whether there is nothing but zeros in the file, or no file.
@@ -96,6 +100,8 @@ pub(super) fn is_blank(path: &Path) -> bool {
 struct Chain {
     flushed: Option<Commit>,
     last: Option<Commit>,
+    /// The number of the last commit with anything for streams; at first, of those in the tables.
+    last_of_streams: u64,
 }
 
 impl Chain {
@@ -113,6 +119,18 @@ impl Chain {
         }
         self.check_order(commit)?;
         self.last = Some(commit);
+        self.take_streams(batch)
+    }
+
+    /// Tables of streams may lag behind those of messages, so that older journals are needed for them.
+    fn take_streams(&mut self, batch: &Batch) -> Result<(), String> {
+        let Some(Heartbeat { number, synced: before }) = batch.streams else { return Ok(()) };
+        if number > self.last_of_streams {
+            if before > self.last_of_streams {
+                return Err(format!("commit {before} is missing, which has chunks of streams"));
+            }
+            self.last_of_streams = number;
+        }
         Ok(())
     }
 
@@ -131,12 +149,12 @@ impl Chain {
 
     /// A table never has a commit that its journal has not.
     fn end(&self, newest: &Path) -> Result<(), Error> {
-        match self.last.zip(self.flushed) {
-            Some((last, flushed)) if last.number < flushed.number => Err(Error::damaged(format!(
-                "{} ends with commit {}, but commit {} is in the tables",
+        let flushed = self.flushed.map_or(0, |flushed| flushed.number).max(self.last_of_streams);
+        match self.last {
+            Some(last) if last.number < flushed => Err(Error::damaged(format!(
+                "{} ends with commit {}, but commit {flushed} is in the tables",
                 newest.display(),
                 last.number,
-                flushed.number
             ))),
             _ => Ok(()),
         }

@@ -23,16 +23,29 @@ const HASHED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The names of our keyspaces.
 pub(super) const MESSAGES: &str = "messages";
 pub(super) const DEFINITIONS: &str = "definitions";
+/// There from the first stream on.
+pub(super) const STREAMS: &str = "streams";
 
 /// The keyspaces of a store.
 #[derive(Debug, Default)]
 pub(super) struct Keyspaces {
     by_name: BTreeMap<String, Keyspace>,
-    /// Directories that the root does not name.
-    unnamed: Vec<Keyspace>,
+    /// Directories that the root does not name, by their numbers.
+    unnamed: BTreeMap<u64, Keyspace>,
+    /// The number of the newest keyspace that has a name.
+    last_named: u64,
     has_root: bool,
-    /// The newest commit in the tables.
-    pub(super) flushed: Option<Commit>,
+    /// What is in their tables.
+    pub(super) flushed: Flushed,
+}
+
+/// The newest commits in the tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flushed {
+    /// Of all commits, for each has something for the messages.
+    pub(super) messages: Option<Commit>,
+    /// Of those that have something for streams.
+    pub(super) streams: Option<Commit>,
 }
 
 #[derive(Debug)]
@@ -61,8 +74,11 @@ impl Keyspaces {
             let keyspace = Keyspace::read(dir)?;
             keyspace.check_files(&mut hashed)?;
             match names.remove(&number) {
-                Some(name) => drop(found.by_name.insert(name, keyspace)),
-                None => found.unnamed.push(keyspace),
+                Some(name) => {
+                    found.last_named = number;
+                    found.by_name.insert(name, keyspace);
+                }
+                None => drop(found.unnamed.insert(number, keyspace)),
             }
         }
         if let Some((number, name)) = names.first_key_value() {
@@ -71,15 +87,20 @@ impl Keyspaces {
                 &format!("it has the {name}"),
             ));
         }
-        found.flushed = found.by_name.get(MESSAGES).map_or(Ok(None), Keyspace::newest_commit)?;
+        let newest = |name| found.by_name.get(name).map_or(Ok(None), Keyspace::newest_commit);
+        found.flushed = Flushed { messages: newest(MESSAGES)?, streams: newest(STREAMS)? };
         Ok(found)
     }
 
     /// Whether anything was ever written to a table of ours.
     pub(super) fn has_tables(&self) -> bool {
-        let all = self.by_name.values().chain(&self.unnamed);
-        all.filter_map(|keyspace| keyspace.manifest.as_ref())
-            .any(|manifest| !manifest.tables.is_empty() || !manifest.blobs.is_empty())
+        self.by_name.values().chain(self.unnamed.values()).any(Keyspace::has_tables)
+    }
+
+    /// The directory of a keyspace that a crash kept from being made: it has no name yet, and nothing in it.
+    pub(super) fn half_made(&self) -> Option<&PathBuf> {
+        let unnamed = self.unnamed.get(&(self.last_named + 1))?;
+        (!unnamed.has_tables()).then_some(&unnamed.dir)
     }
 
     /// Refuses what lacks anything that a used store has, or has more.
@@ -91,13 +112,18 @@ impl Keyspaces {
         if !self.has_root {
             return Err(missing(&dir.join("0/current"), "it is the root of all that is stored"));
         }
-        if let Some(unnamed) = self.unnamed.first() {
+        let mut unnamed = self.unnamed.values().filter(|unnamed| self.half_made() != Some(&unnamed.dir));
+        if let Some(unnamed) = unnamed.next() {
             let what = format!("{} belongs to no store of this version", unnamed.dir.display());
             return Err(Error::damaged(what));
         }
-        for name in [MESSAGES, DEFINITIONS] {
-            let keyspace = self.by_name.get(name);
-            let keyspace = keyspace.ok_or_else(|| missing(&dir, &format!("the {name} were in it")))?;
+        for name in [MESSAGES, DEFINITIONS, STREAMS] {
+            let Some(keyspace) = self.by_name.get(name) else {
+                if name == STREAMS {
+                    continue;
+                }
+                return Err(missing(&dir, &format!("the {name} were in it")));
+            };
             if keyspace.manifest.is_none() {
                 return Err(missing(&keyspace.dir.join("current"), &format!("it is the root of the {name}")));
             }
@@ -112,6 +138,10 @@ impl Keyspace {
         let has_current = has_current.map_err(Error::io(format!("reading {}", dir.display())))?;
         let manifest = if has_current { Some(Manifest::read(&dir)?) } else { None };
         Ok(Self { dir, manifest })
+    }
+
+    fn has_tables(&self) -> bool {
+        self.manifest.as_ref().is_some_and(|found| !found.tables.is_empty() || !found.blobs.is_empty())
     }
 
     fn table(&self, number: u64) -> PathBuf {

@@ -38,6 +38,8 @@ pub(super) struct Marker {
     pub(super) closed: bool,
     /// This commit and all before it were on the disk.
     pub(super) commit: u64,
+    /// The last of them that had anything for streams; 0 if there was none.
+    pub(super) streams: u64,
     /// The journals that there were.
     pub(super) journals: RangeInclusive<u64>,
 }
@@ -74,6 +76,7 @@ impl Marker {
             id: lines.get("id").filter(|_| lines.get("format") == Some(&FORMAT))?.to_string(),
             closed: lines.get("state")?.trim() == "closed",
             commit: lines.get("commit")?.parse().ok()?,
+            streams: lines.get("streams").map_or(Some(0), |number| number.parse().ok())?,
             journals: first.parse().ok()?..=last.parse().ok()?,
         })
     }
@@ -81,10 +84,11 @@ impl Marker {
     fn text(&self) -> String {
         // Equally long: a file that is only reopened can be written over where there is no room for another.
         let state = if self.closed { "closed" } else { "open  " };
-        let Self { id, commit, journals, .. } = self;
+        let Self { id, commit, streams, journals, .. } = self;
         let (first, last) = (journals.start(), journals.end());
+        let streams = if *streams > 0 { format!("streams {streams}\n") } else { String::new() };
         let covered = format!(
-            "{FIRST_LINE}\nformat {FORMAT}\nid {id}\nstate {state}\ncommit {commit}\njournals {first}-{last}\n"
+            "{FIRST_LINE}\nformat {FORMAT}\nid {id}\nstate {state}\ncommit {commit}\n{streams}journals {first}-{last}\n"
         );
         let checksum = xxh3_64(covered.as_bytes());
         format!("{covered}checksum {checksum:016x}\n")
@@ -156,17 +160,18 @@ struct State {
 }
 
 impl MarkerKeeper {
-    /// For a directory in which this file was found, and these journals.
+    /// For a directory in which this file was found, and these journals; `streams` is the last commit that has anything for streams.
     pub(super) fn new(
         dir: &Path,
         found: Option<Marker>,
         journals: Option<RangeInclusive<u64>>,
+        streams: u64,
     ) -> Result<Self, Error> {
         let id = found.map_or_else(new_id, |marker| Ok(marker.id))?;
         let journals = journals.unwrap_or(0..=0);
         let newest_journal = *journals.end();
         let next_journal = journal_path(dir, newest_journal + 1);
-        let marker = Marker { id, closed: false, commit: 0, journals };
+        let marker = Marker { id, closed: false, commit: 0, streams, journals };
         let state =
             Mutex::new(State { marker, is_written: false, newest_journal, next_journal, has_warned: false });
         Ok(Self { dir: dir.into(), state })
@@ -188,6 +193,11 @@ impl MarkerKeeper {
             state.next_journal = journal_path(&self.dir, state.newest_journal + 1);
         }
         state.newest_journal
+    }
+
+    /// A batch that has something for streams was committed.
+    pub(super) fn committed_streams(&self, commit: u64) {
+        self.state().marker.streams = commit;
     }
 
     /// A batch was committed and synced. Gives the number of the newest journal, and costs a look for the next one.
@@ -283,7 +293,7 @@ mod tests {
     use super::*;
 
     fn marker() -> Marker {
-        Marker { id: "ab".into(), closed: true, commit: 17, journals: 3..=5 }
+        Marker { id: "ab".into(), closed: true, commit: 17, streams: 9, journals: 3..=5 }
     }
 
     #[test]
@@ -291,7 +301,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Marker::read(dir.path()).unwrap(), None);
         std::fs::write(dir.path().join(NEW_NAME), "left by a kill").unwrap();
-        for marker in [marker(), Marker { closed: false, ..marker() }] {
+        for marker in [marker(), Marker { closed: false, ..marker() }, Marker { streams: 0, ..marker() }] {
             marker.write(dir.path()).unwrap();
             assert_eq!(Marker::read(dir.path()).unwrap(), Some(marker));
         }

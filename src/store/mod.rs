@@ -16,7 +16,7 @@
 //!   marked as delivered survives the death of the process; losing that is a redelivery.
 //! - A stream's offsets are given by the committer, and told when they are durable (`logs`).
 //! - A load finds everything that was submitted, or written to its page, before it.
-//! - Only `fjall_engine` knows fjall and only `files` what its files look like. Nothing here knows tokio.
+//! - Only `fjall_engine` and `fjall_keyspaces` know fjall and only `files` what its files look like. Nothing here knows tokio.
 
 mod bodies;
 mod chunk;
@@ -29,6 +29,7 @@ mod ephemeral;
 mod error;
 mod files;
 mod fjall_engine;
+mod fjall_keyspaces;
 mod handle;
 mod index;
 mod inspection;

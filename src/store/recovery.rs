@@ -60,6 +60,12 @@ pub(super) fn put_definitions_heartbeat(batch: &mut WriteBatch, commit_number: u
     batch.put(Space::Definitions, HEARTBEAT_KEY.to_vec(), commit_number.to_be_bytes().to_vec());
 }
 
+/// Puts the heartbeat of streams. It says which commit had anything for them before, for the journals that these need may be
+/// older than those that messages need.
+pub(super) fn put_streams_heartbeat(batch: &mut WriteBatch, commit_number: u64, before: u64) {
+    batch.put(Space::Streams, vec![KIND_HEARTBEAT], chunk::heartbeat(commit_number, before));
+}
+
 /// What the committer starts from.
 pub(super) struct Start<E> {
     pub(super) engine: E,
@@ -67,6 +73,8 @@ pub(super) struct Start<E> {
     pub(super) bodies: Bodies,
     pub(super) logs: Logs,
     pub(super) commit_number: u64,
+    /// Of the last commit that had anything for streams.
+    pub(super) streams_number: u64,
 }
 
 /// Reads all there is and writes the new epoch.
@@ -92,7 +100,8 @@ pub(super) fn start<E: Engine>(
     };
     loaded.bodies.begin(next_position.0);
     let Loaded { index, bodies, .. } = loaded;
-    Ok((Start { engine, index, bodies, logs, commit_number }, recovered))
+    let streams_number = header.streams_number;
+    Ok((Start { engine, index, bodies, logs, commit_number, streams_number }, recovered))
 }
 
 /// Reads all that a start reads, and changes nothing.
@@ -131,6 +140,7 @@ impl Stored {
 struct Header {
     epoch: u64,
     commit_number: u64,
+    streams_number: u64,
 }
 
 impl Header {
@@ -138,18 +148,22 @@ impl Header {
         let epoch = read_one(engine, Space::Definitions, EPOCH_KEY)?;
         let beat = read_one(engine, Space::Messages, &[KIND_HEARTBEAT])?;
         match (read_one(engine, Space::Definitions, VERSION_KEY)?, epoch, beat) {
-            (None, None, None) => Ok(Self { epoch: 0, commit_number: 0 }),
+            (None, None, None) => Ok(Self { epoch: 0, commit_number: 0, streams_number: 0 }),
             (Some(version), ..) if !is_known(&version) => Err(unknown(&version)),
-            (Some(_), Some(epoch), Some(beat)) => Self::parse(&epoch, &beat),
+            (Some(_), Some(epoch), Some(beat)) => {
+                let streams = read_one(engine, Space::Streams, &[KIND_HEARTBEAT])?;
+                Self::parse(&epoch, &beat, streams.as_deref())
+            }
             _ => Err(Error::damaged("the store's header is incomplete")),
         }
     }
 
-    fn parse(epoch: &[u8], beat: &[u8]) -> Result<Self, Error> {
+    fn parse(epoch: &[u8], beat: &[u8], streams: Option<&[u8]>) -> Result<Self, Error> {
         let epoch = epoch.try_into().map(u64::from_be_bytes).ok();
         let header = epoch.zip(chunk::parse_heartbeat(beat));
+        let streams_number = streams.and_then(chunk::parse_heartbeat).map_or(0, |(number, _)| number);
         header
-            .map(|(epoch, (commit_number, _))| Self { epoch, commit_number })
+            .map(|(epoch, (commit_number, _))| Self { epoch, commit_number, streams_number })
             .ok_or_else(|| Error::damaged("the store's header is unreadable"))
     }
 

@@ -11,6 +11,7 @@ mod model;
 mod parts;
 mod ranges;
 mod rescue;
+mod streams_keyspace;
 
 use super::*;
 use crate::message::runs::Runs;

@@ -40,6 +40,9 @@ pub(in crate::store) struct Batch {
     pub(in crate::store) seqno: u64,
     /// Its heartbeat, if it begins with one.
     pub(in crate::store) beat: Option<Heartbeat>,
+    /// The heartbeat of streams, if it has anything for them: instead of the last synced commit it has the last one with anything for
+    /// streams.
+    pub(in crate::store) streams: Option<Heartbeat>,
 }
 
 /// An item of a batch.
@@ -64,11 +67,13 @@ pub(in crate::store) fn read_batch(
     let count = counts.first_chunk().map_or(0, |count| u32::from_le_bytes(*count));
     let seqno = counts.last_chunk().map_or(0, |seqno| u64::from_le_bytes(*seqno));
     let mut reader = Hashed { reader, hash: Xxh3::new(), bytes: 0 };
-    let mut beat = None;
+    let (mut beat, mut streams) = (None, None);
     for number in 0..count {
         let found = reader.item(items.as_deref_mut())?;
         if number == 0 {
             beat = found;
+        } else {
+            streams = streams.or(found);
         }
     }
     let Hashed { reader, hash, bytes } = reader;
@@ -77,7 +82,7 @@ pub(in crate::store) fn read_batch(
     if end != *expected {
         return Err(Fault::Bad("a batch is damaged"));
     }
-    Ok(Batch { bytes: START_BYTES as u64 + bytes + end.len() as u64, seqno, beat })
+    Ok(Batch { bytes: START_BYTES as u64 + bytes + end.len() as u64, seqno, beat, streams })
 }
 
 /// The next place at or after `from` where a whole batch of ours stands.

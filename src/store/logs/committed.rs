@@ -21,8 +21,6 @@ pub(in crate::store) struct Logs {
     pub(super) streams: HashMap<QueueId, Log>,
     /// Those with keys to be removed.
     pub(super) trimming: BTreeSet<QueueId>,
-    /// Bytes of all chunks but those that were trimmed.
-    pub(super) bytes: u64,
     /// Whether the store says that it has streams, so that a version that knows none does not open it.
     pub(super) is_marked: bool,
 }
@@ -53,11 +51,6 @@ impl Logs {
         self.streams.is_empty()
     }
 
-    /// Bytes of all chunks.
-    pub(in crate::store) const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// Whether trimmed chunks are left, which the next commits remove.
     pub(in crate::store) fn is_trimming(&self) -> bool {
         !self.trimming.is_empty()
@@ -82,10 +75,9 @@ impl Logs {
         let bytes = value.len() as u32;
         let chunk = NewChunk { count: count.into(), bytes: bytes.into(), at, begins_segment };
         let Placed { first, at, sealed } = log.state.place(&chunk);
-        self.bytes += u64::from(bytes);
-        batch.put(Space::Messages, ChunkKey { stream, first, count, bytes, at }.encode(), value);
+        batch.put(Space::Streams, ChunkKey { stream, first, count, bytes, at }.encode(), value);
         if let Some(segment) = &sealed {
-            batch.put(Space::Messages, segment_key(stream, segment.first), segment_value(segment));
+            batch.put(Space::Streams, segment_key(stream, segment.first), segment_value(segment));
         }
         Some(Notice { sink, committed: LogCommitted { ticket, first, sealed } })
     }
@@ -124,7 +116,6 @@ impl Logs {
                 Err(error) => return Err(error),
             }
         }
-        self.bytes = self.bytes.saturating_sub(bytes);
         Ok(bytes)
     }
 
@@ -144,13 +135,13 @@ impl Logs {
         let segments = segments(&*self.reader, stream, removed_to, end)?;
         *keys_left = keys_left.saturating_sub(piece.keys.len() + segments.len());
         let chunks = piece.keys.iter().map(ChunkKey::encode);
-        chunks.chain(segments).for_each(|key| batch.remove_weak(Space::Messages, key));
+        chunks.chain(segments).for_each(|key| batch.remove_weak(Space::Streams, key));
         log.front.removed_to = end;
         if log.front.is_deleted() && piece.is_last {
-            batch.remove(Space::Messages, front_key(stream));
+            batch.remove(Space::Streams, front_key(stream));
             self.streams.remove(&stream);
         } else {
-            batch.put(Space::Messages, front_key(stream), log.front.encode());
+            batch.put(Space::Streams, front_key(stream), log.front.encode());
         }
         if piece.is_last {
             self.trimming.remove(&stream);
@@ -170,7 +161,7 @@ impl Piece {
     fn find(reader: &dyn Reader, stream: QueueId, front: Front, keys_max: usize) -> Result<Self, Error> {
         let mut piece = Self { keys: Vec::new(), is_last: true };
         let to = if front.is_deleted() { chunks_end(stream) } else { chunks_from(stream, front.front) };
-        reader.keys(Space::Messages, &chunks_from(stream, front.removed_to), &to, &mut |key| {
+        reader.keys(Space::Streams, &chunks_from(stream, front.removed_to), &to, &mut |key| {
             if piece.keys.len() >= keys_max {
                 piece.is_last = false;
                 return Ok(ControlFlow::Break(()));
@@ -189,7 +180,7 @@ impl Piece {
 fn segments(reader: &dyn Reader, stream: QueueId, from: u64, to: u64) -> Result<Vec<Vec<u8>>, Error> {
     let mut keys = Vec::new();
     let (from, to) = (segment_key(stream, from), segment_key(stream, to));
-    reader.keys(Space::Messages, &from, &to, &mut |key| {
+    reader.keys(Space::Streams, &from, &to, &mut |key| {
         keys.push(key.to_vec());
         Ok(ControlFlow::Continue(()))
     })?;

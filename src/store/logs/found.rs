@@ -23,13 +23,8 @@ impl Logs {
     pub(in crate::store) fn find(
         reader: Box<dyn Reader>,
     ) -> Result<(Self, Vec<(QueueId, RecoveredLog)>), Error> {
-        let mut logs = Self {
-            reader,
-            streams: HashMap::default(),
-            trimming: BTreeSet::new(),
-            bytes: 0,
-            is_marked: false,
-        };
+        let mut logs =
+            Self { reader, streams: HashMap::default(), trimming: BTreeSet::new(), is_marked: false };
         let mut recovered = Vec::new();
         for stream in streams(&*logs.reader)? {
             recovered.extend(logs.add(stream)?.map(|log| (stream, log)));
@@ -48,8 +43,6 @@ impl Logs {
             return Ok(None);
         }
         let log = recover(&*self.reader, stream, front.front)?;
-        let segments = log.sealed.iter().chain([&log.open]);
-        self.bytes += segments.map(|segment| segment.bytes).sum::<u64>();
         self.streams.insert(stream, Log { state: LogState { open: log.open }, front });
         Ok(Some(log))
     }
@@ -71,7 +64,7 @@ fn streams(reader: &dyn Reader) -> Result<BTreeSet<QueueId>, Error> {
 
 fn first_key(reader: &dyn Reader, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, Error> {
     let mut first = None;
-    reader.keys(Space::Messages, from, to, &mut |key| {
+    reader.keys(Space::Streams, from, to, &mut |key| {
         first = Some(key.to_vec());
         Ok(ControlFlow::Break(()))
     })?;
@@ -79,7 +72,7 @@ fn first_key(reader: &dyn Reader, from: &[u8], to: &[u8]) -> Result<Option<Vec<u
 }
 
 fn front(reader: &dyn Reader, stream: QueueId) -> Result<Front, Error> {
-    let Some(value) = reader.read(Space::Messages, &front_key(stream))? else { return Ok(Front::default()) };
+    let Some(value) = reader.read(Space::Streams, &front_key(stream))? else { return Ok(Front::default()) };
     let unreadable = || Error::damaged(format!("the front of stream {} is unreadable", stream.0));
     Front::parse(&value).ok_or_else(unreadable)
 }
@@ -89,7 +82,7 @@ fn recover(reader: &dyn Reader, stream: QueueId, front: u64) -> Result<Recovered
     let first = sealed.last().map_or(front, |segment| segment.next);
     let open = open(reader, stream, first)?;
     let (from, to) = (chunks_from(stream, front), chunks_end(stream));
-    let last = reader.last_key(Space::Messages, &from, &to)?;
+    let last = reader.last_key(Space::Streams, &from, &to)?;
     let last = last.map(|key| ChunkKey::parse(&key).ok_or_else(|| damaged_key(&key))).transpose()?;
     let last_chunk = last.map_or(open.next, |chunk| chunk.first);
     Ok(RecoveredLog { sealed, open, last_chunk, next: open.next })
@@ -99,7 +92,7 @@ fn recover(reader: &dyn Reader, stream: QueueId, front: u64) -> Result<Recovered
 fn sealed(reader: &dyn Reader, stream: QueueId, front: u64) -> Result<Vec<LogSegment>, Error> {
     let mut sealed: Vec<LogSegment> = Vec::new();
     let (from, to) = (segment_key(stream, front), segments_end(stream));
-    reader.range(Space::Messages, &from, &to, &|_| true, &mut |key, value| {
+    reader.range(Space::Streams, &from, &to, &|_| true, &mut |key, value| {
         let next = sealed.last().map_or(front, |segment| segment.next);
         let segment = parse_segment(key, &value).filter(|segment| segment.first >= next);
         let unreadable =
@@ -114,7 +107,7 @@ fn sealed(reader: &dyn Reader, stream: QueueId, front: u64) -> Result<Vec<LogSeg
 fn open(reader: &dyn Reader, stream: QueueId, first: u64) -> Result<LogSegment, Error> {
     let mut open = LogSegment { first, next: first, ..LogSegment::default() };
     let (from, to) = (chunks_from(stream, first), chunks_end(stream));
-    reader.keys(Space::Messages, &from, &to, &mut |key| {
+    reader.keys(Space::Streams, &from, &to, &mut |key| {
         let chunk = ChunkKey::parse(key).filter(|chunk| chunk.first >= open.next);
         let chunk = chunk.ok_or_else(|| damaged_key(key))?;
         if open.is_empty() {

@@ -64,7 +64,7 @@ impl Librarian {
             Ok(read) => Ok(Ok(read)),
             Err(error) if error.is_about_stored_bytes() => {
                 let damage = self.key_at(stream, from).ok().flatten();
-                let damage = damage.and_then(|key| self.reader.damage_at(Space::Messages, &key));
+                let damage = damage.and_then(|key| self.reader.damage_at(Space::Streams, &key));
                 Ok(Err(Unreadable(damage.unwrap_or_else(|| error.detail()))))
             }
             Err(error) => Err(error),
@@ -81,7 +81,7 @@ impl Librarian {
             before == 0 || taken.get() <= bytes_max
         };
         let (from, to) = (chunks_from(stream, begin), chunks_end(stream));
-        let read = self.reader.range(Space::Messages, &from, &to, &fits, &mut |key, value| {
+        let read = self.reader.range(Space::Streams, &from, &to, &fits, &mut |key, value| {
             chunks.push(parse(key, value)?);
             Ok(())
         });
@@ -114,7 +114,7 @@ impl Librarian {
     /// The last chunk that begins in `first..=offset`.
     fn holder(&self, stream: QueueId, first: u64, offset: u64) -> Result<Option<ChunkKey>, Error> {
         let (from, to) = (chunks_from(stream, first), chunks_from(stream, offset.saturating_add(1)));
-        let key = self.reader.last_key(Space::Messages, &from, &to)?;
+        let key = self.reader.last_key(Space::Streams, &from, &to)?;
         key.map(|key| ChunkKey::parse(&key).ok_or_else(|| unreadable(&key))).transpose()
     }
 
@@ -125,7 +125,7 @@ impl Librarian {
         }
         let mut found = None;
         let (from, to) = (chunks_from(stream, offset), chunks_end(stream));
-        self.reader.keys(Space::Messages, &from, &to, &mut |key| {
+        self.reader.keys(Space::Streams, &from, &to, &mut |key| {
             found = Some(key.to_vec());
             Ok(ControlFlow::Break(()))
         })?;

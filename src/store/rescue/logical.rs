@@ -11,7 +11,6 @@ use crate::store::chunk::{
 };
 use crate::store::engine::Space;
 use crate::store::error::Error;
-use crate::store::logs::keys::SEGMENTS;
 use crate::store::recovery;
 use crate::store::shared_body::Reference;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 pub(super) struct Logical {
     pub(super) messages: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Where streams begin, and their full segments.
+    pub(super) stream_records: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The keys of streams' chunks, whose values are still to be read.
     pub(super) stream_chunks: Vec<Vec<u8>>,
     pub(super) definitions: BTreeMap<String, Vec<u8>>,
@@ -80,13 +81,13 @@ impl Logical {
             self.epoch = self.epoch.max(recovery::epoch_of(*stream, Position(0)));
         }
         self.queues.extend(states);
-        self.messages.extend(records);
+        self.stream_records = records;
         self.stream_chunks = chunks;
     }
 
     /// Whether there is any stream.
     pub(super) fn has_streams(&self) -> bool {
-        !self.stream_chunks.is_empty() || self.messages.keys().any(|key| key.first() == Some(&SEGMENTS))
+        !self.stream_chunks.is_empty() || !self.stream_records.is_empty()
     }
 
     /// What queues have beside their messages.

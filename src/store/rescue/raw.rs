@@ -7,15 +7,15 @@ use crate::store::files::journal::{self, BatchItem, WINDOW_BYTES};
 use crate::store::files::manifest::Manifest;
 use crate::store::files::table::{self, Table};
 use crate::store::files::{Fault, Item, ItemValue};
-use crate::store::keyspaces::{DEFINITIONS, MESSAGES, names_of};
+use crate::store::keyspaces::{DEFINITIONS, MESSAGES, STREAMS, names_of};
 use crate::store::marker::{journal_numbers, journal_path};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// The numbers that the keyspaces have unless a first start was killed.
-const USUAL_NUMBERS: [(u64, Space); 2] = [(1, Space::Messages), (2, Space::Definitions)];
+/// The numbers that the keyspaces have unless a start was killed while it made them.
+const USUAL_NUMBERS: [(u64, Space); 3] = [(1, Space::Messages), (2, Space::Definitions), (3, Space::Streams)];
 
 /// Where a value is.
 #[derive(Clone, Debug)]
@@ -43,7 +43,10 @@ impl Raw {
         let mut raw = Self { pairs: HashMap::new(), blobs: HashMap::new(), faults: Vec::new() };
         let spaces = raw.spaces(&dir.join("keyspaces"));
         for (number, space) in &spaces {
-            raw.keyspace(&dir.join("keyspaces").join(number.to_string()), *space);
+            let keyspace = dir.join("keyspaces").join(number.to_string());
+            if *space != Space::Streams || keyspace.exists() {
+                raw.keyspace(&keyspace, *space);
+            }
         }
         raw.journals(dir, &spaces)?;
         Ok(raw)
@@ -109,11 +112,13 @@ impl Raw {
         let space = |name: &str| match name {
             MESSAGES => Some(Space::Messages),
             DEFINITIONS => Some(Space::Definitions),
+            STREAMS => Some(Space::Streams),
             _ => None,
         };
         let named: Vec<_> =
             names.into_iter().filter_map(|(number, name)| Some((number, space(&name)?))).collect();
-        if named.len() == USUAL_NUMBERS.len() { named } else { USUAL_NUMBERS.into() }
+        let has = |space| named.iter().any(|(_, named)| *named == space);
+        if has(Space::Messages) && has(Space::Definitions) { named } else { USUAL_NUMBERS.into() }
     }
 
     fn keyspace(&mut self, dir: &Path, space: Space) {
@@ -270,19 +275,19 @@ pub(in crate::store) fn name_file(dir: &Path, error: Error) -> Error {
     Error::damaged(fault.map_or(detail.clone(), |fault| format!("{fault}; {detail}")))
 }
 
-/// Which file of the messages makes a key unreadable, and how; `None` if none does.
-pub(in crate::store) fn damage_of(dir: &Path, key: &[u8]) -> Option<String> {
+/// Which file makes a key unreadable, and how; `None` if none does.
+pub(in crate::store) fn damage_of(dir: &Path, space: Space, key: &[u8]) -> Option<String> {
     let mut raw = Raw { pairs: HashMap::new(), blobs: HashMap::new(), faults: Vec::new() };
     let spaces = raw.spaces(&dir.join("keyspaces"));
-    let (number, _) = spaces.iter().find(|(_, space)| *space == Space::Messages)?;
+    let (number, _) = spaces.iter().find(|(_, of)| *of == space)?;
     let dir = dir.join("keyspaces").join(number.to_string());
     let manifest = Manifest::read(&dir).ok()?;
     for (number, listed) in &manifest.tables {
         let path = dir.join("tables").join(number.to_string());
-        raw.table(&dir, Space::Messages, &path, listed.first_seqno);
+        raw.table(&dir, space, &path, listed.first_seqno);
     }
     let faults_of_tables = raw.take_faults();
-    let value = raw.value(Space::Messages, key);
+    let value = raw.value(space, key);
     if value.is_some() {
         return None;
     }

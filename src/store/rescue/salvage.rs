@@ -33,16 +33,19 @@ pub fn salvage(dir: &Path, to: &Path) -> Result<Examination, Error> {
 fn write(logical: &Logical, raw: &mut Raw, to: &Path) -> Result<(), Error> {
     let (engine, _) = FjallEngine::open(to, OPEN_FILES_MAX)?;
     let marker = engine.marker();
-    let mut writer = Writer { engine, batch: WriteBatch::default(), number: 0 };
+    let mut writer = Writer { engine, batch: WriteBatch::default(), number: 0, streams_number: 0 };
     for (name, value) in &logical.definitions {
         writer.put(Space::Definitions, recovery::definition_key(name), value.clone())?;
     }
     for (key, value) in &logical.messages {
         writer.put(Space::Messages, key.clone(), value.clone())?;
     }
+    for (key, value) in &logical.stream_records {
+        writer.put(Space::Streams, key.clone(), value.clone())?;
+    }
     for key in &logical.stream_chunks {
-        if let Some(value) = raw.value(Space::Messages, key) {
-            writer.put(Space::Messages, key.clone(), value)?;
+        if let Some(value) = raw.value(Space::Streams, key) {
+            writer.put(Space::Streams, key.clone(), value)?;
         }
     }
     writer.open_batch();
@@ -57,6 +60,7 @@ struct Writer {
     engine: FjallEngine,
     batch: WriteBatch,
     number: u64,
+    streams_number: u64,
 }
 
 impl Writer {
@@ -76,6 +80,10 @@ impl Writer {
     }
 
     fn commit(&mut self) -> Result<(), Error> {
+        if self.batch.has_streams() {
+            recovery::put_streams_heartbeat(&mut self.batch, self.number, self.streams_number);
+            self.streams_number = self.number;
+        }
         self.engine.commit(std::mem::take(&mut self.batch), Durability::Synced)
     }
 }

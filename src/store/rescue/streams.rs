@@ -36,7 +36,7 @@ impl Streams {
     /// Reads all chunks.
     pub(super) fn of(raw: &mut Raw) -> Self {
         let (mut found, mut streams) = (Self::default(), read_records(raw));
-        for key in raw.keys(Space::Messages, &[CHUNKS], &[CHUNKS + 1]) {
+        for key in raw.keys(Space::Streams, &[CHUNKS], &[CHUNKS + 1]) {
             let Some(chunk) = ChunkKey::parse(&key) else { continue };
             let stream = streams.entry(chunk.stream).or_default();
             if chunk.first >= stream.front.front {
@@ -50,7 +50,7 @@ impl Streams {
     }
 
     fn chunk(&mut self, raw: &mut Raw, stream: &mut Stream, chunk: &ChunkKey, key: Vec<u8>) {
-        let value = raw.value(Space::Messages, &key).filter(|value| value.len() == chunk.bytes as usize);
+        let value = raw.value(Space::Streams, &key).filter(|value| value.len() == chunk.bytes as usize);
         let is_whole = value.is_some_and(|value| ParsedChunk::parse(value, chunk.count).is_some());
         let state = self.states.entry(chunk.stream).or_default();
         stream.next = stream.next.max(chunk.next());
@@ -68,8 +68,8 @@ impl Streams {
 /// of the next.
 fn read_records(raw: &mut Raw) -> BTreeMap<QueueId, Stream> {
     let mut streams = BTreeMap::<QueueId, Stream>::new();
-    for key in raw.keys(Space::Messages, &[SEGMENTS], &[SEGMENTS + 1]) {
-        let Some((id, value)) = stream_of(&key).zip(raw.value(Space::Messages, &key)) else { continue };
+    for key in raw.keys(Space::Streams, &[SEGMENTS], &[SEGMENTS + 1]) {
+        let Some((id, value)) = stream_of(&key).zip(raw.value(Space::Streams, &key)) else { continue };
         let stream = streams.entry(id).or_default();
         if key == front_key(id) {
             stream.front = Front::parse(&value).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::store::memory::MemoryDisk;
 use crate::store::recovery;
 
 /// What a start reads of every store. Of messages it reads only those of chunks that have a state, and of streams' chunks the keys.
-const READ_AT_START: [u8; 6] = [KIND_HEARTBEAT, KIND_STATE, KIND_SUMMARY, KIND_NOTE, KIND_RECORD, SEGMENTS];
+const READ_AT_START: [u8; 5] = [KIND_HEARTBEAT, KIND_STATE, KIND_SUMMARY, KIND_NOTE, KIND_RECORD];
 
 /// Lets a start look at all that it would read, in memory.
 ///
@@ -24,8 +24,9 @@ pub(super) fn try_start(raw: &mut Raw) -> Result<(), Error> {
         trial.range(Space::Messages, &[kind], &[kind + 1]);
     }
     trial.chunks_with_state();
-    for key in trial.raw.keys(Space::Messages, &[CHUNKS], &[CHUNKS + 1]) {
-        trial.batch.put(Space::Messages, key, Vec::new());
+    trial.range(Space::Streams, &[SEGMENTS], &[SEGMENTS + 1]);
+    for key in trial.raw.keys(Space::Streams, &[CHUNKS], &[CHUNKS + 1]) {
+        trial.batch.put(Space::Streams, key, Vec::new());
     }
     let mut engine = MemoryDisk::new().engine();
     engine.commit(trial.batch, Durability::Synced)?;

@@ -22,6 +22,9 @@ fn store_of(dir: &Path, pairs: &[(Space, Vec<u8>, Vec<u8>)], has_header: bool) {
     for (space, key, value) in pairs {
         batch.put(*space, key.clone(), value.clone());
     }
+    if batch.has_streams() {
+        recovery::put_streams_heartbeat(&mut batch, 1, 0);
+    }
     engine.commit(batch, Durability::Synced).unwrap();
     drop(engine);
     marker.closed();
@@ -46,6 +49,7 @@ fn whole_files_that_a_start_refuses_are_damage() {
     let position = 9_u64.to_be_bytes();
     let key = |kind: u8, rest: &[&[u8]]| [&[kind][..], &rest.concat()].concat();
     let message = |key, value: &[u8]| [(Space::Messages, key, value.to_vec())];
+    let stream = |key, value: &[u8]| [(Space::Streams, key, value.to_vec())];
     assert_refused(&[], false, "the store's header is incomplete");
     assert_refused(&message(key(KIND_STATE, &[b"?"]), b""), true, "state record is unreadable");
     let state = Runs::span(Position(9), Position(9)).encode(Position(9));
@@ -62,18 +66,18 @@ fn whole_files_that_a_start_refuses_are_damage() {
     );
     assert_refused(&message(key(KIND_NOTE, &[b"?"]), b""), true, "a note has an unreadable key");
     assert_refused(&message(key(KIND_RECORD, &[b"?"]), b""), true, "own record has an unreadable key");
-    assert_refused(&message(key(SEGMENTS, &[&queue]), b"?"), true, "the front of stream 7 is unreadable");
+    assert_refused(&stream(key(SEGMENTS, &[&queue]), b"?"), true, "the front of stream 7 is unreadable");
     assert_refused(
-        &message(key(SEGMENTS, &[&queue, &position]), b"?"),
+        &stream(key(SEGMENTS, &[&queue, &position]), b"?"),
         true,
         "a segment's record of stream 7 is unreadable",
     );
     assert_refused(
-        &message(key(CHUNKS, &[&queue, &position]), b""),
+        &stream(key(CHUNKS, &[&queue, &position]), b""),
         true,
         "a record of stream 7 has an unreadable key",
     );
-    assert_refused(&message(key(CHUNKS, &[b"?"]), b""), true, "a record has an unreadable key");
+    assert_refused(&stream(key(CHUNKS, &[b"?"]), b""), true, "a record has an unreadable key");
     let name = [(Space::Definitions, b"d\xff".to_vec(), Vec::new())];
     assert_refused(&name, true, "a definition has an unreadable name");
 }
@@ -102,8 +106,8 @@ fn pairs_of_streams() -> Vec<(Space, Vec<u8>, Vec<u8>)> {
     let reader = disk.engine().reader();
     let keys = [CHUNKS, SEGMENTS].into_iter().flat_map(|kind| keys_of(&disk, kind));
     keys.map(|key| {
-        let value = reader.read(Space::Messages, &key).unwrap().unwrap();
-        (Space::Messages, key, value)
+        let value = reader.read(Space::Streams, &key).unwrap().unwrap();
+        (Space::Streams, key, value)
     })
     .collect()
 }
@@ -118,7 +122,7 @@ fn a_salvaged_stream_has_its_whole_chunks_and_gives_no_offset_again() {
     }
     // Stream 8 begins at 8; nothing below was removed.
     let front = [8_u64.to_be_bytes(), 0_u64.to_be_bytes()].concat();
-    pairs.push((Space::Messages, [&[SEGMENTS][..], &8_u64.to_be_bytes()].concat(), front));
+    pairs.push((Space::Streams, [&[SEGMENTS][..], &8_u64.to_be_bytes()].concat(), front));
     store_of(dir.path(), &pairs, true);
     let found = salvage(dir.path(), new.path()).unwrap();
     assert_eq!(found.queues[&QueueId(7)], QueueState { whole: 10, lost: 4 });

@@ -211,6 +211,10 @@ fn a_journal_that_is_missing_or_blank_is_noticed() {
             assert_eq!(attack(&victim, &journal, mutation), Outcome::Refused);
         }
     }
+    // As if there had been another between them.
+    let copy = victims::copy_of(&victim);
+    fs::rename(copy.path().join("1.jnl"), copy.path().join("2.jnl")).unwrap();
+    assert_eq!(judge(&victim, copy.path(), Path::new("1.jnl"), "a gap"), Outcome::Refused);
 }
 
 #[test]
@@ -238,9 +242,12 @@ fn missing_roots_are_noticed(victim: &Victim) {
         "keyspaces/0",
         "keyspaces/1",
         "keyspaces/2",
+        "keyspaces/3",
         "keyspaces/0/tables",
         "keyspaces/1/tables",
         "keyspaces/1/blobs",
+        "keyspaces/3/tables",
+        "keyspaces/3/blobs",
     ];
     for root in roots {
         let copy = victims::copy_of(victim);

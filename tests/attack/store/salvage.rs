@@ -62,7 +62,9 @@ fn what_is_whole_is_found_and_saved_whole() {
 fn what_is_damaged_is_named_and_the_rest_is_saved() {
     let victim = victims::flushed();
     let all: usize = victim.live.values().map(Vec::len).sum();
-    for file in ["keyspaces/1/current", "keyspaces/0/current", "version", "coney.store"] {
+    for file in
+        ["keyspaces/1/current", "keyspaces/3/current", "keyspaces/0/current", "version", "coney.store"]
+    {
         let copy = damaged(victim, file, |path| fs::remove_file(path).unwrap());
         let (told, saved) = salvage(copy.path());
         assert!(

@@ -206,16 +206,14 @@ fn make_flushed() -> Victim {
     Victim { name: "tables, closed", dir: Place::Shared(dir), live, acked, closed: true }
 }
 
-/// Three journals.
+/// Two journals, the most that stay when all is closed: a third makes fjall flush what the first is there for.
 pub fn many_journals() -> Victim {
     let dir = tempfile::tempdir().unwrap();
     let open = open(dir.path()).unwrap();
     let mut filler = Filler::new(&open);
-    for (bytes, journal) in [(10, "1.jnl"), (2000, "2.jnl")] {
-        filler.round(bytes);
-        filler.fill_journals_up_to(&dir.path().join(journal));
-    }
-    filler.round(100);
+    filler.round(10);
+    filler.fill_journals_up_to(&dir.path().join("1.jnl"));
+    [2000, 100].into_iter().for_each(|bytes| filler.round(bytes));
     let Filler { live, acked, .. } = filler;
     open.store.shutdown().unwrap();
     Victim { name: "many journals, closed", dir: Place::Own(dir), live, acked, closed: true }
