@@ -6,13 +6,13 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::*;
-use crate::message::{Message, Parts};
+use crate::message::{LogSegment, Message, Parts};
 use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::options::StreamOptions;
 use crate::queue::{
     Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Delivery, Effects, Handle, LogAppend,
-    LogChunk, LogNews, LogRead, LogSeek, LogSegment, OwnTimeout, Publish, QueueOptions, Range,
-    RecoveredStream, Reply, Settlement, Window,
+    LogChunk, LogNews, LogRead, LogSeek, OwnTimeout, Publish, QueueOptions, Range, RecoveredStream, Reply,
+    Settlement, Window,
 };
 use crate::time::{Time, Timestamp};
 
