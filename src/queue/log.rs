@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::filter_set::FilterSet;
-use super::ids::ConsumerKey;
+use super::ids::{ConsumerKey, ConsumerName};
 use super::offset_spec::OffsetSpec;
 use super::options::Source;
 use crate::message::{LogSegment, Message, QueueId};
@@ -81,6 +81,17 @@ pub struct LogEffects {
     pub reads: Vec<LogRead>,
     /// Places to be found.
     pub seeks: Vec<LogSeek>,
+}
+
+/// Messages that were gone, too old or too many, before a consumer came to them.
+#[derive(Clone, Debug)]
+pub struct LogMissed {
+    /// The consumer.
+    pub consumer: ConsumerName,
+    /// The offset of the first.
+    pub first: u64,
+    /// The offset that the consumer goes on with.
+    pub next: u64,
 }
 
 /// What the store has to say to a stream.

@@ -179,5 +179,7 @@ columns! {
             "Messages sent on to a dead letter exchange" |q| q.counters.dead_lettered();
         ["queue_metrics"] Coney Counter "queue_messages_dropped_total"
             "Messages that were dead and had nowhere to go" |q| q.counters.dropped();
+        ["queue_metrics"] Coney Counter "queue_messages_missed_total"
+            "Messages of streams that were gone before a consumer came to them" |q| q.counters.missed;
     }
 }
