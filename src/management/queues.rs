@@ -131,10 +131,10 @@ async fn view(
     match depth {
         Depth::Basic => serde_json::to_value(basics).ok(),
         Depth::Totals => {
-            let Lengths { ready, unacked } = Lengths::of(&record.look().await?);
+            let Lengths { all, ready, unacked } = Lengths::of(&record.look().await?, record.is_stream());
             let mut view = serde_json::to_value(basics).ok()?;
             let fields = view.as_object_mut()?;
-            fields.insert("messages".to_owned(), json!(ready + unacked));
+            fields.insert("messages".to_owned(), json!(all));
             fields.insert("messages_ready".to_owned(), json!(ready));
             fields.insert("messages_unacknowledged".to_owned(), json!(unacked));
             Some(view)
