@@ -65,6 +65,20 @@ fn kind_of(arguments: &FieldTable) -> &'static str {
 }
 
 impl<'a> QueueBasics<'a> {
+    /// Fields that tell all they ever do without asking the queue.
+    pub(in crate::management) const FIELDS: [&'static str; 10] = [
+        "name",
+        "vhost",
+        "type",
+        "durable",
+        "auto_delete",
+        "exclusive",
+        "arguments",
+        "node",
+        "policy",
+        "operator_policy",
+    ];
+
     /// Of a queue of this vhost.
     pub(in crate::management) fn of(vhost: &'a Vhost, record: &'a QueueRecord, node: &'a str) -> Self {
         let policies = vhost.policies();
