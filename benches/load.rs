@@ -34,6 +34,8 @@ mod options;
 mod process;
 #[path = "load/publish.rs"]
 mod publish;
+#[path = "load/record.rs"]
+mod record;
 #[path = "load/report.rs"]
 mod report;
 #[path = "load/run.rs"]
@@ -60,7 +62,10 @@ fn main() -> ExitCode {
             println!("{}", options::HELP);
             Ok(())
         }
-        Task::Run { uri, plan } => run::run(&uri, &plan).map(|outcome| report::print(&plan, &outcome)),
+        Task::Run { uri, plan, record } => {
+            let outcome = run::run(&uri, &plan, record.as_deref());
+            outcome.map(|outcome| report::print(&plan, &outcome))
+        }
         Task::Compare(comparison) => compare::compare(&comparison),
         Task::Loopback { seconds } => loopback::print(seconds),
     });

@@ -5,12 +5,15 @@
 //! `exchange shortstr | routing key shortstr | property length u32 | property bytes | body`.
 //! The property bytes are kept as they came off the wire (flags and values), so they arrive exactly as sent.
 
+mod log_segment;
 pub(crate) mod packed;
 pub mod runs;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+pub use log_segment::LogSegment;
 
 /// Names a queue within the broker; never reused, also not after a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -32,7 +32,7 @@ async fn listening() -> (Bench, Http) {
     (bench, http)
 }
 
-async fn listen(channel: &Channel, queue: &str) {
+pub async fn listen(channel: &Channel, queue: &str) {
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
     let options = QueueBindOptions::default();
@@ -47,7 +47,7 @@ async fn try_next(channel: &Channel) -> Option<BasicGetMessage> {
 }
 
 /// The next event.
-async fn next(channel: &Channel) -> BasicGetMessage {
+pub async fn next(channel: &Channel) -> BasicGetMessage {
     let got = tokio::time::timeout(PATIENCE, async {
         loop {
             if let Some(got) = try_next(channel).await {
@@ -59,12 +59,12 @@ async fn next(channel: &Channel) -> BasicGetMessage {
     got.await.expect("no event")
 }
 
-fn headers(got: &BasicGetMessage) -> FieldTable {
+pub fn headers(got: &BasicGetMessage) -> FieldTable {
     got.delivery.properties.headers().clone().unwrap()
 }
 
 /// The next events have these keys, in this order, and these among their headers.
-async fn expect(channel: &Channel, expected: &[(&str, &[(&str, AMQPValue)])]) {
+pub async fn expect(channel: &Channel, expected: &[(&str, &[(&str, AMQPValue)])]) {
     for (key, wanted) in expected {
         let got = next(channel).await;
         let headers = headers(&got);
@@ -260,6 +260,55 @@ async fn connections_channels_and_consumers_are_told_from_beginning_to_end() {
     .await;
 }
 
+/// As a queue's; RabbitMQ tells of the end of a stream's consumer alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_stream_and_its_consumers_are_told() {
+    let (bench, _http) = listening().await;
+    let (events, channel) = (&bench.channel, bench.channel().await);
+    next(events).await;
+    let arguments = table(&[("x-queue-type", string("stream")), ("x-max-age", string("1D"))]);
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare("s".into(), durable, arguments.clone()).await.unwrap();
+    channel.basic_qos(10, Default::default()).await.unwrap();
+    let from = table(&[("x-stream-offset", string("first"))]);
+    let consume = |tag: &'static str| {
+        channel.basic_consume("s".into(), tag.into(), BasicConsumeOptions::default(), from.clone())
+    };
+    let _first = consume("r1").await.unwrap();
+    channel.basic_cancel("r1".into(), BasicCancelOptions::default()).await.unwrap();
+    let _second = consume("r2").await.unwrap();
+    events.queue_delete("s".into(), QueueDeleteOptions::default()).await.unwrap();
+    let named = [("name", string("s")), ("vhost", string("/")), ("type", string("rabbit_stream_queue"))];
+    let mut created = named.to_vec();
+    created.extend([("durable", flag(true)), ("arguments", AMQPValue::FieldTable(arguments)), by("guest")]);
+    let mut deleted = named.to_vec();
+    deleted.push(by("guest"));
+    let of = |tag: &str| [("queue", string("s")), ("vhost", string("/")), ("consumer_tag", string(tag))];
+    let mut reader = of("r1").to_vec();
+    reader.extend([("prefetch_count", number(10)), ("arguments", AMQPValue::FieldTable(from.clone()))]);
+    expect(
+        events,
+        &[
+            ("channel.created", &[]),
+            ("queue.created", &created),
+            ("consumer.created", &reader),
+            ("consumer.deleted", &of("r1")),
+            ("consumer.created", &of("r2")),
+        ],
+    )
+    .await;
+    let mut ends = [next(events).await, next(events).await];
+    ends.sort_by_key(|end| end.delivery.routing_key.to_string());
+    for (end, (key, wanted)) in
+        ends.iter().zip([("consumer.deleted", &of("r2")[..]), ("queue.deleted", &deleted)])
+    {
+        assert_eq!(end.delivery.routing_key.as_str(), key);
+        for (name, value) in wanted {
+            assert_eq!(headers(end).inner().get(*name), Some(value), "{key} {name}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_channel_error_and_a_refused_login_are_told() {
     let (bench, _http) = listening().await;
@@ -407,6 +456,7 @@ async fn a_vhost_is_told_with_all_that_comes_and_goes_with_it() {
         "vhost.deleted",
     ];
     assert_eq!(keys, expected);
+    expect(events, &[("vhost.down", &[("name", string("v")), by("rmq-internal")])]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

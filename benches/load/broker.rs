@@ -24,6 +24,10 @@ pub struct Broker {
     pub name: &'static str,
     /// Where it is.
     pub uri: Uri,
+    /// Whether it is one that can record what it does.
+    pub has_journal: bool,
+    /// `host:port` of its management API, if that is known.
+    pub api: Option<String>,
     /// Its process, if it is on this machine.
     pub pid: Option<u32>,
     /// From the start of the process to the end of the first handshake, if it was started here.
@@ -59,7 +63,9 @@ impl Drop for Broker {
 /// Coney, or what runs in its place.
 pub fn coney(comparison: &Comparison) -> Result<Broker> {
     if let Some(uri) = &comparison.coney_uri {
-        return Broker::running("Coney", uri);
+        let mut running = Broker::running("Coney", uri)?;
+        (running.has_journal, running.api) = (true, comparison.record.clone());
+        return Ok(running);
     }
     let temporary = || std::env::temp_dir().join(format!("coney-load-{}", std::process::id()));
     let data = comparison.data_dir.clone().unwrap_or_else(temporary);
@@ -69,6 +75,10 @@ pub fn coney(comparison: &Comparison) -> Result<Broker> {
     let start = Instant::now();
     let mut command = Command::new(&comparison.coney);
     command.args(["--amqp", "127.0.0.1:0", "--data-dir"]).arg(&data).stdout(Stdio::piped());
+    let is_recorded = comparison.rows.iter().any(|row| row.plan.recorded);
+    if is_recorded {
+        command.args(["--http", "127.0.0.1:0"]);
+    }
     if std::env::var_os("CONEY_LOG").is_none() {
         command.env("CONEY_LOG", "warn");
     }
@@ -78,12 +88,16 @@ pub fn coney(comparison: &Comparison) -> Result<Broker> {
     let mut broker = Broker {
         name: "Coney",
         uri: Uri::parse("amqp://127.0.0.1")?,
+        has_journal: true,
+        api: None,
         pid: Some(child.id()),
         start_ms: None,
         idle_mib: None,
         stop: Stop::Process { child, data },
     };
-    broker.uri = announced(output.ok_or("no standard output")?)?;
+    let line = announced(output.ok_or("no standard output")?)?;
+    broker.uri = Uri::parse(&url_in(&line, "amqp://").ok_or("Coney's line has no amqp:// address")?)?;
+    broker.api = url_in(&line, "http://").map(|url| url.trim_start_matches("http://").to_owned());
     Connection::open(&broker.uri)?.close()?;
     Ok(broker.idle(Some(start.elapsed())))
 }
@@ -107,7 +121,7 @@ fn scripted(script: &Path, port: u16) -> Result<Broker> {
     let child = command.arg("start").arg(port.to_string()).stdout(Stdio::null()).spawn();
     let mut child = child.map_err(|error| format!("{}: {error}", script.display()))?;
     let stop = Stop::Script { file: script.into(), port };
-    let broker = Broker { name: "RabbitMQ", uri, pid: None, start_ms: None, idle_mib: None, stop };
+    let broker = Broker::new("RabbitMQ", uri, stop);
     // Tried directly, because the script looks only now and then.
     while Connection::open(&broker.uri).and_then(Connection::close).is_err() {
         if start.elapsed() > START_MAX || child.try_wait()?.is_some_and(|status| !status.success()) {
@@ -123,9 +137,11 @@ fn scripted(script: &Path, port: u16) -> Result<Broker> {
 impl Broker {
     fn running(name: &'static str, uri: &Uri) -> Result<Self> {
         Connection::open(uri)?.close()?;
-        let broker =
-            Self { name, uri: uri.clone(), pid: None, start_ms: None, idle_mib: None, stop: Stop::Nothing };
-        Ok(broker.idle(None))
+        Ok(Self::new(name, uri.clone(), Stop::Nothing).idle(None))
+    }
+
+    const fn new(name: &'static str, uri: Uri, stop: Stop) -> Self {
+        Self { name, uri, has_journal: false, api: None, pid: None, start_ms: None, idle_mib: None, stop }
     }
 
     /// Finds the process and its memory once it has come to rest.
@@ -140,8 +156,8 @@ impl Broker {
     }
 }
 
-/// The address in the line that Coney prints when clients can connect. The rest of its output is read and dropped.
-fn announced(output: impl std::io::Read + Send + 'static) -> Result<Uri> {
+/// The line that Coney prints when clients can connect. The rest of its output is read and dropped.
+fn announced(output: impl std::io::Read + Send + 'static) -> Result<String> {
     let (found, line) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
@@ -150,12 +166,12 @@ fn announced(output: impl std::io::Read + Send + 'static) -> Result<Uri> {
             }
         }
     });
-    let line = line.recv_timeout(START_MAX).map_err(|_| "Coney did not say that its startup is complete")?;
-    let address = |(at, _)| {
-        let end = |character: char| character.is_whitespace() || ",;\u{1b}".contains(character);
-        line[at..].split(end).next().unwrap_or_default().trim_end_matches(':').to_owned()
-    };
-    let address =
-        line.match_indices("amqp://").next().map(address).ok_or("Coney's line has no amqp:// address")?;
-    Uri::parse(&address)
+    line.recv_timeout(START_MAX).map_err(|_| "Coney did not say that its startup is complete".into())
+}
+
+/// The first URL in a line that begins like this.
+fn url_in(line: &str, scheme: &str) -> Option<String> {
+    let (at, _) = line.match_indices(scheme).next()?;
+    let end = |character: char| character.is_whitespace() || ",;\u{1b}".contains(character);
+    Some(line[at..].split(end).next()?.trim_end_matches(':').to_owned())
 }

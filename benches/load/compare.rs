@@ -31,6 +31,9 @@ pub fn compare(comparison: &Comparison) -> Result<()> {
                 continue;
             }
             for (broker, results) in brokers.iter().zip(results) {
+                if row.plan.recorded && !broker.has_journal {
+                    continue;
+                }
                 let label = format!("round {round}, row {}, {}", row.name, broker.name);
                 match measure(comparison, row, broker) {
                     Ok(figures) => {
@@ -53,7 +56,7 @@ fn measure(comparison: &Comparison, row: &Row, broker: &Broker) -> Result<Vec<(&
     let plan = Plan { duration: comparison.seconds, warmup: comparison.warmup, ..row.plan.clone() };
     let written = || broker.pid.filter(|_| plan.persistent).and_then(process::written_bytes);
     let before = written();
-    let outcome = run::run(&broker.uri, &plan)?;
+    let outcome = run::run(&broker.uri, &plan, broker.api.as_deref())?;
     if let Some(pid) = broker.pid {
         process::settle(pid);
     }

@@ -34,10 +34,12 @@ One broker:
   --publish-only      no consumers; the time until the broker answers a request behind the last publish counts
   --duration S        seconds measured (5), also --seconds
   --warmup S          seconds before (1)
+  --record HOST:PORT  Coney's management API there: its journal records everything meanwhile
 
 Rows (transient, automatic acks, 1 publisher, 1 consumer unless said):
   a    16 B                                                  consumed/s
   b    16 B, each acked, prefetch 1000                       consumed/s
+  b-rec     as b, while Coney's journal records everything; Coney alone       consumed/s
   c    1 KiB persistent, confirm window 100, each acked, prefetch 100     confirmed/s
   d    as c, 4 publishers, 4 consumers, one queue, window 1000            confirmed/s
   e    16 B at 1,000 messages/s                              latency
@@ -54,6 +56,7 @@ Rows (transient, automatic acks, 1 publisher, 1 consumer unless said):
 Comparison (--compare): rounds over the rows, the brokers in turn, medians as a Markdown table
   --coney FILE        the binary (default: the one cargo built with this bench)
   --coney-uri URI     a broker that is running, in Coney's place
+  --record HOST:PORT  its management API, for row b-rec
   --data-dir DIR      Coney's data, made and removed (default: in the temporary directory)
   --rabbitmq URI      a RabbitMQ that is running
   --rabbitmq-script FILE   one that `FILE start PORT` starts and `FILE stop PORT` stops
@@ -69,7 +72,7 @@ pub enum Task {
     /// Print [`HELP`].
     Help,
     /// One run against one broker.
-    Run { uri: Uri, plan: Plan },
+    Run { uri: Uri, plan: Plan, record: Option<String> },
     /// Brokers side by side.
     Compare(Comparison),
     /// The limits of the machine and of this program.
@@ -105,6 +108,8 @@ pub struct Plan {
     pub rate: Option<u32>,
     /// No consumers.
     pub publish_only: bool,
+    /// Coney's journal records everything.
+    pub recorded: bool,
     /// How long to measure.
     pub duration: Duration,
     /// How long to run before measuring.
@@ -145,6 +150,8 @@ pub struct Comparison {
     pub coney: PathBuf,
     /// A running broker in its place.
     pub coney_uri: Option<Uri>,
+    /// Its management API.
+    pub record: Option<String>,
     /// Its data directory.
     pub data_dir: Option<PathBuf>,
     /// A running RabbitMQ.
@@ -194,6 +201,7 @@ impl Default for Plan {
             prefetch: 0,
             rate: None,
             publish_only: false,
+            recorded: false,
             duration: Duration::from_secs(5),
             warmup: Duration::from_secs(1),
         }
@@ -239,6 +247,7 @@ pub fn rows() -> Vec<Row> {
         prefetch: 100,
         ..acked.clone()
     };
+    let recorded = Plan { recorded: true, ..acked.clone() };
     let four = Plan { publishers: 4, consumers: 4, confirm_window: Some(1000), ..durable.clone() };
     let only = Plan { publish_only: true, ..plain.clone() };
     let fan = Plan { fanout: true, queues: 10, ..plain.clone() };
@@ -251,6 +260,7 @@ pub fn rows() -> Vec<Row> {
     vec![
         row("a", "16 B transient, auto-ack: consumed/s", Metric::Consumed, plain.clone()),
         row("b", "16 B, each acked, prefetch 1000: consumed/s", Metric::Consumed, acked),
+        row("b-rec", "same, everything recorded: consumed/s", Metric::Consumed, recorded),
         row("c", "1 KiB persistent, window 100, each acked: confirmed/s", Metric::Confirmed, durable),
         row("d", "same, 4 publishers, 4 consumers, window 1000: confirmed/s", Metric::Confirmed, four),
         row("e", "latency at 1,000 msg/s", Metric::Latency, Plan { rate: Some(1000), ..plain.clone() }),
@@ -317,6 +327,7 @@ impl Parser {
         let comparison = Comparison {
             coney: PathBuf::from(env!("CARGO_BIN_EXE_coney")),
             coney_uri: None,
+            record: None,
             data_dir: None,
             rabbitmq: None,
             rabbitmq_script: None,
@@ -375,6 +386,7 @@ impl Parser {
         let comparison = &mut self.comparison;
         match name {
             "--coney" => comparison.coney = value()?.into(),
+            "--record" => comparison.record = Some(value()?.clone()),
             "--coney-uri" => comparison.coney_uri = Some(Uri::parse(value()?)?),
             "--data-dir" => comparison.data_dir = Some(value()?.into()),
             "--rabbitmq" => comparison.rabbitmq = Some(Uri::parse(value()?)?),
@@ -391,7 +403,12 @@ impl Parser {
         let (seconds, warmup) = (self.plan.duration, self.plan.warmup);
         Ok(match self.mode {
             Mode::Help => Task::Help,
-            Mode::Run => Task::Run { uri: self.uri.ok_or("--uri is missing")?, plan: self.plan.checked()? },
+            Mode::Run => {
+                let record = self.comparison.record;
+                let recorded = self.plan.recorded || record.is_some();
+                let plan = Plan { recorded, ..self.plan }.checked()?;
+                Task::Run { uri: self.uri.ok_or("--uri is missing")?, plan, record }
+            }
             Mode::Compare => Task::Compare(Comparison { seconds, warmup, ..self.comparison }),
             Mode::Loopback => Task::Loopback { seconds },
         })

@@ -10,6 +10,7 @@ use crate::consume::{self, Counter, Signals};
 use crate::many;
 use crate::options::{Plan, Scene};
 use crate::publish::{self, Counters};
+use crate::record::Recording;
 use crate::wire::{self, NO_TABLE, Route};
 use crate::{Error, Result};
 
@@ -124,8 +125,13 @@ impl Names {
     }
 }
 
-/// Runs the plan.
-pub fn run(uri: &Uri, plan: &Plan) -> Result<Outcome> {
+/// Runs the plan; with the management API at `record` (`host:port`) if it is to be recorded.
+///
+/// # Errors
+/// Whatever fails, also if it is to be recorded and there is no such API.
+pub fn run(uri: &Uri, plan: &Plan, record: Option<&str>) -> Result<Outcome> {
+    let api = || record.ok_or("what is recorded needs Coney's management API: --record HOST:PORT");
+    let _recording = plan.recorded.then(|| Recording::begin(api()?)).transpose()?;
     match plan.scene {
         Scene::Messages => messages(uri, plan),
         Scene::Connections(count) => many::connections(uri, plan, count),

@@ -19,6 +19,8 @@ pub struct LogLimits {
     pub refusals: LogLimit,
     /// Channel and connection exceptions.
     pub exceptions: LogLimit,
+    /// Consumers of streams that missed messages.
+    pub missed: LogLimit,
 }
 
 /// A limit of lines of one kind.

@@ -25,8 +25,8 @@ use super::vhost::{QueueRecord, Vhost};
 use crate::ledger::{Kind, Share};
 use crate::queue::options::queue_type;
 use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, Moved, Page,
-    QueueOptions, Range, Reply, StoreAppend, TimedOut,
+    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, LogMissed, Moved,
+    Page, QueueOptions, Range, Reply, StoreAppend, TimedOut,
 };
 use crate::statistics::QueueSum;
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
@@ -284,6 +284,7 @@ impl QueueTask {
 
     fn carry_out(&mut self, join: Option<Join>) {
         self.count();
+        self.log_missed();
         self.note_happened();
         for deliveries in std::mem::take(&mut self.effects.deliveries) {
             self.trace(&deliveries);
@@ -326,6 +327,25 @@ impl QueueTask {
         self.dead_letter();
         self.move_out();
         self.events.forget_gone();
+    }
+
+    /// Says which consumers of a stream will never see what was there for them.
+    fn log_missed(&mut self) {
+        for LogMissed { consumer, first, next } in std::mem::take(&mut self.effects.missed) {
+            let (queue, vhost, messages) = (&*self.record.name, &*self.vhost.name, next - first);
+            let (consumer, peer) = (&*consumer.tag, &*consumer.peer);
+            self.shared.log_limits.missed.say(self.shared.clock.now(), || {
+                tracing::warn!(
+                    queue,
+                    vhost,
+                    ?consumer,
+                    peer,
+                    messages,
+                    first,
+                    "a consumer of a stream was so far behind that messages were gone before it came to them"
+                );
+            });
+        }
     }
 
     /// Notes what happened before anybody hears of it.

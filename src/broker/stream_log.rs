@@ -27,7 +27,7 @@ impl Back {
 
 impl LogSink for Back {
     fn committed(&self, committed: LogCommitted) {
-        let LogCommitted { ticket, first, .. } = committed;
+        let LogCommitted { ticket, first } = committed;
         self.tell(Command::Log(LogNews::Committed { ticket, first }));
     }
 }
@@ -76,11 +76,6 @@ fn chunk(read: store::LogChunk) -> queue::LogChunk {
 pub(super) fn recovered(log: store::RecoveredLog) -> queue::RecoveredStream {
     let store::RecoveredLog { sealed, open, last_chunk, .. } = log;
     let open = (!open.is_empty()).then_some(open);
-    let segments = sealed.into_iter().chain(open).map(segment).collect();
+    let segments = sealed.into_iter().chain(open).collect();
     queue::RecoveredStream { segments, last_chunk }
-}
-
-const fn segment(found: store::LogSegment) -> queue::LogSegment {
-    let store::LogSegment { first, next, bytes, first_at, last_at } = found;
-    queue::LogSegment { first, next, bytes, first_at, last_at }
 }

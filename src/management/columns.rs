@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::answer;
+use super::fields::Fields;
 use super::params::Params;
 
 /// The fields that are wanted, as paths; empty: all of them.
@@ -16,6 +17,11 @@ impl Columns {
     pub(super) fn of(params: &Params) -> Self {
         let all = params.get("columns").unwrap_or_default().split(',').filter(|path| !path.is_empty());
         Self(all.map(path).collect())
+    }
+
+    /// The fields at which they begin.
+    pub(super) fn fields(&self) -> Fields {
+        if self.is_everything() { Fields::All } else { Fields::of_paths(&self.0) }
     }
 
     /// Whether everything is wanted.
@@ -39,7 +45,7 @@ pub(super) fn answer(params: &Params, value: &impl Serialize) -> Response {
     if columns.is_everything() {
         return answer::json(value);
     }
-    answer::json(&serde_json::to_value(value).map(|value| columns.of_value(value)).unwrap_or_default())
+    answer::json(&columns.fields().of(value).map(|value| columns.of_value(value)).unwrap_or_default())
 }
 
 /// A dotted path.

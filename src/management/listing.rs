@@ -2,7 +2,7 @@
 //! (<https://www.rabbitmq.com/docs/management#pagination>).
 //!
 //! A list is made of keys, which are small (references to what is listed), in RabbitMQ's order. Each becomes a view when its turn comes,
-//! a few at a time, so that a list of everything takes no more memory than those few.
+//! a few at a time, so that a list of everything takes no more memory than those few, and with the fields that are wanted alone.
 
 use std::cmp::Ordering;
 use std::future::Future;
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::columns::{self, Columns};
 use super::error::ApiError;
+use super::fields::Fields;
 use super::params::Params;
 
 /// Views that are made at the same time.
@@ -77,7 +78,7 @@ impl Listing {
     /// 400: there is no such page.
     pub(super) async fn answer<K, V, F>(
         self,
-        mut keys: Vec<K>,
+        keys: Vec<K>,
         name: impl Fn(&K) -> &str,
         view: impl Fn(K) -> F + Send + 'static,
     ) -> Result<Response, ApiError>
@@ -86,20 +87,41 @@ impl Listing {
         V: Serialize + Send,
         F: Future<Output = Option<V>> + Send,
     {
+        let view = move |key: K, fields: Arc<Fields>| {
+            let made = view(key);
+            async move { made.await.and_then(|view| fields.of(&view)) }
+        };
+        self.answer_with(keys, name, view).await
+    }
+
+    /// The same with views that are made by whoever lists, with the fields that are wanted at the moment: to sort ten thousand things by a
+    /// field takes that field of each.
+    ///
+    /// # Errors
+    /// 400: there is no such page.
+    pub(super) async fn answer_with<K, F>(
+        self,
+        mut keys: Vec<K>,
+        name: impl Fn(&K) -> &str,
+        view: impl Fn(K, Arc<Fields>) -> F + Send + 'static,
+    ) -> Result<Response, ApiError>
+    where
+        K: Clone + Send + 'static,
+        F: Future<Output = Option<Value>> + Send,
+    {
         let total = keys.len();
         if let Some(page) = &self.page {
             keys.retain(|key| page.name.is_wanted(name(key)));
         }
-        let view = move |key: K| {
-            let made = view(key);
-            async move { made.await.and_then(|view| serde_json::to_value(view).ok()) }
-        };
         if let Some(path) = &self.sort {
-            keys = sorted(keys, &view, path).await;
+            let fields = Arc::new(Fields::of_paths([path]));
+            keys = sorted(keys, &|key| view(key, Arc::clone(&fields)), path).await;
         }
         if self.is_reverse {
             keys.reverse();
         }
+        let fields = Arc::new(self.columns.fields());
+        let view = move |key| view(key, Arc::clone(&fields));
         match self.page {
             Some(page) => page.answer(total, keys, view, &self.columns).await,
             None => Ok(answer::json_body(streamed(keys, view, Arc::new(self.columns)))),

@@ -27,6 +27,7 @@ mod erlang;
 mod error;
 mod exchanges;
 mod features;
+mod fields;
 mod health;
 mod journal;
 mod leases;

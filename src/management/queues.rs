@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::answer;
 use super::api::Api;
 use super::asker::{Asker, Manager};
-use super::columns;
+use super::columns::Columns;
 use super::error::ApiError;
+use super::fields::Fields;
 use super::listing::Listing;
 use super::params::{At, Params};
 use super::payload::Payload;
@@ -99,11 +100,11 @@ async fn list_of(
         let queues = operations::queues(asker.scope(&api, &vhost));
         keys.extend(queues.into_iter().map(|record| Key { vhost: Arc::clone(&vhost), record }));
     }
-    let view = move |key: Key| {
+    let view = move |key: Key, fields: Arc<Fields>| {
         let api = api.clone();
-        async move { view(&api, &key.vhost, &key.record, &clocked, depth).await }
+        async move { view(&api, &key.vhost, &key.record, &clocked, depth, &fields).await }
     };
-    listing.answer(keys, |key| &key.record.name, view).await
+    listing.answer_with(keys, |key| &key.record.name, view).await
 }
 
 async fn show(
@@ -115,35 +116,38 @@ async fn show(
     let (vhost, record) = asker.queue(&api, &vhost, &name)?;
     let clocked = api.clocked(&params)?;
     let depth = if params.is_true("disable_stats") { Depth::of(&params) } else { Depth::Detailed };
-    let view = view(&api, &vhost, &record, &clocked, depth).await.ok_or_else(ApiError::not_found)?;
-    Ok(columns::answer(&params, &view))
+    let columns = Columns::of(&params);
+    let view = view(&api, &vhost, &record, &clocked, depth, &columns.fields()).await;
+    Ok(answer::json(&columns.of_value(view.ok_or_else(ApiError::not_found)?)))
 }
 
-/// `None` if it has just gone.
+/// The fields that are wanted of a queue; `None` if it has just gone.
 async fn view(
     api: &Api,
     vhost: &Vhost,
     record: &QueueRecord,
     clocked: &Clocked,
     depth: Depth,
+    fields: &Fields,
 ) -> Option<Value> {
     let basics = QueueBasics::of(vhost, record, api.node());
     match depth {
-        Depth::Basic => serde_json::to_value(basics).ok(),
+        _ if fields.are_among(&QueueBasics::FIELDS) => fields.of(&basics),
+        Depth::Basic => fields.of(&basics),
         Depth::Totals => {
-            let Lengths { ready, unacked } = Lengths::of(&record.look().await?);
-            let mut view = serde_json::to_value(basics).ok()?;
-            let fields = view.as_object_mut()?;
-            fields.insert("messages".to_owned(), json!(ready + unacked));
-            fields.insert("messages_ready".to_owned(), json!(ready));
-            fields.insert("messages_unacknowledged".to_owned(), json!(unacked));
+            let Lengths { all, ready, unacked } = Lengths::of(&record.look().await?, record.is_stream());
+            let mut view = fields.of(&basics)?;
+            let more = view.as_object_mut()?;
+            more.insert("messages".to_owned(), json!(all));
+            more.insert("messages_ready".to_owned(), json!(ready));
+            more.insert("messages_unacknowledged".to_owned(), json!(unacked));
             Some(view)
         }
         Depth::Full | Depth::Detailed => {
             let details = record.details().await?;
             let queue = QueueView::of(basics, record, &details, clocked, api.shared().clock.epoch());
             if depth == Depth::Full {
-                return serde_json::to_value(queue).ok();
+                return fields.of(&queue);
             }
             let connection = |id| api.shared().connection(id).and_then(|handle| handle.overview);
             let name = QueueName::of(vhost, record);
@@ -157,7 +161,7 @@ async fn view(
                 incoming: [],
                 owner_pid_details: record.owner.and_then(connection).as_deref().map(Owner::of),
             };
-            serde_json::to_value(view).ok()
+            fields.of(&view)
         }
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::api::Api;
 use super::asker::Asker;
 use super::views::overview::ObjectTotals;
-use super::views::queue_lengths::{self, Lengths};
+use super::views::queue_lengths::{self, Lengths, of_log};
 use super::views::rates::{Clocked, Kind, RatedMap};
 use crate::broker::operations;
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -31,8 +31,10 @@ pub(super) async fn of(api: &Api, asker: &Asker, vhosts: &[Arc<Vhost>], clocked:
     let mut lengths = Lengths::default();
     let mut objects = ObjectTotals { queues: queues.len(), ..ObjectTotals::default() };
     for some in queues.chunks(TOGETHER) {
-        for counts in join_all(some.iter().map(|record| record.look())).await.into_iter().flatten() {
-            lengths.add(&counts);
+        let counted = join_all(some.iter().map(|record| record.look())).await;
+        for (record, counts) in some.iter().zip(counted) {
+            let Some(counts) = counts else { continue };
+            lengths.add(Lengths::of(&counts, record.is_stream()));
             objects.consumers += counts.consumers;
         }
     }
@@ -41,7 +43,11 @@ pub(super) async fn of(api: &Api, asker: &Asker, vhosts: &[Arc<Vhost>], clocked:
         objects.connections += 1;
         objects.channels += connection.channels().len();
     }
-    let recorders: Vec<_> = queues.iter().map(|record| &record.statistics).collect();
-    let lengths = queue_lengths::rated(lengths, &clocked.look_at_all(Kind::Lengths, &recorders));
+    let (streams, queues): (Vec<_>, Vec<_>) = queues.iter().partition(|record| record.is_stream());
+    let look = |records: Vec<&Arc<QueueRecord>>| {
+        let recorders: Vec<_> = records.into_iter().map(|record| &record.statistics).collect();
+        clocked.look_at_all(Kind::Lengths, &recorders)
+    };
+    let lengths = queue_lengths::rated(lengths, &look(queues).with(&look(streams).map(of_log)));
     Totals { objects, lengths }
 }

@@ -65,6 +65,8 @@ pub struct ConsumerDetails {
     pub prefetch: u32,
     /// Those that it has.
     pub unacked: u32,
+    /// Messages of a stream that were gone before it came to them.
+    pub missed: u64,
     /// Its priority.
     pub priority: i32,
     /// It is given messages: of a queue with a single active consumer only one is.

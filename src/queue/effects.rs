@@ -8,7 +8,7 @@ use super::delivery::Deliveries;
 use super::entry::Entry;
 use super::happening::{Ended, Happening, HappeningKind, HeldBy};
 use super::ids::{ConnectionId, ConsumerKey};
-use super::log::{Fed, LogEffects};
+use super::log::{Fed, LogEffects, LogMissed};
 use super::reply::Reply;
 use crate::message::runs::Runs;
 use crate::message::{Message, Position, QueueId};
@@ -44,6 +44,8 @@ pub struct Effects {
     pub log: LogEffects,
     /// Messages of a stream for queues that are fed from it.
     pub fed: Vec<Fed>,
+    /// What consumers of a stream missed.
+    pub missed: Vec<LogMissed>,
     /// Stored messages that are done with.
     pub removed: Vec<Position>,
     /// All stored messages up to here were delivered at least once.

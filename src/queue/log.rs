@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::filter_set::FilterSet;
-use super::ids::ConsumerKey;
+use super::ids::{ConsumerKey, ConsumerName};
 use super::offset_spec::OffsetSpec;
 use super::options::Source;
-use crate::message::{Message, QueueId};
+use crate::message::{LogSegment, Message, QueueId};
 use crate::time::Timestamp;
 
 /// Messages that are stored together, under consecutive offsets.
@@ -83,6 +83,17 @@ pub struct LogEffects {
     pub seeks: Vec<LogSeek>,
 }
 
+/// Messages that were gone, too old or too many, before a consumer came to them.
+#[derive(Clone, Debug)]
+pub struct LogMissed {
+    /// The consumer.
+    pub consumer: ConsumerName,
+    /// The offset of the first.
+    pub first: u64,
+    /// The offset that the consumer goes on with.
+    pub next: u64,
+}
+
 /// What the store has to say to a stream.
 #[derive(Debug)]
 pub enum LogNews {
@@ -107,21 +118,6 @@ pub enum LogNews {
         /// The offset.
         offset: u64,
     },
-}
-
-/// Part of a stream that goes as a whole when it is too old, or there is too much.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogSegment {
-    /// Its first offset.
-    pub first: u64,
-    /// The offset after its last.
-    pub next: u64,
-    /// Bytes of its messages as they are stored.
-    pub bytes: u64,
-    /// The time of its first chunk.
-    pub first_at: Timestamp,
-    /// The time of its last chunk.
-    pub last_at: Timestamp,
 }
 
 /// What is done by hand to a cursor: a named place in a stream that the broker keeps.

@@ -68,7 +68,7 @@ pub use happening::{Cause, Ended, Happening, HappeningKind, HeldBy, MessagePlace
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 pub use log::{
     CursorChange, CursorDetails, Fed, FeedCount, FeedRequest, LogAppend, LogChunk, LogDetails, LogEffects,
-    LogNews, LogRead, LogSeek, LogSegment, RecoveredStream,
+    LogMissed, LogNews, LogRead, LogSeek, RecoveredStream,
 };
 pub use machine::Queue;
 pub use offset_header::{message_with_offset, with_offset};

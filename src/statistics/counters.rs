@@ -46,7 +46,7 @@ macro_rules! counters {
 
 counters! {
     /// Of one queue.
-    QueueCounters[22] {
+    QueueCounters[23] {
         /// Messages that came in: published, dead-lettered to it, or due after a delay.
         published,
         /// Of those, the ones whose publisher is told when they are safe.
@@ -88,6 +88,8 @@ counters! {
         dead_lettered_maxlen,
         /// Dead-lettered with this reason.
         dead_lettered_delivery_limit,
+        /// Messages of a stream that were gone before a consumer came to them, once for each consumer.
+        missed,
         /// Bytes of the bodies that came in.
         bytes_in,
         /// Bytes of the bodies that were delivered or got.

@@ -78,8 +78,8 @@ impl Ephemeral {
         for LogAppend { stream, at, filter, entries, begins_segment, ticket, sink } in appends {
             let (count, bytes) = (entries.len() as u64, value_len(&filter, &entries) as u64);
             let chunk = NewChunk { count, bytes, at, begins_segment };
-            let Placed { first, sealed, .. } = streams.entry(stream).or_default().place(&chunk);
-            sink.committed(LogCommitted { ticket, first, sealed });
+            let Placed { first, .. } = streams.entry(stream).or_default().place(&chunk);
+            sink.committed(LogCommitted { ticket, first });
         }
     }
 

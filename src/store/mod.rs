@@ -58,7 +58,7 @@ pub use engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Vis
 pub use error::Error;
 pub use handle::{Stats, StoreHandle};
 pub use load::{Load, Unreadable};
-pub use logs::{LogAppend, LogChunk, LogCommitted, LogRead, LogSeek, LogSegment, LogSink, RecoveredLog};
+pub use logs::{LogAppend, LogChunk, LogCommitted, LogRead, LogSeek, LogSink, RecoveredLog};
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use reserve::{RESERVE_BYTES, Reserve};

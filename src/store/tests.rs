@@ -15,7 +15,7 @@ mod streams_keyspace;
 
 use super::*;
 use crate::message::runs::Runs;
-use crate::message::{Message, Parts, Position, QueueId};
+use crate::message::{LogSegment, Message, Parts, Position, QueueId};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;

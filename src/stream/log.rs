@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::message::LogSegment;
 use crate::queue::options::StreamOptions;
-use crate::queue::{LogChunk, LogDetails, LogSegment, RecoveredStream};
+use crate::queue::{LogChunk, LogDetails, RecoveredStream};
 use crate::time::Timestamp;
 
 /// What the newest segment has, whether durable yet or not.

@@ -8,7 +8,8 @@ use amq_protocol::types::FieldTable;
 use super::filter::Filter;
 use crate::message::{Message, QueueId};
 use crate::queue::{
-    ConsumerDetails, ConsumerKey, ConsumerName, FeedCount, LogChunk, OffsetSpec, WINDOW_BYTES,
+    ConsumerDetails, ConsumerKey, ConsumerName, Effects, FeedCount, LogChunk, LogMissed, OffsetSpec,
+    WINDOW_BYTES,
 };
 
 /// Where a reader is.
@@ -59,7 +60,7 @@ pub(super) struct Reader {
     /// The read that is under way, and from where.
     pub(super) read: Option<u64>,
     /// Messages that were gone before it came to them.
-    pub(super) missed: u64,
+    missed: u64,
 }
 
 /// What a reader is made of.
@@ -172,6 +173,14 @@ impl Reader {
         self.key
     }
 
+    /// Goes on with an offset, for what lies before it is gone.
+    pub(super) fn miss(&mut self, first: u64, next: u64, effects: &mut Effects) {
+        self.missed += next - first;
+        effects.counted.missed += next - first;
+        effects.missed.push(LogMissed { consumer: self.name.clone(), first, next });
+        self.go_to(next);
+    }
+
     /// The chunk with this offset, if it was read; what is left of it has to be put back.
     pub(super) fn take_chunk(&mut self, offset: u64) -> Option<LogChunk> {
         let is_in = self.chunks.front().is_some_and(|chunk| chunk.first <= offset && offset < chunk.next());
@@ -217,6 +226,7 @@ impl Reader {
             exclusive: self.exclusive,
             prefetch: self.prefetch,
             unacked: self.unacked,
+            missed: self.missed,
             priority: 0,
             is_active: self.place != Place::Nowhere,
             ack_timeout_ms: None,

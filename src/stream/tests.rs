@@ -6,12 +6,12 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::*;
-use crate::message::{Message, Parts};
+use crate::message::{LogSegment, Message, Parts};
 use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::options::StreamOptions;
 use crate::queue::{
     Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Delivery, Effects, Handle, LogAppend,
-    LogChunk, LogNews, LogRead, LogSeek, LogSegment, OwnTimeout, Publish, QueueOptions, Range,
+    LogChunk, LogMissed, LogNews, LogRead, LogSeek, OwnTimeout, Publish, QueueOptions, Range,
     RecoveredStream, Reply, Settlement, Window,
 };
 use crate::time::{Time, Timestamp};
@@ -73,6 +73,8 @@ struct Bench {
     late: Vec<(u64, Reply)>,
     deliveries: Vec<(ConsumerKey, Delivery)>,
     fed: Vec<crate::queue::Fed>,
+    /// What consumers missed, by their tags.
+    missed: Vec<(String, std::ops::Range<u64>)>,
     sequence: u64,
 }
 
@@ -102,6 +104,7 @@ impl Bench {
             late: Vec::new(),
             deliveries: Vec::new(),
             fed: Vec::new(),
+            missed: Vec::new(),
             sequence: 0,
         }
     }
@@ -130,6 +133,11 @@ impl Bench {
         self.fed.extend(effects.fed);
         self.reads.extend(effects.log.reads);
         self.seeks.extend(effects.log.seeks);
+        let missed = effects.missed.iter().map(|missed| missed.next - missed.first).sum::<u64>();
+        assert_eq!(effects.counted.missed, missed);
+        for LogMissed { consumer, first, next } in effects.missed {
+            self.missed.push((consumer.tag.to_string(), first..next));
+        }
         for deliveries in effects.deliveries {
             let consumer = deliveries.consumer;
             self.deliveries.extend(deliveries.deliveries.into_iter().map(|delivery| (consumer, delivery)));
@@ -237,7 +245,7 @@ impl Bench {
             priority: 0,
             channel_prefetch: None,
             ack_timeout: OwnTimeout::TheQueues,
-            name: ConsumerName::default(),
+            name: ConsumerName { tag: number.to_string().into(), ..ConsumerName::default() },
             arguments: Arc::new(arguments),
             is_passing: false,
         }))

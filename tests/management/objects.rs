@@ -4,13 +4,14 @@ use amq_protocol::protocol::{AMQPClass, basic};
 use amq_protocol::types::AMQPValue;
 use futures_lite::StreamExt;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicQosOptions,
+    BasicRejectOptions, QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
 use super::support::{Managed, managed};
-use crate::support::client::{confirming, consume, next, table};
+use crate::support::client::{confirming, consume, next, string, table};
 use crate::support::raw::{Closed, Raw, start_ok};
 
 fn escaped(name: &Value) -> String {
@@ -157,6 +158,73 @@ async fn an_operator_cancels_a_consumer_and_what_it_has_stays_with_its_channel()
     let cancelled = &http.json("/api/coney/journal/%2F?what=consumer-cancelled")["events"][0];
     for (key, value) in [("reason", "by-hand"), ("consumer_tag", "a/b"), ("queue", "q"), ("user", "guest")] {
         assert_eq!(cancelled[key], value, "{key} of {cancelled}");
+    }
+}
+
+/// `messages_ready` is what autoscalers start consumers for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_no_consumer_could_have_is_not_ready() {
+    let (bench, http) = managed().await;
+    let arguments = table(&[
+        ("x-delayed-retry-type", string("all")),
+        ("x-delayed-retry-min", AMQPValue::LongInt(1_000_000)),
+    ]);
+    bench.declare("q", arguments).await;
+    for body in ["delayed", "ready"] {
+        bench.publish("", "q", body).await;
+    }
+    let got = bench.channel.basic_get("q".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+    got.reject(BasicRejectOptions { requeue: true }).await.unwrap();
+    // A reject has no answer.
+    while http.json("/api/queues/%2F/q")["messages_delayed"] != 1 {}
+    let paths = ["/api/queues/%2F/q", "/api/queues/%2F/q?disable_stats=true&enable_queue_totals=true"];
+    for path in paths {
+        assert_eq!(lengths(&http.json(path)), [2, 1, 0], "{path}");
+    }
+    assert_eq!(lengths(&http.json("/api/overview")["queue_totals"]), [2, 1, 0]);
+    assert_eq!(bench.counts("q").await.0, 1);
+    let shown = http.json("/api/queues/%2F/q");
+    assert_eq!((&shown["message_bytes"], &shown["message_bytes_ready"]), (&json!(12), &json!(5)));
+}
+
+/// A stream's consumer has nothing that could stay behind; others read on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_operator_cancels_a_consumer_of_a_stream_and_others_read_on() {
+    let (bench, http) = managed().await;
+    let stream = table(&[("x-queue-type", string("stream"))]);
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    bench.channel.queue_declare("s".into(), durable, stream).await.unwrap();
+    bench.channel.basic_qos(1, Default::default()).await.unwrap();
+    let [mut cancelled, mut other] = [
+        consume(&bench.channel, "s", "cancelled", BasicConsumeOptions::default()).await,
+        consume(&bench.channel, "s", "other", BasicConsumeOptions::default()).await,
+    ];
+    bench.publish("", "s", "one").await;
+    let (held, read) = (next(&mut cancelled).await, next(&mut other).await);
+    let consumers = http.json("/api/consumers/%2F");
+    let channel = escaped(&consumers[0]["channel_details"]["name"]);
+    assert_eq!(consumers[1]["messages_missed"], 0, "{consumers}");
+    let path = format!("/api/coney/queues/%2F/s/consumers/{channel}/cancelled");
+    assert_eq!(http.delete(&path).status, 204);
+    let told = tokio::time::timeout(std::time::Duration::from_secs(10), cancelled.next()).await;
+    assert!(told.expect("basic.cancel").is_none());
+    assert_eq!(http.delete(&path).status, 404);
+    // A late ack is worth nothing, and does no harm.
+    held.ack(BasicAckOptions::default()).await.unwrap();
+    bench.publish("", "s", "two").await;
+    read.ack(BasicAckOptions::default()).await.unwrap();
+    let read = next(&mut other).await;
+    assert_eq!((read.data.as_slice(), read.routing_key.as_str()), (&b"two"[..], "s"));
+    let shown = http.json("/api/queues/%2F/s");
+    assert_eq!(shown["consumers"], 1);
+    // What is with a consumer is in the stream all the same.
+    assert_eq!(lengths(&shown), [2, 2, 0]);
+    assert_eq!(lengths(&http.json("/api/overview")["queue_totals"]), [2, 2, 0]);
+    let event = &http.json("/api/coney/journal/%2F?what=consumer-cancelled")["events"][0];
+    for (key, value) in
+        [("reason", "by-hand"), ("consumer_tag", "cancelled"), ("queue", "s"), ("user", "guest")]
+    {
+        assert_eq!(event[key], value, "{key} of {event}");
     }
 }
 

@@ -6,4 +6,6 @@ mod pki;
 #[cfg(feature = "management")]
 mod shown;
 mod support;
+#[cfg(feature = "management")]
+mod told;
 mod traffic;

@@ -74,6 +74,8 @@ pub enum Event<'a> {
     VhostUpdated(&'a Vhost),
     /// A vhost is gone, with all that was in it.
     VhostDeleted(&'a str),
+    /// A vhost that is gone does not run any more.
+    VhostDown(&'a str),
     /// A vhost's limits are these.
     VhostLimitsSet { vhost: &'a str, limits: VhostLimits },
     /// A vhost has no limits any more.

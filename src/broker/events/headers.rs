@@ -80,6 +80,9 @@ fn messages_of_people(shared: &Shared, event: &Event<'_>) -> Vec<Told> {
         Event::VhostCreated(vhost) => vhost_created(shared, vhost),
         Event::VhostUpdated(vhost) => vec![of_vhost("vhost.updated", shared, vhost)],
         Event::VhostDeleted(vhost) => named("vhost.deleted", vhost),
+        Event::VhostDown(vhost) => {
+            vec![new("vhost.down").text("name", vhost).text("node", &node_name(&shared.config))]
+        }
         Event::VhostLimitsSet { vhost, limits } => vhost_limits_set(vhost, limits),
         Event::VhostLimitsCleared(vhost) => vhost_limits_cleared(vhost),
         Event::UserPut { before: None, user } => user_created(user),

@@ -243,6 +243,8 @@ fn a_vhost_comes_with_its_exchanges_and_its_limits_are_a_parameter() {
     assert!(created.iter().any(|(_, headers)| headers["name"] == "amq.topic"), "{created:?}");
     assert_eq!(told(&shared, &Event::VhostUpdated(&vhost)), [("vhost.updated", headers)]);
     assert_eq!(one(&Event::VhostDeleted("v")), ("vhost.deleted", json!({ "name": "v" })));
+    let down = json!({ "name": "v", "node": "rabbit@host" });
+    assert_eq!(one(&Event::VhostDown("v")), ("vhost.down", down));
     let limits = VhostLimits { max_queues: Some(5), ..VhostLimits::default() };
     let parameter = json!({ "component": "vhost-limits", "name": "limits", "vhost": "v" });
     let mut with_value = parameter.clone();

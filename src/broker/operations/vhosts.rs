@@ -8,7 +8,7 @@ use super::users::check_name;
 use crate::auth::{Permission, UserTopicPermission};
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
-use crate::broker::events::{Event, tell, tell_limits, tell_removed};
+use crate::broker::events::{BROKER, Event, tell, tell_limits, tell_removed};
 use crate::broker::mailbox::Mail;
 use crate::broker::removal::{remove_topic_permissions, tell_end};
 use crate::broker::shared::Shared;
@@ -235,6 +235,7 @@ fn tell_gone(shared: &Shared, by: &str, vhost: &Vhost) {
         tell(shared, by, &Event::VhostLimitsCleared(name));
     }
     tell(shared, by, &Event::VhostDeleted(name));
+    tell(shared, Some(BROKER), &Event::VhostDown(name));
 }
 
 /// Store operations that forget the vhost and all that is defined in it.

@@ -62,6 +62,11 @@ impl ClientError {
             _ => None,
         }
     }
+
+    /// Whether the user is not known, or has another password: the broker gives no other reason then.
+    pub fn is_login_refused(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == 401 && refusal.reason == "Not_Authorized")
+    }
 }
 
 /// A status of 400 or more, and what the body says about it.

@@ -51,6 +51,16 @@ pub struct Vhost {
     pub name: String,
 }
 
+impl Vhost {
+    /// A queue of it, for people.
+    pub fn queue(&self, queue: &str) -> String {
+        match self.name.as_str() {
+            "/" => format!("queue {queue}"),
+            vhost => format!("queue {queue} of vhost {vhost}"),
+        }
+    }
+}
+
 /// A broker that answers.
 pub struct Broker(Client);
 

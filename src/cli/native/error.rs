@@ -58,6 +58,10 @@ impl NativeError {
 fn explain(error: &ClientError, hint: &str) -> String {
     match error.status() {
         Some(404) if !hint.is_empty() => format!("there is no such thing; {hint}"),
+        Some(401) if error.is_login_refused() => {
+            "the broker does not let this user in with this password (-u USER -p PASSWORD, or in the URL)"
+                .to_owned()
+        }
         Some(401) => format!(
             "{error} (who asks is said by -u USER -p PASSWORD; `coney ctl list_permissions` shows who may do what)"
         ),

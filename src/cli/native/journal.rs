@@ -46,11 +46,30 @@ impl Journal {
         let newest = broker.get(&self.path([("newest", "true"), ("limit", &*count)]), "journal", HINT)?;
         if self.count > 0 {
             self.show(&newest)?;
+            if events(&newest).next().is_none() {
+                self.explain_nothing(&broker)?;
+            }
         }
         if self.follow {
             let cursor = newest.get("cursor").and_then(Value::as_str).unwrap_or_default();
             self.go_on(&broker, cursor)?;
         }
+        Ok(())
+    }
+
+    /// For people alone, so not on standard output.
+    fn explain_nothing(&self, broker: &Broker) -> Result<(), NativeError> {
+        let asks_for_more = self.what.is_some() || self.contains.is_some();
+        let of_queue = self.queue.as_deref().map(|queue| self.vhost.queue(queue));
+        if let (Some(queue), Some(what)) = (&self.queue, &of_queue) {
+            let path = path::api(&["queues", &self.vhost.name, queue]);
+            broker.get(&path, what, "`coney queues` lists queues")?;
+        }
+        let of = of_queue.map(|queue| format!(" of {}", human::harmless(&queue))).unwrap_or_default();
+        let like = if asks_for_more { " like that" } else { "" };
+        eprintln!(
+            "coney: the journal has nothing{of}{like}: failures are always in it, what goes well is while it is recorded"
+        );
         Ok(())
     }
 
@@ -75,7 +94,7 @@ impl Journal {
     }
 
     fn show(&self, page: &Value) -> Result<(), NativeError> {
-        for event in page.get("events").and_then(Value::as_array).into_iter().flatten() {
+        for event in events(page) {
             say(&if self.json { format!("{event}\n") } else { line(event) })?;
         }
         Ok(())
@@ -83,6 +102,10 @@ impl Journal {
 }
 
 const HINT: &str = "`coney ctl list_vhosts` lists vhosts";
+
+fn events(page: &Value) -> impl Iterator<Item = &Value> {
+    page.get("events").and_then(Value::as_array).into_iter().flatten()
+}
 
 /// When, where, and the sentence.
 fn line(event: &Value) -> String {

@@ -97,7 +97,7 @@ impl QueueRow {
         if self.parked > 0 {
             notes.push(format!("{} parked", self.parked));
         }
-        if self.ready > self.delayed + self.parked && self.consumers == 0 {
+        if self.ready > 0 && self.consumers == 0 {
             notes.push("no consumer".to_owned());
         }
         notes.join(", ")

@@ -56,11 +56,16 @@ impl Why {
     fn of_queue(&self, broker: &Broker, queue: &str) -> Result<(), NativeError> {
         let hint = "`coney queues` lists queues";
         // There may be no failures of a queue that is not there, too.
-        broker.get(&path::api(&["queues", &self.vhost.name, queue]), &format!("queue {queue}"), hint)?;
+        let what = self.vhost.queue(queue);
+        let about = broker.get(&path::api(&["queues", &self.vhost.name, queue]), &what, hint)?;
         let failures =
             path::with_query(&path::api(&["coney", "failures", &self.vhost.name]), [("queue", queue)]);
         let groups = broker.get(&failures, "failures", hint)?;
-        Ok(say(&if self.json { format!("{groups}\n") } else { failing(queue, &groups) })?)
+        Ok(say(&if self.json {
+            format!("{groups}\n")
+        } else {
+            failing(queue, number(&about, "messages"), &groups)
+        })?)
     }
 
     fn of_messages(&self, broker: &Broker) -> Result<(), NativeError> {
@@ -78,16 +83,21 @@ impl Why {
     }
 }
 
-/// What fails in a queue, newest first.
-fn failing(queue: &str, groups: &Value) -> String {
+/// What fails in a queue with so many messages, newest first.
+fn failing(queue: &str, messages: u64, groups: &Value) -> String {
     // Those of other queues name it as their target.
     let mine = groups.as_array().into_iter().flatten();
     let mine: Vec<&Value> = mine.filter(|group| text(group, "queue") == queue).collect();
     if mine.is_empty() {
-        return format!(
-            "nothing has failed in {}, as far back as the journal goes\n",
-            human::harmless(queue)
-        );
+        let queue = human::harmless(queue);
+        let mut told = format!("nothing has failed in {queue}, as far back as the journal goes\n");
+        if messages > 0 {
+            let _ = writeln!(
+                told,
+                "`coney peek {queue}` shows what is in it; `coney why {queue} POSITION` tells how a message came there"
+            );
+        }
+        return told;
     }
     let mut told = String::new();
     for group in mine.into_iter().take(GROUPS_MAX) {
@@ -173,9 +183,11 @@ mod tests {
     fn what_fails_in_a_queue_is_told_in_groups() {
         let group = |queue: &str| json!({ "queue": queue, "what": "timed-out", "count": 1200, "last": AT, "positions": [9, 8, 7, 6], "sentence": "it did not\u{1b} ack" });
         assert_eq!(
-            failing("orders", &json!([group("orders"), group("other")])),
+            failing("orders", 1, &json!([group("orders"), group("other")])),
             "1,200x timed out, last 2026-11-29 10:02:05.123\n    it did not\\u{1b} ack\n    newest: #9 #8 #7\n"
         );
-        assert!(failing("orders", &json!([group("other")])).starts_with("nothing has failed in orders"));
+        let nothing = |messages| failing("orders", messages, &json!([group("other")]));
+        assert_eq!(nothing(0), "nothing has failed in orders, as far back as the journal goes\n");
+        assert!(nothing(1).contains("`coney why orders POSITION`"));
     }
 }

@@ -21,6 +21,7 @@ const TOGETHER: usize = 512;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct QueueNumbers {
     pub queues: u64,
+    pub messages: u64,
     pub ready: u64,
     pub ready_bytes: u64,
     pub unacked: u64,
@@ -35,12 +36,13 @@ pub(super) struct QueueNumbers {
 
 impl QueueNumbers {
     /// Of one queue.
-    fn of(measures: &Measures, counters: QueueCounters, now: Time) -> Self {
+    fn of(measures: &Measures, counters: QueueCounters, is_stream: bool, now: Time) -> Self {
         let counts = measures.counts;
-        let Lengths { ready, unacked } = Lengths::of(&counts);
+        let Lengths { all, ready, unacked } = Lengths::of(&counts, is_stream);
         let age_s = |since: Option<Time>| since.map_or(0.0, |since| now.since(since).as_secs_f64());
         Self {
             queues: 1,
+            messages: all as u64,
             ready: ready as u64,
             ready_bytes: counts.ready_bytes as u64,
             unacked: unacked as u64,
@@ -59,6 +61,7 @@ impl QueueNumbers {
         let mut sum = Self::default();
         for Row { numbers, .. } in rows {
             sum.queues += numbers.queues;
+            sum.messages += numbers.messages;
             sum.ready += numbers.ready;
             sum.ready_bytes += numbers.ready_bytes;
             sum.unacked += numbers.unacked;
@@ -88,7 +91,7 @@ pub(super) async fn measure(
             let now = shared.clock.now();
             for (record, measures) in some.iter().zip(measured) {
                 let Some(measures) = measures else { continue };
-                let numbers = QueueNumbers::of(&measures, record.statistics.read(), now);
+                let numbers = QueueNumbers::of(&measures, record.statistics.read(), record.is_stream(), now);
                 let labels = Labels::new(&[("vhost", &vhost.name), ("queue", &record.name)]);
                 rows.push(Row { labels, numbers });
             }
@@ -134,11 +137,11 @@ columns! {
     /// What is counted of queues.
     COLUMNS: QueueNumbers {
         ["queue_coarse_metrics"] Rabbit Gauge "queue_messages_ready"
-            "Messages that wait for a consumer, those that are delayed or parked included" |q| q.ready;
+            "Messages that a consumer could have now" |q| q.ready;
         ["queue_coarse_metrics"] Rabbit Gauge "queue_messages_unacked"
             "Messages that a consumer has and has not settled" |q| q.unacked;
         ["queue_coarse_metrics"] Rabbit Gauge "queue_messages"
-            "Messages in queues, ready and unacked" |q| q.ready + q.unacked;
+            "Messages in queues: ready, unacked, delayed and parked" |q| q.messages;
         ["queue_consumer_count", "queue_metrics"] Rabbit Gauge "queue_consumers"
             "Consumers of queues" |q| q.consumers;
         ["queue_metrics"] Rabbit Gauge "queue_messages_ready_bytes"
@@ -179,5 +182,7 @@ columns! {
             "Messages sent on to a dead letter exchange" |q| q.counters.dead_lettered();
         ["queue_metrics"] Coney Counter "queue_messages_dropped_total"
             "Messages that were dead and had nowhere to go" |q| q.counters.dropped();
+        ["queue_metrics"] Coney Counter "queue_messages_missed_total"
+            "Messages of streams that were gone before a consumer came to them" |q| q.counters.missed;
     }
 }

@@ -19,6 +19,8 @@ pub(in crate::management) struct ConsumerView<'a> {
     /// In milliseconds; 0: for ever.
     pub consumer_timeout: u64,
     pub exclusive: bool,
+    /// Messages of a stream that were gone before it came to them. Ours.
+    pub messages_missed: u64,
     pub prefetch_count: u32,
     pub queue: QueueName<'a>,
 }
@@ -90,6 +92,7 @@ impl<'a> ConsumerView<'a> {
             consumer_tag: &consumer.name.tag,
             consumer_timeout: consumer.ack_timeout_ms.unwrap_or(0),
             exclusive: consumer.exclusive,
+            messages_missed: consumer.missed,
             prefetch_count: consumer.prefetch,
             queue,
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::arguments::{QueueArguments, Table};
 use super::consumer::{ConsumerView, QueueName};
 use super::overview::{Empty, NoGarbage};
-use super::queue_lengths::{Lengths, rated};
+use super::queue_lengths::{Lengths, of_log, rated};
 use super::rates::{Clocked, Kind, RatedMap};
 use crate::broker::overview::ConnectionOverview;
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -65,6 +65,20 @@ fn kind_of(arguments: &FieldTable) -> &'static str {
 }
 
 impl<'a> QueueBasics<'a> {
+    /// Fields that tell all they ever do without asking the queue.
+    pub(in crate::management) const FIELDS: [&'static str; 10] = [
+        "name",
+        "vhost",
+        "type",
+        "durable",
+        "auto_delete",
+        "exclusive",
+        "arguments",
+        "node",
+        "policy",
+        "operator_policy",
+    ];
+
     /// Of a queue of this vhost.
     pub(in crate::management) fn of(vhost: &'a Vhost, record: &'a QueueRecord, node: &'a str) -> Self {
         let policies = vhost.policies();
@@ -213,7 +227,7 @@ pub(in crate::management) struct OfQuorum<'a> {
 
 impl<'a> OfQuorum<'a> {
     fn of(details: &Details, node: &'a str) -> Self {
-        let Counts { ready, delayed, parked, .. } = details.measures.counts;
+        let Counts { ready, .. } = details.measures.counts;
         Self {
             delivery_limit: details
                 .delivery_limit
@@ -222,7 +236,7 @@ impl<'a> OfQuorum<'a> {
             message_bytes_dlx: 0,
             messages_ready_high: 0,
             messages_ready_normal: ready,
-            messages_ready_returned: delayed + parked,
+            messages_ready_returned: 0,
             open_files: BTreeMap::from([(node, 0)]),
             publishers: 0,
         }
@@ -261,11 +275,11 @@ impl<'a> QueueView<'a> {
     ) -> Self {
         let counts = &details.measures.counts;
         let Tally { ready_in_memory_bytes, unacked_bytes, waiting_bytes, .. } = details.tally;
-        let lengths = Lengths::of(counts);
-        let bytes_ready = counts.ready_bytes + waiting_bytes;
+        let lengths = Lengths::of(counts, record.is_stream());
+        let seen = clocked.look(Kind::Lengths, &record.statistics);
+        let seen = if record.is_stream() { seen.map(of_log) } else { seen };
         let bytes_in_memory = ready_in_memory_bytes + unacked_bytes + waiting_bytes;
         let in_memory = details.tally.ready_in_memory + details.tally.unacked_in_memory;
-        let all = lengths.ready + lengths.unacked;
         let tag = |wanted: fn(&crate::queue::ConsumerDetails) -> bool| {
             details
                 .consumers
@@ -278,7 +292,7 @@ impl<'a> QueueView<'a> {
         let capacity = f64::from(u8::from(details.has_credit && !details.consumers.is_empty()));
         let is_quorum = queue_type(&record.arguments) == QueueType::Quorum;
         Self {
-            lengths: rated(lengths, &clocked.look(Kind::Lengths, &record.statistics)),
+            lengths: rated(lengths, &seen),
             message_stats: message_stats(record, clocked),
             consumers: counts.consumers,
             consumer_capacity: capacity,
@@ -290,15 +304,15 @@ impl<'a> QueueView<'a> {
             head_message_timestamp: details.head_timestamp_s,
             idle_since: moment::text(epoch.at(record.statistics.last_change())),
             memory: details.measures.overhead_bytes + bytes_in_memory,
-            message_bytes: bytes_ready + unacked_bytes,
-            message_bytes_ready: bytes_ready,
+            message_bytes: counts.ready_bytes + unacked_bytes + waiting_bytes,
+            message_bytes_ready: counts.ready_bytes,
             message_bytes_unacknowledged: unacked_bytes,
             message_bytes_persistent: details.tally.persistent_bytes,
             message_bytes_ram: bytes_in_memory,
             message_bytes_paged_out: counts.ready_bytes.saturating_sub(ready_in_memory_bytes),
             messages_persistent: details.tally.persistent,
             messages_ram: in_memory,
-            messages_paged_out: all.saturating_sub(in_memory),
+            messages_paged_out: (lengths.ready + lengths.unacked).saturating_sub(in_memory),
             messages_ready_ram: details.tally.ready_in_memory,
             messages_unacknowledged_ram: details.tally.unacked_in_memory,
             garbage_collection: NoGarbage::UNKNOWN,

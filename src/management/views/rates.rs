@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::management::error::ApiError;
 use crate::management::params::Params;
-use crate::statistics::{Counters, Recorder};
+use crate::statistics::{Counters, QueueCounters, Recorder};
 use crate::time::{Time, Timestamp};
 
 /// What a rate is taken over.
@@ -137,6 +137,12 @@ pub(in crate::management) struct Seen<C> {
 }
 
 impl<C: Copy> Seen<C> {
+    /// Of other counters, which these make.
+    pub(in crate::management) fn map(self, make: impl Fn(C) -> C) -> Self {
+        let samples = self.samples.map(|samples| samples.into_iter().map(|(at, counts)| (at, make(counts))));
+        Self { now: make(self.now), before: make(self.before), samples: samples.map(Iterator::collect) }
+    }
+
     /// What the counters say now.
     pub(in crate::management) const fn now(&self) -> &C {
         &self.now
@@ -166,6 +172,18 @@ impl<C: Copy> Seen<C> {
                 .collect()
         });
         Rated { value, details: Details { rate, samples } }
+    }
+}
+
+impl Seen<QueueCounters> {
+    /// Together with others, seen at the same time.
+    #[must_use]
+    pub(in crate::management) fn with(mut self, other: &Self) -> Self {
+        self.now.add(&other.now);
+        self.before.add(&other.before);
+        let samples = self.samples.iter_mut().flatten().zip(other.samples.iter().flatten());
+        samples.for_each(|((_, counts), (_, others))| counts.add(others));
+        self
     }
 }
 

@@ -69,6 +69,7 @@ impl Consumer {
             exclusive: self.exclusive,
             prefetch: self.prefetch,
             unacked: self.unacked,
+            missed: 0,
             priority: self.priority,
             is_active,
             ack_timeout_ms: None,

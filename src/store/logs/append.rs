@@ -1,6 +1,5 @@
 //! What is added to a stream, and what is heard of it.
 
-use super::segment::LogSegment;
 use crate::message::{Message, QueueId};
 use crate::time::Timestamp;
 use std::fmt;
@@ -49,6 +48,4 @@ pub struct LogCommitted {
     pub ticket: u64,
     /// The offset of its first message; the others follow.
     pub first: u64,
-    /// The segment that ended where this chunk begins.
-    pub sealed: Option<LogSegment>,
 }

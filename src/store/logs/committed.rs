@@ -79,7 +79,7 @@ impl Logs {
         if let Some(segment) = &sealed {
             batch.put(Space::Streams, segment_key(stream, segment.first), segment_value(segment));
         }
-        Some(Notice { sink, committed: LogCommitted { ticket, first, sealed } })
+        Some(Notice { sink, committed: LogCommitted { ticket, first } })
     }
 
     /// All below `before` goes, the first offset of a segment. The open segment stays in any case.

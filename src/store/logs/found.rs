@@ -6,9 +6,9 @@ use super::keys::{
     CHUNKS, ChunkKey, Front, SEGMENTS, chunks_end, chunks_from, end_of, front_key, parse_segment,
     segment_key, segments_end, stream_of,
 };
-use super::segment::{LogSegment, RecoveredLog};
+use super::recovered::RecoveredLog;
 use super::state::LogState;
-use crate::message::QueueId;
+use crate::message::{LogSegment, QueueId};
 use crate::store::engine::{Reader, Space};
 use crate::store::error::Error;
 use foldhash::HashMap;

@@ -7,9 +7,8 @@
 //! - `0a | stream`: the stream's front, `front u64 | removed to u64`: below the front nothing counts, and below the other
 //!   nothing is left. A front of 2^64 - 1: the stream was deleted.
 
-use super::segment::LogSegment;
-use crate::message::QueueId;
 use crate::message::packed::Reader;
+use crate::message::{LogSegment, QueueId};
 use crate::time::Timestamp;
 
 /// Kind of the keys of chunks.

@@ -14,7 +14,7 @@ mod found;
 pub(super) mod keys;
 mod librarian;
 mod read;
-mod segment;
+mod recovered;
 mod state;
 mod value;
 
@@ -25,6 +25,6 @@ pub(super) use committed::{Logs, Notice};
 pub(super) use librarian::Librarian;
 pub(super) use read::LogRequest;
 pub use read::{LogChunk, LogRead, LogSeek};
-pub use segment::{LogSegment, RecoveredLog};
+pub use recovered::RecoveredLog;
 pub(super) use state::{LogState, NewChunk, Placed};
 pub(super) use value::{ParsedChunk, value_len};

@@ -1,6 +1,6 @@
 //! Where a stream ends: its next offset, and the segment that is being filled.
 
-use super::segment::LogSegment;
+use crate::message::LogSegment;
 use crate::time::Timestamp;
 
 /// The end of a stream.

@@ -2,12 +2,12 @@
 
 use super::raw::Raw;
 use super::state::QueueState;
-use crate::message::QueueId;
+use crate::message::{LogSegment, QueueId};
 use crate::store::engine::Space;
+use crate::store::logs::ParsedChunk;
 use crate::store::logs::keys::{
     CHUNKS, ChunkKey, Front, SEGMENTS, front_key, parse_segment, segment_key, segment_value, stream_of,
 };
-use crate::store::logs::{LogSegment, ParsedChunk};
 use std::collections::BTreeMap;
 
 /// What can be read of all streams.

@@ -25,7 +25,7 @@ impl Told {
         let heard = self.taken().into_iter();
         heard
             .filter_map(|heard| match heard {
-                Heard::Log(LogCommitted { ticket, first, .. }) => Some((ticket, first)),
+                Heard::Log(LogCommitted { ticket, first }) => Some((ticket, first)),
                 Heard::Confirm(..) => None,
             })
             .collect()
@@ -165,13 +165,11 @@ fn offsets_are_dense_and_told_before_confirms() {
     assert_eq!(told.taken(), [], "nothing is said before it is durable");
     store.committer.commit_pending();
     assert_eq!((store.handle.pending_bytes(), store.disk.buffered()), (0, 0));
-    let segment = LogSegment { first: 0, next: 3, bytes: 52, first_at: ms(1010), last_at: ms(1010) };
-    let heard =
-        |ticket, first, sealed: Option<LogSegment>| Heard::Log(LogCommitted { ticket, first, sealed });
-    let expected = [heard(1, 0, None), heard(1, 0, None), heard(2, 3, Some(segment)), Heard::Confirm(5, 9)];
-    assert_eq!(told.taken(), expected);
+    let heard = |ticket, first| Heard::Log(LogCommitted { ticket, first });
+    assert_eq!(told.taken(), [heard(1, 0), heard(1, 0), heard(2, 3), Heard::Confirm(5, 9)]);
 
     let mut store = store.crash(0);
+    let segment = LogSegment { first: 0, next: 3, bytes: 52, first_at: ms(1010), last_at: ms(1010) };
     let open = LogSegment { first: 3, next: 5, bytes: 38, first_at: ms(1020), last_at: ms(1020) };
     let expected = RecoveredLog { sealed: vec![segment], open, last_chunk: 3, next: 5 };
     assert_eq!(store.log(1), Some(expected));
@@ -250,7 +248,7 @@ fn what_waits_for_a_join_gets_its_offsets_when_that_is_whole() {
     store.handle.submit(joined(append(2, [1]), 7, 2));
     store.committer.commit_pending();
     let heard = told.taken();
-    assert_eq!(heard, [Heard::Log(LogCommitted { ticket: 1, first: 3, sealed: None }), Heard::Confirm(1, 1)]);
+    assert_eq!(heard, [Heard::Log(LogCommitted { ticket: 1, first: 3 }), Heard::Confirm(1, 1)]);
     let store = store.crash(0);
     assert_eq!((store.log(1).unwrap().next, positions(&store.recovered, 2)), (5, vec![1]));
 }
@@ -461,18 +459,9 @@ fn an_ephemeral_store_gives_offsets_at_once() {
     handle.submit(Submission::of(append_log(&told, 1, 2, 3)));
     handle.submit(Submission::of(append_log(&told, 2, 3, 3)));
     handle.submit(joined(begin_segment(&told, 1, 4, 1), 7, 2));
-    let sealed = LogSegment { first: 0, next: 5, bytes: 90, first_at: ms(1020), last_at: ms(1020) };
-    let heard = |ticket, first, sealed| Heard::Log(LogCommitted { ticket, first, sealed });
-    assert_eq!(
-        told.taken(),
-        [
-            heard(2, 0, None),
-            heard(3, 0, None),
-            heard(1, 3, None),
-            Heard::Confirm(1, 1),
-            heard(4, 5, Some(sealed)),
-        ]
-    );
+    let heard = |ticket, first| Heard::Log(LogCommitted { ticket, first });
+    let expected = [heard(2, 0), heard(3, 0), heard(1, 3), Heard::Confirm(1, 1), heard(4, 5)];
+    assert_eq!(told.taken(), expected);
     assert_eq!(read_log(&handle, 1, 0, 99, || ()), Ok(vec![]));
     assert_eq!(seek(&handle, 1, 0..6, 5, || ()), 6);
     handle.submit(joined(append_log(&told, 1, 5, 2), 8, 2));

@@ -1,7 +1,7 @@
 //! What there is to know about the stream.
 
 use super::stream::Stream;
-use crate::message::Position;
+use crate::message::{LogSegment, Position};
 use crate::queue::{Details, LogDetails, Measures, PEEK_MAX, Peek, PeekState, Peeked, PeekedPlace, Tally};
 use crate::time::Time;
 
@@ -16,7 +16,7 @@ impl Stream {
     pub fn footprint(&self) -> usize {
         STREAM_BYTES
             + self.readers.len() * READER_BYTES
-            + self.log.segments() * size_of::<crate::queue::LogSegment>()
+            + self.log.segments() * size_of::<LogSegment>()
             + self.cursors.iter().map(|(_, cursor)| cursor.footprint()).sum::<usize>()
             + self.dedup.footprint()
     }

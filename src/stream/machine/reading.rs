@@ -29,8 +29,7 @@ impl Stream {
         let mut turn = Turn { slot, next, deliveries: Vec::new(), looked_at: 0 };
         while let Place::At(at) = reader.place {
             if at < first {
-                reader.missed += first - at;
-                reader.go_to(first);
+                reader.miss(at, first, effects);
                 continue;
             }
             if at >= next || !reader.has_credit() || cursor.as_ref().is_some_and(|cursor| !cursor.has_room())
@@ -99,17 +98,11 @@ impl Stream {
         let Place::At(at) = reader.place else { return };
         let wanted = reader.read_up_to().unwrap_or(at).max(at);
         match chunks.first() {
-            Some(first) if first.first <= wanted => {
+            // What it wanted may be gone meanwhile: it goes on where there is something, when it is served.
+            Some(first) if first.first <= wanted.max(self.log.first()) => {
                 reader.push(chunks);
                 // It may have gone on in memory meanwhile.
                 reader.go_to(at);
-            }
-            // Trimmed meanwhile: where there is something again.
-            Some(first) if self.log.first() > wanted => {
-                let first = first.first;
-                reader.missed += first - wanted;
-                reader.push(chunks);
-                reader.go_to(first);
             }
             None if self.log.first() > wanted => {}
             _ => {

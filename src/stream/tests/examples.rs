@@ -102,7 +102,11 @@ fn whole_segments_go_and_readers_jump() {
     let mut bench = Bench::new(StreamOptions { bytes_max: Some(1000), ..TINY }, 100);
     bench.fill(0..5);
     bench.consume(1, 1, from(text("first")));
-    assert_eq!(bench.offsets(1), [0]);
+    let had = {
+        bench.serve_all();
+        bench.got(1)
+    };
+    assert_eq!(had.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [0]);
     for first in (5..500).step_by(5) {
         bench.fill(first..first + 5);
     }
@@ -114,6 +118,29 @@ fn whole_segments_go_and_readers_jump() {
     bench.command(Command::Settle(Settlement::Ack, Vec::new()));
     let counts = bench.stream.counts();
     assert_eq!(counts.ready as u64, 500 - first);
+    bench.ack(had.into_iter().map(|(_, handle)| handle).collect());
+    assert_eq!(bench.offsets(1), [first]);
+    assert_eq!(bench.missed.iter().map(|(_, missed)| missed.end - missed.start).sum::<u64>(), first - 1);
+    assert!(bench.missed.iter().all(|(consumer, _)| consumer == "1"), "{:?}", bench.missed);
+    let Reply::Described(details) = bench.apply(Command::Describe) else { panic!("no details") };
+    let missed = details.consumers.iter().map(|it| (&*it.name.tag, it.missed)).collect::<Vec<_>>();
+    assert_eq!(missed, [("1", first - 1), ("2", 0)]);
+}
+
+#[test]
+fn what_goes_while_it_is_read_is_missed_from_where_the_consumer_is() {
+    let mut bench = Bench::new(StreamOptions { bytes_max: Some(1000), ..TINY }, 100);
+    bench.fill(0..5);
+    bench.fill(5..10);
+    bench.consume(1, 1000, from(text("first")));
+    let asked = bench.reads.len();
+    for first in (10..500).step_by(5) {
+        bench.fill(first..first + 5);
+    }
+    let first = bench.disk.front().unwrap().first;
+    assert_eq!((asked, bench.offsets(1)), (1, all(first..500)));
+    let missed = bench.missed.iter().map(|(_, missed)| missed.end - missed.start).sum::<u64>();
+    assert_eq!((missed, bench.missed.first().map(|(_, missed)| missed.start)), (first, Some(0)));
 }
 
 #[test]

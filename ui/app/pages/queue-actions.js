@@ -11,7 +11,7 @@ import { toast } from '../parts/toast.js';
 const UNDO_S = 60;
 
 /** What a purge takes: all but what is with consumers. */
-export const purgeable = (queue) => queue.messages_ready ?? 0;
+export const purgeable = (queue) => (queue.messages_ready ?? 0) + (queue.messages_delayed ?? 0) + (queue.messages_parked ?? 0);
 
 const parts = (queue) => [[readyOf(queue), 'ready'], [queue.messages_delayed, 'delayed'], [queue.messages_parked, 'parked']]
   .filter(([count]) => count > 0).map(([count, state]) => `${number(count)} ${state}`).join(', ');

@@ -1,7 +1,7 @@
 /** What is wrong with a queue, as far as its numbers tell: the worst of it. */
 
-/** Messages that wait for a consumer: the API counts delayed and parked ones among the ready ones, as there is no other place for them in RabbitMQ. */
-export const readyOf = (queue) => Math.max(0, (queue.messages_ready ?? 0) - (queue.messages_delayed ?? 0) - (queue.messages_parked ?? 0));
+/** Messages that wait for a consumer. */
+export const readyOf = (queue) => queue.messages_ready ?? 0;
 
 /** @returns {{label: string, help: string, tone: 'bad' | 'warn', icon: string} | null} */
 export function problemOf(queue) {

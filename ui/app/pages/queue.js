@@ -92,7 +92,7 @@ const Numbers = view(({ queue }) => {
     </div>
     <div class="charts" tabindex="0" role="group" aria-label="The last minute">
       <${Chart} label="Messages in the queue" times=${times(ready)} format=${number} height=${132} series=${[
-        { label: queue.messages_delayed || queue.messages_parked ? 'Waiting' : 'Ready', colour: '--ready', values: values(ready) }, { label: 'Unacked', colour: '--unacked', values: values(unacked), dash: true }]} />
+        { label: 'Ready', colour: '--ready', values: values(ready) }, { label: 'Unacked', colour: '--unacked', values: values(unacked), dash: true }]} />
       <${Chart} label="Messages a second" times=${times(published)} height=${132} series=${[
         { label: 'In', colour: '--line-1', values: values(published) }, { label: 'Out', colour: '--line-2', values: values(delivered) }, { label: 'Acked', colour: '--line-3', values: values(acked), dash: true }]} />
     </div>
