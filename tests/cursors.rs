@@ -407,8 +407,10 @@ async fn kills_pass_over_nothing_that_was_confirmed() {
                 known.published += 1;
                 Some(Publication::new(known.published, "", "s"))
             };
-            killing::publish(publisher, next, |id| drop(of_publisher.lock().unwrap().confirmed.insert(id)))
-                .await;
+            let confirmed = |id| {
+                of_publisher.lock().unwrap().confirmed.insert(id);
+            };
+            killing::publish(publisher, next, confirmed).await;
         });
         for _ in 0..2 {
             clients.spawn(read(channel_to(&process).await, Arc::clone(&known), |_| true));

@@ -1,7 +1,7 @@
 //! Which top-level fields of a view are made. A list of ten thousand queues that is sorted by one field needs that field of each, not all seventy.
 
-use serde::ser::{Error as _, SerializeMap, SerializeStruct, Serializer};
 use serde::Serialize;
+use serde::ser::{Error as _, SerializeMap, SerializeStruct, Serializer};
 use serde_json::value::Serializer as Whole;
 use serde_json::{Error, Map, Value};
 

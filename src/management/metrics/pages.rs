@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::cursors;
 use super::clients::{self, CHANNEL_COLUMNS, CONNECTION_COLUMNS, ChannelTally, ConnectionNumbers};
+use super::cursors;
 use super::node::{self, NodeNumbers};
 use super::queues::{self, QueueNumbers};
 use super::table::{Column, Owner, Page, Row};
