@@ -85,7 +85,7 @@ mod tests {
             let mut writer = TableWriter::new(&mut table);
             keys.iter().for_each(|key| writer.entry(key.as_bytes(), FieldValue::I64(value)));
             let plain = match &text {
-                Some(text) => [&[0x88, 0, text.len() as u8][..], text.as_bytes(), &[3, b'a', b'p', b'p']].concat(),
+                Some(text) => [&[0x80, 0x08, text.len() as u8][..], text.as_bytes(), &[3, b'a', b'p', b'p']].concat(),
                 None => vec![0, 0],
             };
             let properties = if keys.is_empty() { plain } else { replace_headers(&plain, &table).unwrap() };

@@ -21,10 +21,13 @@ enum Meaning<T> {
     Void,
 }
 
+/// A header and its value.
+type Wanted = (Box<[u8]>, Meaning<Box<[u8]>>);
+
 /// Headers that are wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct HeaderFilter {
-    wanted: Vec<(Box<[u8]>, Meaning<Box<[u8]>>)>,
+    wanted: Vec<Wanted>,
     /// One of them will do.
     any: bool,
 }
@@ -44,7 +47,7 @@ impl HeaderFilter {
     pub(super) fn matches(&self, message: &Message) -> bool {
         let headers =
             Properties::parse(message.properties()).ok().and_then(|properties| properties.headers());
-        let has = |(key, wanted): &(Box<[u8]>, Meaning<Box<[u8]>>)| {
+        let has = |(key, wanted): &Wanted| {
             headers.and_then(|headers| headers.get(key)).is_some_and(|value| wanted.is(&value))
         };
         if self.any { self.wanted.iter().any(has) } else { self.wanted.iter().all(has) }

@@ -41,6 +41,7 @@ mod reply_to;
 mod requeue;
 mod routing;
 mod settling;
+mod stream_cursors;
 mod stream_reading;
 mod streams;
 mod topic_permissions;
@@ -59,6 +60,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         framing::CASES,
         declaring::CASES,
         streams::CASES,
+        stream_cursors::CASES,
         stream_reading::CASES,
         routing::CASES,
         publishing::CASES,
