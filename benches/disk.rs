@@ -10,8 +10,7 @@
 
 use coney::message::{Message, Parts, Position, QueueId};
 use coney::store::{
-    LogAppend, LogCommitted, LogSegment, LogSink, Op, OpenOptions, StoreHandle, StoredMessage, Submission,
-    open,
+    LogAppend, LogCommitted, LogSink, Op, OpenOptions, StoreHandle, StoredMessage, Submission, open,
 };
 use coney::time::Timestamp;
 use std::collections::VecDeque;
@@ -101,10 +100,9 @@ fn compare(plan: &Plan) {
     let queue = queue.finish();
     for (stream, both) in streams {
         let (stream, both) = (stream.finish(), both.finish());
-        for (when, of) in [("at the end", 0), ("after the quiet", 1)] {
-            let ratio = |what: fn(&Found) -> u64| {
-                what(&both[of]) as f64 / (what(&queue[of]) + what(&stream[of])) as f64
-            };
+        let whens = ["at the end", "after the quiet"].into_iter();
+        for (((when, both), queue), stream) in whens.zip(&both).zip(&queue).zip(&stream) {
+            let ratio = |what: fn(&Found) -> u64| what(both) as f64 / (what(queue) + what(stream)) as f64;
             println!(
                 "both / sum of each alone, {when}: kept {:.2}, in all {:.2}, written {:.2}",
                 ratio(Found::kept),
@@ -327,12 +325,25 @@ struct Stream {
     sealed: Arc<Sealed>,
 }
 
+/// Segments that have ended.
 #[derive(Default)]
-struct Sealed(Mutex<VecDeque<LogSegment>>);
+struct Sealed(Mutex<Segments>);
+
+#[derive(Default)]
+struct Segments {
+    /// The chunk that began the next one, and the bytes of the one before.
+    ending: VecDeque<(u64, u64)>,
+    /// Bytes, and the offset behind the last.
+    sealed: VecDeque<(u64, u64)>,
+}
 
 impl LogSink for Sealed {
-    fn committed(&self, committed: LogCommitted) {
-        self.0.lock().unwrap().extend(committed.sealed);
+    fn committed(&self, LogCommitted { ticket, first }: LogCommitted) {
+        let mut segments = self.0.lock().unwrap();
+        if let Some((_, bytes)) = segments.ending.front().copied().filter(|(begins, _)| *begins == ticket) {
+            segments.ending.pop_front();
+            segments.sealed.push_back((bytes, first));
+        }
     }
 }
 
@@ -355,6 +366,7 @@ impl Stream {
         self.ticket += 1;
         let begins_segment = self.open_bytes >= self.segment_bytes;
         if begins_segment {
+            self.sealed.0.lock().unwrap().ending.push_back((self.ticket, self.open_bytes));
             self.open_bytes = 0;
         }
         self.open_bytes += self.chunk_bytes;
@@ -371,14 +383,14 @@ impl Stream {
 
     /// Where it begins from now on, if something is too much.
     fn take_trim(&self) -> Option<u64> {
-        let mut sealed = self.sealed.0.lock().unwrap();
-        let mut bytes = self.open_bytes + sealed.iter().map(|segment| segment.bytes).sum::<u64>();
+        let sealed = &mut self.sealed.0.lock().unwrap().sealed;
+        let mut bytes = self.open_bytes + sealed.iter().map(|(bytes, _)| bytes).sum::<u64>();
         let mut before = None;
         while bytes > self.keep
-            && let Some(oldest) = sealed.pop_front()
+            && let Some((oldest, next)) = sealed.pop_front()
         {
-            bytes -= oldest.bytes;
-            before = Some(oldest.next);
+            bytes -= oldest;
+            before = Some(next);
         }
         before
     }
