@@ -80,9 +80,14 @@ fn stream(vhost: &Vhost, source: &Source) -> Option<Arc<QueueRecord>> {
     vhost.queue_named(&source.stream).filter(|record| record.is_stream())
 }
 
-/// A new queue that is fed: its stream puts its cursor where it begins before anything that is published from now on.
+/// A new queue that is fed: its stream, if there is one, puts its cursor where it begins before anything that is published from now on.
 pub(super) fn announce(vhost: &Vhost, record: &QueueRecord, source: &Source) {
-    let Some(stream) = stream(vhost, source) else { return };
+    if let Some(stream) = stream(vhost, source) {
+        begin(&stream, record, source);
+    }
+}
+
+fn begin(stream: &QueueRecord, record: &QueueRecord, source: &Source) {
     let (queue, name, source) = (record.id, record.name.as_str().into(), source.clone());
     let (taken, until) = (FeedCount::default(), FeedCount::default());
     let request = FeedRequest { queue, name, source, taken, until };
@@ -93,6 +98,9 @@ pub(super) fn announce(vhost: &Vhost, record: &QueueRecord, source: &Source) {
 /// A stream has come to be: queues that wait for it ask it.
 pub(super) fn wake_up(vhost: &Vhost, stream: &QueueRecord) {
     for queue in vhost.queues().into_iter().filter(|queue| queue.is_fed_from(&stream.name)) {
+        if let Some(source) = queue.declared_options(&vhost.name).and_then(|options| options.source) {
+            begin(stream, &queue, &source);
+        }
         // One that is gone needs not be told.
         let _ = queue.mailbox.send(Mail::Tell(Command::SourceIsHere));
     }

@@ -49,6 +49,7 @@ pub async fn move_cursor(
     let change = CursorChange::Move { name: cursor.into(), to };
     match ask(scope, &record, Command::Cursor(change)).await? {
         Reply::Located(offset) => Ok(offset),
+        Reply::Unreadable(why) => Err(scope.unreadable(queue, &why)),
         Reply::TooManyCursors(limit) => Err(too_many_cursors(scope, &record, limit)),
         Reply::NoCursor => Err(OperationError::InvalidName(format!(
             "'{cursor}' is no name for a cursor: 1 to 255 bytes, not beginning with 'amq.'"
@@ -93,6 +94,7 @@ pub async fn read_stream(
         Reply::Located(offset) => {
             peek_and_read(scope, name, PeekState::From(Position(offset)), 0, limit).await
         }
+        Reply::Unreadable(why) => Err(scope.unreadable(name, &why)),
         _ => Err(scope.no_queue(name)),
     }
 }

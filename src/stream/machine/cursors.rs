@@ -237,7 +237,8 @@ impl Stream {
             // It only has messages to ack.
             reader.cursor = None;
         });
-        self.asked_seeks.retain(|_, sought| *sought != Some(index));
+        // Whoever asked hears of the place all the same.
+        self.asked_seeks.values_mut().filter(|sought| **sought == Some(index)).for_each(|sought| *sought = None);
         effects.records.insert(record_key(name), None);
         Reply::Done
     }

@@ -216,6 +216,8 @@ impl Stream {
     }
 
     pub(super) fn become_unreadable(&mut self, why: Arc<str>, effects: &mut Effects) {
+        let asked = self.asked_seeks.drain().map(|(id, _)| (id, Reply::Unreadable(Arc::clone(&why))));
+        effects.deferred_replies.extend(asked);
         if self.unreadable.is_none() {
             self.unreadable = Some(why);
             effects.cancelled.extend(self.reading());
