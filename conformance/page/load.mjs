@@ -162,7 +162,7 @@ class Load {
     await this.consume('invoices', { deal: () => 'requeue' });
     await this.consume('slow', { prefetch: 5, deal: () => 'keep' });
     await this.consume('reports', { deal: () => 'ack' });
-    await this.consume('events', { name: 'statistics', args: { 'x-stream-offset': 'first' }, deal: () => 'ack' });
+    await this.consume('events', { name: 'statistics', args: { 'x-stream-offset': 'first', 'x-stream-cursor': 'statistics' }, deal: () => 'ack' });
     await this.consume('events', { name: 'search index', args: { 'x-stream-filter': ['eu', 'us'] }, deal: () => 'ack' });
     await this.consume(HOSTILE, { name: HOSTILE, tag: HOSTILE, prefetch: 1, deal: () => 'keep' });
   }

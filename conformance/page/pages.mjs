@@ -17,6 +17,7 @@ const PAGES = {
   stream: '#/queues/%2F/events',
   'stream-from': '#/queues/%2F/events?from=0',
   'stream-readers': '#/queues/%2F/events?tab=consumers',
+  'stream-cursors': '#/queues/%2F/events?tab=cursors',
   'stream-settings': '#/queues/%2F/events?tab=settings',
   'stream-message': '#/queues/%2F/events/messages/0',
   exchanges: '#/exchanges',

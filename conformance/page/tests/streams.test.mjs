@@ -47,7 +47,7 @@ test('nobody has to consume a stream, and nothing is offered that it cannot do',
   const tab = await person.open(STREAM);
   await shows(tab, 'Next offset');
   const tabs = await tab.getByRole('tab').allInnerTexts();
-  assert.deepEqual(tabs.map((text) => text.split('\n')[0].replace(/\d+$/, '').trim()), ['Messages', 'Failures', 'Readers', 'Bindings', 'Settings', 'Publish']);
+  assert.deepEqual(tabs.map((text) => text.split('\n')[0].replace(/\d+$/, '').trim()), ['Messages', 'Failures', 'Readers', 'Cursors', 'Bindings', 'Settings', 'Publish']);
   assert.equal(await tab.getByRole('button', { name: /purge/i }).count(), 0);
   assert.deepEqual(await offered(tab, 'More'), ['Load messages from a file', 'Delete the stream']);
   const { problems } = await broker.api.get('/coney/problems');

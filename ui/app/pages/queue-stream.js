@@ -2,7 +2,9 @@
 import { html, signal, view } from '../component.js';
 import { bytes, number, rate } from '../format.js';
 import { query, setQuery } from '../router.js';
+import { Empty } from '../parts/empty.js';
 import { Icon } from '../parts/icon.js';
+import { Table } from '../parts/table.js';
 import { Age } from '../parts/time.js';
 
 const rateOf = (queue, name) => queue.message_stats?.[`${name}_details`]?.rate ?? 0;
@@ -22,6 +24,20 @@ export const StreamTiles = view(({ queue }) => {
     ${tile('Newest', html`<${Age} at=${queue.last_timestamp} />`)}
   </div>`;
 }, 'StreamTiles');
+
+const CURSORS = [
+  { id: 'name', title: 'Cursor', always: true, min: 170, value: (it) => it.name, text: (it) => it.name, cell: (it) => it.name },
+  { id: 'offset', title: 'Offset', width: 120, align: 'end', help: 'The first message that is not done', value: (it) => it.offset, cell: (it) => html`<span class="num">${it.offset}</span>` },
+  { id: 'lag', title: 'Behind', width: 110, align: 'end', phone: true, help: 'Messages between there and the end', value: (it) => it.lag, cell: (it) => number(it.lag) },
+  { id: 'unacked', title: 'Unacked', width: 96, align: 'end', value: (it) => it.unacked, cell: (it) => number(it.unacked) },
+  { id: 'reader', title: 'Read by', min: 150, phone: true, value: (it) => it.consumer_tag, text: (it) => it.consumer_tag, cell: (it) => it.consumer_tag ?? html`<span class="quiet">nobody</span>` },
+  { id: 'waiting', title: 'Waiting', width: 96, align: 'end', help: 'Consumers that take over when the reader goes', value: (it) => it.waiting, cell: (it) => number(it.waiting) },
+  { id: 'used', title: 'Last used', width: 110, align: 'end', phone: true, value: (it) => it.used_at, cell: (it) => html`<${Age} at=${it.used_at} />` },
+];
+
+/** Where consumers go on that read with a cursor. */
+export const Cursors = view(({ queue }) => html`<${Table} id="queue.cursors" label="Cursors" columns=${CURSORS} rows=${queue.cursors ?? []} rowKey=${(it) => it.name} sort="name" sortName="order"
+  empty=${html`<${Empty} icon="consumers" title="No cursors">A consumer with <code>x-stream-cursor</code> goes on where the one before it acked; where that is stands here.<//>`} />`, 'Cursors');
 
 /** Messages that are shown at a time. */
 const PAGE = 100;

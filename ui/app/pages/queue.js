@@ -22,7 +22,7 @@ import { Failures } from './queue-failures.js';
 import { Messages } from './queue-messages.js';
 import { isStream, problemOf, readyOf } from './queue-problem.js';
 import { Settings } from './queue-settings.js';
-import { StreamTiles } from './queue-stream.js';
+import { Cursors, StreamTiles } from './queue-stream.js';
 
 export default view(({ params: { vhost, name } }, self) => {
   const path = url`/api/queues/${vhost}/${name}`;
@@ -118,6 +118,7 @@ const Parts = view(({ queue }) => {
     { id: 'parked', label: 'Parked', hidden: isLog, ...messages('parked', queue.messages_parked) },
     { id: 'failures', label: 'Failures', draw: () => html`<${Failures} vhost=${vhost} name=${name} />` },
     { id: 'consumers', label: isLog ? 'Readers' : 'Consumers', count: queue.consumers, draw: () => html`<${Consumers} queue=${queue} />` },
+    { id: 'cursors', label: 'Cursors', hidden: !isLog, count: queue.cursors?.length, draw: () => html`<${Cursors} queue=${queue} />` },
     { id: 'bindings', label: 'Bindings', draw: () => html`<${Bindings} vhost=${vhost} name=${name} />` },
     { id: 'settings', label: 'Settings', draw: () => html`<${Settings} queue=${queue} />` },
     { id: 'publish', label: 'Publish', hidden: !can('write', vhost), draw: () => html`<${Publish} vhost=${vhost} exchange="" routingKey=${name} />` },

@@ -73,7 +73,10 @@ export const Table = view((props, self) => {
   const area = self.keep('area', createRef);
   const room = self.signal('room', Infinity);
   self.onMount('room', () => {
-    const watcher = new ResizeObserver(() => { room.value = area.current.clientWidth; });
+    // At once, so that nothing is shown that has to go again.
+    const measure = () => { room.value = area.current.clientWidth; };
+    measure();
+    const watcher = new ResizeObserver(measure);
     watcher.observe(area.current);
     return () => watcher.disconnect();
   });
