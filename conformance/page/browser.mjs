@@ -130,6 +130,16 @@ export async function assertFits(tab, what) {
   assert.deepEqual(wide, [], `${what} fits its window`);
 }
 
+/** Fails if a table has columns that cannot be seen without scrolling sideways, which on a phone are cards. */
+export async function assertWhole(tab, what) {
+  const cut = () => tab.evaluate(() => [...document.querySelectorAll('.table-box')].filter((box) => box.scrollWidth > box.clientWidth + 1)
+    .map((box) => `${box.querySelector('table').getAttribute('aria-label')}: ${box.scrollWidth} > ${box.clientWidth}`));
+  // One that has just got other rows is measured with the next frame.
+  await until(`${what} shows whole tables`, async () => (await cut()).length === 0, PATIENCE_MS).catch(async (error) => {
+    throw new Error(`${error.message}: ${(await cut()).join(', ')}`);
+  });
+}
+
 /** What axe-core calls serious or critical, a line each. */
 export async function problems(tab) {
   const devtools = await tab.context().newCDPSession(tab);

@@ -49,6 +49,7 @@ const QUEUES = [
   ['reports', { 'x-max-priority': 5, 'x-single-active-consumer': true }, [['later', 'reports']]],
   ['ledger', { 'x-queue-type': 'quorum', 'x-message-deduplication': true }, [['shares', '1']]],
   ['cache', { 'x-expires': 86_400_000, 'x-message-ttl': 1000 }, [['shares', '2']]],
+  ['events', { 'x-queue-type': 'stream', 'x-max-age': '7D', 'x-stream-max-segment-size-bytes': 100_000 }, [['orders', '#']]],
   [HOSTILE, {}, [[HOSTILE, HOSTILE, { [HOSTILE]: HOSTILE }]]],
 ];
 
@@ -117,7 +118,7 @@ function publishSome(channel, tick) {
     const kind = KINDS[tick % KINDS.length];
     const body = JSON.stringify({ order: tick, amount: (tick * 37) % 1000, region });
     channel.publish('orders', `${region}.${kind}`, Buffer.from(body), {
-      contentType: 'application/json', messageId: `${region}-${tick}`, persistent: true, headers: { region, tenant: `t${tick % 5}` },
+      contentType: 'application/json', messageId: `${region}-${tick}`, persistent: true, headers: { region, tenant: `t${tick % 5}`, 'x-stream-filter-value': region },
     });
   }
   channel.publish('shares', `k${tick}`, Buffer.from('x'), { headers: { 'x-deduplication-header': `k${tick % 50}` } });
@@ -139,7 +140,7 @@ class Load {
   }
 
   /** Consumes and does with the nth delivery what `deal` says: `ack`, `requeue`, `reject` or nothing. */
-  async consume(queue, { name = `worker ${queue}`, tag = name, prefetch = 10, user, deal }) {
+  async consume(queue, { name = `worker ${queue}`, tag = name, prefetch = 10, user, args, deal }) {
     const channel = await this.connect(name, user);
     await channel.prefetch(prefetch);
     let n = 0;
@@ -151,7 +152,7 @@ class Load {
       if (verdict === 'requeue') channel.nack(message, false, true);
       if (verdict === 'reject') channel.reject(message, false);
     };
-    await channel.consume(queue, got, { consumerTag: tag });
+    await channel.consume(queue, got, { consumerTag: tag, arguments: args });
   }
 
   async consumers() {
@@ -161,6 +162,8 @@ class Load {
     await this.consume('invoices', { deal: () => 'requeue' });
     await this.consume('slow', { prefetch: 5, deal: () => 'keep' });
     await this.consume('reports', { deal: () => 'ack' });
+    await this.consume('events', { name: 'statistics', args: { 'x-stream-offset': 'first', 'x-stream-cursor': 'statistics' }, deal: () => 'ack' });
+    await this.consume('events', { name: 'search index', args: { 'x-stream-filter': ['eu', 'us'] }, deal: () => 'ack' });
     await this.consume(HOSTILE, { name: HOSTILE, tag: HOSTILE, prefetch: 1, deal: () => 'keep' });
   }
 

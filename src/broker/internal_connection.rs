@@ -13,7 +13,7 @@ use crate::queue::{Command, ConnectionId};
 use crate::session::direct_reply::ReplyConsumers;
 
 /// What the journal calls such a connection.
-const OPERATION: &str = "operation";
+const API: &str = "the management API";
 
 /// Such a connection. When it is dropped, also half-way through, its queues take back what it had.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl InternalConnection {
     pub fn of_user(self, user: Option<&str>) -> Self {
         if let Some(handle) = self.shared.connections.get(&self.id) {
             let user = user.unwrap_or_default().into();
-            handle.set_client(Client { id: self.id, connection: OPERATION.into(), user });
+            handle.set_client(Client { id: self.id, connection: API.into(), user });
         }
         self
     }

@@ -19,6 +19,7 @@ mod parameters;
 mod policies;
 mod reference;
 mod schema;
+mod streams;
 pub(crate) mod support;
 mod topic_permissions;
 mod topology;

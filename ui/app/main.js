@@ -132,7 +132,7 @@ async function load({ pattern, load: fetchPage }) {
   try {
     found = { draw: (await fetchPage()).default };
   } catch (error) {
-    console.warn(`${pattern}: ${error.message}`);
+    console.error(`${pattern}: ${error.stack}`);
     found = { error };
   }
   loaded.value = new Map(loaded.value).set(pattern, found);
@@ -147,8 +147,8 @@ const Content = view(() => {
     return html`<div class="page"><h1 class="sr-only">Loading</h1><${Skeleton} lines=${6} /></div>`;
   }
   if (found.error) {
-    const again = () => { const next = new Map(loaded.value); next.delete(here.pattern); loaded.value = next; };
-    return html`<${Page} title="Not here yet"><${Notice} tone="warn" actions=${html`<button type="button" class="button" onClick=${again}>Try again</button>`}>This page could not be loaded.<//><//>`;
+    return html`<${Page} title="This page could not be loaded"><${Notice} tone="bad" actions=${html`<button type="button" class="button" onClick=${() => location.reload()}>Load again</button>`}>
+      The broker does not answer, or has become another version since you opened this page.<//><//>`;
   }
   return html`<${Guard} key=${here.key}><${found.draw} params=${here.params} /><//>`;
 }, 'Content');

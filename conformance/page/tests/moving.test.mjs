@@ -1,17 +1,18 @@
-// The broker is killed fifty times in the middle of the moves and replays of 10,000 messages: each message is in exactly one place.
+// The broker is killed in the middle of the moves and replays of 10,000 messages, fifty times or as often as MOVING_KILLS says: each message
+// is in exactly one place.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Broker } from '../broker.mjs';
+import { Broker, until } from '../broker.mjs';
 import { require } from '../packages.mjs';
 
 const amqp = require('amqplib');
 
 const MESSAGES = 10_000;
-const KILLS = 50;
+const KILLS = Number(process.env.MOVING_KILLS ?? 50);
 /** Of these the broker has to have died between the first message's move and the last one's. */
-const IN_THE_MIDDLE = 15;
+const IN_THE_MIDDLE = Math.ceil(KILLS * 0.3);
 /** How the time of a kill is chosen: so many even steps over what an undisturbed move takes. */
 const STEPS = 10;
 
@@ -44,6 +45,8 @@ async function fill(broker) {
       if (got === MESSAGES) resolve(channel.nack(message, true, false));
     });
   });
+  // A nack has no answer.
+  await until('all are dead letters', async () => (await broker.api.depth('dead')) === MESSAGES, 60_000);
   await channel.close();
   await connection.close();
 }
@@ -73,7 +76,7 @@ function ask(broker, { from, path, body }) {
   );
 }
 
-test('each message is in exactly one place after fifty kills in the middle of moves and replays', async () => {
+test(`each message is in exactly one place after ${KILLS} kills in the middle of moves and replays`, async () => {
   const broker = await Broker.start();
   try {
     await fill(broker);

@@ -1,11 +1,12 @@
-// Every page is opened by its URL, in light, in dark and on a phone: it is quiet, fits, and axe-core finds nothing serious.
+// Every page is opened by its URL, in light, in dark and on a phone, or in those looks that PAGE_LOOKS names (`light,phone`): it is quiet,
+// fits, and axe-core finds nothing serious.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
 import { Broker, until } from '../broker.mjs';
-import { assertFits, LOOKS, openBrowser, Person, picture, problems } from '../browser.mjs';
+import { assertFits, assertWhole, LOOKS, openBrowser, Person, picture, problems } from '../browser.mjs';
 import { startLoad } from '../load.mjs';
 import { pages } from '../pages.mjs';
 
@@ -33,7 +34,7 @@ test('no page is left out', () => {
   assert.deepEqual(patterns.filter((pattern) => !all.some(([, hash]) => matches(pattern).test(hash))), []);
 });
 
-for (const look of Object.keys(LOOKS)) {
+for (const look of process.env.PAGE_LOOKS?.split(',') ?? Object.keys(LOOKS)) {
   describe(`in ${look}`, () => {
     let person;
     before(async () => (person = await Person.loggedIn(browser, broker.http, { look })));
@@ -43,6 +44,7 @@ for (const look of Object.keys(LOOKS)) {
       await picture(tab, name, look);
       const found = await problems(tab);
       await assertFits(tab, name);
+      if (look !== 'phone') await assertWhole(tab, name);
       person.assertNoFaults();
       assert.deepEqual(found, [], 'axe-core finds no serious problem');
       assert.match(await tab.title(), /Coney/);

@@ -84,7 +84,11 @@ pub async fn history(scope: Scope<'_>, query: &HistoryQuery, zone: Zone) -> Resu
         message.edges = edges_of(&edges, message.place.as_ref());
         told.push(message);
     }
-    told.sort_by_key(|message| (message.steps.first().map(|step| step.at), message.place.clone()));
+    told.sort_by_key(|message| {
+        // What happened in the same millisecond is told in the journal's order.
+        let number = message.events.first().map(|event| event.number);
+        (message.steps.first().map(|step| step.at), number, message.place.clone())
+    });
     told.extend(elsewhere.into_iter().map(|event| nowhere(event, zone)));
     Ok(History { messages: told, since, lost: journal.lost(), is_cut })
 }
@@ -193,6 +197,10 @@ impl Telling<'_> {
         remembered(now, is_known, knows_deliveries)
     }
 
+    fn is_stream(&self, queue: &str) -> bool {
+        self.scope.vhost.queue_named(queue).is_some_and(|record| record.is_stream())
+    }
+
     fn state(&self, queue: &str, peeked: &PeekedMessage) -> (&'static str, String) {
         let now = self.scope.shared.clock.timestamp();
         let until = peeked.due.map(|due| format!(" until {}", self.zone.clock(due, now))).unwrap_or_default();
@@ -205,6 +213,9 @@ impl Telling<'_> {
                 ("delayed", format!("in '{queue}', waiting for its next attempt{until}"))
             }
             (None, Some(WaitKind::Parked)) => ("parked", format!("in '{queue}', parked{until}")),
+            (None, None) if self.is_stream(queue) => {
+                ("ready", format!("in the stream '{queue}', for all who read it"))
+            }
             (None, None) => ("ready", format!("in '{queue}', ready for a consumer")),
         }
     }
@@ -229,6 +240,7 @@ fn gone(events: &[Event]) -> String {
     if is_told {
         "not in this queue any more".to_owned()
     } else {
-        "not in this queue any more; nothing tells of a failure, so it was acked or purged".to_owned()
+        "not in this queue; the journal tells of no failure, so it was acked or purged, or was never here"
+            .to_owned()
     }
 }

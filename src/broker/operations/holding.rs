@@ -48,7 +48,7 @@ pub struct HeldMessage {
 /// Begins to hold the messages that are ready now. It needs the right to take messages out.
 ///
 /// # Errors
-/// `AccessRefused`, `NotFound`, `Locked`.
+/// `AccessRefused`, `NotFound`, `Locked`, `NotForStreams`.
 pub async fn hold(scope: Scope<'_>, queue: &str) -> Result<Held, OperationError> {
     let mut held = Held::of(scope, queue)?;
     held.left = held.record.look().await.ok_or_else(|| scope.no_queue(queue))?.ready;
@@ -59,10 +59,11 @@ impl Held {
     /// Nothing yet of a queue that the caller may take messages out of.
     ///
     /// # Errors
-    /// `AccessRefused`, `NotFound`, `Locked`.
+    /// `AccessRefused`, `NotFound`, `Locked`, `NotForStreams`.
     pub(super) fn of(scope: Scope<'_>, queue: &str) -> Result<Self, OperationError> {
         scope.permit(Operation::Get(queue))?;
         let record = scope.open_queue(queue)?;
+        scope.not_for_streams(&record, "nothing is taken out of a stream, it is read by consumers:")?;
         let mut connection = InternalConnection::new(scope.shared).of_user(scope.caller.user());
         connection.note_queue(&record.mailbox);
         let (shared, vhost) = (Arc::clone(scope.shared), Arc::clone(scope.vhost));

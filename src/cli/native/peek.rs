@@ -12,8 +12,6 @@ use crate::cli::out::{say, say_bytes};
 
 /// What the API shows at a time.
 const PAGE: usize = 100;
-/// How far a position is searched for.
-const SEARCHED_MAX: usize = 100_000;
 
 /// The arguments of `coney peek`.
 #[derive(Args)]
@@ -23,7 +21,7 @@ const SEARCHED_MAX: usize = 100_000;
 pub struct Peek {
     /// The queue
     queue: String,
-    /// Only the message at this position, the number behind #
+    /// Only the message at this position, the number behind #, in whatever state it is
     position: Option<u64>,
     /// Those in this state
     #[arg(long, value_enum, default_value_t)]
@@ -81,7 +79,8 @@ impl Peek {
             None => self.some(&broker)?,
         };
         for message in &shown {
-            say_bytes(&write(message, format, Some(self.state.name())))?;
+            let state = message.get("state").and_then(Value::as_str).unwrap_or(self.state.name());
+            say_bytes(&write(message, format, Some(state)))?;
         }
         if shown.is_empty() && format == Format::Pretty {
             say(&format!("no {} messages in {}\n", self.state.name(), human::harmless(&self.queue)))?;
@@ -103,33 +102,28 @@ impl Peek {
         Ok(shown)
     }
 
+    /// In whatever state it is.
     fn at(&self, broker: &Broker, position: u64) -> Result<Value, NativeError> {
-        let mut offset = 0;
-        while offset < SEARCHED_MAX {
-            let page = self.page(broker, offset, PAGE)?;
-            offset += page.len();
-            let is_last = page.len() < PAGE;
-            let is_meant = |message: &Value| message.get("id").and_then(Value::as_u64) == Some(position);
-            if let Some(found) = page.into_iter().find(is_meant) {
-                return Ok(found);
-            }
-            if is_last {
-                break;
-            }
-        }
-        let state = self.state.name();
-        Err(NativeError::Failed(format!(
-            "no {state} message #{position} among the first {offset} of {}; --state looks at unacked, delayed and parked ones",
-            self.queue
-        )))
+        let found = self.ask(broker, &[("position", &position.to_string())])?;
+        found.into_iter().next().ok_or_else(|| {
+            let queue = &self.queue;
+            NativeError::Failed(format!(
+                "no message #{position} in {queue}; `coney why {queue} {position}` tells what became of it"
+            ))
+        })
     }
 
     fn page(&self, broker: &Broker, offset: usize, limit: usize) -> Result<Vec<Value>, NativeError> {
-        let messages = path::api(&["coney", "queues", &self.vhost.name, &self.queue, "messages"]);
         let (offset, limit) = (offset.to_string(), limit.to_string());
-        let query = [("state", self.state.name()), ("offset", &*offset), ("limit", &*limit)];
+        let place = [("offset", &*offset), ("limit", &*limit)];
+        self.ask(broker, &[&[("state", self.state.name()), ("read", "true")], &place[..]].concat())
+    }
+
+    fn ask(&self, broker: &Broker, query: &[(&str, &str)]) -> Result<Vec<Value>, NativeError> {
+        let messages = path::api(&["coney", "queues", &self.vhost.name, &self.queue, "messages"]);
         let what = format!("queue {}", self.queue);
-        let answer = broker.get(&path::with_query(&messages, query), &what, "`coney queues` lists queues")?;
+        let path = path::with_query(&messages, query.iter().copied());
+        let answer = broker.get(&path, &what, "`coney queues` lists queues")?;
         Ok(answer.as_array().cloned().unwrap_or_default())
     }
 }

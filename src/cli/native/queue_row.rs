@@ -97,7 +97,8 @@ impl QueueRow {
         if self.parked > 0 {
             notes.push(format!("{} parked", self.parked));
         }
-        if self.ready > 0 && self.consumers == 0 {
+        // What is in a stream stays there, read or not.
+        if self.ready > 0 && self.consumers == 0 && self.kind != "stream" {
             notes.push("no consumer".to_owned());
         }
         notes.join(", ")

@@ -143,7 +143,9 @@ pub(super) async fn settings(
             views.push(said_view(Some(name), value, &Origin::Default));
         }
     };
-    by_default("x-consumer-timeout", record.default_ack_timeout_ms.into());
+    if !record.is_stream() {
+        by_default("x-consumer-timeout", record.default_ack_timeout_ms.into());
+    }
     if let Some(limit) = record.details().await.and_then(|details| details.delivery_limit) {
         by_default("x-delivery-limit", limit.into());
     }

@@ -29,6 +29,13 @@ pub(super) struct Problem {
     pub target: Target,
 }
 
+impl Problem {
+    /// Whether something goes wrong with messages just now: that is told before what only waits.
+    pub(super) fn is_failure(&self) -> bool {
+        matches!(self.kind, "failing" | "dropped" | "refused" | "prefetch-full" | "unroutable")
+    }
+}
+
 /// What a problem is about.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Target {

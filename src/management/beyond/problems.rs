@@ -32,7 +32,8 @@ pub(super) async fn list(State(api): State<Api>, asker: Manager) -> Response {
     let mut problems = of_broker(&api, &asker);
     problems.extend(queue_problems::of(&vhosts, now).await);
     problems.extend(vhosts.iter().flat_map(|vhost| unroutable(vhost, now)));
-    problems.sort_by_key(|problem| (problem.severity, std::cmp::Reverse(problem.count)));
+    problems
+        .sort_by_key(|problem| (problem.severity, !problem.is_failure(), std::cmp::Reverse(problem.count)));
     let count = |severity: Severity| problems.iter().filter(|problem| problem.severity == severity).count();
     let counts = json!({
         "critical": count(Severity::Critical),

@@ -65,6 +65,11 @@ impl Seen {
     }
 
     async fn report(&self, problems: &mut Vec<Problem>) {
+        if self.record.is_stream() {
+            // What is in a stream stays there, read or not.
+            problems.extend(self.unreadable().await);
+            return;
+        }
         let counts = &self.measures.counts;
         let (ready, parked) = (counts.ready as u64, counts.parked as u64);
         let seems_stuck = ready > 0 && counts.consumers > 0 && self.is_still;
@@ -73,6 +78,7 @@ impl Seen {
             problems.extend(details.and_then(|details| self.of_details(&details)));
         }
         problems.extend(self.drops());
+        problems.extend(self.refusals());
         problems.extend(self.failures());
         if ready > 0 && counts.consumers == 0 {
             let wait = if ready == 1 { "waits" } else { "wait" };
@@ -92,12 +98,22 @@ impl Seen {
         }
     }
 
+    async fn unreadable(&self) -> Option<Problem> {
+        let details = if self.measures.is_unreadable { self.record.details().await } else { None };
+        self.unreadable_of(details?.as_ref())
+    }
+
+    fn unreadable_of(&self, details: &Details) -> Option<Problem> {
+        let why = details.unreadable.as_ref()?;
+        let sentence = format!("messages of '{}' cannot be read: {why}", self.name());
+        Some(self.problem(Severity::Critical, "unreadable", self.measures.counts.ready as u64, sentence))
+    }
+
     fn of_details(&self, details: &Details) -> Option<Problem> {
-        let ready = self.measures.counts.ready as u64;
-        if let Some(why) = &details.unreadable {
-            let sentence = format!("messages of '{}' cannot be read: {why}", self.name());
-            return Some(self.problem(Severity::Critical, "unreadable", ready, sentence));
+        if let Some(problem) = self.unreadable_of(details) {
+            return Some(problem);
         }
+        let ready = self.measures.counts.ready as u64;
         let consumers = details.consumers.len() as u64;
         let unacked = self.measures.counts.unacked as u64;
         let is_full = !details.has_credit && unacked > 0;
@@ -117,19 +133,20 @@ impl Seen {
     /// Messages that went nowhere. Those that expired with nowhere to go were perhaps meant to.
     fn drops(&self) -> Option<Problem> {
         let minute = &self.minute;
+        let full = if self.refuses() { 0 } else { minute.dropped_maxlen };
         let reasons = [
-            (minute.dropped_maxlen, "it was full", "x-max-length"),
-            (minute.dropped_delivery_limit, "they were delivered too often", "x-delivery-limit"),
-            (minute.dropped_rejected, "consumers rejected them", ""),
-            (minute.dropped_expired, "they expired", "x-message-ttl"),
+            (full, "because it was full", "x-max-length"),
+            (minute.dropped_delivery_limit, "delivered too often", "x-delivery-limit"),
+            (minute.dropped_rejected, "rejected by consumers", ""),
+            (minute.dropped_expired, "expired", "x-message-ttl"),
         ];
-        let dropped = minute.dropped();
+        let dropped: u64 = reasons.iter().map(|(count, ..)| count).sum();
         if dropped == 0 {
             return None;
         }
         let why = reasons.iter().filter(|(count, ..)| *count > 0).map(|(count, why, argument)| {
             let setting = self.setting(argument).map(|setting| format!(" ({setting})")).unwrap_or_default();
-            format!("{count} because {why}{setting}")
+            format!("{count} {why}{setting}")
         });
         let sentence = format!(
             "'{}' dropped {} in the last minute: {}",
@@ -142,6 +159,25 @@ impl Seen {
         Some(self.problem(severity, "dropped", dropped, sentence))
     }
 
+    /// Whether publishes are refused when it is full: nothing is lost that was in it.
+    fn refuses(&self) -> bool {
+        self.setting("x-overflow").is_some_and(|setting| setting.starts_with("x-overflow \"reject-publish"))
+    }
+
+    fn refusals(&self) -> Option<Problem> {
+        let count = self.minute.dropped_maxlen;
+        if count == 0 || !self.refuses() {
+            return None;
+        }
+        let limit = self.setting("x-max-length").map(|setting| format!(" ({setting})")).unwrap_or_default();
+        let sentence = format!(
+            "'{}' refused {} in the last minute because it is full{limit}; publishers that use confirms were told",
+            self.name(),
+            some(count, "message")
+        );
+        Some(self.problem(Severity::Warning, "refused", count, sentence))
+    }
+
     fn failures(&self) -> Option<Problem> {
         let minute = &self.minute;
         let returned = minute.returned;
@@ -149,12 +185,11 @@ impl Seen {
         if returned + dead == 0 {
             return None;
         }
-        let dead = if dead > 0 { format!(", {dead} more were dead-lettered") } else { String::new() };
-        let sentence = format!(
-            "{} of '{}' came back in the last minute: nacked, rejected, not acked in time, or left by a consumer that went{dead}",
-            some(returned, "message"),
-            self.name()
-        );
+        let ends = [(returned, "came back to the queue"), (dead, "dead-lettered")];
+        let ends = ends.into_iter().filter(|(count, _)| *count > 0);
+        let ends: Vec<String> = ends.map(|(count, end)| format!("{count} {end}")).collect();
+        let sentence =
+            format!("deliveries of '{}' failed in the last minute: {}", self.name(), ends.join(", "));
         let count = returned + minute.dead_lettered_rejected + minute.dead_lettered_delivery_limit;
         Some(self.problem(Severity::Warning, "failing", count, sentence))
     }

@@ -127,7 +127,7 @@ struct GroupView<'a> {
     /// In ms since the Unix epoch.
     first: u64,
     last: u64,
-    positions: &'a VecDeque<u64>,
+    positions: Vec<u64>,
     to: &'a BTreeSet<String>,
     /// Of the newest.
     sentence: String,
@@ -149,6 +149,12 @@ impl Group {
         self.to.extend(event.targets().map(str::to_owned));
     }
 
+    /// Their positions, each once: a message may fail again and again.
+    fn messages(&self) -> Vec<u64> {
+        let mut seen = BTreeSet::new();
+        self.positions.iter().copied().filter(|position| seen.insert(*position)).collect()
+    }
+
     fn view<'a>(&'a self, vhost: &'a str, zone: Zone) -> GroupView<'a> {
         let event = &self.newest;
         GroupView {
@@ -161,7 +167,7 @@ impl Group {
             count: self.count,
             first: self.first,
             last: event.at.as_millis(),
-            positions: &self.positions,
+            positions: self.messages(),
             to: &self.to,
             sentence: sentence(event, zone),
         }

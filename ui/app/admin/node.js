@@ -48,7 +48,7 @@ export const Node = view((_, self) => {
     <div class="grid">
       <${Card} title="Memory" actions=${can('administrator') && html`<button type="button" class="button small" onClick=${() => editLimit({ title: 'Memory limit', path: '/api/coney/node/memory-limit', old: node.mem_limit, help: 'Above it publishers are blocked. Such as "2 GiB"; empty for none.' })}>Change</button>`}>
         <${Gauge} used=${node.mem_used} limit=${node.mem_limit} isBad=${node.mem_alarm} words=${node.mem_limit ? `${bytes(node.mem_used)} of ${bytes(node.mem_limit)}` : `${bytes(node.mem_used)}, no limit`} />
-        <p class="quiet">Above the limit what publishes is blocked; what consumes goes on.</p><//>
+        <p class="quiet">Above the limit publishers are blocked; consumers go on.</p><//>
       <${Card} title="Disk" actions=${can('administrator') && node.db_dir && html`<button type="button" class="button small" onClick=${() => editLimit({ title: 'Free disk space', path: '/api/coney/node/disk-free-limit', old: node.disk_free_limit, help: 'Below it publishers are blocked. Such as "2 GiB"; empty for none.' })}>Change</button>`}>
         ${node.db_dir ? html`<p>${bytes(node.disk_free)} free; at least ${bytes(node.disk_free_limit)} has to be.</p><p class="quiet mono">${node.db_dir}</p>` : html`<p class="quiet">Everything is in memory, and gone when the broker stops.</p>`}<//>
       <${Card} title="Sockets and files"><${Gauge} used=${node.sockets_used} limit=${node.sockets_total} words=${`${number(node.sockets_used)} of ${number(node.sockets_total)} sockets`} />

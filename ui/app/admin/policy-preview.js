@@ -48,7 +48,7 @@ function drawn({ answer, error, isWhole, vhost }) {
   const { queues, exchanges, matched, changed, same, outranked, leftOut } = changesOf(answer);
   if (matched === 0 && changed.length === 0) return html`<p class="row"><${Icon} name="warning" /><b>It matches nothing at the moment.</b></p><p class="quiet">What is declared later with a name that matches gets it.</p>`;
   return html`<div class="stack">
-    <p>It matches <b>${[queues && plural(queues, 'queue'), exchanges && plural(exchanges, 'exchange')].filter(Boolean).join(' and ') || 'nothing any more'}</b>. ${changed.length === 0 ? 'Nothing changes.' : html`Something changes for <b>${number(changed.length)}</b>.`}
+    <p>It matches <b>${[queues && plural(queues, 'queue'), exchanges && plural(exchanges, 'exchange')].filter(Boolean).join(' and ') || 'nothing any more'}</b>. ${changed.length === 0 ? 'Nothing changes.' : html`Something changes for <b>${number(changed.length)}</b>.`}${' '}
       ${same > 0 ? html`<span class="quiet">${number(same)} ${same === 1 ? 'stays' : 'stay'} as before.</span>` : null} ${outranked > 0 ? html`<span class="quiet">For ${number(outranked)} another policy counts.</span>` : null}</p>
     <ul class="plain preview-list">${changed.slice(0, SHOWN).map((one) => html`<li key=${`${one.kind} ${one.name}`}>
       <a href=${link([one.kind === 'exchange' ? 'exchanges' : 'queues', vhost, one.name])}>${one.name}</a>

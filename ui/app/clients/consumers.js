@@ -81,10 +81,10 @@ export const CONSUMER_COLUMNS = [
   },
   { id: 'vhost', title: 'Vhost', width: 90, hidden: true, value: (row) => row.queue?.vhost, cell: (row) => row.queue?.vhost },
   {
-    id: 'channel', title: 'Channel', min: 190, value: (row) => row.channel_details.name, text: (row) => row.channel_details.name,
+    id: 'channel', title: 'Channel', min: 170, value: (row) => row.channel_details.name, text: (row) => row.channel_details.name,
     cell: (row) => html`<${ChannelLink} name=${row.channel_details.name} />`,
   },
-  { id: 'user', title: 'User', width: 100, value: (row) => row.channel_details.user, cell: (row) => row.channel_details.user },
+  { id: 'user', title: 'User', spare: 1, width: 100, value: (row) => row.channel_details.user, cell: (row) => row.channel_details.user },
   { id: 'status', title: 'State', width: 96, value: (row) => row.activity_status, cell: (row) => html`<${Status} row=${row} />` },
   {
     id: 'ack', title: 'Acks', width: 92, value: (row) => Number(row.ack_required),

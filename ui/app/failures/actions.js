@@ -6,6 +6,8 @@
 import { alike } from './groups.js';
 import { kindOf } from './kinds.js';
 
+/** A group names as many of its messages. */
+const NAMED_MAX = 100;
 /** Messages that are looked at for an error, which the broker's own filter cannot ask for. */
 export const LOOKED_AT_MAX = 10_000;
 
@@ -64,7 +66,7 @@ export function deadLetterAction(kind, group, queue, { to, ids = null } = {}) {
  * @returns {Action}
  */
 export function waitingAction(kind, group) {
-  const body = { state: group.what, ...(group.positions.length > 0 && group.positions.length >= group.count ? { ids: group.positions } : {}) };
+  const body = { state: group.what, ...(group.positions.length > 0 && group.count <= NAMED_MAX ? { ids: group.positions } : {}) };
   return { kind, queue: group.queue, path: messagesPath(group.vhost, group.queue, kind), body };
 }
 

@@ -18,7 +18,7 @@ const SECTIONS = [
   ['listeners', 'Listeners', Listeners, 'monitoring'],
   ['definitions', 'Definitions', Definitions, 'administrator'],
   ['limits', 'Limits', LimitsOfAll, 'monitoring'],
-  ['may', 'May they?', MayAny, 'administrator'],
+  ['may', 'Who may what', MayAny, 'administrator'],
   ['features', 'Features', Features, 'monitoring'],
   ['log', 'Log', Log, 'administrator'],
 ];

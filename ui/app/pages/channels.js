@@ -37,8 +37,8 @@ export const CHANNEL_COLUMNS = [
   { id: 'name', title: 'Channel', always: true, min: 200, value: (row) => row.name, cell: (row) => html`<${ChannelLink} name=${row.name} />`, text: (row) => row.name },
   { id: 'state', title: 'State', width: 96, value: (row) => row.state, cell: (row) => html`<${ClientState} state=${row.state} />` },
   { id: 'user', title: 'User', width: 100, value: (row) => row.user, cell: (row) => row.user, text: (row) => row.user },
-  { id: 'vhost', title: 'Vhost', width: 90, value: (row) => row.vhost, cell: (row) => row.vhost, text: (row) => row.vhost },
-  { id: 'mode', title: 'Mode', width: 104, value: channelMode, cell: (row) => channelMode(row) || html`<span class="quiet">–</span>`, help: 'Publisher confirms, or transactions' },
+  { id: 'vhost', title: 'Vhost', spare: 1, width: 90, value: (row) => row.vhost, cell: (row) => row.vhost, text: (row) => row.vhost },
+  { id: 'mode', title: 'Mode', spare: 2, width: 104, value: channelMode, cell: (row) => channelMode(row) || html`<span class="quiet">–</span>`, help: 'Publisher confirms, or transactions' },
   { id: 'consumers', title: 'Consumers', width: 100, align: 'end', value: (row) => row.consumer_count, cell: (row) => number(row.consumer_count) },
   {
     id: 'prefetch', title: 'Prefetch in use', width: 164, value: use, help: 'Unacked messages of those that its consumers may have at a time',

@@ -35,7 +35,7 @@ const sent = (row) => row.send_oct_details?.rate ?? 0;
 const traffic = (rate) => html`<span class=${rate ? '' : 'zero'}>${bytes(rate)}/s</span>`;
 
 const COLUMNS = [
-  { id: 'name', title: 'Name', always: true, min: 200, value: clientName, text: (row) => row.name, cell: (row) => html`<${ConnectionLink} name=${row.name}>${clientName(row)}<//>` },
+  { id: 'name', title: 'Name', always: true, min: 180, value: clientName, text: (row) => row.name, cell: (row) => html`<${ConnectionLink} name=${row.name}>${clientName(row)}<//>` },
   { id: 'client', title: 'Client', min: 150, value: library, text: library, cell: (row) => html`<span class="quiet">${library(row)}</span>` },
   { id: 'state', title: 'State', width: 96, value: (row) => row.state, cell: (row) => html`<${ClientState} state=${row.state} />` },
   { id: 'user', title: 'User', width: 100, value: (row) => row.user, cell: (row) => row.user, text: (row) => row.user },
@@ -47,7 +47,7 @@ const COLUMNS = [
   { id: 'channels', title: 'Channels', width: 88, align: 'end', value: (row) => row.channels, cell: (row) => number(row.channels) },
   { id: 'in', title: 'In', width: 100, align: 'end', value: received, cell: (row) => traffic(received(row)), help: 'What the client sends' },
   { id: 'out', title: 'Out', width: 100, align: 'end', value: sent, cell: (row) => traffic(sent(row)), help: 'What the broker sends' },
-  { id: 'connected', title: 'Since', width: 76, align: 'end', value: (row) => -row.connected_at, cell: (row) => html`<${Age} at=${row.connected_at} />`, help: 'How long it has been open' },
+  { id: 'connected', title: 'Since', spare: 1, width: 76, align: 'end', value: (row) => -row.connected_at, cell: (row) => html`<${Age} at=${row.connected_at} />`, help: 'How long it has been open' },
   { id: 'from', title: 'From', width: 160, hidden: true, value: (row) => row.peer_host, cell: (row) => html`${row.peer_host}<span class="quiet">:${row.peer_port}</span>`, text: (row) => `${row.peer_host}:${row.peer_port}` },
   { id: 'heartbeat', title: 'Heartbeat', width: 96, align: 'end', hidden: true, value: (row) => row.timeout, cell: (row) => (row.timeout ? `${row.timeout} s` : 'off') },
   { id: 'auth', title: 'Login', width: 96, hidden: true, value: (row) => row.auth_mechanism, cell: (row) => row.auth_mechanism },

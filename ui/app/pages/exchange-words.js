@@ -16,7 +16,7 @@ export const rateOf = (exchange, name) => exchange.message_stats?.[`${name}_deta
 /** @returns {string[]} what is worth saying of how it was declared */
 export function featuresOf({ durable, auto_delete: autoDelete, internal, arguments: more = {}, type }) {
   const delayed = type === 'x-delayed-message' ? `as ${more['x-delayed-type'] ?? '?'}` : null;
-  const other = more['alternate-exchange'] ? `unrouted to ${more['alternate-exchange']}` : null;
+  const other = more['alternate-exchange'] ? `alternate exchange ${more['alternate-exchange']}` : null;
   return [durable ? 'durable' : 'transient', autoDelete && 'deletes itself', internal && 'internal', delayed, other].filter(Boolean);
 }
 

@@ -48,7 +48,7 @@ const Lead = view(({ exchange }) => {
 
 const Actions = view(({ exchange }) => {
   const isOwn = exchange.name === '' || exchange.name.startsWith('amq.');
-  const seen = html`<a class="button" href=${link('/topology', { vhost: exchange.vhost === '/' ? '' : exchange.vhost, focus: `e:${exchange.name}` })}><${Icon} name="topology" />In the picture</a>`;
+  const seen = html`<a class="button" href=${link('/topology', { vhost: exchange.vhost === '/' ? '' : exchange.vhost, focus: `e:${exchange.name}` })}><${Icon} name="topology" />Show in topology</a>`;
   return html`${exchange.name === '' ? null : seen}
     ${can('write', exchange.vhost) && !isOwn ? html`<${Menu} label="More" items=${[{ label: 'Delete the exchange', icon: 'trash', danger: true, run: () => remove(exchange) }]} />` : null}`;
 }, 'Actions');
@@ -74,8 +74,8 @@ const Numbers = view(({ exchange }) => {
     <div class="tiles">
       <div class="tile"><span>In</span><b>${rate(rateOf(exchange, 'publish_in'))}</b></div>
       <div class="tile" title="A message that goes to three queues counts three times"><span>Out to queues</span><b>${rate(rateOf(exchange, 'publish_out'))}</b></div>
-      <div class="tile"><span>In, in all</span><b>${number(stats.publish_in ?? 0)}</b></div>
-      <div class="tile"><span>Out, in all</span><b>${number(stats.publish_out ?? 0)}</b></div>
+      <div class="tile"><span>In, total</span><b>${number(stats.publish_in ?? 0)}</b></div>
+      <div class="tile"><span>Out, total</span><b>${number(stats.publish_out ?? 0)}</b></div>
     </div>
     ${lines[0].points.length < 2 ? null : html`<div class="card"><${Chart} label="Messages a second" height=${120} times=${lines[0].points.map(([at]) => at / 1000)}
       series=${lines.map(({ label, colour, points }) => ({ label, colour, values: points.map(([, value]) => value) }))} /></div>`}

@@ -26,14 +26,14 @@ const place = (group) => group.queue ?? (group.exchange === '' ? '(default excha
 const why = (group) => [reasonInWords(group.reason), group.varies ? alike(group.error) : group.error].filter(Boolean).join(': ');
 
 const COLUMNS = [
-  { id: 'what', title: 'What', width: 130, value: (row) => row.what, cell: (row) => html`<${Badge} tone=${kindOf(row.what).tone} title=${kindOf(row.what).help}>${kindOf(row.what).label}<//>` },
+  { id: 'what', title: 'What', width: 124, value: (row) => row.what, cell: (row) => html`<${Badge} tone=${kindOf(row.what).tone} title=${kindOf(row.what).help}>${kindOf(row.what).label}<//>` },
   {
-    id: 'queue', title: 'Where', always: true, width: 140, value: place, text: (row) => `${row.vhost}: ${place(row)}`,
+    id: 'queue', title: 'Where', always: true, min: 100, value: place, text: (row) => `${row.vhost}: ${place(row)}`,
     cell: (row) => html`<a href=${link(path.value, { ...query.value, open: row.key })} class="name">${row.queue ? null : html`<${Icon} name="exchanges" label="Exchange" /> `}${place(row)}</a>`,
   },
-  { id: 'why', title: 'Why', min: 150, value: why, text: (row) => [reasonInWords(row.reason), row.error].filter(Boolean).join(': '), cell: (row) => why(row) || html`<span class="quiet">${kindOf(row.what).help}</span>` },
-  { id: 'count', title: 'Count', width: 84, align: 'end', value: (row) => row.count, cell: (row) => number(row.count) },
-  { id: 'last', title: 'Last', width: 76, align: 'end', value: (row) => row.last, cell: (row) => html`<${Age} at=${row.last} />`, help: 'How long ago it happened last' },
+  { id: 'why', title: 'Why', min: 190, value: why, text: (row) => [reasonInWords(row.reason), row.error].filter(Boolean).join(': '), cell: (row) => why(row) || html`<span class="quiet">${kindOf(row.what).help}</span>` },
+  { id: 'count', title: 'Count', width: 76, align: 'end', value: (row) => row.count, cell: (row) => number(row.count) },
+  { id: 'last', title: 'Last', width: 72, align: 'end', value: (row) => row.last, cell: (row) => html`<${Age} at=${row.last} />`, help: 'How long ago it happened last' },
 ];
 
 /** From when on, rounded so that the question stays the same for a minute. */

@@ -14,12 +14,13 @@ import { transfer } from './queue-acting.js';
 import { hasContent } from './queue-peek.js';
 
 /**
- * @param {{place: {vhost: string, name: string, position: number}, message: object, onDone: () => any}} props `message` as the API shows it
+ * @param {{place: {vhost: string, name: string, position: number}, message: object, isLog: boolean, onDone: () => any}} props `message` as the API shows it;
+ *   `isLog`: in a stream, from which nothing can be taken
  */
-export const MessageActions = view(({ place, message, onDone }) => {
+export const MessageActions = view(({ place, message, isLog, onDone }) => {
   if (!can('write', place.vhost)) return null;
   const { state } = message;
-  const isReady = state === 'ready';
+  const isReady = state === 'ready' && !isLog;
   const isWaiting = state === 'delayed' || state === 'parked';
   const canReplay = isReady && hasContent(message) && isDeadLetter(message);
   const items = [

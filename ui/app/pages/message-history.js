@@ -52,7 +52,7 @@ function Told({ message, place, hasOthers }) {
   const { queue, position, steps, state, now } = message;
   const isThis = queue === place.name && position === place.position;
   const name = queue === null ? html`<span>In no queue</span>` : isThis ? html`<span>${queue}</span>` : html`<a href=${link(['queues', place.vhost, queue, 'messages', String(position)])}>${queue}</a>`;
-  const heading = html`<h3 class="history-queue"><${Icon} name="queues" />${name}${position === null ? null : html`<span class="quiet num">${number(position)}</span>`}
+  const heading = html`<h3 class="history-queue"><${Icon} name="queues" />${name}${position === null ? null : html`<span class="quiet num">#${position}</span>`}
     ${isThis ? html`<${Badge} tone="accent">this message<//>` : html`<${Badge}>${state}<//>`}</h3>`;
   return html`<section>${hasOthers ? heading : null}
     <ol class="steps">${steps.map((step, index) => html`<${Step} key=${index} step=${step} place=${place} />`)}

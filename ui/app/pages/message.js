@@ -17,16 +17,19 @@ import { HeadersCard } from './message-headers.js';
 import { HistoryCard } from './message-history.js';
 import { PathCard } from './message-path.js';
 import { hasContent } from './queue-peek.js';
+import { isStream } from './queue-problem.js';
 
 export default view(({ params }, self) => {
   const place = self.keep('place', () => ({ vhost: params.vhost, name: params.name, position: Number(params.position) }));
   const watched = self.keep('watched', () => live(withQuery(url`/api/coney/queues/${params.vhost}/${params.name}/messages`, { position: params.position })));
   const found = watched.data.value === undefined ? undefined : watched.data.value[0] ?? null;
   const error = watched.error.value;
+  const queue = self.keep('queue', () => live(withQuery(url`/api/queues/${params.vhost}/${params.name}`, { columns: 'type' })));
+  const isLog = isStream(queue.data.value ?? {});
   const title = `Message ${params.position}`;
   const crumbs = [['Queues', link(['queues'])], [params.name, link(['queues', params.vhost, params.name])]];
-  const lead = found && html`<${Lead} message=${found} />`;
-  const actions = found && html`<${MessageActions} place=${place} message=${found} onDone=${watched.refresh} />`;
+  const lead = found && html`<${Lead} message=${found} isLog=${isLog} />`;
+  const actions = found && html`<${MessageActions} place=${place} message=${found} isLog=${isLog} onDone=${watched.refresh} />`;
   return html`<${Page} title=${title} crumbs=${crumbs} lead=${lead} actions=${actions}>
     ${error && found !== undefined ? html`<${Notice} tone="warn">${error.message} What stands here is old.<//>` : null}
     ${content(place, found, error)}
@@ -43,12 +46,17 @@ function content(place, message, error) {
     <${Standing} message=${message} place=${place} />
     ${isDeadLetter(message) ? html`<${PathCard} message=${message} place=${place} />` : null}
     <div class="message-columns">
-      <div class="stack"><${BodyCard} message=${message} place=${place} /><${HistoryCard} place=${place} /></div>
+      <div class="stack">${hasFailed(message)
+    ? html`<${HistoryCard} key="history" place=${place} /><${BodyCard} key="body" message=${message} place=${place} />`
+    : html`<${BodyCard} key="body" message=${message} place=${place} /><${HistoryCard} key="history" place=${place} />`}</div>
       <${HeadersCard} message=${message} />
     </div>
     <${CodeCard} message=${message} place=${place} />
   </div>`;
 }
+
+/** Of one that failed people ask first why it is here. */
+const hasFailed = (message) => isDeadLetter(message) || Boolean(message.attempts) || message.state === 'delayed' || message.state === 'parked';
 
 function Gone({ place }) {
   const actions = html`<a class="button" href=${link(['queues', place.vhost, place.name])}>To the queue</a>`;
@@ -56,8 +64,8 @@ function Gone({ place }) {
     It was consumed, moved, dead-lettered, dropped or expired since this page was opened or its link was made.<//></div>`;
 }
 
-function Lead({ message }) {
-  return html`<span class="row"><${State} state=${message.state} />
+function Lead({ message, isLog }) {
+  return html`<span class="row">${isLog ? html`<${Badge}>stream<//>` : html`<${State} state=${message.state} />`}
     ${message.redelivered ? html`<${Badge} title="It was delivered before, and came back">redelivered<//>` : null}
     ${message.priority > 0 ? html`<${Badge}>priority ${message.priority}<//>` : null}
     ${message.payload_bytes === undefined ? null : html`<span class="quiet">${bytes(message.payload_bytes)}</span>`}

@@ -8,12 +8,15 @@ import { problemOf } from './queue-problem.js';
 
 const SHOWN = 8;
 
+/** The tab of a queue that shows what is wrong with it. */
+const TABS = { failing: 'failures', dropped: 'failures', refused: 'failures', parked: 'parked', 'prefetch-full': 'unacked' };
+
 /** Where a problem is to be seen. */
-export function hrefOf(target) {
+export function hrefOf(target, problem) {
   if (!target) return undefined;
   const { kind, vhost, name } = target;
   switch (kind) {
-    case 'queue': return link(['queues', vhost, name]);
+    case 'queue': return link(['queues', vhost, name], { tab: TABS[problem] ?? '' });
     case 'exchange': return link(['exchanges', vhost, name || 'amq.default']);
     case 'connection': return link(['connections', name]);
     case 'channel': return link(['channels', name]);
@@ -65,7 +68,7 @@ const asSentence = (text, name) => `${name && text.startsWith(name) ? text.charA
 
 const Problem = view(({ problem }) => {
   const tone = TONES[problem.severity] ?? 'warn';
-  const href = hrefOf(problem.target);
+  const href = hrefOf(problem.target, problem.kind);
   const inside = html`<${Icon} name=${ICONS[tone]} label=${problem.severity} /><span class="grow">${asSentence(problem.sentence, problem.target?.name)}</span>${href ? html`<${Icon} name="right" />` : null}`;
   return html`<li>${href ? html`<a class="problem problem-${tone}" href=${href}>${inside}</a>` : html`<div class="problem problem-${tone}">${inside}</div>`}</li>`;
 }, 'Problem');

@@ -5,7 +5,7 @@ import { number, plural } from '../format.js';
 import { refresh } from '../live.js';
 import { go } from '../router.js';
 import { confirm } from '../parts/confirm.js';
-import { readyOf } from './queue-problem.js';
+import { isStream, readyOf } from './queue-problem.js';
 import { toast } from '../parts/toast.js';
 
 const UNDO_S = 60;
@@ -35,15 +35,17 @@ export function purgeQueue(queue) {
 }
 
 /** The queue goes, with all that is in it. */
-export async function deleteQueue({ vhost, name, messages, consumers }) {
+export async function deleteQueue(queue) {
+  const { vhost, name, messages, consumers } = queue;
+  const what = isStream(queue) ? 'stream' : 'queue';
   const isDone = await confirm({
-    title: `Delete the queue ${name}?`, action: 'Delete queue', name,
-    children: html`<p>The queue, its bindings and ${messages ? html`<b>${plural(messages, 'message')}</b>` : 'nothing else (it is empty)'} will be gone. This cannot be undone.</p>
+    title: `Delete the ${what} ${name}?`, action: `Delete ${what}`, name,
+    children: html`<p>The ${what}, its bindings and ${messages ? html`<b>${plural(messages, 'message')}</b>` : 'nothing else (it is empty)'} will be gone. This cannot be undone.</p>
       ${consumers ? html`<p>${plural(consumers, 'consumer')} will be cancelled.</p>` : null}`,
     run: () => del(url`/api/queues/${vhost}/${name}`),
   });
   if (isDone) {
-    toast(`The queue ${name} is deleted.`);
+    toast(`The ${what} ${name} is deleted.`);
     go('/queues', { vhost: vhost === '/' ? '' : vhost });
   }
 }

@@ -18,11 +18,12 @@ const SEARCH_BYTES = 1 << 20;
 /** Whether it is known what a message is like: it was in memory, or was read from disk. */
 export const hasContent = (message) => message.payload !== undefined;
 
-/** @param {{vhost: string, name: string, state: string}} place */
-export function peekOf({ vhost, name, state }) {
+/** @param {{vhost: string, name: string, state: string, begin?: (isSearch: boolean) => number}} place `begin`: how many are passed over at first */
+export function peekOf({ vhost, name, state, begin = () => 0 }) {
   const base = url`/api/coney/queues/${vhost}/${name}/messages`;
   const rows = signal([]);
   const lookedAt = signal(0);
+  let passed = 0;
   /** Messages on disk that were too many to be read, which a search could not look into. */
   const unread = signal(0);
   const isBusy = signal(false);
@@ -39,10 +40,11 @@ export function peekOf({ vhost, name, state }) {
     isBusy.value = true;
     try {
       let found = isAnew ? [] : rows.value;
-      let offset = isAnew ? 0 : lookedAt.value;
+      const isSearch = Boolean(filter && !filter.isEmpty);
+      if (isAnew) passed = begin(isSearch);
+      let offset = isAnew ? passed : passed + lookedAt.value;
       let missed = isAnew ? 0 : unread.value;
       const enough = found.length + wanted;
-      const isSearch = filter && !filter.isEmpty;
       for (let isOver = false; !isOver && found.length < enough;) {
         const offsets = Array.from({ length: isSearch ? TOGETHER : 1 }, (_, i) => offset + i * PAGE);
         const pages = await Promise.all(offsets.map((from) => page(from, isSearch && filter.needsBody ? SEARCH_BYTES : PREVIEW_BYTES)));
@@ -67,7 +69,7 @@ export function peekOf({ vhost, name, state }) {
   function publish({ found, offset, missed, isOver }) {
     batch(() => {
       rows.value = found;
-      lookedAt.value = offset;
+      lookedAt.value = offset - passed;
       unread.value = missed;
       isEnd.value = isOver;
       error.value = null;

@@ -3,12 +3,16 @@
 /** Messages that wait for a consumer. */
 export const readyOf = (queue) => queue.messages_ready ?? 0;
 
+/** What is in a stream stays there, read or not: it has no messages that wait. */
+export const isStream = (queue) => queue.type === 'stream';
+
 /** @returns {{label: string, help: string, tone: 'bad' | 'warn', icon: string} | null} */
 export function problemOf(queue) {
   const rateOf = (name) => queue.message_stats?.[`${name}_details`]?.rate ?? 0;
   if (queue.state && queue.state !== 'running' && queue.state !== 'idle' && queue.state !== 'flow') {
     return { label: queue.state, help: `The queue is ${queue.state}: it delivers nothing`, tone: 'bad', icon: 'error' };
   }
+  if (isStream(queue)) return null;
   const ready = readyOf(queue);
   if (ready > 0 && queue.consumers === 0) {
     return { label: 'No consumer', help: 'There are messages, and nobody consumes them', tone: 'warn', icon: 'warning' };

@@ -20,8 +20,9 @@ import { Consumers } from './queue-consumers.js';
 import { deleteQueue, exportQueue, importQueue, purgeQueue, purgeable } from './queue-actions.js';
 import { Failures } from './queue-failures.js';
 import { Messages } from './queue-messages.js';
-import { problemOf, readyOf } from './queue-problem.js';
+import { isStream, problemOf, readyOf } from './queue-problem.js';
 import { Settings } from './queue-settings.js';
+import { Cursors, StreamTiles } from './queue-stream.js';
 
 export default view(({ params: { vhost, name } }, self) => {
   const path = url`/api/queues/${vhost}/${name}`;
@@ -48,11 +49,11 @@ const Lead = view(({ queue }) => {
 
 const Actions = view(({ queue }) => {
   const mayWrite = can('write', queue.vhost);
-  return html`${mayWrite ? html`<button type="button" class="button" disabled=${purgeable(queue) === 0} onClick=${() => purgeQueue(queue)}><${Icon} name="trash" />Purge${purgeable(queue) ? ` ${number(purgeable(queue))}` : ''}</button>` : null}
+  return html`${mayWrite && !isStream(queue) ? html`<button type="button" class="button" disabled=${purgeable(queue) === 0} onClick=${() => purgeQueue(queue)}><${Icon} name="trash" />Purge${purgeable(queue) ? ` ${number(purgeable(queue))}` : ''}</button>` : null}
     <${Menu} label="More" items=${[
-      mayWrite && { label: 'Save messages to a file', icon: 'download', run: () => exportQueue(queue) },
+      mayWrite && !isStream(queue) && { label: 'Save messages to a file', icon: 'download', run: () => exportQueue(queue) },
       mayWrite && can('administrator') && { label: 'Load messages from a file', icon: 'upload', run: () => importQueue(queue) },
-      mayWrite && { label: 'Delete the queue', icon: 'trash', danger: true, run: () => deleteQueue(queue) },
+      mayWrite && { label: isStream(queue) ? 'Delete the stream' : 'Delete the queue', icon: 'trash', danger: true, run: () => deleteQueue(queue) },
     ]} />`;
 }, 'Actions');
 
@@ -80,24 +81,26 @@ const values = (samples) => samples.map((one) => one.sample);
 const Numbers = view(({ queue }) => {
   const { lengths: [ready, unacked], rates: [published, delivered, acked] } = history(queue);
   return html`<div class="queue-numbers">
-    <div class="tiles">
-      ${['ready', 'unacked', 'delayed', 'parked'].map((state) => html`<div key=${state} class="tile"><${State} state=${state} /><b>${number(countOf(queue, state))}</b></div>`)}
-      <div class="tile"><span>In</span><b>${rate(rateOf(queue, 'publish'))}</b></div>
-      <div class="tile"><span>Out</span><b>${rate(rateOf(queue, 'deliver_get'))}</b></div>
-      <div class="tile"><span>Acked</span><b>${rate(rateOf(queue, 'ack'))}</b></div>
-      <div class="tile"><span>Redelivered</span><b>${rate(rateOf(queue, 'redeliver'))}</b></div>
-      <div class="tile"><span>Size</span><b>${bytes(queue.message_bytes)}</b></div>
-      <div class="tile"><span>${queue.head_message_timestamp ? 'Oldest' : 'Idle for'}</span><b>${queue.head_message_timestamp ? html`<${Age} at=${queue.head_message_timestamp} />`
-        : idle(queue)}</b></div>
-    </div>
+    ${isStream(queue) ? html`<${StreamTiles} queue=${queue} />` : html`<${Tiles} queue=${queue} />`}
     <div class="charts" tabindex="0" role="group" aria-label="The last minute">
-      <${Chart} label="Messages in the queue" times=${times(ready)} format=${number} height=${132} series=${[
-        { label: 'Ready', colour: '--ready', values: values(ready) }, { label: 'Unacked', colour: '--unacked', values: values(unacked), dash: true }]} />
+      <${Chart} label=${isStream(queue) ? 'Messages in the stream' : 'Messages in the queue'} times=${times(ready)} format=${number} height=${132} series=${[
+        { label: isStream(queue) ? 'Messages' : 'Ready', colour: '--ready', values: values(ready) }, { label: 'Unacked', colour: '--unacked', values: values(unacked), dash: true }]} />
       <${Chart} label="Messages a second" times=${times(published)} height=${132} series=${[
         { label: 'In', colour: '--line-1', values: values(published) }, { label: 'Out', colour: '--line-2', values: values(delivered) }, { label: 'Acked', colour: '--line-3', values: values(acked), dash: true }]} />
     </div>
   </div>`;
 }, 'Numbers');
+
+const Tiles = view(({ queue }) => html`<div class="tiles">
+    ${['ready', 'unacked', 'delayed', 'parked'].map((state) => html`<div key=${state} class="tile"><${State} state=${state} /><b>${number(countOf(queue, state))}</b></div>`)}
+    <div class="tile"><span>In</span><b>${rate(rateOf(queue, 'publish'))}</b></div>
+    <div class="tile"><span>Out</span><b>${rate(rateOf(queue, 'deliver_get'))}</b></div>
+    <div class="tile"><span>Acked</span><b>${rate(rateOf(queue, 'ack'))}</b></div>
+    <div class="tile"><span>Redelivered</span><b>${rate(rateOf(queue, 'redeliver'))}</b></div>
+    <div class="tile"><span>Size</span><b>${bytes(queue.message_bytes)}</b></div>
+    <div class="tile"><span>${queue.head_message_timestamp ? 'Oldest' : 'Idle for'}</span><b>${queue.head_message_timestamp ? html`<${Age} at=${queue.head_message_timestamp} />`
+      : idle(queue)}</b></div>
+  </div>`, 'Tiles');
 
 const idle = (queue) => {
   const ms = Date.now() - (instant(queue.idle_since) ?? Date.now());
@@ -106,14 +109,16 @@ const idle = (queue) => {
 
 const Parts = view(({ queue }) => {
   const { vhost, name } = queue;
-  const messages = (state, count) => ({ draw: () => html`<${Messages} key=${state} vhost=${vhost} name=${name} state=${state} count=${count} consumers=${queue.consumer_details} />`, count });
-  return html`<${Tabs} label="Queue" tabs=${[
+  const messages = (state, count) => ({ draw: () => html`<${Messages} key=${state} vhost=${vhost} name=${name} state=${state} count=${count} consumers=${queue.consumer_details} log=${isStream(queue) ? queue : null} />`, count });
+  const isLog = isStream(queue);
+  return html`<${Tabs} label=${isLog ? 'Stream' : 'Queue'} tabs=${[
     { id: 'messages', label: 'Messages', ...messages('ready', readyOf(queue)) },
-    { id: 'unacked', label: 'Unacked', ...messages('unacked', queue.messages_unacknowledged) },
-    { id: 'delayed', label: 'Delayed', ...messages('delayed', queue.messages_delayed) },
-    { id: 'parked', label: 'Parked', ...messages('parked', queue.messages_parked) },
+    { id: 'unacked', label: 'Unacked', hidden: isLog, ...messages('unacked', queue.messages_unacknowledged) },
+    { id: 'delayed', label: 'Delayed', hidden: isLog, ...messages('delayed', queue.messages_delayed) },
+    { id: 'parked', label: 'Parked', hidden: isLog, ...messages('parked', queue.messages_parked) },
     { id: 'failures', label: 'Failures', draw: () => html`<${Failures} vhost=${vhost} name=${name} />` },
-    { id: 'consumers', label: 'Consumers', count: queue.consumers, draw: () => html`<${Consumers} queue=${queue} />` },
+    { id: 'consumers', label: isLog ? 'Readers' : 'Consumers', count: queue.consumers, draw: () => html`<${Consumers} queue=${queue} />` },
+    { id: 'cursors', label: 'Cursors', hidden: !isLog, count: queue.cursors?.length, draw: () => html`<${Cursors} queue=${queue} />` },
     { id: 'bindings', label: 'Bindings', draw: () => html`<${Bindings} vhost=${vhost} name=${name} />` },
     { id: 'settings', label: 'Settings', draw: () => html`<${Settings} queue=${queue} />` },
     { id: 'publish', label: 'Publish', hidden: !can('write', vhost), draw: () => html`<${Publish} vhost=${vhost} exchange="" routingKey=${name} />` },

@@ -13,27 +13,29 @@ import { Badge, Notice } from '../parts/state.js';
 import { Table, sortOf } from '../parts/table.js';
 import { url } from '../api.js';
 import { newQueue } from './queue-new.js';
-import { problemOf, readyOf } from './queue-problem.js';
+import { isStream, problemOf, readyOf } from './queue-problem.js';
 
 const count = (value) => html`<span class=${value ? undefined : 'zero'}>${number(value)}</span>`;
 const perSecond = (value) => html`<span class=${value ? undefined : 'zero'}>${rate(value ?? 0)}</span>`;
+/** What only queues have. */
+const ofQueue = (queue, value) => (isStream(queue) ? html`<span class="quiet" title="Messages stay in a stream">–</span>` : count(value));
 const samples = (queue) => queue.messages_details?.samples?.map((one) => one.sample).reverse();
 
 const columnsOf = (hasVhosts) => [
-  { id: 'name', title: 'Name', sort: 'name', always: true, min: 200, text: (queue) => queue.name,
-    cell: (queue) => html`<a href=${link(['queues', queue.vhost, queue.name])}>${queue.name}</a>` },
-  { id: 'vhost', title: 'Vhost', sort: 'vhost', width: 110, hidden: !hasVhosts, phone: hasVhosts, text: (queue) => queue.vhost, cell: (queue) => queue.vhost },
-  { id: 'problem', title: 'Problem', min: 150, phone: true, bare: true, help: 'What keeps messages from being consumed', text: (queue) => problemOf(queue)?.help,
+  { id: 'name', title: 'Name', sort: 'name', always: true, min: 160, text: (queue) => queue.name,
+    cell: (queue) => html`<a href=${link(['queues', queue.vhost, queue.name])}>${queue.name}</a>${isStream(queue) ? html` <${Badge}>stream<//>` : null}` },
+  { id: 'vhost', title: 'Vhost', sort: 'vhost', width: 84, hidden: !hasVhosts, phone: hasVhosts, text: (queue) => queue.vhost, cell: (queue) => queue.vhost },
+  { id: 'problem', title: 'Problem', width: 164, phone: true, bare: true, help: 'What keeps messages from being consumed', text: (queue) => problemOf(queue)?.help,
     cell: (queue) => { const problem = problemOf(queue); return problem ? html`<${Badge} tone=${problem.tone} icon=${problem.icon}>${problem.label}<//>` : null; } },
   { id: 'messages', title: 'Messages', phone: true, sort: 'messages', width: 104, align: 'end', cell: (queue) => count(queue.messages) },
-  { id: 'trend', title: 'Last minute', width: 100, help: 'Messages in the queue over the last minute', cell: (queue) => html`<${Sparkline} values=${samples(queue)} />` },
-  { id: 'ready', title: 'Ready', sort: 'messages_ready', width: 92, align: 'end', cell: (queue) => count(readyOf(queue)) },
-  { id: 'unacked', title: 'Unacked', sort: 'messages_unacknowledged', width: 92, align: 'end', cell: (queue) => count(queue.messages_unacknowledged) },
-  { id: 'delayed', title: 'Delayed', sort: 'messages_delayed', width: 92, align: 'end', cell: (queue) => count(queue.messages_delayed) },
-  { id: 'parked', title: 'Parked', sort: 'messages_parked', width: 92, align: 'end', cell: (queue) => count(queue.messages_parked) },
+  { id: 'trend', title: 'Last minute', spare: 1, width: 96, help: 'Messages in the queue over the last minute', cell: (queue) => html`<${Sparkline} values=${samples(queue)} />` },
+  { id: 'ready', title: 'Ready', sort: 'messages_ready', spare: 2, width: 92, align: 'end', cell: (queue) => ofQueue(queue, readyOf(queue)) },
+  { id: 'unacked', title: 'Unacked', sort: 'messages_unacknowledged', width: 88, align: 'end', cell: (queue) => count(queue.messages_unacknowledged) },
+  { id: 'delayed', title: 'Delayed', sort: 'messages_delayed', spare: 4, width: 88, align: 'end', cell: (queue) => ofQueue(queue, queue.messages_delayed) },
+  { id: 'parked', title: 'Parked', sort: 'messages_parked', spare: 3, width: 88, align: 'end', cell: (queue) => ofQueue(queue, queue.messages_parked) },
   { id: 'in', title: 'In', phone: true, sort: 'message_stats.publish_details.rate', width: 88, align: 'end', help: 'Published a second', cell: (queue) => perSecond(queue.message_stats?.publish_details?.rate) },
   { id: 'out', title: 'Out', phone: true, sort: 'message_stats.deliver_get_details.rate', width: 88, align: 'end', help: 'Delivered a second', cell: (queue) => perSecond(queue.message_stats?.deliver_get_details?.rate) },
-  { id: 'consumers', title: 'Consumers', sort: 'consumers', width: 104, align: 'end', cell: (queue) => count(queue.consumers) },
+  { id: 'consumers', title: 'Consumers', sort: 'consumers', width: 96, align: 'end', cell: (queue) => count(queue.consumers) },
 ];
 
 /** Where there is one vhost, and where there are more. */

@@ -3,13 +3,14 @@ import { createRef, effect, html, untracked, view } from '../component.js';
 import { number, plural, rate } from '../format.js';
 import { query, setQuery } from '../router.js';
 import { Icon } from '../parts/icon.js';
+import { isStream } from './queue-problem.js';
 import { NODE } from './topology-layout.js';
 import { inRate } from './topology-model.js';
 import { viewport } from './topology-viewport.js';
 
 /** Edges that have their labels in the picture. With more of them nothing could be read. */
 const LABELS_MAX = 80;
-const LABEL_CHARS_MAX = 20;
+const LABEL_CHARS_MAX = 16;
 const WIDTH = { least: 1.5, most: 11 };
 
 export const KINDS = {
@@ -88,14 +89,15 @@ export function factsOf(node) {
   switch (kind) {
     case 'exchange': return `${about.type} · ${rate(inRate(node))}`;
     case 'queue':
-    case 'group': return `${number(about.messages ?? 0)} waiting · ${rate(inRate(node))}`;
+    case 'group': if (isStream(about)) return `stream, ${number(about.messages ?? 0)} · ${rate(inRate(node))}`;
+      return `${number(about.messages ?? 0)} waiting · ${rate(inRate(node))}`;
     case 'missing': return 'exchange does not exist';
     default: return about.tags.length === 1 ? '1 consumer' : `${about.tags.slice(0, 2).join(', ')}${about.tags.length > 2 ? ` and ${number(about.tags.length - 2)}` : ''}`;
   }
 }
 
 function toneOf({ kind, about }) {
-  return kind === 'queue' && about.consumers === 0 && about.messages_ready > 0 ? 'node-waiting' : '';
+  return kind === 'queue' && !isStream(about) && about.consumers === 0 && about.messages_ready > 0 ? 'node-waiting' : '';
 }
 
 const Edges = view(({ picture, hovered }) => {

@@ -3,15 +3,17 @@ import { signal } from '../component.js';
 
 const SCALE = { min: 0.1, readable: 0.6, max: 2.5, step: 1.25 };
 const MARGIN = 24;
+/** On the right are the buttons. */
+const RIGHT = 64;
 const MOVE = 60;
 
 /** @typedef {{x: number, y: number, scale: number}} Place the picture's upper left corner in the window, and how large it is */
 
 /** @returns {Place} the whole picture in the middle of a window, but never larger than it is, and not smaller than `least`: then its beginning */
 export function fitted({ width, height }, window, least = SCALE.min) {
-  const room = { width: Math.max(1, window.width - 2 * MARGIN), height: Math.max(1, window.height - 2 * MARGIN) };
+  const room = { width: Math.max(1, window.width - MARGIN - RIGHT), height: Math.max(1, window.height - 2 * MARGIN) };
   const scale = Math.max(least, Math.min(1, room.width / Math.max(1, width), room.height / Math.max(1, height)));
-  return { scale, x: Math.max(MARGIN, (window.width - width * scale) / 2), y: Math.max(MARGIN, (window.height - height * scale) / 2) };
+  return { scale, x: Math.max(MARGIN, (window.width - RIGHT + MARGIN - width * scale) / 2), y: Math.max(MARGIN, (window.height - height * scale) / 2) };
 }
 
 /** @returns {Place} larger by a factor, where what lies below a point stays there */

@@ -22,7 +22,7 @@ const GROUPED_ABOVE = 60;
 /** Queues and exchanges that are asked for; the filter goes to the server where there are more. */
 const OBJECTS_MAX = 500;
 const EXCHANGE_FIELDS = 'name,type,arguments,effective_policy_definition,message_stats.publish_in_details.rate,message_stats.publish_out_details.rate';
-const QUEUE_FIELDS = 'name,arguments,effective_policy_definition,messages,messages_ready,messages_unacknowledged,consumers,message_stats.publish_details.rate,'
+const QUEUE_FIELDS = 'name,type,arguments,effective_policy_definition,messages,messages_ready,messages_unacknowledged,consumers,message_stats.publish_details.rate,'
   + 'message_stats.deliver_get_details.rate,message_stats.ack_details.rate';
 
 const vhostHere = () => query.value.vhost || vhosts.value[0] || '/';

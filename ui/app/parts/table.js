@@ -35,6 +35,7 @@ narrow.addEventListener('change', (event) => { isNarrow.value = event.matches; }
  * @property {number} [min] 120
  * @property {'end'} [align]
  * @property {boolean} [hidden] not shown unless chosen
+ * @property {number} [spare] left out where there is no room for it, the highest number first, unless it was chosen
  * @property {boolean} [always] cannot be taken away
  * @property {boolean} [phone] shown on a narrow screen, where rows are cards; without any, the first ones
  * @property {boolean} [bare] its values say what they are: no title on a card
@@ -69,7 +70,18 @@ export function sortOf(name = 'sort', initial = '') {
 export const Table = view((props, self) => {
   const { id, label, columns, rows, source, sortName = 'sort', sort = '', toolbar, empty, picker = true, note } = props;
   const chosen = stored(`columns.${id}`, {});
-  const shown = columns.filter((column) => column.always || (chosen.value[column.id] ?? !column.hidden));
+  const area = self.keep('area', createRef);
+  const room = self.signal('room', Infinity);
+  self.onMount('room', () => {
+    // At once, so that nothing is shown that has to go again.
+    const measure = () => { room.value = area.current.clientWidth; };
+    measure();
+    const watcher = new ResizeObserver(measure);
+    watcher.observe(area.current);
+    return () => watcher.disconnect();
+  });
+  const wanted = columns.filter((column) => column.always || (chosen.value[column.id] ?? !column.hidden));
+  const shown = isNarrow.value ? wanted : fitting(wanted, room.value, chosen.value, Boolean(props.selected));
   const order = sortOf(sortName, sort);
   const sorted = rows ? self.keep('sorted', sorter)(rows, columns, order) : null;
   const count = source ? source.count : sorted.length;
@@ -78,11 +90,33 @@ export const Table = view((props, self) => {
     const desc = isSame ? !order.desc : column.align === 'end';
     setQuery({ [sortName]: `${desc ? '-' : ''}${column.id}` }, { replace: true });
   };
-  return html`<div class="table-area">
-    ${toolbar || picker ? html`<div class="toolbar">${toolbar}<span class="grow"></span>${note}${isNarrow.value ? html`<${SortBy} ...${{ columns, order, isPaged: Boolean(source), sortName }} />` : picker ? html`<${Picker} columns=${columns} chosen=${chosen} />` : null}</div>` : null}
-    ${count === 0 && empty ? html`<div class="card">${empty}</div>` : html`<${Rows} ...${{ ...props, columns: shown, sorted, source, count, order, onSort, label }} />`}
+  return html`<div class="table-area" ref=${area}>
+    ${toolbar || picker ? html`<div class="toolbar">${toolbar}<span class="grow"></span>${note}${isNarrow.value ? html`<${SortBy} ...${{ columns, order, isPaged: Boolean(source), sortName }} />` : picker ? html`<${Picker} columns=${columns} shown=${shown} chosen=${chosen} />` : null}</div>` : null}
+    ${count === 0 && empty ? html`<div class="card">${empty}</div>` : html`<${Rows} ...${{ ...props, columns: shown, sorted, source, count, order, onSort, label, room: room.value }} />`}
   </div>`;
 }, 'Table');
+
+/** What columns take at least, with the borders of their box. */
+const widthOf = (columns, hasChecks) => columns.reduce((sum, column) => sum + (column.width ?? column.min ?? 120), hasChecks ? 42 : 2);
+
+/** Widths of columns. Those without one share what is left in the measure of what they take at least; the last of them has the rest. */
+function widthsIn(left, columns) {
+  const free = columns.filter((column) => !column.width);
+  const least = free.reduce((sum, column) => sum + (column.min ?? 120), 0);
+  const shares = Number.isFinite(left) ? free.slice(0, -1).map((column) => [column, Math.floor((column.min ?? 120) * (1 + Math.max(0, left) / least))]) : [];
+  return new Map([...columns.filter((column) => column.width).map((column) => [column, column.width]), ...shares]);
+}
+
+/** Without those that can be spared, as far as there is no room for all. */
+function fitting(columns, room, chosen, hasChecks) {
+  const spare = columns.filter((column) => column.spare && chosen[column.id] === undefined).sort((a, b) => b.spare - a.spare);
+  let shown = columns;
+  while (spare.length && widthOf(shown, hasChecks) > room) {
+    const least = spare.shift();
+    shown = shown.filter((column) => column !== least);
+  }
+  return shown;
+}
 
 /** Sorts, but not again what has not changed. */
 function sorter() {
@@ -109,9 +143,9 @@ function compare(a, b) {
 }
 
 /** Which columns are shown. */
-const Picker = view(({ columns, chosen }) => html`<${Popover} label="Columns" icon="columns" text="Columns" buttonClass="button quiet-button">
+const Picker = view(({ columns, shown, chosen }) => html`<${Popover} label="Columns" icon="columns" text="Columns" buttonClass="button quiet-button">
   <fieldset class="picker"><legend>Columns</legend>${columns.filter((column) => !column.always).map((column) => html`<label key=${column.id}>
-    <input type="checkbox" checked=${chosen.value[column.id] ?? !column.hidden} onChange=${(event) => { chosen.value = { ...chosen.value, [column.id]: event.target.checked }; }} />
+    <input type="checkbox" checked=${shown.includes(column)} onChange=${(event) => { chosen.value = { ...chosen.value, [column.id]: event.target.checked }; }} />
     <span>${column.title}</span></label>`)}
     <button type="button" class="button small" onClick=${() => { chosen.value = {}; }}>As at first</button></fieldset>
 <//>`, 'Picker');
@@ -143,7 +177,7 @@ function windowOf(self, count) {
 }
 
 const Rows = view((props, self) => {
-  const { columns, sorted, source, count, order, onSort, label, rowKey, href, selected, rowClass } = props;
+  const { columns, sorted, source, count, order, onSort, label, rowKey, href, selected, rowClass, room } = props;
   const box = self.keep('box', createRef);
   const active = self.signal('active', 0);
   const isCards = isNarrow.value;
@@ -168,11 +202,12 @@ const Rows = view((props, self) => {
     drawn.push(html`<${isCards ? CardRow : Row} key=${key} row=${row} index=${index} columns=${columns} isActive=${index === Math.min(active.value, count - 1)} name=${key}
       isSelected=${selected ? selected.value.has(key) : undefined} selected=${selected} extra=${row !== undefined && rowClass ? rowClass(row) : undefined} />`);
   }
-  const width = columns.reduce((sum, column) => sum + (column.width ?? column.min ?? 120), selected ? 40 : 0);
+  const width = widthOf(columns, Boolean(selected)) - 2;
+  const widths = widthsIn(room - 2 - width, columns);
   const across = isCards ? 1 : columns.length + (selected ? 1 : 0);
   return html`<div class="table-box" ref=${box}>
     <table class=${isCards ? 'table cards' : 'table'} aria-label=${label} aria-rowcount=${count + 1} style=${{ minWidth: isCards ? '0' : `${width}px` }}>
-      ${isCards ? html`<thead class="sr-only"><tr aria-rowindex="1"><th scope="col">${label}</th></tr></thead>` : html`<colgroup>${selected ? html`<col style=${{ width: '40px' }} />` : null}${columns.map((column) => html`<col key=${column.id} style=${column.width ? { width: `${column.width}px` } : {}} />`)}</colgroup>
+      ${isCards ? html`<thead class="sr-only"><tr aria-rowindex="1"><th scope="col">${label}</th></tr></thead>` : html`<colgroup>${selected ? html`<col style=${{ width: '40px' }} />` : null}${columns.map((column) => html`<col key=${column.id} style=${widths.has(column) ? { width: `${widths.get(column)}px` } : {}} />`)}</colgroup>
       <thead><tr aria-rowindex="1">${selected ? html`<th scope="col" class="cell-check"><${SelectAll} ...${{ selected, at, count, rowKey, source }} /></th>` : null}
         ${columns.map((column) => html`<${Head} key=${column.id} column=${column} order=${order} onSort=${onSort} isPaged=${Boolean(source)} />`)}</tr></thead>`}
       <tbody onKeyDown=${onKeyDown} onFocusIn=${(event) => { const index = event.target.closest('tr')?.dataset.index; if (index !== undefined) active.value = Number(index); }}>
