@@ -1,11 +1,11 @@
 /** What a queue of type stream shows in place of states: a log that is read by offset, from which nothing is taken. */
 import { html, signal, view } from '../component.js';
-import { bytes, number, rate } from '../format.js';
+import { get, url } from '../api.js';
+import { bytes, number, rate, shortMoment } from '../format.js';
 import { query, setQuery } from '../router.js';
-import { Empty } from '../parts/empty.js';
 import { Icon } from '../parts/icon.js';
-import { Table } from '../parts/table.js';
 import { Age } from '../parts/time.js';
+import { toast } from '../parts/toast.js';
 
 const rateOf = (queue, name) => queue.message_stats?.[`${name}_details`]?.rate ?? 0;
 
@@ -25,20 +25,6 @@ export const StreamTiles = view(({ queue }) => {
   </div>`;
 }, 'StreamTiles');
 
-const CURSORS = [
-  { id: 'name', title: 'Cursor', always: true, min: 170, value: (it) => it.name, text: (it) => it.name, cell: (it) => it.name },
-  { id: 'offset', title: 'Offset', width: 120, align: 'end', help: 'The first message that is not done', value: (it) => it.offset, cell: (it) => html`<span class="num">${it.offset}</span>` },
-  { id: 'lag', title: 'Behind', width: 110, align: 'end', phone: true, help: 'Messages between there and the end', value: (it) => it.lag, cell: (it) => number(it.lag) },
-  { id: 'unacked', title: 'Unacked', width: 96, align: 'end', value: (it) => it.unacked, cell: (it) => number(it.unacked) },
-  { id: 'reader', title: 'Read by', min: 150, phone: true, value: (it) => it.consumer_tag, text: (it) => it.consumer_tag, cell: (it) => it.consumer_tag ?? html`<span class="quiet">nobody</span>` },
-  { id: 'waiting', title: 'Waiting', width: 96, align: 'end', help: 'Consumers that take over when the reader goes', value: (it) => it.waiting, cell: (it) => number(it.waiting) },
-  { id: 'used', title: 'Last used', width: 110, align: 'end', phone: true, value: (it) => it.used_at, cell: (it) => html`<${Age} at=${it.used_at} />` },
-];
-
-/** Where consumers go on that read with a cursor. */
-export const Cursors = view(({ queue }) => html`<${Table} id="queue.cursors" label="Cursors" columns=${CURSORS} rows=${queue.cursors ?? []} rowKey=${(it) => it.name} sort="name" sortName="order"
-  empty=${html`<${Empty} icon="consumers" title="No cursors">A consumer with <code>x-stream-cursor</code> goes on where the one before it acked; where that is stands here.<//>`} />`, 'Cursors');
-
 /** Messages that are shown at a time. */
 const PAGE = 100;
 
@@ -51,7 +37,25 @@ export function passedOver({ first_offset: first = 0, next_offset: next = 0 }, f
   return isSearch ? 0 : Math.max(0, next - first - PAGE);
 }
 
-/** Goes to an offset, back to older ones, or to the end. */
+/** The time line of a log: wherever it is let go, the messages of that time are shown. */
+const Scrubber = view(({ log, to }, self) => {
+  const { vhost, name, first_timestamp: first, last_timestamp: last } = log;
+  const chosen = self.keep('chosen', () => signal(null));
+  if (!first || !(last > first)) return null;
+  const show = async (event) => {
+    try {
+      const [message] = await get(url`/api/coney/queues/${vhost}/${name}/messages?from_timestamp=${event.target.value}&limit=1&truncate=0`);
+      to(message ? String(message.id) : '');
+    } catch (error) {
+      toast(error.message, { tone: 'bad' });
+    }
+  };
+  const at = chosen.value ?? last;
+  return html`<label class="row nowrap scrubber">From time <input type="range" min=${first} max=${last} value=${at} aria-valuetext=${shortMoment(at)}
+    onInput=${(event) => { chosen.value = Number(event.target.value); }} onChange=${show} /> <output>${shortMoment(at)}</output></label>`;
+}, 'Scrubber');
+
+/** Goes to an offset or a time, back to older ones, or to the end. */
 export const StreamPlace = view(({ log, rows }, self) => {
   const wanted = self.keep('wanted', () => signal(query.peek().from ?? ''));
   const { first_offset: first = 0 } = log;
@@ -62,5 +66,6 @@ export const StreamPlace = view(({ log, rows }, self) => {
     <button type="submit" class="button">Show</button>
     <button type="button" class="icon-button" aria-label="Older messages" title="Older messages" disabled=${oldest === null || oldest <= first} onClick=${() => to(String(Math.max(first, oldest - PAGE)))}><${Icon} name="left" /></button>
     ${fromOffset() === null ? null : html`<button type="button" class="button" onClick=${() => to('')}>Newest</button>`}
+    <${Scrubber} log=${log} to=${to} />
   </form>`;
 }, 'StreamPlace');

@@ -22,7 +22,8 @@ import { Failures } from './queue-failures.js';
 import { Messages } from './queue-messages.js';
 import { isStream, problemOf, readyOf } from './queue-problem.js';
 import { Settings } from './queue-settings.js';
-import { Cursors, StreamTiles } from './queue-stream.js';
+import { Cursors } from './queue-cursors.js';
+import { StreamTiles } from './queue-stream.js';
 
 export default view(({ params: { vhost, name } }, self) => {
   const path = url`/api/queues/${vhost}/${name}`;
