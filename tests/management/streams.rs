@@ -31,7 +31,7 @@ fn look(http: &Http, query: &str) -> Vec<(u64, Option<String>)> {
 #[test]
 fn messages_that_are_on_disk_are_read_by_their_offsets() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut process, http) = killable(dir.path());
+    let (process, http) = killable(dir.path());
     fill(&http);
     process.kill();
     let (_process, http) = killable(dir.path());
