@@ -6,7 +6,13 @@
 //! puts into the stream; `quiet`, for how many seconds nothing happens then. The stream comes evenly while the queue is busy.
 //!
 //! Each run is a process of its own, because the system counts what a process writes. The quiet moments overlap with the next run.
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing
+)]
 
 use coney::message::{Message, Parts, Position, QueueId};
 use coney::store::{

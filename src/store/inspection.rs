@@ -63,7 +63,8 @@ pub(super) fn inspect(dir: &Path) -> Result<Inspection, Error> {
     let last_commit = last.map_or(in_tables, |commit| commit.number.max(in_tables));
     if let Some(marker) = &marker {
         check_commits(dir, marker, &numbers, last_commit, torn.as_ref())?;
-        check_streams(dir, marker, &numbers, last_of_streams)?;
+        let before = paths.first().and_then(|oldest| marker::journal_before(oldest));
+        check_streams(dir, marker, before, last_of_streams)?;
     }
     let half_made = keyspaces.half_made().cloned();
     Ok(Inspection { marker, journals, last_commit, last_of_streams, torn, half_made, newest_bytes })
@@ -184,12 +185,16 @@ fn check_commits(
 }
 
 /// The tables of streams may lag behind those of messages: a journal that only they need is missed by nobody else.
-fn check_streams(dir: &Path, marker: &Marker, numbers: &[u64], last_of_streams: u64) -> Result<(), Error> {
+fn check_streams(
+    dir: &Path,
+    marker: &Marker,
+    before: Option<PathBuf>,
+    last_of_streams: u64,
+) -> Result<(), Error> {
     if last_of_streams >= marker.streams {
         return Ok(());
     }
-    let before = numbers.first().and_then(|oldest| oldest.checked_sub(1));
-    let place = before.map_or_else(|| dir.join("keyspaces"), |number| marker::journal_path(dir, number));
+    let place = before.unwrap_or_else(|| dir.join("keyspaces"));
     let (path, Marker { streams, .. }) = (dir.join(marker::NAME), marker);
     Err(Error::damaged(format!(
         "something is missing, maybe {}: {} says that commit {streams} had something for streams, but {last_of_streams} is the last one \

@@ -12,7 +12,7 @@
 use super::error::Error;
 use super::files::Fault;
 use super::files::journal::{self, Batch, Heartbeat, WINDOW_BYTES};
-use super::keyspaces::Flushed;
+use super::marker;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,15 @@ const SEQNO_STEP_MAX: u64 = 1 << 32;
 pub(super) struct Commit {
     pub(super) number: u64,
     pub(super) seqno: u64,
+}
+
+/// The newest commits in the tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flushed {
+    /// Of all commits, for each has something for the messages.
+    pub(super) messages: Option<Commit>,
+    /// Of those that have something for streams.
+    pub(super) streams: Option<Commit>,
 }
 
 /// What the journals hold.
@@ -75,7 +84,8 @@ impl Torn {
 /// [`Error::Damaged`] or [`Error::Io`].
 pub(super) fn check(paths: &[PathBuf], flushed: Flushed) -> Result<Journals, Error> {
     let last_of_streams = flushed.streams.map_or(0, |commit| commit.number);
-    let mut chain = Chain { flushed: flushed.messages, last: None, last_of_streams };
+    let before = paths.first().and_then(|oldest| marker::journal_before(oldest));
+    let mut chain = Chain { flushed: flushed.messages, last: None, last_of_streams, before };
     let Some((newest, sealed)) = paths.split_last() else { return Ok(Journals::default()) };
     for path in sealed {
         Journal::open(path)?.check_sealed(&mut chain)?;
@@ -102,6 +112,8 @@ struct Chain {
     last: Option<Commit>,
     /// The number of the last commit with anything for streams; at first, of those in the tables.
     last_of_streams: u64,
+    /// The journal before the first one.
+    before: Option<PathBuf>,
 }
 
 impl Chain {
@@ -114,7 +126,9 @@ impl Chain {
             Some(last) if commit.number != last.number.wrapping_add(1) => {
                 return Err(gap(last.number, commit.number));
             }
-            None if commit.number > flushed.saturating_add(1) => return Err(gap(flushed, commit.number)),
+            None if commit.number > flushed.saturating_add(1) => {
+                return Err(gap(flushed, commit.number) + &self.where_it_may_have_been());
+            }
             _ => {}
         }
         self.check_order(commit)?;
@@ -127,11 +141,16 @@ impl Chain {
         let Some(Heartbeat { number, synced: before }) = batch.streams else { return Ok(()) };
         if number > self.last_of_streams {
             if before > self.last_of_streams {
-                return Err(format!("commit {before} is missing, which has chunks of streams"));
+                let place = self.where_it_may_have_been();
+                return Err(format!("commit {before}, with something for streams, is missing{place}"));
             }
             self.last_of_streams = number;
         }
         Ok(())
+    }
+
+    fn where_it_may_have_been(&self) -> String {
+        self.before.iter().map(|path| format!(", maybe with {}", path.display())).collect()
     }
 
     fn check_order(&self, commit: Commit) -> Result<(), String> {

@@ -10,7 +10,7 @@ use super::files::blobs::BlobFile;
 use super::files::manifest::{Listed, Manifest};
 use super::files::table::{self, Table};
 use super::files::{Fault, Item, ItemValue};
-use super::journal_check::Commit;
+use super::journal_check::{Commit, Flushed};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -37,15 +37,6 @@ pub(super) struct Keyspaces {
     has_root: bool,
     /// What is in their tables.
     pub(super) flushed: Flushed,
-}
-
-/// The newest commits in the tables.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Flushed {
-    /// Of all commits, for each has something for the messages.
-    pub(super) messages: Option<Commit>,
-    /// Of those that have something for streams.
-    pub(super) streams: Option<Commit>,
 }
 
 #[derive(Debug)]

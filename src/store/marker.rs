@@ -273,6 +273,12 @@ pub(super) fn journal_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number}.jnl"))
 }
 
+/// Where the journal before this one is, or was.
+pub(super) fn journal_before(path: &Path) -> Option<PathBuf> {
+    let number = journal_number(path.file_name()?.to_str()?)?;
+    Some(journal_path(path.parent()?, number.checked_sub(1)?))
+}
+
 fn oldest_journal(dir: &Path) -> Option<u64> {
     journal_numbers(dir).ok()?.first().copied()
 }
