@@ -77,12 +77,16 @@ const Actions = ({ queue, cursor }) => html`<${Menu} label=${`Actions on ${curso
   cursor.consumer_tag || cursor.name.startsWith('amq.') ? null : { label: 'Delete', danger: true, run: () => remove(queue, cursor) },
 ]} />`;
 
+/** The queue that is fed with it, if it is one's. */
+const queueOf = ({ name }) => (name.startsWith('amq.queue.') ? name.slice('amq.queue.'.length) : undefined);
+const readerOf = (it) => queueOf(it) ?? it.consumer_tag ?? undefined;
+
 const COLUMNS = [
   { id: 'name', title: 'Cursor', always: true, min: 170, value: (it) => it.name, text: (it) => it.name, cell: (it) => it.name },
   { id: 'offset', title: 'Offset', width: 120, align: 'end', help: 'The first message that is not done', value: (it) => it.offset, cell: (it) => html`<span class="num">${it.offset}</span>` },
   { id: 'lag', title: 'Behind', width: 110, align: 'end', phone: true, help: 'Messages between there and the end', value: (it) => it.lag, cell: (it) => number(it.lag) },
   { id: 'unacked', title: 'Unacked', width: 96, align: 'end', value: (it) => it.unacked, cell: (it) => number(it.unacked) },
-  { id: 'reader', title: 'Read by', min: 150, phone: true, value: (it) => it.consumer_tag, text: (it) => it.consumer_tag, cell: (it) => it.consumer_tag ?? html`<span class="quiet">nobody</span>` },
+  { id: 'reader', title: 'Read by', min: 150, phone: true, value: readerOf, text: readerOf, cell: (it) => (readerOf(it) ? html`${queueOf(it) ? 'queue ' : ''}${readerOf(it)}` : html`<span class="quiet">nobody</span>`) },
   { id: 'waiting', title: 'Waiting', width: 96, align: 'end', help: 'Consumers that take over when the reader goes', value: (it) => it.waiting, cell: (it) => number(it.waiting) },
   { id: 'used', title: 'Last used', width: 110, align: 'end', phone: true, value: (it) => it.used_at, cell: (it) => html`<${Age} at=${it.used_at} />` },
 ];
