@@ -233,9 +233,13 @@ impl Known {
 }
 
 async fn follow(channel: &Channel, known: &Mutex<Known>, until: impl Fn(&Known) -> bool) {
-    channel.basic_qos(100, BasicQosOptions::default()).await.unwrap();
+    // The broker may be killed at any moment.
+    if channel.basic_qos(100, BasicQosOptions::default()).await.is_err() {
+        return;
+    }
     let (options, arguments) = (BasicConsumeOptions::default(), table(&[("x-stream-offset", text("first"))]));
-    let mut consumer = channel.basic_consume("s".into(), "".into(), options, arguments).await.unwrap();
+    let consumer = channel.basic_consume("s".into(), "".into(), options, arguments).await;
+    let Ok(mut consumer) = consumer else { return };
     while let Some(Ok(delivery)) = consumer.next().await {
         let headers = delivery.properties.headers().clone().unwrap();
         let Some(AMQPValue::LongLongInt(offset)) = headers.inner().get("x-stream-offset") else {

@@ -161,6 +161,9 @@ async fn fill(bench: &Bench, http: &Http) -> Vec<lapin::Consumer> {
     bench.channel.queue_declare("failing".into(), durable, parking).await.unwrap();
     let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     bench.channel.queue_declare("own".into(), exclusive, FieldTable::default()).await.unwrap();
+    let log = table(&[("x-queue-type", string("stream"))]);
+    bench.channel.queue_declare("log".into(), durable, log).await.unwrap();
+    assert_eq!(http.put("/api/coney/queues/%2F/log/cursors/c", &json!({ "offset": "first" })).status, 200);
     for queue in ["q", "q", "failing", "failing"] {
         bench.publish("", queue, "hello").await;
     }
@@ -205,6 +208,7 @@ fn names(http: &Http) -> BTreeMap<&'static str, String> {
         ("node", text(&http.json("/api/overview")["node"])),
         ("user", "u".to_owned()),
         ("policy", "p".to_owned()),
+        ("cursor", "c".to_owned()),
         ("component", "operator_policy".to_owned()),
         ("password", "secret".to_owned()),
         ("port", http.json("/api/overview")["listeners"][0]["port"].to_string()),
@@ -244,8 +248,10 @@ async fn what_is_there_is_shown_as_described() {
         if method != "get" || ENDLESS.contains(&path.as_str()) {
             continue;
         }
+        let is_of_streams = path.contains("/cursors");
         let path = concrete(path, |part| match part {
             "name" => name_in(path, &http),
+            "queue" if is_of_streams => "log".to_owned(),
             part => names.get(part).unwrap_or_else(|| panic!("no {part}")).clone(),
         });
         // It has to be told which message is meant.

@@ -238,7 +238,10 @@ impl Stream {
             reader.cursor = None;
         });
         // Whoever asked hears of the place all the same.
-        self.asked_seeks.values_mut().filter(|sought| **sought == Some(index)).for_each(|sought| *sought = None);
+        self.asked_seeks
+            .values_mut()
+            .filter(|sought| **sought == Some(index))
+            .for_each(|sought| *sought = None);
         effects.records.insert(record_key(name), None);
         Reply::Done
     }
