@@ -13,6 +13,7 @@ mod client;
 mod ledger;
 mod paths;
 mod random;
+mod streams;
 mod world;
 
 use random::Random;

@@ -12,7 +12,7 @@ const CHANNEL: u16 = 1;
 /// What the broker said.
 #[derive(Debug)]
 pub enum Said {
-    Delivery { tag: u64, redelivered: bool, body: u64 },
+    Delivery { tag: u64, redelivered: bool, body: u64, offset: Option<u64> },
     Confirm { tag: u64, multiple: bool, ack: bool },
     Method(AMQPClass),
 }
@@ -23,12 +23,14 @@ pub struct Client {
     input: Vec<u8>,
     out: Vec<u8>,
     delivery: Option<(u64, bool)>,
+    /// Of a stream, from the delivery's headers.
+    offset: Option<u64>,
 }
 
 impl Client {
     /// Connects, opens the channel.
     pub async fn connect(stream: DuplexStream) -> Option<Self> {
-        let mut client = Self { stream, input: Vec::new(), out: Vec::new(), delivery: None };
+        let mut client = Self { stream, input: Vec::new(), out: Vec::new(), delivery: None, offset: None };
         client.out.extend_from_slice(b"AMQP\x00\x00\x09\x01");
         client.method_on(0, start_ok());
         let tune = connection::TuneOk { channel_max: 10, frame_max: 131_072, heartbeat: 0 };
@@ -79,6 +81,13 @@ impl Client {
         self.frame(&AMQPFrame::Body(CHANNEL, id.to_be_bytes().to_vec()));
     }
 
+    /// Queues a publish to the default exchange, with a value that filters look at.
+    pub fn publish_filtered(&mut self, queue: &str, id: u64, value: &str) {
+        let mut headers = FieldTable::default();
+        headers.insert("x-stream-filter-value".into(), AMQPValue::LongString(value.into()));
+        self.publish_to("", queue, id, AMQPProperties::default().with_headers(headers));
+    }
+
     /// Queues an ack, or a nack or reject that requeues or not.
     pub fn settle(&mut self, tag: u64, settle: Settle) {
         self.method(AMQPClass::Basic(match settle {
@@ -118,6 +127,26 @@ impl Client {
         .await
     }
 
+    /// How many messages a queue has that are ready, by a passive declare.
+    pub async fn count(&mut self, name: &str) -> Option<u32> {
+        let declare = queue::Declare {
+            queue: name.into(),
+            passive: true,
+            durable: true,
+            exclusive: false,
+            auto_delete: false,
+            nowait: false,
+            arguments: FieldTable::default(),
+        };
+        self.method(AMQPClass::Queue(queue::AMQPMethod::Declare(declare)));
+        self.flush().await?;
+        let answer = |said| match said {
+            Said::Method(AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok))) => Some(ok.message_count),
+            _ => None,
+        };
+        self.until(answer).await
+    }
+
     /// Declares a durable exchange that delays, with this queue bound to it, and waits for the answer.
     pub async fn declare_delays(&mut self, name: &str, queue: &str) -> Option<()> {
         let mut arguments = FieldTable::default();
@@ -150,6 +179,11 @@ impl Client {
 
     /// Starts to consume with this prefetch.
     pub async fn consume(&mut self, queue: &str, prefetch: u16) -> Option<()> {
+        self.consume_with(queue, prefetch, FieldTable::default()).await
+    }
+
+    /// Starts to consume with this prefetch and these arguments.
+    pub async fn consume_with(&mut self, queue: &str, prefetch: u16, arguments: FieldTable) -> Option<()> {
         let qos = basic::Qos { prefetch_count: prefetch, global: false };
         self.method(AMQPClass::Basic(basic::AMQPMethod::Qos(qos)));
         let consume = basic::Consume {
@@ -159,10 +193,34 @@ impl Client {
             no_ack: false,
             exclusive: false,
             nowait: true,
-            arguments: FieldTable::default(),
+            arguments,
         };
         self.method(AMQPClass::Basic(basic::AMQPMethod::Consume(consume)));
         self.flush().await
+    }
+
+    /// Queues an ack of all up to a delivery.
+    pub fn ack_up_to(&mut self, tag: u64) {
+        let ack = basic::Ack { delivery_tag: tag, multiple: true };
+        self.method(AMQPClass::Basic(basic::AMQPMethod::Ack(ack)));
+    }
+
+    /// Queues a basic.cancel of the consumer.
+    pub fn cancel(&mut self) {
+        let cancel = basic::Cancel { consumer_tag: "c".into(), nowait: false };
+        self.method(AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel)));
+    }
+
+    /// Closes the channel and waits for the answer: all that was said before was heard.
+    pub async fn close_channel(&mut self) -> Option<()> {
+        let (reply_text, class_id, method_id) = ("".into(), 0, 0);
+        let close = channel::Close { reply_code: 200, reply_text, class_id, method_id };
+        self.method(AMQPClass::Channel(channel::AMQPMethod::Close(close)));
+        self.flush().await?;
+        self.until(|said| {
+            matches!(said, Said::Method(AMQPClass::Channel(channel::AMQPMethod::CloseOk(_)))).then_some(())
+        })
+        .await
     }
 
     /// Queues confirm.select.
@@ -221,9 +279,14 @@ impl Client {
                 self.delivery = Some((deliver.delivery_tag, deliver.redelivered));
                 None
             }
+            AMQPFrame::Header(_, header) => {
+                self.offset = offset(&header.properties);
+                None
+            }
             AMQPFrame::Body(_, body) => {
                 let (tag, redelivered) = self.delivery.take()?;
-                Some(Said::Delivery { tag, redelivered, body: u64::from_be_bytes(body.try_into().unwrap()) })
+                let body = u64::from_be_bytes(body.try_into().unwrap());
+                Some(Said::Delivery { tag, redelivered, body, offset: self.offset })
             }
             AMQPFrame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Ack(ack))) => {
                 Some(Said::Confirm { tag: ack.delivery_tag, multiple: ack.multiple, ack: true })
@@ -240,6 +303,14 @@ impl Client {
             AMQPFrame::Method(_, method) => Some(Said::Method(method)),
             _ => None,
         }
+    }
+}
+
+fn offset(properties: &AMQPProperties) -> Option<u64> {
+    let headers = properties.headers().as_ref()?;
+    match headers.inner().get("x-stream-offset")? {
+        AMQPValue::LongLongInt(offset) => Some(u64::try_from(*offset).unwrap()),
+        other => panic!("an offset is a number of 64 bits: {other:?}"),
     }
 }
 

@@ -1,6 +1,30 @@
 //! What the clients of a simulation know, and what has to hold of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::client::{Client, Said};
+use super::streams::books::Books;
+
+/// All clients write in one ledger.
+pub type Shared = Arc<Mutex<Ledger>>;
+
+/// The ledger, also after a panic: that is told elsewhere.
+pub fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads until so few publishes are open; what was confirmed.
+pub async fn confirmed(client: &mut Client, open: &mut BTreeMap<u64, u64>, keep: usize) -> Option<Vec<u64>> {
+    let mut told = Vec::new();
+    while open.len() > keep {
+        let Said::Confirm { tag, multiple, ack } = client.next().await? else { continue };
+        assert!(ack, "nothing is refused here");
+        let first = if multiple { 0 } else { tag };
+        told.extend(open.extract_if(first..=tag, |_, _| true).map(|(_, id)| id));
+    }
+    Some(told)
+}
 
 /// Where a message was found at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +67,8 @@ pub struct Ledger {
     pub now: Now,
     pub deliveries: u64,
     pub found: Vec<Found>,
+    /// What they know of streams.
+    pub streams: Books,
 }
 
 impl Ledger {
@@ -83,5 +109,7 @@ impl Ledger {
                 assert_eq!(first_is, second_is, "transaction of {first} and {second} was cut in two");
             }
         }
+        self.streams.check();
+        self.streams.check_pairs(&seen, &self.delivered);
     }
 }

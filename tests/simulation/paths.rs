@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use coney::broker::journal::{Event, EventKind, Filter, Journal, MessagePlace, Why};
 
 use super::ledger::Now;
+use super::streams::topology::STREAMS;
 
 /// A queue's name and a position there.
 type Place = (String, u64);
@@ -28,6 +29,8 @@ struct Paths {
     ids: BTreeMap<Place, u64>,
     /// Places that messages left for other queues, with those that they have not been seen to arrive in.
     left: BTreeMap<Place, Vec<String>>,
+    /// Offsets of streams, with the queues that they were put into.
+    fed: BTreeSet<(Place, String)>,
     steps: BTreeMap<EventKind, BTreeMap<(String, u64), usize>>,
     seen: BTreeSet<u64>,
     /// Those that died of the delivery limit: no client said anything.
@@ -107,6 +110,11 @@ impl Paths {
     /// Each arrival is one that was announced, and only once.
     fn arrive(&mut self, from: &MessagePlace, queue: &str) {
         let place = (from.queue.to_string(), from.position.0);
+        if STREAMS.iter().any(|(name, ..)| *name == place.0) {
+            let is_new = self.fed.insert((place.clone(), queue.to_owned()));
+            assert!(is_new, "{place:?} was put into {queue} twice");
+            return;
+        }
         let targets = self.left.get_mut(&place).unwrap_or_else(|| panic!("nothing left {place:?}"));
         let target = targets.iter().position(|target| target == queue);
         targets.remove(target.unwrap_or_else(|| panic!("nothing went from {place:?} to {queue}")));

@@ -1,22 +1,24 @@
 //! The simulated world: a disk that outlives crashes, and a broker with its clients for each life between them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amq_protocol::protocol::basic::AMQPProperties;
-use amq_protocol::protocol::{AMQPClass, queue, tx};
+use amq_protocol::protocol::{AMQPClass, tx};
 use amq_protocol::types::{AMQPValue, FieldTable};
 use coney::broker::journal::{Rule, Selector};
 use coney::store::{ManualCommitter, MemoryDisk, open_manual};
 use coney::time::Timestamp;
-use coney::{Broker, BrokerHandle, Clock, JournalHandle, Window};
+use coney::{Broker, Clock, JournalHandle, Window};
 use tokio::task::JoinSet;
 
 use super::client::{Client, Said, Settle};
-use super::ledger::{Found, Ledger, Now};
+use super::ledger::{Found, Now, Shared, confirmed, lock};
 use super::paths;
 use super::random::Random;
+use super::streams::topology::{FED, STREAMS};
+use super::streams::{self, At};
 use crate::support::virtual_time::pass;
 
 /// Queue 0 dead-letters to queue 2, also what fails too often; before that its messages wait, and are set aside. Queue 1 has no
@@ -54,14 +56,6 @@ const DEAD: usize = 2;
 const LIFE_MS: u64 = 120;
 /// So little of a queue is in memory that messages are put out of it all the time: some three at the head, then pairs.
 const WINDOW: Window = Window { start_bytes: 600, head_bytes: 250, segment_bytes: 150 };
-/// Bytes in a pipe between client and broker: small, so that both feel back-pressure.
-const PIPE_BYTES: usize = 4096;
-
-type Shared = Arc<Mutex<Ledger>>;
-
-fn lock(ledger: &Shared) -> MutexGuard<'_, Ledger> {
-    ledger.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
 
 /// What outlives a crash.
 pub struct World {
@@ -165,7 +159,7 @@ fn in_virtual_time(work: impl Future<Output = ()>) {
 }
 
 struct Life {
-    broker: BrokerHandle,
+    at: At,
     ledger: Shared,
     random: Random,
 }
@@ -181,19 +175,23 @@ impl Life {
         let rule = Rule { selector: Selector::All, next: None, until: Timestamp::from_millis(u64::MAX) };
         own.recordings().begin(rule, Timestamp::default()).unwrap();
         *journal.lock().unwrap() = Some(own);
-        let life = Self { broker, ledger, random };
+        let at = At { broker: Arc::new(broker), ledger: Arc::clone(&ledger) };
+        let life = Self { at, ledger, random };
         let mut client = life.client().await;
         for (name, arguments) in QUEUES {
             client.declare(name, arguments).await.unwrap();
         }
         client.declare_delays(LATE, QUEUES[PLAIN].0).await.unwrap();
+        let (streams, fed) = (STREAMS.map(|(name, arguments, _)| (name, arguments)), FED);
+        for (name, arguments) in streams.into_iter().chain(fed.map(|fed| (fed.name, fed.arguments))) {
+            client.declare(name, arguments).await.unwrap();
+        }
+        streams::begin_life(&life.at).await;
         life
     }
 
     async fn client(&self) -> Client {
-        let (near, far) = tokio::io::duplex(PIPE_BYTES);
-        self.broker.attach(far);
-        Client::connect(near).await.unwrap()
+        self.at.client().await.unwrap()
     }
 
     /// Clients at work until the life ends.
@@ -215,6 +213,7 @@ impl Life {
                 (self.client().await, Arc::clone(&self.ledger), self.random.fork());
             clients.spawn(consumer(client, queue, ledger, random));
         }
+        streams::begin(&mut clients, &self.at, &mut self.random).await;
         let life = Duration::from_millis(1 + self.random.below(LIFE_MS));
         // Whatever a client finds wrong ends the simulation here.
         let _ = tokio::time::timeout(life, async {
@@ -233,7 +232,7 @@ impl Life {
         // They stay: what they have would fail with them, and may be dead then.
         let mut takers = Vec::new();
         for (index, (name, arguments)) in QUEUES.into_iter().enumerate() {
-            let mut left = count(&mut client, name).await;
+            let mut left = client.count(name).await.unwrap();
             let mut taker = self.client().await;
             // Declared already; only its answer's order matters.
             taker.declare(name, arguments).await.unwrap();
@@ -248,26 +247,8 @@ impl Life {
             }
             takers.push(taker);
         }
+        takers.extend(streams::settle(&self.at).await);
     }
-}
-
-async fn count(client: &mut Client, name: &str) -> u32 {
-    let declare = queue::Declare {
-        queue: name.into(),
-        passive: true,
-        durable: true,
-        exclusive: false,
-        auto_delete: false,
-        nowait: false,
-        arguments: amq_protocol::types::FieldTable::default(),
-    };
-    client.method(AMQPClass::Queue(queue::AMQPMethod::Declare(declare)));
-    client.flush().await.unwrap();
-    let answer = |said| match said {
-        Said::Method(AMQPClass::Queue(queue::AMQPMethod::DeclareOk(ok))) => Some(ok.message_count),
-        _ => None,
-    };
-    client.until(answer).await.unwrap()
 }
 
 /// The committer at a random pace, in random pieces.
@@ -325,18 +306,6 @@ fn mark(number: u64) -> AMQPProperties {
     headers.insert("x-publisher-id".into(), AMQPValue::LongString("publisher".into()));
     headers.insert("x-publishing-id".into(), AMQPValue::LongLongInt(number as i64));
     AMQPProperties::default().with_headers(headers)
-}
-
-/// Reads until so few publishes are open; what was confirmed.
-async fn confirmed(client: &mut Client, open: &mut BTreeMap<u64, u64>, keep: usize) -> Option<Vec<u64>> {
-    let mut told = Vec::new();
-    while open.len() > keep {
-        let Said::Confirm { tag, multiple, ack } = client.next().await? else { continue };
-        assert!(ack, "nothing is refused here");
-        let first = if multiple { 0 } else { tag };
-        told.extend(open.extract_if(first..=tag, |_, _| true).map(|(_, id)| id));
-    }
-    Some(told)
 }
 
 /// Goes on after a crash where its confirms ended, and repeats itself now and then.
@@ -438,7 +407,7 @@ async fn consumer(mut client: Client, queue: usize, ledger: Shared, mut random: 
     let mut newest = BTreeMap::new();
     loop {
         let Some(said) = client.next().await else { return };
-        let Said::Delivery { tag, redelivered, body } = said else { continue };
+        let Said::Delivery { tag, redelivered, body, .. } = said else { continue };
         lock(&ledger).delivered(queue, body);
         if !redelivered {
             let before = newest.insert(queue, tag);
