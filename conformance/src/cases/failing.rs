@@ -332,7 +332,7 @@ crate::cases! {
         let message = taken(&mut raw, &queue).await?;
         settle(&mut raw, message.tag, "forget", []).await;
         match raw.closed().await? {
-            Scope::channel(406, text, _) if text.contains("ack, nack, term, park or progress") => {}
+            Scope::channel(406, text, _) if text.contains("ack, commit, nack, term, park or progress") => {}
             other => fail(format!("{other:?}"))?,
         }
     }
