@@ -17,8 +17,9 @@ use tokio::task::JoinSet;
 use super::client::Client;
 use super::ledger::{Shared, lock};
 use super::random::Random;
+pub use books::Work;
 pub use settling::settle;
-use topology::{CURSORS, FED, LOG, SHORT};
+use topology::{CURSORS, FED, LOG, SHORT, STREAMS};
 
 /// Bytes in a pipe between client and broker: small, so that both feel back-pressure.
 const PIPE_BYTES: usize = 4096;
@@ -40,7 +41,11 @@ impl At {
 }
 
 /// What an earlier life left is as clients know it.
-pub async fn begin_life(at: &At) {
+pub async fn begin_life(at: &At, client: &mut Client) {
+    let streams = STREAMS.map(|(name, arguments, _)| (name, arguments));
+    for (name, arguments) in streams.into_iter().chain(FED.map(|fed| (fed.name, fed.arguments))) {
+        client.declare(name, arguments).await.unwrap();
+    }
     settling::audit(at).await;
     lock(&at.ledger).streams.begin_life();
 }

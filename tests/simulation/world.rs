@@ -17,8 +17,7 @@ use super::client::{Client, Said, Settle};
 use super::ledger::{Found, Now, Shared, confirmed, lock};
 use super::paths;
 use super::random::Random;
-use super::streams::topology::{FED, STREAMS};
-use super::streams::{self, At};
+use super::streams::{self, At, Work};
 use crate::support::virtual_time::pass;
 
 /// Queue 0 dead-letters to queue 2, also what fails too often; before that its messages wait, and are set aside. Queue 1 has no
@@ -63,13 +62,14 @@ pub struct World {
     ledger: Shared,
     /// That of the present life.
     journal: Slot,
+    has_streams: bool,
 }
 
 type Slot = Arc<Mutex<Option<JournalHandle>>>;
 
 impl World {
-    pub fn new() -> Self {
-        Self { disk: MemoryDisk::new(), ledger: Shared::default(), journal: Slot::default() }
+    pub fn new(has_streams: bool) -> Self {
+        Self { disk: MemoryDisk::new(), ledger: Shared::default(), journal: Slot::default(), has_streams }
     }
 
     /// One life of the broker, which ends in the middle of things.
@@ -77,8 +77,9 @@ impl World {
         self.begin_life();
         let (disk, ledger, journal) =
             (self.disk.clone(), Arc::clone(&self.ledger), Arc::clone(&self.journal));
+        let has_streams = self.has_streams;
         in_virtual_time(async move {
-            let mut life = Life::begin(&disk, ledger, &journal, random).await;
+            let mut life = Life::begin(&disk, ledger, &journal, random, has_streams).await;
             life.load().await;
         });
         self.check_journal();
@@ -95,7 +96,10 @@ impl World {
         self.begin_life();
         let (disk, ledger, journal) =
             (self.disk.clone(), Arc::clone(&self.ledger), Arc::clone(&self.journal));
-        in_virtual_time(async move { Life::begin(&disk, ledger, &journal, random).await.drain().await });
+        let has_streams = self.has_streams;
+        in_virtual_time(async move {
+            Life::begin(&disk, ledger, &journal, random, has_streams).await.drain().await;
+        });
         self.check_journal();
     }
 
@@ -124,6 +128,7 @@ impl World {
             confirmed: ledger.confirmed.len() as u64,
             settled: ledger.settled.len() as u64,
             dead: ledger.found.iter().filter(|found| found.queue == DEAD).count() as u64,
+            streams: ledger.streams.work(),
         }
     }
 }
@@ -136,6 +141,7 @@ pub struct Summary {
     pub confirmed: u64,
     pub settled: u64,
     pub dead: u64,
+    pub streams: Work,
 }
 
 impl std::ops::AddAssign for Summary {
@@ -145,6 +151,7 @@ impl std::ops::AddAssign for Summary {
         self.confirmed += other.confirmed;
         self.settled += other.settled;
         self.dead += other.dead;
+        self.streams += other.streams;
     }
 }
 
@@ -162,10 +169,17 @@ struct Life {
     at: At,
     ledger: Shared,
     random: Random,
+    has_streams: bool,
 }
 
 impl Life {
-    async fn begin(disk: &MemoryDisk, ledger: Shared, journal: &Slot, mut random: Random) -> Self {
+    async fn begin(
+        disk: &MemoryDisk,
+        ledger: Shared,
+        journal: &Slot,
+        mut random: Random,
+        has_streams: bool,
+    ) -> Self {
         let (handle, committer, recovered) = open_manual(disk.clone()).unwrap();
         tokio::spawn(commit_now_and_then(committer, random.fork()));
         let builder =
@@ -176,17 +190,15 @@ impl Life {
         own.recordings().begin(rule, Timestamp::default()).unwrap();
         *journal.lock().unwrap() = Some(own);
         let at = At { broker: Arc::new(broker), ledger: Arc::clone(&ledger) };
-        let life = Self { at, ledger, random };
+        let life = Self { at, ledger, random, has_streams };
         let mut client = life.client().await;
         for (name, arguments) in QUEUES {
             client.declare(name, arguments).await.unwrap();
         }
         client.declare_delays(LATE, QUEUES[PLAIN].0).await.unwrap();
-        let (streams, fed) = (STREAMS.map(|(name, arguments, _)| (name, arguments)), FED);
-        for (name, arguments) in streams.into_iter().chain(fed.map(|fed| (fed.name, fed.arguments))) {
-            client.declare(name, arguments).await.unwrap();
+        if has_streams {
+            streams::begin_life(&life.at, &mut client).await;
         }
-        streams::begin_life(&life.at).await;
         life
     }
 
@@ -213,7 +225,9 @@ impl Life {
                 (self.client().await, Arc::clone(&self.ledger), self.random.fork());
             clients.spawn(consumer(client, queue, ledger, random));
         }
-        streams::begin(&mut clients, &self.at, &mut self.random).await;
+        if self.has_streams {
+            streams::begin(&mut clients, &self.at, &mut self.random).await;
+        }
         let life = Duration::from_millis(1 + self.random.below(LIFE_MS));
         // Whatever a client finds wrong ends the simulation here.
         let _ = tokio::time::timeout(life, async {
@@ -247,7 +261,9 @@ impl Life {
             }
             takers.push(taker);
         }
-        takers.extend(streams::settle(&self.at).await);
+        if self.has_streams {
+            takers.extend(streams::settle(&self.at).await);
+        }
     }
 }
 

@@ -27,7 +27,45 @@ impl Default for Books {
     }
 }
 
+/// How much happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    pub confirmed: u64,
+    /// By retention.
+    pub trimmed: u64,
+    /// With cursors.
+    pub acked: u64,
+    /// By cursors.
+    pub redelivered: u64,
+    /// By consumers of queues that are fed.
+    pub settled: u64,
+    pub dead: u64,
+}
+
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        self.confirmed += other.confirmed;
+        self.trimmed += other.trimmed;
+        self.acked += other.acked;
+        self.redelivered += other.redelivered;
+        self.settled += other.settled;
+        self.dead += other.dead;
+    }
+}
+
 impl Books {
+    /// How much happened.
+    pub fn work(&self) -> Work {
+        Work {
+            confirmed: self.logs.iter().map(|log| log.confirmed.len() as u64).sum(),
+            trimmed: self.logs.iter().map(|log| log.first).sum(),
+            acked: self.cursors.iter().map(|cursor| cursor.acked.len() as u64).sum(),
+            redelivered: self.cursors.iter().map(|cursor| cursor.redelivered).sum(),
+            settled: self.fed.iter().map(|fed| fed.settled.len() as u64).sum(),
+            dead: self.logs[GRAVES].offsets.len() as u64,
+        }
+    }
+
     /// Another run of the broker begins.
     pub fn begin_life(&mut self) {
         self.cursors.iter_mut().for_each(CursorBook::begin_life);
@@ -86,7 +124,10 @@ impl Books {
         for (queued, logged) in &self.pairs {
             let is_logged = self.logs[LOG].offsets.contains_key(logged);
             let may_be_queued = found.contains(queued) || touched.contains(queued);
-            assert!(!is_logged || may_be_queued, "of a transaction {logged} is in the log, {queued} is nowhere");
+            assert!(
+                !is_logged || may_be_queued,
+                "of a transaction {logged} is in the log, {queued} is nowhere"
+            );
             let is_cut = found.contains(queued) && !is_logged;
             assert!(!is_cut, "of a transaction {queued} is in the queue, {logged} is not in the log");
         }
@@ -158,7 +199,11 @@ impl LogBook {
             self.saw(*offset, *id);
         }
         self.next = self.first + found.len() as u64;
-        assert!(self.next >= known_next, "what somebody saw below {known_next} is gone from {} on", self.next);
+        assert!(
+            self.next >= known_next,
+            "what somebody saw below {known_next} is gone from {} on",
+            self.next
+        );
         assert!(!self.keeps_all || self.first == 0, "{} messages are gone from the beginning", self.first);
         assert!(self.next == 0 || !found.is_empty(), "the newest segment stays");
         let present: BTreeSet<u64> = found.iter().map(|(_, id)| *id).collect();
