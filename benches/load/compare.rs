@@ -31,7 +31,7 @@ pub fn compare(comparison: &Comparison) -> Result<()> {
                 continue;
             }
             for (broker, results) in brokers.iter().zip(results) {
-                if row.plan.recorded && !broker.has_journal {
+                if row.plan.is_coneys_alone() && !broker.is_coney {
                     continue;
                 }
                 let label = format!("round {round}, row {}, {}", row.name, broker.name);
@@ -53,7 +53,8 @@ pub fn compare(comparison: &Comparison) -> Result<()> {
 }
 
 fn measure(comparison: &Comparison, row: &Row, broker: &Broker) -> Result<Vec<(&'static str, f64)>> {
-    let plan = Plan { duration: comparison.seconds, warmup: comparison.warmup, ..row.plan.clone() };
+    let count = comparison.count.unwrap_or(row.plan.count);
+    let plan = Plan { duration: comparison.seconds, warmup: comparison.warmup, count, ..row.plan.clone() };
     let written = || broker.pid.filter(|_| plan.persistent).and_then(process::written_bytes);
     let before = written();
     let outcome = run::run(&broker.uri, &plan, broker.api.as_deref())?;
