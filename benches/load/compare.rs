@@ -65,7 +65,8 @@ fn measure(comparison: &Comparison, row: &Row, broker: &Broker) -> Result<Vec<(&
         return Err(format!("{:.0} messages per second were refused", outcome.nacked).into());
     }
     let mut figures = figures(row.metric, &outcome);
-    if let Some((after, before)) = written().zip(before) {
+    // Rows that fill a stream first tell only what follows.
+    if let Some((after, before)) = written().zip(before).filter(|_| outcome.published > 0) {
         let bodies = outcome.published as f64 * plan.size_bytes as f64;
         figures.push((WRITTEN, (after - before) as f64 / bodies));
     }

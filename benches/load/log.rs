@@ -192,8 +192,8 @@ impl Run<'_> {
         let places = self.plan.consumers as u64;
         let readers: Vec<_> = (0..places).map(|place| reader(until / 2 * place / places)).collect();
         let (mut together, most_mib) = self.read(&readers)?;
-        together.figures.push((" of one reader alone", together.consumed / alone.consumed));
-        together.figures.extend(most_mib.map(|mib| (" MiB resident at most", mib)));
+        together.figures.push((", as a part of one reader's alone", together.consumed / alone.consumed));
+        together.figures.extend(most_mib.map(|mib| (", MiB resident at most", mib)));
         Ok(together)
     }
 
@@ -220,8 +220,8 @@ impl Run<'_> {
         let mut outcome = with.clone();
         let megabytes = with.confirmed * self.plan.duration.as_secs_f64() * self.plan.size_bytes as f64 / 1e6;
         outcome.figures = Figures::from([
-            (" of the rate without", with.confirmed / without.confirmed),
-            (" MB that went meanwhile", megabytes),
+            (", as a part of the rate without", with.confirmed / without.confirmed),
+            (", MB that went meanwhile", megabytes),
         ]);
         Ok(outcome)
     }

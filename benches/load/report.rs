@@ -4,7 +4,7 @@ use crate::options::{Metric, Plan, Scene};
 use crate::run::Outcome;
 
 /// The broker's processor time for a message of the row's rate.
-pub const CPU: &str = ": us of the broker's CPU for a message";
+pub const CPU: &str = ", us of the broker's CPU for a message";
 
 /// Prints what a run of this plan is about.
 pub fn print(plan: &Plan, outcome: &Outcome) {
