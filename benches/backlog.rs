@@ -1,10 +1,10 @@
 //! A large backlog, from empty to full, over a restart, and down again: what it costs in memory, time and disk.
 //!
-//! `cargo bench --bench backlog -- [--messages 10000000] [--size 100] [--transient] [--coney BINARY] [--data-dir DIR]`
+//! `cargo bench --bench backlog -- [--messages 10000000] [--size 100] [--transient | --stream] [--coney BINARY] [--data-dir DIR]`
 //!
 //! One connection publishes without confirms; each tenth ends with an answer of the broker, so that what is in socket
 //! buffers does not count. The process is killed (SIGKILL) and started again with the backlog, if it is durable. Then
-//! one consumer with a prefetch of 1,000 acks each message.
+//! one consumer with a prefetch of 1,000 acks each message. With `--stream` it is a stream, which that reads from its beginning.
 
 #![allow(missing_docs, clippy::print_stdout, reason = "the report is what this program is for")]
 #![allow(
@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 
 use client::{Connection, Uri, refuse_closing};
 use scan::{Progress, Visit};
-use wire::{NO_TABLE, Route};
+use wire::{Route, Value};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
@@ -45,6 +45,8 @@ const QUEUE: &str = "backlog";
 const PREFETCH: u16 = 1000;
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long messages that were sent may take to be there.
+const ALL_THERE_MAX: Duration = Duration::from_secs(60);
 /// How long disk space may take to come back when nothing happens.
 const SPACE_BACK: Duration = Duration::from_secs(60);
 
@@ -52,6 +54,7 @@ struct Options {
     messages: u64,
     size: usize,
     transient: bool,
+    stream: bool,
     coney: PathBuf,
     data_dir: PathBuf,
 }
@@ -62,6 +65,7 @@ fn options() -> Result<Options> {
         messages: 10_000_000,
         size: 100,
         transient: false,
+        stream: false,
         coney: env!("CARGO_BIN_EXE_coney").into(),
         data_dir: temporary,
     };
@@ -71,6 +75,7 @@ fn options() -> Result<Options> {
         match argument.as_str() {
             "--messages" => options.messages = value()?.parse()?,
             "--size" => options.size = value()?.parse()?,
+            "--stream" => options.stream = true,
             "--transient" => options.transient = true,
             "--coney" => options.coney = value()?.into(),
             "--data-dir" => options.data_dir = value()?.into(),
@@ -139,19 +144,20 @@ fn watch_memory(pid: u32) -> Arc<AtomicU64> {
     peak
 }
 
-fn declare(connection: &mut Connection, queue: &str) -> Result<()> {
+fn declare(connection: &mut Connection, queue: &str, stream: bool) -> Result<()> {
+    let kind = [("x-queue-type", Value::Text("stream"))];
     connection.request(wire::QUEUE_DECLARE, wire::QUEUE_DECLARE_OK, |out| {
         out.extend_from_slice(&[0; 2]);
         wire::short(out, queue);
         out.push(2);
-        out.extend_from_slice(&NO_TABLE);
+        out.extend_from_slice(&wire::table(if stream { &kind } else { &[] }));
     })?;
     Ok(())
 }
 
 fn fill(broker: &Broker, options: &Options) -> Result<()> {
     let mut connection = Connection::open(&broker.uri)?;
-    declare(&mut connection, QUEUE)?;
+    declare(&mut connection, QUEUE, options.stream)?;
     let route = Route { exchange: String::new(), key: QUEUE.into(), persistent: !options.transient };
     let (mut batch, mut count) = (Vec::new(), 0);
     let mut noise = 1_u64;
@@ -173,14 +179,27 @@ fn fill(broker: &Broker, options: &Options) -> Result<()> {
             connection.stream.write_all(&batch[..now as usize * each])?;
             sent += now;
         }
-        let ready = connection.ready_messages(QUEUE)?;
-        assert_eq!(ready, sent, "messages are missing");
+        wait_for_all(&mut connection, sent)?;
         let rate = (sent - before) as f64 / start.elapsed().as_secs_f64();
         println!("published {sent:>10}: {rate:>9.0}/s, memory at most {:>5.0} MiB", broker.peak_mib());
         rates.push(rate);
     }
     println!("the last tenth is published at {:.0} % of the rate of the first", rates[9] / rates[0] * 100.0);
     connection.close()
+}
+
+/// The broker has all there is to be. What a stream has is on disk, which takes a moment.
+fn wait_for_all(connection: &mut Connection, sent: u64) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        match connection.ready_messages(QUEUE)? {
+            ready if ready == sent => return Ok(()),
+            ready if start.elapsed() > ALL_THERE_MAX => {
+                return Err(format!("{sent} messages sent, {ready} there").into());
+            }
+            _ => thread::sleep(LOOK),
+        }
+    }
 }
 
 /// Acks each message.
@@ -202,7 +221,8 @@ impl Visit for Acks {
     }
 }
 
-fn drain(broker: &Broker, expected: u64) -> Result<()> {
+fn drain(broker: &Broker, options: &Options) -> Result<()> {
+    let (expected, first) = (options.messages, [("x-stream-offset", Value::Text("first"))]);
     let mut connection = Connection::open(&broker.uri)?;
     connection.request(wire::QOS, wire::QOS_OK, |out| {
         out.extend_from_slice(&[0; 4]);
@@ -214,7 +234,7 @@ fn drain(broker: &Broker, expected: u64) -> Result<()> {
         wire::short(out, QUEUE);
         wire::short(out, "c");
         out.push(0);
-        out.extend_from_slice(&NO_TABLE);
+        out.extend_from_slice(&wire::table(if options.stream { &first } else { &[] }));
     });
     let start = Instant::now();
     connection.stream.write_all(&consume)?;
@@ -229,7 +249,8 @@ fn drain(broker: &Broker, expected: u64) -> Result<()> {
     }
     let rate = expected as f64 / start.elapsed().as_secs_f64();
     println!("drained {expected}: {rate:.0}/s, memory at most {:.0} MiB", broker.peak_mib());
-    assert_eq!((acks.count, connection.ready_messages(QUEUE)?), (expected, 0));
+    let left = if options.stream { expected } else { 0 };
+    assert_eq!((acks.count, connection.ready_messages(QUEUE)?), (expected, left));
     connection.close()
 }
 
@@ -269,7 +290,7 @@ fn main() -> Result<()> {
     println!("{} MiB on disk, {written} MiB written", mib(&options.data_dir));
     if !options.transient {
         // Answered when its definition is durable, and so is everything before it.
-        declare(&mut Connection::open(&broker.uri)?, "last")?;
+        declare(&mut Connection::open(&broker.uri)?, "last", false)?;
         broker.kill();
         broker = Broker::start(&options)?;
         let ready = Connection::open(&broker.uri)?.ready_messages(QUEUE)?;
@@ -277,8 +298,10 @@ fn main() -> Result<()> {
         println!("killed; started in {started:.0} ms with {ready} messages, {:.0} MiB", broker.peak_mib());
         assert_eq!(ready, options.messages, "the count is not exact");
     }
-    drain(&broker, options.messages)?;
-    watch_disk(&options.data_dir);
+    drain(&broker, &options)?;
+    if !options.stream {
+        watch_disk(&options.data_dir);
+    }
     drop(broker);
     std::fs::remove_dir_all(&options.data_dir)?;
     Ok(())

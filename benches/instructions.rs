@@ -1,9 +1,9 @@
 //! Instructions per message, counted by callgrind: the one figure that a busy machine does not change. A fixed script sends
-//! rows a, b, d and f of the load bench in step, so that what the broker reads at a time is the same in every run; two runs
+//! rows a, b, d, f, s-pub and s-end of the load bench in step, so that what the broker reads at a time is the same in every run; two runs
 //! of different length are subtracted, so that start and stop do not count.
 //!
 //! ```sh
-//! cargo bench --bench instructions -- [--rows a,b,d,f] [--messages N] BINARY [OTHER BINARY]
+//! cargo bench --bench instructions -- [--rows a,b,d,f,s-pub,s-end] [--messages N] BINARY [OTHER BINARY]
 //! ```
 //! With two binaries (before and after a change) it prints both and their ratio, of all instructions and of those in Coney's
 //! own functions: in row d the store engine's threads wait for each other in a loop, so that all of them vary by far. Needs
@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use client::{Connection, Uri, refuse_closing};
 use scan::{Progress, Visit};
-use wire::{NO_TABLE, Route};
+use wire::{NO_TABLE, Route, Value};
 
 /// What can go wrong is only ever shown to a person.
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -52,13 +52,34 @@ struct Row {
     size_bytes: usize,
     persistent: bool,
     acks: bool,
+    stream: bool,
 }
 
-const ROWS: [Row; 4] = [
-    Row { name: "a", publishers: 1, consumers: 1, size_bytes: 16, persistent: false, acks: false },
-    Row { name: "b", publishers: 1, consumers: 1, size_bytes: 16, persistent: false, acks: true },
-    Row { name: "d", publishers: 4, consumers: 4, size_bytes: 1024, persistent: true, acks: true },
-    Row { name: "f", publishers: 1, consumers: 0, size_bytes: 16, persistent: false, acks: false },
+const QUEUE: Row = Row {
+    name: "",
+    publishers: 1,
+    consumers: 1,
+    size_bytes: 16,
+    persistent: false,
+    acks: false,
+    stream: false,
+};
+
+const ROWS: [Row; 6] = [
+    Row { name: "a", ..QUEUE },
+    Row { name: "b", acks: true, ..QUEUE },
+    Row { name: "d", publishers: 4, consumers: 4, size_bytes: 1024, persistent: true, acks: true, ..QUEUE },
+    Row { name: "f", consumers: 0, ..QUEUE },
+    Row {
+        name: "s-pub",
+        publishers: 4,
+        consumers: 0,
+        size_bytes: 100,
+        persistent: true,
+        stream: true,
+        ..QUEUE
+    },
+    Row { name: "s-end", persistent: true, acks: true, stream: true, ..QUEUE },
 ];
 
 fn main() -> ExitCode {
@@ -235,7 +256,11 @@ fn send(uri: &Uri, row: Row, messages: u64) -> Result<()> {
         out.extend_from_slice(&[0; 2]);
         wire::short(out, "q");
         out.push(u8::from(row.persistent) << 1);
-        out.extend_from_slice(&NO_TABLE);
+        out.extend_from_slice(&wire::table(if row.stream {
+            &[("x-queue-type", Value::Text("stream"))]
+        } else {
+            &[]
+        }));
     })?;
     let mut consumers = Vec::new();
     for _ in 0..row.consumers {

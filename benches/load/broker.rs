@@ -24,8 +24,8 @@ pub struct Broker {
     pub name: &'static str,
     /// Where it is.
     pub uri: Uri,
-    /// Whether it is one that can record what it does.
-    pub has_journal: bool,
+    /// Whether it has what RabbitMQ does not: a journal, cursors, queues that are fed from streams.
+    pub is_coney: bool,
     /// `host:port` of its management API, if that is known.
     pub api: Option<String>,
     /// Its process, if it is on this machine.
@@ -64,7 +64,7 @@ impl Drop for Broker {
 pub fn coney(comparison: &Comparison) -> Result<Broker> {
     if let Some(uri) = &comparison.coney_uri {
         let mut running = Broker::running("Coney", uri)?;
-        (running.has_journal, running.api) = (true, comparison.record.clone());
+        (running.is_coney, running.api) = (true, comparison.record.clone());
         return Ok(running);
     }
     let temporary = || std::env::temp_dir().join(format!("coney-load-{}", std::process::id()));
@@ -88,7 +88,7 @@ pub fn coney(comparison: &Comparison) -> Result<Broker> {
     let mut broker = Broker {
         name: "Coney",
         uri: Uri::parse("amqp://127.0.0.1")?,
-        has_journal: true,
+        is_coney: true,
         api: None,
         pid: Some(child.id()),
         start_ms: None,
@@ -141,7 +141,7 @@ impl Broker {
     }
 
     const fn new(name: &'static str, uri: Uri, stop: Stop) -> Self {
-        Self { name, uri, has_journal: false, api: None, pid: None, start_ms: None, idle_mib: None, stop }
+        Self { name, uri, is_coney: false, api: None, pid: None, start_ms: None, idle_mib: None, stop }
     }
 
     /// Finds the process and its memory once it has come to rest.

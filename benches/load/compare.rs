@@ -31,7 +31,7 @@ pub fn compare(comparison: &Comparison) -> Result<()> {
                 continue;
             }
             for (broker, results) in brokers.iter().zip(results) {
-                if row.plan.recorded && !broker.has_journal {
+                if row.plan.is_coneys_alone() && !broker.is_coney {
                     continue;
                 }
                 let label = format!("round {round}, row {}, {}", row.name, broker.name);
@@ -53,7 +53,8 @@ pub fn compare(comparison: &Comparison) -> Result<()> {
 }
 
 fn measure(comparison: &Comparison, row: &Row, broker: &Broker) -> Result<Vec<(&'static str, f64)>> {
-    let plan = Plan { duration: comparison.seconds, warmup: comparison.warmup, ..row.plan.clone() };
+    let count = comparison.count.unwrap_or(row.plan.count);
+    let plan = Plan { duration: comparison.seconds, warmup: comparison.warmup, count, ..row.plan.clone() };
     let written = || broker.pid.filter(|_| plan.persistent).and_then(process::written_bytes);
     let before = written();
     let outcome = run::run(&broker.uri, &plan, broker.api.as_deref())?;
@@ -64,7 +65,8 @@ fn measure(comparison: &Comparison, row: &Row, broker: &Broker) -> Result<Vec<(&
         return Err(format!("{:.0} messages per second were refused", outcome.nacked).into());
     }
     let mut figures = figures(row.metric, &outcome);
-    if let Some((after, before)) = written().zip(before) {
+    // Rows that fill a stream first tell only what follows.
+    if let Some((after, before)) = written().zip(before).filter(|_| outcome.published > 0) {
         let bodies = outcome.published as f64 * plan.size_bytes as f64;
         figures.push((WRITTEN, (after - before) as f64 / bodies));
     }

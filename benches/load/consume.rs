@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::client::{Connection, refuse_closing};
+use crate::log;
 use crate::options::Plan;
 use crate::scan::{Progress, Visit};
-use crate::wire::{self, NO_TABLE};
+use crate::wire;
 
 /// What one thread has counted and another samples. On a cache line pair of its own, so that no two threads share one.
 #[derive(Default)]
@@ -61,21 +62,28 @@ impl Signals {
 /// Subscribes to these queues. Nothing may be published to them before this has returned, as deliveries that come
 /// with the reply are not counted.
 pub fn subscribe(connection: &mut Connection, queues: &[&String], plan: &Plan) -> Result<()> {
-    connection.request(wire::QOS, wire::QOS_OK, |out| {
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&plan.prefetch.to_be_bytes());
-        out.push(0);
-    })?;
+    set_prefetch(connection, plan)?;
+    let arguments = log::consumer_arguments(plan);
     for (number, queue) in queues.iter().enumerate() {
         connection.request(wire::CONSUME, wire::CONSUME_OK, |out| {
             out.extend_from_slice(&[0; 2]);
             wire::short(out, queue);
             wire::short(out, &format!("c{number}"));
             out.push(u8::from(plan.ack_every.is_none()) << 1);
-            out.extend_from_slice(&NO_TABLE);
+            out.extend_from_slice(&arguments);
         })?;
     }
     Ok(())
+}
+
+/// Limits what each consumer has unacknowledged.
+pub fn set_prefetch(connection: &mut Connection, plan: &Plan) -> Result<()> {
+    let set = connection.request(wire::QOS, wire::QOS_OK, |out| {
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&plan.prefetch.to_be_bytes());
+        out.push(0);
+    });
+    set.map(drop)
 }
 
 /// Consumes until told to stop; returns the latencies in nanoseconds, if the plan has a rate.

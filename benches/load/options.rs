@@ -31,6 +31,9 @@ One broker:
   --auto-ack          no acks (default)
   --prefetch N        unacknowledged messages per consumer (0: no limit)
   --rate N            messages per second of one paced publisher; reports latency in us, send to receive
+  --stream            the queues are streams; consumers begin at the end
+  --cursor            they read with a cursor; Coney alone
+  --count N           messages that are in the stream of rows s-replay and the like, before it is read
   --publish-only      no consumers; the time until the broker answers a request behind the last publish counts
   --duration S        seconds measured (5), also --seconds
   --warmup S          seconds before (1)
@@ -49,6 +52,15 @@ Rows (transient, automatic acks, 1 publisher, 1 consumer unless said):
   fan  16 B, fanout to 10 queues                             consumed/s
   q100 16 B, 100 queues, 100 publishers, 100 consumers, window 1000       consumed/s
   topic10k  16 B, topic exchange with 10,000 bindings to 10 queues, window 1000  consumed/s, binds/s
+  s-pub, s-pub1k     stream: 100 B or 1 KiB, 4 publishers, window 1000     confirmed/s
+  s-end, s-end10     stream: 16 B, window 1000, 1 or 10 readers at its end, each acked, prefetch 1000   consumed/s
+  s-cursor           as s-end, the reader has a cursor; Coney alone        consumed/s
+  s-replay, s-replay1k  stream of --count messages of 100 B or 1 KiB, read from its beginning, prefetch 5000  consumed/s, MB/s
+  s-places           stream of --count messages of 100 B, 20 readers at 20 places: consumed/s, of one alone, memory
+  s-fed              a queue fed from a stream of --count messages of 100 B, each acked; Coney alone    consumed/s
+  s-trim             stream: 1 KiB, 4 publishers, retention takes as much as comes: of the rate without
+  s-kept             stream of --count messages of 100 B: resident memory; what a start with it takes tells
+                     `cargo bench --bench backlog -- --stream`
   conn1k    1,000 connections: connects/s, memory of an idle one, each sending itself 10 messages at a time;
             the memory is right as the first row of a broker just started, which has nothing to reuse
   declare10k  10,000 queues, transient and durable: declares/s, deletes/s
@@ -62,7 +74,7 @@ Comparison (--compare): rounds over the rows, the brokers in turn, medians as a 
   --rabbitmq-script FILE   one that `FILE start PORT` starts and `FILE stop PORT` stops
   --rabbitmq-port N   for the script (5683)
   --rounds N          (3); conn1k and declare10k have one
-  --rows a,b,..       (a,b,c,d,e,f), all: every row
+  --rows a,b,..       (a,b,c,d,e,f), all: every row but those of streams, streams: those
   --seconds S         per row (5)   --warmup S (1)
 
 --loopback: what plain TCP on this machine and the generator itself can do.";
@@ -108,6 +120,12 @@ pub struct Plan {
     pub rate: Option<u32>,
     /// No consumers.
     pub publish_only: bool,
+    /// The queues are streams.
+    pub stream: bool,
+    /// Consumers read with a cursor.
+    pub cursor: bool,
+    /// Messages in a stream before it is read.
+    pub count: u64,
     /// Coney's journal records everything.
     pub recorded: bool,
     /// How long to measure.
@@ -125,6 +143,23 @@ pub enum Scene {
     Connections(usize),
     /// So many queues declared and deleted.
     Declares(usize),
+    /// A stream that is filled first.
+    Stream(StreamScene),
+}
+
+/// What becomes of a full stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamScene {
+    /// It is read from its beginning.
+    Replay,
+    /// Many read it, each from another place.
+    Places,
+    /// It feeds a queue.
+    Fed,
+    /// Its oldest messages go while others come.
+    Trim,
+    /// Nothing.
+    Kept,
 }
 
 /// Which figure of a run a row is about.
@@ -164,6 +199,8 @@ pub struct Comparison {
     pub rounds: usize,
     /// The rows.
     pub rows: Vec<Row>,
+    /// Messages in a stream before it is read, if not as many as the row says.
+    pub count: Option<u64>,
     /// How long to measure each.
     pub seconds: Duration,
     /// How long each runs before.
@@ -201,6 +238,9 @@ impl Default for Plan {
             prefetch: 0,
             rate: None,
             publish_only: false,
+            stream: false,
+            cursor: false,
+            count: 2_000_000,
             recorded: false,
             duration: Duration::from_secs(5),
             warmup: Duration::from_secs(1),
@@ -209,6 +249,11 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// Whether it needs something that other brokers do not have.
+    pub fn is_coneys_alone(&self) -> bool {
+        self.recorded || self.cursor || self.scene == Scene::Stream(StreamScene::Fed)
+    }
+
     /// Refuses what cannot be measured or would wait for ever.
     fn checked(self) -> Result<Self> {
         let stuck = self.ack_every.is_some_and(|every| self.prefetch > 0 && every > u32::from(self.prefetch));
@@ -226,6 +271,8 @@ impl Plan {
             "--rate needs bodies of 8 to 4096 bytes: one holds the time it was sent"
         } else if self.fanout && self.topic_bindings > 0 {
             "--fanout and --topic exclude each other"
+        } else if self.count == 0 {
+            "--count is at least 1"
         } else if self.duration.is_zero() {
             "--duration is more than 0"
         } else {
@@ -280,12 +327,63 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
+/// The rows about streams, in the order of the table.
+pub fn stream_rows() -> Vec<Row> {
+    use Metric::{Confirmed, Consumed, Megabytes, Named};
+    let row = |name, title, metric, plan| Row { name, title, metric, plan, rounds_max: usize::MAX };
+    let log = Plan { stream: true, persistent: true, confirm_window: Some(1000), ..Plan::default() };
+    let publish = Plan { publishers: 4, publish_only: true, size_bytes: 100, ..log.clone() };
+    let publish1k = Plan { size_bytes: 1024, ..publish.clone() };
+    let end = Plan { ack_every: Some(1), prefetch: 1000, ..log };
+    let end10 = Plan { consumers: 10, ..end.clone() };
+    let cursor = Plan { cursor: true, ..end.clone() };
+    let full = |scene, plan: &Plan| Plan {
+        scene: Scene::Stream(scene),
+        publish_only: false,
+        ack_every: Some(1),
+        prefetch: 1000,
+        ..plan.clone()
+    };
+    let replay = Plan { prefetch: 5000, ..full(StreamScene::Replay, &publish) };
+    let replay1k = Plan { size_bytes: 1024, count: 300_000, ..replay.clone() };
+    let places =
+        Plan { prefetch: 5000, consumers: 20, count: 4_000_000, ..full(StreamScene::Places, &publish) };
+    let fed = full(StreamScene::Fed, &publish);
+    let trim = full(StreamScene::Trim, &publish1k);
+    let kept = Plan { count: 10_000_000, ..full(StreamScene::Kept, &publish) };
+    vec![
+        row("s-pub", "stream, 100 B, 4 publishers, window 1000: confirmed/s", Confirmed, publish),
+        row("s-pub1k", "stream, 1 KiB, 4 publishers, window 1000: confirmed/s", Confirmed, publish1k),
+        row(
+            "s-end",
+            "stream, 16 B, a reader at the end, each acked, prefetch 1000: consumed/s",
+            Consumed,
+            end,
+        ),
+        row("s-cursor", "same, with a cursor: consumed/s", Consumed, cursor),
+        row("s-end10", "same, 10 readers without: consumed/s", Consumed, end10),
+        row(
+            "s-replay",
+            "stream, 100 B, read from the beginning, prefetch 5000: consumed/s",
+            Consumed,
+            replay,
+        ),
+        row("s-replay1k", "same, 1 KiB: MB/s", Megabytes, replay1k),
+        row("s-places", "stream, 100 B, 20 readers at 20 places: consumed/s", Consumed, places),
+        row("s-fed", "queue fed from a stream, 100 B, each acked, prefetch 1000: consumed/s", Consumed, fed),
+        row("s-trim", "stream, 1 KiB, 4 publishers, retention meanwhile: confirmed/s", Confirmed, trim),
+        Row { rounds_max: 1, ..row("s-kept", "stream, 100 B, nobody reads:", Named, kept) },
+    ]
+}
+
 /// The rows of a comma-separated list, in its order.
 fn named_rows(names: &str) -> Result<Vec<Row>> {
-    if names == "all" {
-        return Ok(rows());
+    match names {
+        "all" => return Ok(rows()),
+        "streams" => return Ok(stream_rows()),
+        _ => {}
     }
-    let find = |name: &str| rows().into_iter().find(|row| row.name == name);
+    let find = |name: &str| rows().into_iter().chain(stream_rows()).find(|row| row.name == name);
     names.split(',').map(|name| find(name).ok_or_else(|| format!("no row {name}").into())).collect()
 }
 
@@ -334,6 +432,7 @@ impl Parser {
             rabbitmq_port: 5683,
             rounds: 3,
             rows: named_rows("a,b,c,d,e,f")?,
+            count: None,
             seconds: Plan::default().duration,
             warmup: Plan::default().warmup,
         };
@@ -349,6 +448,8 @@ impl Parser {
             "--loopback" => self.mode = Mode::Loopback,
             "--persistent" => self.plan.persistent = true,
             "--auto-ack" => self.plan.ack_every = None,
+            "--stream" => (self.plan.stream, self.plan.persistent) = (true, true),
+            "--cursor" => self.plan.cursor = true,
             "--publish-only" => self.plan.publish_only = true,
             _ => return false,
         }
@@ -373,6 +474,10 @@ impl Parser {
             "--confirm-window" => plan.confirm_window = Some(number(name, value()?)?),
             "--ack-every" => plan.ack_every = Some(number(name, value()?)?),
             "--prefetch" => plan.prefetch = number(name, value()?)?,
+            "--count" => {
+                plan.count = number(name, value()?)?;
+                self.comparison.count = Some(plan.count);
+            }
             "--rate" => plan.rate = Some(number(name, value()?)?),
             "--duration" | "--seconds" => plan.duration = seconds(name, value()?)?,
             "--warmup" => plan.warmup = seconds(name, value()?)?,

@@ -60,6 +60,11 @@ fn ticks(pid: u32) -> Option<u64> {
     Some(times.next()?.parse::<u64>().ok()? + times.next()?.parse::<u64>().ok()?)
 }
 
+/// Processor time used, in seconds; to 10 ms.
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
+    ticks(pid).map(|ticks| ticks as f64 / 100.0)
+}
+
 /// Waits until a process does next to nothing (below 10 % of a core), 20 seconds at most: what it has left to do for
 /// one run must not slow the next.
 pub fn settle(pid: u32) {

@@ -3,27 +3,35 @@
 use crate::options::{Metric, Plan, Scene};
 use crate::run::Outcome;
 
+/// The broker's processor time for a message of the row's rate.
+pub const CPU: &str = ", us of the broker's CPU for a message";
+
 /// Prints what a run of this plan is about.
 pub fn print(plan: &Plan, outcome: &Outcome) {
     for (name, value) in &outcome.figures {
         println!("{:>14}  {}", grouped(*value), name.trim());
     }
-    if plan.scene != Scene::Messages {
+    if matches!(plan.scene, Scene::Connections(_) | Scene::Declares(_)) {
         return;
     }
     if let Some(accepted) = outcome.accepted {
         println!("published  {:>12}/s  (taken by the broker)", grouped(accepted));
         return;
     }
-    println!("sent       {:>12}/s", grouped(outcome.sent));
-    if plan.confirm_window.is_some() {
+    if outcome.sent > 0.0 {
+        println!("sent       {:>12}/s", grouped(outcome.sent));
+    }
+    if outcome.confirmed > 0.0 {
         println!("confirmed  {:>12}/s", grouped(outcome.confirmed));
     }
     if outcome.nacked > 0.0 {
         println!("nacked     {:>12}/s", grouped(outcome.nacked));
     }
-    if !plan.publish_only {
+    if outcome.consumed > 0.0 {
         println!("consumed   {:>12}/s  {:.1} MB/s", grouped(outcome.consumed), outcome.megabytes);
+    }
+    if let Some(cpu) = outcome.cpu {
+        println!("cores busy {cpu:>11.2}    (the broker's)");
     }
     if let Some(latency) = outcome.latency {
         let (p50, p90, p99, max) = (latency.p50, latency.p90, latency.p99, latency.max);
@@ -43,6 +51,14 @@ pub fn figures(metric: Metric, outcome: &Outcome) -> Vec<(&'static str, f64)> {
             vec![(" p50 us", latency.p50), (" p90 us", latency.p90), (" p99 us", latency.p99)]
         }
     };
+    let messages = match metric {
+        Metric::Consumed | Metric::Megabytes => outcome.consumed,
+        Metric::Confirmed => outcome.confirmed,
+        Metric::Accepted | Metric::Latency | Metric::Named => 0.0,
+    };
+    if let Some(cpu) = outcome.cpu.filter(|_| messages > 0.0) {
+        figures.push((CPU, cpu * 1e6 / messages));
+    }
     figures.extend(outcome.figures.iter().copied());
     figures
 }

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::client::{Connection, Uri};
 use crate::consume::{self, Counter, Signals};
+use crate::log;
 use crate::many;
 use crate::options::{Plan, Scene};
+use crate::process;
 use crate::publish::{self, Counters};
 use crate::record::Recording;
 use crate::wire::{self, NO_TABLE, Route};
@@ -40,6 +42,8 @@ pub struct Outcome {
     pub accepted: Option<f64>,
     /// From send to receipt, if the plan has a rate.
     pub latency: Option<Latency>,
+    /// Cores that the broker kept busy, if it is on this machine.
+    pub cpu: Option<f64>,
     /// Messages written from the run's beginning to its end.
     pub published: u64,
     /// What else there is to report.
@@ -136,6 +140,7 @@ pub fn run(uri: &Uri, plan: &Plan, record: Option<&str>) -> Result<Outcome> {
         Scene::Messages => messages(uri, plan),
         Scene::Connections(count) => many::connections(uri, plan, count),
         Scene::Declares(count) => many::declares(uri, count),
+        Scene::Stream(scene) => log::run(uri, plan, scene),
     }
 }
 
@@ -164,12 +169,13 @@ fn declare(control: &mut Connection, plan: &Plan, names: &Names) -> Result<Figur
             out.extend_from_slice(&NO_TABLE);
         })?;
     }
+    let arguments = log::queue_arguments(plan);
     for queue in &names.queues {
         control.request(wire::QUEUE_DECLARE, wire::QUEUE_DECLARE_OK, |out| {
             out.extend_from_slice(&[0; 2]);
             wire::short(out, queue);
             out.push(durable);
-            out.extend_from_slice(&NO_TABLE);
+            out.extend_from_slice(&arguments);
         })?;
         if plan.fanout {
             bind(control, names, queue, "")?;
@@ -218,7 +224,8 @@ fn delete(control: &mut Connection, names: &Names) -> Result<()> {
 /// A broker that takes messages and has them nowhere is fast; it gets no figure. It may need a moment to have them:
 /// RabbitMQ tells a queue's length ahead of publishes that are on their way to the queue.
 fn check_kept(control: &mut Connection, plan: &Plan, names: &Names, published: u64) -> Result<()> {
-    if !plan.publish_only {
+    // RabbitMQ tells no length of a stream; what is published to one is confirmed.
+    if !plan.publish_only || plan.stream {
         return Ok(());
     }
     let expected = published * if plan.fanout { plan.queues as u64 } else { 1 };
@@ -256,10 +263,11 @@ fn drive(uri: &Uri, plan: &Plan, names: &Names) -> Result<Outcome> {
     let (publishers, counters): (Vec<_>, Vec<_>) =
         publishers.into_iter().map(|(connection, routes, counters)| ((connection, routes), counters)).unzip();
     let signals = Signals::new();
+    let pid = process::listening_at(&uri.address);
     thread::scope(|scope| {
         let spawned =
             Threads::spawn(scope, plan, names, &signals, (consumers, &received), (publishers, &counters));
-        spawned.measure(plan, &signals, &received, &counters)
+        spawned.measure(plan, &signals, &received, &counters, pid)
     })
 }
 
@@ -295,6 +303,7 @@ impl<'scope> Threads<'scope> {
         signals: &Signals,
         received: &[Counter],
         counters: &[Counters],
+        pid: Option<u32>,
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         if plan.publish_only && plan.confirm_window.is_none() {
@@ -305,17 +314,17 @@ impl<'scope> Threads<'scope> {
         } else {
             self.wait(plan.warmup);
             signals.measuring.store(true, Ordering::Relaxed);
-            let before = Sample::take(received, counters);
+            let before = Sample::take(received, counters, pid);
             self.wait(plan.duration);
             signals.measuring.store(false, Ordering::Relaxed);
-            outcome = Sample::take(received, counters).since(&before);
+            outcome = Sample::take(received, counters, pid).since(&before);
         }
         signals.stop_publishing.store(true, Ordering::Relaxed);
         let accepted = join(self.publishers);
         signals.stop_consuming.store(true, Ordering::Relaxed);
         let latencies = join(self.consumers)?;
         outcome.accepted = accepted?.into_iter().sum();
-        outcome.published = Sample::take(received, counters).sent;
+        outcome.published = Sample::take(received, counters, None).sent;
         outcome.latency = plan.rate.and_then(|_| latency(latencies.concat()));
         Ok(outcome)
     }
@@ -337,23 +346,29 @@ impl<'scope> Threads<'scope> {
     }
 }
 
-fn join<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {
+/// What threads returned, or the first error of one.
+pub fn join<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {
     let panicked = |_| Err(Error::from("a thread panicked"));
     threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
 }
 
 /// All counters at one moment.
-struct Sample {
-    at: Instant,
-    sent: u64,
+pub struct Sample {
+    /// When.
+    pub at: Instant,
+    /// Written to sockets.
+    pub sent: u64,
+    /// Refused.
+    pub nacked: u64,
     confirmed: u64,
-    nacked: u64,
     consumed: u64,
     bytes: u64,
+    cpu_seconds: Option<f64>,
 }
 
 impl Sample {
-    fn take(received: &[Counter], counters: &[Counters]) -> Self {
+    /// Reads them, and the processor time of the broker with this process.
+    pub fn take(received: &[Counter], counters: &[Counters], pid: Option<u32>) -> Self {
         let sum = |of: fn(&Counters) -> &Counter| -> u64 {
             counters.iter().map(|one| of(one).messages.load(Ordering::Relaxed)).sum()
         };
@@ -364,10 +379,12 @@ impl Sample {
             nacked: sum(|one| &one.nacked),
             consumed: received.iter().map(|one| one.messages.load(Ordering::Relaxed)).sum(),
             bytes: received.iter().map(|one| one.bytes.load(Ordering::Relaxed)).sum(),
+            cpu_seconds: pid.and_then(process::cpu_seconds),
         }
     }
 
-    fn since(&self, before: &Self) -> Outcome {
+    /// Rates from an earlier sample to this one.
+    pub fn since(&self, before: &Self) -> Outcome {
         let seconds = (self.at - before.at).as_secs_f64();
         let rate = |now: u64, then: u64| (now - then) as f64 / seconds;
         Outcome {
@@ -376,6 +393,7 @@ impl Sample {
             nacked: rate(self.nacked, before.nacked),
             consumed: rate(self.consumed, before.consumed),
             megabytes: rate(self.bytes, before.bytes) / 1e6,
+            cpu: self.cpu_seconds.zip(before.cpu_seconds).map(|(now, then)| (now - then) / seconds),
             ..Outcome::default()
         }
     }

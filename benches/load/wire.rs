@@ -91,6 +91,36 @@ pub const CONFIRM_SELECT_OK: u32 = id(85, 11);
 /// An empty field table.
 pub const NO_TABLE: [u8; 4] = [0; 4];
 
+/// A value of a field table.
+#[derive(Clone, Copy)]
+pub enum Value<'a> {
+    /// A long string.
+    Text(&'a str),
+    /// A signed number of 64 bits.
+    Number(i64),
+}
+
+/// A field table with its length.
+pub fn table(fields: &[(&str, Value<'_>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in fields {
+        short(&mut bytes, name);
+        match value {
+            Value::Text(text) => {
+                bytes.push(b'S');
+                long(&mut bytes, text.as_bytes());
+            }
+            Value::Number(number) => {
+                bytes.push(b'l');
+                bytes.extend_from_slice(&number.to_be_bytes());
+            }
+        }
+    }
+    let mut out = Vec::new();
+    long(&mut out, &bytes);
+    out
+}
+
 /// Appends a frame whose payload `fill` writes.
 pub fn frame(out: &mut Vec<u8>, kind: u8, channel: u16, fill: impl FnOnce(&mut Vec<u8>)) {
     out.push(kind);

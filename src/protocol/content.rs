@@ -306,6 +306,13 @@ pub fn replace_headers(properties: &[u8], table: &[u8]) -> Result<Vec<u8>, Prope
     Ok(edited)
 }
 
+/// Whether there are headers, by the flag alone: nothing is validated. `false` for what is too short for flags.
+#[must_use]
+#[inline]
+pub fn has_headers(properties: &[u8]) -> bool {
+    properties.first_chunk().is_some_and(|flags| u16::from_be_bytes(*flags) & HEADERS != 0)
+}
+
 /// Appends properties with an encoded table entry behind the headers that there are. `None`, and nothing is appended, if they are malformed.
 pub fn add_header(properties: &[u8], entry: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (flags, values) = properties.split_first_chunk::<2>()?;

@@ -1,19 +1,23 @@
 //! The header `x-stream-offset`, which tells a stream's consumer where it is.
 
 use crate::message::Message;
-use crate::protocol::content::{Properties, add_header, replace_headers};
+use crate::protocol::content::{Properties, add_header, has_headers, replace_headers};
 use crate::protocol::table::{FieldValue, TableWriter};
 
 const NAME: &[u8] = b"x-stream-offset";
 /// Of the header: its name with a length, its type, its value.
 const ENTRY_BYTES: usize = 1 + NAME.len() + 1 + 8;
+/// The header with offset 0: the value is behind all else.
+const ENTRY: [u8; ENTRY_BYTES] = *b"\x0fx-stream-offsetl\0\0\0\0\0\0\0\0";
 
 /// A message's properties with its offset among its headers, in place of one that an earlier stream gave it; into `out`, which is cleared.
 pub fn with_offset(properties: &[u8], offset: u64, out: &mut Vec<u8>) {
     out.clear();
-    let mut entry = [0; ENTRY_BYTES];
-    write_entry(&mut entry, offset);
-    let may_have_one = properties.windows(NAME.len()).any(|bytes| bytes == NAME);
+    let mut entry = ENTRY;
+    if let Some(value) = entry.last_chunk_mut() {
+        *value = signed(offset).to_be_bytes();
+    }
+    let may_have_one = has_headers(properties) && properties.windows(NAME.len()).any(|bytes| bytes == NAME);
     if may_have_one || add_header(properties, &entry, out).is_none() {
         *out = replaced(properties, offset);
     }
@@ -27,11 +31,9 @@ pub fn message_with_offset(message: &Message, offset: u64) -> Message {
     message.with_properties(&properties)
 }
 
-fn write_entry(entry: &mut [u8; ENTRY_BYTES], offset: u64) {
-    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-    let parts: [&[u8]; 4] = [&[NAME.len() as u8], NAME, b"l", &offset.to_be_bytes()];
-    let bytes = parts.into_iter().flatten();
-    entry.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+/// As a table has it.
+fn signed(offset: u64) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
 fn replaced(properties: &[u8], offset: u64) -> Vec<u8> {
@@ -43,7 +45,7 @@ fn replaced(properties: &[u8], offset: u64) -> Vec<u8> {
             writer.entry_raw(key, raw);
         }
     }
-    writer.entry(NAME, FieldValue::I64(i64::try_from(offset).unwrap_or(i64::MAX)));
+    writer.entry(NAME, FieldValue::I64(signed(offset)));
     replace_headers(properties, &table).unwrap_or_else(|_| properties.to_vec())
 }
 
@@ -53,9 +55,9 @@ mod tests {
 
     use super::*;
 
-    fn encoded(properties: &[u8]) -> Vec<u8> {
+    fn encoded(properties: &[u8], offset: u64) -> Vec<u8> {
         let mut out = vec![1, 2, 3];
-        with_offset(properties, 7, &mut out);
+        with_offset(properties, offset, &mut out);
         out
     }
 
@@ -70,8 +72,8 @@ mod tests {
     fn an_older_offset_makes_room() {
         let (older, newer) = (FieldValue::I64(3), FieldValue::I64(7));
         let other: (&[u8], FieldValue<'_>) = (b"other", FieldValue::LongString(b"x-stream-offset"));
-        assert_eq!(encoded(&with_table(&[(NAME, older), other])), with_table(&[other, (NAME, newer)]));
-        assert_eq!(encoded(&with_table(&[other])), with_table(&[other, (NAME, newer)]));
+        assert_eq!(encoded(&with_table(&[(NAME, older), other]), 7), with_table(&[other, (NAME, newer)]));
+        assert_eq!(encoded(&with_table(&[other]), 7), with_table(&[other, (NAME, newer)]));
     }
 
     proptest! {
@@ -79,6 +81,7 @@ mod tests {
         fn it_is_put_in_as_if_the_table_were_written_anew(
             keys in proptest::collection::vec("[a-z]{1,20}", 0..5),
             value in any::<i64>(),
+            offset in any::<u64>(),
             text in proptest::option::of("[a-z]{0,30}"),
         ) {
             let mut table = Vec::new();
@@ -89,8 +92,8 @@ mod tests {
                 None => vec![0, 0],
             };
             let properties = if keys.is_empty() { plain } else { replace_headers(&plain, &table).unwrap() };
-            prop_assert_eq!(encoded(&properties), replaced(&properties, 7));
-            prop_assert!(Properties::parse(&encoded(&properties)).is_ok());
+            prop_assert_eq!(encoded(&properties, offset), replaced(&properties, offset));
+            prop_assert!(Properties::parse(&encoded(&properties, offset)).is_ok());
         }
     }
 }

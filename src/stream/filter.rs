@@ -3,7 +3,7 @@
 
 use super::header_filter::HeaderFilter;
 use crate::message::Message;
-use crate::protocol::content::Properties;
+use crate::protocol::content::{Properties, has_headers};
 use crate::queue::filter_set;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
@@ -19,7 +19,9 @@ const MATCH_TYPE: &str = "x-filter-match-type";
 /// A message's value, if it has one.
 #[must_use]
 pub fn filter_value(message: &Message) -> Option<&[u8]> {
-    let headers = Properties::parse(message.properties()).ok()?.headers()?;
+    // Most messages have none, and each that is published is looked at.
+    let properties = Some(message.properties()).filter(|properties| has_headers(properties))?;
+    let headers = Properties::parse(properties).ok()?.headers()?;
     headers.get(VALUE_HEADER)?.as_bytes()
 }
 

@@ -119,7 +119,10 @@ impl Stream {
         };
         reader.settle();
         effects.counted.acked += 1;
-        self.restless.push(slot);
+        // Most acks of a batch are one reader's.
+        if self.restless.last() != Some(&slot) {
+            self.restless.push(slot);
+        }
         let is_last = reader.is_leaving && reader.unacked() == 0;
         if let Some(index) = reader.cursor {
             self.settle_on_cursor(index, handle, is_done);
