@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coney::Clock;
 use coney::store::OpenOptions;
@@ -288,12 +289,17 @@ async fn who_stores_nothing_does_not_wait_for_the_store() {
     const MIB: usize = 1024 * 1024;
     let dir = tempfile::tempdir().unwrap();
     let gate = Arc::new(tokio::sync::Mutex::new(()));
-    let commits = Arc::clone(&gate);
+    let (commits, stands) = (Arc::clone(&gate), Arc::new(AtomicBool::new(false)));
+    let stands_now = Arc::clone(&stands);
     let options = OpenOptions {
         open_files_max: 64,
         clock: Box::new(Default::default),
         dir: dir.path().into(),
-        on_commit: Box::new(move || drop(commits.blocking_lock())),
+        on_commit: Box::new(move || {
+            stands_now.store(true, Ordering::Relaxed);
+            drop(commits.blocking_lock());
+            stands_now.store(false, Ordering::Relaxed);
+        }),
         on_failure: Box::new(|error| panic!("the store failed: {error}")),
     };
     let (store, recovered) = coney::store::open(options).unwrap();
@@ -314,7 +320,8 @@ async fn who_stores_nothing_does_not_wait_for_the_store() {
                 .unwrap();
         }
     });
-    while store.handle().pending_bytes() <= 8 * MIB {
+    // From when the committer stands at the gate on, what is pending only grows.
+    while !stands.load(Ordering::Relaxed) || store.handle().pending_bytes() <= 8 * MIB {
         assert_eq!(count(&other, "not").await, 0);
     }
     for number in 0..100_u8 {

@@ -250,7 +250,10 @@ async fn what_cannot_be_settled_closes_the_channel() {
     let rows = [
         (table(&[("verb", string("ack"))]), "delivery-tag"),
         (table(&[("verb", string("ack")), ("delivery-tag", int(9))]), "unknown delivery tag 9"),
-        (table(&[("verb", string("eat")), ("delivery-tag", int(1))]), "expected ack, nack, term, park"),
+        (
+            table(&[("verb", string("eat")), ("delivery-tag", int(1))]),
+            "expected ack, commit, nack, term, park",
+        ),
     ];
     for (headers, part) in rows {
         let channel = bench.channel().await;
