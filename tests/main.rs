@@ -15,6 +15,7 @@ mod consuming;
 mod crash;
 #[cfg(all(unix, feature = "management"))]
 mod ctl;
+#[cfg(feature = "management")]
 mod cursors;
 mod definitions;
 mod definitions_identity;
