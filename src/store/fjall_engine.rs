@@ -77,7 +77,9 @@ impl FjallEngine {
         found.marker.as_mut().map_or(Ok(()), |marker| marker.reopen(dir))?;
         found.torn.as_ref().map_or(Ok(()), Torn::cut)?;
         found.half_made.as_deref().map_or(Ok(()), directory::remove_half_made)?;
-        // fjall takes the lock itself. A process that slips in between inspects as we did.
+        // fjall takes the lock itself. A process that slips in between inspects as we did. It is let go in so many words: a child that is
+        // being started may have the file as well.
+        lock.unlock().map_err(Error::io(format!("unlocking {}", dir.display())))?;
         drop(lock);
         // What can make fjall panic was looked for; what was not thought of should not look like a fault of the broker.
         let opened = quiet::catch(|| Self::open_inspected(dir, found, open_files_max));
