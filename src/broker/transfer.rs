@@ -56,12 +56,16 @@ impl Transfer<'_> {
     /// stream has not come further.
     pub(super) fn hand_over(&self, queue: QueueId, command: Command, (key, value): (Vec<u8>, Vec<u8>)) {
         let join = Join { id: self.shared.store.next_join_id(), parts: 2 };
-        let mail = Mail::Joined(join, vec![command]);
-        let taken = self.vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
-        if taken {
+        if self.pass_on(join, queue, command) {
             let ops = vec![Op::Record { queue: self.from, key, value: Some(value) }];
             self.shared.store.submit(Submission { ops, join: Some(join), ..Submission::default() });
         }
+    }
+
+    /// A queue's part of an atomic unit; `false` if it is gone.
+    fn pass_on(&self, join: Join, queue: QueueId, command: Command) -> bool {
+        let mail = Mail::Joined(join, vec![command]);
+        self.vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok())
     }
 
     const fn command(&self, publishes: Vec<Publish>, from: Provenance) -> Command {
@@ -86,9 +90,7 @@ impl Transfer<'_> {
         let parts = u32::try_from(commands.len() + 1).unwrap_or(u32::MAX);
         let join = Join { id: self.shared.store.next_join_id(), parts };
         for (queue, command) in commands {
-            let mail = Mail::Joined(join, vec![command]);
-            let taken = self.vhost.queue(queue).is_some_and(|record| record.mailbox.send(mail).is_ok());
-            if !taken {
+            if !self.pass_on(join, queue, command) {
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
         }

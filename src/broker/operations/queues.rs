@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use super::scope::{Caller, Scope};
+use super::streams::stream;
 use crate::auth::Operation;
 use crate::broker::creation::{NewQueue, create_queue};
 use crate::broker::error::{Kind, OperationError};
@@ -63,8 +64,8 @@ pub struct QueueState {
 /// Makes the queue, or finds an equivalent one. It is durable, if it is to be, and routing sees it.
 ///
 /// # Errors
-/// `NotFound` or `NotAStream` (the source of a queue that is to be fed), `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
-/// that differs), `QueueLimit`, `NoMemory`, `NoRandomness` for a name.
+/// `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
+/// that differs), `NotFound` or `NotAStream` (what it is to be fed from), `QueueLimit`, `NoMemory`, `NoRandomness` for a name.
 pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<Declared, OperationError> {
     let mut declare = with_name(declare)?;
     let DeclareQueue { durable, exclusive, auto_delete, ref mut arguments, .. } = declare;
@@ -118,7 +119,8 @@ async fn find_or_create(
         }
     };
     if let Some(source) = &options.source {
-        find_source(scope, &source.stream)?;
+        // It has to be there, and the caller has to have the right to read it.
+        stream(scope, &source.stream)?;
         Filter::parse(&source.arguments).map_err(|WrongFilter { key, expected }| {
             let why = format!("\"expected {expected}\"");
             OptionsError::Invalid { key, thing: thing.clone(), why }
@@ -130,16 +132,6 @@ async fn find_or_create(
     let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options });
     scope.tell(&Event::QueueCreated { vhost: &scope.vhost.name, queue: &record });
     Ok((record, true, pending.mark()))
-}
-
-/// The stream that a queue is to be fed from has to be there, and the caller has to have the right to read it.
-fn find_source(scope: Scope<'_>, stream: &str) -> Result<(), OperationError> {
-    scope.permit(Operation::Consume(stream))?;
-    let record = scope.open_queue(stream)?;
-    if record.is_stream() {
-        return Ok(());
-    }
-    Err(OperationError::NotAStream { queue: record.name.clone(), vhost: scope.vhost.name.clone() })
 }
 
 /// Refuses a queue more than the vhost may have.

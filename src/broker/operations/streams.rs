@@ -11,7 +11,10 @@ use crate::message::Position;
 use crate::queue::{Command, CursorChange, CursorDetails, OffsetSpec, PeekState, Reply};
 
 /// A stream that the caller may read.
-fn stream(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>, OperationError> {
+///
+/// # Errors
+/// `AccessRefused`, `NotFound`, `NotAStream`.
+pub(super) fn stream(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>, OperationError> {
     scope.permit(Operation::Consume(name))?;
     let record = scope.open_queue(name)?;
     if record.is_stream() {

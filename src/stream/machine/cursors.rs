@@ -63,19 +63,17 @@ impl Stream {
             && cursor.floor().is_none()
         {
             cursor.place(offset);
-            self.note_moved(index, effects);
+            self.write(index, effects);
         }
     }
 
-    /// A cursor was put somewhere, not by what its reader was given. One of a queue is written at once: what the queue is given in the
-    /// same batch is written after it.
-    fn note_moved(&mut self, index: usize, effects: &mut Effects) {
-        match self.cursors.get(index).filter(|cursor| cursor.is_of_queue()) {
-            Some(cursor) => {
-                let record = cursor.encode().map(|record| (record_key(&cursor.name), Some(record)));
-                effects.records.extend(record);
-            }
-            None => self.moved_cursors.push(index),
+    /// A cursor was put somewhere, not by what its reader was given. It is written at once: what a queue is given in the same batch is
+    /// written after it.
+    fn write(&self, index: usize, effects: &mut Effects) {
+        if let Some(cursor) = self.cursors.get(index)
+            && let Some(record) = cursor.encode()
+        {
+            effects.records.insert(record_key(&cursor.name), Some(record));
         }
     }
 
@@ -98,9 +96,7 @@ impl Stream {
         let has_next = cursor.remove_reader(slot);
         cursor.used_at = at;
         let next = cursor.active().filter(|_| has_next);
-        if !cursor.is_of_queue() {
-            self.moved_cursors.push(index);
-        }
+        self.moved_cursors.push(index);
         if let Some(next) = next {
             self.activate(now, next, effects);
         }
@@ -128,20 +124,21 @@ impl Stream {
         }
     }
 
-    /// What cursors moved goes to the disk with the batch: a record for each, whatever it was given and acked.
+    /// What cursors moved goes to the disk with the batch: a record for each, whatever it was given and acked. That of a queue goes with what
+    /// the queue is given.
     pub(super) fn write_cursors(&mut self, now: Time, effects: &mut Effects) {
         let at = self.wall_clock(now);
         let mut moved = std::mem::take(&mut self.moved_cursors);
         moved.sort_unstable();
         moved.dedup();
         for index in moved.drain(..) {
-            let Some(cursor) = self.cursors.get_mut(index) else { continue };
+            let Some(cursor) = self.cursors.get_mut(index).filter(|cursor| !cursor.is_of_queue()) else {
+                continue;
+            };
             if cursor.active().is_some() {
                 cursor.used_at = at;
             }
-            if let Some(record) = cursor.encode() {
-                effects.records.insert(record_key(&cursor.name), Some(record));
-            }
+            self.write(index, effects);
         }
         self.moved_cursors = moved;
     }
@@ -218,7 +215,7 @@ impl Stream {
         cursor.place(offset);
         cursor.used_at = at;
         let reader = cursor.active();
-        self.note_moved(index, effects);
+        self.write(index, effects);
         if let Some(slot) = reader
             && let Some(reader) = self.readers.get_mut(slot)
         {
