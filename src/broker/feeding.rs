@@ -58,10 +58,8 @@ impl Intake {
         if messages < MESSAGES / PARTS && bytes < BYTES / PARTS {
             return;
         }
-        let Some(stream) = stream(vhost, &self.source) else { return };
-        let (queue, name, source) = (record.id, record.name.as_str().into(), self.source.clone());
-        let request = FeedRequest { queue, name, source, taken: self.taken, until };
-        if stream.mailbox.send(Mail::Tell(Command::Feed(Box::new(request)))).is_ok() {
+        let request = request(record, &self.source, self.taken, until);
+        if stream(vhost, &self.source).is_some_and(|stream| ask(&stream, request)) {
             self.until = until;
         }
     }
@@ -87,20 +85,29 @@ pub(super) fn announce(vhost: &Vhost, record: &QueueRecord, source: &Source) {
     }
 }
 
-fn begin(stream: &QueueRecord, record: &QueueRecord, source: &Source) {
-    let (queue, name, source) = (record.id, record.name.as_str().into(), source.clone());
-    let (taken, until) = (FeedCount::default(), FeedCount::default());
-    let request = FeedRequest { queue, name, source, taken, until };
-    // One that is gone needs not be told.
-    let _ = stream.mailbox.send(Mail::Tell(Command::Feed(Box::new(request))));
+/// A queue that has just been declared, or whose stream has: it can take nothing yet.
+fn begin(stream: &QueueRecord, queue: &QueueRecord, source: &Source) {
+    let nothing = FeedCount::default();
+    ask(stream, FeedRequest { is_new: true, ..request(queue, source, nothing, nothing) });
+}
+
+fn request(queue: &QueueRecord, source: &Source, taken: FeedCount, until: FeedCount) -> FeedRequest {
+    let (name, source) = (queue.name.as_str().into(), source.clone());
+    FeedRequest { queue: queue.id, name, source, is_new: false, taken, until }
+}
+
+/// Tells a stream what a queue can take; `false` if it is gone.
+fn ask(stream: &QueueRecord, request: FeedRequest) -> bool {
+    stream.mailbox.send(Mail::Tell(Command::Feed(Box::new(request)))).is_ok()
 }
 
 /// A stream has come to be: queues that wait for it ask it.
 pub(super) fn wake_up(vhost: &Vhost, stream: &QueueRecord) {
-    for queue in vhost.queues().into_iter().filter(|queue| queue.is_fed_from(&stream.name)) {
-        if let Some(source) = queue.declared_options(&vhost.name).and_then(|options| options.source) {
-            begin(stream, &queue, &source);
-        }
+    for queue in vhost.queues() {
+        let Some(source) = queue.source(&vhost.name).filter(|source| *source.stream == *stream.name) else {
+            continue;
+        };
+        begin(stream, &queue, &source);
         // One that is gone needs not be told.
         let _ = queue.mailbox.send(Mail::Tell(Command::SourceIsHere));
     }

@@ -14,7 +14,7 @@ pub(crate) mod entering;
 pub(crate) mod error;
 pub(crate) mod events;
 mod export;
-pub(crate) mod feeding;
+mod feeding;
 pub(crate) mod firehose;
 mod flow_control;
 pub mod give_back;

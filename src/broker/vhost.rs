@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::FieldTable;
 use dashmap::DashMap;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
@@ -19,7 +19,7 @@ use super::vhost_settings::VhostSettings;
 use crate::auth::Quota;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind, SettingInForce};
-use crate::queue::options::{QueueType, queue_type};
+use crate::queue::options::{QueueType, SOURCE, Source, queue_type};
 use crate::queue::{Command, ConnectionId, Counts, Details, Measures, QueueOptions, Reply};
 use crate::statistics::{
     ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
@@ -97,10 +97,11 @@ impl QueueRecord {
         queue_type(&self.arguments) == QueueType::Stream
     }
 
-    /// Whether its messages come from the stream of this name.
-    pub(super) fn is_fed_from(&self, stream: &str) -> bool {
-        matches!(self.arguments.inner().get("x-stream-source"),
-            Some(AMQPValue::LongString(source)) if source.as_bytes() == stream.as_bytes())
+    /// The stream that it is fed from, if it is.
+    pub(super) fn source(&self, vhost: &str) -> Option<Box<Source>> {
+        // Few queues are: only the arguments of those are read.
+        let is_fed = self.arguments.inner().contains_key(SOURCE);
+        is_fed.then(|| self.declared_options(vhost)).flatten()?.source
     }
 
     /// Notes who has it deleted; nobody after all if that was refused.
@@ -120,7 +121,7 @@ impl QueueRecord {
     }
 
     /// The options that follow from its declare arguments alone.
-    pub(super) fn declared_options(&self, vhost: &str) -> Option<QueueOptions> {
+    fn declared_options(&self, vhost: &str) -> Option<QueueOptions> {
         self.options(vhost, &self.arguments)
     }
 

@@ -147,6 +147,8 @@ pub struct FeedRequest {
     pub name: Arc<str>,
     /// What it says of the stream.
     pub source: Source,
+    /// It has just been declared: what an earlier queue of its name left is nothing to it.
+    pub is_new: bool,
     /// Messages that came to it so far.
     pub taken: FeedCount,
     /// It can take so many in all.
@@ -160,6 +162,14 @@ pub struct FeedCount {
     pub messages: u64,
     /// Bytes.
     pub bytes: u64,
+}
+
+impl FeedCount {
+    /// The greater of each.
+    #[must_use]
+    pub fn or_more(self, other: Self) -> Self {
+        Self { messages: self.messages.max(other.messages), bytes: self.bytes.max(other.bytes) }
+    }
 }
 
 /// Messages of a stream for a queue that is fed from it.

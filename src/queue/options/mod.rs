@@ -14,5 +14,5 @@ pub use policy_arguments::{
     Merge, POLICY_ARGUMENTS, QueueType, compared, is_quorum, policy_arguments, queue_type,
 };
 pub use queue_options::{Overflow, QueueOptions};
-pub use source_arguments::Source;
+pub use source_arguments::{SOURCE, Source};
 pub use stream_arguments::{StreamOptions, age_ms};

@@ -12,7 +12,7 @@ use crate::queue::offset_spec::OffsetSpec;
 const NAME_BYTES_MAX: usize = 255;
 
 /// Names the stream.
-pub(super) const SOURCE: &str = "x-stream-source";
+pub const SOURCE: &str = "x-stream-source";
 
 /// Where a queue's messages come from.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,11 @@
 //! Queues that are fed: what they take is theirs, and the cursor goes on in the same store batch.
 
+use std::sync::Arc;
+
 use super::stream::Stream;
 use crate::message::QueueId;
 use crate::queue::{ConnectionId, ConsumerKey, ConsumerName, Delivery, Effects, Fed, FeedRequest};
-use crate::stream::cursor::record_key;
+use crate::stream::cursor::{Cursor, record_key};
 use crate::stream::cursor_name::RESERVED_PREFIX;
 use crate::stream::filter::Filter;
 use crate::stream::reader::{NewReader, Reader, Room};
@@ -26,6 +28,8 @@ impl Stream {
             None => self.begin_feed(now, &request, effects),
         };
         if let Some(room) = self.readers.get_mut(slot).and_then(|reader| reader.feeds.as_mut()) {
+            // What it took of a stream that was here before this one, it was given.
+            room.given = room.given.or_more(request.taken);
             room.until = request.until;
             self.restless.push(slot);
         }
@@ -37,11 +41,11 @@ impl Stream {
     }
 
     fn begin_feed(&mut self, now: Time, request: &FeedRequest, effects: &mut Effects) -> usize {
-        let cursor = self.cursor(now, &format!("{RESERVED_PREFIX}queue.{}", request.name).into());
-        // An earlier queue of that name, which is on its way out.
-        if let Some(older) = cursor.and_then(|index| self.cursors.get(index)?.active()) {
-            self.forget_reader(now, older, effects);
+        let cursor_name: Arc<str> = format!("{RESERVED_PREFIX}queue.{}", request.name).into();
+        if request.is_new {
+            self.forget_feed(now, &cursor_name, effects);
         }
+        let cursor = self.cursor(now, &cursor_name);
         let turn = self.next_turn;
         self.next_turn = self.next_turn.wrapping_add(1);
         let (spec, arguments) = (request.source.from, request.source.arguments.clone());
@@ -97,10 +101,18 @@ impl Stream {
     pub(super) fn feed_gone(&mut self, now: Time, queue: QueueId, effects: &mut Effects) {
         let Some(slot) = self.find_feed(queue) else { return };
         let index = self.readers.get(slot).and_then(|reader| reader.cursor);
-        self.forget_reader(now, slot, effects);
         let name = index.and_then(|index| self.cursors.get(index)).map(|cursor| cursor.name.clone());
         if let Some(name) = name {
-            self.delete_cursor(&name, effects);
+            self.forget_feed(now, &name, effects);
         }
+    }
+
+    /// Nothing is left of the queue that was fed with the cursor of this name.
+    fn forget_feed(&mut self, now: Time, name: &str, effects: &mut Effects) {
+        let cursor = self.find_cursor(name).and_then(|index| self.cursors.get(index));
+        if let Some(slot) = cursor.and_then(Cursor::active) {
+            self.forget_reader(now, slot, effects);
+        }
+        self.delete_cursor(name, effects);
     }
 }

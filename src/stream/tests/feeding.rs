@@ -10,9 +10,18 @@ const QUEUE: QueueId = QueueId(7);
 const KEY: &[u8] = b"camq.queue.work";
 
 fn request(taken: u64, until: u64, bytes: u64, arguments: FieldTable) -> Command {
+    request_of(QUEUE, false, [taken, until, bytes], arguments)
+}
+
+fn request_of(
+    queue: QueueId,
+    is_new: bool,
+    [taken, until, bytes]: [u64; 3],
+    arguments: FieldTable,
+) -> Command {
     let source = Source { stream: "s".into(), from: OffsetSpec::First, arguments: Arc::new(arguments) };
     let (taken, until) = (FeedCount { messages: taken, bytes: 0 }, FeedCount { messages: until, bytes });
-    Command::Feed(Box::new(FeedRequest { queue: QUEUE, name: "work".into(), source, taken, until }))
+    Command::Feed(Box::new(FeedRequest { queue, name: "work".into(), source, is_new, taken, until }))
 }
 
 fn plain(taken: u64, until: u64) -> Command {
@@ -100,4 +109,37 @@ fn a_queue_that_is_no_more_leaves_no_cursor() {
     bench.command(Command::FeedGone(QUEUE));
     bench.sync(usize::MAX);
     assert!(bench.records.is_empty());
+}
+
+/// The stream may not have heard yet that the older one is gone; or a crash has left its cursor.
+#[test]
+fn a_new_queue_of_an_older_ones_name_begins_where_it_says_itself() {
+    for is_left_by_a_crash in [false, true] {
+        let mut bench = Bench::new(StreamOptions::default(), 1 << 20);
+        bench.fill(0..10);
+        bench.command(plain(0, 4));
+        let (key, value) = bench.fed.last().unwrap().cursor.clone();
+        assert_eq!(bench.fed(), (all(0..4), Some(4)));
+        if is_left_by_a_crash {
+            bench.sync(usize::MAX);
+            bench.records.insert(key, value);
+            bench.restart();
+        }
+        let newer = QueueId(8);
+        bench.command(request_of(newer, true, [0, 3, u64::MAX], FieldTable::default()));
+        assert_eq!(bench.fed(), (all(0..3), Some(3)), "left by a crash: {is_left_by_a_crash}");
+        bench.command(Command::FeedGone(QUEUE));
+        bench.command(request_of(newer, false, [3, 5, u64::MAX], FieldTable::default()));
+        assert_eq!(bench.fed(), (all(3..5), Some(5)));
+    }
+}
+
+/// The stream was made anew, and the queue has taken much from the one before.
+#[test]
+fn what_a_queue_took_from_an_earlier_stream_is_no_room() {
+    let mut bench = Bench::new(StreamOptions::default(), 1 << 20);
+    bench.fill(0..100);
+    bench.command(request_of(QUEUE, true, [0, 0, 0], FieldTable::default()));
+    bench.command(plain(5000, 5010));
+    assert_eq!(bench.fed(), (all(0..10), Some(10)));
 }
