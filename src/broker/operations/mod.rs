@@ -62,7 +62,7 @@ pub use queues::{
 };
 pub use recording::{end_recording, record, recordings};
 pub use scope::{Caller, Scope};
-pub use streams::{cursors, delete_cursor, move_cursor, read_stream};
+pub use streams::{delete_cursor, move_cursor, read_stream, stream_details};
 pub use taking::{Take, Taken, take};
 pub use topic_permissions::{put_topic_permission, remove_topic_permissions, topic_permissions};
 pub use users::{

@@ -8,7 +8,7 @@ use crate::auth::Operation;
 use crate::broker::error::OperationError;
 use crate::broker::vhost::QueueRecord;
 use crate::message::Position;
-use crate::queue::{Command, CursorChange, CursorDetails, OffsetSpec, PeekState, Reply};
+use crate::queue::{Command, CursorChange, Details, OffsetSpec, PeekState, Reply};
 
 /// A stream that the caller may read.
 ///
@@ -27,14 +27,13 @@ async fn ask(scope: Scope<'_>, record: &QueueRecord, command: Command) -> Result
     record.mailbox.ask(command).await.ok_or_else(|| scope.no_queue(&record.name))
 }
 
-/// The cursors of a stream, by name. It needs the rights of basic.consume.
+/// A stream as it is, with its cursors and who reads. It needs the rights of basic.consume.
 ///
 /// # Errors
 /// `AccessRefused`, `NotFound`, `NotAStream`.
-pub async fn cursors(scope: Scope<'_>, name: &str) -> Result<Vec<CursorDetails>, OperationError> {
+pub async fn stream_details(scope: Scope<'_>, name: &str) -> Result<Box<Details>, OperationError> {
     let record = stream(scope, name)?;
-    let details = record.details().await.ok_or_else(|| scope.no_queue(name))?;
-    Ok(details.log.map(|log| log.cursors).unwrap_or_default())
+    record.details().await.ok_or_else(|| scope.no_queue(name))
 }
 
 /// Moves a cursor to a place, and makes it if it is not there; the offset where it is then. Whoever reads with it goes on there. What a reader

@@ -25,10 +25,10 @@ pub(super) async fn list(
     asker: Monitor,
     At((vhost, queue)): At<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (vhost, record) = asker.queue(&api, &vhost, &queue)?;
-    let cursors = operations::cursors(asker.scope(&api, &vhost), &queue).await?;
-    let consumers = record.details().await.map(|details| details.consumers).unwrap_or_default();
-    let views: Vec<_> = cursors.iter().map(|cursor| CursorView::of(cursor, &consumers)).collect();
+    let (vhost, _) = asker.queue(&api, &vhost, &queue)?;
+    let details = operations::stream_details(asker.scope(&api, &vhost), &queue).await?;
+    let cursors = details.log.iter().flat_map(|log| &log.cursors);
+    let views: Vec<_> = cursors.map(|cursor| CursorView::of(cursor, &details.consumers)).collect();
     Ok(answer::json(&views))
 }
 
@@ -40,23 +40,24 @@ pub(super) async fn put(
     payload: Payload,
 ) -> Result<Response, ApiError> {
     let (vhost, _) = asker.queue(&api, &vhost, &queue)?;
-    let to = place(payload.get("offset"), payload.get("timestamp"))?
+    let timestamp = payload.integer("timestamp")?.map(u64::try_from).transpose();
+    let timestamp = timestamp.map_err(|_| ApiError::bad_request("timestamp is negative"))?;
+    let to = place(payload.get("offset"), timestamp)?
         .ok_or_else(|| ApiError::bad_request("needs an offset or a timestamp"))?;
     let offset = operations::move_cursor(asker.scope(&api, &vhost), &queue, &cursor, to).await?;
     tracing::info!(?cursor, ?queue, vhost = ?vhost.name, by = ?asker.name, offset, "a cursor was set");
     Ok(answer::json(&json!({ "name": cursor, "offset": offset })))
 }
 
-/// A place in a stream as requests name it; `None` if they name none.
+/// A place in a stream as requests name it, by an offset or by a time in ms since the Unix epoch; `None` if they name none.
 ///
 /// # Errors
 /// 400: it is none.
 pub(super) fn place(
     offset: Option<&Value>,
-    timestamp: Option<&Value>,
+    timestamp_ms: Option<u64>,
 ) -> Result<Option<OffsetSpec>, ApiError> {
-    if let Some(timestamp) = timestamp {
-        let ms = timestamp.as_u64().ok_or_else(|| ApiError::wrong_kind("not_integer", timestamp.clone()))?;
+    if let Some(ms) = timestamp_ms {
         return Ok(Some(OffsetSpec::At(Timestamp::from_millis(ms))));
     }
     let Some(offset) = offset else { return Ok(None) };

@@ -41,10 +41,9 @@ pub(super) async fn list(
     let (offset, limit) = (number("offset", 0)?, number("limit", PEEK_MAX)?);
     let truncate = number("truncate", usize::MAX)?;
     let scope = asker.scope(&api, &vhost);
-    let text = |name: &str| params.get(name).map(Value::from);
-    let timestamp =
-        text("from_timestamp").map(|_| number("from_timestamp", 0).map(Value::from)).transpose()?;
-    let from = place(text("from").as_ref(), timestamp.as_ref())?;
+    let timestamp = params.get("from_timestamp").map(|_| number("from_timestamp", 0)).transpose()?;
+    let from = params.get("from").map(Value::from);
+    let from = place(from.as_ref(), timestamp.map(|ms| ms as u64))?;
     let found = if let Some(from) = from {
         operations::read_stream(scope, &queue, from, limit).await?
     } else if position.is_some() || params.is_true("read") {
