@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use coney::{Broker, BrokerHandle};
 use futures_lite::StreamExt;
@@ -12,16 +11,14 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions,
     BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
-use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel, Consumer};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::client;
+use crate::support::client::{self, string, table};
 use crate::support::http::Http;
-use crate::support::killing::{
-    self, Publication, Verdict, channel_to, confirming, id_of, kill_under, moment,
-};
+use crate::support::killing::{self, Verdict, channel_to, confirming, id_of, kill_publishers, publish_to};
 
 async fn start(dir: &Path) -> (BrokerHandle, Http) {
     let any = "127.0.0.1:0".parse().unwrap();
@@ -31,25 +28,13 @@ async fn start(dir: &Path) -> (BrokerHandle, Http) {
     (broker, http)
 }
 
-fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (key, value) in entries {
-        table.insert((*key).into(), value.clone());
-    }
-    table
-}
-
-fn text(text: &str) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(text))
-}
-
 async fn declare(channel: &Channel, queue: &str, arguments: &[(&str, AMQPValue)]) -> lapin::Result<()> {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.into(), options, table(arguments)).await.map(drop)
 }
 
 async fn declare_stream(channel: &Channel, queue: &str) {
-    declare(channel, queue, &[("x-queue-type", text("stream"))]).await.unwrap();
+    declare(channel, queue, &[("x-queue-type", string("stream"))]).await.unwrap();
 }
 
 async fn publish(channel: &Channel, range: std::ops::Range<u64>) {
@@ -82,7 +67,7 @@ async fn ack(delivery: &Delivery) {
 }
 
 fn cursor(name: &str) -> [(&'static str, AMQPValue); 2] {
-    [("x-stream-cursor", text(name)), ("x-stream-offset", text("first"))]
+    [("x-stream-cursor", string(name)), ("x-stream-offset", string("first"))]
 }
 
 #[tokio::test]
@@ -223,12 +208,12 @@ async fn consumers_share_what_a_queue_is_fed_and_what_fails_is_dead_lettered() {
     declare(&channel, "dead", &[]).await.unwrap();
     publish(&channel, 0..5000).await;
     let arguments = [
-        ("x-stream-source", text("s")),
-        ("x-stream-offset", text("first")),
-        ("x-queue-type", text("quorum")),
+        ("x-stream-source", string("s")),
+        ("x-stream-offset", string("first")),
+        ("x-queue-type", string("quorum")),
         ("x-delivery-limit", AMQPValue::LongInt(2)),
-        ("x-dead-letter-exchange", text("")),
-        ("x-dead-letter-routing-key", text("dead")),
+        ("x-dead-letter-exchange", string("")),
+        ("x-dead-letter-routing-key", string("dead")),
     ];
     declare(&channel, "work", &arguments).await.unwrap();
     publish(&channel, 5000..6000).await;
@@ -293,7 +278,7 @@ async fn a_queue_is_fed_only_as_much_as_it_can_take_and_goes_on_after_a_restart(
     let channel = client::confirming(&client::connect(&broker).await).await;
     declare_stream(&channel, "s").await;
     publish(&channel, 0..7000).await;
-    let arguments = [("x-stream-source", text("s")), ("x-stream-offset", text("first"))];
+    let arguments = [("x-stream-source", string("s")), ("x-stream-offset", string("first"))];
     declare(&channel, "work", &arguments).await.unwrap();
     let ready = |http: &Http| http.get("/api/queues/%2F/work").json()["messages_ready"].as_u64().unwrap();
     while ready(&http) < 2000 {
@@ -333,13 +318,13 @@ async fn a_source_has_to_be_a_stream_that_is_there_and_may_come_back() {
         let arguments = table(&[("x-stream-source", source)]);
         channel.queue_declare("work".into(), options, arguments).await.unwrap_err().to_string()
     };
-    assert!(refused(text("s"), true).await.contains("no queue 's'"));
+    assert!(refused(string("s"), true).await.contains("no queue 's'"));
     declare(&channel, "q", &[]).await.unwrap();
-    assert!(refused(text("q"), true).await.contains("queue 'q' in vhost '/' is not a stream"));
+    assert!(refused(string("q"), true).await.contains("queue 'q' in vhost '/' is not a stream"));
     declare_stream(&channel, "s").await;
-    assert!(refused(text("s"), false).await.contains("durable"));
+    assert!(refused(string("s"), false).await.contains("durable"));
     assert!(refused(AMQPValue::LongInt(1), true).await.contains("x-stream-source"));
-    declare(&channel, "work", &[("x-stream-source", text("s"))]).await.unwrap();
+    declare(&channel, "work", &[("x-stream-source", string("s"))]).await.unwrap();
     for round in 0..2 {
         publish(&channel, round..round + 1).await;
         let mut consumer = consume(&channel, "work", 10, &[]).await;
@@ -359,8 +344,6 @@ const KILLS: u64 = 10;
 /// What clients know.
 #[derive(Default)]
 struct Known {
-    published: u64,
-    confirmed: HashSet<u64>,
     /// Acked by somebody who read with the cursor, or who consumed from the queue that is fed.
     read: HashSet<u64>,
     worked: HashSet<u64>,
@@ -393,52 +376,35 @@ async fn work(channel: Channel, known: Arc<Mutex<Known>>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_pass_over_nothing_that_was_confirmed() {
     let dir = tempfile::tempdir().unwrap();
-    let known = Arc::new(Mutex::new(Known::default()));
-    for number in 0..KILLS {
+    let (known, published) = (Arc::new(Mutex::new(Known::default())), Arc::new(Mutex::default()));
+    for round in 0..KILLS {
         let process = killing::start(dir.path());
         let channel = channel_to(&process).await;
         let small = [
-            ("x-queue-type", text("stream")),
+            ("x-queue-type", string("stream")),
             ("x-stream-max-segment-size-bytes", AMQPValue::LongInt(20_000)),
         ];
         declare(&channel, "s", &small).await.unwrap();
-        declare(&channel, "work", &[("x-stream-source", text("s")), ("x-stream-offset", text("first"))])
+        declare(&channel, "work", &[("x-stream-source", string("s")), ("x-stream-offset", string("first"))])
             .await
             .unwrap();
         let mut clients = JoinSet::new();
-        let (publisher, of_publisher) = (confirming(&process).await, Arc::clone(&known));
-        clients.spawn(async move {
-            let next = || {
-                let mut known = of_publisher.lock().unwrap();
-                known.published += 1;
-                Some(Publication::new(known.published, "", "s"))
-            };
-            let confirmed = |id| {
-                of_publisher.lock().unwrap().confirmed.insert(id);
-            };
-            killing::publish(publisher, next, confirmed).await;
-        });
+        clients.spawn(publish_to("s", confirming(&process).await, Arc::clone(&published)));
         for _ in 0..2 {
             clients.spawn(read(channel_to(&process).await, Arc::clone(&known), |_| true));
             clients.spawn(work(channel_to(&process).await, Arc::clone(&known)));
         }
-        let progress = || known.lock().unwrap().confirmed.len();
-        let before = progress();
-        let after = moment(number, Duration::from_millis(60), Duration::from_millis(300));
-        kill_under(process, clients, after, || progress() > before).await;
+        kill_publishers(process, clients, round, &published).await;
     }
     let process = killing::start(dir.path());
+    let confirmed = std::mem::take(&mut published.lock().unwrap().confirmed);
     let (reader, worker) = (channel_to(&process).await, channel_to(&process).await);
     let working = tokio::spawn(work(worker, Arc::clone(&known)));
-    read(reader, Arc::clone(&known), |known| !known.confirmed.is_subset(&known.read)).await;
-    let is_done = || {
-        let known = known.lock().unwrap();
-        known.confirmed.is_subset(&known.worked)
-    };
-    while !is_done() {
+    read(reader, Arc::clone(&known), |known| !confirmed.is_subset(&known.read)).await;
+    while !confirmed.is_subset(&known.lock().unwrap().worked) {
         tokio::task::yield_now().await;
     }
     working.abort();
-    assert!(known.lock().unwrap().confirmed.len() > KILLS as usize);
+    assert!(confirmed.len() > KILLS as usize);
     process.kill();
 }

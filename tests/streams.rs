@@ -1,9 +1,7 @@
 //! Streams on disk: what is confirmed is read again, over restarts and kills.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use coney::{Broker, BrokerHandle};
 use futures_lite::StreamExt;
@@ -11,12 +9,12 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, QueueDeclareOptions,
     QueueDeleteOptions,
 };
-use lapin::types::{AMQPValue, FieldTable, LongString};
+use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel, Consumer};
 use tokio::task::JoinSet;
 
-use crate::support::client;
-use crate::support::killing::{self, Publication, channel_to, confirming, id_of, kill_under, moment};
+use crate::support::client::{self, string, table};
+use crate::support::killing::{self, channel_to, confirming, id_of, kill_publishers, publish_to};
 
 async fn start(dir: &Path) -> (BrokerHandle, Channel) {
     let builder = Broker::builder().data_dir(dir).listen("127.0.0.1:0".parse().unwrap());
@@ -30,22 +28,10 @@ async fn restart(broker: BrokerHandle, dir: &Path) -> (BrokerHandle, Channel) {
     start(dir).await
 }
 
-fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (key, value) in entries {
-        table.insert((*key).into(), value.clone());
-    }
-    table
-}
-
-fn text(text: &str) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(text))
-}
-
 async fn declare(channel: &Channel, arguments: &[(&str, AMQPValue)]) {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     let mut arguments = table(arguments);
-    arguments.insert("x-queue-type".into(), text("stream"));
+    arguments.insert("x-queue-type".into(), string("stream"));
     channel.queue_declare("s".into(), options, arguments).await.unwrap();
 }
 
@@ -91,7 +77,7 @@ fn bodies(range: std::ops::Range<i64>) -> impl Iterator<Item = String> {
 }
 
 async fn first_offset(channel: &Channel) -> i64 {
-    let mut consumer = consume(channel, 1, text("first")).await;
+    let mut consumer = consume(channel, 1, string("first")).await;
     let first = read(&mut consumer, 1).await[0].1;
     channel.basic_cancel("c".into(), Default::default()).await.unwrap();
     first
@@ -105,7 +91,7 @@ async fn what_was_confirmed_is_read_after_a_restart_and_offsets_go_on() {
     publish(&channel, bodies(0..500)).await;
     let (broker, channel) = restart(broker, dir.path()).await;
     publish(&channel, bodies(500..600)).await;
-    let mut consumer = consume(&channel, 50, text("first")).await;
+    let mut consumer = consume(&channel, 50, string("first")).await;
     assert_eq!(read(&mut consumer, 600).await, numbered(0..600));
     let (broker, channel) = restart(broker, dir.path()).await;
     let mut consumer = consume(&channel, 50, AMQPValue::LongLongInt(450)).await;
@@ -149,7 +135,7 @@ async fn whole_segments_go_and_stay_gone() {
     assert!(first > 50, "{first}");
     let (broker, channel) = restart(broker, dir.path()).await;
     assert_eq!(first_offset(&channel).await, first);
-    let mut consumer = consume(&channel, 50, text("first")).await;
+    let mut consumer = consume(&channel, 50, string("first")).await;
     assert_eq!(read(&mut consumer, (200 - first) as usize).await, numbered(first..200));
     broker.shutdown().await.unwrap();
 }
@@ -164,7 +150,7 @@ async fn a_stream_that_is_deleted_leaves_nothing_to_one_of_its_name() {
     declare(&channel, &[]).await;
     publish(&channel, ["new".to_owned()]).await;
     let (broker, channel) = restart(broker, dir.path()).await;
-    let mut consumer = consume(&channel, 10, text("first")).await;
+    let mut consumer = consume(&channel, 10, string("first")).await;
     assert_eq!(read(&mut consumer, 1).await, [("new".to_owned(), 0)]);
     broker.shutdown().await.unwrap();
 }
@@ -200,7 +186,7 @@ async fn an_ephemeral_broker_has_streams() {
     declare(&channel, &[]).await;
     publish(&channel, bodies(0..100)).await;
     for _ in 0..2 {
-        let mut consumer = consume(&channel, 10, text("first")).await;
+        let mut consumer = consume(&channel, 10, string("first")).await;
         assert_eq!(read(&mut consumer, 100).await, numbered(0..100));
         channel.basic_cancel("c".into(), Default::default()).await.unwrap();
     }
@@ -210,23 +196,18 @@ async fn an_ephemeral_broker_has_streams() {
 /// How often the broker is killed.
 const KILLS: u64 = 12;
 
-/// What clients know of the stream.
+/// The message at each offset, as it was seen.
 #[derive(Default)]
-struct Known {
-    confirmed: HashSet<u64>,
-    published: u64,
-    /// The message at each offset, as it was seen.
-    seen: Vec<u64>,
-}
+struct Known(Vec<u64>);
 
 impl Known {
     /// A message is at an offset: the one that anybody ever saw there.
     fn see(&mut self, offset: usize, id: u64) {
-        match self.seen.get(offset) {
+        match self.0.get(offset) {
             Some(known) => assert_eq!(*known, id, "offset {offset} was given twice"),
             None => {
-                assert_eq!(offset, self.seen.len(), "an offset was left out");
-                self.seen.push(id);
+                assert_eq!(offset, self.0.len(), "an offset was left out");
+                self.0.push(id);
             }
         }
     }
@@ -237,7 +218,8 @@ async fn follow(channel: &Channel, known: &Mutex<Known>, until: impl Fn(&Known) 
     if channel.basic_qos(100, BasicQosOptions::default()).await.is_err() {
         return;
     }
-    let (options, arguments) = (BasicConsumeOptions::default(), table(&[("x-stream-offset", text("first"))]));
+    let (options, arguments) =
+        (BasicConsumeOptions::default(), table(&[("x-stream-offset", string("first"))]));
     let consumer = channel.basic_consume("s".into(), "".into(), options, arguments).await;
     let Ok(mut consumer) = consumer else { return };
     while let Some(Ok(delivery)) = consumer.next().await {
@@ -255,8 +237,8 @@ async fn follow(channel: &Channel, known: &Mutex<Known>, until: impl Fn(&Known) 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_confirmed_message_is_lost_and_no_offset_given_twice_by_kills() {
     let dir = tempfile::tempdir().unwrap();
-    let known = Arc::new(Mutex::new(Known::default()));
-    for number in 0..KILLS {
+    let (known, published) = (Arc::new(Mutex::new(Known::default())), Arc::new(Mutex::default()));
+    for round in 0..KILLS {
         let process = killing::start(dir.path());
         declare(
             &channel_to(&process).await,
@@ -265,33 +247,16 @@ async fn no_confirmed_message_is_lost_and_no_offset_given_twice_by_kills() {
         .await;
         let mut clients = JoinSet::new();
         for _ in 0..2 {
-            let (channel, known) = (confirming(&process).await, Arc::clone(&known));
-            clients.spawn(async move {
-                let next = || {
-                    let mut known = known.lock().unwrap();
-                    known.published += 1;
-                    Some(Publication::new(known.published, "", "s"))
-                };
-                let confirmed = |id| {
-                    known.lock().unwrap().confirmed.insert(id);
-                };
-                killing::publish(channel, next, confirmed).await;
-            });
+            clients.spawn(publish_to("s", confirming(&process).await, Arc::clone(&published)));
         }
         let (channel, follower) = (channel_to(&process).await, Arc::clone(&known));
         clients.spawn(async move { follow(&channel, &follower, |_| false).await });
-        let confirmed = || known.lock().unwrap().confirmed.len();
-        let before = confirmed();
-        let after = moment(number, Duration::from_millis(60), Duration::from_millis(300));
-        kill_under(process, clients, after, || confirmed() > before).await;
+        kill_publishers(process, clients, round, &published).await;
     }
     let process = killing::start(dir.path());
-    let all_seen = |known: &Known| {
-        let seen: HashSet<u64> = known.seen.iter().copied().collect();
-        known.confirmed.is_subset(&seen)
-    };
+    let confirmed = std::mem::take(&mut published.lock().unwrap().confirmed);
+    let all_seen = |Known(seen): &Known| confirmed.is_subset(&seen.iter().copied().collect());
     follow(&channel_to(&process).await, &known, all_seen).await;
-    let known = known.lock().unwrap();
-    assert!(all_seen(&known) && known.confirmed.len() > KILLS as usize);
+    assert!(all_seen(&known.lock().unwrap()) && confirmed.len() > KILLS as usize);
     process.kill();
 }

@@ -237,15 +237,19 @@ impl Bench {
     }
 
     fn try_to_consume(&mut self, number: u32, prefetch: u16, arguments: FieldTable) -> Reply {
+        self.consume_as(key(number), prefetch, arguments)
+    }
+
+    fn consume_as(&mut self, key: ConsumerKey, prefetch: u16, arguments: FieldTable) -> Reply {
         self.command(Command::Consume(Consume {
-            key: key(number),
+            key,
             no_ack: false,
             exclusive: false,
             prefetch,
             priority: 0,
             channel_prefetch: None,
             ack_timeout: OwnTimeout::TheQueues,
-            name: ConsumerName { tag: number.to_string().into(), ..ConsumerName::default() },
+            name: ConsumerName { tag: key.number.to_string().into(), ..ConsumerName::default() },
             arguments: Arc::new(arguments),
             is_passing: false,
         }))

@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::path::Path;
 
 use coney::Broker;
-use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
 use crate::support::broker::Embedded;
@@ -69,7 +68,4 @@ pub fn paging(dir: &Path) -> (Process, Http) {
     (process, http)
 }
 
-/// A text in a table.
-pub fn text(text: &str) -> AMQPValue {
-    AMQPValue::LongString(text.into())
-}
+pub use crate::support::client::string as text;

@@ -237,6 +237,16 @@ impl Client {
         }));
     }
 
+    /// Commits what was queued, and waits for the answer; `None` if the broker is gone.
+    pub async fn commit(&mut self) -> Option<()> {
+        self.tx(true);
+        self.flush().await?;
+        self.until(|said| {
+            matches!(said, Said::Method(AMQPClass::Tx(tx::AMQPMethod::CommitOk(_)))).then_some(())
+        })
+        .await
+    }
+
     /// Writes what was queued; `None` if the broker is gone.
     pub async fn flush(&mut self) -> Option<()> {
         let out = std::mem::take(&mut self.out);

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amq_protocol::protocol::basic::AMQPProperties;
-use amq_protocol::protocol::{AMQPClass, tx};
 use amq_protocol::types::{AMQPValue, FieldTable};
 use coney::broker::journal::{Rule, Selector};
 use coney::store::{ManualCommitter, MemoryDisk, open_manual};
@@ -397,13 +396,7 @@ async fn transactions(mut client: Client, ledger: Shared, mut random: Random) {
         };
         client.publish(QUEUES[0].0, first);
         client.publish(QUEUES[1].0, second);
-        client.tx(true);
-        if client.flush().await.is_none() {
-            return;
-        }
-        let committed =
-            |said| matches!(said, Said::Method(AMQPClass::Tx(tx::AMQPMethod::CommitOk(_)))).then_some(());
-        if client.until(committed).await.is_none() {
+        if client.commit().await.is_none() {
             return;
         }
         for (id, queue) in [(first, 0), (second, 1)] {

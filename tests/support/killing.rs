@@ -1,6 +1,8 @@
 //! Clients of a broker that is killed under them.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_lite::StreamExt;
@@ -97,6 +99,39 @@ pub async fn publish(
             }
         }
     }
+}
+
+/// What became of the messages of publishers that number theirs together.
+#[derive(Default)]
+pub struct Published {
+    count: u64,
+    pub confirmed: HashSet<u64>,
+}
+
+/// Publishes such messages to a queue until the broker is gone.
+pub async fn publish_to(queue: &'static str, channel: Channel, published: Arc<Mutex<Published>>) {
+    let next = || {
+        let mut published = published.lock().unwrap();
+        published.count += 1;
+        Some(Publication::new(published.count, "", queue))
+    };
+    let confirmed = |id| {
+        published.lock().unwrap().confirmed.insert(id);
+    };
+    publish(channel, next, confirmed).await;
+}
+
+/// [`kill_under`] clients of which some publish so, at a moment of this round's.
+pub async fn kill_publishers(
+    process: Process,
+    clients: JoinSet<()>,
+    round: u64,
+    published: &Mutex<Published>,
+) {
+    let confirmed = || published.lock().unwrap().confirmed.len();
+    let before = confirmed();
+    let after = moment(round, Duration::from_millis(60), Duration::from_millis(300));
+    kill_under(process, clients, after, || confirmed() > before).await;
 }
 
 /// What a consumer does with a delivery.

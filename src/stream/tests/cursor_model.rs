@@ -148,18 +148,7 @@ impl Model {
         let number = self.next_number;
         self.next_number += 1;
         self.readers.insert(number, false);
-        let reply = self.bench.command(Command::Consume(Consume {
-            key: own_key(number),
-            no_ack: false,
-            exclusive: false,
-            prefetch,
-            priority: 0,
-            channel_prefetch: None,
-            ack_timeout: OwnTimeout::TheQueues,
-            name: ConsumerName::default(),
-            arguments: Arc::new(table),
-            is_passing: false,
-        }));
+        let reply = self.bench.consume_as(own_key(number), prefetch, table);
         assert!(matches!(reply, Reply::Consuming), "{reply:?}");
     }
 

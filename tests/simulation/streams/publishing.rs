@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use amq_protocol::protocol::{AMQPClass, tx};
-
 use super::topology::{LOG, SHORT, STREAMS, filter_value};
-use crate::simulation::client::{Client, Said};
+use crate::simulation::client::Client;
 use crate::simulation::ledger::{Shared, confirmed, lock};
 use crate::simulation::random::Random;
 use crate::support::virtual_time::pass;
@@ -56,13 +54,7 @@ pub async fn transactions(mut client: Client, ledger: Shared, mut random: Random
         client.publish(PLAIN.1, queued);
         let logged = publish(&mut client, &ledger, LOG, number);
         lock(&ledger).streams.pairs.push((queued, logged));
-        client.tx(true);
-        if client.flush().await.is_none() {
-            return;
-        }
-        let committed =
-            |said| matches!(said, Said::Method(AMQPClass::Tx(tx::AMQPMethod::CommitOk(_)))).then_some(());
-        if client.until(committed).await.is_none() {
+        if client.commit().await.is_none() {
             return;
         }
         {
