@@ -1,11 +1,12 @@
 //! What a connection publishes, message by message: commands tell it queue by queue.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::vhost::Vhost;
 use crate::message::{Message, QueueId};
-use crate::queue::Command;
+use crate::queue::{Command, Publish};
 use crate::session::TxPublish;
 
 /// A message on its way to its queues.
@@ -18,7 +19,7 @@ pub(crate) struct Outgoing<'a> {
     /// Its sequence number there; 0: it is not confirmed by itself.
     pub(super) sequence: u64,
     /// Its queues, in the order of their ids.
-    pub(super) queues: Vec<QueueId>,
+    pub(super) queues: Cow<'a, [QueueId]>,
 }
 
 impl<'a> Outgoing<'a> {
@@ -26,30 +27,35 @@ impl<'a> Outgoing<'a> {
     pub(crate) fn committed((publish, sequence): (&'a TxPublish, u64)) -> Self {
         let mut queues = publish.queues.clone();
         queues.sort_unstable();
+        let queues = Cow::Owned(queues);
         Self { message: &publish.message, channel: publish.envelope.channel, sequence, queues }
+    }
+
+    fn to(queues: &'a [QueueId], publish: &'a Publish) -> Self {
+        let Publish { message, channel, sequence, .. } = publish;
+        Self { message, channel: *channel, sequence: *sequence, queues: Cow::Borrowed(queues) }
     }
 }
 
 /// The messages that these commands bring to queues, in the order of publishing.
-pub(crate) fn outgoing(commands: &[(QueueId, Command)]) -> impl Iterator<Item = Outgoing<'_>> {
+pub(crate) fn outgoing(commands: &[(QueueId, Command)]) -> Box<dyn Iterator<Item = Outgoing<'_>> + '_> {
+    // Most often all go to one queue, and are in order.
+    if let [(queue, command)] = commands {
+        let queues = std::slice::from_ref(queue);
+        return Box::new(command.publishes().map(move |publish| Outgoing::to(queues, publish)));
+    }
     // By what is the same in all copies of a message, and ascends in the order of publishing.
     let mut messages: BTreeMap<u64, Outgoing<'_>> = BTreeMap::new();
     for (queue, command) in commands {
         for publish in command.publishes() {
             let message = messages.entry(publish.message.identity().number());
-            let message = message.or_insert_with(|| Outgoing {
-                message: &publish.message,
-                channel: publish.channel,
-                sequence: publish.sequence,
-                queues: Vec::new(),
-            });
-            message.queues.push(*queue);
+            message.or_insert_with(|| Outgoing::to(&[], publish)).queues.to_mut().push(*queue);
         }
     }
-    messages.into_values().map(|mut message| {
-        message.queues.sort_unstable();
+    Box::new(messages.into_values().map(|mut message| {
+        message.queues.to_mut().sort_unstable();
         message
-    })
+    }))
 }
 
 /// What queues are called, but for those that just went.

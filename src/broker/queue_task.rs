@@ -356,9 +356,7 @@ impl QueueTask {
         let happened = std::mem::take(&mut self.effects.happened);
         if self.vhost.journal.is_on() {
             let at = surroundings(&self.shared, &self.vhost, &self.record, self.queue.options());
-            let events = happened.into_iter().filter_map(|happening| self.events.happened(&at, happening));
-            let events: Vec<_> = events.collect();
-            self.vhost.journal.note(events);
+            self.events.note(&at, happened);
         }
     }
 

@@ -154,6 +154,13 @@ impl Happening {
         }
     }
 
+    /// It happened to one message, of which nothing is known: for tests elsewhere.
+    #[cfg(test)]
+    #[must_use]
+    pub const fn sample(kind: HappeningKind) -> Self {
+        Self::new(kind)
+    }
+
     /// It happened to so many, the first and the last of which have these positions.
     pub(super) fn run(kind: HappeningKind, count: usize, ends: Option<(Position, Position)>) -> Self {
         let (position, last) = ends.unzip();

@@ -264,6 +264,11 @@ impl About {
         Self { text: text.into(), exchange_len, routing_key_len }
     }
 
+    /// Roughly how much memory its text takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + ARC_BYTES
+    }
+
     /// The exchange that it was published to; empty: the default one.
     #[must_use]
     pub fn exchange(&self) -> &str {
@@ -419,7 +424,7 @@ impl Event {
     /// How much memory it takes in the ring, in bytes, but for what it shares with the queue, the connection and others.
     #[must_use]
     pub(super) fn bytes(&self) -> usize {
-        let about = self.about.as_ref().map_or(0, |about| about.text.len() + ARC_BYTES);
+        let about = self.about.as_ref().map_or(0, About::bytes);
         let error = self.error.as_ref().map_or(0, |error| error.len() + ARC_BYTES);
         let detail = self.detail.as_deref().map_or(0, |detail| detail.bytes() + ARC_BYTES);
         size_of::<Self>() + about + error + detail

@@ -4,6 +4,7 @@
 //! time, from what their machines say they did; nothing is added to messages. A copy is an edge between two places: the queue
 //! that a message left says where it went, and the queue where it arrived says where it came from.
 
+mod batch;
 mod confirm_events;
 mod event;
 mod filter;
@@ -13,6 +14,7 @@ mod queue_events;
 mod recording;
 mod remembered;
 mod ring;
+mod run;
 mod sentence;
 mod settings;
 mod vhost_journal;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::confirm_events::Unconfirmed;
 use super::event::{About, Client, Detail, Event, EventKind};
+use super::recording::Rules;
+use super::run::{Another, Likeness, Run};
 use crate::broker::clock::Clock;
 use crate::broker::outgoing::{Outgoing, names};
 use crate::broker::vhost::Vhost;
@@ -12,7 +14,7 @@ use crate::message::{Message, QueueId};
 use crate::protocol::content::Properties;
 use crate::queue::sender_selected::routing_keys;
 use crate::session::{PropertySource, Unrouted};
-use crate::time::Timestamp;
+use crate::time::{Time, Timestamp};
 use crate::topology::HeaderSource;
 
 /// Notes what somebody publishes, as far as it is recorded. Those of it whose confirms are to come are added to `unconfirmed`.
@@ -23,31 +25,89 @@ pub(crate) fn note_published<'a>(
     published: impl IntoIterator<Item = Outgoing<'a>>,
     unconfirmed: &mut Unconfirmed,
 ) {
-    let (at, now) = (clock.timestamp(), clock.now());
+    let at = clock.timestamp();
     let rules = vhost.journal.recordings().hold(at);
     if rules.is_empty() {
         return;
     }
-    let mut routes = Routes { vhost, named: None, told: HashMap::new() };
-    let mut events = Vec::new();
-    for outgoing in published {
-        let to = routes.names(&outgoing.queues);
-        let recorded = rules.of_publish(outgoing.message, &to);
-        if recorded.is_empty() {
-            continue;
+    let routes = Routes { vhost, named: None, told: HashMap::new() };
+    let (go_by_route, since) = (rules.go_by_route(), clock.now());
+    let mut publishes = Publishes { at, since, client, rules, go_by_route, routes, runs: Vec::new() };
+    published.into_iter().for_each(|outgoing| publishes.add(outgoing, unconfirmed));
+    let runs = publishes.runs.into_iter();
+    vhost.journal.note_runs(runs.map(|Alike { run, rules, .. }| {
+        rules.count(run.len() as u64);
+        run
+    }));
+}
+
+/// The publishes of a batch.
+struct Publishes<'a> {
+    at: Timestamp,
+    since: Time,
+    client: Option<&'a Arc<Client>>,
+    /// The rules that hold.
+    rules: Rules,
+    /// Whether exchange and queues tell which of them want a publish.
+    go_by_route: bool,
+    routes: Routes<'a>,
+    runs: Vec<Alike<'a>>,
+}
+
+/// Publishes that differ by their message alone.
+struct Alike<'a> {
+    run: Run,
+    /// The first of them.
+    first: Outgoing<'a>,
+    /// The recordings that they count for.
+    rules: Rules,
+}
+
+impl<'a> Publishes<'a> {
+    fn add(&mut self, outgoing: Outgoing<'a>, unconfirmed: &mut Unconfirmed) {
+        let (sequence, link) = (outgoing.sequence, link(outgoing.message));
+        let Some(about) = self.joined(&outgoing) else {
+            self.begin(outgoing, unconfirmed);
+            return;
+        };
+        if let Some(last) = self.runs.last_mut() {
+            let another = Another { link, about, ..Another::default() };
+            unconfirmed.add_another(last.run.first().channel, sequence, &another);
+            last.run.push(another);
+        }
+    }
+
+    /// What a publish is known by if it goes on with the last run: `None` if it does not, or by the same as that.
+    fn joined(&self, outgoing: &Outgoing<'_>) -> Option<Option<About>> {
+        let Alike { run, first, .. } = self.runs.last().filter(|_| self.go_by_route)?;
+        let is_alike = (outgoing.channel, &outgoing.queues) == (first.channel, &first.queues)
+            && (outgoing.sequence == 0) == (first.sequence == 0)
+            && !run.is_full();
+        match Likeness::of(outgoing.message, first.message) {
+            Likeness::Same if is_alike => Some(None),
+            Likeness::OtherId(about) if is_alike => Some(Some(about)),
+            _ => None,
+        }
+    }
+
+    fn begin(&mut self, outgoing: Outgoing<'a>, unconfirmed: &mut Unconfirmed) {
+        let to = self.routes.names(&outgoing.queues);
+        let rules = self.rules.of_publish(outgoing.message, &to);
+        if rules.is_empty() {
+            return;
         }
         let event = Event {
             about: Some(About::message(outgoing.message)),
-            client: client.map(Arc::clone),
+            client: self.client.map(Arc::clone),
             channel: outgoing.channel,
             to: Some(to),
             link: link(outgoing.message),
-            ..Event::new(at, EventKind::Published)
+            ..Event::new(self.at, EventKind::Published)
         };
-        unconfirmed.add(&event, outgoing.sequence, now, recorded);
-        events.push(Event { detail: routes.detail(outgoing.message, outgoing.queues), ..event });
+        unconfirmed.add(&event, outgoing.sequence, self.since, &rules);
+        let detail = self.routes.detail(outgoing.message, &outgoing.queues);
+        self.runs.push(Alike { run: Event { detail, ..event }.into(), first: outgoing, rules });
     }
-    vhost.journal.note(events);
 }
 
 /// What some queues are called.
@@ -78,13 +138,13 @@ impl Routes<'_> {
     }
 
     /// By which bindings a message got to its queues; `None` if there is nothing to tell: the default exchange has none.
-    fn detail(&mut self, message: &Message, queues: Vec<QueueId>) -> Option<Arc<Detail>> {
+    fn detail(&mut self, message: &Message, queues: &[QueueId]) -> Option<Arc<Detail>> {
         if message.exchange().is_empty() {
             return None;
         }
         let properties = Properties::parse(message.properties()).ok();
         let has_headers = properties.as_ref().is_some_and(|properties| properties.headers().is_some());
-        let route = (message.exchange().to_vec(), message.routing_key().to_vec(), queues);
+        let route = (message.exchange().to_vec(), message.routing_key().to_vec(), queues.to_vec());
         if let Some(told) = self.told.get(&route).filter(|_| !has_headers) {
             return told.clone();
         }

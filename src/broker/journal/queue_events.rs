@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::batch::Batch;
 use super::event::{About, Client, Event, EventKind, Why};
 use super::publish_events::link;
-use super::recording::{Occasion, Rules, Stage};
+use super::recording::{Counted, Occasion, Rules, Stage};
 use super::settings::{Configured, SettingsInForce};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -31,6 +32,8 @@ pub struct QueueEvents {
     settings: SettingsInForce,
     /// The recordings of this batch.
     rules: Rules,
+    /// What all of them have to be counted for.
+    counted: Counted,
 }
 
 /// Where the queue is.
@@ -82,11 +85,26 @@ impl QueueEvents {
         self.settings.forget();
     }
 
-    /// What happened; `None` where it is not wanted.
-    pub fn happened(&mut self, at: &Surroundings<'_>, happening: Happening) -> Option<Event> {
-        if !self.is_wanted(at, &happening) {
-            return None;
+    /// Notes what happened, as far as it is wanted.
+    pub fn note(&mut self, at: &Surroundings<'_>, happened: Vec<Happening>) {
+        let mut batch = Batch::default();
+        for happening in happened {
+            if !self.is_wanted(at, &happening) {
+                continue;
+            }
+            let is_arrival = matches!(happening.kind, HappeningKind::Enqueued(_));
+            let link = happening.message.as_ref().filter(|_| is_arrival).map_or(0, link);
+            if !batch.join(&happening, at.attempts_max(), link) {
+                let message = happening.message.clone();
+                batch.push(Event { link, ..self.happened(at, happening) }, message);
+            }
         }
+        self.rules.count_all(&mut self.counted);
+        at.vhost.journal.note_runs(batch.into_runs());
+    }
+
+    /// The event of something that happened.
+    fn happened(&mut self, at: &Surroundings<'_>, happening: Happening) -> Event {
         let Happening { kind, position, last, count, message, held_by, attempt, error } = happening;
         let setting = self.settings.of(at.configured(), &kind, message.as_ref());
         let (event_kind, why, until) = described(&kind);
@@ -94,7 +112,6 @@ impl QueueEvents {
             HappeningKind::Enqueued(from) => from,
             _ => None,
         };
-        let is_arrival = event_kind == EventKind::Enqueued;
         let event = Event {
             why,
             queue: Some(Arc::clone(&at.record.label)),
@@ -108,14 +125,13 @@ impl QueueEvents {
             until,
             setting,
             from,
-            link: message.as_ref().filter(|_| is_arrival).map_or(0, link),
             ..Event::new(at.now(), event_kind)
         };
-        Some(self.held(at.shared, event, held_by))
+        self.held(at.shared, event, held_by)
     }
 
     /// Failures are always wanted, and so is the arrival of a message that another queue had before.
-    fn is_wanted(&self, at: &Surroundings<'_>, happening: &Happening) -> bool {
+    fn is_wanted(&mut self, at: &Surroundings<'_>, happening: &Happening) -> bool {
         let stage = match &happening.kind {
             HappeningKind::Enqueued(from) => match from {
                 Some(_) => return true,
@@ -133,6 +149,11 @@ impl QueueEvents {
             }
             _ => return true,
         };
+        let is_one = happening.position.is_some();
+        if self.rules.take_all() && is_one {
+            self.counted.add(stage);
+            return true;
+        }
         let place = happening.position.map(|position| (at.record.id, &*at.record.label, position));
         self.rules.want(&Occasion { place, message: happening.message.as_ref(), stage })
     }

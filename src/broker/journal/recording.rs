@@ -108,6 +108,18 @@ impl Recording {
         self.is_done.load(Ordering::Relaxed) || self.rule.until <= now
     }
 
+    /// Whether it selects all messages of the queues that it [covers](Self::covers_queue), as long as it holds.
+    const fn takes_all(&self) -> bool {
+        self.rule.next.is_none() && matches!(self.rule.selector, Selector::All | Selector::Queue(_))
+    }
+
+    /// Whether the exchange and the queues of a publish tell if it is selected.
+    const fn goes_by_route(&self) -> bool {
+        let selector = &self.rule.selector;
+        self.rule.next.is_none()
+            && matches!(selector, Selector::All | Selector::Queue(_) | Selector::Exchange(_))
+    }
+
     /// Whether it may select messages of this queue.
     pub(super) fn covers_queue(&self, queue: &str) -> bool {
         !matches!(&self.rule.selector, Selector::Queue(name) if name != queue)
@@ -130,8 +142,8 @@ impl Recording {
         wants
     }
 
-    /// Whether the publish of a message to these queues is to be noted; counts it if so. One for the next so many notes no more
-    /// publishes than there is room for messages.
+    /// Whether the publish of a message to these queues is to be noted. One for the next so many notes no more publishes than there
+    /// is room for messages.
     fn wants_publish(&self, message: &Message, to: &[Arc<str>]) -> bool {
         let copies = match &self.rule.selector {
             Selector::Queue(wanted) => to.iter().filter(|queue| ***queue == **wanted).count(),
@@ -140,9 +152,7 @@ impl Recording {
             }
             _ => 0,
         };
-        let wants = copies > 0 && self.has_room(copies as u64);
-        self.events.fetch_add(u64::from(wants), Ordering::Relaxed);
-        wants
+        copies > 0 && self.has_room(copies as u64)
     }
 
     /// Whether so many more may be on their way; they are, if so.
@@ -210,11 +220,47 @@ fn has_header(message: &Message, name: &str, wanted: &str) -> bool {
     }
 }
 
+/// Events that count for all rules of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    events: u64,
+    messages: u64,
+}
+
+impl Counted {
+    /// An event of a message in a queue.
+    pub(super) fn add(&mut self, stage: Stage) {
+        self.events += 1;
+        self.messages += u64::from(stage == Stage::Arrives);
+    }
+}
+
 /// The rules that hold in a batch.
 #[derive(Clone, Debug, Default)]
 pub(in crate::broker) struct Rules(Vec<Arc<Recording>>);
 
 impl Rules {
+    /// Whether each of them wants every event of a message in the queue that they are [for](Self::for_queue).
+    pub(super) fn take_all(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|recording| recording.takes_all())
+    }
+
+    /// Whether messages of one exchange that come to the same queues are wanted by the same of them.
+    pub(super) fn go_by_route(&self) -> bool {
+        self.0.iter().all(|recording| recording.goes_by_route())
+    }
+
+    /// Counts for each of them, and begins anew.
+    pub(super) fn count_all(&self, counted: &mut Counted) {
+        let Counted { events, messages } = std::mem::take(counted);
+        if events > 0 {
+            for recording in &self.0 {
+                recording.events.fetch_add(events, Ordering::Relaxed);
+                recording.messages.fetch_add(messages, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Whether there are none.
     pub(in crate::broker) const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -232,7 +278,7 @@ impl Rules {
         self.0.iter().filter(|recording| recording.wants(occasion)).count() > 0
     }
 
-    /// Those that want the publish of a message to these queues to be noted. Each counts it.
+    /// Those that want the publish of a message to these queues to be noted. The event is yet to be [counted](Self::count).
     pub(super) fn of_publish(&self, message: &Message, to: &[Arc<str>]) -> Self {
         Self(self.0.iter().filter(|recording| recording.wants_publish(message, to)).map(Arc::clone).collect())
     }
@@ -248,11 +294,9 @@ impl Rules {
             .for_each(|recording| recording.came(count));
     }
 
-    /// Each has another event.
-    pub(super) fn count(&self) {
-        for recording in &self.0 {
-            recording.events.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Each has so many more events.
+    pub(super) fn count(&self, events: u64) {
+        self.count_all(&mut Counted { events, messages: 0 });
     }
 }
 
@@ -425,7 +469,7 @@ mod tests {
         assert_eq!(published(5), 1);
         assert!((1..=2).all(|position| wants(&rules, &message, "q", position, Stage::Arrives)));
         assert!(!wants(&rules, &message, "q", 3, Stage::Arrives) && published(5) == 0);
-        assert_eq!((rules.0[0].messages(), rules.0[0].events()), (2, 5));
+        assert_eq!((rules.0[0].messages(), rules.0[0].events()), (2, 2));
         // A message that comes to several queues is one for each.
         begin(&recordings, Selector::Exchange("x".into()), Some(2));
         assert_eq!(recordings.hold(NOW).of_publish(&message, &to).0.len(), 1);

@@ -1,5 +1,6 @@
 //! The journal that queues and connections write to, and others read and follow.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -8,6 +9,7 @@ use super::event::Event;
 use super::filter::Filter;
 use super::recording::Recordings;
 use super::ring::Ring;
+use super::run::Run;
 use crate::ledger::{Kind, Ledger, Share};
 
 /// Events that are looked at before others get at the ring in between: a tenth of a millisecond.
@@ -77,12 +79,17 @@ impl Journal {
 
     /// Adds events, in order, under one lock.
     pub(crate) fn note(&self, events: impl IntoIterator<Item = Event>) {
+        self.note_runs(events.into_iter().map(Run::from));
+    }
+
+    /// The same with runs of events.
+    pub(super) fn note_runs(&self, runs: impl IntoIterator<Item = Run>) {
         if !self.is_on {
             return;
         }
         let mut kept = self.kept();
         let before = kept.ring.last();
-        events.into_iter().for_each(|event| kept.ring.push(event));
+        runs.into_iter().for_each(|run| kept.ring.push(run));
         let (bytes, last) = (kept.ring.bytes(), kept.ring.last());
         kept.share.set(bytes);
         drop(kept);
@@ -108,30 +115,36 @@ impl Journal {
 
     /// Looks at some more events; whether there may be others.
     fn look(&self, slice: &mut Slice, filter: &Filter, limit: usize) -> bool {
-        let kept = self.kept();
-        for (looked_at, event) in kept.ring.after(slice.last).enumerate() {
+        let mut looked_at = 0;
+        let looked = self.kept().ring.each_after(slice.last, |event| {
             if looked_at == LOOKED_AT_MAX || slice.events.len() == limit {
-                return true;
+                return ControlFlow::Break(());
             }
+            looked_at += 1;
             slice.last = event.number;
             if filter.admits(event) {
                 slice.events.push(event.clone());
             }
-        }
-        false
+            ControlFlow::Continue(())
+        });
+        looked.is_break()
     }
 
     /// Shows all events, oldest first. Others get at the ring in between.
     pub fn each(&self, mut see: impl FnMut(&Event)) {
         let mut last = 0;
         loop {
-            let kept = self.kept();
-            let before = last;
-            for event in kept.ring.after(last).take(LOOKED_AT_MAX) {
+            let mut looked_at = 0;
+            let looked = self.kept().ring.each_after(last, |event| {
+                if looked_at == LOOKED_AT_MAX {
+                    return ControlFlow::Break(());
+                }
+                looked_at += 1;
                 last = event.number;
                 see(event);
-            }
-            if last == before {
+                ControlFlow::Continue(())
+            });
+            if looked.is_continue() {
                 return;
             }
         }
