@@ -1,5 +1,6 @@
 //! Work that is not left half done when whoever asked for it goes, and that leaves room for others.
 
+use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::panic::resume_unwind;
 
@@ -20,12 +21,28 @@ pub(super) async fn uninterrupted<T: Send + 'static>(work: impl Future<Output = 
 
 /// Does something for each of many, and lets others have a turn now and then.
 pub(super) async fn each_in_turn<T>(all: impl IntoIterator<Item = T>, mut each: impl FnMut(T)) {
-    for (number, one) in (1_usize..).zip(all) {
+    let Ok(()) = try_in_turn(all, |one| {
         each(one);
+        Ok::<_, Infallible>(())
+    })
+    .await;
+}
+
+/// The same until it fails for one.
+///
+/// # Errors
+/// What it fails with.
+pub(super) async fn try_in_turn<T, E>(
+    all: impl IntoIterator<Item = T>,
+    mut each: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    for (number, one) in (1_usize..).zip(all) {
+        each(one)?;
         if number.is_multiple_of(STEPS_MAX) {
             tokio::task::yield_now().await;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -239,6 +239,12 @@ impl Topology {
         self.queues.values().map(|queue| (queue.name.as_str(), queue.id))
     }
 
+    /// How many queues there are.
+    #[must_use]
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
     /// Adds a binding that was [checked](Self::check_bind). False if it is there already, or its source or destination
     /// is not; then nothing changes.
     pub fn bind(&mut self, binding: Binding) -> bool {

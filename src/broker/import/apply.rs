@@ -1,6 +1,6 @@
 //! An import from beginning to end, under the locks of all vhosts that it touches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::check::{Plan, plan};
@@ -103,16 +103,17 @@ async fn make_under_locks(
     let _changes = shared.changes.lock().await;
     let (vhosts, new) = with_new_vhosts(shared, &definitions);
     let by = definitions.creator.clone();
+    let touched = touched(&vhosts, &definitions);
     // In the order of their names, and nobody else holds more than one.
-    let mut locks = Vec::with_capacity(vhosts.len());
-    for vhost in vhosts.values() {
+    let mut locks = Vec::with_capacity(touched.len());
+    for vhost in &touched {
         locks.push(vhost.lock().await);
     }
-    let mut plan = plan(shared, &vhosts, new, definitions)?;
+    let mut plan = plan(shared, &vhosts, new, definitions).await?;
     let (ops, summary) = (std::mem::take(&mut plan.ops), Summary::of(&mut plan));
     // Whoever finds something of it in a vhost waits for it there.
     let own = PendingDefinitions::default();
-    let all = vhosts.values().map(|vhost| vhost.pending()).chain([&own]);
+    let all = touched.iter().map(|vhost| vhost.pending()).chain([&own]);
     PendingDefinitions::submit_together(all, &shared.store, ops);
     carry_out(shared, plan, by.as_deref().unwrap_or(OPERATOR)).await;
     Ok((summary, own.mark(), own))
@@ -134,6 +135,18 @@ pub(super) fn with_new_vhosts(
         });
     }
     (vhosts, new)
+}
+
+/// Those in which definitions have something, in the order of their names: others go on meanwhile.
+pub(super) fn touched(vhosts: &BTreeMap<String, Arc<Vhost>>, definitions: &Definitions) -> Vec<Arc<Vhost>> {
+    let Definitions { vhosts: listed, vhost_limits, policies, exchanges, queues, bindings, .. } = definitions;
+    let names = listed.iter().map(|new| &new.name);
+    let names = names.chain(vhost_limits.iter().map(|(vhost, _)| vhost));
+    let names = names.chain(policies.iter().map(|(vhost, _)| vhost));
+    let names = names.chain(exchanges.iter().map(|(vhost, _)| vhost));
+    let names = names.chain(queues.iter().map(|(vhost, _)| vhost));
+    let names: BTreeSet<&String> = names.chain(bindings.iter().map(|(vhost, _)| vhost)).collect();
+    names.into_iter().filter_map(|name| vhosts.get(name).cloned()).collect()
 }
 
 fn add_defaults(definitions: &mut Definitions, config: &Config) {

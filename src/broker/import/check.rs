@@ -15,6 +15,7 @@ use crate::broker::creation::NewQueue;
 use crate::broker::definitions::{Definition, QueueDefinition};
 use crate::broker::error::ImportError;
 use crate::broker::shared::{Shared, random_bytes};
+use crate::broker::uninterrupted::try_in_turn;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::vhost_settings::{VhostChange, VhostLimits, VhostSettings};
 use crate::message::QueueId;
@@ -74,9 +75,9 @@ impl DryRun {
     }
 }
 
-/// Checks definitions. `vhosts` has all that there will be, those of `new` among them; each is locked, or not yet known
-/// to anybody else.
-pub(super) fn plan(
+/// Checks definitions. `vhosts` has all that there will be, those of `new` among them; each of which they tell something is locked, or
+/// not yet known to anybody else. Others of the broker have their turns meanwhile.
+pub(super) async fn plan(
     shared: &Shared,
     vhosts: &BTreeMap<String, Arc<Vhost>>,
     new: Vec<Arc<Vhost>>,
@@ -107,9 +108,10 @@ pub(super) fn plan(
     let topics = definitions.topic_permissions.into_iter();
     { topics }.try_for_each(|permission| checker.topic_permission(permission))?;
     definitions.policies.into_iter().try_for_each(|(vhost, policy)| checker.policy(&vhost, policy))?;
-    definitions.exchanges.into_iter().try_for_each(|(vhost, exchange)| checker.exchange(&vhost, exchange))?;
-    definitions.queues.into_iter().try_for_each(|(vhost, queue)| checker.queue(&vhost, queue))?;
-    definitions.bindings.into_iter().try_for_each(|(vhost, binding)| checker.binding(&vhost, binding))?;
+    let (exchanges, queues) = (definitions.exchanges, definitions.queues);
+    try_in_turn(exchanges, |(vhost, exchange)| checker.exchange(&vhost, exchange)).await?;
+    try_in_turn(queues, |(vhost, queue)| checker.queue(&vhost, queue)).await?;
+    try_in_turn(definitions.bindings, |(vhost, binding)| checker.binding(&vhost, binding)).await?;
     if checker.skipped_bindings > 0 {
         let count = checker.skipped_bindings;
         checker.plan.notes.push(format!("{count} bindings skipped with their queues and exchanges"));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::apply::{Defaults, with_new_vhosts};
+use super::apply::{Defaults, touched, with_new_vhosts};
 use super::check::{Plan, plan};
 use super::parse::{Definitions, Target, parse};
 use crate::auth::User;
@@ -71,13 +71,14 @@ pub(crate) async fn compare(
     }
     let _changes = shared.changes.lock().await;
     let (vhosts, new) = with_new_vhosts(shared, &definitions);
-    let mut locks = Vec::with_capacity(vhosts.len());
-    for vhost in vhosts.values() {
+    let touched = touched(&vhosts, &definitions);
+    let mut locks = Vec::with_capacity(touched.len());
+    for vhost in &touched {
         locks.push(vhost.lock().await);
     }
     let listed = definitions.exchanges.len() + definitions.queues.len() + definitions.bindings.len();
     let known_vhosts = known_vhosts(&definitions, &new);
-    let planned = plan(shared, &vhosts, new, definitions)?;
+    let planned = plan(shared, &vhosts, new, definitions).await?;
     drop(locks);
     let mut comparison = Comparison { notes: planned.notes.clone(), ..Comparison::default() };
     let made = planned.exchanges.len() + planned.queues.len() + planned.bindings.len();

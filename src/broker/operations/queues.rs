@@ -138,7 +138,7 @@ async fn find_or_create(
 fn check_limit(scope: Scope<'_>, queue: &str) -> Result<(), OperationError> {
     let limits = scope.vhost.settings().limits.unwrap_or_default();
     let Some(limit) = limits.max_queues else { return Ok(()) };
-    let is_reached = |most: usize| scope.vhost.topology.read().queues().count() >= most;
+    let is_reached = |most: usize| scope.vhost.topology.read().queue_count() >= most;
     if usize::try_from(limit).is_ok_and(is_reached) {
         let (queue, vhost) = (queue.to_owned(), scope.vhost.name.clone());
         return Err(OperationError::QueueLimit { queue, vhost, limit });
