@@ -9,6 +9,7 @@ use super::{Caller, DeclareQueue, DeleteIf, Scope, bind, declare_exchange, decla
 use crate::broker::clock::Clock;
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
+use crate::broker::import::{Defaults, Target, import};
 use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
@@ -193,4 +194,35 @@ async fn operations_on_one_name_are_durable_in_their_order_whenever_the_power_go
     assert_eq!(deleted.await.unwrap().unwrap(), 0);
     assert_eq!(again.await.unwrap().unwrap().record.id, id);
     assert_eq!(world.durable_queues(), ["q"]);
+}
+
+#[tokio::test]
+async fn an_import_waits_for_the_vhosts_that_it_has_something_for_and_no_others() {
+    let mut world = World::new();
+    world.shared.vhosts.insert("/".to_owned(), Arc::clone(&world.vhost));
+    let import = |world: &World, text: &'static str| {
+        let shared = Arc::clone(&world.shared);
+        let target = Target::Broker { default_vhost: "/" };
+        tokio::spawn(async move { import(&shared, text, target, Defaults::None).await })
+    };
+    // Somebody is busy in the first one.
+    let vhost = Arc::clone(&world.vhost);
+    let busy = vhost.lock().await;
+    let other = import(
+        &world,
+        r#"{"vhosts": [{"name": "other"}], "queues": [{"name": "q", "vhost": "other", "durable": true}]}"#,
+    );
+    settle().await;
+    world.commit().await;
+    assert!(other.is_finished(), "it waits for a vhost that it does not name");
+    other.await.unwrap().unwrap();
+    let same = import(&world, r#"{"queues": [{"name": "q", "vhost": "/", "durable": true}]}"#);
+    settle().await;
+    world.commit().await;
+    assert!(!same.is_finished());
+    drop(busy);
+    settle().await;
+    world.commit().await;
+    same.await.unwrap().unwrap();
+    assert!(world.vhost.queue_named("q").is_some());
 }
