@@ -143,6 +143,13 @@ impl Message {
         encoded.get(..exchange + length(exchange)).unwrap_or_default()
     }
 
+    /// All but the body: two messages for which it is the same differ in nothing else.
+    #[inline]
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        self.encoded().get(..self.head as usize).unwrap_or_default()
+    }
+
     /// The pieces of the message.
     #[must_use]
     pub fn parts(&self) -> Parts<'_> {

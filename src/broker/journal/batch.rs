@@ -53,10 +53,11 @@ impl Batch {
             };
             let about = match likeness {
                 Likeness::Same => None,
-                Likeness::OtherId(about) => Some(about),
+                Likeness::OtherId(about) => Some(about.into()),
                 Likeness::Different => continue,
             };
-            open.run.push(Another { position: happening.position, link, about, confirm: None });
+            let position = happening.position.unwrap_or_default();
+            open.run.push(Another { position, link, about, ..Another::default() });
             return true;
         }
         false
@@ -86,7 +87,8 @@ const fn stage_of_kind(kind: EventKind) -> Option<u8> {
 
 /// Whether an event tells what happened but for the message.
 fn is_like(event: &Event, happening: &Happening) -> bool {
-    event.from.is_none()
+    event.position.is_some() == happening.position.is_some()
+        && event.from.is_none()
         && event.last.is_none()
         && event.count == 1
         && event.error.is_none()

@@ -43,7 +43,7 @@ struct Unsent {
     sequence: u64,
     link: u64,
     /// What its message is known by; `None`: by the same as the first.
-    about: Option<About>,
+    about: Option<Box<About>>,
 }
 
 impl Unconfirmed {
@@ -159,15 +159,16 @@ impl Waiting {
         tag: impl Fn(u64) -> Option<u64>,
     ) -> Option<Run> {
         let after_us = u64::try_from(clock.now().since(self.since).as_micros()).unwrap_or(u64::MAX);
-        let confirm = |sequence| Confirm { delivery_tag: tag(sequence), after_us };
         let mut sent = sent.into_iter();
         let Unsent { sequence, link, about } = sent.next()?;
         // What the others of the run are compared with is the first of those that were published.
         let same = about.as_ref().and(self.published.about.as_ref());
-        let mut run = Run::from(self.event(link, about.clone(), confirm(sequence), clock));
+        let confirm = Confirm { delivery_tag: tag(sequence), after_us };
+        let mut run = Run::from(self.event(link, about.as_deref().cloned(), confirm, clock));
         for Unsent { sequence, link, about } in sent {
-            let about = about.or_else(|| same.cloned());
-            run.push(Another { link, about, confirm: Some(confirm(sequence)), position: None });
+            let about = about.or_else(|| same.cloned().map(Box::new));
+            let delivery_tag = tag(sequence).unwrap_or_default();
+            run.push(Another { link, about, delivery_tag, ..Another::default() });
         }
         self.rules.count(run.len() as u64);
         Some(run)
@@ -281,6 +282,7 @@ mod tests {
                     Some((_, first)) => {
                         let about = has_name.then(|| name(&own));
                         let known = about.clone().unwrap_or_else(|| name(first));
+                        let about = about.map(Box::new);
                         unconfirmed.add_another(channel, number, &Another { link, about, ..Another::default() });
                         known
                     }

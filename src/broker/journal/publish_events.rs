@@ -71,7 +71,7 @@ impl<'a> Publishes<'a> {
             return;
         };
         if let Some(last) = self.runs.last_mut() {
-            let another = Another { link, about, ..Another::default() };
+            let another = Another { link, about: about.map(Box::new), ..Another::default() };
             unconfirmed.add_another(last.run.first().channel, sequence, &another);
             last.run.push(another);
         }

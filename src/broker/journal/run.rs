@@ -17,19 +17,21 @@ pub(super) struct Run {
     first: Event,
     /// Their numbers follow that of the first.
     others: Vec<Another>,
+    /// What the abouts of the others take in memory.
+    about_bytes: usize,
 }
 
 /// What an event of a run has of its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Another {
-    /// The message's position.
-    pub(super) position: Option<Position>,
+    /// The message's position, if the first has one.
+    pub(super) position: Position,
     /// See [`Event::link`].
     pub(super) link: u64,
-    /// What the message is known by; `None`: by the same as the first.
-    pub(super) about: Option<About>,
-    /// How its publisher was told.
-    pub(super) confirm: Option<Confirm>,
+    /// What the message is known by; `None`: by the same as the first. Most often it is that.
+    pub(super) about: Option<Box<About>>,
+    /// The number of its publish, if it is a confirm by which one is told.
+    pub(super) delivery_tag: u64,
 }
 
 /// What two messages have in common.
@@ -45,12 +47,13 @@ pub(super) enum Likeness {
 
 impl Likeness {
     /// Of a message to one before it.
+    #[inline]
     pub(super) fn of(message: &Message, before: &Message) -> Self {
-        if message.exchange() != before.exchange() || message.routing_key() != before.routing_key() {
-            return Self::Different;
-        }
-        if message.properties() == before.properties() {
+        if message.head() == before.head() {
             return Self::Same;
+        }
+        if message.encoded_keys() != before.encoded_keys() {
+            return Self::Different;
         }
         if has_headers(message.properties()) || has_headers(before.properties()) {
             return Self::Different;
@@ -61,7 +64,7 @@ impl Likeness {
 
 impl From<Event> for Run {
     fn from(first: Event) -> Self {
-        Self { first, others: Vec::new() }
+        Self { first, others: Vec::new(), about_bytes: 0 }
     }
 }
 
@@ -83,6 +86,8 @@ impl Run {
 
     /// Adds an event.
     pub(super) fn push(&mut self, another: Another) {
+        let bytes = |about: &Box<About>| size_of::<About>() + about.bytes();
+        self.about_bytes += another.about.as_ref().map_or(0, bytes);
         self.others.push(another);
     }
 
@@ -98,9 +103,7 @@ impl Run {
 
     /// How much memory it takes in the ring, in bytes, but for what it shares with the queue, the connection and others.
     pub(super) fn bytes(&self) -> usize {
-        let own: usize =
-            self.others.iter().filter_map(|another| another.about.as_ref()).map(About::bytes).sum();
-        self.first.bytes() + self.others.capacity() * size_of::<Another>() + own
+        self.first.bytes() + self.others.capacity() * size_of::<Another>() + self.about_bytes
     }
 
     /// Shows its events with a higher number than this, until one is enough.
@@ -129,13 +132,14 @@ impl Run {
 
     /// Makes the event that of another message.
     fn tell(&self, another: &Another, event: &mut Event) {
-        event.position = another.position;
+        event.position = self.first.position.map(|_| another.position);
         event.link = another.link;
         if another.about.is_some() || event.about != self.first.about {
-            event.about = another.about.clone().or_else(|| self.first.about.clone());
+            event.about = another.about.as_deref().or(self.first.about.as_ref()).cloned();
         }
-        if let Some(confirm) = another.confirm {
-            event.detail = Some(Arc::new(Detail::Confirm(confirm)));
+        if let Some(confirm) = self.first.confirm() {
+            let delivery_tag = confirm.delivery_tag.map(|_| another.delivery_tag);
+            event.detail = Some(Arc::new(Detail::Confirm(Confirm { delivery_tag, ..confirm })));
         }
     }
 }
@@ -170,8 +174,8 @@ mod tests {
         let mut run = Run::from(first);
         let one = run.bytes();
         for position in 6..10 {
-            let about = (position == 7).then(|| about(b"b"));
-            let position = Some(Position(position));
+            let about = (position == 7).then(|| about(b"b").into());
+            let position = Position(position);
             run.push(Another { position, link: 60, about, ..Another::default() });
         }
         run.number(100);
