@@ -38,6 +38,9 @@ const BATCH_MAX: usize = 64;
 /// How often a queue for which time stands still looks whether it goes on.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// Happenings of a batch for which room is kept.
+const HAPPENED_KEPT: usize = 1024;
+
 /// Completes once, at its time.
 type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -353,11 +356,12 @@ impl QueueTask {
         if self.effects.happened.is_empty() {
             return;
         }
-        let happened = std::mem::take(&mut self.effects.happened);
         if self.vhost.journal.is_on() {
             let at = surroundings(&self.shared, &self.vhost, &self.record, self.queue.options());
-            self.events.note(&at, happened);
+            self.events.note(&at, &self.effects.happened);
         }
+        self.effects.happened.clear();
+        self.effects.happened.shrink_to(HAPPENED_KEPT);
     }
 
     /// What consumers are given, if that is traced.

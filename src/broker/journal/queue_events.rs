@@ -86,17 +86,16 @@ impl QueueEvents {
     }
 
     /// Notes what happened, as far as it is wanted.
-    pub fn note(&mut self, at: &Surroundings<'_>, happened: Vec<Happening>) {
+    pub fn note(&mut self, at: &Surroundings<'_>, happened: &[Happening]) {
         let mut batch = Batch::default();
         for happening in happened {
-            if !self.is_wanted(at, &happening) {
+            if !self.is_wanted(at, happening) {
                 continue;
             }
             let is_arrival = matches!(happening.kind, HappeningKind::Enqueued(_));
             let link = happening.message.as_ref().filter(|_| is_arrival).map_or(0, link);
-            if !batch.join(&happening, at.attempts_max(), link) {
-                let message = happening.message.clone();
-                batch.push(Event { link, ..self.happened(at, happening) }, message);
+            if !batch.join(happening, at.attempts_max(), link) {
+                batch.push(Event { link, ..self.happened(at, happening.clone()) }, happening.message.clone());
             }
         }
         self.rules.count_all(&mut self.counted);
