@@ -120,7 +120,7 @@ impl Effects {
 
     /// Notes what happened. Messages that are dropped one after the other are one run; so is what happens to many others at once,
     /// beyond the first of a batch: whoever looks for a message finds it, and a flood does not wash away what else there is to know.
-    pub(super) fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         let may_be_run =
             self.happened.len() >= SINGLE_MAX || matches!(happening.kind, HappeningKind::Dropped(_));
         let is_run = may_be_run && self.happened.last_mut().is_some_and(|last| last.extend(&happening));

@@ -141,7 +141,7 @@ pub struct Happening {
 
 impl Happening {
     /// It happened to one message, of which nothing is known.
-    pub(super) const fn new(kind: HappeningKind) -> Self {
+    pub(crate) const fn new(kind: HappeningKind) -> Self {
         Self {
             kind,
             position: None,
@@ -152,13 +152,6 @@ impl Happening {
             attempt: 0,
             error: None,
         }
-    }
-
-    /// It happened to one message, of which nothing is known: for tests elsewhere.
-    #[cfg(test)]
-    #[must_use]
-    pub const fn sample(kind: HappeningKind) -> Self {
-        Self::new(kind)
     }
 
     /// It happened to so many, the first and the last of which have these positions.

@@ -78,6 +78,11 @@ pub(super) struct NewReader {
 }
 
 impl Reader {
+    /// Its consumer's tag.
+    pub(super) fn tag(&self) -> Arc<str> {
+        Arc::clone(&self.name.tag)
+    }
+
     pub(super) fn new(new: NewReader) -> Self {
         let NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, name, arguments } = new;
         Self {

@@ -10,8 +10,8 @@ use crate::message::{LogSegment, Message, Parts};
 use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::options::StreamOptions;
 use crate::queue::{
-    Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Delivery, Effects, Handle, LogAppend,
-    LogChunk, LogMissed, LogNews, LogRead, LogSeek, OwnTimeout, Publish, QueueOptions, Range,
+    Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Delivery, Effects, Handle, Happening,
+    LogAppend, LogChunk, LogMissed, LogNews, LogRead, LogSeek, OwnTimeout, Publish, QueueOptions, Range,
     RecoveredStream, Reply, Settlement, Window,
 };
 use crate::time::{Time, Timestamp};
@@ -21,6 +21,7 @@ mod cursors;
 mod examples;
 mod feeding;
 mod model;
+mod recording;
 
 const PUBLISHER: ConnectionId = ConnectionId(1);
 const CONSUMER: ConnectionId = ConnectionId(2);
@@ -75,6 +76,9 @@ struct Bench {
     fed: Vec<crate::queue::Fed>,
     /// What consumers missed, by their tags.
     missed: Vec<(String, std::ops::Range<u64>)>,
+    /// What it said for the journal, and whether all of it is recorded.
+    happened: Vec<Happening>,
+    is_recording: bool,
     sequence: u64,
 }
 
@@ -105,15 +109,19 @@ impl Bench {
             deliveries: Vec::new(),
             fed: Vec::new(),
             missed: Vec::new(),
+            happened: Vec::new(),
+            is_recording: false,
             sequence: 0,
         }
     }
 
     fn apply(&mut self, command: Command) -> Reply {
+        self.effects.is_recording = self.is_recording;
         self.stream.apply(self.now, command, &mut self.effects)
     }
 
     fn settle(&mut self) {
+        self.effects.is_recording = self.is_recording;
         self.stream.settle_batch(self.now, &mut self.effects);
         let effects = std::mem::take(&mut self.effects);
         let mut confirms = effects.append_confirms;
@@ -129,6 +137,7 @@ impl Bench {
             self.segments.retain(|segment| segment.first >= before);
         }
         self.unsynced.extend(effects.records);
+        self.happened.extend(effects.happened);
         self.late.extend(effects.deferred_replies);
         self.fed.extend(effects.fed);
         self.reads.extend(effects.log.reads);

@@ -37,6 +37,10 @@ struct Paths {
     limit: BTreeSet<u64>,
 }
 
+fn is_stream(queue: &str) -> bool {
+    STREAMS.iter().any(|(name, ..)| *name == queue)
+}
+
 /// Goes through the events of a life.
 pub fn check(journal: &Journal, now: &Now, queues: &[&str]) {
     let slice = journal.after(0, &Filter::default(), usize::MAX);
@@ -74,6 +78,9 @@ impl Paths {
 
     fn go(&mut self, event: &Event, place: &Place) {
         use State::{Gone, Ready, Unacked, Unheard, Waiting};
+        if is_stream(&place.0) {
+            return self.go_in_stream(event, place);
+        }
         let state = self.states.get(place).copied().unwrap_or(Unheard);
         let (may_be, becomes): (&[State], State) = match event.kind {
             EventKind::Enqueued => {
@@ -102,6 +109,20 @@ impl Paths {
         self.states.insert(place.clone(), becomes);
     }
 
+    /// A message comes to a stream once, and may be read and settled again and again, those of earlier lives too.
+    fn go_in_stream(&mut self, event: &Event, place: &Place) {
+        let is_here = self.states.contains_key(place);
+        match event.kind {
+            EventKind::Enqueued => {
+                assert!(!is_here, "an offset is given once: {event:?}");
+                event.from.iter().for_each(|from| self.arrive(from, &place.0));
+                self.states.insert(place.clone(), State::Ready);
+            }
+            EventKind::Delivered | EventKind::Acked | EventKind::Requeued | EventKind::Failed => {}
+            kind => panic!("{kind:?} does not happen in a stream: {event:?}"),
+        }
+    }
+
     fn leave(&mut self, event: &Event, place: &Place) {
         let targets = event.targets().map(str::to_owned).collect();
         self.left.insert(place.clone(), targets);
@@ -110,7 +131,7 @@ impl Paths {
     /// Each arrival is one that was announced, and only once.
     fn arrive(&mut self, from: &MessagePlace, queue: &str) {
         let place = (from.queue.to_string(), from.position.0);
-        if STREAMS.iter().any(|(name, ..)| *name == place.0) {
+        if is_stream(&place.0) {
             let is_new = self.fed.insert((place.clone(), queue.to_owned()));
             assert!(is_new, "{place:?} was put into {queue} twice");
             return;

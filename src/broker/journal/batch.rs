@@ -127,7 +127,7 @@ mod tests {
             position: Some(Position(position)),
             message: Some(message),
             held_by: Some(held_by),
-            ..Happening::sample(kind)
+            ..Happening::new(kind)
         }
     }
 

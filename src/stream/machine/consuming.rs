@@ -3,7 +3,9 @@
 use super::cursors::CURSORS_MAX;
 use super::stream::Stream;
 use crate::message::Message;
-use crate::queue::{Consume, ConsumerKey, Effects, Handle, LogSeek, MoveOut, Moved, OffsetSpec, Reply};
+use crate::queue::{
+    Consume, ConsumerKey, Effects, Handle, LogSeek, MoveOut, Moved, OffsetSpec, Reply, Settlement,
+};
 use crate::stream::cursor_name::cursor_name;
 use crate::stream::filter::Filter;
 use crate::stream::reader::{NewReader, Place, Reader};
@@ -112,7 +114,13 @@ impl Stream {
     }
 
     /// A message is done with, or comes back to its cursor. In any case the reader may be given one more.
-    pub(super) fn settle(&mut self, now: Time, handle: Handle, is_done: bool, effects: &mut Effects) {
+    pub(super) fn settle(
+        &mut self,
+        now: Time,
+        handle: Handle,
+        settlement: Settlement,
+        effects: &mut Effects,
+    ) {
         let slot = handle.slot as usize;
         let Some(reader) = self.readers.get_mut(slot).filter(|reader| reader.turn == handle.turn) else {
             return;
@@ -124,7 +132,12 @@ impl Stream {
             self.restless.push(slot);
         }
         let is_last = reader.is_leaving && reader.unacked() == 0;
-        if let Some(index) = reader.cursor {
+        let cursor = reader.cursor;
+        if effects.is_recording || settlement != Settlement::Ack {
+            self.note_settled(handle, settlement, effects);
+        }
+        if let Some(index) = cursor {
+            let is_done = matches!(settlement, Settlement::Ack | Settlement::Reject);
             self.settle_on_cursor(index, handle, is_done);
         }
         if is_last {
@@ -154,7 +167,7 @@ impl Stream {
     /// What goes to other queues stays here as well: a log gives nothing away.
     pub(super) fn copy_out(&mut self, now: Time, moves: Vec<MoveOut>, effects: &mut Effects) {
         for MoveOut { handle, message, queues } in moves {
-            self.settle(now, handle, true, effects);
+            self.settle(now, handle, Settlement::Ack, effects);
             let position = handle.position;
             effects.moved.push(Moved { message, queues, position, stored: None });
         }

@@ -6,6 +6,7 @@ mod describing;
 mod feeding;
 mod publishing;
 mod reading;
+mod recording;
 mod retaining;
 mod stream;
 

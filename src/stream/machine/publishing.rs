@@ -1,10 +1,14 @@
 //! Messages come in: into chunks, and readable when those are durable.
 
+use std::collections::btree_map::OccupiedEntry;
+
 use super::stream::Stream;
 use crate::dedup::DedupKeys;
 use crate::message::Message;
 use crate::queue::filter_set::FilterSet;
-use crate::queue::{ConnectionId, DedupPublish, Effects, Entrance, LogAppend, LogChunk, NO_KEYS, Publish};
+use crate::queue::{
+    ConnectionId, DedupPublish, Effects, Entrance, LogAppend, LogChunk, NO_KEYS, Provenance, Publish,
+};
 use crate::stream::filter::filter_value;
 use crate::stream::log::OpenSegment;
 use crate::stream::pending::Pending;
@@ -67,10 +71,21 @@ impl Stream {
         }
     }
 
-    /// Messages that no publisher waits for.
-    pub(super) fn take_in(&mut self, now: Time, publishes: Vec<Publish>, effects: &mut Effects) {
+    /// Messages that no publisher waits for, and where they were before.
+    pub(super) fn take_in(
+        &mut self,
+        now: Time,
+        publishes: Vec<Publish>,
+        from: Provenance,
+        effects: &mut Effects,
+    ) {
+        let mut from = from.into_iter();
         for publish in publishes {
             self.take(now, ConnectionId(0), publish, effects);
+            let pending = self.pending.last_entry().map(OccupiedEntry::into_mut);
+            if let (Some(from), Some(pending)) = (from.next().flatten(), pending) {
+                pending.origins.push((pending.messages.len() - 1, from));
+            }
         }
     }
 
@@ -111,7 +126,7 @@ impl Stream {
         self.next_ticket += 1;
         let begins_segment = self.begins_segment(at);
         self.open.add_chunk(at);
-        self.pending.insert(ticket, Pending { at, messages: Vec::new(), bytes: 0, begins_segment });
+        self.pending.insert(ticket, Pending { at, begins_segment, ..Pending::default() });
         let (filter, messages) = (FilterSet::default(), Vec::new());
         effects.log.appends.push(LogAppend { ticket, at, filter, messages, begins_segment });
     }
@@ -131,10 +146,12 @@ impl Stream {
 
     /// A chunk is durable: it can be read.
     pub(super) fn committed(&mut self, now: Time, ticket: u64, first: u64, effects: &mut Effects) {
-        let Some(Pending { at, messages, bytes, begins_segment }) = self.pending.remove(&ticket) else {
+        let Some(Pending { at, messages, origins, bytes, begins_segment }) = self.pending.remove(&ticket)
+        else {
             return;
         };
         let chunk = LogChunk { first, at, filter: None, messages };
+        Self::note_committed(&chunk, origins, effects);
         self.log.push(&chunk, bytes, begins_segment);
         self.tail.push(chunk);
         if begins_segment {

@@ -63,7 +63,9 @@ impl Stream {
             effects.counted.delivered += deliveries.len() as u64;
             let bytes = deliveries.iter().map(|delivery| delivery.message.body_len() as u64);
             effects.counted.bytes_out += bytes.sum::<u64>();
-            effects.deliveries.push(Deliveries { consumer: reader.key, deliveries });
+            let key = reader.key;
+            self.note_delivered(slot, &deliveries, effects);
+            effects.deliveries.push(Deliveries { consumer: key, deliveries });
         }
         self.read_ahead(slot, effects);
     }

@@ -121,19 +121,19 @@ impl Stream {
             Command::PublishDedup(connection, publishes) => {
                 self.publish_dedup(now, connection, publishes, effects);
             }
-            Command::PublishDue(publishes, _)
-            | Command::PublishFed(publishes, _)
-            | Command::PublishDeadLettered(publishes, _) => {
-                self.take_in(now, publishes, effects);
+            Command::PublishDue(publishes, from)
+            | Command::PublishFed(publishes, from)
+            | Command::PublishDeadLettered(publishes, from) => {
+                self.take_in(now, publishes, from, effects);
             }
             Command::Settle(settlement, handles) => {
-                let is_done = matches!(settlement, Settlement::Ack | Settlement::Reject);
-                handles.into_iter().for_each(|handle| self.settle(now, handle, is_done, effects));
+                handles.into_iter().for_each(|handle| self.settle(now, handle, settlement, effects));
             }
             Command::Dispose(_, Disposition::Progress, _) => {}
             Command::Dispose(handle, disposition, _) => {
                 let is_done = matches!(disposition, Disposition::Park | Disposition::Terminate);
-                self.settle(now, handle, is_done, effects);
+                let settlement = if is_done { Settlement::Ack } else { Settlement::Fail };
+                self.settle(now, handle, settlement, effects);
             }
             Command::MoveOut(moves) => self.copy_out(now, moves, effects),
             Command::Written(key, bytes) => self.written(key, bytes),
