@@ -32,6 +32,8 @@ mod frames;
 mod handshake;
 mod heartbeats;
 mod journal;
+#[cfg(all(unix, feature = "management"))]
+mod logging;
 #[cfg(feature = "management")]
 mod management;
 #[cfg(feature = "management")]

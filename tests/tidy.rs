@@ -206,6 +206,18 @@ mod snippets {
     }
 
     #[test]
+    fn the_log_has_values() {
+        for field in ["?user", "%peer, ?user", "user = ?user"] {
+            assert_bad(
+                "src/amqp/mod.rs",
+                &format!("fn f() {{ tracing::info!({field}, \"x\"); }}"),
+                "logs `Debug`",
+            );
+        }
+        assert_good("src/amqp/mod.rs", "fn f<T: ?Sized>() { tracing::info!(user, n = g()?, %peer, \"x\"); }");
+    }
+
+    #[test]
     fn tests_wait_for_conditions() {
         assert_bad("tests/basic.rs", "async fn f() { tokio::time::sleep(d).await; }", "sleep");
         assert_bad("src/queue/tests.rs", "fn f() { sleep(d); }", "sleep");

@@ -15,7 +15,7 @@ pub(super) fn accepted(shared: &Shared, overview: &ConnectionOverview) {
         let handshake = overview.handshake();
         let Handshake { user, vhost, .. } = &*handshake;
         let (peer, client) = (overview.peer, name_of(&handshake));
-        tracing::info!(%peer, ?user, vhost = ?vhost.as_deref().unwrap_or_default(), ?client, "connection accepted");
+        tracing::info!(%peer, user, vhost = vhost.as_deref().unwrap_or_default(), client, "connection accepted");
     });
 }
 
@@ -26,15 +26,15 @@ pub(super) fn closed(shared: &Shared, overview: &ConnectionOverview, is_orderly:
     let (peer, client, open_for_s) = (overview.peer, name_of(&handshake), ms as f64 / 1000.0);
     let Handshake { user, vhost, .. } = &*handshake;
     let Some(vhost) = vhost else {
-        tracing::debug!(%peer, ?user, open_for_s, why, "a connection ended before it was open");
+        tracing::debug!(%peer, user, open_for_s, why, "a connection ended before it was open");
         return;
     };
     shared.log_limits.connections.say(shared.clock.now(), || {
         if is_orderly {
-            tracing::info!(%peer, ?user, ?vhost, ?client, open_for_s, "connection closed");
+            tracing::info!(%peer, user, vhost, client, open_for_s, "connection closed");
         } else {
             let why = why.unwrap_or("the client closed its socket without a word");
-            tracing::warn!(%peer, ?user, ?vhost, ?client, open_for_s, why, "connection lost");
+            tracing::warn!(%peer, user, vhost, client, open_for_s, why, "connection lost");
         }
     });
 }
@@ -42,14 +42,16 @@ pub(super) fn closed(shared: &Shared, overview: &ConnectionOverview, is_orderly:
 /// The login succeeded, and the vhost is not there or not for this user.
 pub(super) fn vhost_refused(shared: &Shared, overview: &ConnectionOverview, why: &str) {
     shared.log_limits.refusals.say(shared.clock.now(), || {
-        tracing::warn!(peer = %overview.peer, ?why, "connection refused");
+        let handshake = overview.handshake();
+        let Handshake { user, vhost, .. } = &*handshake;
+        tracing::warn!(peer = %overview.peer, user, vhost, why, "connection refused");
     });
 }
 
 /// The login failed.
 pub(super) fn login_refused(shared: &Shared, overview: &ConnectionOverview, user: &str, why: &str) {
     shared.log_limits.refusals.say(shared.clock.now(), || {
-        tracing::warn!(?user, peer = %overview.peer, "login refused: {why}");
+        tracing::warn!(user, peer = %overview.peer, "login refused: {why}");
     });
 }
 
@@ -99,9 +101,9 @@ pub(super) fn raised(shared: &Shared, overview: &ConnectionOverview, raised: &Ra
         let (peer, vhost, text) = (overview.peer, vhost.as_deref().unwrap_or_default(), &raised.text);
         match raised.channel {
             Some(channel) => {
-                tracing::warn!(%peer, ?user, ?vhost, channel, ?text, "channel exception");
+                tracing::warn!(%peer, user, vhost, channel, text, "channel exception");
             }
-            None => tracing::warn!(%peer, ?user, ?vhost, ?text, "connection exception"),
+            None => tracing::warn!(%peer, user, vhost, text, "connection exception"),
         }
     });
 }

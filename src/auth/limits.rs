@@ -1,5 +1,7 @@
 //! How much a user may open (<https://www.rabbitmq.com/docs/user-limits>).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A user's limits. What is not limited is `None`, or negative, as in RabbitMQ; 0 allows none.
@@ -12,6 +14,22 @@ pub struct UserLimits {
     /// Channels at a time, on all connections together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_channels: Option<i64>,
+}
+
+/// For people.
+impl fmt::Display for UserLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [connections, channels] = [self.max_connections, self.max_channels].map(limit_in_words);
+        write!(f, "{connections} connections and {channels} channels")
+    }
+}
+
+/// How many there may be, for people.
+#[must_use]
+pub fn limit_in_words(limit: Option<i64>) -> String {
+    limit
+        .filter(|limit| *limit >= 0)
+        .map_or_else(|| "any number of".to_owned(), |limit| format!("at most {limit}"))
 }
 
 /// One of a user's limits.

@@ -18,7 +18,7 @@ mod users;
 
 pub use access::{Operation, Refusal, Resource};
 pub use guessing::{Attempt, Guesses, WAIT_MAX};
-pub use limits::{UserLimit, UserLimits};
+pub use limits::{UserLimit, UserLimits, limit_in_words};
 pub use origin::{Origin, canonical};
 pub use password::{HashAlgorithm, PasswordHash};
 pub use permissions::{Grant, Permission, Rights};

@@ -5,6 +5,8 @@ use std::fmt;
 use amq_protocol::types::{AMQPValue, FieldTable};
 use serde::{Deserialize, Serialize};
 
+use crate::auth::limit_in_words;
+
 /// The argument of a declare that says the type.
 pub const QUEUE_TYPE: &str = "x-queue-type";
 
@@ -141,19 +143,27 @@ pub struct VhostChange {
 /// For the log: what changes, with texts quoted.
 impl fmt::Display for VhostChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut what = f.debug_map();
-        let mut entry = |name: &str, value: Option<&dyn fmt::Debug>| {
-            if let Some(value) = value {
-                what.entry(&format_args!("{name}"), value);
-            }
-        };
-        entry("description", self.description.as_ref().map(|value| value as _));
-        entry("tags", self.tags.as_ref().map(|value| value as _));
-        entry("default queue type", self.default_queue_type.as_ref().map(|value| value as _));
-        entry("tracing", self.tracing.as_ref().map(|value| value as _));
-        entry("protected from deletion", self.is_protected.as_ref().map(|value| value as _));
-        entry("limits", self.limits.as_ref().map(|value| value as _));
-        what.finish()
+        let is_set = |on: bool| if on { "on" } else { "off" };
+        let said = [
+            self.description.as_ref().map(|text| format!("description {text:?}")),
+            self.tags.as_ref().map(|tags| format!("tags {:?}", tags.join(", "))),
+            self.default_queue_type.map(|kind| format!("default queue type {}", kind.name())),
+            self.tracing.map(|on| format!("tracing {}", is_set(on))),
+            self.is_protected.map(|on| format!("protection from deletion {}", is_set(on))),
+            self.limits
+                .map(|limits| limits.map_or_else(|| "no limits".to_owned(), |limits| limits.to_string())),
+        ];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        f.write_str(if said.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&said.join(", "))
+    }
+}
+
+/// For people.
+impl fmt::Display for VhostLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [connections, queues] = [self.max_connections, self.max_queues].map(limit_in_words);
+        write!(f, "{connections} connections and {queues} queues")
     }
 }
 

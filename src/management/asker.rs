@@ -233,7 +233,7 @@ impl Asker {
         shared.counters.logins.http.count(admitted.is_ok());
         let Credentials { user, .. } = credentials;
         if let Err(refusal) = admitted {
-            tracing::warn!(?user, %peer, "login over HTTP refused: {refusal}");
+            tracing::warn!(user, %peer, "login over HTTP refused: {refusal}");
             return Err(match refusal {
                 LoginRefusal::NotLocal => ApiError::local_only(),
                 _ => ApiError::login_refused(),
@@ -283,7 +283,7 @@ impl Asker {
         let asker = Self { name, tags, login: Some(login) };
         let lets_in = [MANAGEMENT, POLICYMAKER, MONITORING, ADMINISTRATOR];
         if !lets_in.iter().any(|tag| asker.has_tag(tag)) {
-            tracing::warn!(user = ?asker.name, %peer, "login over HTTP refused: the user has none of the tags {lets_in:?}");
+            tracing::warn!(user = asker.name, %peer, "login over HTTP refused: the user has none of the tags {}", lets_in.join(", "));
             return Err(ApiError::not_authorised("Not management user"));
         }
         Ok(asker)

@@ -188,6 +188,10 @@ async fn unbind(
 }
 
 fn audit(asker: &Manager, vhost: &Vhost, binding: &Binding, what: &str) {
-    let Binding { source, destination, routing_key, .. } = binding;
-    tracing::info!(user = ?asker.name, vhost = ?vhost.name, ?source, ?destination, ?routing_key, "{what}");
+    let Binding { source, routing_key, .. } = binding;
+    let (queue, exchange) = match &binding.destination {
+        Destination::Queue(name) => (Some(name), None),
+        Destination::Exchange(name) => (None, Some(name)),
+    };
+    tracing::info!(user = asker.name, vhost = vhost.name, source, queue, exchange, routing_key, "{what}");
 }

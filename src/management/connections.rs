@@ -87,7 +87,7 @@ async fn close(
 ) -> Result<Response, ApiError> {
     let connection = asker.connection(&api, &name)?;
     operations::close_connection(api.shared(), asker.caller(), connection.id, reason(&headers))?;
-    tracing::info!(connection = ?name, by = ?asker.name, "closed over HTTP");
+    tracing::info!(connection = name, by = asker.name, "closed over HTTP");
     Ok(answer::done())
 }
 
@@ -116,7 +116,7 @@ async fn close_of_user(
 ) -> Result<Response, ApiError> {
     of_user(&api, &asker, &user)?;
     operations::close_connections_of_user(api.shared(), asker.caller(), &user, reason(&headers))?;
-    tracing::info!(user = ?user, by = ?asker.name, "all connections of a user closed over HTTP");
+    tracing::info!(user, by = asker.name, "all connections of a user closed over HTTP");
     Ok(answer::done())
 }
 

@@ -95,7 +95,14 @@ async fn cancel(
     let consumer = details.consumers.iter().find(|consumer| is_meant(consumer));
     let key = consumer.ok_or_else(ApiError::not_found)?.key;
     operations::cancel_consumer(asker.scope(&api, &vhost), &record, key).await?;
-    tracing::info!(consumer = ?tag, ?channel, ?queue, vhost = ?vhost.name, by = ?asker.name, "a consumer was cancelled");
+    tracing::info!(
+        consumer = tag,
+        channel,
+        queue,
+        vhost = vhost.name,
+        by = asker.name,
+        "a consumer was cancelled"
+    );
     Ok(answer::done())
 }
 

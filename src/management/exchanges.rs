@@ -109,7 +109,12 @@ async fn put(
     };
     let is_new = operations::declare_exchange(asker.scope(&api, &vhost), exchange).await?;
     if is_new {
-        tracing::info!(user = ?asker.name, vhost = ?vhost.name, exchange = ?name, "an exchange was made over HTTP");
+        tracing::info!(
+            user = asker.name,
+            vhost = vhost.name,
+            exchange = name,
+            "an exchange was made over HTTP"
+        );
     }
     Ok(answer::put(is_new))
 }
@@ -125,6 +130,11 @@ async fn delete(
     let name = named(&name);
     operations::exchange(scope, &name).map_err(|_| ApiError::not_found())?;
     operations::delete_exchange(scope, &name, params.is_true("if-unused")).await?;
-    tracing::info!(user = ?asker.name, vhost = ?vhost.name, exchange = ?name, "an exchange was deleted over HTTP");
+    tracing::info!(
+        user = asker.name,
+        vhost = vhost.name,
+        exchange = name,
+        "an exchange was deleted over HTTP"
+    );
     Ok(answer::done())
 }

@@ -116,7 +116,7 @@ impl Leases {
         let lease = self.lock().open.remove(&id);
         if let Some(lease) = lease.filter(|lease| lease.held.count() > 0) {
             let (owner, count) = (&lease.owner.name, lease.held.count());
-            tracing::info!(by = ?owner, id, count, "a lease ended, and its messages go back");
+            tracing::info!(by = owner, id, count, "a lease ended, and its messages go back");
         }
     }
 }

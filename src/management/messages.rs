@@ -148,7 +148,7 @@ async fn purge(
     let scope = asker.scope(&api, &vhost);
     operations::queue(scope, &queue).map_err(|_| ApiError::not_found())?;
     let count = operations::purge(scope, &queue).await?;
-    tracing::info!(user = ?asker.name, vhost = ?vhost.name, ?queue, count, "a queue was purged over HTTP");
+    tracing::info!(user = asker.name, vhost = vhost.name, queue, count, "a queue was purged over HTTP");
     Ok(answer::done())
 }
 

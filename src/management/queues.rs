@@ -181,7 +181,11 @@ async fn put(
         auto_delete: payload.flag("auto_delete", false)?,
         arguments: payload.table("arguments")?,
     };
+    let queue = declare.name.clone();
     let declared = operations::declare_queue(asker.scope(&api, &vhost), declare).await?;
+    if declared.is_new {
+        tracing::info!(user = asker.name, vhost = vhost.name, queue, "a queue was made over HTTP");
+    }
     Ok(answer::put(declared.is_new))
 }
 
@@ -196,6 +200,7 @@ async fn delete(
     operations::queue(scope, &name).map_err(|_| ApiError::not_found())?;
     let only = DeleteIf { unused: params.is_true("if-unused"), empty: params.is_true("if-empty") };
     operations::delete_queue(scope, &name, only).await?;
+    tracing::info!(user = asker.name, vhost = vhost.name, queue = name, "a queue was deleted over HTTP");
     Ok(answer::done())
 }
 

@@ -67,7 +67,7 @@ pub fn raise_descriptor_limit() {
     if current != maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
-        tracing::warn!(%error, ?current, ?maximum, "the limit of file descriptors could not be raised");
+        tracing::warn!(%error, current, maximum, "the limit of file descriptors could not be raised");
     }
 }
 

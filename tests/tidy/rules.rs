@@ -166,6 +166,7 @@ pub(super) fn check(scan: &Scan) -> Vec<Finding> {
     unfinished(scan, &mut wrong);
     sleeps(scan, &mut wrong);
     if let Some(layer) = scan.layer() {
+        logs_values(scan, &mut wrong);
         known_layer(layer, &mut wrong);
         synchronous(scan, layer, &mut wrong);
         for path in scan.uses.iter().filter(|path| !scan.is_test(path.line)) {
@@ -219,6 +220,17 @@ fn unfinished(scan: &Scan, wrong: &mut Vec<(usize, String)>) {
             }
             Some("unsafe") => wrong.push((*line, "`unsafe` is nowhere".into())),
             _ => {}
+        }
+    }
+}
+
+/// `?field` of `tracing`'s macros; nowhere else does `?` follow these.
+fn logs_values(scan: &Scan, wrong: &mut Vec<(usize, String)>) {
+    let before = [Token::Punct('='), Token::Punct(','), Token::Open(Delimiter::Parenthesis)];
+    for (index, (token, line)) in scan.tokens.iter().enumerate() {
+        let follows = index.checked_sub(1).and_then(|index| scan.token_at(index));
+        if *token == Token::Punct('?') && follows.is_some_and(|token| before.contains(token)) {
+            wrong.push((*line, "logs `Debug`: log values, which JSON has as they are, or words".into()));
         }
     }
 }

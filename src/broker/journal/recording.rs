@@ -1,6 +1,7 @@
 //! Recordings: what goes well is noted, too, for the messages that a rule selects, until it has enough or its time is over.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -36,6 +37,19 @@ pub enum Selector {
     MessageId(String),
 }
 
+/// For the log.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all messages"),
+            Self::Queue(name) => write!(f, "messages in queue {name:?}"),
+            Self::Exchange(name) => write!(f, "messages published to exchange {name:?}"),
+            Self::Header { name, value } => write!(f, "messages whose header {name:?} is {value:?}"),
+            Self::MessageId(id) => write!(f, "messages with id {id:?}"),
+        }
+    }
+}
+
 /// What is to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -45,6 +59,14 @@ pub struct Rule {
     pub next: Option<u64>,
     /// Until then.
     pub until: Timestamp,
+}
+
+/// For the log, without the time.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.selector.fmt(f)?;
+        self.next.map_or(Ok(()), |next| write!(f, ", the next {next}"))
+    }
 }
 
 /// A rule that holds.

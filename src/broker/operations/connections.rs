@@ -108,7 +108,7 @@ pub fn close_connections(
             closed += 1;
         }
     }
-    tracing::info!(by = %caller, closed, ?selection, "connections were closed");
+    tracing::info!(by = caller.logged(), closed, connection = name, user, vhost, "connections were closed");
     Ok(closed)
 }
 

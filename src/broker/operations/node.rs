@@ -21,7 +21,7 @@ pub fn require_operator(shared: &Shared, caller: Caller<'_>) -> Result<(), Opera
 /// `NotTagged`.
 pub fn ask_to_stop(shared: &Shared, caller: Caller<'_>) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
-    tracing::info!(by = %caller, "the broker is asked to stop");
+    tracing::info!(by = caller.logged(), "the broker is asked to stop");
     shared.stop_asked.send_replace(true);
     Ok(())
 }
@@ -37,7 +37,10 @@ pub fn set_memory_limit(
 ) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
     shared.change_limits(|limits| limits.memory = bytes.filter(|bytes| *bytes > 0));
-    tracing::info!(by = %caller, ?bytes, "the memory limit was changed");
+    match bytes {
+        Some(bytes) => tracing::info!(by = caller.logged(), bytes, "the memory limit was changed"),
+        None => tracing::info!(by = caller.logged(), "the memory limit was taken away"),
+    }
     Ok(())
 }
 
@@ -54,7 +57,12 @@ pub fn set_disk_free_limit(
     caller.require_administrator(shared)?;
     let has_disk = shared.config.data_dir.is_some();
     shared.change_limits(|limits| limits.disk_free = bytes.filter(|bytes| has_disk && *bytes > 0));
-    tracing::info!(by = %caller, ?bytes, "the limit of free disk space was changed");
+    match bytes {
+        Some(bytes) => {
+            tracing::info!(by = caller.logged(), bytes, "the limit of free disk space was changed")
+        }
+        None => tracing::info!(by = caller.logged(), "the limit of free disk space was taken away"),
+    }
     Ok(())
 }
 

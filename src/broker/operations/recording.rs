@@ -12,7 +12,9 @@ use crate::broker::journal::{Recording, Rule, TooManyRecordings};
 pub fn record(scope: Scope<'_>, rule: Rule) -> Result<u64, TooManyRecordings> {
     let now = scope.shared.clock.timestamp();
     let id = scope.vhost.journal.recordings().begin(rule.clone(), now)?;
-    tracing::info!("recording {id} in vhost {:?} begun by {}: {rule:?}", scope.vhost.name, scope.caller);
+    let for_s = rule.until.as_millis().saturating_sub(now.as_millis()) / 1000;
+    let (vhost, caller) = (&scope.vhost.name, scope.caller);
+    tracing::info!("recording {id} in vhost {vhost:?} begun by {caller}: {rule}, for {for_s} s");
     Ok(id)
 }
 

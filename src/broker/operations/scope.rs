@@ -58,6 +58,11 @@ impl<'a> Caller<'a> {
         self.user().unwrap_or(OPERATOR)
     }
 
+    /// What the log calls it.
+    pub(super) fn logged(self) -> &'a str {
+        self.user().unwrap_or("the operator")
+    }
+
     /// Tells whoever listens what it did.
     pub(super) fn tell(self, shared: &Shared, event: &Event<'_>) {
         tell(shared, Some(self.name()), event);

@@ -64,10 +64,12 @@ pub async fn put_user(
     let limits = before.as_ref().map(|user| user.limits).unwrap_or_default();
     let user = User { name: name.to_owned(), password, tags, limits };
     shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
-    let (done, tags) = (if is_new { "made" } else { "changed" }, user.tags.clone());
+    let done = if is_new { "made" } else { "changed" };
+    let tags =
+        if user.tags.is_empty() { "no tags".to_owned() } else { format!("tags {:?}", user.tags.join(", ")) };
     shared.change_users(|users| users.put(user.clone()));
     caller.tell(shared, &Event::UserPut { before: before.as_ref(), user: &user });
-    tracing::info!("user {name:?} with tags {tags:?} {done} by {caller}");
+    tracing::info!("user {name:?} with {tags} {done} by {caller}");
     Ok(is_new)
 }
 
@@ -114,7 +116,7 @@ pub async fn set_user_limit(
     let user = user.ok_or_else(|| OperationError::NoUser(name.to_owned()))?;
     let user = User { limits: user.limits.with(limit, value), ..user };
     shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
-    tracing::info!("limits of user {name:?} set to {:?} by {caller}", user.limits);
+    tracing::info!("limits of user {name:?} set to {} by {caller}", user.limits);
     shared.change_users(|users| users.put(user));
     let limits = UserLimits::default().with(limit, value);
     let event = match value {

@@ -34,6 +34,18 @@ pub(super) enum Wish {
     Delete,
 }
 
+impl Wish {
+    /// What was done with the messages, for the log.
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Move => "moved",
+            Self::Copy => "copied",
+            Self::Replay => "replayed to where they came from",
+            Self::Delete => "deleted",
+        }
+    }
+}
+
 /// The handler for such a wish.
 pub(super) fn act(wish: Wish) -> MethodRouter<Api> {
     post(move |State(api): State<Api>, asker: Manager, At(place): At<Place>, payload: Payload| async move {
@@ -96,7 +108,10 @@ async fn act_on(
     let acted = operations::act_on_messages(scope, &queue, &selection, limit, act, dry_run).await?;
     let Acted { looked_at, matched, done, without_target } = acted;
     if !dry_run && done > 0 {
-        tracing::info!(queue = ?queue, vhost = ?vhost.name, by = ?asker.name, done, "messages: {act:?}");
+        let (to_queue, to_exchange, to_key) =
+            (to.queue.as_deref(), to.exchange.as_deref(), to.routing_key.as_deref());
+        let (vhost, by, what) = (&vhost.name, &asker.name, wish.done());
+        tracing::info!(queue, vhost, by, done, to_queue, to_exchange, to_key, "messages were {what}");
     }
     Ok(answer::json(&json!({
         "looked_at": looked_at, "matched": matched, "done": done, "without_target": without_target, "dry_run": dry_run,
@@ -140,7 +155,8 @@ async fn waiting(
     };
     if !dry_run && done > 0 {
         let what = if drops { "dropped" } else { "released" };
-        tracing::info!(queue = ?queue, vhost = ?vhost.name, by = ?asker.name, done, "{state:?} messages {what}");
+        let waiting = if state == PeekState::Delayed { "delayed" } else { "parked" };
+        tracing::info!(queue, vhost = vhost.name, by = asker.name, done, "{waiting} messages were {what}");
     }
     Ok(answer::json(&json!({ "matched": matched, "done": done, "dry_run": dry_run })))
 }

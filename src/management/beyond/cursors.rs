@@ -45,7 +45,7 @@ pub(super) async fn put(
     let to = place(payload.get("offset"), timestamp)?
         .ok_or_else(|| ApiError::bad_request("needs an offset or a timestamp"))?;
     let offset = operations::move_cursor(asker.scope(&api, &vhost), &queue, &cursor, to).await?;
-    tracing::info!(?cursor, ?queue, vhost = ?vhost.name, by = ?asker.name, offset, "a cursor was set");
+    tracing::info!(cursor, queue, vhost = vhost.name, by = asker.name, offset, "a cursor was set");
     Ok(answer::json(&json!({ "name": cursor, "offset": offset })))
 }
 
@@ -76,6 +76,6 @@ pub(super) async fn remove(
 ) -> Result<Response, ApiError> {
     let (vhost, _) = asker.queue(&api, &vhost, &queue)?;
     operations::delete_cursor(asker.scope(&api, &vhost), &queue, &cursor).await?;
-    tracing::info!(?cursor, ?queue, vhost = ?vhost.name, by = ?asker.name, "a cursor was deleted");
+    tracing::info!(cursor, queue, vhost = vhost.name, by = asker.name, "a cursor was deleted");
     Ok(answer::done())
 }

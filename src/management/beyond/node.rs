@@ -54,7 +54,7 @@ pub(super) async fn log(
         telemetry::TelemetryError::Filter(error) => ApiError::bad_request(error.to_string()),
         other => ApiError::unavailable(other.to_string()),
     })?;
-    tracing::info!(by = ?asker.name, filter, "what is logged was changed");
+    tracing::info!(by = asker.name, filter, "what is logged was changed");
     Ok(answer::done())
 }
 
