@@ -271,7 +271,7 @@ impl QueueTask {
 
     /// What it gets may come back when it is gone: then nobody else knows who that was.
     fn note_getter(&mut self, command: &Command) {
-        if let Command::Get { connection, no_ack: false, .. } = command {
+        if let Command::Get { connection, no_ack: false, .. } | Command::Hold { connection, .. } = command {
             self.connection(*connection);
         }
     }

@@ -61,6 +61,14 @@ pub enum Command {
         /// The message counts as acked at once.
         no_ack: bool,
     },
+    /// The same by hand, for whoever looks at a message or takes it elsewhere: it is no delivery, so neither it nor what becomes of the
+    /// message is counted. Reply: `Got` or `Empty`.
+    Hold {
+        /// The connection that holds it.
+        connection: ConnectionId,
+        /// The channel.
+        channel: u16,
+    },
     /// Policies changed: these are the settings from now on. Limits are held at once, TTLs by messages that come.
     Configure(Box<QueueOptions>),
     /// Ends the wait of messages at these positions, delayed or parked: they are ready. Reply: `Released`.
@@ -128,6 +136,7 @@ impl Command {
             | Self::Cancel(_)
             | Self::Dismiss(_)
             | Self::Get { .. }
+            | Self::Hold { .. }
             | Self::ReleaseWaiting(_)
             | Self::DropWaiting(_)
             | Self::ReleaseParked

@@ -9,7 +9,7 @@ use super::reply::Reply;
 /// A command that may have to wait for its answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request {
-    Get { connection: ConnectionId, channel: u16, no_ack: bool },
+    Get { connection: ConnectionId, channel: u16, how: Getting },
     Purge,
     Delete { if_unused: bool, if_empty: bool },
     Inspect,
@@ -17,6 +17,17 @@ pub(super) enum Request {
     Count,
     Measure,
     Describe,
+}
+
+/// How a message is got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Getting {
+    /// It is to be acked.
+    WithAck,
+    /// It counts as acked at once.
+    NoAck,
+    /// By hand: nothing is counted.
+    ByHand,
 }
 
 /// Requests that wait, oldest first. Each has somebody who waits for the reply and asks nothing more before.

@@ -1,13 +1,17 @@
 //! `/api/coney/`: messages looked at, moved, replayed, released, saved and loaded.
 
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+
 use amq_protocol::types::AMQPValue;
 use lapin::options::{BasicGetOptions, BasicNackOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
-use super::support::{killable, managed};
+use super::support::{Managed, killable, managed};
 use crate::support::client::{Bench, string, table};
 use crate::support::http::Http;
+use crate::support::process::coney;
 
 fn messages(http: &Http, queue: &str, state: &str) -> Vec<Value> {
     http.json(&format!("/api/coney/queues/%2F/{queue}/messages?state={state}")).as_array().unwrap().clone()
@@ -194,6 +198,86 @@ async fn a_purge_can_be_undone_for_a_while() {
     assert_eq!(http.post(&undo, &json!({})).status, 404);
     http.post("/api/coney/queues/%2F/q/purge", &json!({ "undo_s": 0 }));
     while http.json("/api/queues/%2F/q")["messages"] != 0 {}
+}
+
+/// Looking at messages and moving them is no consumption: only RabbitMQ's own get is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_is_done_by_hand_is_not_counted_as_consumed() {
+    let (bench, http) = managed().await;
+    for queue in ["q", "other"] {
+        bench.declare(queue, FieldTable::default()).await;
+    }
+    publish_all(&bench, "q", &["a", "b", "c", "d"]).await;
+    assert_eq!(http.get("/api/coney/queues/%2F/q/export").body.split(|byte| *byte == b'\n').count(), 5);
+    act(&http, "q", "copy", &json!({ "to": { "queue": "other" } }));
+    act(&http, "q", "move", &json!({ "to": { "queue": "other" }, "limit": 1 }));
+    act(&http, "q", "delete", &json!({ "filter": { "body": "b" } }));
+    let purged = http.post("/api/coney/queues/%2F/q/purge", &json!({})).json();
+    assert_eq!(http.post(&format!("/api/coney/purges/{}/undo", purged["id"]), &json!({})).status, 204);
+    while payloads(&http, "q", "ready") != ["c", "d"] {}
+    http.post("/api/coney/queues/%2F/other/purge", &json!({ "undo_s": 0 }));
+    while http.json("/api/queues/%2F/other")["messages"] != 0 {}
+    let counted = |path: &str, name: &str| http.json(path)["message_stats"][name].as_u64().unwrap_or(0);
+    for path in ["/api/queues/%2F/q", "/api/queues/%2F/other", "/api/overview"] {
+        for name in ["get", "get_no_ack", "get_empty", "deliver", "deliver_get", "redeliver", "ack"] {
+            assert_eq!(counted(path, name), 0, "{name} of {path}");
+        }
+    }
+    let unacked = &http.json("/api/queues/%2F/q")["messages_unacknowledged_details"]["rate"];
+    assert_eq!(unacked.as_f64(), Some(0.0), "what was never counted as delivered does not come back either");
+    http.post(
+        "/api/queues/%2F/q/get",
+        &json!({ "ackmode": "ack_requeue_true", "count": 1, "encoding": "auto" }),
+    );
+    assert_eq!(counted("/api/queues/%2F/q", "get"), 1);
+    assert_eq!(counted("/api/queues/%2F/q", "deliver_get"), 1);
+}
+
+/// More than the sockets between a client that does not read and the broker have room for.
+fn fill_with_much(http: &Http) {
+    assert_eq!(http.put("/api/queues/%2F/much", &json!({ "durable": true })).status, 201);
+    let line = json!({ "payload": "x".repeat(100_000) }).to_string();
+    let lines = vec![line; 150].join("\n");
+    for _ in 0..4 {
+        let loaded = http.send("POST", "/api/coney/queues/%2F/much/import", "", lines.as_bytes());
+        assert_eq!(loaded.json()["imported"], 150);
+    }
+}
+
+#[test]
+fn an_export_that_ends_midway_does_not_look_complete() {
+    let broker = Managed::start();
+    fill_with_much(&broker);
+    let mut stream = std::net::TcpStream::connect(broker.address()).unwrap();
+    let head = "GET /api/coney/queues/%2F/much/export HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut begin = [0; 15];
+    stream.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200 OK");
+    assert_eq!(broker.delete("/api/queues/%2F/much").status, 204);
+    let mut rest = Vec::new();
+    // It may be broken off in any way.
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.len() > 100_000, "something came: {}", rest.len());
+    assert!(!rest.ends_with(b"\r\n0\r\n\r\n"), "the end of a whole answer");
+}
+
+#[test]
+fn a_save_that_ends_midway_fails_and_says_so() {
+    let broker = Managed::start();
+    fill_with_much(&broker);
+    let mut command = coney();
+    command.args(["save", "much", "--url", &format!("http://{}", broker.address())]);
+    let mut saving = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = saving.stdout.take().unwrap();
+    out.read_exact(&mut [0; 1]).unwrap();
+    assert_eq!(broker.delete("/api/queues/%2F/much").status, 204);
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    let ended = saving.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("queue much") && said.contains("broke"), "{said}");
 }
 
 /// Killed in the middle of a move, again and again: each message is there once, here or there.

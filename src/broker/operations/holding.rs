@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::messages::{Getter, get_from};
+use super::messages::{Getter, get_from, hold_first};
 use super::scope::{Caller, Scope};
 use crate::auth::{Operation, Resource};
 use crate::broker::dead_lettering::publish;
@@ -30,6 +30,8 @@ pub struct Held {
     handles: BTreeMap<Position, Handle>,
     /// Messages that were ready at the beginning: what comes later is not meant.
     left: usize,
+    /// Nobody consumes them: they are looked at, or moved by hand, which is not counted.
+    by_hand: bool,
     /// What becomes of those that are not settled.
     otherwise: Settlement,
 }
@@ -45,12 +47,14 @@ pub struct HeldMessage {
     pub redelivered: bool,
 }
 
-/// Begins to hold the messages that are ready now. It needs the right to take messages out.
+/// Begins to hold the messages that are ready now, for an operator's hand: neither that nor what becomes of them counts as a delivery or an ack.
+/// It needs the right to take messages out.
 ///
 /// # Errors
 /// `AccessRefused`, `NotFound`, `Locked`, `NotForStreams`.
 pub async fn hold(scope: Scope<'_>, queue: &str) -> Result<Held, OperationError> {
     let mut held = Held::of(scope, queue)?;
+    held.by_hand = true;
     held.left = held.record.look().await.ok_or_else(|| scope.no_queue(queue))?.ready;
     Ok(held)
 }
@@ -68,7 +72,8 @@ impl Held {
         connection.note_queue(&record.mailbox);
         let (shared, vhost) = (Arc::clone(scope.shared), Arc::clone(scope.vhost));
         let (handles, otherwise) = (BTreeMap::new(), Settlement::Undo);
-        Ok(Self { connection, shared, vhost, record, handles, left: usize::MAX, otherwise })
+        let (left, by_hand) = (usize::MAX, false);
+        Ok(Self { connection, shared, vhost, record, handles, left, by_hand, otherwise })
     }
 
     /// The next of them; `None` when there are no more.
@@ -78,8 +83,13 @@ impl Held {
     pub async fn next(&mut self) -> Result<Option<HeldMessage>, OperationError> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
-        let getter = Getter { connection: self.connection.id(), channel: CHANNEL, no_ack: false };
-        let got = get_from(self.scope(), &self.record, getter).await?;
+        let connection = self.connection.id();
+        let got = if self.by_hand {
+            hold_first(self.scope(), &self.record, connection).await?
+        } else {
+            let getter = Getter { connection, channel: CHANNEL, no_ack: false };
+            get_from(self.scope(), &self.record, getter).await?
+        };
         Ok(got.map(|got| self.note(got.delivery)))
     }
 

@@ -53,11 +53,29 @@ pub(super) async fn get_from(
 ) -> Result<Option<Got>, OperationError> {
     let Getter { connection, channel, no_ack } = getter;
     scope.not_for_streams(record, "basic.get not supported by stream queues")?;
-    match record.mailbox.ask(Command::Get { connection, channel, no_ack }).await {
-        Some(Reply::Got { delivery, remaining }) => {
-            trace(scope, record, getter, &delivery);
-            Ok(Some(Got { queue: record.id, delivery, remaining }))
-        }
+    let got = first(scope, record, Command::Get { connection, channel, no_ack }).await?;
+    if let Some(got) = &got {
+        trace(scope, record, getter, &got.delivery);
+    }
+    Ok(got)
+}
+
+/// Takes the first ready message by hand, for whoever may take messages out: that is no delivery, and is neither counted nor traced.
+pub(super) async fn hold_first(
+    scope: Scope<'_>,
+    record: &QueueRecord,
+    connection: ConnectionId,
+) -> Result<Option<Got>, OperationError> {
+    first(scope, record, Command::Hold { connection, channel: CHANNEL }).await
+}
+
+async fn first(
+    scope: Scope<'_>,
+    record: &QueueRecord,
+    command: Command,
+) -> Result<Option<Got>, OperationError> {
+    match record.mailbox.ask(command).await {
+        Some(Reply::Got { delivery, remaining }) => Ok(Some(Got { queue: record.id, delivery, remaining })),
         Some(Reply::Unreadable(why)) => Err(scope.unreadable(&record.name, &why)),
         Some(_) => Ok(None),
         None => Err(scope.no_queue(&record.name)),
@@ -119,7 +137,12 @@ pub async fn get_and_settle(
     let getter = Getter { connection: connection.id(), channel: CHANNEL, no_ack };
     let (mut messages, mut handles, mut bytes) = (Vec::new(), Vec::new(), 0);
     while messages.len() < count && bytes < GOT_BYTES_MAX {
-        let Some(got) = get_from(scope, &record, getter).await? else { break };
+        let got = match get_from(scope, &record, getter).await {
+            Ok(Some(got)) => got,
+            // Those before it that count as acked are in the queue no more: they are answered, not lost.
+            Err(error) if messages.is_empty() => return Err(error),
+            Ok(None) | Err(_) => break,
+        };
         let Delivery { handle, message, redelivered, .. } = got.delivery;
         handles.push(handle);
         bytes += message.body_len();

@@ -64,10 +64,23 @@ impl Save {
         };
         let failed = |source| NativeError::File { path: file.to_owned(), source };
         let mut out = BufWriter::new(File::create(file).map_err(failed)?);
-        let mut count = 0;
-        while let Some(line) = next()? {
-            writeln!(out, "{line}").map_err(failed)?;
+        let (mut count, mut broke) = (0, None);
+        loop {
+            match next() {
+                Ok(Some(line)) => writeln!(out, "{line}").map_err(failed)?,
+                Ok(None) => break,
+                Err(error) => {
+                    broke = Some(error);
+                    break;
+                }
+            }
             count += 1;
+        }
+        if let Some(error) = broke {
+            out.flush().map_err(failed)?;
+            let had = human::counted(count, "message");
+            let file = file.display();
+            return Err(NativeError::Failed(format!("{error}; {file} has only the first {had}")));
         }
         out.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
         Ok(say(&format!("{} saved to {}\n", human::counted(count, "message"), file.display()))?)

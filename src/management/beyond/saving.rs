@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde_json::json;
 
+use crate::broker::OperationError;
 use crate::broker::message_lines;
 use crate::broker::operations;
 use crate::management::answer;
@@ -25,7 +26,8 @@ const UNDO_S_MAX: u64 = 3600;
 const BATCH: usize = 500;
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
-/// All ready messages, one a line. While they are sent consumers do not get them; afterwards they are as they were.
+/// All ready messages, one a line. While they are sent consumers do not get them; afterwards they are as they were. If one cannot be had any more
+/// the answer breaks off: what there is of it is not taken for all.
 pub(super) async fn export(
     State(api): State<Api>,
     asker: Manager,
@@ -35,10 +37,16 @@ pub(super) async fn export(
     let scope = asker.scope(&api, &vhost);
     operations::queue(scope, &queue).map_err(|_| ApiError::not_found())?;
     let held = operations::hold(scope, &queue).await?;
-    let lines = stream::unfold(held, |mut held| async move {
-        // A queue that ends, or cannot be read any more, is the end of the list.
-        let message = held.next().await.ok()??.message;
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(message_lines::write(&message))), held))
+    let (vhost, by) = (vhost.name.clone(), asker.name.clone());
+    let lines = stream::try_unfold(held, move |mut held| {
+        let (queue, vhost, by) = (queue.clone(), vhost.clone(), by.clone());
+        async move {
+            let next = held.next().await.inspect_err(|error| {
+                tracing::warn!(queue, vhost, by, %error, "an export of messages broke off");
+            })?;
+            let line = next.map(|held| Bytes::from(message_lines::write(&held.message)));
+            Ok::<_, OperationError>(line.map(|line| (line, held)))
+        }
     });
     Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response())
 }
@@ -71,7 +79,7 @@ pub(super) async fn import(
             )));
         }
     }
-    tracing::info!(queue = ?queue, vhost = ?vhost.name, by = ?asker.name, count, "messages put in over HTTP");
+    tracing::info!(queue, vhost = vhost.name, by = asker.name, count, "messages put in over HTTP");
     Ok(answer::json(&json!({ "imported": count })))
 }
 
@@ -92,10 +100,11 @@ pub(super) async fn purge(
         return Err(ApiError::bad_request(format!("undo_s is more than {UNDO_S_MAX}")));
     }
     let mut held = operations::hold(scope, &queue).await?;
-    while let Ok(Some(_)) = held.next().await {}
+    // If one cannot be had, all go back: nothing is purged.
+    while held.next().await?.is_some() {}
     let count = held.count();
     let id = api.purges().add(&vhost.name, held, Duration::from_secs(undo_s), api.shared().clock);
-    tracing::info!(queue = ?queue, vhost = ?vhost.name, by = ?asker.name, count, undo_s, "purged over HTTP");
+    tracing::info!(queue, vhost = vhost.name, by = asker.name, count, undo_s, "purged over HTTP");
     Ok(answer::json(&json!({ "purged": count, "id": id, "undo_s": undo_s })))
 }
 
@@ -108,6 +117,6 @@ pub(super) async fn undo(
     if !api.purges().undo(id, |vhost| asker.may_enter(&api, vhost)) {
         return Err(ApiError::not_found());
     }
-    tracing::info!(by = ?asker.name, id, "a purge was undone");
+    tracing::info!(by = asker.name, id, "a purge was undone");
     Ok(answer::done())
 }

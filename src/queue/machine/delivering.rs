@@ -7,6 +7,7 @@ use crate::message::Message;
 use crate::queue::attempts::as_delivered;
 use crate::queue::consumers::Consumer;
 use crate::queue::dead_letter::Reason;
+use crate::queue::deferred::Getting;
 use crate::queue::delivery::{Deliveries, Delivery};
 use crate::queue::effects::Effects;
 use crate::queue::entry::Entry;
@@ -46,18 +47,22 @@ impl Queue {
         now: Time,
         connection: ConnectionId,
         channel: u16,
-        no_ack: bool,
+        how: Getting,
         effects: &mut Effects,
     ) -> Reply {
         self.last_used = now;
         let Some(entry) = self.next_ready(now, effects) else { return Reply::Empty };
-        let counted = &mut effects.counted;
-        *if no_ack { &mut counted.got_no_ack } else { &mut counted.got } += 1;
+        match how {
+            Getting::WithAck => effects.counted.got += 1,
+            Getting::NoAck => effects.counted.got_no_ack += 1,
+            Getting::ByHand => {}
+        }
         let to = Recipient {
             connection,
             channel,
             consumer: None,
-            no_ack,
+            no_ack: how == Getting::NoAck,
+            by_hand: how == Getting::ByHand,
             counted_by: 0,
             timeout: TimeoutId::default(),
         };
@@ -98,8 +103,10 @@ impl Queue {
     /// Turns a message into a delivery: it is unacked from now on, or gone if it needs no ack.
     fn hand_out(&mut self, now: Time, entry: Entry, to: Recipient, effects: &mut Effects) -> Delivery {
         let (message, redelivered) = (self.as_delivered(&entry), entry.redelivered);
-        effects.counted.redelivered += u64::from(redelivered);
-        effects.counted.bytes_out += message.body_len() as u64;
+        if !to.by_hand {
+            effects.counted.redelivered += u64::from(redelivered);
+            effects.counted.bytes_out += message.body_len() as u64;
+        }
         if effects.is_recording {
             self.record_delivery(&entry, &to, effects);
         }
@@ -114,8 +121,9 @@ impl Queue {
         if entry.stored {
             effects.delivered_up_to = effects.delivered_up_to.max(Some(entry.position));
         }
-        let Recipient { connection, channel, consumer, timeout, counted_by, .. } = to;
-        let handle = self.unacked.insert(Unacked { entry, connection, channel, consumer }, now, timeout);
+        let Recipient { connection, channel, consumer, timeout, counted_by, by_hand, .. } = to;
+        let unacked = Unacked { entry, connection, channel, consumer, by_hand };
+        let handle = self.unacked.insert(unacked, now, timeout);
         Delivery { handle, message, redelivered, counted_by }
     }
 
@@ -159,6 +167,8 @@ struct Recipient {
     /// `None` for basic.get.
     consumer: Option<u32>,
     no_ack: bool,
+    /// It is no delivery, and not counted.
+    by_hand: bool,
     counted_by: u32,
     timeout: TimeoutId,
 }
@@ -176,6 +186,7 @@ impl Recipient {
             connection,
             channel,
             consumer: Some(number),
+            by_hand: false,
             no_ack,
             counted_by: consumer.counted_by(),
             timeout,

@@ -10,7 +10,7 @@ use crate::queue::command::Command;
 use crate::queue::consumers::{Consumers, Takeover};
 use crate::queue::counts::{Counts, Flow};
 use crate::queue::dedup::DedupState;
-use crate::queue::deferred::{DeferredRequests, Request};
+use crate::queue::deferred::{DeferredRequests, Getting, Request};
 use crate::queue::effects::Effects;
 use crate::queue::happening::Cause;
 use crate::queue::options::QueueOptions;
@@ -154,7 +154,12 @@ impl Queue {
                 self.release_channels(now, connection, None, Cause::ConnectionLost, effects);
             }
             Command::Get { connection, channel, no_ack } => {
-                return self.ask(now, Request::Get { connection, channel, no_ack }, effects);
+                let how = if no_ack { Getting::NoAck } else { Getting::WithAck };
+                return self.ask(now, Request::Get { connection, channel, how }, effects);
+            }
+            Command::Hold { connection, channel } => {
+                let how = Getting::ByHand;
+                return self.ask(now, Request::Get { connection, channel, how }, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
             Command::ReleaseWaiting(positions) => return self.release_waiting(&positions, effects),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::queue::Queue;
-use crate::queue::deferred::Request;
+use crate::queue::deferred::{Getting, Request};
 use crate::queue::effects::Effects;
 use crate::queue::reply::Reply;
 use crate::time::Time;
@@ -34,11 +34,12 @@ impl Queue {
             return None;
         }
         Some(match request {
-            Request::Get { connection, channel, no_ack } => {
-                match self.get(now, connection, channel, no_ack, effects) {
+            Request::Get { connection, channel, how } => {
+                match self.get(now, connection, channel, how, effects) {
                     Reply::Empty if !self.ready.is_empty() || self.spilled.returning() > 0 => return None,
                     reply => {
-                        effects.counted.got_empty += u64::from(matches!(reply, Reply::Empty));
+                        let is_empty = matches!(reply, Reply::Empty) && how != Getting::ByHand;
+                        effects.counted.got_empty += u64::from(is_empty);
                         reply
                     }
                 }

@@ -35,7 +35,7 @@ impl Queue {
         effects: &mut Effects,
     ) {
         if !self.options.failure.is_any() {
-            effects.counted.returned += unacked.len() as u64;
+            effects.counted.returned += unacked.iter().filter(|unacked| !unacked.by_hand).count() as u64;
             for unacked in &unacked {
                 let held_by = self.holder_of(unacked);
                 effects.happen(came_back(&unacked.entry, held_by, cause, &Attempts::default()));

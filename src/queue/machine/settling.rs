@@ -30,7 +30,7 @@ impl Queue {
             self.give_credit_back(&unacked);
             match settlement {
                 Settlement::Ack => {
-                    effects.counted.acked += 1;
+                    effects.counted.acked += u64::from(!unacked.by_hand);
                     if effects.is_recording {
                         self.record_end(&unacked, HappeningKind::Acked, effects);
                     }
@@ -40,7 +40,7 @@ impl Queue {
                 }
                 Settlement::Requeue | Settlement::Fail => back.push(unacked),
                 Settlement::Undo => {
-                    effects.counted.returned += 1;
+                    effects.counted.returned += u64::from(!unacked.by_hand);
                     if effects.is_recording {
                         self.record_end(&unacked, HappeningKind::PutBack, effects);
                     }
@@ -81,8 +81,8 @@ impl Queue {
         for MoveOut { handle, message, queues } in moves {
             let Some(unacked) = self.unacked.remove(handle) else { continue };
             self.give_credit_back(&unacked);
+            effects.counted.acked += u64::from(!unacked.by_hand);
             let entry = unacked.entry;
-            effects.counted.acked += 1;
             self.forget_attempts(entry.position);
             self.forget_spilled(&entry, effects);
             let (position, stored) = (entry.position, entry.stored.then_some(entry.position));

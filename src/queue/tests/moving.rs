@@ -72,3 +72,28 @@ fn those_that_wait_are_released_and_dropped_one_by_one() {
     assert_eq!((bench.ready(), bench.queue.counts().parked), (1, 1));
     assert_eq!(got(&mut bench).message.body(), b"c");
 }
+
+#[test]
+fn what_is_done_by_hand_is_not_counted() {
+    let mut bench = Bench::durable(|_| {});
+    bench.publish(&["a", "b", "c"]);
+    let hold = || Command::Hold { connection: ConnectionId(77), channel: 1 };
+    let held: Vec<Delivery> = (0..3)
+        .map(|_| match bench.command(hold()) {
+            Reply::Got { delivery, .. } => delivery,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(matches!(bench.command(hold()), Reply::Empty));
+    let moved =
+        MoveOut { handle: held[2].handle, message: held[2].message.clone(), queues: vec![QueueId(5)] };
+    bench.command(Command::Settle(Settlement::Undo, vec![held[0].handle]));
+    bench.command(Command::Settle(Settlement::Ack, vec![held[1].handle]));
+    bench.command(Command::MoveOut(vec![moved]));
+    assert_eq!((bench.ready(), bench.queue.counts().unacked), (1, 0));
+    let counted = &bench.effects.counted;
+    let deliveries = counted.got + counted.got_empty + counted.redelivered + counted.bytes_out;
+    assert_eq!((deliveries, counted.acked, counted.returned), (0, 0, 0));
+    got(&mut bench);
+    assert_eq!(bench.effects.counted.got, 1);
+}

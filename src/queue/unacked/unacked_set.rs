@@ -31,6 +31,8 @@ pub(in crate::queue) struct Unacked {
     pub(in crate::queue) channel: u16,
     /// Number of the consumer it went to; `None` for basic.get.
     pub(in crate::queue) consumer: Option<u32>,
+    /// Somebody looks at it, or moves it: that was not counted, and what becomes of it is not either.
+    pub(in crate::queue) by_hand: bool,
 }
 
 impl Unacked {
@@ -358,7 +360,7 @@ mod tests {
             stored: false,
             bundle: 0,
         };
-        Unacked { entry, connection: ConnectionId(1), channel: 1, consumer: None }
+        Unacked { entry, connection: ConnectionId(1), channel: 1, consumer: None, by_hand: false }
     }
 
     const QUEUE: AckTimeout = AckTimeout { ms: 100, action: TimeoutAction::Close };

@@ -151,7 +151,7 @@ impl Stream {
                 self.remove_readers(now, |reader| reader.key.connection == connection, effects);
             }
             Command::Configure(options) => self.configure(now, *options, effects),
-            Command::Get { .. } => return Reply::Empty,
+            Command::Get { .. } | Command::Hold { .. } => return Reply::Empty,
             Command::ReleaseWaiting(_) | Command::ReleaseParked => return Reply::Released(0),
             Command::DropWaiting(_) | Command::DropParked => return Reply::Dropped(0),
             Command::Purge => return Reply::Purged(0),
