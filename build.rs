@@ -1,4 +1,5 @@
-//! Compresses what is compiled in to be sent to browsers: the files of the web page, which it lists as well, and the OpenAPI document.
+//! Compresses what is compiled in to be sent to browsers: the files of the web page, which it lists as well, the OpenAPI document, and
+//! the reference that is made from it.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
@@ -36,7 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("page_files.rs"), table + "]\n")?;
     let document = manifest.join("src/management/openapi/openapi.json");
     println!("cargo::rerun-if-changed={}", document.display());
-    compress(&document, &out.join("openapi.json.gz"))
+    compress(&document, &out.join("openapi.json.gz"))?;
+    let reference = manifest.join("docs/http-api.html");
+    println!("cargo::rerun-if-changed={}", reference.display());
+    compress(&reference, &out.join("http-api.html.gz"))
 }
 
 fn compress(file: &Path, to: &Path) -> Result<(), Box<dyn Error>> {

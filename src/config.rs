@@ -175,6 +175,8 @@ pub struct Config {
     pub node_name: Option<String>,
     /// Files that the settings came from: for people to see.
     pub config_files: Vec<PathBuf>,
+    /// All settings as a configuration file, without secrets; empty if they come from no command line. For people to see.
+    pub settings: String,
     /// Where the log goes; `None` is standard error. For people to see: who makes the log is who runs the broker.
     pub log_file: Option<PathBuf>,
     /// `product` in the server properties. Clients choose behaviour by it (kombu: how `basic.qos` is meant).
@@ -225,6 +227,7 @@ impl Default for Config {
             channels_max: 2047,
             node_name: None,
             config_files: Vec::new(),
+            settings: String::new(),
             log_file: None,
             server_product: "RabbitMQ".into(),
             server_version: "3.13.7".into(),

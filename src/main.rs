@@ -19,7 +19,8 @@ use coney::{Broker, BrokerHandle, Clock, telemetry};
 use tokio::runtime::Runtime;
 
 use crate::cli::{
-    Args, Command, ConfigError, Inputs, Loaded, Man, Program, announce, detach, load, parse, service_manager,
+    Args, Command, ConfigError, Inputs, Loaded, Man, Program, announce, as_toml, detach, load, parse,
+    service_manager,
 };
 
 /// How long a graceful stop may take: half a second less than the 5 s promised, for the process to end in.
@@ -86,7 +87,8 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(inputs: Inputs, clock: &Clock) -> anyhow::Result<()> {
-    let Loaded { config, pid_file, warnings, .. } = load(inputs)?;
+    let Loaded { config, pid_file, warnings, given } = load(inputs)?;
+    let config = Config { settings: as_toml(&given), ..config };
     let log_file = config.log_file.as_deref().map(open_log).transpose()?;
     telemetry::init(&config.log, config.log_format == LogFormat::Json, log_file)?;
     for warning in warnings {

@@ -42,4 +42,5 @@ pub use inputs::Inputs;
 pub use load::{Loaded, load};
 pub use man::Man;
 pub use names::{Program, detach};
+pub use show::toml as as_toml;
 pub use source::ConfigError;

@@ -27,6 +27,11 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/health/checks/is-in-service", get(in_service)),
         ("/api/health/checks/ready-to-serve-clients", get(in_service)),
         ("/api/health/checks/node-is-quorum-critical", get(quorum)),
+        ("/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}", get(led)),
+        (
+            "/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
+            get(led_of_pattern),
+        ),
         ("/api/health/checks/certificate-expiration/{within}/{unit}", get(certificates)),
         ("/api/health/checks/port-listener/{port}", get(port)),
         ("/api/health/checks/protocol-listener/{protocols}", get(protocols)),
@@ -39,7 +44,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// What can only be well: there is one node, which has all its vhosts open or does not run; its metadata is read before it listens; and
 /// connections that are too many are not refused but wait.
-const ALWAYS_WELL: [&str; 8] = [
+const ALWAYS_WELL: [&str; 7] = [
     "/api/health/checks/virtual-hosts",
     "/api/health/checks/below-node-connection-limit",
     "/api/health/checks/reached-target-cluster-size",
@@ -47,7 +52,6 @@ const ALWAYS_WELL: [&str; 8] = [
     "/api/health/checks/metadata-store/initialized/with-data",
     "/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts",
     "/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{pattern}",
-    "/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}",
 ];
 
 fn ok() -> Response {
@@ -64,6 +68,21 @@ fn failed(reason: &str, more: Value) -> Response {
 
 async fn well(_: Manager) -> Response {
     ok()
+}
+
+/// All queues of a vhost are led, if it is there.
+async fn led(State(api): State<Api>, asker: Manager, At(vhost): At<String>) -> Result<Response, ApiError> {
+    asker.enter(&api, &vhost)?;
+    Ok(ok())
+}
+
+async fn led_of_pattern(
+    State(api): State<Api>,
+    asker: Manager,
+    At((vhost, _)): At<(String, String)>,
+) -> Result<Response, ApiError> {
+    asker.enter(&api, &vhost)?;
+    Ok(ok())
 }
 
 async fn alarms(State(api): State<Api>, _: Manager) -> Response {

@@ -8,15 +8,15 @@ use axum::routing::get;
 use super::api::Api;
 use super::route::Route;
 use super::{
-    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, health, journal,
-    limits, logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions, policies,
-    queues, topic_permissions, upkeep, users, vhosts,
+    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, for_people, health,
+    journal, limits, logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions,
+    policies, queues, replicas, topic_permissions, upkeep, users, vhosts,
 };
 
 /// The router of the management API.
 pub(crate) fn router(api: Api) -> Router {
     let mut router = Router::new();
-    for (path, methods) in all() {
+    for (path, methods) in all().chain(for_people::routes()) {
         router = router.route(path, methods);
     }
     router
@@ -43,6 +43,7 @@ fn all() -> impl Iterator<Item = Route> {
         page::routes(),
         policies::routes(),
         queues::routes(),
+        replicas::routes(),
         vhosts::routes(),
         users::routes(),
         permissions::routes(),

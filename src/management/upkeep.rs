@@ -12,10 +12,11 @@ use super::error::ApiError;
 use super::params::At;
 use super::route::Route;
 
-/// `/api/extensions`, `/api/reset` and `/api/rebalance`.
+/// `/api/extensions`, `/api/config/effective`, `/api/reset` and `/api/rebalance`.
 pub(super) fn routes() -> Vec<Route> {
     vec![
         ("/api/extensions", get(extensions)),
+        ("/api/config/effective", get(settings)),
         ("/api/reset", delete(reset)),
         ("/api/reset/{node}", delete(reset_node)),
         ("/api/rebalance/queues", post(rebalance)),
@@ -25,6 +26,13 @@ pub(super) fn routes() -> Vec<Route> {
 /// Scripts that add to the pages of the management API: clients want one to be there.
 async fn extensions(_: Manager) -> Response {
     answer::json(&json!([{ "javascript": "dispatcher.js" }]))
+}
+
+/// The settings as a configuration file of this broker's, without secrets. RabbitMQ's are Erlang terms.
+async fn settings(State(api): State<Api>, _: Administrator) -> String {
+    let settings = &api.shared().config.settings;
+    if settings.is_empty() { "# The program that this broker is part of sets it up.\n" } else { settings }
+        .to_owned()
 }
 
 /// There are no sampled statistics that could be forgotten.

@@ -21,6 +21,7 @@ mod reference;
 mod schema;
 mod streams;
 pub(crate) mod support;
+mod tools;
 mod topic_permissions;
 mod topology;
 mod users;
