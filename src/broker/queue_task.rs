@@ -341,7 +341,7 @@ impl QueueTask {
                 tracing::warn!(
                     queue,
                     vhost,
-                    ?consumer,
+                    consumer,
                     peer,
                     messages,
                     first,
