@@ -86,8 +86,8 @@ impl Run {
 
     /// Adds an event.
     pub(super) fn push(&mut self, another: Another) {
-        let bytes = |about: &Box<About>| size_of::<About>() + about.bytes();
-        self.about_bytes += another.about.as_ref().map_or(0, bytes);
+        let bytes = |about: &About| size_of::<About>() + about.bytes();
+        self.about_bytes += another.about.as_deref().map_or(0, bytes);
         self.others.push(another);
     }
 
