@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::alarms::{Limits, Machine, Meter, Readings};
 use super::connections::EndReason;
 use super::events::{Event, tell};
@@ -24,6 +26,9 @@ pub async fn watch(shared: Arc<Shared>, mut meter: Meter, give_back: Option<Give
     let mut reserve = shared.config.data_dir.as_deref().map(Reserve::of);
     let mut definitions = Share::new(Arc::clone(&shared.ledger), Kind::Definitions);
     let mut stopping = shared.stopping.subscribe();
+    let short = Arc::<Notify>::default();
+    let tell = Arc::clone(&short);
+    shared.store.when_short_of_disk(move || tell.notify_one());
     loop {
         definitions.set(definition_bytes(&shared));
         let limits = shared.limits();
@@ -31,8 +36,12 @@ pub async fn watch(shared: Arc<Shared>, mut meter: Meter, give_back: Option<Give
         readings.known_bytes += shared.ledger.total() as u64;
         shared.set_machine(Machine { readings, limits });
         shared.ledger.set_short(limits.is_nearly_reached(readings));
-        shared.disk_is_nearly_full.store(limits.disk_is_nearly_full(readings), Ordering::Relaxed);
-        check_alarms(&shared, limits, readings);
+        shared.store.set_disk_limit(limits.disk_free);
+        let owed = shared.store.disk_owed();
+        let left =
+            Readings { disk_free: readings.disk_free.map(|free| free.saturating_sub(owed)), ..readings };
+        shared.disk_is_nearly_full.store(limits.disk_is_nearly_full(left), Ordering::Relaxed);
+        check_alarms(&shared, limits, readings, left);
         shared.store.set_short_of_disk(shared.alarms.borrow().disk);
         make_room(&shared);
         look_after_reserve(&mut reserve, limits, readings);
@@ -40,6 +49,7 @@ pub async fn watch(shared: Arc<Shared>, mut meter: Meter, give_back: Option<Give
         let next = shared.clock.now() + INTERVAL;
         tokio::select! {
             () = shared.clock.wait_for(Some(next)) => {}
+            () = short.notified() => {}
             () = stopped(&mut stopping) => return,
         }
     }
@@ -73,11 +83,12 @@ fn make_room(shared: &Shared) {
     }
 }
 
-fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
+/// Judges by what is `left` when all is written that the store has in memory; speaks of that and of the readings.
+fn check_alarms(shared: &Shared, limits: Limits, readings: Readings, left: Readings) {
     let (mut before, mut now) = ((false, false), (false, false));
     let changed = shared.alarms.send_if_modified(|alarms| {
         before = (alarms.memory, alarms.disk);
-        now = limits.evaluate(alarms.memory, alarms.disk, readings);
+        now = limits.evaluate(alarms.memory, alarms.disk, left);
         (alarms.memory, alarms.disk) = now;
         now != before
     });
@@ -87,15 +98,10 @@ fn check_alarms(shared: &Shared, limits: Limits, readings: Readings) {
     tell_alarm(shared, "memory", before.0, now.0);
     tell_alarm(shared, "disk", before.1, now.1);
     let reason = shared.alarms.borrow().reason();
+    let (memory, disk) = (memory_text(limits, readings), disk_text(limits, readings, left));
     match reason {
-        Some(reason) => {
-            let (memory, disk) = (memory_text(limits, readings), disk_text(limits, readings));
-            tracing::warn!("{reason}: publishers are blocked; {memory}; {disk}");
-        }
-        None => {
-            let (memory, disk) = (memory_text(limits, readings), disk_text(limits, readings));
-            tracing::info!("publishers are no longer blocked; {memory}; {disk}");
-        }
+        Some(reason) => tracing::warn!("{reason}: publishers are blocked; {memory}; {disk}"),
+        None => tracing::info!("publishers are no longer blocked; {memory}; {disk}"),
     }
 }
 
@@ -113,10 +119,11 @@ fn memory_text(limits: Limits, readings: Readings) -> String {
     format!("memory used: {used}, limit (--memory-limit): {limit}")
 }
 
-fn disk_text(limits: Limits, readings: Readings) -> String {
+fn disk_text(limits: Limits, readings: Readings, left: Readings) -> String {
     let limit = limits.disk_free.map_or_else(|| "none".to_owned(), in_mb);
     let free = readings.disk_free.map_or_else(|| "unknown".to_owned(), in_mb);
-    format!("disk free: {free}, limit (--disk-free-limit): {limit}")
+    let left = left.disk_free.map_or_else(|| "unknown".to_owned(), in_mb);
+    format!("disk free: {free}, {left} when all is written, limit (--disk-free-limit): {limit}")
 }
 
 /// Rounded down.

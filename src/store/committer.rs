@@ -20,6 +20,9 @@ use super::index::{Change, Chunk, Index, QueueIndex};
 use super::load::{Load, Request};
 use super::logs::{LogAppend, Logs, Notice};
 use super::recovery::{self, Start};
+use super::reserve::RESERVE_BYTES;
+use super::room::Written;
+use super::rounds::Rounds;
 use super::submission::{Confirm, Join, Op, StoredMessage, Submission};
 use crate::message::{Position, QueueId};
 use crate::time::Time;
@@ -28,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 /// A drain is committed when it holds this much: more gains nothing and delays the first confirm.
 pub(super) const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -40,6 +44,16 @@ const MAINTENANCE_BYTES: u64 = 64 * 1024 * 1024;
 const FILLED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The same for one batch.
 const PADDING_BYTES: u64 = 1024 * 1024;
+/// While the disk is short of space, so much in memory is worth being written to tables: some of it may be gone already.
+const OWED_BYTES: u64 = 1024 * 1024;
+
+/// While the disk is short of space, a batch of so much waits for its room.
+const LARGE_BATCH_BYTES: u64 = 64 * 1024;
+/// Beside what it takes itself, in the journal and in tables, so much.
+const SPARE_BYTES: u64 = 2 * 1024 * 1024;
+/// So often it looks whether a flush under way has given back a journal, and so long it waits between two looks.
+const LOOKS_MAX: u32 = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 pub(super) struct Committer<E> {
     engine: E,
@@ -64,6 +78,10 @@ pub(super) struct Committer<E> {
     removed_bytes: u64,
     /// Whether the engine has maintenance to do when nothing else happens.
     untidy: bool,
+    rounds: Rounds,
+    written: Written,
+    /// Whether the disk may soon be short of space.
+    is_near: bool,
     shared: Arc<Shared>,
     clock: Box<dyn Fn() -> Time + Send>,
 }
@@ -125,6 +143,9 @@ impl<E: Engine> Committer<E> {
             live_bytes,
             removed_bytes: 0,
             untidy: false,
+            rounds: Rounds::default(),
+            written: Written::default(),
+            is_near: false,
             shared,
             clock,
         }
@@ -171,6 +192,7 @@ impl<E: Engine> Committer<E> {
         let waits = drain.waits || entries > 0;
         let unsynced = self.synced_number < self.commit_number;
         if batch.bytes() > heartbeat_bytes || (waits && unsynced) {
+            self.wait_for_room(batch.bytes() as u64);
             self.commit_batch(batch, waits)?;
         }
         self.shared.pending_bytes.fetch_sub(drain.cost, Relaxed);
@@ -228,13 +250,41 @@ impl<E: Engine> Committer<E> {
     /// # Errors
     /// What the engine fails with; the committer must not be used any more.
     pub(super) fn idle(&mut self) -> Result<(), Error> {
+        self.look();
         let worth = if self.is_hurried() { 1 } else { MAINTENANCE_BYTES };
         self.tidy(worth)
     }
 
     /// Whether the disk is short of space, and what was removed is wanted back.
     pub(super) fn is_hurried(&self) -> bool {
-        self.shared.is_short_of_disk.load(Relaxed)
+        self.shared.disk.is_short()
+    }
+
+    /// Whether it is, or may be soon.
+    pub(super) fn is_watchful(&self) -> bool {
+        self.is_near || self.is_hurried()
+    }
+
+    fn look(&mut self) {
+        let room = self.engine.disk_room();
+        self.is_near = room.is_some_and(|room| self.shared.disk.look(room));
+    }
+
+    /// Near the end of the disk, what was on its way when publishers were blocked waits a little for journals that a flush under way
+    /// gives back. Small batches do not: acks are what gives room back. After a while it is tried all the same.
+    fn wait_for_room(&self, bytes: u64) {
+        if bytes < LARGE_BATCH_BYTES || !self.is_hurried() {
+            return;
+        }
+        for _ in 0..LOOKS_MAX {
+            let room = self.engine.disk_room();
+            if room.is_none_or(|room| room.left() >= 2 * bytes + SPARE_BYTES) {
+                return;
+            }
+            if !self.engine.release_reserve() {
+                pause();
+            }
+        }
     }
 
     /// Called after a commit: while the disk is short of space nobody waits for a quiet moment to tidy.
@@ -263,15 +313,42 @@ impl<E: Engine> Committer<E> {
             self.commit_batch(batch, false)?;
             self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes())?;
         } else if self.is_hurried() {
-            self.fill_journal()?;
+            self.press()?;
         }
         Ok(())
     }
 
+    /// Nothing was removed since the last round, and the disk is still short of space: looks for what may be given back all the same.
+    fn press(&mut self) -> Result<(), Error> {
+        let live = self.live_bytes + self.bodies.bytes();
+        if self.rounds.is_due(self.engine.file_bytes().saturating_sub(live), (self.clock)()) {
+            self.untidy = true;
+            return Ok(());
+        }
+        let room = self.engine.disk_room().unwrap_or_default();
+        if room.owed >= OWED_BYTES {
+            return self.engine.flush();
+        }
+        match self.engine.journal_gap() {
+            Some(gap) => self.fill_journal(gap)?,
+            // It is not the backlog that takes the room: then the reserve is not what keeps publishers out.
+            None if live < RESERVE_BYTES && self.is_free_with_reserve(room.free) => {
+                self.engine.release_reserve();
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the disk would not be short of space if the reserve were not there.
+    fn is_free_with_reserve(&self, free: u64) -> bool {
+        let limit = self.shared.disk.limit();
+        free + RESERVE_BYTES > limit + limit / 10
+    }
+
     /// When nothing else can be given back there is still the engine's newest journal, which it keeps until that is full. A piece at
     /// a time it is filled up with nothing, and then let go.
-    fn fill_journal(&mut self) -> Result<(), Error> {
-        let Some(gap) = self.engine.journal_gap() else { return Ok(()) };
+    fn fill_journal(&mut self, gap: u64) -> Result<(), Error> {
         let mut left = gap.min(FILLED_BYTES_MAX);
         while left > 0 {
             let bytes = left.min(PADDING_BYTES);
@@ -284,7 +361,8 @@ impl<E: Engine> Committer<E> {
         batch.remove(Space::Messages, vec![chunk::KIND_PADDING]);
         self.commit_batch(batch, false)?;
         self.untidy = gap <= FILLED_BYTES_MAX;
-        Ok(())
+        // Nothing is left of it in tables, and until that is so it counts as owed.
+        if self.untidy { Ok(()) } else { self.engine.flush() }
     }
 
     fn heartbeat_batch(&self) -> WriteBatch {
@@ -313,6 +391,7 @@ impl<E: Engine> Committer<E> {
         let durability = if sync { Durability::Synced } else { Durability::Buffered };
         let begun = (self.clock)();
         let has_streams = batch.has_streams();
+        let is_time = self.written.add(batch.bytes() as u64);
         self.engine.commit(batch, durability)?;
         let took_us = (self.clock)().since(begun).as_micros();
         stats.commit_us.add(u64::try_from(took_us).unwrap_or(u64::MAX));
@@ -324,6 +403,9 @@ impl<E: Engine> Committer<E> {
         if sync {
             self.synced_number = self.commit_number;
             stats.syncs.fetch_add(1, Relaxed);
+        }
+        if is_time {
+            self.look();
         }
         Ok(())
     }
@@ -671,4 +753,9 @@ impl Pending {
         self.sort();
         self.entries.into_iter().filter_map(|(_, entry)| entry)
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the engine tells nobody when it has given a journal back")]
+fn pause() {
+    std::thread::sleep(BETWEEN_LOOKS);
 }

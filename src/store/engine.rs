@@ -5,6 +5,7 @@
 //! sequence number), and a key removed with [`Write::RemoveWeak`] was put exactly once.
 
 use super::error::Error;
+use super::room::Room;
 use std::ops::ControlFlow;
 
 /// The key spaces of the store.
@@ -136,8 +137,32 @@ pub trait Engine: Send {
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error>;
 
     /// While the disk is short of space: how many bytes would have to be committed before [`maintain`](Self::maintain) gives back a
-    /// journal that takes much, whatever is in it. `None`: there is none, or no room on the disk for that.
+    /// journal that takes much, whatever is in it. `None`: there is none, or no room on the disk for that. The reserve is let go if
+    /// that makes the room.
     fn journal_gap(&mut self) -> Option<u64>;
+
+    /// Begins to write to tables what is in memory.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The room on the disk, if there is one and it says. Takes a microsecond or two.
+    fn disk_room(&self) -> Option<Room> {
+        None
+    }
+
+    /// What messages take in files, without journals.
+    fn file_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Lets go of the reserve; whether there was one.
+    fn release_reserve(&self) -> bool {
+        false
+    }
 }
 
 /// Reads what an engine has committed. Visitors must not ask the engine for anything.

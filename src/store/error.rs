@@ -59,6 +59,20 @@ pub enum Error {
         /// The format this version knows.
         known: u32,
     },
+    /// The disk has too little free for what a start has to write before it can give anything back.
+    #[error(
+        "data directory {}: its disk has {} MB free, and a start takes {} MB: free {} MB there and start again, what was \
+         confirmed is safe",
+        dir.display(), free / 1_000_000, needed.div_ceil(1_000_000), needed.saturating_sub(*free).div_ceil(1_000_000)
+    )]
+    NoRoom {
+        /// The data directory.
+        dir: PathBuf,
+        /// Free bytes on its disk.
+        free: u64,
+        /// Bytes that a start takes.
+        needed: u64,
+    },
     /// The engine failed.
     #[error("the storage engine failed")]
     Engine(#[source] fjall::Error),

@@ -10,8 +10,11 @@ use super::fjall_keyspaces::FjallKeyspaces;
 use super::inspection::{self, Inspection};
 use super::journal_check::Torn;
 use super::marker::{self, MarkerKeeper};
+use super::pages::Pages;
+use super::reserve::{RESERVE_BYTES, Reserve};
+use super::room::{self, Room};
 use super::{chunk, directory, engine_log, quiet, rescue};
-use fjall::{CompressionType, Database, Guard, Iter, OwnedWriteBatch, PersistMode};
+use fjall::{AbstractTree as _, CompressionType, Database, Guard, Iter, OwnedWriteBatch, PersistMode};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,8 +35,10 @@ const COMPACT_LIVE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 64_000_000;
 /// A journal of less is not worth being filled up to be let go.
 const JOURNAL_WORTH_BYTES: u64 = 8 * 1024 * 1024;
-/// So much is to stay free on the disk while a journal is filled up: a flush may come meanwhile.
-const FREE_BYTES_MIN: u64 = super::reserve::RESERVE_BYTES;
+/// So much is to stay free on the disk while a journal is filled up, for acks and small flushes meanwhile.
+const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// A memtable that waits to be flushed has at most so much: after a start, all of a journal.
+const SEALED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 const READING: &str = "reading stored messages";
 
@@ -73,6 +78,10 @@ impl FjallEngine {
         let lock = directory::lock(dir)?;
         let mut found = inspection::inspect(dir)?;
         let healed = found.healed();
+        // They may be what fills the disk. If they cannot be deleted, whoever makes new ones says so.
+        drop(Pages::forget_earlier(dir));
+        let free = room::free(dir);
+        room::check_start(dir, free, 0)?;
         directory::prepare(dir)?;
         found.marker.as_mut().map_or(Ok(()), |marker| marker.reopen(dir))?;
         found.torn.as_ref().map_or(Ok(()), Torn::cut)?;
@@ -86,6 +95,8 @@ impl FjallEngine {
         let engine = opened.unwrap_or_else(|panic| {
             Err(Error::damaged(format!("{}: fjall cannot open it: {panic}", dir.display())))
         })?;
+        // It is flushing already. If that cannot end well, it is better said now, with what to do.
+        room::check_start(dir, free, engine.owed())?;
         Ok((engine, healed))
     }
 
@@ -125,6 +136,16 @@ impl FjallEngine {
     #[cfg(test)]
     pub(super) fn is_flushed(&self) -> bool {
         self.keyspaces.all().all(|keyspace| keyspace.sealed_memtable_count() == 0)
+    }
+
+    /// What is in memory and not yet in tables, in bytes. fjall's own count could only ever be too high by what it once missed; so it
+    /// is held against what there can be.
+    fn owed(&self) -> u64 {
+        let most = |keyspace: &fjall::Keyspace| {
+            keyspace.tree.active_memtable().size()
+                + keyspace.sealed_memtable_count() as u64 * SEALED_BYTES_MAX
+        };
+        self.database.write_buffer_size().min(self.keyspaces.all().map(most).sum())
     }
 
     fn note_journal(&mut self, newest: u64) {
@@ -215,10 +236,7 @@ impl Engine for FjallEngine {
         }
         // Flushing all lets go of the old journals, and of the tables that a compaction has replaced. It happens in the
         // background, and the next step sees its tables.
-        for keyspace in self.keyspaces.all() {
-            let rotated = keyspace.rotate_memtable();
-            rotated.map_err(|error| engine_error(self.marker.dir(), "flushing", error))?;
-        }
+        self.flush()?;
         self.step %= STEPS;
         Ok(self.step != 0)
     }
@@ -232,8 +250,31 @@ impl Engine for FjallEngine {
         }
         let gap = (JOURNAL_BYTES + 1).saturating_sub(journal.bytes);
         journal.is_full = gap == 0;
-        let free = fs4::available_space(self.marker.dir()).unwrap_or(0);
-        (free >= gap + FREE_BYTES_MIN).then_some(gap)
+        let (free, needed) = (room::free(self.marker.dir()), gap + self.owed() + FREE_BYTES_MIN);
+        // Only if it makes the difference: half a journal filled up is room lost.
+        let is_there = free >= needed || (free + RESERVE_BYTES >= needed && self.release_reserve());
+        is_there.then_some(gap)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        for keyspace in self.keyspaces.all() {
+            let rotated = keyspace.rotate_memtable();
+            rotated.map_err(|error| engine_error(self.marker.dir(), "flushing", error))?;
+        }
+        Ok(())
+    }
+
+    fn disk_room(&self) -> Option<Room> {
+        let free = fs4::available_space(self.marker.dir()).ok()?;
+        Some(Room { free, owed: self.owed() })
+    }
+
+    fn file_bytes(&self) -> u64 {
+        self.keyspaces.get(Space::Messages).map_or(0, fjall::Keyspace::disk_space)
+    }
+
+    fn release_reserve(&self) -> bool {
+        Reserve::of(self.marker.dir()).release()
     }
 }
 

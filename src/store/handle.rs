@@ -6,12 +6,13 @@ use super::ephemeral::Ephemeral;
 use super::error::Error;
 use super::load::{Load, Request};
 use super::logs::{LogRead, LogRequest, LogSeek};
+use super::room::DiskWatch;
 use super::submission::{StoredMessage, Submission};
 use crate::message::QueueId;
 use crate::statistics::{Buckets, Histogram};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::mpsc::Sender;
 
 /// Counters of a store since it was opened.
@@ -66,8 +67,7 @@ pub(super) struct Shared {
     pub(super) pending_page_bytes: AtomicUsize,
     pub(super) stats: Counters,
     next_join_id: AtomicU64,
-    /// Whether space has to be given back at once.
-    pub(super) is_short_of_disk: AtomicBool,
+    pub(super) disk: DiskWatch,
 }
 
 /// What an entry of a page costs besides its bytes.
@@ -197,7 +197,24 @@ impl StoreHandle {
 
     /// Whether the disk is short of space. While it is, what was removed is given back at once, however little it is.
     pub fn set_short_of_disk(&self, is_short: bool) {
-        self.shared.is_short_of_disk.store(is_short, Relaxed);
+        self.shared.disk.set_short(is_short);
+    }
+
+    /// With less than this left on the disk it is short of space; `None`: never.
+    pub fn set_disk_limit(&self, limit: Option<u64>) {
+        self.shared.disk.set_limit(limit);
+    }
+
+    /// What the store has yet to write to the disk, in bytes, beside what it is told from now on: of what is free, so much is taken.
+    #[must_use]
+    pub fn disk_owed(&self) -> u64 {
+        self.shared.disk.owed()
+    }
+
+    /// Calls this whenever the store itself sees that the disk has become short of space, on a thread of the store: must be quick and
+    /// not block. Only the first call has effect.
+    pub fn when_short_of_disk(&self, tell: impl Fn() + Send + Sync + 'static) {
+        self.shared.disk.tell_with(Box::new(tell));
     }
 
     /// Bytes submitted and not yet committed, without those held in incomplete joins: no commit makes these fewer.

@@ -48,6 +48,8 @@ mod recovered;
 mod recovery;
 pub mod rescue;
 mod reserve;
+mod room;
+mod rounds;
 mod shared_body;
 mod submission;
 #[cfg(test)]
@@ -62,5 +64,6 @@ pub use logs::{LogAppend, LogChunk, LogCommitted, LogRead, LogSeek, LogSink, Rec
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use reserve::{RESERVE_BYTES, Reserve};
+pub use room::Room;
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};
 pub use thread::{ManualCommitter, OpenOptions, Store, open, open_manual};

@@ -9,6 +9,7 @@ use super::error::Error;
 use super::handle::Shared;
 use super::load::{Load, Request, Unreadable};
 use super::pages::Pages;
+use super::room::Written;
 use super::submission::StoredMessage;
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
@@ -21,11 +22,12 @@ pub(super) struct Pager {
     reader: Box<dyn Reader>,
     pages: Pages,
     shared: Arc<Shared>,
+    written: Written,
 }
 
 impl Pager {
     pub(super) fn new(reader: Box<dyn Reader>, pages: Pages, shared: Arc<Shared>) -> Self {
-        Self { reader, pages, shared }
+        Self { reader, pages, shared, written: Written::default() }
     }
 
     /// Serves until it is closed, or nobody can ask any more; `progress` is called after each page written.
@@ -57,6 +59,9 @@ impl Pager {
             Request::Write { queue, page, entries, cost } => {
                 let written = self.pages.write(queue, page, entries);
                 self.shared.pending_page_bytes.fetch_sub(cost, Relaxed);
+                if self.written.add(cost as u64) {
+                    self.pages.free().into_iter().for_each(|free| self.shared.disk.look_at_free(free));
+                }
                 return written;
             }
             Request::Forget { queue, page } => self.pages.forget(queue, page),

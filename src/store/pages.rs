@@ -23,6 +23,9 @@ use xxhash_rust::xxh3::xxh3_64;
 /// A file takes no more pages when it has this many bytes: what a queue keeps on disk beyond its live pages.
 const FILE_BYTES_FULL: u64 = 16 * 1024 * 1024;
 
+/// Their directory in the data directory.
+const NAME: &str = "pages";
+
 /// All pages of a store.
 pub(super) struct Pages {
     place: Place,
@@ -60,15 +63,31 @@ impl Pages {
     /// # Errors
     /// [`Error::Io`] if it cannot be.
     pub(super) fn in_dir(dir: &Path) -> Result<Self, Error> {
-        let dir = dir.join("pages");
-        match std::fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::io("deleting the pages of an earlier run")(error));
-            }
-            _ => {}
-        }
+        Self::forget_earlier(dir)?;
+        let dir = dir.join(NAME);
         private_files::create_dir_all(&dir).map_err(Error::io("making the directory of pages"))?;
         Ok(Self::new(Place::Dir(dir)))
+    }
+
+    /// Deletes what an earlier run has left in a data directory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be.
+    pub(super) fn forget_earlier(dir: &Path) -> Result<(), Error> {
+        match std::fs::remove_dir_all(dir.join(NAME)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::io("deleting the pages of an earlier run")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Free bytes on the disk that they are on.
+    pub(super) fn free(&self) -> Option<u64> {
+        match &self.place {
+            Place::Dir(dir) => fs4::available_space(dir).ok(),
+            Place::Memory(_) => None,
+        }
     }
 
     /// Pages in memory, for simulations.

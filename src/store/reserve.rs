@@ -29,9 +29,14 @@ impl Reserve {
 
     /// Lets go of it if the disk has so few bytes free that it is needed; tells whether it did.
     pub fn release_if_needed(&self, free: u64) -> bool {
-        let released = free < RELEASE_BELOW_BYTES && std::fs::remove_file(&self.path).is_ok();
+        free < RELEASE_BELOW_BYTES && self.release()
+    }
+
+    /// Lets go of it; tells whether it was there.
+    pub fn release(&self) -> bool {
+        let released = std::fs::remove_file(&self.path).is_ok();
         if released {
-            tracing::warn!(free, "the disk is full: {} was let go", self.path.display());
+            tracing::warn!("the disk is short of space: {} was let go", self.path.display());
         }
         released
     }

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 /// Nothing submitted for this long: time to tidy.
 const IDLE: Duration = Duration::from_secs(5);
-/// The same while the disk is short of space.
+/// The same while the disk is short of space, or may be soon.
 const IDLE_HURRIED: Duration = Duration::from_millis(200);
 /// The same while trimmed chunks are being removed, which goes on when nobody else has anything to commit.
 const IDLE_TRIMMING: Duration = Duration::from_millis(5);
@@ -207,7 +207,7 @@ fn run<E: Engine>(
 
 /// How long nothing has to come until it is time for something else.
 fn patience<E: Engine>(committer: &Committer<E>) -> Duration {
-    match (committer.is_trimming(), committer.is_hurried()) {
+    match (committer.is_trimming(), committer.is_watchful()) {
         (true, _) => IDLE_TRIMMING,
         (false, true) => IDLE_HURRIED,
         (false, false) => IDLE,

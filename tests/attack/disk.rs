@@ -11,13 +11,17 @@ use amq_protocol::protocol::{AMQPClass, basic, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::get;
-use crate::support::process::{Process, coney};
-use crate::support::raw::{Publish, Raw};
+use crate::support::process::{Process, coney, failing};
+use crate::support::raw::{Publish, Raw, Written};
 
 const MB: u64 = 1_000_000;
-/// The broker's limit: below it there is an alarm.
+/// The broker's limit, unless a test says something else: below it there is an alarm.
 const LIMIT: u64 = 200 * MB;
+/// That of RabbitMQ, which many have in their files: less than a journal of the engine.
+const SMALL_LIMIT: u64 = 50 * MB;
 const BODY_BYTES: usize = 50_000;
+/// What is published before it is consumed, so that it is on the disk meanwhile.
+const PASSED_BYTES: u64 = 5 * MB;
 
 /// A small disk, unmounted when it is dropped.
 struct Disk {
@@ -52,11 +56,21 @@ impl Disk {
         std::fs::write(self.dir.path().join("ballast"), vec![1; bytes as usize]).unwrap();
     }
 
-    fn start(&self) -> Process {
-        let limit = format!("{LIMIT}");
+    /// Takes back what it was filled with.
+    fn empty(&self) {
+        std::fs::remove_file(self.dir.path().join("ballast")).unwrap();
+    }
+
+    fn start(&self, limit: u64) -> Process {
+        Process::run(&mut self.command(limit))
+    }
+
+    fn command(&self, limit: u64) -> Command {
+        let (limit, mut command) = (limit.to_string(), coney());
         let arguments =
             ["--amqp", "127.0.0.1:0", "--log", "error", "--disk-free-limit", &limit, "--data-dir"];
-        Process::run(coney().args(arguments).arg(self.data()))
+        command.args(arguments).arg(self.data());
+        command
     }
 }
 
@@ -106,32 +120,91 @@ fn says_blocked(frame: &AMQPFrame) -> Option<bool> {
 #[test]
 fn a_broker_that_was_drained_is_not_blocked_for_ever() {
     // Less room than the engine's newest journal takes until it is full, and more.
-    drain_and_publish(60 * MB);
-    drain_and_publish(120 * MB);
+    drain_and_publish(LIMIT, 60 * MB, 0);
+    drain_and_publish(LIMIT, 120 * MB, 0);
+}
+
+#[test]
+fn with_a_small_limit_it_is_not_blocked_for_ever_either() {
+    drain_and_publish(SMALL_LIMIT, 80 * MB, 0);
+    drain_and_publish(SMALL_LIMIT, 120 * MB, 0);
+}
+
+/// The engine's newest journal is nearly empty, half full and nearly full when the disk gets short.
+#[test]
+fn however_full_the_newest_journal_is_it_is_not_blocked_for_ever() {
+    for bytes in [15 * MB, 35 * MB, 55 * MB] {
+        drain_and_publish(SMALL_LIMIT, 80 * MB, bytes);
+    }
+}
+
+/// With large messages a publisher is as fast as it can be, and much is on its way when the disk gets short.
+#[test]
+fn a_fast_publisher_does_not_end_the_broker() {
+    for room in [30 * MB, 80 * MB, 130 * MB] {
+        let Some(disk) = Disk::mount(SMALL_LIMIT + room) else { return };
+        let process = disk.start(SMALL_LIMIT);
+        let message = message("backlog", &vec![1; 20 * BODY_BYTES]);
+        for _ in 0..2 {
+            let mut publisher = Publisher::new(&process);
+            publisher.publish_until_blocked(&message);
+            assert!(drain(&mut connect(&process), "backlog") > 0);
+            publisher.wait_until_unblocked();
+        }
+    }
 }
 
 /// Publishes until it is blocked, on a disk with so much room beside the limit; drains the broker, and waits until it is unblocked.
-fn drain_and_publish(room: u64) {
-    let Some(disk) = Disk::mount(LIMIT + room) else { return };
-    let process = disk.start();
-    let mut publisher = connect(&process);
-    publisher.declare("backlog", |declare| declare.durable = true);
+/// So many bytes pass through the broker before.
+fn drain_and_publish(limit: u64, room: u64, passed: u64) {
+    let Some(disk) = Disk::mount(limit + room) else { return };
+    let process = disk.start(limit);
+    let mut publisher = Publisher::new(&process);
     let message = message("backlog", &vec![1; BODY_BYTES]);
-    // It may say both at once: a new journal takes its room before the old one's is given back.
-    while publisher.waiting_frames().iter().filter_map(says_blocked).next_back() != Some(true) {
-        // A broker that is blocked does not read; what it says of that comes all the same.
-        publisher.write(&message);
+    let mut consumer = connect(&process);
+    for _ in 0..passed / PASSED_BYTES {
+        let messages = PASSED_BYTES as usize / BODY_BYTES;
+        (0..messages).for_each(|_| publisher.0.send(&message));
+        let mut left = messages;
+        while left > 0 {
+            left -= drain(&mut consumer, "backlog");
+        }
     }
-    assert!(drain(&mut connect(&process), "backlog") > 0);
-    let next = publisher.next();
-    assert_eq!(next.as_ref().and_then(says_blocked), Some(false), "{next:?}");
+    publisher.publish_until_blocked(&message);
+    assert!(drain(&mut consumer, "backlog") > 0);
+    publisher.wait_until_unblocked();
+}
+
+/// Who publishes without a pause, to a durable queue.
+struct Publisher(Raw);
+
+impl Publisher {
+    fn new(process: &Process) -> Self {
+        let mut client = connect(process);
+        client.declare("backlog", |declare| declare.durable = true);
+        Self(client)
+    }
+
+    fn publish_until_blocked(&mut self, message: &[u8]) {
+        // It may say both at once: a new journal takes its room before the old one's is given back.
+        while self.0.waiting_frames().iter().filter_map(says_blocked).next_back() != Some(true) {
+            // A broker that is blocked does not read; what it says of that comes all the same.
+            assert!(!matches!(self.0.write(message), Written::Closed), "the broker is gone");
+        }
+    }
+
+    /// What was on its way when it was blocked may block it again; then it is said again that it is not.
+    fn wait_until_unblocked(&mut self) {
+        let next = self.0.next();
+        assert_eq!(next.as_ref().and_then(says_blocked), Some(false), "{next:?}");
+    }
 }
 
 #[test]
 fn what_expires_does_not_fill_the_disk() {
     const MESSAGES: usize = 3000;
     let Some(disk) = Disk::mount(700 * MB) else { return };
-    let process = disk.start();
+    let process = disk.start(LIMIT);
     let mut client = connect(&process);
     client.declare("dead", |declare| declare.durable = true);
     client.declare("dying", |declare| {
@@ -160,19 +233,46 @@ fn what_expires_does_not_fill_the_disk() {
 #[test]
 fn a_broker_starts_on_a_full_disk_and_can_be_drained() {
     const MESSAGES: usize = 500;
-    let Some(disk) = Disk::mount(LIMIT + 200 * MB) else { return };
-    let process = disk.start();
-    let mut client = connect(&process);
-    client.declare("backlog", |declare| declare.durable = true);
+    for limit in [LIMIT, SMALL_LIMIT] {
+        let Some(disk) = Disk::mount(limit + 200 * MB) else { return };
+        kill_with_backlog(&disk, limit, MESSAGES);
+        disk.fill(0);
+        let process = disk.start(limit);
+        assert_eq!(drain(&mut connect(&process), "backlog"), MESSAGES);
+        connect(&process).assert_alive();
+    }
+}
+
+/// There is nothing that it could write to: it says so before it touches anything, and not a moment after it has started.
+#[test]
+fn a_start_without_room_is_refused_with_what_it_takes() {
+    const MESSAGES: usize = 500;
+    let Some(disk) = Disk::mount(SMALL_LIMIT + 200 * MB) else { return };
+    kill_with_backlog(&disk, SMALL_LIMIT, MESSAGES);
+    std::fs::remove_file(disk.data().join("reserve")).unwrap();
+    // What is in the journal has no room in tables.
+    for free in [0, 15 * MB] {
+        disk.fill(free);
+        let (code, said) = failing(&mut disk.command(SMALL_LIMIT));
+        assert_eq!(code, 1, "{said}");
+        let wanted = [&*disk.data().display().to_string(), "MB free", "a start takes"];
+        assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
+        disk.empty();
+    }
+    let process = disk.start(SMALL_LIMIT);
+    assert_eq!(drain(&mut connect(&process), "backlog"), MESSAGES);
+}
+
+/// A broker that has so many messages in its journal, and a reserve, and is not closed.
+fn kill_with_backlog(disk: &Disk, limit: u64, messages: usize) {
+    let process = disk.start(limit);
+    let mut client = Publisher::new(&process).0;
     let message = message("backlog", &vec![1; BODY_BYTES]);
-    (0..MESSAGES).for_each(|_| client.send(&message));
+    (0..messages).for_each(|_| client.send(&message));
     client.assert_alive();
-    assert_eq!(client.count("backlog"), MESSAGES as u32);
+    assert_eq!(client.count("backlog"), messages as u32);
     // It is answered when it is on the disk, and what was published before it is, too.
     client.declare("after", |declare| declare.durable = true);
+    assert!(disk.data().join("reserve").exists());
     process.kill();
-    disk.fill(0);
-    let process = disk.start();
-    assert_eq!(drain(&mut connect(&process), "backlog"), MESSAGES);
-    connect(&process).assert_alive();
 }

@@ -288,7 +288,7 @@ fn a_store_on_a_disk_without_room_gives_its_newest_journal_back() {
         }
         committer.idle().unwrap();
         assert!(dir.path().join(format!("{newest}.jnl")).exists(), "there is no need");
-        shared.is_short_of_disk.store(true, Ordering::Relaxed);
+        shared.disk.set_short(true);
         while dir.path().join(format!("{newest}.jnl")).exists() {
             committer.idle().unwrap();
             while !committer.engine().is_flushed() {
