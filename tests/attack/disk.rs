@@ -138,19 +138,37 @@ fn however_full_the_newest_journal_is_it_is_not_blocked_for_ever() {
     }
 }
 
-/// With large messages a publisher is as fast as it can be, and much is on its way when the disk gets short.
+/// Nobody paces them, and much is on its way when the disk gets short; on the smallest disk there is no reserve.
 #[test]
-fn a_fast_publisher_does_not_end_the_broker() {
+fn fast_publishers_do_not_end_the_broker() {
     for room in [30 * MB, 80 * MB, 130 * MB] {
-        let Some(disk) = Disk::mount(SMALL_LIMIT + room) else { return };
-        let process = disk.start(SMALL_LIMIT);
-        let message = message("backlog", &vec![1; 20 * BODY_BYTES]);
-        for _ in 0..2 {
-            let mut publisher = Publisher::new(&process);
-            publisher.publish_until_blocked(&message);
-            assert!(drain(&mut connect(&process), "backlog") > 0);
-            publisher.wait_until_unblocked();
-        }
+        publish_from_many(room, &message("backlog", &vec![1; 2 * BODY_BYTES]));
+    }
+}
+
+/// What is put out of memory takes room on the same disk.
+#[test]
+fn fast_publishers_of_transient_messages_do_not_end_the_broker() {
+    publish_from_many(
+        80 * MB,
+        &Publish { key: "backlog", ..Publish::default() }.with_body(&vec![1; 2 * BODY_BYTES]),
+    );
+}
+
+/// Publishes on several connections until all are blocked, on a disk with so much room beside the limit; drains the broker until
+/// they are not, and once more.
+fn publish_from_many(room: u64, message: &[u8]) {
+    let Some(disk) = Disk::mount(SMALL_LIMIT + room) else { return };
+    let process = disk.start(SMALL_LIMIT);
+    for _ in 0..2 {
+        let mut publishers = [0; 3].map(|_| Publisher::new(&process));
+        std::thread::scope(|scope| {
+            for publisher in &mut publishers {
+                scope.spawn(|| publisher.publish_until_blocked(message));
+            }
+        });
+        assert!(drain(&mut connect(&process), "backlog") > 0);
+        publishers.iter_mut().for_each(Publisher::wait_until_unblocked);
     }
 }
 
