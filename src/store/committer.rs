@@ -40,8 +40,8 @@ const MAINTENANCE_BYTES_HURRIED: u64 = 4 * 1024 * 1024;
 /// Removing this much makes an idle store worth tidying: fjall does nothing by itself when nothing is written.
 const MAINTENANCE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What a journal is filled up with in one go, so that memory does not fill up as well.
-const FILLED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// What a journal is filled up with in one go, so that neither memory fills up nor, should it come to tables, the disk.
+const FILLED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The same for one batch.
 const PADDING_BYTES: u64 = 1024 * 1024;
 /// While the disk is short of space, so much in memory is worth being written to tables: some of it may be gone already.
@@ -304,18 +304,21 @@ impl<E: Engine> Committer<E> {
             self.untidy = true;
         }
         if self.untidy {
-            // The engine needs something to flush.
-            let mut batch = self.heartbeat_batch();
-            recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
-            if self.streams_number > 0 {
-                recovery::put_streams_heartbeat(&mut batch, self.commit_number + 1, self.streams_number);
-            }
-            self.commit_batch(batch, false)?;
+            self.commit_before_flush(self.heartbeat_batch())?;
             self.untidy = self.engine.maintain(self.live_bytes + self.bodies.bytes())?;
         } else if self.is_hurried() {
             self.press()?;
         }
         Ok(())
+    }
+
+    /// The engine needs something to flush in every space. If it has failed in the background, it says so here.
+    fn commit_before_flush(&mut self, mut batch: WriteBatch) -> Result<(), Error> {
+        recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
+        if self.streams_number > 0 {
+            recovery::put_streams_heartbeat(&mut batch, self.commit_number + 1, self.streams_number);
+        }
+        self.commit_batch(batch, false)
     }
 
     /// Nothing was removed since the last round, and the disk is still short of space: looks for what may be given back all the same.
@@ -327,6 +330,7 @@ impl<E: Engine> Committer<E> {
         }
         let room = self.engine.disk_room().unwrap_or_default();
         if room.owed >= OWED_BYTES {
+            self.commit_before_flush(self.heartbeat_batch())?;
             return self.engine.flush();
         }
         match self.engine.journal_gap() {
@@ -359,7 +363,7 @@ impl<E: Engine> Committer<E> {
         }
         let mut batch = self.heartbeat_batch();
         batch.remove(Space::Messages, vec![chunk::KIND_PADDING]);
-        self.commit_batch(batch, false)?;
+        self.commit_before_flush(batch)?;
         self.untidy = gap <= FILLED_BYTES_MAX;
         // Nothing is left of it in tables, and until that is so it counts as owed.
         if self.untidy { Ok(()) } else { self.engine.flush() }

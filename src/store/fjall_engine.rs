@@ -36,7 +36,7 @@ const JOURNAL_BYTES: u64 = 64_000_000;
 /// A journal of less is not worth being filled up to be let go.
 const JOURNAL_WORTH_BYTES: u64 = 8 * 1024 * 1024;
 /// So much is to stay free on the disk while a journal is filled up, for acks and small flushes meanwhile.
-const FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+const FREE_BYTES_MIN: u64 = 8 * 1024 * 1024;
 /// A memtable that waits to be flushed has at most so much: after a start, all of a journal.
 const SEALED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
@@ -257,7 +257,10 @@ impl Engine for FjallEngine {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        for keyspace in self.keyspaces.all() {
+        // fjall takes note of what no reader needs any more after it has begun to flush a keyspace. So the smallest goes first: then
+        // what was removed, of the others, and padding above all, is not written to tables.
+        let spaces = [Space::Definitions, Space::Messages, Space::Streams];
+        for keyspace in spaces.into_iter().filter_map(|space| self.keyspaces.get(space)) {
             let rotated = keyspace.rotate_memtable();
             rotated.map_err(|error| engine_error(self.marker.dir(), "flushing", error))?;
         }
