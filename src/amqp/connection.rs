@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::admission::Admitted;
 use super::connection_log;
 use super::half_open::{Eviction, Place};
-use super::mailbox_cache::MailboxCache;
+use super::queue_map::QueueMap;
 use super::shares::Shares;
 use super::wire::{Ready, Stream, Wire};
 use crate::auth::{Credentials, IMPERSONATOR, Seat};
@@ -60,7 +60,7 @@ pub struct Connection {
     /// Whether its end was told.
     pub(super) is_told_closed: bool,
     /// Exclusive queues: they go with the connection.
-    pub(super) owned: Vec<Arc<QueueRecord>>,
+    pub(super) owned: QueueMap<Arc<QueueRecord>>,
     pub(super) peer: SocketAddr,
     /// What others can read of it.
     pub(super) overview: Arc<ConnectionOverview>,
@@ -84,7 +84,7 @@ pub struct Connection {
     ends: watch::Receiver<Option<EndReason>>,
     is_told_to_end: bool,
     /// Queues this connection has sent something to.
-    mailboxes: MailboxCache,
+    mailboxes: QueueMap<Mailbox>,
     /// Whether the client is known to publish: it is told of alarms, and waits while there is one.
     has_published: bool,
     /// Queues that have too much of what it published: until they have less, nothing more is taken in.
@@ -147,7 +147,7 @@ pub async fn run<S: Stream>(
         session,
         consumed: HashMap::new(),
         is_told_closed: false,
-        owned: Vec::new(),
+        owned: QueueMap::default(),
         peer,
         overview,
         ends: handle.ends(),
@@ -163,7 +163,7 @@ pub async fn run<S: Stream>(
         alarms: shared.alarms.subscribe(),
         shares,
         stopping: shared.stopping.subscribe(),
-        mailboxes: MailboxCache::default(),
+        mailboxes: QueueMap::default(),
         has_published: false,
         full: Vec::new(),
         stop_by: None,
@@ -586,7 +586,7 @@ impl Connection {
         self.trace_published(&vhost, &commands);
         for (queue, command) in commands {
             let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
-            let Some(mailbox) = self.mailboxes.mailbox(queue, find) else {
+            let Some(mailbox) = self.mailboxes.get_or_find(queue, find) else {
                 self.confirm_undeliverable(&command);
                 continue;
             };
@@ -711,7 +711,7 @@ impl Connection {
         for mailbox in self.mailboxes.take() {
             let _ = mailbox.send(Mail::Tell(Command::ConnectionGone(id)));
         }
-        delete_owned_queues(&self.shared, &vhost, std::mem::take(&mut self.owned)).await;
+        delete_owned_queues(&self.shared, &vhost, self.owned.take().collect()).await;
     }
 }
 

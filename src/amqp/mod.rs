@@ -11,7 +11,7 @@ mod half_open;
 mod handshake;
 mod journal;
 pub(crate) mod listener;
-mod mailbox_cache;
+mod queue_map;
 mod quick_ack;
 mod requests;
 mod shares;

@@ -161,7 +161,7 @@ impl Connection {
         let (name, counts) = (declared.record.name.clone(), declared.counts);
         let consumers = consumers(&declared.record, counts);
         if declared.is_new && declared.record.owner.is_some() {
-            self.owned.push(declared.record);
+            self.owned.insert(declared.record.id, declared.record);
         }
         Ok((name, counts.ready, consumers))
     }
@@ -197,6 +197,7 @@ impl Connection {
             (Some(Source { queue: queue.id, is_stream: queue.is_stream() }), acks)
         };
         self.session.add_consumer(key, consume.consumer_tag.as_str(), queue, acks);
+        self.session.forget_ended_queues(channel, |queue| vhost.queue(queue).is_none());
         let ok = basic::ConsumeOk { consumer_tag: consume.consumer_tag };
         Ok((!consume.nowait).then_some(AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(ok))))
     }
@@ -277,6 +278,7 @@ impl Connection {
         match outcome? {
             Some(got) => {
                 self.session.get_ok(channel, got.queue, no_ack, &got.delivery, got.remaining);
+                self.session.forget_ended_queues(channel, |queue| vhost.queue(queue).is_none());
                 Ok(None)
             }
             None => {

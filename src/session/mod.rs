@@ -24,6 +24,7 @@ mod exception;
 mod headers;
 mod held;
 mod machine;
+mod known_queues;
 mod mismatch;
 mod names;
 pub mod outgoing;

@@ -8,7 +8,7 @@
 //! ```
 //! Within Open, content goes `Idle -> Header -> Body -> Idle`; any other frame in between is a connection exception.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::auth::{Seat, TopicRights};
@@ -17,6 +17,7 @@ use crate::message::{MessageBlock, QueueId, Slot};
 use crate::queue::ChannelPrefetch;
 use crate::session::confirms::Confirms;
 use crate::session::held::Held;
+use crate::session::known_queues::KnownQueues;
 use crate::session::tags::DeliveryTags;
 use crate::session::transaction::TxWork;
 use crate::statistics::{ChannelCounters, ExchangeCounters, ExchangeStatistics};
@@ -110,7 +111,7 @@ pub(super) struct Channel {
     pub(super) deliveries_held: usize,
     pub(super) consumers: BTreeMap<String, ChannelConsumer>,
     /// Queues that may hold messages or consumers of this channel.
-    pub(super) queues: BTreeSet<QueueId>,
+    pub(super) queues: KnownQueues,
     /// The queue declared last: what an empty queue name means.
     pub(super) last_queue: Option<String>,
     /// basic.qos for consumers to come.
@@ -140,7 +141,7 @@ impl Channel {
             tags: DeliveryTags::default(),
             deliveries_held: 0,
             consumers: BTreeMap::new(),
-            queues: BTreeSet::new(),
+            queues: KnownQueues::default(),
             last_queue: None,
             prefetch: 0,
             channel_prefetch: None,

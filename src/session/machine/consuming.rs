@@ -49,6 +49,13 @@ impl Session {
         self.consumers.insert(key.number, consumer);
     }
 
+    /// The channel forgets queues that are no more, if it has come to know many since it last did. Nothing of it is with them.
+    pub fn forget_ended_queues(&mut self, channel: u16, has_ended: impl Fn(QueueId) -> bool) {
+        if let Some(channel) = self.channel(channel) {
+            channel.queues.sweep(has_ended);
+        }
+    }
+
     /// The consumer with this tag, for its cancellation.
     #[must_use]
     pub fn consumer(&mut self, channel: u16, tag: &str) -> Option<(ConsumerKey, Option<QueueId>)> {

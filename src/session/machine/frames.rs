@@ -258,7 +258,7 @@ impl Session {
         channel.take_counted(&mut self.connection);
         channel.let_go(&mut self.connection.held);
         let was_open = !channel.closing;
-        for queue in std::mem::take(&mut channel.queues) {
+        for queue in std::mem::take(&mut channel.queues).into_ids() {
             let command = Command::ChannelGone(self.connection.id, number, ending);
             self.connection.outgoing.command(queue, command);
         }
