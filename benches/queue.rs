@@ -57,6 +57,7 @@ impl Driven {
                 prefetch: BATCH as u16,
                 priority: 0,
                 channel_prefetch: None,
+                inbox: None,
                 ack_timeout: OwnTimeout::TheQueues,
                 name: ConsumerName::default(),
                 arguments: std::sync::Arc::default(),

@@ -24,6 +24,8 @@ pub enum Kind {
     Output,
     /// Direct replies that wait for their connection.
     Replies,
+    /// Deliveries that wait for their connection.
+    Inboxes,
     /// What was read from sockets and is not yet a whole frame.
     Input,
     /// What is noted about messages that clients have yet to ack, by their channels and their queues.
@@ -40,11 +42,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Bodies,
         Self::Transactions,
         Self::Output,
         Self::Replies,
+        Self::Inboxes,
         Self::Input,
         Self::Deliveries,
         Self::Clients,
@@ -61,6 +64,7 @@ impl Kind {
             Self::Transactions => "transactions",
             Self::Output => "output_buffers",
             Self::Replies => "direct_replies",
+            Self::Inboxes => "inboxes",
             Self::Input => "input_buffers",
             Self::Deliveries => "deliveries",
             Self::Clients => "clients",
@@ -72,7 +76,15 @@ impl Kind {
 
     /// Whether it is held for one client alone.
     const fn is_held(self) -> bool {
-        matches!(self, Self::Bodies | Self::Transactions | Self::Output | Self::Replies | Self::Deliveries)
+        matches!(
+            self,
+            Self::Bodies
+                | Self::Transactions
+                | Self::Output
+                | Self::Replies
+                | Self::Inboxes
+                | Self::Deliveries
+        )
     }
 }
 
@@ -165,13 +177,14 @@ impl Ledger {
     }
 
     fn place(&self, kind: Kind) -> &AtomicUsize {
-        let [bodies, transactions, output, replies, input, deliveries, clients, definitions, queues, journal] =
-            &self.bytes;
+        let [held @ .., clients, definitions, queues, journal] = &self.bytes;
+        let [bodies, transactions, output, replies, inboxes, input, deliveries] = held;
         match kind {
             Kind::Bodies => bodies,
             Kind::Transactions => transactions,
             Kind::Output => output,
             Kind::Replies => replies,
+            Kind::Inboxes => inboxes,
             Kind::Input => input,
             Kind::Deliveries => deliveries,
             Kind::Clients => clients,

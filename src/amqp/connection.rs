@@ -28,7 +28,7 @@ use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::ledger::Kind;
 use crate::protocol::reply::ReplyCode;
-use crate::queue::{Command, ConnectionId, Ending};
+use crate::queue::{Command, ConnectionId, Delivery, Ending};
 use crate::session::outgoing::DirectReply;
 use crate::session::{Exception, Held, Request, Session, SessionConfig, SessionCounters};
 use crate::statistics::{BrokerCounters, ConnectionCounters};
@@ -213,6 +213,7 @@ impl Connection {
         Box::pin(self.release_queues(Ending::Failed)).await;
         self.tell_closed();
         self.shared.connections.remove(&self.id());
+        self.handle.inbox().close();
         let why = served.err().map(|error| error.to_string());
         connection_log::closed(&self.shared, &self.overview, is_orderly, why.as_deref());
         self.shared.count(BrokerCounters { connections_closed: 1, ..BrokerCounters::default() });
@@ -449,9 +450,13 @@ impl Connection {
 
     fn apply_events(&mut self) {
         let mut taken = std::mem::take(&mut self.taken);
+        let mut delivered_bytes = 0;
         for event in taken.drain(..) {
             match event {
-                Event::Deliver(number, deliveries) => self.session.deliver(number, &deliveries),
+                Event::Deliver(number, deliveries) => {
+                    delivered_bytes += deliveries.iter().map(Delivery::cost).sum::<usize>();
+                    self.session.deliver(number, &deliveries);
+                }
                 Event::Confirmed { channel, first, last, refused } => {
                     self.session.confirmed(channel, first, last, refused);
                 }
@@ -476,10 +481,20 @@ impl Connection {
                     self.handle.took_direct(&message);
                     self.session.deliver_direct(number, message);
                 }
+                Event::InboxHasRoom => self.tell_room(0),
             }
         }
         self.taken = taken;
+        self.tell_room(delivered_bytes);
         self.session.send_confirms();
+    }
+
+    /// Deliveries of so many bytes were taken in: queues that waited for room hear of it.
+    fn tell_room(&mut self, bytes: usize) {
+        let id = self.id();
+        for queue in self.handle.inbox().took(bytes) {
+            self.session.outgoing().command(queue, Command::InboxHasRoom(id));
+        }
     }
 
     async fn answer(&mut self, request: Request) {

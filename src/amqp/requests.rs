@@ -16,7 +16,9 @@ use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::message::QueueId;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::options::consumer_timeout;
-use crate::queue::{Command, Consume, ConsumerKey, ConsumerName, Counts, DedupPublish, PrefetchShare};
+use crate::queue::{
+    Command, Consume, ConsumerKey, ConsumerName, Counts, DedupPublish, Inbox, InboxShare, PrefetchShare,
+};
 use crate::session::outgoing::Envelope;
 use crate::session::{AckPolicy, ChannelRequest, Exception, NewConsumer, Source, TxWork, direct_reply};
 use crate::store::{Join, Submission};
@@ -227,6 +229,7 @@ impl Connection {
             prefetch: new.prefetch,
             priority,
             channel_prefetch: new.channel_prefetch.map(|prefetch| PrefetchShare::new(prefetch, record.id)),
+            inbox: Some(InboxShare::new(Arc::clone(self.handle.inbox()) as Arc<dyn Inbox>, record.id)),
             ack_timeout,
             name: ConsumerName {
                 tag: consume.consumer_tag.as_str().into(),

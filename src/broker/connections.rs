@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
+use super::inbox::{DeliveryInbox, Wake};
 use super::journal::Client;
 use super::overview::ConnectionOverview;
 use crate::ledger::{Kind, Ledger, Share};
@@ -45,6 +46,8 @@ pub enum Event {
     TurnPassedOn(u16),
     /// A reply for the direct reply-to consumer with this number.
     Direct(u32, Message),
+    /// A queue kept something after all: others may find room now.
+    InboxHasRoom,
 }
 
 /// Why a connection has to end, whatever else it does.
@@ -59,7 +62,7 @@ pub enum EndReason {
 /// How the rest of the broker reaches a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionHandle {
-    /// Its inbox. What queues put there is bounded by their consumers' windows.
+    /// Its inbox. What queues put there is bounded by their consumers' windows, and by what they [share](DeliveryInbox).
     pub events: mpsc::UnboundedSender<Event>,
     /// What others can read of it; `None` for the broker's own.
     pub overview: Option<Arc<ConnectionOverview>>,
@@ -71,11 +74,13 @@ pub struct ConnectionHandle {
     reply_consumers: ReplyConsumers,
     /// Set when it has to end. This does not wait in the inbox, which a connection whose client does not read leaves alone.
     end: watch::Sender<Option<EndReason>>,
-    /// Bytes of memory that the client makes its session hold, direct replies aside.
+    /// Bytes of memory that the client makes its session hold, what is in its inbox aside.
     held: Arc<AtomicUsize>,
     ledger: Arc<Ledger>,
     /// Direct replies in the inbox.
     replies: Arc<Mutex<Share>>,
+    /// Deliveries in the inbox.
+    inbox: Arc<DeliveryInbox>,
 }
 
 /// Direct replies have no queue to wait in. RabbitMQ gives no guarantee for them either: what a requester does not read is
@@ -93,6 +98,10 @@ impl ConnectionHandle {
         ledger: &Arc<Ledger>,
     ) -> Self {
         let replies = Arc::new(Mutex::new(Share::new(Arc::clone(ledger), Kind::Replies)));
+        let to_wake = events.clone();
+        // One that is gone has nobody to look for.
+        let wake = Wake(Box::new(move || drop(to_wake.send(Event::InboxHasRoom))));
+        let inbox = Arc::new(DeliveryInbox::new(ledger, wake));
         Self {
             events,
             overview,
@@ -103,6 +112,7 @@ impl ConnectionHandle {
             held: Arc::default(),
             ledger: Arc::clone(ledger),
             replies,
+            inbox,
         }
     }
 
@@ -135,7 +145,13 @@ impl ConnectionHandle {
     /// Bytes of memory that the client makes the broker hold.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.held.load(Ordering::Relaxed) + self.replies().bytes()
+        self.held.load(Ordering::Relaxed) + self.replies().bytes() + self.inbox.bytes()
+    }
+
+    /// Deliveries that wait for it.
+    #[must_use]
+    pub const fn inbox(&self) -> &Arc<DeliveryInbox> {
+        &self.inbox
     }
 
     /// Notes how many bytes its session holds.

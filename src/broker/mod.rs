@@ -20,6 +20,7 @@ mod flow_control;
 pub mod give_back;
 pub(crate) mod global_parameters;
 pub(crate) mod import;
+mod inbox;
 mod internal_connection;
 pub mod journal;
 pub(crate) mod log_limits;

@@ -8,6 +8,7 @@ use super::attempts::Ending;
 use super::consumers::PrefetchShare;
 use super::happening::Provenance;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
+use super::inbox::InboxShare;
 use super::log::{CursorChange, FeedRequest, LogNews};
 use super::offset_spec::OffsetSpec;
 use super::options::{OwnTimeout, QueueOptions};
@@ -48,6 +49,8 @@ pub enum Command {
     SetChannelPrefetch(ConnectionId, u16, Option<PrefetchShare>),
     /// It is the queue's turn to take of the channel's prefetch: see [`PrefetchShare`].
     TakeTurn(ConnectionId, u16),
+    /// The connection's inbox, in which the queue found no room, has room again: see [`Inbox`](super::inbox::Inbox).
+    InboxHasRoom(ConnectionId),
     /// A channel was closed: its consumers go, its unacked messages are requeued.
     ChannelGone(ConnectionId, u16, Ending),
     /// A connection was lost: as for each of its channels.
@@ -161,6 +164,7 @@ impl Command {
             | Self::Configure(_)
             | Self::SetChannelPrefetch(..)
             | Self::TakeTurn(..)
+            | Self::InboxHasRoom(_)
             | Self::ChannelGone(..)
             | Self::ConnectionGone(_)
             | Self::Count
@@ -253,6 +257,8 @@ pub struct Consume {
     pub priority: i32,
     /// What its channel's consumers share (basic.qos with global = true).
     pub channel_prefetch: Option<PrefetchShare>,
+    /// What its connection's consumers share of the memory; `None` for one that has few messages at a time.
+    pub inbox: Option<InboxShare>,
     /// How long it may keep a message.
     pub ack_timeout: OwnTimeout,
     /// Its consumer tag and its client's address. Dead letters carry them, to help find out why a message failed.

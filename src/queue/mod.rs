@@ -37,6 +37,7 @@ pub mod failure_policy;
 pub mod filter_set;
 mod happening;
 mod ids;
+mod inbox;
 mod log;
 mod machine;
 mod merge;
@@ -66,6 +67,8 @@ pub use effects::{DeadLetter, DedupRecords, Due, Effects, Load, Moved, Page, Ran
 pub(crate) use entrance::{Entrance, NO_KEYS};
 pub use happening::{Cause, Ended, Happening, HappeningKind, HeldBy, MessagePlace, Provenance};
 pub use ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
+pub(crate) use inbox::Inflow;
+pub use inbox::{Inbox, InboxShare};
 pub use log::{
     CursorChange, CursorDetails, Fed, FeedCount, FeedRequest, LogAppend, LogChunk, LogDetails, LogEffects,
     LogMissed, LogNews, LogRead, LogSeek, RecoveredStream,

@@ -17,6 +17,7 @@ mod channel_prefetch;
 mod dead_letter;
 mod deduplicating;
 mod happening;
+mod inbox;
 mod machine;
 mod model;
 mod moving;
@@ -55,6 +56,7 @@ fn consume_as(key: ConsumerKey) -> Consume {
         prefetch: 0,
         priority: 0,
         channel_prefetch: None,
+        inbox: None,
         ack_timeout: OwnTimeout::TheQueues,
         name: ConsumerName { tag: format!("consumer {}", key.number).into(), peer: "here".into() },
         arguments: Arc::default(),

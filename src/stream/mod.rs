@@ -12,6 +12,7 @@
 //!
 //! `filter`, `tail`, `log`, `cursor` and `reader` are parts that know nothing of each other; `machine` puts them together.
 
+mod ahead;
 mod cursor;
 mod cursor_name;
 mod filter;

@@ -1,15 +1,15 @@
 //! A consumer of a stream: where it reads, and how much it may be given.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
+use super::ahead::{Ahead, AheadBytes, Read};
 use super::filter::Filter;
 use crate::message::{Message, QueueId};
 use crate::queue::{
-    ConsumerDetails, ConsumerKey, ConsumerName, Effects, FeedCount, LogChunk, LogMissed, OffsetSpec,
-    WINDOW_BYTES,
+    ConsumerDetails, ConsumerKey, ConsumerName, Effects, FeedCount, InboxShare, Inflow, LogChunk, LogMissed,
+    OffsetSpec, WINDOW_BYTES,
 };
 
 /// Where a reader is.
@@ -53,10 +53,13 @@ pub(super) struct Reader {
     prefetch: u32,
     unacked: u32,
     window_used: usize,
+    inflow: Inflow,
     name: ConsumerName,
     arguments: Arc<FieldTable>,
     /// Chunks that were read for it.
-    chunks: VecDeque<LogChunk>,
+    chunks: Ahead,
+    /// It wants a read, and others have their turn.
+    pub(super) waits_to_read: bool,
     /// The read that is under way, and from where.
     pub(super) read: Option<u64>,
     /// Messages that were gone before it came to them.
@@ -73,6 +76,7 @@ pub(super) struct NewReader {
     pub(super) filter: Option<Filter>,
     pub(super) exclusive: bool,
     pub(super) prefetch: u16,
+    pub(super) inbox: Option<InboxShare>,
     pub(super) name: ConsumerName,
     pub(super) arguments: Arc<FieldTable>,
 }
@@ -83,8 +87,9 @@ impl Reader {
         Arc::clone(&self.name.tag)
     }
 
-    pub(super) fn new(new: NewReader) -> Self {
-        let NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, name, arguments } = new;
+    /// One that is nowhere yet. What is read for it is counted in `ahead`.
+    pub(super) fn new(new: NewReader, ahead: AheadBytes) -> Self {
+        let NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, inbox, name, arguments } = new;
         Self {
             key,
             turn,
@@ -98,9 +103,11 @@ impl Reader {
             prefetch: prefetch.into(),
             unacked: 0,
             window_used: 0,
+            inflow: Inflow::new(inbox),
             name,
             arguments,
-            chunks: VecDeque::new(),
+            chunks: Ahead::new(ahead),
+            waits_to_read: false,
             read: None,
             missed: 0,
         }
@@ -114,6 +121,16 @@ impl Reader {
         self.unacked < self.prefetch && self.window_used < WINDOW_BYTES
     }
 
+    /// Whether what waits for its connection leaves room. If not, the stream hears of it when there is.
+    pub(super) fn has_room(&self) -> bool {
+        self.inflow.has_room()
+    }
+
+    /// What it was given in this batch is handed over.
+    pub(super) fn end_batch(&mut self) {
+        self.inflow.end_batch();
+    }
+
     pub(super) const fn unacked(&self) -> u32 {
         self.unacked
     }
@@ -124,8 +141,9 @@ impl Reader {
     }
 
     /// It is given a message of so many bytes.
-    pub(super) const fn take(&mut self, bytes: usize) {
+    pub(super) fn take(&mut self, bytes: usize) {
         self.unacked += 1;
+        self.inflow.give(bytes);
         self.window_used += bytes;
     }
 
@@ -187,15 +205,15 @@ impl Reader {
     }
 
     /// The chunk with this offset, if it was read; what is left of it has to be put back.
-    pub(super) fn take_chunk(&mut self, offset: u64) -> Option<LogChunk> {
+    pub(super) fn take_chunk(&mut self, offset: u64) -> Option<Read> {
         let is_in = self.chunks.front().is_some_and(|chunk| chunk.first <= offset && offset < chunk.next());
         if is_in { self.chunks.pop_front() } else { None }
     }
 
     /// Keeps a chunk that it has not gone behind yet.
-    pub(super) fn put_back(&mut self, chunk: LogChunk) {
-        if matches!(self.place, Place::At(at) if at < chunk.next()) {
-            self.chunks.push_front(chunk);
+    pub(super) fn put_back(&mut self, read: Read) {
+        if matches!(self.place, Place::At(at) if at < read.chunk.next()) {
+            self.chunks.push_front(read);
         }
     }
 

@@ -257,6 +257,7 @@ impl Bench {
             prefetch,
             priority: 0,
             channel_prefetch: None,
+            inbox: None,
             ack_timeout: OwnTimeout::TheQueues,
             name: ConsumerName { tag: key.number.to_string().into(), ..ConsumerName::default() },
             arguments: Arc::new(arguments),

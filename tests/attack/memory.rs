@@ -30,7 +30,7 @@ const UNROUTABLE: Publish<'_> =
     Publish { channel: 1, exchange: "", key: "nowhere", mandatory: true, properties: &[0, 0] };
 
 /// Runs the attackers at once, each with its number, until each has been stopped; another client works meanwhile.
-fn attack(attackers: usize, attacker: impl Fn(usize, SocketAddr) + Sync) {
+pub(super) fn attack(attackers: usize, attacker: impl Fn(usize, SocketAddr) + Sync) {
     let dir = tempfile::tempdir().unwrap();
     let limit = format!("{LIMIT}");
     let arguments = ["--amqp", "127.0.0.1:0", "--log", "error", "--memory-limit", &limit, "--data-dir"];
@@ -277,7 +277,7 @@ fn consumers_without_end() {
     });
 }
 
-fn consume_from(queue: &str, tag: &str) -> basic::Consume {
+pub(super) fn consume_from(queue: &str, tag: &str) -> basic::Consume {
     basic::Consume {
         queue: queue.into(),
         consumer_tag: tag.into(),

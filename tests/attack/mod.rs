@@ -2,12 +2,14 @@
 
 use amq_protocol::protocol::basic;
 
+mod churn;
 mod descriptors;
 mod disk;
 mod guessing;
 mod kills;
 mod memory;
 mod store;
+mod unread;
 
 const MIB: usize = 1024 * 1024;
 

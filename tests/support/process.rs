@@ -98,6 +98,12 @@ impl Process {
         self.status("VmHWM")
     }
 
+    /// The memory that it has resident now, in bytes.
+    #[cfg(target_os = "linux")]
+    pub fn resident_memory(&self) -> usize {
+        self.status("VmRSS")
+    }
+
     #[cfg(target_os = "linux")]
     fn status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -160,6 +160,7 @@ fn consumers_and_logins_are_told() {
         prefetch: 7,
         priority: 0,
         channel_prefetch: None,
+        inbox: None,
         ack_timeout: OwnTimeout::TheQueues,
         name: ConsumerName { tag: "ct".into(), peer: "p".into() },
         arguments: Arc::new(table("a", AMQPValue::Boolean(true))),

@@ -80,6 +80,7 @@ async fn wait_for_one(held: &mut Held, wait: Duration) -> Result<Option<HeldMess
         prefetch: 1,
         priority: 0,
         channel_prefetch: None,
+        inbox: None,
         ack_timeout: OwnTimeout::TheQueues,
         name: ConsumerName { tag: TAG.into(), peer: Arc::default() },
         arguments: Arc::default(),

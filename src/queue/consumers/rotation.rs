@@ -18,6 +18,7 @@ use crate::queue::command::Consume;
 use crate::queue::delivery::Delivery;
 use crate::queue::details::ConsumerDetails;
 use crate::queue::ids::{ConnectionId, ConsumerKey, ConsumerName};
+use crate::queue::inbox::Inflow;
 use crate::queue::unacked::TimeoutId;
 
 /// Bytes of deliveries on their way to one consumer's socket: enough to keep it busy between two wake-ups, little enough
@@ -37,6 +38,7 @@ pub(in crate::queue) struct Consumer {
     prefetch: u32,
     priority: i32,
     share: Option<PrefetchShare>,
+    inflow: Inflow,
     pub(in crate::queue) timeout: TimeoutId,
     name: ConsumerName,
     arguments: Arc<FieldTable>,
@@ -44,7 +46,7 @@ pub(in crate::queue) struct Consumer {
     window_used: usize,
     place: Place,
     /// Deliveries of this batch, not yet handed over.
-    pub(in crate::queue) pending: Vec<Delivery>,
+    pending: Vec<Delivery>,
 }
 
 impl Consumer {
@@ -54,7 +56,22 @@ impl Consumer {
     }
 
     fn takes_shared_credit(&self) -> bool {
+        self.inflow.has_room() && self.has_channel_credit()
+    }
+
+    fn has_channel_credit(&self) -> bool {
         self.share.as_ref().is_none_or(|share| share.try_take(!self.no_ack))
+    }
+
+    /// Its deliveries of this batch are handed over now.
+    pub(in crate::queue) fn take_pending(&mut self) -> Vec<Delivery> {
+        self.inflow.end_batch();
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Its deliveries of this batch are not handed over at all.
+    pub(in crate::queue) fn take_pending_back(&mut self) {
+        self.inflow.take_back(self.pending.iter().map(Delivery::cost).sum());
     }
 
     fn is_of(&self, connection: ConnectionId, channel: u16) -> bool {
@@ -88,7 +105,7 @@ impl Consumer {
 enum Place {
     /// In the rotation.
     Rotation,
-    /// Held by its channel's prefetch.
+    /// Held by its channel's prefetch, or by its connection's inbox.
     Held,
     /// Outside, until it has credit of its own again or is the active one.
     Outside,
@@ -114,7 +131,8 @@ pub(in crate::queue) struct Consumers {
     shared_channels: usize,
     /// Slots in the order of the pending deliveries, while there are such channels.
     given: Vec<usize>,
-    /// Slots of the consumers that only their channel's prefetch holds, in the order in which it stopped them.
+    /// Slots of the consumers that only their channel's prefetch or their connection's inbox holds, in the order in which that
+    /// stopped them.
     held: VecDeque<usize>,
     /// Channels whose turn it is in this batch.
     turns: Vec<(ConnectionId, u16, PrefetchShare)>,
@@ -164,6 +182,7 @@ impl Consumers {
             prefetch: u32::from(consume.prefetch),
             priority,
             share: consume.channel_prefetch,
+            inflow: Inflow::new(consume.inbox),
             timeout,
             name: consume.name,
             arguments: consume.arguments,
@@ -280,7 +299,8 @@ impl Consumers {
     }
 
     /// A consumer goes whose deliveries of this batch never reached their channel: the shared credit they took goes back.
-    pub(in crate::queue) fn not_delivered(&mut self, consumer: &Consumer) {
+    pub(in crate::queue) fn not_delivered(&mut self, consumer: &mut Consumer) {
+        consumer.take_pending_back();
         let Some(share) = &consumer.share else { return };
         let counted = consumer.pending.iter().filter(|delivery| delivery.counted_by == share.id()).count();
         if counted > 0 && share.return_unused(counted) {
@@ -309,7 +329,9 @@ impl Consumers {
     pub(in crate::queue) fn give(&mut self, delivery: Delivery) {
         let Some(slot) = self.rotation.pop_front() else { return };
         let Some(consumer) = self.slots.get_mut(slot) else { return };
-        consumer.window_used += delivery.cost();
+        let cost = delivery.cost();
+        consumer.window_used += cost;
+        consumer.inflow.give(cost);
         consumer.unacked += u32::from(!consumer.no_ack);
         if consumer.pending.is_empty() {
             self.touched.push(slot);
@@ -332,7 +354,7 @@ impl Consumers {
         }
         for slot in std::mem::take(&mut self.touched) {
             if let Some(consumer) = self.slots.get_mut(slot) {
-                hand_over(consumer.key, std::mem::take(&mut consumer.pending));
+                hand_over(consumer.key, consumer.take_pending());
             }
         }
     }
@@ -344,7 +366,7 @@ impl Consumers {
         let mut pending: HashMap<usize, (ConsumerKey, std::vec::IntoIter<Delivery>)> = HashMap::default();
         for slot in std::mem::take(&mut self.touched) {
             let Some(consumer) = self.slots.get_mut(slot) else { continue };
-            let mut deliveries = std::mem::take(&mut consumer.pending);
+            let mut deliveries = consumer.take_pending();
             let ordered = counts.get(&slot).copied().unwrap_or(0);
             // Those before the first consumer that shares a channel came are not in `given`.
             let after = deliveries.split_off(deliveries.len().saturating_sub(ordered));
@@ -406,7 +428,7 @@ impl Consumers {
             consumer.share = share.cloned();
         }
         self.turns.retain(|(of, number, _)| (*of, *number) != (connection, channel));
-        self.release_held(connection, channel);
+        self.release_held(|consumer| consumer.is_of(connection, channel));
     }
 
     /// It is this queue's turn to take of the channel's prefetch.
@@ -416,7 +438,12 @@ impl Consumers {
         // Without one the queue has left the line, and the turn with it.
         let Some(share) = of_channel.and_then(|consumer| consumer.share.clone()) else { return };
         self.turns.push((connection, channel, share));
-        self.release_held(connection, channel);
+        self.release_held(|consumer| consumer.is_of(connection, channel));
+    }
+
+    /// The connection's inbox has room again.
+    pub(in crate::queue) fn inbox_has_room(&mut self, connection: ConnectionId) {
+        self.release_held(|consumer| consumer.key.connection == connection);
     }
 
     /// Ends the batch: credit that this queue's turns did not use goes to other queues. Returns the channels that have to tell
@@ -430,10 +457,10 @@ impl Consumers {
         std::mem::take(&mut self.passed_on)
     }
 
-    fn release_held(&mut self, connection: ConnectionId, channel: u16) {
+    fn release_held(&mut self, is_released: impl Fn(&Consumer) -> bool) {
         for slot in std::mem::take(&mut self.held) {
             let Some(consumer) = self.slots.get_mut(slot) else { continue };
-            if !consumer.is_of(connection, channel) {
+            if !is_released(consumer) {
                 self.held.push_back(slot);
                 continue;
             }

@@ -35,7 +35,7 @@ impl Queue {
             self.hand_over(effects);
         }
         let Some(mut consumer) = self.consumers.remove(key) else { return };
-        let deliveries = std::mem::take(&mut consumer.pending);
+        let deliveries = consumer.take_pending();
         if !deliveries.is_empty() {
             effects.deliveries.push(Deliveries { consumer: key, deliveries });
         }
@@ -66,10 +66,15 @@ impl Queue {
         self.return_to_queue(now, unacked, cause, effects);
         let removed = self.consumers.remove_of(connection, channel);
         let had_consumers = !removed.is_empty();
-        for consumer in removed {
-            // The others' are unacked and come back.
-            if consumer.no_ack && !consumer.pending.is_empty() {
-                effects.deliveries.push(Deliveries { consumer: consumer.key, deliveries: consumer.pending });
+        for mut consumer in removed {
+            if consumer.no_ack {
+                let deliveries = consumer.take_pending();
+                if !deliveries.is_empty() {
+                    effects.deliveries.push(Deliveries { consumer: consumer.key, deliveries });
+                }
+            } else {
+                // They are unacked and come back.
+                consumer.take_pending_back();
             }
         }
         self.deferred.forget(connection, channel);

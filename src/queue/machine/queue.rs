@@ -145,6 +145,7 @@ impl Queue {
             Command::SetChannelPrefetch(connection, channel, share) => {
                 self.consumers.set_channel_prefetch(connection, channel, share.as_ref());
             }
+            Command::InboxHasRoom(connection) => self.consumers.inbox_has_room(connection),
             Command::TakeTurn(connection, channel) => self.consumers.take_turn(connection, channel),
             Command::ChannelGone(connection, channel, ending) => {
                 let cause = Cause::channel_gone(ending);

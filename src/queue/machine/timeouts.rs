@@ -26,8 +26,8 @@ impl Queue {
                 (TimeoutAction::Cancel, Some(key)) => {
                     let rest = self.unacked.remove_of_consumer(key);
                     self.return_to_queue(now, rest, Cause::ConsumerLost, effects);
-                    if let Some(consumer) = self.consumers.remove(key) {
-                        self.consumers.not_delivered(&consumer);
+                    if let Some(mut consumer) = self.consumers.remove(key) {
+                        self.consumers.not_delivered(&mut consumer);
                         effects.cancelled.push(key);
                         self.consumer_left(now, effects);
                     }

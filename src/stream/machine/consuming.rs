@@ -1,10 +1,13 @@
 //! Consumers come and go.
 
+use std::sync::Arc;
+
 use super::cursors::CURSORS_MAX;
 use super::stream::Stream;
 use crate::message::Message;
 use crate::queue::{
-    Consume, ConsumerKey, Effects, Handle, LogSeek, MoveOut, Moved, OffsetSpec, Reply, Settlement,
+    ConnectionId, Consume, ConsumerKey, Effects, Handle, LogSeek, MoveOut, Moved, OffsetSpec, Reply,
+    Settlement,
 };
 use crate::stream::cursor_name::cursor_name;
 use crate::stream::filter::Filter;
@@ -14,7 +17,7 @@ use crate::time::{Time, Timestamp};
 impl Stream {
     pub(super) fn consume(&mut self, now: Time, consume: Consume, effects: &mut Effects) -> Reply {
         if let Some(why) = &self.unreadable {
-            return Reply::Unreadable(std::sync::Arc::clone(why));
+            return Reply::Unreadable(Arc::clone(why));
         }
         let spec = OffsetSpec::parse(&consume.arguments).unwrap_or(OffsetSpec::Next);
         let cursor = match cursor_name(&consume.arguments, &consume.name.tag) {
@@ -28,10 +31,10 @@ impl Stream {
         self.next_turn = self.next_turn.wrapping_add(1);
         // One without a limit of its own is one of the broker's.
         let prefetch = if consume.prefetch == 0 { u16::MAX } else { consume.prefetch };
-        let Consume { key, exclusive, name, arguments, .. } = consume;
+        let Consume { key, exclusive, inbox, name, arguments, .. } = consume;
         let filter = Filter::parse(&arguments).unwrap_or_default();
-        let new = NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, name, arguments };
-        let slot = self.readers.insert(Reader::new(new));
+        let new = NewReader { key, turn, spec, cursor, filter, exclusive, prefetch, inbox, name, arguments };
+        let slot = self.readers.insert(Reader::new(new, Arc::clone(&self.ahead_bytes)));
         let cursor = cursor.and_then(|index| self.cursors.get_mut(index));
         if cursor.is_none_or(|cursor| cursor.add_reader(slot)) {
             self.activate(now, slot, effects);
@@ -177,6 +180,12 @@ impl Stream {
         let id = self.next_request;
         self.next_request += 1;
         id
+    }
+
+    /// The connection's inbox has room again.
+    pub(super) fn inbox_has_room(&mut self, connection: ConnectionId) {
+        let of_it = self.readers.iter().filter(|(_, reader)| reader.key.connection == connection);
+        self.restless.extend(of_it.map(|(slot, _)| slot));
     }
 
     /// The message with this offset, if it is in memory.

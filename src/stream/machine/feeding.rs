@@ -59,10 +59,11 @@ impl Stream {
             filter,
             exclusive: false,
             prefetch: 0,
+            inbox: None,
             name,
             arguments,
         };
-        let mut reader = Reader::new(new);
+        let mut reader = Reader::new(new, Arc::clone(&self.ahead_bytes));
         let (queue, given) = (request.queue, request.taken);
         reader.feeds = Some(Room { queue, given, until: request.until, passed: 0 });
         let slot = self.readers.insert(reader);

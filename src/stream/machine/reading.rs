@@ -1,5 +1,7 @@
 //! Readers are given messages: from memory, or from what was read for them.
 
+use std::sync::atomic::Ordering;
+
 use super::stream::Stream;
 use crate::message::{Message, Position};
 use crate::queue::{Deliveries, Delivery, Effects, Handle, LogChunk, LogRead, delivery_cost};
@@ -8,6 +10,10 @@ use crate::stream::reader::{Place, Reader};
 
 /// What is read for a reader at a time, in bytes.
 const READ_BYTES: usize = 256 * 1024;
+/// What may be read ahead for all readers that cannot be given anything just now, in bytes. Others need it sooner.
+const AHEAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Requests to the store at a time: what it has read for them waits in memory.
+const REQUESTS_MAX: usize = 32;
 /// Messages that a filter looks at for a reader in one batch. Others have their turn then.
 const LOOKED_AT_MAX: usize = 16_384;
 
@@ -19,6 +25,14 @@ impl Stream {
         slots.dedup();
         for slot in slots {
             self.serve_one(slot, effects);
+        }
+        while self.requests.len() < REQUESTS_MAX
+            && let Some(slot) = self.reads_to_come.pop_front()
+        {
+            if let Some(reader) = self.readers.get_mut(slot) {
+                reader.waits_to_read = false;
+                self.read_ahead(slot, effects);
+            }
         }
     }
 
@@ -32,8 +46,8 @@ impl Stream {
                 reader.miss(at, first, effects);
                 continue;
             }
-            if at >= next || !reader.has_credit() || cursor.as_ref().is_some_and(|cursor| !cursor.has_room())
-            {
+            let has_place = cursor.as_ref().is_none_or(|cursor| cursor.has_room());
+            if at >= next || !reader.has_credit() || !has_place || !reader.has_room() {
                 break;
             }
             if turn.looked_at >= LOOKED_AT_MAX {
@@ -43,9 +57,9 @@ impl Stream {
             if let Some(chunk) = self.tail.chunk(at) {
                 reader.forget_chunks();
                 turn.feed(reader, cursor.as_deref_mut(), chunk, at);
-            } else if let Some(chunk) = reader.take_chunk(at) {
-                turn.feed(reader, cursor.as_deref_mut(), &chunk, at);
-                reader.put_back(chunk);
+            } else if let Some(read) = reader.take_chunk(at) {
+                turn.feed(reader, cursor.as_deref_mut(), &read.chunk, at);
+                reader.put_back(read);
             } else {
                 break;
             }
@@ -60,6 +74,7 @@ impl Stream {
             self.moved_cursors.extend(reader.cursor);
         }
         if !deliveries.is_empty() {
+            reader.end_batch();
             effects.counted.delivered += deliveries.len() as u64;
             let bytes = deliveries.iter().map(|delivery| delivery.message.body_len() as u64);
             effects.counted.bytes_out += bytes.sum::<u64>();
@@ -72,11 +87,23 @@ impl Stream {
 
     /// Asks for what a reader needs next, while it still has a chunk.
     fn read_ahead(&mut self, slot: usize, effects: &mut Effects) {
-        let Some(reader) = self.readers.get(slot) else { return };
+        let is_much = self.ahead_bytes.load(Ordering::Relaxed) > AHEAD_BYTES_MAX;
+        let Some(reader) = self.readers.get_mut(slot) else { return };
         let Place::At(at) = reader.place else { return };
+        if is_much && !(reader.has_credit() && reader.has_room()) {
+            // It can wait: what it needs is read again when it can be given something.
+            reader.forget_chunks();
+            return;
+        }
         let from = reader.read_up_to().unwrap_or(at).max(at);
         let in_memory = self.tail.first().is_some_and(|first| first <= from);
         if reader.read.is_some() || reader.chunks_ahead() > 1 || in_memory || from >= self.log.next() {
+            return;
+        }
+        if self.requests.len() >= REQUESTS_MAX {
+            if !std::mem::replace(&mut reader.waits_to_read, true) {
+                self.reads_to_come.push_back(slot);
+            }
             return;
         }
         let turn = reader.turn;
@@ -139,7 +166,7 @@ impl Turn {
         let skipped = usize::try_from(from - chunk.first).unwrap_or(usize::MAX);
         let mut at = from;
         for message in chunk.messages.iter().skip(skipped) {
-            if !reader.has_credit() || at >= self.next {
+            if !reader.has_credit() || at >= self.next || !reader.has_room() {
                 break;
             }
             self.looked_at += 1;

@@ -1,6 +1,6 @@
 //! The stream's state machine: its state, and what a command and a batch lead to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -11,6 +11,7 @@ use crate::queue::{
     Command, ConsumerKey, Counts, DedupState, Disposition, Effects, Ended, Flow, LogNews, QueueOptions,
     RecoveredStream, Reply, Settlement,
 };
+use crate::stream::ahead::AheadBytes;
 use crate::stream::cursor::Cursor;
 use crate::stream::log::{Log, OpenSegment};
 use crate::stream::pending::Pending;
@@ -45,6 +46,10 @@ pub struct Stream {
     pub(super) next_request: u64,
     /// Readers that may be given something, by their places.
     pub(super) restless: Vec<usize>,
+    /// Bytes that were read ahead for readers.
+    pub(super) ahead_bytes: AheadBytes,
+    /// Readers for which something has to be read when other reads are done, by their places.
+    pub(super) reads_to_come: VecDeque<usize>,
     /// What it remembers of earlier messages, to recognise duplicates.
     pub(super) dedup: DedupState,
     pub(super) unreadable: Option<Arc<str>>,
@@ -75,6 +80,8 @@ impl Stream {
             asked_seeks: HashMap::default(),
             next_request: 1,
             restless: Vec::new(),
+            ahead_bytes: AheadBytes::default(),
+            reads_to_come: VecDeque::new(),
             dedup: DedupState::default(),
             unreadable: None,
             ended: false,
@@ -141,6 +148,7 @@ impl Stream {
             Command::Cancel(key) => drop(self.cancel(now, key, effects)),
             Command::Dismiss(key) => return self.dismiss(now, key, effects),
             Command::SetChannelPrefetch(..) => {}
+            Command::InboxHasRoom(connection) => self.inbox_has_room(connection),
             Command::TakeTurn(connection, channel) => effects.turns_passed_on.push((connection, channel)),
             Command::ChannelGone(connection, channel, _) => {
                 let is_gone =

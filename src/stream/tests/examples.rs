@@ -220,6 +220,7 @@ fn a_reader_whose_messages_cannot_be_read_is_cancelled() {
             prefetch: 1,
             priority: 0,
             channel_prefetch: None,
+            inbox: None,
             ack_timeout: OwnTimeout::TheQueues,
             name: ConsumerName::default(),
             arguments: Arc::default(),
