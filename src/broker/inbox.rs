@@ -173,7 +173,9 @@ mod tests {
         let ledger = Arc::new(Ledger::new(Some(limit as u64)));
         let woken = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&woken);
-        let wake = Wake(Box::new(move || drop(counter.fetch_add(1, Ordering::Relaxed))));
+        let wake = Wake(Box::new(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }));
         (DeliveryInbox::new(&ledger, wake), ledger, woken)
     }
 

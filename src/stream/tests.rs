@@ -11,8 +11,8 @@ use crate::protocol::table::{FieldValue, TableWriter};
 use crate::queue::options::StreamOptions;
 use crate::queue::{
     Command, ConnectionId, Consume, ConsumerKey, ConsumerName, Delivery, Effects, Handle, Happening,
-    LogAppend, LogChunk, LogMissed, LogNews, LogRead, LogSeek, OwnTimeout, Publish, QueueOptions, Range,
-    RecoveredStream, Reply, Settlement, Window,
+    InboxShare, LogAppend, LogChunk, LogMissed, LogNews, LogRead, LogSeek, OwnTimeout, Publish, QueueOptions,
+    Range, RecoveredStream, Reply, Settlement, Window,
 };
 use crate::time::{Time, Timestamp};
 
@@ -20,6 +20,7 @@ mod cursor_model;
 mod cursors;
 mod examples;
 mod feeding;
+mod many_readers;
 mod model;
 mod recording;
 
@@ -250,6 +251,16 @@ impl Bench {
     }
 
     fn consume_as(&mut self, key: ConsumerKey, prefetch: u16, arguments: FieldTable) -> Reply {
+        self.consume_with(key, prefetch, arguments, None)
+    }
+
+    fn consume_with(
+        &mut self,
+        key: ConsumerKey,
+        prefetch: u16,
+        arguments: FieldTable,
+        inbox: Option<InboxShare>,
+    ) -> Reply {
         self.command(Command::Consume(Consume {
             key,
             no_ack: false,
@@ -257,7 +268,7 @@ impl Bench {
             prefetch,
             priority: 0,
             channel_prefetch: None,
-            inbox: None,
+            inbox,
             ack_timeout: OwnTimeout::TheQueues,
             name: ConsumerName { tag: key.number.to_string().into(), ..ConsumerName::default() },
             arguments: Arc::new(arguments),

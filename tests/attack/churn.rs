@@ -14,10 +14,10 @@ use crate::support::process::Process;
 use crate::support::raw::{self, Publish, Raw};
 
 /// How many there are of each kind.
-const ROUNDS: usize = 10_000;
+const ROUNDS: usize = 5_000;
 /// Made and taken away in one write.
 const AT_A_TIME: usize = 500;
-/// What memory may grow by meanwhile: noise. Half a kilobyte kept of each would be more.
+/// What memory may grow by meanwhile: noise. A kilobyte and a bit kept of each would be more.
 const GROWTH_MAX: usize = 5 * MIB;
 
 /// A thing with this number is made and taken away: the methods for it, and how many answers they have.
@@ -126,7 +126,7 @@ fn queues_that_expire() {
     let process = Process::start(dir.path());
     let mut client = Raw::with_channel(process.address().parse().unwrap());
     client.declare("stays", |_| {});
-    let mut expire = |client: &mut Raw, numbers: std::ops::Range<usize>| {
+    let expire = |client: &mut Raw, numbers: std::ops::Range<usize>| {
         let last = format!("expires-{}", numbers.end - 1);
         come_and_go(client, numbers, |number, bytes| {
             declare(bytes, &format!("expires-{number}"), |declare| {

@@ -16,9 +16,11 @@ use super::memory::{attack, consume_from};
 use crate::support::raw::{Publish, Raw};
 
 const CONSUMERS: usize = 3000;
+/// Of a stream, from which each is given the same.
+const READERS: usize = 1000;
 const BODY_BYTES: usize = 64 * 1024;
-/// A queue with so much would take twice what the process may.
-const MESSAGES: usize = 600 * MIB / BODY_BYTES;
+/// A queue with so much would take half as much again as the process may.
+const MESSAGES: usize = 450 * MIB / BODY_BYTES;
 /// A stream is read by each of its consumers.
 const STREAM_MESSAGES: usize = 100 * MIB / BODY_BYTES;
 /// How long nothing changes until nothing is under way any more.
@@ -39,13 +41,18 @@ fn fill(address: SocketAddr, queue_type: &str, messages: usize) {
     while client.count("full") < messages as u32 {}
 }
 
-/// A client that consumes and does not read. Returns when it is given nothing more.
-fn consume_and_do_not_read(address: SocketAddr, prefetch: u16, change: impl Fn(&mut basic::Consume)) -> Raw {
+/// A client that consumes and does not read.
+fn consume_and_do_not_read(
+    address: SocketAddr,
+    consumers: usize,
+    prefetch: u16,
+    change: impl Fn(&mut basic::Consume),
+) -> Raw {
     let mut client = Raw::with_channel(address);
     let qos = basic::Qos { prefetch_count: prefetch, global: false };
     client.method(1, AMQPClass::Basic(basic::AMQPMethod::Qos(qos)));
     client.next().unwrap();
-    for number in 0..CONSUMERS {
+    for number in 0..consumers {
         let mut consume = basic::Consume { nowait: true, ..consume_from("full", &number.to_string()) };
         change(&mut consume);
         client.method(1, AMQPClass::Basic(basic::AMQPMethod::Consume(consume)));
@@ -79,7 +86,7 @@ fn next_delivery(client: &mut Raw) -> String {
 fn a_queue(no_ack: bool) {
     attack(1, |_, address| {
         fill(address, "classic", MESSAGES);
-        let mut client = consume_and_do_not_read(address, 0, |consume| consume.no_ack = no_ack);
+        let mut client = consume_and_do_not_read(address, CONSUMERS, 0, |consume| consume.no_ack = no_ack);
         let ready = until_still(address);
         assert!(ready > 0, "the client was given all, and read nothing");
         let mut served = HashSet::new();
@@ -110,7 +117,7 @@ fn from_the_first(consume: &mut basic::Consume) {
 fn a_stream_whose_consumers_have_windows_to_fill() {
     attack(1, |_, address| {
         fill(address, "stream", STREAM_MESSAGES);
-        let mut client = consume_and_do_not_read(address, 100, from_the_first);
+        let mut client = consume_and_do_not_read(address, READERS, 100, from_the_first);
         next_delivery(&mut client);
         until_given(address);
     });
@@ -121,9 +128,9 @@ fn a_stream_whose_consumers_have_windows_to_fill() {
 fn a_stream_whose_consumers_may_have_one_message_each() {
     attack(1, |_, address| {
         fill(address, "stream", STREAM_MESSAGES);
-        let mut client = consume_and_do_not_read(address, 1, from_the_first);
+        let mut client = consume_and_do_not_read(address, READERS, 1, from_the_first);
         let mut served = HashSet::new();
-        while served.len() < CONSUMERS {
+        while served.len() < READERS {
             assert!(served.insert(next_delivery(&mut client)), "one has two");
         }
     });
@@ -132,7 +139,7 @@ fn a_stream_whose_consumers_may_have_one_message_each() {
 /// Waits until the stream has done all that it does for its consumers: a consumer that comes after them is served.
 fn until_given(address: SocketAddr) {
     let mut client = Raw::with_channel(address);
-    for number in 0..100 {
+    for number in 0..20 {
         let qos = basic::Qos { prefetch_count: 1, global: false };
         client.method(1, AMQPClass::Basic(basic::AMQPMethod::Qos(qos)));
         client.next().unwrap();
