@@ -63,7 +63,7 @@ impl Driven {
                 arguments: std::sync::Arc::default(),
                 is_passing: false,
             };
-            self.queue.apply(Time::ZERO, Command::Consume(consume), &mut self.effects);
+            self.queue.apply(Time::ZERO, Command::Consume(consume.into()), &mut self.effects);
         }
         self
     }

@@ -40,7 +40,7 @@ pub enum Command {
     /// That many bytes of a consumer's deliveries were written to its socket.
     Written(ConsumerKey, usize),
     /// Adds a consumer. Reply: `Consuming` or `InExclusiveUse`.
-    Consume(Consume),
+    Consume(Box<Consume>),
     /// Removes a consumer; its unacked messages stay with its channel. Reply: `Done`.
     Cancel(ConsumerKey),
     /// As `Cancel`, and not on its client's word: its connection is told, after all that it was given. Reply: `Done` or `NoConsumer`.

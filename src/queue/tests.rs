@@ -154,7 +154,7 @@ impl Bench {
     fn consume_with(&mut self, number: u32, change: impl FnOnce(&mut Consume)) -> Reply {
         let mut consume = consume(number);
         change(&mut consume);
-        self.command(Command::Consume(consume))
+        self.command(Command::Consume(consume.into()))
     }
 
     fn consume(&mut self, number: u32, prefetch: u16) {

@@ -261,7 +261,7 @@ impl Bench {
         arguments: FieldTable,
         inbox: Option<InboxShare>,
     ) -> Reply {
-        self.command(Command::Consume(Consume {
+        self.command(Command::Consume(Box::new(Consume {
             key,
             no_ack: false,
             exclusive: false,
@@ -273,7 +273,7 @@ impl Bench {
             name: ConsumerName { tag: key.number.to_string().into(), ..ConsumerName::default() },
             arguments: Arc::new(arguments),
             is_passing: false,
-        }))
+        })))
     }
 
     /// What a consumer got since the last time, by offsets.

@@ -32,7 +32,7 @@ pub async fn consume(
     // One that only passes by is none of a client's.
     let is_told = scope.shared.events.is_anybody() && !consumer.is_passing;
     let told = is_told.then(|| consumer.clone());
-    match record.mailbox.ask(Command::Consume(consumer)).await {
+    match record.mailbox.ask(Command::Consume(consumer.into())).await {
         Some(Reply::Consuming) => {
             if let Some(consumer) = &told {
                 let (vhost, queue) = (&scope.vhost.name, &record.name);

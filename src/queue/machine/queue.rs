@@ -139,7 +139,7 @@ impl Queue {
             }
             Command::MoveOut(moves) => self.move_out(moves, effects),
             Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
-            Command::Consume(consume) => return self.consume(now, consume),
+            Command::Consume(consume) => return self.consume(now, *consume),
             Command::Cancel(consumer) => self.cancel(now, consumer, effects),
             Command::Dismiss(consumer) => return self.dismiss(now, consumer, effects),
             Command::SetChannelPrefetch(connection, channel, share) => {

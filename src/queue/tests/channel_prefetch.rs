@@ -113,13 +113,13 @@ impl World {
                 self.members.push(Member { key, queue, takes_all: no_ack || prefetch == 0 });
                 self.send(
                     queue,
-                    Command::Consume(Consume {
+                    Command::Consume(Box::new(Consume {
                         prefetch,
                         no_ack,
                         priority,
                         channel_prefetch,
                         ..consume_as(key)
-                    }),
+                    })),
                 );
                 // As over a connection, which waits for the answer.
                 self.run_queue(queue);

@@ -94,7 +94,7 @@ fn consumers_of_other_connections_go_on() {
     let inbox = inbox(1);
     bench.consume_with(1, |consume| consume.inbox = share(&inbox));
     let other = ConsumerKey { connection: ConnectionId(9), channel: 1, number: 2 };
-    bench.command(Command::Consume(consume_as(other)));
+    bench.command(Command::Consume(consume_as(other).into()));
     bench.publish(&["a", "b", "c", "d"]);
     assert_eq!(bench.takers(), [1, 2, 2, 2]);
 }

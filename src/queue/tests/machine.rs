@@ -742,7 +742,7 @@ fn what_lives_for_no_time_is_gone_before_the_next_command() {
     let mut bench = Bench::new(QueueOptions::default());
     let replies = bench.batch(vec![now_or_never(), get(true)]);
     assert!(matches!(replies[1], Reply::Empty), "{replies:?}");
-    bench.batch(vec![now_or_never(), Command::Consume(consume(1))]);
+    bench.batch(vec![now_or_never(), Command::Consume(consume(1).into())]);
     assert_eq!((bench.got.len(), &bench.effects.dropped[..]), (0, &[(Reason::Expired, 2)][..]));
 }
 

@@ -177,7 +177,7 @@ impl World {
                 )]
             }
             Step::Consume { channel, prefetch, no_ack, priority } => {
-                vec![Command::Consume(self.consume(channel, prefetch, no_ack, priority))]
+                vec![Command::Consume(self.consume(channel, prefetch, no_ack, priority).into())]
             }
             Step::Cancel(which) => self.cancel(which).into_iter().collect(),
             Step::Settle(settlement, which) => self.settle(settlement, &which),

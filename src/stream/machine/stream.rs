@@ -144,7 +144,7 @@ impl Stream {
             }
             Command::MoveOut(moves) => self.copy_out(now, moves, effects),
             Command::Written(key, bytes) => self.written(key, bytes),
-            Command::Consume(consume) => return self.consume(now, consume, effects),
+            Command::Consume(consume) => return self.consume(now, *consume, effects),
             Command::Cancel(key) => drop(self.cancel(now, key, effects)),
             Command::Dismiss(key) => return self.dismiss(now, key, effects),
             Command::SetChannelPrefetch(..) => {}

@@ -213,7 +213,7 @@ fn a_reader_whose_messages_cannot_be_read_is_cancelled() {
     bench.fill(50..100);
     bench.apply(Command::Unreadable("the file x is damaged".into()));
     assert!(matches!(
-        bench.apply(Command::Consume(Consume {
+        bench.apply(Command::Consume(Box::new(Consume {
             key: key(1),
             no_ack: false,
             exclusive: false,
@@ -225,7 +225,7 @@ fn a_reader_whose_messages_cannot_be_read_is_cancelled() {
             name: ConsumerName::default(),
             arguments: Arc::default(),
             is_passing: false,
-        })),
+        }))),
         Reply::Unreadable(_)
     ));
 }

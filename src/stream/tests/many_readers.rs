@@ -52,7 +52,7 @@ fn those_of_one_connection_share_its_inbox() {
         let share = InboxShare::new(Arc::clone(&inbox) as Arc<dyn Inbox>, QueueId(1));
         bench.consume_with(key(number), 1000, first(), Some(share));
     }
-    let mut received = vec![0; 21];
+    let mut received = [0; 21];
     let mut rounds = 0;
     loop {
         bench.serve_all();
