@@ -53,7 +53,7 @@ Rows (transient, automatic acks, 1 publisher, 1 consumer unless said):
   q100 16 B, 100 queues, 100 publishers, 100 consumers, window 1000       consumed/s
   topic10k  16 B, topic exchange with 10,000 bindings to 10 queues, window 1000  consumed/s, binds/s
   s-pub, s-pub1k     stream: 100 B or 1 KiB, 4 publishers, window 1000     confirmed/s
-  s-end, s-end10     stream: 16 B, no confirms, 1 or 10 readers at its end, each acked, prefetch 1000   consumed/s
+  s-end, s-end10     stream: 16 B, window 1000, 1 or 10 readers at its end, each acked, prefetch 1000   consumed/s
   s-cursor           as s-end, the reader has a cursor; Coney alone        consumed/s
   s-replay, s-replay1k  stream of --count messages of 100 B or 1 KiB, read from its beginning, prefetch 5000  consumed/s, MB/s
   s-places           stream of --count messages of 100 B, 20 readers at 20 places: consumed/s, of one alone, memory
@@ -334,8 +334,7 @@ pub fn stream_rows() -> Vec<Row> {
     let log = Plan { stream: true, persistent: true, confirm_window: Some(1000), ..Plan::default() };
     let publish = Plan { publishers: 4, publish_only: true, size_bytes: 100, ..log.clone() };
     let publish1k = Plan { size_bytes: 1024, ..publish.clone() };
-    // As row b: what its publisher waits for would limit the reader.
-    let end = Plan { ack_every: Some(1), prefetch: 1000, confirm_window: None, ..log };
+    let end = Plan { ack_every: Some(1), prefetch: 1000, ..log };
     let end10 = Plan { consumers: 10, ..end.clone() };
     let cursor = Plan { cursor: true, ..end.clone() };
     let full = |scene, plan: &Plan| Plan {
