@@ -80,8 +80,7 @@ impl FjallEngine {
         let healed = found.healed();
         // They may be what fills the disk. If they cannot be deleted, whoever makes new ones says so.
         drop(Pages::forget_earlier(dir));
-        let free = room::free(dir);
-        room::check_start(dir, free, 0)?;
+        let free = room::check_start(dir, room::free(dir), 0)?;
         directory::prepare(dir)?;
         found.marker.as_mut().map_or(Ok(()), |marker| marker.reopen(dir))?;
         found.torn.as_ref().map_or(Ok(()), Torn::cut)?;

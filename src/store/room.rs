@@ -117,18 +117,17 @@ impl fmt::Debug for DiskWatch {
     }
 }
 
-/// Whether a start has the room that it takes: for what it is `owed`, with `free` bytes on the disk. The reserve goes if it is needed.
+/// Whether a start has the room that it takes: for what it is `owed`, with `free` bytes on the disk. The reserve goes if it is needed;
+/// gives what is free then.
 ///
 /// # Errors
 /// [`Error::NoRoom`].
-pub(super) fn check_start(dir: &Path, free: u64, owed: u64) -> Result<(), Error> {
+pub(super) fn check_start(dir: &Path, mut free: u64, owed: u64) -> Result<u64, Error> {
     let needed = owed + START_BYTES;
-    let free = match free {
-        free if free >= needed => return Ok(()),
-        free if Reserve::of(dir).release() => free + RESERVE_BYTES,
-        free => free,
-    };
-    if free >= needed { Ok(()) } else { Err(Error::NoRoom { dir: dir.into(), free, needed }) }
+    if free < needed && Reserve::of(dir).release() {
+        free += RESERVE_BYTES;
+    }
+    if free >= needed { Ok(free) } else { Err(Error::NoRoom { dir: dir.into(), free, needed }) }
 }
 
 /// Free bytes on the disk of a directory; more than anybody wants where the system does not say.
@@ -169,7 +168,9 @@ mod tests {
             "{refused}"
         );
         Reserve::of(dir.path()).keep().unwrap();
-        check_start(dir.path(), 0, 7).unwrap();
+        // What the reserve gave is there for the second look.
+        let free = check_start(dir.path(), 0, 7).unwrap();
+        assert_eq!(check_start(dir.path(), free, 7).unwrap(), RESERVE_BYTES);
         check_start(dir.path(), 0, 7).unwrap_err();
     }
 

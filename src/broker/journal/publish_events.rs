@@ -83,10 +83,13 @@ impl<'a> Publishes<'a> {
         let is_alike = (outgoing.channel, &outgoing.queues) == (first.channel, &first.queues)
             && (outgoing.sequence == 0) == (first.sequence == 0)
             && !run.is_full();
+        if !is_alike {
+            return None;
+        }
         match Likeness::of(outgoing.message, first.message) {
-            Likeness::Same if is_alike => Some(None),
-            Likeness::OtherId(about) if is_alike => Some(Some(about)),
-            _ => None,
+            Likeness::Same => Some(None),
+            Likeness::OtherId(about) => Some(Some(about)),
+            Likeness::Different => None,
         }
     }
 
