@@ -10,9 +10,7 @@ use std::sync::Arc;
 use crate::broker::mailbox::Mailbox;
 use crate::broker::vhost::QueueRecord;
 use crate::message::QueueId;
-
-/// Below this many, nothing is gained by looking for those that have ended.
-const SWEEP_MIN: usize = 64;
+use crate::session::Sweep;
 
 /// What can tell whether its queue is no more.
 pub(super) trait OfQueue {
@@ -36,23 +34,21 @@ impl OfQueue for Arc<QueueRecord> {
 #[derive(Debug)]
 pub(super) struct QueueMap<T> {
     entries: BTreeMap<QueueId, T>,
-    /// With this many, those that have ended are looked for: twice what was left the last time, so that a look costs little
-    /// per queue.
-    sweep_at: usize,
+    sweep: Sweep,
 }
 
 impl<T> Default for QueueMap<T> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), sweep_at: SWEEP_MIN }
+        Self { entries: BTreeMap::new(), sweep: Sweep::default() }
     }
 }
 
 impl<T: OfQueue> QueueMap<T> {
     /// Keeps something of a queue.
     pub(super) fn insert(&mut self, queue: QueueId, entry: T) {
-        if self.entries.len() >= self.sweep_at {
+        if self.sweep.is_due(self.entries.len()) {
             self.entries.retain(|_, entry| !entry.has_ended());
-            self.sweep_at = (2 * self.entries.len()).max(SWEEP_MIN);
+            self.sweep.done(self.entries.len());
         }
         self.entries.insert(queue, entry);
     }

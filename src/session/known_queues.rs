@@ -2,24 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::sweep::Sweep;
 use crate::message::QueueId;
-
-/// Below this many, nothing is gained by looking for those that have ended.
-const SWEEP_MIN: usize = 64;
 
 /// Queues that may hold something of a channel. Those that have ended are forgotten when there are many, for a channel may
 /// live longer than most queues.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct KnownQueues {
     ids: BTreeSet<QueueId>,
-    /// With this many, those that have ended are looked for: twice what was left the last time.
-    sweep_at: usize,
-}
-
-impl Default for KnownQueues {
-    fn default() -> Self {
-        Self { ids: BTreeSet::new(), sweep_at: SWEEP_MIN }
-    }
+    sweep: Sweep,
 }
 
 impl KnownQueues {
@@ -29,9 +20,9 @@ impl KnownQueues {
 
     /// Forgets those that have ended, if there are many.
     pub(super) fn sweep(&mut self, has_ended: impl Fn(QueueId) -> bool) {
-        if self.ids.len() >= self.sweep_at {
+        if self.sweep.is_due(self.ids.len()) {
             self.ids.retain(|queue| !has_ended(*queue));
-            self.sweep_at = (2 * self.ids.len()).max(SWEEP_MIN);
+            self.sweep.done(self.ids.len());
         }
     }
 

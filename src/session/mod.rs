@@ -11,7 +11,7 @@
 //! Invariants: a channel exception closes one channel, a connection exception this connection; input never panics and
 //! never makes the session hold more than its [`Limits`] allow; delivery tags are given out in wire order.
 //!
-//! The lowest files are the vocabulary: `request`, `exception`, `config`, `consumer`, `transaction`, `held`, `report`. Above it are the
+//! The lowest files are the vocabulary: `request`, `exception`, `config`, `consumer`, `transaction`, `held`, `report`, `sweep`. Above it are the
 //! parts, each with a small state of its own: `tags`, `confirms`, `outgoing`, `direct_reply`. On top is `machine`, which alone
 //! knows them all.
 
@@ -31,6 +31,7 @@ pub mod outgoing;
 mod report;
 mod request;
 mod settle_exchange;
+mod sweep;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -49,4 +50,5 @@ pub use report::{
     ChannelChange, ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters, Traced, Unrouted,
 };
 pub use request::{ChannelRequest, Request};
+pub use sweep::Sweep;
 pub use transaction::{TxPublish, TxWork};
