@@ -189,6 +189,8 @@ pub struct Config {
     pub log: String,
     /// How its lines look.
     pub log_format: LogFormat,
+    /// Whether tests may control the broker: worlds, clocks that are moved, faults.
+    pub test: bool,
 }
 
 impl Default for Config {
@@ -234,6 +236,7 @@ impl Default for Config {
             loopback_users: vec!["guest".into()],
             log: "info".into(),
             log_format: LogFormat::Text,
+            test: false,
         }
     }
 }
@@ -279,6 +282,7 @@ impl fmt::Debug for Config {
             .field("loopback_users", &self.loopback_users)
             .field("log", &self.log)
             .field("log_format", &self.log_format)
+            .field("test", &self.test)
             .finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@ use crate::broker::entering::enter;
 use crate::broker::journal::{Unconfirmed, Why};
 use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
-use crate::broker::operations::delete_owned_queues;
+use crate::broker::operations::{delete_owned_queues, open_world};
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -501,7 +501,7 @@ impl Connection {
         let now = self.shared.clock.now();
         match request {
             Request::Authenticate(credentials) => self.authenticate(&credentials).await,
-            Request::OpenVhost(name) => self.open_vhost(now, &name),
+            Request::OpenVhost(name) => self.open_vhost(now, &name).await,
             Request::Pause => tokio::task::yield_now().await,
             Request::Close => {
                 self.release_queues(Ending::Returned).await;
@@ -555,7 +555,7 @@ impl Connection {
     }
 
     /// As with the user, whoever deletes the vhost meanwhile finds the connection or has the vhost gone here.
-    fn open_vhost(&mut self, now: Time, name: &str) {
+    async fn open_vhost(&mut self, now: Time, name: &str) {
         let tuned = self.session.tuned();
         self.overview.change_handshake(|handshake| {
             handshake.vhost = Some(name.to_owned());
@@ -563,6 +563,10 @@ impl Connection {
             handshake.frame_bytes_max = tuned.frame_bytes_max;
             handshake.channels_max = tuned.channels_max;
         });
+        if let Err(error) = open_world(&self.shared, self.session.user(), name).await {
+            self.refuse_vhost(now, &error.to_string());
+            return;
+        }
         match enter(&self.shared, self.session.user(), name) {
             Ok(entry) => {
                 if !self.place.take().is_none_or(Place::leave) {
@@ -578,14 +582,15 @@ impl Connection {
                 self.tell_connected();
                 connection_log::accepted(&self.shared, &self.overview);
             }
-            Err(refusal) => {
-                let why = refusal.to_string();
-                connection_log::vhost_refused(&self.shared, &self.overview, &why);
-                self.overview.change_handshake(|handshake| handshake.vhost = None);
-                let exception = Exception::new(ReplyCode::NotAllowed, why);
-                self.session.open_refused(now, exception);
-            }
+            Err(refusal) => self.refuse_vhost(now, &refusal.to_string()),
         }
+    }
+
+    fn refuse_vhost(&mut self, now: Time, why: &str) {
+        connection_log::vhost_refused(&self.shared, &self.overview, why);
+        self.overview.change_handshake(|handshake| handshake.vhost = None);
+        let exception = Exception::new(ReplyCode::NotAllowed, why);
+        self.session.open_refused(now, exception);
     }
 
     /// Hands the session's work to the queues, and notes those that have too much already.

@@ -23,7 +23,11 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::NoCursor { .. }
         | OperationError::NoTarget(_)
         | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,
-        OperationError::NoVhost(_) | OperationError::VhostRefused { .. } => ReplyCode::NotAllowed,
+        OperationError::NoVhost(_)
+        | OperationError::VhostRefused { .. }
+        | OperationError::NotTesting
+        | OperationError::NoWorld(_)
+        | OperationError::WorldExists(_) => ReplyCode::NotAllowed,
         OperationError::AccessRefused { .. }
         | OperationError::NotTagged { .. }
         | OperationError::ExclusiveUse { .. }
@@ -41,6 +45,8 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::Policy(_)
         | OperationError::Pattern(_)
         | OperationError::InvalidName(_)
+        | OperationError::RealClock(_)
+        | OperationError::Clock(_)
         | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
         OperationError::Publish(exception) => exception.code,
         OperationError::Blocked(_) | OperationError::NoMemory(_) => ReplyCode::ResourceError,

@@ -25,9 +25,9 @@ impl Connection {
     /// What it publishes with these commands, if it is recorded.
     pub(super) fn note_published(&mut self, vhost: &Vhost, commands: &[(QueueId, Command)]) {
         if vhost.journal.recordings().is_any() {
-            let (client, clock) = (self.handle.client(), self.shared.clock);
+            let client = self.handle.client();
             let published = outgoing(commands);
-            journal::note_published(vhost, client.as_ref(), clock, published, &mut self.unconfirmed);
+            journal::note_published(vhost, client.as_ref(), published, &mut self.unconfirmed);
             self.session.watch_confirms(!self.unconfirmed.is_empty());
         }
     }
@@ -38,7 +38,7 @@ impl Connection {
         if vhost.journal.recordings().is_any() {
             let client = self.handle.client();
             let published = work.publishes.iter().zip(1..).map(Outgoing::committed);
-            journal::note_published(vhost, client.as_ref(), self.shared.clock, published, &mut uncommitted);
+            journal::note_published(vhost, client.as_ref(), published, &mut uncommitted);
         }
         uncommitted
     }
@@ -50,7 +50,7 @@ impl Connection {
         }
         let sent = self.session.take_sent_confirms();
         if let Some(vhost) = &self.vhost {
-            self.unconfirmed.note_sent(&vhost.journal, self.shared.clock, &sent);
+            self.unconfirmed.note_sent(&vhost.journal, &vhost.clock, &sent);
         }
         self.session.watch_confirms(!self.unconfirmed.is_empty());
     }
@@ -59,7 +59,7 @@ impl Connection {
     pub(super) fn note_unrouted(&mut self) {
         let all = self.session.take_unrouted();
         let Some(vhost) = self.vhost.as_ref().filter(|_| !all.is_empty()) else { return };
-        let (at, client) = (self.shared.clock.timestamp(), self.handle.client());
+        let (at, client) = (vhost.clock.timestamp(), self.handle.client());
         let events = all.iter().map(|unrouted| journal::unrouted(unrouted, client.as_ref(), at));
         vhost.journal.note(events);
     }
@@ -111,14 +111,14 @@ impl Connection {
             client: self.handle.client(),
             count: unacked as u64,
             error: self.raised.take(),
-            ..Event::new(self.shared.clock.timestamp(), kind)
+            ..Event::new(vhost.clock.timestamp(), kind)
         };
         vhost.journal.note([event]);
     }
 
     fn note(&self, kind: EventKind, more: impl FnOnce(Event) -> Event) {
         let Some(vhost) = self.vhost.as_ref().filter(|vhost| vhost.journal.is_on()) else { return };
-        let event = Event::new(self.shared.clock.timestamp(), kind);
+        let event = Event::new(vhost.clock.timestamp(), kind);
         vhost.journal.note([more(Event { client: self.handle.client(), ..event })]);
     }
 }

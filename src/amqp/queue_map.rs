@@ -86,7 +86,7 @@ mod tests {
         let mut kept = QueueMap::default();
         let mut alive = Vec::new();
         for id in 0..10_000 {
-            let (mailbox, receiver) = Mailbox::new();
+            let (mailbox, receiver) = Mailbox::new(None);
             assert!(kept.get_or_find(QueueId(id), || Some(mailbox)).is_some());
             if id % 100 == 0 {
                 alive.push(receiver);

@@ -297,7 +297,7 @@ impl Connection {
         // Refusals were in the inbox before the unit was complete.
         self.take_deliveries();
         if self.session.is_commit_whole(channel) && all_there {
-            uncommitted.note_committed(&vhost.journal, self.shared.clock);
+            uncommitted.note_committed(&vhost.journal, &vhost.clock);
             Ok(Some(AMQPClass::Tx(tx::AMQPMethod::CommitOk(tx::CommitOk {}))))
         } else {
             Err(Exception::precondition_failed("partial tx completion"))

@@ -12,6 +12,7 @@ use super::queue_machine::Machine;
 use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
+use super::world::VhostClock;
 use crate::message::{Position, QueueId};
 use crate::queue::{
     Attempts, ConnectionId, DedupState, Queue, QueueOptions, RecoveredSegment, RecoveredStream,
@@ -87,7 +88,7 @@ pub(super) fn install(
     first_position: Position,
     recovered: RecoveredState,
 ) -> (Arc<QueueRecord>, QueueTask) {
-    let (mailbox, receiver) = Mailbox::new();
+    let (mailbox, receiver) = Mailbox::new(vhost.world.as_ref().map(|world| Arc::clone(&world.activity)));
     let label = match new.options.delays {
         true => delay_queue_label(&new.name).into(),
         false => new.name.as_str().into(),
@@ -113,7 +114,7 @@ pub(super) fn install(
     };
     let mut options = by_policy.unwrap_or_else(|| declared(new.options));
     options.window = shared.window;
-    let machine = machine(shared, options, first_position, recovered);
+    let machine = machine(shared, &vhost.clock, options, first_position, recovered);
     vhost.add_queue(Arc::clone(&record));
     let task = QueueTask::new(Arc::clone(shared), Arc::clone(vhost), Arc::clone(&record), machine, receiver);
     (record, task)
@@ -121,18 +122,19 @@ pub(super) fn install(
 
 fn machine(
     shared: &Shared,
+    clock: &VhostClock,
     options: QueueOptions,
     first_position: Position,
     recovered: RecoveredState,
 ) -> Machine {
-    let epoch = shared.clock.epoch();
+    let epoch = clock.epoch();
     if options.stream.is_some() {
         let mut stream = Stream::new(options, recovered.stream, epoch, shared.store.is_ephemeral());
         stream.restore_dedup(recovered.dedup);
         stream.restore_cursors(recovered.cursors);
         return Machine::Stream(Box::new(stream));
     }
-    let mut queue = Queue::new(options, first_position, shared.clock.now()).with_epoch(epoch);
+    let mut queue = Queue::new(options, first_position, clock.now()).with_epoch(epoch);
     queue.restore(recovered.segments.into_iter().map(restored).collect(), recovered.delivered);
     queue.restore_attempts(recovered.attempts);
     queue.restore_dedup(recovered.dedup);

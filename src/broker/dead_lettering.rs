@@ -62,7 +62,7 @@ impl DeadLettering<'_> {
         let death = Death {
             queue: &self.at.record.name,
             reason: letter.reason,
-            at: self.at.shared.clock.timestamp(),
+            at: self.at.vhost.clock.timestamp(),
             exchange: self.options.dead_letter_exchange.as_deref().unwrap_or_default(),
             routing_key: self.options.dead_letter_routing_key.as_deref(),
             attempts: letter.attempts.as_deref(),

@@ -15,6 +15,7 @@ use crate::auth::{Permission, User, UserTopicPermission};
 use crate::message::QueueId;
 use crate::policy::{Policy, PolicyKind};
 use crate::store::Op;
+use crate::time::Timestamp;
 use crate::topology::{Binding, ExchangeSpec};
 
 /// Version of the records' form.
@@ -41,6 +42,8 @@ pub enum Definition {
     Vhost(String),
     /// What is said of a vhost.
     VhostSettings(String, VhostSettings),
+    /// What a world's own clock shows.
+    WorldClock(String, Timestamp),
     /// A global parameter.
     GlobalParameter(String, Value),
     /// A user.
@@ -87,6 +90,7 @@ impl Definition {
         match self {
             Self::Vhost(name) => format!("vhost\0{name}"),
             Self::VhostSettings(name, _) => vhost_settings_key(name),
+            Self::WorldClock(vhost, _) => world_clock_key(vhost),
             Self::GlobalParameter(name, _) => global_parameter_key(name),
             Self::User(user) => user_key(&user.name),
             Self::Permission { user, vhost, .. } => permission_key(user, vhost),
@@ -126,6 +130,12 @@ impl Definition {
     #[must_use]
     pub fn remove_vhost_settings(name: &str) -> Op {
         Op::RemoveDefinition { key: vhost_settings_key(name) }
+    }
+
+    /// The store operation that forgets a world's clock.
+    #[must_use]
+    pub fn remove_world_clock(name: &str) -> Op {
+        Op::RemoveDefinition { key: world_clock_key(name) }
     }
 
     /// The store operation that forgets a global parameter.
@@ -180,6 +190,10 @@ pub fn queue_names(records: &BTreeMap<String, Vec<u8>>) -> HashMap<QueueId, (Str
 
 fn global_parameter_key(name: &str) -> String {
     format!("global_parameter\0{name}")
+}
+
+fn world_clock_key(name: &str) -> String {
+    format!("world_clock\0{name}")
 }
 
 fn vhost_settings_key(name: &str) -> String {

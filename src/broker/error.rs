@@ -245,6 +245,21 @@ pub enum OperationError {
     /// Memory is short, and what is there of this takes its part of it already.
     #[error("no memory for more {0}")]
     NoMemory(&'static str),
+    /// Tests may not control the broker.
+    #[error("this broker was started without --test: there are no worlds")]
+    NotTesting,
+    /// The vhost was not made as a world, and is not to be deleted as one.
+    #[error("vhost '{0}' was not made as a world")]
+    NoWorld(String),
+    /// There is a vhost of this name that was made otherwise.
+    #[error("vhost '{0}' is there already, and was made with other options")]
+    WorldExists(String),
+    /// The world's clock is the system's, and is not to be moved.
+    #[error("world '{0}' has the system's clock, which cannot be moved: make it with \"clock\": \"virtual\"")]
+    RealClock(String),
+    /// The clock cannot be moved like that, or not so far.
+    #[error("{0}")]
+    Clock(String),
     /// A name is empty or too long.
     #[error("{0}")]
     InvalidName(String),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::world::{Activity, InFlight};
 use crate::queue::{Command, Publish, Reply};
 use crate::store::{Join, StoredMessage, Unreadable};
 
@@ -39,6 +40,8 @@ pub struct Gauge {
     /// Whether the queue itself wants publishers to wait, however empty its mailbox is.
     is_held: AtomicBool,
     emptied: Notify,
+    /// Of a world: mail is under way until its batch is carried out.
+    activity: Option<Arc<Activity>>,
 }
 
 impl Gauge {
@@ -83,18 +86,34 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// A mailbox and its receiving end.
-    pub fn new() -> (Self, MailReceiver) {
+    /// A mailbox and its receiving end; in a world, with what is under way there.
+    pub fn new(activity: Option<Arc<Activity>>) -> (Self, MailReceiver) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let gauge = Arc::<Gauge>::default();
-        (Self { sender, gauge: Arc::clone(&gauge) }, MailReceiver { receiver, gauge, taken: Vec::new() })
+        let gauge = Arc::new(Gauge { activity, ..Gauge::default() });
+        let receiving =
+            MailReceiver { receiver, gauge: Arc::clone(&gauge), taken: Vec::new(), carried_out: 0 };
+        (Self { sender, gauge }, receiving)
+    }
+
+    /// Something that will send mail is under way, if anybody wants to know.
+    pub fn begin(&self) -> Option<InFlight> {
+        self.gauge.activity.as_ref().map(Activity::begin)
     }
 
     /// Puts mail in. The queue may be gone: then the mail comes back.
     pub fn send(&self, mail: Mail) -> Result<(), Mail> {
         let bytes = cost(&mail);
         self.gauge.add(bytes);
-        self.sender.send((bytes, mail)).map_err(|error| error.0.1)
+        let is_work = self.gauge.activity.as_ref().filter(|_| !is_look(&mail));
+        if let Some(activity) = is_work {
+            activity.add(1);
+        }
+        self.sender.send((bytes, mail)).map_err(|error| {
+            if let Some(activity) = is_work {
+                activity.subtract(1);
+            }
+            error.0.1
+        })
     }
 
     /// Puts a command in and waits for its reply; `None` if the queue is gone.
@@ -139,6 +158,8 @@ pub struct MailReceiver {
     receiver: mpsc::UnboundedReceiver<(usize, Mail)>,
     gauge: Arc<Gauge>,
     taken: Vec<(usize, Mail)>,
+    /// Mail that was taken and is under way until its batch is carried out; in a world alone.
+    carried_out: usize,
 }
 
 impl MailReceiver {
@@ -162,10 +183,36 @@ impl MailReceiver {
         self.account()
     }
 
+    /// What was taken is carried out, and when the queue has to be looked at next is known.
+    #[inline]
+    pub fn done(&mut self) {
+        if let Some(activity) = &self.gauge.activity {
+            activity.subtract(std::mem::take(&mut self.carried_out));
+        }
+    }
+
     fn account(&mut self) -> Vec<Mail> {
+        if self.gauge.activity.is_some() {
+            self.carried_out += self.taken.iter().filter(|(_, mail)| !is_look(mail)).count();
+        }
         self.gauge.subtract(self.taken.iter().map(|(bytes, _)| bytes).sum());
         self.taken.drain(..).map(|(_, mail)| mail).collect()
     }
+}
+
+/// What is left in the mailbox of a task that ends early will never be carried out.
+impl Drop for MailReceiver {
+    fn drop(&mut self) {
+        if self.gauge.activity.is_some() {
+            self.close();
+            self.done();
+        }
+    }
+}
+
+/// Whether it changes nothing: whoever waits for a world to be quiet may look meanwhile.
+const fn is_look(mail: &Mail) -> bool {
+    matches!(mail, Mail::Ask(Command::Count | Command::Measure | Command::Describe | Command::Peek(_), _))
 }
 
 fn cost(mail: &Mail) -> usize {

@@ -48,9 +48,11 @@ mod transfer;
 mod uninterrupted;
 pub(crate) mod vhost;
 pub(crate) mod vhost_settings;
+pub(crate) mod world;
 
 pub use alarms::Readings;
 pub use clock::Clock;
 pub use definitions::queue_names;
 pub use error::{ImportError, Kind, OperationError};
 pub use vhost_settings::{DefaultQueueType, VhostChange, VhostLimits, VhostSettings};
+pub use world::{ClockMode, WorldSettings};

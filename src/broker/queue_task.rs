@@ -22,6 +22,7 @@ use super::shared::{Shared, Submitted, count_reason};
 use super::stream_log;
 use super::transfer::{Load as TransferLoad, Transfer};
 use super::vhost::{QueueRecord, Vhost};
+use super::world::{Alarm, InFlight};
 use crate::ledger::{Kind, Share};
 use crate::queue::options::queue_type;
 use crate::queue::{
@@ -42,7 +43,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const HAPPENED_KEPT: usize = 1024;
 
 /// Completes once, at its time.
-type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Pace = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A queue's task.
 pub(super) struct QueueTask {
@@ -56,6 +57,10 @@ pub(super) struct QueueTask {
     effects: Effects,
     /// When the queue has to be looked at although there is no mail.
     alarm: Option<(Time, Alarm)>,
+    /// The same by the system's clock, where the vhost has its own.
+    pace: Option<(Time, Pace)>,
+    /// It has work to carry out beside its mail, in a world.
+    in_flight: Option<InFlight>,
     /// Ways to the connections this queue has to do with.
     connections: HashMap<ConnectionId, ConnectionHandle>,
     /// Those who wait for an answer that needs messages from the store, by ticket.
@@ -87,6 +92,8 @@ impl QueueTask {
         let (effects, connections) = (Effects::default(), HashMap::new());
         let waiting = HashMap::new();
         let intake = queue.options().source.as_deref().map(Intake::new);
+        // What an earlier run left may have expired.
+        let in_flight = record.mailbox.begin();
         let footprint = Share::new(Arc::clone(&shared.ledger), Kind::Queues);
         Self {
             shared,
@@ -97,6 +104,8 @@ impl QueueTask {
             mail,
             effects,
             alarm: None,
+            pace: None,
+            in_flight,
             connections,
             waiting,
             flow_control: FlowControl::default(),
@@ -116,7 +125,6 @@ impl QueueTask {
 
     /// In a box: a future that owns it by value has room for it three times, 10 kB.
     async fn run(mut self: Box<Self>) {
-        // What an earlier run left may have expired.
         if self.batch(Vec::new()).is_some() {
             self.finish().await;
             return;
@@ -135,15 +143,39 @@ impl QueueTask {
 
     /// Waits for mail, or for the time to look after the queue without any; `None` when nobody can send mail any more.
     async fn wake_up(&mut self) -> Option<Vec<Mail>> {
-        self.set_alarm();
+        self.set_alarms();
+        self.mail.done();
+        self.in_flight = None;
+        if self.pace.is_some() {
+            return self.wake_up_paced().await;
+        }
         let Some((_, rings)) = &mut self.alarm else {
             return Some(self.mail.receive(BATCH_MAX).await).filter(|mail| !mail.is_empty());
         };
         tokio::select! {
             biased;
             mail = self.mail.receive(BATCH_MAX) => Some(mail).filter(|mail| !mail.is_empty()),
-            () = rings => {
+            in_flight = rings => {
                 self.alarm = None;
+                self.in_flight = in_flight;
+                Some(Vec::new())
+            }
+        }
+    }
+
+    /// The same with two clocks.
+    async fn wake_up_paced(&mut self) -> Option<Vec<Mail>> {
+        let (alarm, pace) = (&mut self.alarm, &mut self.pace);
+        tokio::select! {
+            biased;
+            mail = self.mail.receive(BATCH_MAX) => Some(mail).filter(|mail| !mail.is_empty()),
+            in_flight = rung(alarm) => {
+                self.alarm = None;
+                self.in_flight = in_flight;
+                Some(Vec::new())
+            }
+            () = rung(pace) => {
+                self.pace = None;
                 Some(Vec::new())
             }
         }
@@ -151,21 +183,39 @@ impl QueueTask {
 
     /// A queue with unacked messages always has something to be woken for, nearly always in half an hour, and each batch
     /// changes when: an alarm that rings too early is left as it is, because setting one costs more than waking up.
-    fn set_alarm(&mut self) {
+    fn set_alarms(&mut self) {
         let look_again = self.stood_still_at.map(|_| self.shared.clock.now() + LOOK_AGAIN);
-        let next = look_again.or_else(|| self.queue.poll_timeout());
-        let times = [next, self.flow_control.poll_timeout()];
-        let Some(time) = times.into_iter().flatten().min() else { return };
+        let paces = [look_again, self.flow_control.poll_timeout()].into_iter().flatten().min();
+        let own = self.queue.poll_timeout().filter(|_| look_again.is_none());
+        if self.vhost.clock.is_virtual() {
+            return self.set_two_alarms(own, paces);
+        }
+        let Some(time) = own.into_iter().chain(paces).min() else { return };
         if self.alarm.as_ref().is_none_or(|(rings_at, _)| *rings_at > time) {
+            self.alarm = Some((time, self.vhost.clock.alarm(time, &self.record.label)));
+        }
+    }
+
+    /// With a clock of its own the vhost's time and the system's have nothing to do with each other. Here an alarm is set for its time
+    /// exactly: whoever moves the clock wants to know it.
+    fn set_two_alarms(&mut self, own: Option<Time>, paces: Option<Time>) {
+        if self.alarm.as_ref().map(|(rings_at, _)| *rings_at) != own {
+            self.alarm = own
+                .filter(|time| *time != Time::NEVER)
+                .map(|time| (time, self.vhost.clock.alarm(time, &self.record.label)));
+        }
+        if let Some(time) = paces
+            && self.pace.as_ref().is_none_or(|(rings_at, _)| *rings_at > time)
+        {
             let clock = self.shared.clock;
-            self.alarm = Some((time, Box::pin(async move { clock.wait_for(Some(time)).await })));
+            self.pace = Some((time, Box::pin(async move { clock.wait_for(Some(time)).await })));
         }
     }
 
     /// The time for the queue. It stands still while the disk is nearly full, for a queue that moves messages when their time has
     /// come: what expires goes to a dead-letter queue, which takes room until the old place is given back.
     fn now(&mut self) -> Time {
-        let now = self.shared.clock.now();
+        let now = self.vhost.clock.now();
         let options = self.queue.options();
         let moves = options.dead_letter_exchange.is_some() || options.delays;
         let stands_still = moves && self.shared.disk_is_nearly_full.load(Ordering::Relaxed);
@@ -176,7 +226,7 @@ impl QueueTask {
     /// One batch. Replies leave last, so that whoever gets one finds the deliveries before it in its inbox.
     fn batch(&mut self, mail: Vec<Mail>) -> Option<Ended> {
         let now = self.now();
-        self.effects.is_recording = self.events.begin_batch(&self.shared, &self.vhost, &self.record);
+        self.effects.is_recording = self.events.begin_batch(&self.vhost, &self.record);
         let mut replies = Vec::new();
         for mail in mail {
             self.take(now, mail, &mut replies);
@@ -190,7 +240,9 @@ impl QueueTask {
         replies.extend(self.late_replies());
         send_replies(replies);
         self.ask_source();
-        self.control_flow(now);
+        // Publishers are held back in real time.
+        let paced = if self.vhost.clock.is_virtual() { self.shared.clock.now() } else { now };
+        self.control_flow(paced);
         self.effects.ended.take()
     }
 
@@ -225,7 +277,7 @@ impl QueueTask {
                     intake.begin_anew();
                 }
                 // A TTL counts from when its message came.
-                self.queue.apply(self.shared.clock.now(), command, &mut self.effects);
+                self.queue.apply(self.vhost.clock.now(), command, &mut self.effects);
             }
             Mail::Ask(command, reply_to) => {
                 self.note_getter(&command);
@@ -236,7 +288,7 @@ impl QueueTask {
             }
             Mail::Loaded(_, Err(unreadable)) => self.set_unreadable(now, &unreadable.0),
             Mail::Loaded(id, Ok(messages)) => {
-                let (real, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
+                let (real, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
                 let messages = messages.into_iter().map(|message| restored(message, real, wall)).collect();
                 self.queue.apply(now, Command::Loaded(id, messages), &mut self.effects);
             }
@@ -406,7 +458,7 @@ impl QueueTask {
         }
         if !self.effects.pages.is_empty() {
             self.submitted.pages = true;
-            let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
+            let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
             for Page { id, entries } in self.effects.pages.drain(..) {
                 let entries = entries.into_iter().map(|append| stored(append, now, wall));
                 store.write_page(queue, id, entries.collect());
@@ -414,9 +466,11 @@ impl QueueTask {
         }
         for Load { id, positions, stored, paged, keeps_page } in self.effects.loads.drain(..) {
             let mailbox = self.record.mailbox.clone();
+            let in_flight = mailbox.begin();
             let done = Box::new(move |messages| {
                 // A queue that is gone needs them no more.
                 let _ = mailbox.send(Mail::Loaded(id, messages));
+                drop(in_flight);
             });
             let page = paged.then_some(id);
             store.load(store::Load { queue, positions, stored, page, keeps_page, done });
@@ -476,7 +530,7 @@ impl QueueTask {
         let queue = self.record.id;
         let mut ops = Vec::new();
         if !self.effects.appended.is_empty() {
-            let (now, wall) = (self.shared.clock.now(), self.shared.clock.timestamp());
+            let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
             let entries = self.effects.appended.drain(..).map(|append| stored(append, now, wall));
             ops.push(Op::Append { queue, entries: entries.collect() });
         }
@@ -591,6 +645,14 @@ impl QueueTask {
             let event = Event::Confirmed { channel, first: sequence, last: sequence, refused };
             self.tell(*connection, event);
         }
+    }
+}
+
+/// Completes when it rings; never if there is none.
+async fn rung<T>(alarm: &mut Option<(Time, Pin<Box<dyn Future<Output = T> + Send>>)>) -> T {
+    match alarm {
+        Some((_, rings)) => rings.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -10,6 +10,7 @@ use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::stream_log;
 use super::vhost::Vhost;
+use super::vhost_settings::VhostSettings;
 use crate::message::{Position, QueueId};
 use crate::queue::{Attempts, DedupState, QueueOptions};
 use crate::store::{Op, RecoveredQueue, Submission};
@@ -37,10 +38,13 @@ pub(crate) fn restore(
     let mut definitions = definitions;
     definitions.sort_by_key(rank);
     let mut tasks = Vec::new();
+    restore_worlds(shared, &definitions);
     for definition in definitions {
         match definition {
             Definition::Vhost(name) => drop(vhost(shared, &name)),
             Definition::VhostSettings(name, settings) => vhost(shared, &name).set_settings(settings),
+            // Of one that is no world any more, or was made above.
+            Definition::WorldClock(..) => {}
             Definition::GlobalParameter(name, value) => drop(shared.global_parameters.put(&name, value)),
             Definition::User(user) => shared.change_users(|users| users.put(user)),
             Definition::Permission { user, vhost, permission } => {
@@ -79,13 +83,31 @@ pub(crate) fn restore(
 /// Bindings come after what they bind, policies before what they are for.
 const fn rank(definition: &Definition) -> u8 {
     match definition {
-        Definition::Vhost(_) | Definition::VhostSettings(..) | Definition::GlobalParameter(..) => 0,
+        Definition::Vhost(_)
+        | Definition::VhostSettings(..)
+        | Definition::WorldClock(..)
+        | Definition::GlobalParameter(..) => 0,
         Definition::User(_) => 1,
         Definition::Permission { .. } | Definition::TopicPermission(_) => 2,
         Definition::Policy(..) => 3,
         Definition::Exchange(..) => 4,
         Definition::Queue(..) => 5,
         Definition::Binding(..) => 6,
+    }
+}
+
+/// Worlds come with their clocks, which go on where they were.
+fn restore_worlds(shared: &Shared, definitions: &[Definition]) {
+    for definition in definitions {
+        let Definition::VhostSettings(name, VhostSettings { world: Some(settings), .. }) = definition else {
+            continue;
+        };
+        let wall = definitions.iter().find_map(|definition| match definition {
+            Definition::WorldClock(of, wall) if of == name => Some(*wall),
+            _ => None,
+        });
+        let world = shared.new_world(name, Some(settings.clone()), wall);
+        shared.vhosts.insert(name.clone(), world);
     }
 }
 

@@ -11,10 +11,11 @@ use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::events::Listening;
 use super::global_parameters::GlobalParameters;
-use super::journal::{Journal, JournalLimits};
+use super::journal::{Journal, JournalLimits, Rule, Selector};
 use super::log_limits::LogLimits;
 use super::sums::Sums;
 use super::vhost::Vhost;
+use super::world::{VhostClock, World, WorldSettings};
 use crate::auth::{Guesses, PatternError, Permission, UserTopicPermission, Users};
 use crate::config::Config;
 use crate::ledger::Ledger;
@@ -24,6 +25,7 @@ use crate::queue::{ConnectionId, Window};
 use crate::statistics::{BrokerCounters, BrokerStatistics};
 use crate::store::{Op, StoreHandle, Submission};
 use crate::telemetry::{Counters, Reasons};
+use crate::time::Timestamp;
 use crate::topology::ExchangeSpec;
 
 /// Above this many bytes waiting for the committer, queues wait before they take more mail: two full drains, so that the next
@@ -148,9 +150,28 @@ impl Shared {
 
     /// A virtual host with nothing in it that is not predeclared.
     pub(super) fn new_vhost(&self, name: &str) -> Arc<Vhost> {
+        self.new_world(name, None, None)
+    }
+
+    /// The same for a test, with these settings; its own clock, if it has one, shows `wall`, or else what they say. Without `--test`
+    /// it is an ordinary one.
+    pub(super) fn new_world(
+        &self,
+        name: &str,
+        settings: Option<WorldSettings>,
+        wall: Option<Timestamp>,
+    ) -> Arc<Vhost> {
         let Config { journal_events: events, journal_bytes: bytes, .. } = self.config;
         let journal = Journal::new(JournalLimits { events, bytes }, &self.ledger);
-        Arc::new(Vhost::new(name, self.events.new_topology(name), journal))
+        let world = self.config.test.then(|| Arc::new(World::new(settings, self.clock, wall)));
+        if settings_journal(world.as_deref()) {
+            let everything =
+                Rule { selector: Selector::All, next: None, until: Timestamp::from_millis(u64::MAX) };
+            // There is none yet.
+            let _ = journal.recordings().begin(everything, Timestamp::default());
+        }
+        let clock = world.as_ref().map_or(VhostClock::System(self.clock), |world| world.clock.clone());
+        Arc::new(Vhost::new(name, self.events.new_topology(name), journal, clock, world))
     }
 
     /// Where the positions of a new queue begin.
@@ -270,6 +291,11 @@ impl Shared {
         (submitted.records && self.store.pending_bytes() > STORE_HIGH_BYTES)
             || (submitted.pages && self.store.pending_page_bytes() > PAGES_HIGH_BYTES)
     }
+}
+
+/// Whether the journal keeps everything.
+fn settings_journal(world: Option<&World>) -> bool {
+    world.and_then(|world| world.settings.as_ref()).is_some_and(|settings| settings.journal)
 }
 
 /// What a queue has submitted to the store since it last waited. One that submits nothing does not wait for what others did.

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use super::mailbox::{Mail, Mailbox};
+use super::world::InFlight;
 use crate::message::QueueId;
 use crate::queue::{self, Command, LogEffects, LogNews, LogRead, LogSeek};
 use crate::store::{self, LogCommitted, LogSink, Op, StoreHandle, Unreadable};
 
-/// The way back to a stream.
-#[derive(Clone, Debug)]
-struct Back(Mailbox);
+/// The way back to a stream. In a world something is under way as long as there is one.
+#[derive(Debug)]
+struct Back(Mailbox, #[expect(dead_code, reason = "held")] Option<InFlight>);
 
 impl Back {
+    fn to(mailbox: &Mailbox) -> Self {
+        Self(mailbox.clone(), mailbox.begin())
+    }
+
     fn tell(&self, command: Command) {
         // A stream that is gone needs no answer.
         let _ = self.0.send(Mail::Tell(command));
@@ -36,7 +41,7 @@ impl LogSink for Back {
 pub(super) fn operations(effects: &mut LogEffects, stream: QueueId, mailbox: &Mailbox) -> Vec<Op> {
     let mut ops = Vec::new();
     if !effects.appends.is_empty() {
-        let sink: Arc<dyn LogSink> = Arc::new(Back(mailbox.clone()));
+        let sink: Arc<dyn LogSink> = Arc::new(Back::to(mailbox));
         ops.extend(effects.appends.drain(..).map(|append| {
             let queue::LogAppend { ticket, at, filter, messages: entries, begins_segment } = append;
             let filter = filter.encode();
@@ -51,7 +56,7 @@ pub(super) fn operations(effects: &mut LogEffects, stream: QueueId, mailbox: &Ma
 /// Asks for what a batch wants to read.
 pub(super) fn ask(effects: &mut LogEffects, store: &StoreHandle, stream: QueueId, mailbox: &Mailbox) {
     for LogRead { id, from, bytes_max } in effects.reads.drain(..) {
-        let back = Back(mailbox.clone());
+        let back = Back::to(mailbox);
         let done = Box::new(move |chunks: Result<Vec<store::LogChunk>, Unreadable>| {
             back.answer(chunks, |chunks| LogNews::Read {
                 id,
@@ -61,7 +66,7 @@ pub(super) fn ask(effects: &mut LogEffects, store: &StoreHandle, stream: QueueId
         store.read_log(store::LogRead { stream, from, bytes_max, done });
     }
     for LogSeek { id, first, next, at } in effects.seeks.drain(..) {
-        let back = Back(mailbox.clone());
+        let back = Back::to(mailbox);
         let done = Box::new(move |offset| back.answer(offset, |offset| LogNews::Found { id, offset }));
         store.find_log_time(store::LogSeek { stream, first, next, at, done });
     }

@@ -16,6 +16,7 @@ use super::mailbox::{Mail, Mailbox};
 use super::pending_definitions::PendingDefinitions;
 use super::uninterrupted::each_in_turn;
 use super::vhost_settings::VhostSettings;
+use super::world::{VhostClock, World};
 use crate::auth::Quota;
 use crate::message::QueueId;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind, SettingInForce};
@@ -168,6 +169,10 @@ pub struct Vhost {
     pub statistics: VhostStatistics,
     /// What happened to its messages and on its connections lately.
     pub journal: Journal,
+    /// What its queues are told the time by.
+    pub clock: VhostClock,
+    /// What it has beside the usual when tests control the broker.
+    pub world: Option<Arc<World>>,
     settings: RwLock<Arc<VhostSettings>>,
     connections: Arc<Quota>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
@@ -180,12 +185,20 @@ pub struct Vhost {
 impl Vhost {
     /// An empty vhost: just the predeclared exchanges.
     #[must_use]
-    pub fn new(name: &str, topology: SharedTopology, journal: Journal) -> Self {
+    pub fn new(
+        name: &str,
+        topology: SharedTopology,
+        journal: Journal,
+        clock: VhostClock,
+        world: Option<Arc<World>>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             topology: Arc::new(topology),
             statistics: VhostStatistics::default(),
             journal,
+            clock,
+            world,
             settings: RwLock::default(),
             connections: Arc::default(),
             queues: DashMap::new(),

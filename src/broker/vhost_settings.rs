@@ -5,6 +5,7 @@ use std::fmt;
 use amq_protocol::types::{AMQPValue, FieldTable};
 use serde::{Deserialize, Serialize};
 
+use super::world::WorldSettings;
 use crate::auth::limit_in_words;
 
 /// The argument of a declare that says the type.
@@ -26,6 +27,9 @@ pub struct VhostSettings {
     pub is_protected: bool,
     /// Limits; `None` if there never were any, or they were cleared as a whole.
     pub limits: Option<VhostLimits>,
+    /// What it was made with if it is a world of a test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub world: Option<WorldSettings>,
 }
 
 /// How much there may be in a vhost. What is not limited is `None`, or negative, as in RabbitMQ; 0 allows none.
@@ -185,6 +189,7 @@ impl VhostChange {
             tracing: self.tracing.unwrap_or(now.tracing),
             is_protected: self.is_protected.unwrap_or(now.is_protected),
             limits: self.limits.unwrap_or(now.limits),
+            world: now.world,
         }
     }
 }

@@ -111,6 +111,11 @@ impl ApiError {
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)
     }
 
+    /// 409: it is not as the request takes it to be.
+    pub(super) fn conflict(reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", reason)
+    }
+
     /// 415: a body of another kind is wanted.
     pub(super) fn unsupported_media_type() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported Media Type")
@@ -171,6 +176,8 @@ impl From<OperationError> for ApiError {
                 Self::unavailable(text)
             }
             E::ProtectedVhost(_) => Self::precondition_failed(text),
+            E::NotTesting => Self::missing(text),
+            E::NoWorld(_) | E::WorldExists(_) | E::RealClock(_) | E::Clock(_) => Self::conflict(text),
             E::Pattern(error) => Self::invalid_pattern(&error.pattern, &error.why),
             E::NotForStreams { .. } => Self::bad_request(format!("540 NOT_IMPLEMENTED - {text}")),
             E::Locked { .. }

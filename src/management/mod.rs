@@ -59,6 +59,7 @@ mod upkeep;
 mod users;
 mod vhosts;
 mod views;
+mod worlds;
 
 pub(crate) use api::{Api, ListeningOn};
 #[cfg(unix)]

@@ -111,6 +111,20 @@ impl Payload {
         }
     }
 
+    /// Refuses keys that mean nothing here: a test that says one wrongly should hear of it.
+    ///
+    /// # Errors
+    /// 400, with the first of them and what there is.
+    pub(super) fn refuse_others(&self, known: &[&str]) -> Result<(), ApiError> {
+        match self.0.keys().find(|key| !known.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(key) => {
+                let text = format!("there is no option '{key}': expected {}", known.join(", "));
+                Err(ApiError::bad_request(text))
+            }
+        }
+    }
+
     /// What is under a key that has to be there, be it `null`.
     ///
     /// # Errors

@@ -145,7 +145,7 @@ async fn view(
         }
         Depth::Full | Depth::Detailed => {
             let details = record.details().await?;
-            let queue = QueueView::of(basics, record, &details, clocked, api.shared().clock.epoch());
+            let queue = QueueView::of(basics, record, &details, clocked, vhost.clock.epoch());
             if depth == Depth::Full {
                 return fields.of(&queue);
             }

@@ -10,7 +10,7 @@ use super::route::Route;
 use super::{
     beyond, bindings, channels, connections, consumers, definitions, exchanges, features, for_people, health,
     journal, limits, logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions,
-    policies, queues, replicas, topic_permissions, upkeep, users, vhosts,
+    policies, queues, replicas, topic_permissions, upkeep, users, vhosts, worlds,
 };
 
 /// The router of the management API.
@@ -54,6 +54,7 @@ fn all() -> impl Iterator<Item = Route> {
         definitions::routes(),
         logins::routes(),
         upkeep::routes(),
+        worlds::routes(),
     ];
     routes.into_iter().flatten()
 }

@@ -233,6 +233,10 @@ impl BrokerBuilder {
         operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
         let (addresses, tls_addresses) = (http::addresses(&listeners), http::addresses(&tls_listeners));
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
+        if shared.config.test {
+            tracing::warn!("started with --test: clients may control time and plan faults");
+            tokio::spawn(operations::keep_worlds(Arc::clone(&shared)));
+        }
         tokio::spawn(alarm_watch::watch(Arc::clone(&shared), meter, self.give_back));
         let admission = Arc::new(Admission::new(shared.clock, budget.connections));
         let run = |listener, acceptor| {

@@ -30,7 +30,7 @@ use crate::queue::{ConnectionId, Counts, Peek, PeekState};
 use crate::statistics::{BrokerCounters, ChannelCounters, ExchangeStatistics, QueueStatistics};
 use crate::store::{self, Store};
 use crate::telemetry::Counters;
-use crate::time::Time;
+use crate::time::{Time, Timestamp};
 
 /// How long connections have to close when the broker stops.
 const CONNECTIONS_CLOSE_MAX: Duration = Duration::from_secs(3);
@@ -39,6 +39,7 @@ const CONNECTIONS_CLOSE_MAX: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct QueueHandle {
     shared: Arc<Shared>,
+    epoch: Timestamp,
     record: Arc<QueueRecord>,
 }
 
@@ -57,7 +58,7 @@ impl QueueHandle {
     /// Shows up to `limit` messages in a state, at most [`PEEK_MAX`](crate::queue::PEEK_MAX), after the first `offset`, and
     /// changes nothing; `None` if the queue is gone. Messages that are not in memory are shown without their content.
     pub async fn peek(&self, state: PeekState, offset: usize, limit: usize) -> Option<Vec<PeekedMessage>> {
-        operations::peek_in(&self.shared, &self.record, Peek { state, offset, limit }).await
+        operations::peek_in(&self.shared, self.epoch, &self.record, Peek { state, offset, limit }).await
     }
 
     /// Makes all its parked messages ready; how many they were, `None` if it is gone.
@@ -196,7 +197,7 @@ impl BrokerHandle {
     pub fn queue(&self, vhost: &str, name: &str) -> Option<QueueHandle> {
         let vhost = self.shared.vhosts.get(vhost)?;
         let record = vhost.queue_named(name)?;
-        Some(QueueHandle { shared: Arc::clone(&self.shared), record })
+        Some(QueueHandle { shared: Arc::clone(&self.shared), epoch: vhost.clock.epoch(), record })
     }
 
     /// The journal of a vhost, if it is there.

@@ -7,7 +7,7 @@ use super::event::{About, Confirm, Detail, Event, EventKind};
 use super::recording::Rules;
 use super::run::{Another, Run};
 use super::vhost_journal::Journal;
-use crate::broker::clock::Clock;
+use crate::broker::world::VhostClock;
 use crate::session::{SentConfirm, delivery_tag};
 use crate::time::Time;
 
@@ -102,7 +102,7 @@ impl Unconfirmed {
     }
 
     /// Notes those that were confirmed to their publisher. What was refused is told by the queue that refused it.
-    pub(crate) fn note_sent(&mut self, journal: &Journal, clock: Clock, sent: &[SentConfirm]) {
+    pub(crate) fn note_sent(&mut self, journal: &Journal, clock: &VhostClock, sent: &[SentConfirm]) {
         let mut runs = Vec::new();
         for confirm in sent {
             self.take(confirm, clock, &mut runs);
@@ -110,7 +110,7 @@ impl Unconfirmed {
         journal.note_runs(runs);
     }
 
-    fn take(&mut self, confirm: &SentConfirm, clock: Clock, runs: &mut Vec<Run>) {
+    fn take(&mut self, confirm: &SentConfirm, clock: &VhostClock, runs: &mut Vec<Run>) {
         let SentConfirm { channel, first, last, is_ack } = *confirm;
         let Some(waiting) = self.waiting.get_mut(&channel) else { return };
         // Before a run there is only what an earlier channel of this number left.
@@ -131,16 +131,16 @@ impl Unconfirmed {
     }
 
     /// Notes them all: their publisher, who waits for them alone, was told.
-    pub(crate) fn note_all(self, journal: &Journal, clock: Clock) {
+    pub(crate) fn note_all(self, journal: &Journal, clock: &VhostClock) {
         self.note_rest(journal, clock, |sequence| Some(delivery_tag(sequence)));
     }
 
     /// Notes them all: the transaction that they belong to is committed.
-    pub(crate) fn note_committed(self, journal: &Journal, clock: Clock) {
+    pub(crate) fn note_committed(self, journal: &Journal, clock: &VhostClock) {
         self.note_rest(journal, clock, |_| None);
     }
 
-    fn note_rest(self, journal: &Journal, clock: Clock, tag: impl Fn(u64) -> Option<u64>) {
+    fn note_rest(self, journal: &Journal, clock: &VhostClock, tag: impl Fn(u64) -> Option<u64>) {
         let mut runs = Vec::new();
         for mut publishes in self.waiting.into_values().flatten() {
             let messages = std::mem::take(&mut publishes.messages);
@@ -155,7 +155,7 @@ impl Waiting {
     fn confirmed(
         &self,
         sent: impl IntoIterator<Item = Unsent>,
-        clock: Clock,
+        clock: &VhostClock,
         tag: impl Fn(u64) -> Option<u64>,
     ) -> Option<Run> {
         let after_us = u64::try_from(clock.now().since(self.since).as_micros()).unwrap_or(u64::MAX);
@@ -174,7 +174,7 @@ impl Waiting {
         Some(run)
     }
 
-    fn event(&self, link: u64, about: Option<About>, confirm: Confirm, clock: Clock) -> Event {
+    fn event(&self, link: u64, about: Option<About>, confirm: Confirm, clock: &VhostClock) -> Event {
         let Event { about: same, client, channel, to, .. } = &self.published;
         Event {
             about: about.or_else(|| same.clone()),
@@ -193,6 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::broker::clock::Clock;
     use crate::broker::journal::filter::Filter;
     use crate::broker::journal::vhost_journal::JournalLimits;
     use crate::ledger::Ledger;
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_noted_once_and_what_is_refused_is_not() {
-        let clock = Clock::system();
+        let clock = &VhostClock::System(Clock::system());
         let journal =
             Journal::new(JournalLimits { events: 100, bytes: 1 << 20 }, &Arc::new(Ledger::default()));
         let mut unconfirmed = Unconfirmed::default();
@@ -267,7 +268,7 @@ mod tests {
             publishes in prop::collection::vec((1..3_u16, any::<bool>(), any::<bool>()), 1..60),
             confirms in prop::collection::vec((1..3_u16, 1..60_u64, any::<bool>()), 0..40),
         ) {
-            let clock = Clock::system();
+            let clock = &VhostClock::System(Clock::system());
             let limits = JournalLimits { events: 1000, bytes: 1 << 20 };
             let journal = Journal::new(limits, &Arc::new(Ledger::default()));
             let (mut unconfirmed, mut waiting) = (Unconfirmed::default(), BTreeMap::new());

@@ -7,7 +7,6 @@ use super::confirm_events::Unconfirmed;
 use super::event::{About, Client, Detail, Event, EventKind};
 use super::recording::Rules;
 use super::run::{Another, Likeness, Run};
-use crate::broker::clock::Clock;
 use crate::broker::outgoing::{Outgoing, names};
 use crate::broker::vhost::Vhost;
 use crate::message::{Message, QueueId};
@@ -21,10 +20,10 @@ use crate::topology::HeaderSource;
 pub(crate) fn note_published<'a>(
     vhost: &Vhost,
     client: Option<&Arc<Client>>,
-    clock: Clock,
     published: impl IntoIterator<Item = Outgoing<'a>>,
     unconfirmed: &mut Unconfirmed,
 ) {
+    let clock = &vhost.clock;
     let at = clock.timestamp();
     let rules = vhost.journal.recordings().hold(at);
     if rules.is_empty() {

@@ -51,12 +51,12 @@ pub struct Surroundings<'a> {
 
 impl QueueEvents {
     /// Looks for recordings that concern the queue; whether there are any.
-    pub fn begin_batch(&mut self, shared: &Shared, vhost: &Vhost, record: &QueueRecord) -> bool {
+    pub fn begin_batch(&mut self, vhost: &Vhost, record: &QueueRecord) -> bool {
         let recordings = vhost.journal.recordings();
         if !recordings.is_any() && self.rules.is_empty() {
             return false;
         }
-        self.rules = recordings.hold(shared.clock.timestamp()).for_queue(&record.label);
+        self.rules = recordings.hold(vhost.clock.timestamp()).for_queue(&record.label);
         !self.rules.is_empty()
     }
 
@@ -228,7 +228,7 @@ impl Surroundings<'_> {
     }
 
     fn now(&self) -> Timestamp {
-        self.shared.clock.timestamp()
+        self.vhost.clock.timestamp()
     }
 
     /// It may come back so often, and is delivered once more than that.

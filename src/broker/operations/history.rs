@@ -202,7 +202,7 @@ impl Telling<'_> {
     }
 
     fn state(&self, queue: &str, peeked: &PeekedMessage) -> (&'static str, String) {
-        let now = self.scope.shared.clock.timestamp();
+        let now = self.scope.vhost.clock.timestamp();
         let until = peeked.due.map(|due| format!(" until {}", self.zone.clock(due, now))).unwrap_or_default();
         match (&peeked.holder, peeked.wait) {
             (Some(holder), _) => {

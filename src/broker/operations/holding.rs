@@ -160,7 +160,7 @@ impl Held {
                 position: Some(position),
                 last: Some(position),
                 client: client.clone(),
-                ..Event::new(self.shared.clock.timestamp(), EventKind::Dropped)
+                ..Event::new(self.vhost.clock.timestamp(), EventKind::Dropped)
             });
         }
         self.vhost.journal.note(events);

@@ -29,6 +29,7 @@ mod tests;
 mod topic_permissions;
 mod users;
 mod vhosts;
+mod worlds;
 
 pub use super::import::{Comparison, Difference, Standing};
 pub use super::removal::DeleteIf;
@@ -71,3 +72,4 @@ pub use users::{
     user, user_limits, users, users_without_permissions,
 };
 pub use vhosts::{change_vhost, delete_vhost, put_vhost, set_vhost_limit, vhost, vhosts};
+pub use worlds::{InWorld, WORLD_PREFIX, delete_world, keep_worlds, make_world, open_world, world_of};

@@ -79,7 +79,8 @@ pub async fn peek(
 ) -> Result<Vec<PeekedMessage>, OperationError> {
     scope.permit(Operation::Get(name))?;
     let record = scope.open_queue(name)?;
-    let found = peek_in(scope.shared, &record, Peek { state, offset, limit }).await;
+    let found =
+        peek_in(scope.shared, scope.vhost.clock.epoch(), &record, Peek { state, offset, limit }).await;
     found.ok_or_else(|| scope.no_queue(name))
 }
 
@@ -98,12 +99,17 @@ pub async fn peek_and_read(
     let record = scope.open_queue(name)?;
     let found = look(&record, Peek { state, offset, limit }).await.ok_or_else(|| scope.no_queue(name))?;
     let read = read(scope.shared, &record, &found).await;
-    Ok(describe_all(scope.shared, found, &read))
+    Ok(describe_all(scope.shared, scope.vhost.clock.epoch(), found, &read))
 }
 
-/// As [`peek`] for whoever has the queue already and may do everything; `None` if it is gone.
-pub async fn peek_in(shared: &Shared, record: &QueueRecord, peek: Peek) -> Option<Vec<PeekedMessage>> {
-    Some(describe_all(shared, look(record, peek).await?, &HashMap::new()))
+/// As [`peek`] for whoever has the queue already and may do everything, and tells its vhost's epoch; `None` if it is gone.
+pub async fn peek_in(
+    shared: &Shared,
+    epoch: Timestamp,
+    record: &QueueRecord,
+    peek: Peek,
+) -> Option<Vec<PeekedMessage>> {
+    Some(describe_all(shared, epoch, look(record, peek).await?, &HashMap::new()))
 }
 
 async fn look(record: &QueueRecord, peek: Peek) -> Option<Vec<Peeked>> {
@@ -173,8 +179,7 @@ async fn read_log(shared: &Shared, stream: QueueId, found: &[Peeked]) -> Read {
     read
 }
 
-fn describe_all(shared: &Shared, found: Vec<Peeked>, read: &Read) -> Vec<PeekedMessage> {
-    let epoch = shared.clock.epoch();
+fn describe_all(shared: &Shared, epoch: Timestamp, found: Vec<Peeked>, read: &Read) -> Vec<PeekedMessage> {
     let describe = |peeked: Peeked| {
         let read = read.get(&peeked.position);
         describe(shared, epoch, peeked, read)

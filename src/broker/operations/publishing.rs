@@ -76,7 +76,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
         false => Published::Refused,
     };
     if published == Published::Routed {
-        unconfirmed.note_all(&scope.vhost.journal, shared.clock);
+        unconfirmed.note_all(&scope.vhost.journal, &scope.vhost.clock);
     }
     counted.messages.confirmed = u64::from(published != Published::Refused);
     counted.messages.refused = u64::from(published == Published::Refused);
@@ -87,12 +87,12 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
 /// Notes a publish that no queue gets, and others while they are recorded.
 fn note(scope: Scope<'_>, connection: &InternalConnection, routed: &RoutedPublication) -> Unconfirmed {
     let mut unconfirmed = Unconfirmed::default();
-    let (journal, at) = (&scope.vhost.journal, scope.shared.clock.timestamp());
+    let (journal, at) = (&scope.vhost.journal, scope.vhost.clock.timestamp());
     let client = scope.shared.connection(connection.id()).and_then(|handle| handle.client());
     journal.note(routed.unrouted.iter().map(|unrouted| journal::unrouted(unrouted, client.as_ref(), at)));
     if journal.recordings().is_any() {
-        let (clock, published) = (scope.shared.clock, outgoing(&routed.commands));
-        journal::note_published(scope.vhost, client.as_ref(), clock, published, &mut unconfirmed);
+        let published = outgoing(&routed.commands);
+        journal::note_published(scope.vhost, client.as_ref(), published, &mut unconfirmed);
     }
     unconfirmed
 }

@@ -10,7 +10,7 @@ use crate::broker::journal::{Recording, Rule, TooManyRecordings};
 /// # Errors
 /// There are too many.
 pub fn record(scope: Scope<'_>, rule: Rule) -> Result<u64, TooManyRecordings> {
-    let now = scope.shared.clock.timestamp();
+    let now = scope.vhost.clock.timestamp();
     let id = scope.vhost.journal.recordings().begin(rule.clone(), now)?;
     let for_s = rule.until.as_millis().saturating_sub(now.as_millis()) / 1000;
     let (vhost, caller) = (&scope.vhost.name, scope.caller);
@@ -31,5 +31,5 @@ pub fn end_recording(scope: Scope<'_>, id: u64) -> bool {
 /// The recordings that are on, oldest first.
 #[must_use]
 pub fn recordings(scope: Scope<'_>) -> Vec<Arc<Recording>> {
-    scope.vhost.journal.recordings().all(scope.shared.clock.timestamp())
+    scope.vhost.journal.recordings().all(scope.vhost.clock.timestamp())
 }

@@ -14,7 +14,8 @@ use crate::broker::removal::{remove_topic_permissions, tell_end};
 use crate::broker::shared::Shared;
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
-use crate::broker::vhost_settings::{VhostChange, VhostLimit};
+use crate::broker::vhost_settings::{VhostChange, VhostLimit, VhostSettings};
+use crate::broker::world::WorldSettings;
 use crate::policy::Policy;
 use crate::queue::Command;
 use crate::statistics::BrokerCounters;
@@ -51,11 +52,31 @@ pub async fn put_vhost(
     change: VhostChange,
 ) -> Result<bool, OperationError> {
     caller.require_administrator(shared)?;
+    make_vhost(shared, caller, name, change, None).await.map(|made| made.is_new)
+}
+
+/// A vhost that was made, or was there.
+pub(super) struct Made {
+    pub(super) vhost: Arc<Vhost>,
+    pub(super) is_new: bool,
+}
+
+/// The same for whoever may. For a world that is there nothing changes.
+pub(super) async fn make_vhost(
+    shared: &Shared,
+    caller: Caller<'_>,
+    name: &str,
+    change: VhostChange,
+    world: Option<&WorldSettings>,
+) -> Result<Made, OperationError> {
     check_name("vhost", name)?;
     let _changes = shared.changes.lock().await;
     let present = shared.vhost(name);
     let is_new = present.is_none();
-    let vhost = present.unwrap_or_else(|| shared.new_vhost(name));
+    if let Some(vhost) = present.as_ref().filter(|_| world.is_some()) {
+        return Ok(Made { vhost: Arc::clone(vhost), is_new });
+    }
+    let vhost = present.unwrap_or_else(|| shared.new_world(name, world.cloned(), None));
     let mut ops = Vec::new();
     let is_there = |user: &&str| shared.users(|users| users.user(user).is_some());
     let creator = caller.user().filter(|_| is_new).filter(is_there);
@@ -75,7 +96,7 @@ pub async fn put_vhost(
     }
     let done = if is_new { "made" } else { "changed" };
     tracing::info!("vhost {name:?} {done} by {caller}");
-    Ok(is_new)
+    Ok(Made { vhost, is_new })
 }
 
 fn everything(user: &str, vhost: &str) -> Definition {
@@ -85,7 +106,8 @@ fn everything(user: &str, vhost: &str) -> Definition {
 /// Changes the settings, with more in the same commit. The caller holds [`Shared::changes`].
 async fn store_settings(shared: &Shared, vhost: &Vhost, change: VhostChange, mut ops: Vec<Op>) {
     let settings = vhost.settings();
-    let changed = change.applied_to(&settings);
+    let made_with = vhost.world.as_ref().and_then(|world| world.settings.clone());
+    let changed = VhostSettings { world: made_with, ..change.applied_to(&settings) };
     if changed != *settings {
         ops.push(Definition::VhostSettings(vhost.name.clone(), changed.clone()).put());
     }
@@ -152,10 +174,15 @@ pub async fn delete_vhost(
     name: &str,
 ) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
-    let (shared, deleted, by) = (Arc::clone(shared), name.to_owned(), caller.name().to_owned());
-    uninterrupted(async move { delete(&shared, &deleted, &by).await }).await?;
+    delete_as(shared, name, caller.name()).await?;
     tracing::info!("vhost {name:?} deleted by {caller}");
     Ok(())
+}
+
+/// The same for whoever may.
+pub(super) async fn delete_as(shared: &Arc<Shared>, name: &str, by: &str) -> Result<(), OperationError> {
+    let (shared, deleted, by) = (Arc::clone(shared), name.to_owned(), by.to_owned());
+    uninterrupted(async move { delete(&shared, &deleted, &by).await }).await
 }
 
 async fn delete(shared: &Shared, name: &str, by: &str) -> Result<(), OperationError> {
@@ -242,6 +269,7 @@ fn tell_gone(shared: &Shared, by: &str, vhost: &Vhost) {
 fn definitions_of(vhost: &Vhost) -> Vec<Op> {
     let name = || vhost.name.clone();
     let mut ops = vec![Definition::Vhost(name()).remove(), Definition::remove_vhost_settings(&vhost.name)];
+    ops.extend(vhost.clock.is_virtual().then(|| Definition::remove_world_clock(&vhost.name)));
     let topology = vhost.topology.read();
     let exchanges = topology.exchanges().filter(|exchange| exchange.durable);
     ops.extend(exchanges.map(|exchange| Definition::Exchange(name(), exchange.clone()).remove()));

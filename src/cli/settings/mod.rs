@@ -7,14 +7,22 @@ mod network;
 pub mod new_users;
 mod setting;
 mod storage;
+mod testing;
 mod tls;
 mod users;
 
 pub use setting::{Draft, ENV_PREFIX, Group, Kind, Setting, env_name};
 
 /// All settings, in the order of the help. Each is applied before those that follow it.
-pub const GROUPS: [Group; 6] =
-    [network::NETWORK, tls::TLS, storage::STORAGE, users::USERS, limits::LIMITS, diagnostics::DIAGNOSTICS];
+pub const GROUPS: [Group; 7] = [
+    network::NETWORK,
+    tls::TLS,
+    storage::STORAGE,
+    users::USERS,
+    limits::LIMITS,
+    diagnostics::DIAGNOSTICS,
+    testing::TESTING,
+];
 
 /// Every setting.
 pub fn all() -> impl Iterator<Item = &'static Setting> {

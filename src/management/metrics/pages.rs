@@ -24,7 +24,7 @@ pub(super) type Part = Box<dyn FnOnce(&mut Text) + Send>;
 pub(super) async fn aggregated(api: &Api) -> String {
     let shared = api.shared();
     let vhosts = operations::vhosts(shared);
-    let rows = queues::measure(shared, &vhosts, |_| true).await;
+    let rows = queues::measure(&vhosts, |_| true).await;
     let scheduled = queues::scheduled(&vhosts).await;
     let lag = cursors::greatest_lag(&cursors::rows(&vhosts, |_| true).await);
     let connections = operations::connections(shared);
@@ -79,7 +79,7 @@ fn totals(queues: &QueueNumbers, connections: &ConnectionNumbers, scheduled: u64
 pub(super) async fn per_object(api: &Api) -> Vec<Part> {
     let shared = Arc::clone(api.shared());
     let vhosts = operations::vhosts(&shared);
-    let queues = Arc::new(queues::measure(&shared, &vhosts, |_| true).await);
+    let queues = Arc::new(queues::measure(&vhosts, |_| true).await);
     let scheduled = queues::scheduled(&vhosts).await;
     let of_cursors = cursors::rows(&vhosts, |_| true).await;
     let open = operations::connections(&shared);
@@ -138,7 +138,7 @@ pub(super) async fn detailed(api: &Api, wanted: Wanted) -> Vec<Part> {
     }
     let mut parts: Vec<Part> = Vec::new();
     add_node(&shared, &wanted, &mut parts);
-    add_queues(&shared, &vhosts, &wanted, &mut parts).await;
+    add_queues(&vhosts, &wanted, &mut parts).await;
     add_cursors(&vhosts, &wanted, &mut parts).await;
     add_clients(&shared, &wanted, &mut parts);
     add_exchanges(&vhosts, &wanted, &mut parts);
@@ -161,12 +161,12 @@ fn add_node(shared: &Arc<Shared>, wanted: &Wanted, parts: &mut Vec<Part>) {
     }
 }
 
-async fn add_queues(shared: &Shared, vhosts: &[Arc<Vhost>], wanted: &Wanted, parts: &mut Vec<Part>) {
+async fn add_queues(vhosts: &[Arc<Vhost>], wanted: &Wanted, parts: &mut Vec<Part>) {
     if !queues::COLUMNS.iter().any(|column| column.is_in(&wanted.families)) {
         return;
     }
     let is_wanted = |name: &str| wanted.queues.as_ref().is_none_or(|pattern| pattern.is_match(name));
-    let rows = Arc::new(queues::measure(shared, vhosts, is_wanted).await);
+    let rows = Arc::new(queues::measure(vhosts, is_wanted).await);
     parts.push(queue_info(Page::Detailed, queues::info(vhosts, is_wanted)));
     each(Page::Detailed, queues::COLUMNS, Some(&wanted.families), &rows, parts);
 }

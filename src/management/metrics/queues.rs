@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 
 use super::table::{Row, columns};
 use super::text::Labels;
-use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::management::views::queue_lengths::Lengths;
 use crate::queue::Measures;
@@ -78,7 +77,6 @@ impl QueueNumbers {
 
 /// The numbers of all queues in some vhosts whose name is wanted. They are asked many at a time, and no lock is held meanwhile.
 pub(super) async fn measure(
-    shared: &Shared,
     vhosts: &[Arc<Vhost>],
     is_wanted: impl Fn(&str) -> bool,
 ) -> Vec<Row<QueueNumbers>> {
@@ -88,7 +86,7 @@ pub(super) async fn measure(
         queues.retain(|record| is_wanted(&record.name));
         for some in queues.chunks(TOGETHER) {
             let measured = join_all(some.iter().map(|record| record.measure())).await;
-            let now = shared.clock.now();
+            let now = vhost.clock.now();
             for (record, measures) in some.iter().zip(measured) {
                 let Some(measures) = measures else { continue };
                 let numbers = QueueNumbers::of(&measures, record.statistics.read(), record.is_stream(), now);

@@ -13,6 +13,13 @@ pub(in crate::management) fn text(at: Timestamp) -> String {
     text.replace('Z', "+00:00")
 }
 
+/// Reads RFC 3339 in UTC, as `2030-01-01T00:00:00Z`, also in RabbitMQ's spelling.
+pub(in crate::management) fn parse(text: &str) -> Option<Timestamp> {
+    let at = humantime::parse_rfc3339(&text.replace("+00:00", "Z")).ok()?;
+    let ms = at.duration_since(UNIX_EPOCH).ok()?.as_millis();
+    u64::try_from(ms).ok().map(Timestamp::from_millis)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +27,8 @@ mod tests {
     #[test]
     fn a_moment_is_written_as_rabbitmq_writes_it() {
         assert_eq!(text(Timestamp::from_millis(1_795_923_416_027)), "2026-11-29T03:36:56.027+00:00");
+        assert_eq!(parse("2026-11-29T03:36:56.027+00:00"), Some(Timestamp::from_millis(1_795_923_416_027)));
+        assert_eq!(parse("2026-11-29T03:36:56.027Z"), Some(Timestamp::from_millis(1_795_923_416_027)));
+        assert_eq!(parse("yesterday"), None);
     }
 }

@@ -1,0 +1,126 @@
+//! Worlds: make, find, delete, and the end of those that nobody uses any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::scope::Caller;
+use super::vhosts::{delete_as, make_vhost};
+use crate::auth::Permission;
+use crate::broker::error::OperationError;
+use crate::broker::events::BROKER;
+use crate::broker::shared::{Shared, stopped};
+use crate::broker::vhost::Vhost;
+use crate::broker::vhost_settings::VhostChange;
+use crate::broker::world::{World, WorldSettings};
+
+/// What the names of worlds begin with that come to be when a client opens them.
+pub const WORLD_PREFIX: char = '~';
+
+/// How often worlds are looked through for those that nobody uses any more.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// A virtual host and what it has as a world.
+#[derive(Clone, Copy, Debug)]
+pub struct InWorld<'a> {
+    /// The virtual host.
+    pub vhost: &'a Arc<Vhost>,
+    /// Its world.
+    pub world: &'a Arc<World>,
+}
+
+/// The world of a vhost. Whoever asks uses it.
+///
+/// # Errors
+/// `NotTesting`.
+pub fn world_of<'a>(shared: &Shared, vhost: &'a Arc<Vhost>) -> Result<InWorld<'a>, OperationError> {
+    let world = vhost.world.as_ref().ok_or(OperationError::NotTesting)?;
+    world.touch(shared.clock.now());
+    Ok(InWorld { vhost, world })
+}
+
+/// Makes a world, durably; the caller may do everything in it. `false` if it is there already, made with the same settings.
+///
+/// # Errors
+/// `NotTesting`, `InvalidName`; `WorldExists` if it was made with others, or is a virtual host of the usual kind.
+pub async fn make_world(
+    shared: &Arc<Shared>,
+    caller: Caller<'_>,
+    name: &str,
+    settings: WorldSettings,
+) -> Result<(Arc<Vhost>, bool), OperationError> {
+    if !shared.config.test {
+        return Err(OperationError::NotTesting);
+    }
+    let made = make_vhost(shared, caller, name, VhostChange::default(), Some(&settings)).await?;
+    let is_same = made.vhost.world.as_ref().is_some_and(|world| world.is_made_with(&settings));
+    if !made.is_new && !is_same {
+        return Err(OperationError::WorldExists(name.to_owned()));
+    }
+    Ok((made.vhost, made.is_new))
+}
+
+/// A client opens a virtual host: one whose name says so comes to be with that, as a world whose options follow in the name, and
+/// its user may do everything in it.
+///
+/// # Errors
+/// `InvalidName`: options that make no sense.
+pub async fn open_world(shared: &Arc<Shared>, user: &str, name: &str) -> Result<(), OperationError> {
+    if !shared.config.test || !name.starts_with(WORLD_PREFIX) {
+        return Ok(());
+    }
+    let caller = Caller::User(user);
+    if shared.vhost(name).is_none() {
+        make_world(shared, caller, name, WorldSettings::of_name(name)?).await?;
+    }
+    if shared.users(|users| users.permission(user, name).is_none()) {
+        let all = Permission::all();
+        super::users::put_permission(shared, Caller::Operator, user, name, all).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a world with everything in it, durably, and closes its connections. Whoever may enter it may do that.
+///
+/// # Errors
+/// `NotTesting`, `NoVhost`, `ProtectedVhost`; `NoWorld` if it was not made as one.
+pub async fn delete_world(
+    shared: &Arc<Shared>,
+    caller: Caller<'_>,
+    vhost: &Arc<Vhost>,
+) -> Result<(), OperationError> {
+    let world = world_of(shared, vhost)?.world;
+    if world.settings.is_none() {
+        return Err(OperationError::NoWorld(vhost.name.clone()));
+    }
+    delete_as(shared, &vhost.name, caller.name()).await?;
+    tracing::info!(world = vhost.name, by = caller.logged(), "a world was deleted");
+    Ok(())
+}
+
+/// Deletes worlds that nobody used for as long as they say, until the broker stops.
+pub async fn keep_worlds(shared: Arc<Shared>) {
+    let mut stopping = shared.stopping.subscribe();
+    loop {
+        tokio::select! {
+            () = shared.clock.wait_for(Some(shared.clock.now() + LOOK_AGAIN)) => {}
+            () = stopped(&mut stopping) => return,
+        }
+        for vhost in super::vhosts::vhosts(&shared) {
+            if is_left(&shared, &vhost) {
+                tracing::info!(world = vhost.name, "a world that nobody uses any more is deleted");
+                if let Err(error) = delete_as(&shared, &vhost.name, BROKER).await {
+                    tracing::warn!(world = vhost.name, %error, "a world cannot be deleted");
+                }
+            }
+        }
+    }
+}
+
+fn is_left(shared: &Shared, vhost: &Vhost) -> bool {
+    let Some(world) = &vhost.world else { return false };
+    let now = shared.clock.now();
+    if vhost.connections().taken() > 0 {
+        world.touch(now);
+    }
+    world.ends().is_some_and(|ends| ends <= now)
+}
