@@ -27,10 +27,13 @@ pub mod topology;
 
 pub use amqp::Stream;
 pub use broker::operations::{
-    AckMode, GotMessage, MessageHolder, NewMessage, PeekedMessage, Published, Secret,
+    AckMode, Countable, GotMessage, MessageHolder, Moved, NewMessage, PeekedMessage, Published, Secret,
+    Unmet, WorldCounts,
 };
+pub use broker::world::{Step, StepKind};
 pub use broker::{Clock, ImportError, OperationError, Readings};
 pub use queue::{PeekState, Window};
 pub use server::{
-    Broker, BrokerBuilder, BrokerHandle, JournalHandle, QueueHandle, StartError, raise_descriptor_limit,
+    Broker, BrokerBuilder, BrokerHandle, ClockMove, JournalHandle, QueueHandle, StartError, WaitError, World,
+    WorldBuilder, WorldClock, WorldHandle, WorldQueue, WorldWait, raise_descriptor_limit,
 };

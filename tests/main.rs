@@ -56,3 +56,4 @@ mod tidy;
 mod tls;
 mod transactions;
 mod wire_order;
+mod worlds;

@@ -26,6 +26,7 @@ use crate::broker::operations::{delete_owned_queues, open_world};
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::broker::world::InFlight;
 use crate::ledger::Kind;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Delivery, Ending};
@@ -77,6 +78,8 @@ pub struct Connection {
     seats: Option<[Seat; 2]>,
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
+    /// What queues of a world have told it and it has yet to carry out.
+    in_flight: Vec<InFlight>,
     alarms: watch::Receiver<Alarms>,
     shares: Shares,
     stopping: watch::Receiver<bool>,
@@ -160,6 +163,7 @@ pub async fn run<S: Stream>(
         seats: None,
         events: receiver,
         taken: Vec::new(),
+        in_flight: Vec::new(),
         alarms: shared.alarms.subscribe(),
         shares,
         stopping: shared.stopping.subscribe(),
@@ -402,6 +406,7 @@ impl Connection {
         if !self.session.outgoing().is_empty() {
             self.flush();
         }
+        self.in_flight.clear();
     }
 
     fn tick(&mut self, now: Time) {
@@ -468,7 +473,8 @@ impl Connection {
                     self.note_cancelled(number, Some(Why::ByHand));
                     self.session.consumer_cancelled(number);
                 }
-                Event::TimedOut { channel, timeout_ms } => {
+                Event::TimedOut { channel, timeout_ms, in_flight } => {
+                    self.in_flight.extend(in_flight);
                     let now = self.shared.clock.now();
                     self.session.fail(now, channel, ack_timed_out(channel, timeout_ms));
                 }
@@ -692,6 +698,9 @@ impl Connection {
         self.shared.sums.add(&counted, socket);
         if let Some(vhost) = &self.vhost {
             vhost.statistics.add_some(now, &counted.messages, socket);
+            if let Some(world) = &vhost.world {
+                world.activity.ring();
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::inbox::{DeliveryInbox, Wake};
 use super::journal::Client;
 use super::overview::ConnectionOverview;
+use super::world::InFlight;
 use crate::ledger::{Kind, Ledger, Share};
 use crate::message::Message;
 use crate::queue::Delivery;
@@ -39,6 +40,8 @@ pub enum Event {
         channel: u16,
         /// How long the message could be unacked.
         timeout_ms: u32,
+        /// In a world: what follows from it is under way.
+        in_flight: Option<InFlight>,
     },
     /// Close a channel: an operator says so, for this reason.
     CloseChannel(u16, String),

@@ -38,6 +38,9 @@ impl DeadLettering<'_> {
             self.note(&mut noted, &letter, [&targets, delay_queues]);
             let message = message.for_queues(targets.len() + delay_queues.len());
             let from = letter.position.map(|position| self.at.place(position));
+            if let Some(world) = &self.at.vhost.world {
+                targets.iter().for_each(|queue| world.dead.note(*queue));
+            }
             for queue in targets {
                 load.add(queue, publish(message.clone()), from.clone());
             }

@@ -48,7 +48,7 @@ mod transfer;
 mod uninterrupted;
 pub(crate) mod vhost;
 pub(crate) mod vhost_settings;
-pub(crate) mod world;
+pub mod world;
 
 pub use alarms::Readings;
 pub use clock::Clock;

@@ -22,12 +22,12 @@ use super::shared::{Shared, Submitted, count_reason};
 use super::stream_log;
 use super::transfer::{Load as TransferLoad, Transfer};
 use super::vhost::{QueueRecord, Vhost};
-use super::world::{Alarm, InFlight};
+use super::world::{Alarm, InFlight, StepKind};
 use crate::ledger::{Kind, Share};
 use crate::queue::options::queue_type;
 use crate::queue::{
-    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, Load, LoadedMessage, LogMissed, Moved,
-    Page, QueueOptions, Range, Reply, StoreAppend, TimedOut,
+    Command, ConnectionId, ConsumerKey, Deliveries, Effects, Ended, HappeningKind, Load, LoadedMessage,
+    LogMissed, Moved, Page, QueueOptions, Range, Reply, StoreAppend, TimedOut,
 };
 use crate::statistics::QueueSum;
 use crate::store::{self, Confirm, Join, Op, StoredMessage, Submission};
@@ -338,6 +338,7 @@ impl QueueTask {
     }
 
     fn carry_out(&mut self, join: Option<Join>) {
+        self.note_steps();
         self.count();
         self.log_missed();
         self.note_happened();
@@ -361,7 +362,8 @@ impl QueueTask {
             }
         }
         for TimedOut { connection, channel, timeout_ms } in std::mem::take(&mut self.effects.timed_out) {
-            self.tell(connection, Event::TimedOut { channel, timeout_ms });
+            let in_flight = self.record.mailbox.begin();
+            self.tell(connection, Event::TimedOut { channel, timeout_ms, in_flight });
         }
         for (connection, channel) in std::mem::take(&mut self.effects.turns_passed_on) {
             self.tell(connection, Event::TurnPassedOn(channel));
@@ -382,6 +384,24 @@ impl QueueTask {
         self.dead_letter();
         self.move_out();
         self.events.forget_gone();
+    }
+
+    /// What happened because its time had come, for whoever moves the clock of the world.
+    fn note_steps(&self) {
+        let Some(world) = self.vhost.world.as_ref().filter(|world| world.steps.is_on()) else { return };
+        let Effects { counted, happened, due, log, .. } = &self.effects;
+        let released = happened.iter().filter(|it| it.kind == HappeningKind::Released { by_hand: false });
+        let (at, queue) = (self.vhost.clock.now(), &self.record.label);
+        for (what, messages) in [
+            (StepKind::Expired, counted.dead_lettered_expired + counted.dropped_expired),
+            (StepKind::TimedOut, self.effects.timed_out_count),
+            (StepKind::Released, released.map(|it| it.count).sum()),
+            (StepKind::Due, due.len() as u64),
+            (StepKind::Trimmed, u64::from(log.trim.is_some())),
+            (StepKind::QueueExpired, u64::from(self.effects.ended == Some(Ended::Expired))),
+        ] {
+            world.steps.note(at, queue, what, messages);
+        }
     }
 
     /// Says which consumers of a stream will never see what was there for them.

@@ -290,6 +290,9 @@ impl Vhost {
     /// Takes a queue out of sight, with its bindings and what hangs on them; `None` if that was done before.
     pub(super) fn remove_queue(&self, record: &QueueRecord) -> Option<Removed> {
         self.queues.remove(&record.id)?;
+        if let Some(world) = &self.world {
+            world.dead.forget(record.id);
+        }
         let removed = self.topology.change(|topology| {
             // The name may be another queue's by now.
             (topology.queue(&record.name) == Some(record.id)).then(|| topology.remove_queue(&record.name))

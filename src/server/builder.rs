@@ -161,6 +161,13 @@ impl BrokerBuilder {
         self
     }
 
+    /// Lets tests control it: worlds, clocks that are moved, faults.
+    #[must_use]
+    pub const fn test(mut self) -> Self {
+        self.config.test = true;
+        self
+    }
+
     /// Tells the time by this clock.
     #[must_use]
     pub const fn clock(mut self, clock: Clock) -> Self {

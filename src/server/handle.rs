@@ -434,6 +434,10 @@ impl BrokerHandle {
         operations::close_channel(&self.shared, Caller::Operator, id, channel, reason)
     }
 
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     fn vhost(&self, name: &str) -> Result<Arc<Vhost>, OperationError> {
         operations::vhost(&self.shared, name)
     }

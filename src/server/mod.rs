@@ -8,8 +8,10 @@ mod error;
 mod handle;
 mod http;
 mod tls;
+mod world;
 
 pub use builder::{Broker, BrokerBuilder};
 pub use descriptors::raise_descriptor_limit;
 pub use error::StartError;
 pub use handle::{BrokerHandle, JournalHandle, QueueHandle};
+pub use world::{ClockMove, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue, WorldWait};

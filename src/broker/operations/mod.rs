@@ -4,6 +4,7 @@
 //! Only what is here, and below, changes a virtual host.
 
 mod bindings;
+mod clock;
 mod connections;
 mod consumers;
 mod definitions;
@@ -29,11 +30,13 @@ mod tests;
 mod topic_permissions;
 mod users;
 mod vhosts;
+mod waiting;
 mod worlds;
 
 pub use super::import::{Comparison, Difference, Standing};
 pub use super::removal::DeleteIf;
 pub use bindings::{bind, bindings, bindings_between, unbind};
+pub use clock::{Move, Moved, STEPS_DEFAULT, move_clock};
 pub use connections::{
     Selection, close_channel, close_connection, close_connections, close_connections_of_user, connections,
 };
@@ -72,4 +75,8 @@ pub use users::{
     user, user_limits, users, users_without_permissions,
 };
 pub use vhosts::{change_vhost, delete_vhost, put_vhost, set_vhost_limit, vhost, vhosts};
+pub use waiting::{
+    Comparison as CountComparison, CountCondition, Countable, Predicate, Unmet, WaitFor, WorldCounts,
+    wait_for, world_counts,
+};
 pub use worlds::{InWorld, WORLD_PREFIX, delete_world, keep_worlds, make_world, open_world, world_of};

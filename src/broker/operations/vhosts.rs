@@ -79,7 +79,9 @@ pub(super) async fn make_vhost(
     let vhost = present.unwrap_or_else(|| shared.new_world(name, world.cloned(), None));
     let mut ops = Vec::new();
     let is_there = |user: &&str| shared.users(|users| users.user(user).is_some());
-    let creator = caller.user().filter(|_| is_new).filter(is_there);
+    // A world that the program itself makes is for the default user.
+    let default = world.map(|_| shared.config.default_user.as_str());
+    let creator = caller.user().or(default).filter(|_| is_new).filter(is_there);
     if is_new {
         ops.push(Definition::Vhost(name.to_owned()).put());
     }

@@ -119,7 +119,7 @@ pub async fn keep_worlds(shared: Arc<Shared>) {
 fn is_left(shared: &Shared, vhost: &Vhost) -> bool {
     let Some(world) = &vhost.world else { return false };
     let now = shared.clock.now();
-    if vhost.connections().taken() > 0 {
+    if vhost.connections().taken() > 0 || world.activity.is_waited_for() {
         world.touch(now);
     }
     world.ends().is_some_and(|ends| ends <= now)

@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 pub struct Activity {
     under_way: AtomicUsize,
     begun: AtomicU64,
+    /// Those who want to hear of each piece that is done, not of the last alone.
+    waiters: AtomicUsize,
     changed: Notify,
 }
 
@@ -23,7 +25,11 @@ impl Activity {
 
     /// So many are done, with all that follows from them begun.
     pub fn subtract(&self, pieces: usize) {
-        if pieces > 0 && self.under_way.fetch_sub(pieces, Ordering::AcqRel) == pieces {
+        if pieces == 0 {
+            return;
+        }
+        let was_last = self.under_way.fetch_sub(pieces, Ordering::AcqRel) == pieces;
+        if was_last || self.waiters.load(Ordering::Acquire) > 0 {
             self.changed.notify_waiters();
         }
     }
@@ -42,6 +48,17 @@ impl Activity {
     /// How many pieces of work have begun so far: two looks with the same number had nothing between them.
     pub fn begun(&self) -> u64 {
         self.begun.load(Ordering::Acquire)
+    }
+
+    /// Whether anybody waits for something.
+    pub fn is_waited_for(&self) -> bool {
+        self.waiters.load(Ordering::Acquire) > 0
+    }
+
+    /// Somebody waits for something until what this gives is dropped.
+    pub fn wait(&self) -> Waits<'_> {
+        self.waiters.fetch_add(1, Ordering::AcqRel);
+        Waits(self)
     }
 
     /// Something that is waited for may have come, although no work ended.
@@ -64,6 +81,16 @@ impl Activity {
             }
             changed.await;
         }
+    }
+}
+
+/// Somebody waits.
+#[derive(Debug)]
+pub struct Waits<'a>(&'a Activity);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.waiters.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

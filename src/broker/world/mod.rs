@@ -5,10 +5,13 @@
 
 mod activity;
 mod clock;
+mod dead;
 mod settings;
 mod state;
+mod steps;
 
 pub(crate) use activity::{Activity, InFlight};
-pub(crate) use clock::{Alarm, NextAlarm, VhostClock, VirtualClock};
+pub(crate) use clock::{Alarm, VhostClock, VirtualClock};
 pub use settings::{ClockMode, WorldSettings};
 pub(crate) use state::World;
+pub use steps::{Step, StepKind};

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::activity::Activity;
 use super::clock::{VhostClock, VirtualClock};
+use super::dead::Dead;
 use super::settings::{ClockMode, WorldSettings};
+use super::steps::Steps;
 use crate::broker::clock::Clock;
 use crate::time::{Time, Timestamp};
 
@@ -17,6 +19,10 @@ pub struct World {
     pub clock: VhostClock,
     /// What is under way in it.
     pub activity: Arc<Activity>,
+    /// What came to its queues by dead-lettering.
+    pub dead: Dead,
+    /// What happens by itself while the clock is moved.
+    pub steps: Steps,
     /// Held by whoever moves the clock: one at a time.
     pub moving: tokio::sync::Mutex<()>,
     /// When somebody asked for it last, by the system's clock.
@@ -37,7 +43,8 @@ impl World {
             _ => VhostClock::System(system),
         };
         let used = Mutex::new(system.now());
-        Self { settings, clock, activity, moving: tokio::sync::Mutex::default(), used }
+        let (dead, steps, moving) = (Dead::default(), Steps::default(), tokio::sync::Mutex::default());
+        Self { settings, clock, activity, dead, steps, moving, used }
     }
 
     /// Whether it was made with these settings; what a clock shows at first may be left unsaid.

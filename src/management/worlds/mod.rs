@@ -1,6 +1,8 @@
 //! Worlds, under `/api/coney/worlds/`: virtual hosts that tests control. Without `--test` each of these paths is 404.
 
+mod clock;
 mod one;
+mod wait;
 
 use axum::routing::get;
 
@@ -11,5 +13,8 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         ("/api/coney/worlds", get(one::list)),
         ("/api/coney/worlds/{vhost}", get(one::show).put(one::put).delete(one::delete)),
+        ("/api/coney/worlds/{vhost}/clock", get(clock::show).post(clock::advance)),
+        ("/api/coney/worlds/{vhost}/counts", get(wait::counts)),
+        ("/api/coney/worlds/{vhost}/wait", get(wait::wait)),
     ]
 }

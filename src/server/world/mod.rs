@@ -1,0 +1,215 @@
+//! Worlds, for the program that embeds a broker with `--test`: made, waited for, their clocks moved, deleted with their guard.
+
+mod clock;
+mod waiting;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use self::clock::{ClockMove, WorldClock};
+pub use self::waiting::{WaitError, WorldQueue, WorldWait};
+use super::handle::BrokerHandle;
+use crate::broker::OperationError;
+use crate::broker::operations::{self, Caller, InWorld, PeekedMessage, Scope, WorldCounts};
+use crate::broker::shared::Shared;
+use crate::broker::vhost::Vhost;
+use crate::broker::world::{ClockMode, WorldSettings};
+use crate::queue::PeekState;
+use crate::time::Timestamp;
+
+/// Numbers for worlds that are given no name.
+static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
+
+impl BrokerHandle {
+    /// A world to be made.
+    #[must_use]
+    pub fn world(&self) -> WorldBuilder {
+        let number = NEXT_NAME.fetch_add(1, Ordering::Relaxed);
+        let settings = WorldSettings { ttl_s: None, ..WorldSettings::default() };
+        let (shared, address) = (Arc::clone(self.shared()), self.address());
+        WorldBuilder { shared, address, name: format!("~world-{number}"), settings }
+    }
+
+    /// The virtual host of that name as a world: any of a broker with `--test`.
+    ///
+    /// # Errors
+    /// `NotTesting`, `NoVhost`.
+    pub fn world_named(&self, name: &str) -> Result<WorldHandle, OperationError> {
+        let vhost = operations::vhost(self.shared(), name)?;
+        operations::world_of(self.shared(), &vhost)?;
+        Ok(WorldHandle { shared: Arc::clone(self.shared()), vhost, address: self.address() })
+    }
+}
+
+/// A world that is not yet made.
+#[derive(Debug)]
+#[must_use = "it is made by create"]
+pub struct WorldBuilder {
+    shared: Arc<Shared>,
+    address: Option<SocketAddr>,
+    name: String,
+    settings: WorldSettings,
+}
+
+impl WorldBuilder {
+    /// Calls it that, not by a name of the broker's. One that begins with `~` may be entered by every user.
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Gives it a clock of its own, which stands still until it is moved.
+    pub const fn virtual_clock(mut self) -> Self {
+        self.settings.clock = ClockMode::Virtual;
+        self
+    }
+
+    /// The same, which shows this at first.
+    pub const fn starting_at(mut self, wall: Timestamp) -> Self {
+        self.settings.start = Some(wall);
+        self.virtual_clock()
+    }
+
+    /// Keeps failures alone in its journal, not everything.
+    pub const fn without_journal(mut self) -> Self {
+        self.settings.journal = false;
+        self
+    }
+
+    /// Makes it. It goes when the guard is dropped.
+    ///
+    /// # Errors
+    /// `NotTesting`, `InvalidName`; `WorldExists` if there is a virtual host of that name.
+    pub async fn create(self) -> Result<World, OperationError> {
+        let Self { shared, address, name, settings } = self;
+        let made = operations::make_world(&shared, Caller::Operator, &name, settings).await?;
+        let (vhost, true) = made else { return Err(OperationError::WorldExists(name)) };
+        Ok(World(WorldHandle { shared, vhost, address }))
+    }
+}
+
+/// A world that a program made: it goes, with its connections, when this is dropped.
+#[derive(Debug)]
+pub struct World(WorldHandle);
+
+impl World {
+    /// Deletes it now, and waits for that.
+    ///
+    /// # Errors
+    /// `NoVhost`: somebody else did.
+    pub async fn delete(self) -> Result<(), OperationError> {
+        let handle = self.0.clone();
+        operations::delete_world(&handle.shared, Caller::Operator, &handle.vhost).await
+    }
+}
+
+impl Deref for World {
+    type Target = WorldHandle;
+
+    fn deref(&self) -> &WorldHandle {
+        &self.0
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let WorldHandle { shared, vhost, .. } = self.0.clone();
+        if vhost.is_deleted() {
+            return;
+        }
+        // Without a runtime the broker is gone as well.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // It may have been deleted otherwise.
+                let _ = operations::delete_world(&shared, Caller::Operator, &vhost).await;
+            });
+        }
+    }
+}
+
+/// A world.
+#[derive(Clone, Debug)]
+pub struct WorldHandle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) vhost: Arc<Vhost>,
+    address: Option<SocketAddr>,
+}
+
+impl WorldHandle {
+    /// Its name, which is that of its virtual host.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.vhost.name
+    }
+
+    /// Where clients find it at the broker at this address: `amqp://guest:guest@ADDRESS/NAME`, with the default user and its password.
+    #[must_use]
+    pub fn uri_at(&self, address: SocketAddr) -> String {
+        let config = &self.shared.config;
+        let (user, pass) = (escaped(&config.default_user), escaped(&config.default_pass));
+        format!("amqp://{user}:{pass}@{address}/{}", escaped(&self.vhost.name))
+    }
+
+    /// Where clients find it, if the broker listens.
+    #[must_use]
+    pub fn uri(&self) -> Option<String> {
+        self.address.map(|address| self.uri_at(address))
+    }
+
+    /// Its clock.
+    #[must_use]
+    pub const fn clock(&self) -> WorldClock<'_> {
+        WorldClock::of(self)
+    }
+
+    /// A queue of it, which may have yet to be declared.
+    #[must_use]
+    pub const fn queue<'a>(&'a self, name: &'a str) -> WorldQueue<'a> {
+        WorldQueue::of(self, name)
+    }
+
+    /// Exact numbers of the whole world: the sum of its queues, and what was done on its channels.
+    ///
+    /// # Errors
+    /// None for a world that is there.
+    pub async fn counts(&self) -> Result<WorldCounts, OperationError> {
+        let counts = operations::world_counts(self.scope(), &[]).await?;
+        Ok(counts.first().map(|(_, counts)| *counts).unwrap_or_default())
+    }
+
+    /// Shows up to 100 messages of a queue in a state. Nothing changes.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn messages(
+        &self,
+        queue: &str,
+        state: PeekState,
+    ) -> Result<Vec<PeekedMessage>, OperationError> {
+        operations::peek_and_read(self.scope(), queue, state, 0, crate::queue::PEEK_MAX).await
+    }
+
+    pub(super) const fn scope(&self) -> Scope<'_> {
+        Scope { shared: &self.shared, vhost: &self.vhost, caller: Caller::Operator }
+    }
+
+    fn world(&self) -> Result<InWorld<'_>, OperationError> {
+        operations::world_of(&self.shared, &self.vhost)
+    }
+}
+
+/// For a part of a URI.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => escaped.push(char::from(byte)),
+            // Writing to a string never fails.
+            _ => drop(write!(escaped, "%{byte:02X}")),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,7 @@
+//! Worlds: virtual hosts that a test controls.
+
+mod clock;
+#[cfg(feature = "management")]
+mod over_http;
+mod support;
+mod waiting;
