@@ -14,6 +14,7 @@ use super::connection_log;
 use super::half_open::{Eviction, Place};
 use super::queue_map::QueueMap;
 use super::shares::Shares;
+use super::test_exchange;
 use super::wire::{Ready, Stream, Wire};
 use crate::auth::{Credentials, IMPERSONATOR, Seat};
 use crate::broker::alarms::Alarms;
@@ -627,6 +628,9 @@ impl Connection {
         }
         for reply in self.session.outgoing().take_direct() {
             self.send_direct(&reply);
+        }
+        for request in self.session.outgoing().take_requests() {
+            tokio::spawn(test_exchange::serve(Arc::clone(&self.shared), Arc::clone(&vhost), request));
         }
     }
 

@@ -104,6 +104,7 @@ pub(crate) fn session_config(config: &Config) -> SessionConfig {
         channels_max: config.channels_max,
         heartbeat_s: config.heartbeat_s,
         message_bytes_max: config.message_bytes_max,
+        test: config.test,
     }
 }
 

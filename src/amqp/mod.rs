@@ -15,6 +15,7 @@ mod queue_map;
 mod quick_ack;
 mod requests;
 mod shares;
+mod test_exchange;
 mod wire;
 
 pub(crate) use admission::Admission;

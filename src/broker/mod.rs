@@ -3,6 +3,7 @@
 
 pub(crate) mod alarm_watch;
 pub(crate) mod alarms;
+pub(crate) mod api_hook;
 pub mod arguments_json;
 pub(crate) mod clock;
 pub(crate) mod connections;

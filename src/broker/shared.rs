@@ -7,6 +7,7 @@ use dashmap::DashMap;
 use tokio::sync::{Notify, watch};
 
 use super::alarms::{Alarms, Limits, Machine};
+use super::api_hook::ApiHook;
 use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::events::Listening;
@@ -77,6 +78,8 @@ pub struct Shared {
     pub global_parameters: GlobalParameters,
     /// Who is told what happens.
     pub events: Listening,
+    /// The management API, for other fronts.
+    pub api: ApiHook,
     users: RwLock<Users>,
     /// Who failed to log in lately.
     guesses: Mutex<Guesses>,
@@ -122,6 +125,7 @@ impl Shared {
             changes: tokio::sync::Mutex::default(),
             global_parameters: GlobalParameters::default(),
             events,
+            api: ApiHook::default(),
             users,
             guesses: Mutex::default(),
             // 0 stands for the broker itself.

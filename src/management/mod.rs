@@ -30,6 +30,7 @@ mod features;
 mod fields;
 mod for_people;
 mod health;
+mod inside;
 mod journal;
 mod leases;
 mod limits;
@@ -64,6 +65,7 @@ mod worlds;
 pub(crate) use api::{Api, ListeningOn};
 #[cfg(unix)]
 pub(crate) use control::{ControlError, ControlSocket};
+pub(crate) use inside::answer as answer_inside;
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use routes::router;
 pub(crate) use serve::run;

@@ -24,6 +24,8 @@ pub struct SessionConfig {
     pub heartbeat_s: u16,
     /// Largest message body, in bytes.
     pub message_bytes_max: u64,
+    /// Whether the client may control its world by the test exchange.
+    pub test: bool,
 }
 
 /// What client and server agreed on in connection.tune.

@@ -33,6 +33,7 @@ mod request;
 mod settle_exchange;
 mod sweep;
 mod tags;
+mod test_exchange;
 #[cfg(test)]
 mod tests;
 mod transaction;

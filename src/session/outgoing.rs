@@ -91,6 +91,8 @@ pub struct Outgoing {
     /// Commands that come after all publishes and settlements.
     commands: Vec<(QueueId, Command)>,
     direct: Vec<DirectReply>,
+    /// Requests to the broker by the test exchange.
+    requests: Vec<Message>,
     /// The last batch of each queue, once there are more than [`SCANNED_MAX`].
     places: HashMap<QueueId, usize, FixedState>,
     /// Where the last message went: nearly always where the next one goes.
@@ -101,7 +103,10 @@ impl Outgoing {
     /// Whether there is nothing to send.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.batches.is_empty() && self.commands.is_empty() && self.direct.is_empty()
+        self.batches.is_empty()
+            && self.commands.is_empty()
+            && self.direct.is_empty()
+            && self.requests.is_empty()
     }
 
     /// Adds a message for each of its queues.
@@ -159,6 +164,16 @@ impl Outgoing {
     /// Takes the direct replies.
     pub fn take_direct(&mut self) -> Vec<DirectReply> {
         std::mem::take(&mut self.direct)
+    }
+
+    /// Adds a request to the broker.
+    pub fn request(&mut self, message: Message) {
+        self.requests.push(message);
+    }
+
+    /// Takes the requests to the broker.
+    pub fn take_requests(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.requests)
     }
 
     /// Takes everything for queues, in the order in which each queue is to get it, as commands of this connection.

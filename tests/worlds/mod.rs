@@ -2,6 +2,8 @@
 
 mod clock;
 #[cfg(feature = "management")]
+mod over_amqp;
+#[cfg(feature = "management")]
 mod over_http;
 mod support;
 mod waiting;

@@ -103,7 +103,7 @@ pub async fn keep_worlds(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             () = shared.clock.wait_for(Some(shared.clock.now() + LOOK_AGAIN)) => {}
-            () = stopped(&mut stopping) => return,
+            () = stopped(&mut stopping) => break,
         }
         for vhost in super::vhosts::vhosts(&shared) {
             if is_left(&shared, &vhost) {
@@ -114,6 +114,7 @@ pub async fn keep_worlds(shared: Arc<Shared>) {
             }
         }
     }
+    shared.api.clear();
 }
 
 fn is_left(shared: &Shared, vhost: &Vhost) -> bool {

@@ -51,8 +51,8 @@ pub(super) struct PublishTarget {
     pub(super) exchange: Vec<u8>,
     pub(super) routing_key: Vec<u8>,
     pub(super) mandatory: bool,
-    /// Whether the exchange is the settle exchange.
-    pub(super) settles: bool,
+    /// Which of the exchanges it is that route nothing.
+    pub(super) special: Option<SpecialExchange>,
     /// Queues for these keys, if [`PublishTarget::generation`] is still the topology's.
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
@@ -70,6 +70,15 @@ pub(super) struct PublishTarget {
     pub(super) permitted: Option<u64>,
     /// Which routing keys the client may use, if it may not use all of them; found then, too.
     pub(super) topics: Option<Arc<TopicRights>>,
+}
+
+/// An exchange whose messages are requests to the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SpecialExchange {
+    /// See [`settle_exchange`](crate::session::settle_exchange).
+    Settle,
+    /// See [`test_exchange`](crate::session::test_exchange).
+    Test,
 }
 
 /// A consumer as its channel knows it.

@@ -30,6 +30,8 @@ pub(super) struct Connection {
     pub(super) held: Held,
     /// Whether the client ever began a publish.
     pub(super) has_published: bool,
+    /// Whether it may control its world by the test exchange.
+    pub(super) is_test: bool,
     pub(super) scratch: RouteScratch,
     /// What routing has cost since the last pause, in steps of some 10 to 100 ns.
     pub(super) work: usize,
@@ -67,6 +69,7 @@ impl Connection {
             outgoing: Outgoing::default(),
             held: Held::default(),
             has_published: false,
+            is_test: false,
             scratch: RouteScratch::default(),
             work: 0,
             counters: SessionCounters::default(),

@@ -19,10 +19,11 @@ use crate::session::names::strip_crlf_bytes;
 use crate::session::outgoing::{Content, DirectReply, Envelope};
 use crate::session::report::{Traced, Unrouted};
 use crate::session::settle_exchange;
+use crate::session::test_exchange;
 use crate::session::transaction::TxPublish;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
-use super::channel::{Body, Channel, Incoming, Mode, PublishTarget};
+use super::channel::{Body, Channel, Incoming, Mode, PublishTarget, SpecialExchange};
 use super::connection::Connection;
 
 const BASIC: u16 = 60;
@@ -63,7 +64,7 @@ impl Channel {
             target.generation = None;
             target.routing_key.clear();
             target.routing_key.extend_from_slice(method.routing_key);
-            target.settles = target.exchange == settle_exchange::NAME.as_bytes();
+            target.special = special(&target.exchange, connection.is_test);
         }
         target.mandatory = method.mandatory;
         self.incoming = Incoming::Header;
@@ -183,8 +184,11 @@ impl Channel {
         };
         let persistent = properties.delivery_mode() == Some(PERSISTENT);
         let headers = properties.headers();
-        if self.target.settles {
-            return self.publish_settlement(connection, headers);
+        if let Some(special) = self.target.special {
+            return match special {
+                SpecialExchange::Settle => self.publish_settlement(connection, headers),
+                SpecialExchange::Test => self.publish_request(connection, bytes, &properties, &body),
+            };
         }
         if let Some(address) = self.direct_address() {
             let rewritten = self.with_reply_address(connection, bytes, &properties)?;
@@ -222,6 +226,30 @@ impl Channel {
         let returned =
             deliver_to_queues(&mut self.mode, route, mandatory, connection, content, envelope, None);
         self.counted.returned += u64::from(returned);
+        Ok(())
+    }
+
+    /// A request to the broker.
+    #[cold]
+    fn publish_request(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        properties: &Properties<'_>,
+        body: &Completed<'_>,
+    ) -> Result<(), Exception> {
+        let rewritten = self.with_reply_address(connection, bytes, properties)?;
+        connection.outgoing.request(Message::new(Parts {
+            exchange: &self.target.exchange,
+            routing_key: &self.target.routing_key,
+            properties: rewritten.as_deref().unwrap_or(bytes),
+            body: body.bytes(),
+            persistent: false,
+        }));
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.publish(0);
+            connection.note_confirmed(self.number);
+        }
         Ok(())
     }
 
@@ -326,7 +354,7 @@ impl Channel {
         properties: Properties<'_>,
         wrong: Exception,
     ) -> Exception {
-        if self.target.settles || self.direct_address().is_some() {
+        if self.target.special.is_some() || self.direct_address().is_some() {
             return wrong;
         }
         let headers = properties.headers();
@@ -771,4 +799,12 @@ fn expected_body() -> Exception {
 /// The exception for a method frame in the middle of a content.
 pub(super) fn interrupted(incoming: &Incoming) -> Exception {
     if matches!(incoming, Incoming::Header) { expected_header() } else { expected_body() }
+}
+
+/// Which of the exchanges it is that route nothing.
+fn special(exchange: &[u8], is_test: bool) -> Option<SpecialExchange> {
+    if exchange == settle_exchange::NAME.as_bytes() {
+        return Some(SpecialExchange::Settle);
+    }
+    (is_test && exchange == test_exchange::NAME.as_bytes()).then_some(SpecialExchange::Test)
 }

@@ -106,11 +106,13 @@ impl Session {
     #[must_use]
     pub fn new(id: ConnectionId, secret: u64, config: SessionConfig, now: Time) -> Self {
         let limits = Limits { frame_bytes: FRAME_BYTES_BEFORE_TUNE, body_bytes: config.message_bytes_max };
+        let mut connection = Connection::new(id, secret, limits);
+        connection.is_test = config.test;
         Self {
             channels_max: config.channels_max,
             config,
             phase: Phase::Header,
-            connection: Connection::new(id, secret, limits),
+            connection,
             channels: Vec::new(),
             channels_open: 0,
             noted_channels: Vec::new(),
