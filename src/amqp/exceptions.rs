@@ -22,6 +22,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::NoConsumer(_)
         | OperationError::NoCursor { .. }
         | OperationError::NoTarget(_)
+        | OperationError::NoSnapshot(_)
         | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,
         OperationError::NoVhost(_)
         | OperationError::VhostRefused { .. }
@@ -46,6 +47,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::Pattern(_)
         | OperationError::InvalidName(_)
         | OperationError::RealClock(_)
+        | OperationError::Snapshot(_)
         | OperationError::Clock(_)
         | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
         OperationError::Publish(exception) => exception.code,

@@ -24,7 +24,7 @@ struct Known {
 }
 
 /// What can be asked for.
-const KNOWN: [Known; 13] = [
+const KNOWN: [Known; 12] = [
     Known { key: "world", method: "GET", path: "" },
     Known { key: "clock", method: "GET", path: "/clock" },
     Known { key: "clock.advance", method: "POST", path: "/clock" },
@@ -36,7 +36,6 @@ const KNOWN: [Known; 13] = [
     Known { key: "faults.remove", method: "DELETE", path: "/faults/{id}" },
     Known { key: "faults.clear", method: "DELETE", path: "/faults" },
     Known { key: "lint", method: "GET", path: "/lint" },
-    Known { key: "snapshots", method: "GET", path: "/snapshots" },
     Known { key: "snapshots.take", method: "POST", path: "/snapshots/{id}" },
 ];
 

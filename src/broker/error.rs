@@ -260,6 +260,12 @@ pub enum OperationError {
     /// The clock cannot be moved like that, or not so far.
     #[error("{0}")]
     Clock(String),
+    /// There is no such snapshot.
+    #[error("no snapshot '{0}'")]
+    NoSnapshot(String),
+    /// A snapshot cannot be taken, or not be restored.
+    #[error("snapshot: {0}")]
+    Snapshot(String),
     /// A name is empty or too long.
     #[error("{0}")]
     InvalidName(String),

@@ -16,7 +16,7 @@ use super::journal::{Journal, JournalLimits, Rule, Selector};
 use super::log_limits::LogLimits;
 use super::sums::Sums;
 use super::vhost::Vhost;
-use super::world::{VhostClock, World, WorldSettings};
+use super::world::{Snapshots, VhostClock, World, WorldSettings};
 use crate::auth::{Guesses, PatternError, Permission, UserTopicPermission, Users};
 use crate::config::Config;
 use crate::ledger::Ledger;
@@ -80,6 +80,8 @@ pub struct Shared {
     pub events: Listening,
     /// The management API, for other fronts.
     pub api: ApiHook,
+    /// Snapshots of worlds.
+    pub snapshots: Snapshots,
     users: RwLock<Users>,
     /// Who failed to log in lately.
     guesses: Mutex<Guesses>,
@@ -126,6 +128,7 @@ impl Shared {
             global_parameters: GlobalParameters::default(),
             events,
             api: ApiHook::default(),
+            snapshots: Snapshots::default(),
             users,
             guesses: Mutex::default(),
             // 0 stands for the broker itself.

@@ -164,7 +164,9 @@ impl From<OperationError> for ApiError {
             | E::NoConnection(_)
             | E::NoChannel { .. }
             | E::NoConsumer(_) => Self::not_found(),
-            E::NotFound { .. } | E::NoTarget(_) | E::NoCursor { .. } => Self::missing(text),
+            E::NotFound { .. } | E::NoTarget(_) | E::NoCursor { .. } | E::NoSnapshot(_) => {
+                Self::missing(text)
+            }
             E::AccessRefused { .. } | E::Reserved { .. } | E::VhostRefused { .. } => {
                 Self::not_authorised("Access refused.")
             }
@@ -177,7 +179,9 @@ impl From<OperationError> for ApiError {
             }
             E::ProtectedVhost(_) => Self::precondition_failed(text),
             E::NotTesting => Self::missing(text),
-            E::NoWorld(_) | E::WorldExists(_) | E::RealClock(_) | E::Clock(_) => Self::conflict(text),
+            E::NoWorld(_) | E::WorldExists(_) | E::RealClock(_) | E::Clock(_) | E::Snapshot(_) => {
+                Self::conflict(text)
+            }
             E::Pattern(error) => Self::invalid_pattern(&error.pattern, &error.why),
             E::NotForStreams { .. } => Self::bad_request(format!("540 NOT_IMPLEMENTED - {text}")),
             E::Locked { .. }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
-use super::attempts::Ending;
+use super::attempts::{Attempts, Ending, WaitKind};
 use super::consumers::PrefetchShare;
 use super::happening::Provenance;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
@@ -31,6 +31,8 @@ pub enum Command {
     /// Messages dead-lettered to this queue. They are taken whatever its overflow policy says, because there is no publisher to
     /// tell. They may have been in this queue before, and are no duplicates for that.
     PublishDeadLettered(Vec<Publish>, Provenance),
+    /// Messages with all that was known of them in another queue, whose place they take as they are.
+    Restore(Vec<Restored>),
     /// Settles unacked messages of a connection.
     Settle(Settlement, Vec<Handle>),
     /// A consumer's wish for an unacked message that ack and nack cannot express, with the consumer's error text.
@@ -153,6 +155,7 @@ impl Command {
             | Self::PublishDedup(..)
             | Self::PublishDeadLettered(..)
             | Self::PublishDue(..)
+            | Self::Restore(_)
             | Self::Settle(..)
             | Self::Dispose(..)
             | Self::MoveOut(_)
@@ -191,6 +194,23 @@ pub struct Publish {
     pub ttl_ms: Option<u64>,
     /// The message's priority; 0 if it has none.
     pub priority: u8,
+}
+
+/// A message with all that was known of it in another queue.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// The message.
+    pub message: Message,
+    /// Its priority.
+    pub priority: u8,
+    /// When it expires, or [`Time::NEVER`]; in the queue of a delayed exchange: when it is due.
+    pub expires: Time,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// What it waits for, if it does, and until when.
+    pub wait: Option<(WaitKind, Time)>,
+    /// The deliveries that failed.
+    pub attempts: Option<Attempts>,
 }
 
 /// A message with its deduplication keys. It is a type of its own because few messages have keys, and optional keys in every

@@ -57,7 +57,9 @@ mod waiting;
 mod window;
 
 pub use attempts::{Attempts, Ending, WaitKind, as_delivered};
-pub use command::{Command, Consume, DedupPublish, Disposition, LoadedMessage, MoveOut, Publish, Settlement};
+pub use command::{
+    Command, Consume, DedupPublish, Disposition, LoadedMessage, MoveOut, Publish, Restored, Settlement,
+};
 pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
 pub use counts::{Counts, Flow, Measures};
 pub use dedup::DedupState;

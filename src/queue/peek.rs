@@ -19,6 +19,8 @@ pub enum PeekState {
     Delayed,
     /// Set aside; those that are due first come first.
     Parked,
+    /// Waiting for their time in the queue of a delayed exchange, as far as they are in memory; those that are due first come first.
+    Scheduled,
     /// Of a stream: from this offset on. Other queues show nothing.
     From(Position),
     /// The one at this position, whatever its state. The queue looks through all messages for it, at a million at most.

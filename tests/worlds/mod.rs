@@ -5,5 +5,6 @@ mod clock;
 mod over_amqp;
 #[cfg(feature = "management")]
 mod over_http;
+mod snapshots;
 mod support;
 mod waiting;

@@ -23,6 +23,7 @@ mod publishing;
 mod queues;
 mod recording;
 mod scope;
+mod snapshots;
 mod streams;
 mod taking;
 #[cfg(test)]
@@ -66,6 +67,7 @@ pub use queues::{
 };
 pub use recording::{end_recording, record, recordings};
 pub use scope::{Caller, Scope};
+pub use snapshots::{require_snapshots, snapshot, take_snapshot};
 pub use streams::{delete_cursor, move_cursor, read_stream, stream_details};
 pub use taking::{Take, Taken, take};
 pub use topic_permissions::{put_topic_permission, remove_topic_permissions, topic_permissions};

@@ -102,6 +102,13 @@ pub async fn peek_and_read(
     Ok(describe_all(scope.shared, scope.vhost.clock.epoch(), found, &read))
 }
 
+/// As [`peek_and_read`] for whoever has the queue already and may do everything; nothing if it is gone.
+pub(super) async fn peek_record(scope: Scope<'_>, record: &QueueRecord, peek: Peek) -> Vec<PeekedMessage> {
+    let found = look(record, peek).await.unwrap_or_default();
+    let read = read(scope.shared, record, &found).await;
+    describe_all(scope.shared, scope.vhost.clock.epoch(), found, &read)
+}
+
 /// As [`peek`] for whoever has the queue already and may do everything, and tells its vhost's epoch; `None` if it is gone.
 pub async fn peek_in(
     shared: &Shared,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::scope::Caller;
+use super::snapshots::{restore_snapshot, snapshot};
 use super::vhosts::{delete_as, make_vhost};
 use crate::auth::Permission;
 use crate::broker::error::OperationError;
@@ -11,7 +12,7 @@ use crate::broker::events::BROKER;
 use crate::broker::shared::{Shared, stopped};
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::VhostChange;
-use crate::broker::world::{World, WorldSettings};
+use crate::broker::world::{ClockMode, World, WorldSettings};
 
 /// What the names of worlds begin with that come to be when a client opens them.
 pub const WORLD_PREFIX: char = '~';
@@ -38,23 +39,38 @@ pub fn world_of<'a>(shared: &Shared, vhost: &'a Arc<Vhost>) -> Result<InWorld<'a
     Ok(InWorld { vhost, world })
 }
 
-/// Makes a world, durably; the caller may do everything in it. `false` if it is there already, made with the same settings.
+/// Makes a world, durably, with what a snapshot has in it; the caller may do everything in it. `false` if it is there already, made with the same
+/// settings.
 ///
 /// # Errors
-/// `NotTesting`, `InvalidName`; `WorldExists` if it was made with others, or is a virtual host of the usual kind.
+/// `NotTesting`, `InvalidName`, `NoSnapshot`, `Snapshot`; `WorldExists` if it was made with others, or is a virtual host of the usual kind.
 pub async fn make_world(
     shared: &Arc<Shared>,
     caller: Caller<'_>,
     name: &str,
     settings: WorldSettings,
+    restored: Option<&str>,
 ) -> Result<(Arc<Vhost>, bool), OperationError> {
     if !shared.config.test {
         return Err(OperationError::NotTesting);
     }
+    let from = restored.map(|name| snapshot(shared, name)).transpose()?;
+    let settings = match &from {
+        Some(snapshot) if settings.clock == ClockMode::Virtual => {
+            WorldSettings { start: settings.start.or(Some(snapshot.taken)), ..settings }
+        }
+        _ => settings,
+    };
     let made = make_vhost(shared, caller, name, VhostChange::default(), Some(&settings)).await?;
     let is_same = made.vhost.world.as_ref().is_some_and(|world| world.is_made_with(&settings));
     if !made.is_new && !is_same {
         return Err(OperationError::WorldExists(name.to_owned()));
+    }
+    if let Some(snapshot) = from.filter(|_| made.is_new)
+        && let Err(error) = restore_snapshot(shared, &made.vhost, &snapshot).await
+    {
+        delete_as(shared, name, caller.name()).await?;
+        return Err(error);
     }
     Ok((made.vhost, made.is_new))
 }
@@ -70,7 +86,8 @@ pub async fn open_world(shared: &Arc<Shared>, user: &str, name: &str) -> Result<
     }
     let caller = Caller::User(user);
     if shared.vhost(name).is_none() {
-        make_world(shared, caller, name, WorldSettings::of_name(name)?).await?;
+        let (settings, restored) = WorldSettings::of_name(name)?;
+        make_world(shared, caller, name, settings, restored.as_deref()).await?;
     }
     if shared.users(|users| users.permission(user, name).is_none()) {
         let all = Permission::all();

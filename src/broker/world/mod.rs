@@ -7,11 +7,13 @@ mod activity;
 mod clock;
 mod dead;
 mod settings;
+mod snapshot;
 mod state;
 mod steps;
 
 pub(crate) use activity::{Activity, InFlight};
 pub(crate) use clock::{Alarm, VhostClock, VirtualClock};
 pub use settings::{ClockMode, WorldSettings};
+pub use snapshot::{SNAPSHOT_BYTES_MAX, Snapshot, SnapshotMessage, SnapshotPlace, SnapshotState, Snapshots};
 pub(crate) use state::World;
 pub use steps::{Step, StepKind};

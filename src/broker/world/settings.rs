@@ -41,19 +41,23 @@ impl Default for WorldSettings {
 }
 
 impl WorldSettings {
-    /// Those that the name of a world says after `;`, as in `~orders;clock=virtual;ttl_s=5`.
+    /// Those that the name of a world says after `;`, as in `~orders;clock=virtual;ttl_s=5`, and the name of the snapshot to be restored.
     ///
     /// # Errors
     /// Something there is no option, or its value makes no sense: one line that says so.
-    pub fn of_name(name: &str) -> Result<Self, OperationError> {
-        let mut settings = Self::default();
+    pub fn of_name(name: &str) -> Result<(Self, Option<String>), OperationError> {
+        let (mut settings, mut snapshot) = (Self::default(), None);
         for option in name.split(';').skip(1) {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            if key == "snapshot" {
+                snapshot = Some(value.to_owned());
+                continue;
+            }
             settings.set(key, value).map_err(|why| {
                 OperationError::InvalidName(format!("world '{name}': option '{option}': {why}"))
             })?;
         }
-        Ok(settings)
+        Ok((settings, snapshot))
     }
 
     /// Sets an option by its name and its value as text.
@@ -73,7 +77,7 @@ impl WorldSettings {
                 let wrong = |_| "expected a number of seconds, or 0 for ever".to_owned();
                 self.ttl_s = Some(value.parse().map_err(wrong)?);
             }
-            _ => return Err("expected clock, journal or ttl_s".to_owned()),
+            _ => return Err("expected clock, journal, snapshot or ttl_s".to_owned()),
         }
         Ok(())
     }
@@ -85,10 +89,11 @@ mod tests {
 
     #[test]
     fn a_name_has_options() {
-        let settings = WorldSettings::of_name("~a;clock=virtual;ttl_s=0;journal=false").unwrap();
+        let (settings, snapshot) =
+            WorldSettings::of_name("~a;clock=virtual;ttl_s=0;journal=false;snapshot=s").unwrap();
         let expected = WorldSettings { clock: ClockMode::Virtual, ttl_s: None, journal: false, start: None };
-        assert_eq!(settings, expected);
-        assert_eq!(WorldSettings::of_name("~a").unwrap(), WorldSettings::default());
+        assert_eq!((settings, snapshot.as_deref()), (expected, Some("s")));
+        assert_eq!(WorldSettings::of_name("~a").unwrap().0, WorldSettings::default());
         for wrong in ["~a;clock=", "~a;clock=fast", "~a;", "~a;ttl_s=-1", "~a;journal=1", "~a;what=1"] {
             assert!(WorldSettings::of_name(wrong).is_err(), "{wrong}");
         }

@@ -2,6 +2,7 @@
 
 mod clock;
 mod one;
+mod snapshots;
 mod wait;
 
 use axum::routing::get;
@@ -13,6 +14,12 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         ("/api/coney/worlds", get(one::list)),
         ("/api/coney/worlds/{vhost}", get(one::show).put(one::put).delete(one::delete)),
+        ("/api/coney/worlds/{vhost}/snapshots/{name}", axum::routing::post(snapshots::take)),
+        ("/api/coney/snapshots", get(snapshots::list)),
+        (
+            "/api/coney/snapshots/{name}",
+            get(snapshots::download).put(snapshots::upload).delete(snapshots::delete),
+        ),
         ("/api/coney/worlds/{vhost}/clock", get(clock::show).post(clock::advance)),
         ("/api/coney/worlds/{vhost}/counts", get(wait::counts)),
         ("/api/coney/worlds/{vhost}/wait", get(wait::wait)),

@@ -19,7 +19,7 @@ use crate::management::payload::Payload;
 use crate::management::views::moment;
 
 /// What the body of a PUT may say.
-const OPTIONS: [&str; 4] = ["clock", "start", "ttl_s", "journal"];
+const OPTIONS: [&str; 5] = ["clock", "start", "ttl_s", "journal", "snapshot"];
 
 /// The world of a request's vhost, for somebody who may enter it.
 ///
@@ -69,8 +69,10 @@ pub(super) async fn put(
     body: Payload,
 ) -> Result<Response, ApiError> {
     require_test(&api)?;
-    let settings = settings(&name, &body)?;
-    let (vhost, is_new) = operations::make_world(api.shared(), asker.caller(), &name, settings).await?;
+    let (settings, named) = settings(&name, &body)?;
+    let snapshot = body.text("snapshot")?.or(named);
+    let made = operations::make_world(api.shared(), asker.caller(), &name, settings, snapshot.as_deref());
+    let (vhost, is_new) = made.await?;
     let mut response = answer::json(&view(&api, &vhost));
     if is_new {
         *response.status_mut() = StatusCode::CREATED;
@@ -78,9 +80,9 @@ pub(super) async fn put(
     Ok(response)
 }
 
-fn settings(name: &str, body: &Payload) -> Result<WorldSettings, ApiError> {
+fn settings(name: &str, body: &Payload) -> Result<(WorldSettings, Option<String>), ApiError> {
     body.refuse_others(&OPTIONS)?;
-    let mut settings = WorldSettings::of_name(name)?;
+    let (mut settings, snapshot) = WorldSettings::of_name(name)?;
     for key in ["clock", "ttl_s", "journal"] {
         if let Some(value) = body.text(key)? {
             settings.set(key, &value).map_err(|why| ApiError::bad_request(format!("{key}: {why}")))?;
@@ -95,7 +97,7 @@ fn settings(name: &str, body: &Payload) -> Result<WorldSettings, ApiError> {
             return Err(ApiError::bad_request("start: a world with the system's clock has its time"));
         }
     }
-    Ok(settings)
+    Ok((settings, snapshot))
 }
 
 /// `DELETE /api/coney/worlds/{vhost}`.

@@ -16,6 +16,7 @@ mod peeking;
 mod publishing;
 mod queue;
 mod requests;
+mod restoring;
 mod returning;
 mod scheduling;
 mod settling;

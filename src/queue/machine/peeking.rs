@@ -14,7 +14,6 @@ use crate::queue::unacked::Unacked;
 use crate::time::Time;
 
 impl Queue {
-    /// What waits in a delayed exchange's own queue is not shown.
     pub(super) fn peek(&self, Peek { state, offset, limit }: Peek) -> Reply {
         let limit = limit.min(PEEK_MAX);
         Reply::Peeked(match state {
@@ -22,6 +21,7 @@ impl Queue {
             PeekState::Unacked => self.peek_unacked(offset, limit),
             PeekState::Delayed => self.peek_waiting(WaitKind::Delayed, offset, limit),
             PeekState::Parked => self.peek_waiting(WaitKind::Parked, offset, limit),
+            PeekState::Scheduled => self.peek_scheduled(offset, limit),
             PeekState::From(_) => Vec::new(),
             PeekState::At(position) => self.peek_at(position).into_iter().collect(),
         })
@@ -94,6 +94,11 @@ impl Queue {
     fn peek_waiting(&self, kind: WaitKind, offset: usize, limit: usize) -> Vec<Peeked> {
         let waiting = self.waiting.of(kind).skip(offset).take(limit);
         waiting.map(|(due, entry)| self.peeked(entry, PeekedPlace::Waiting { kind, due })).collect()
+    }
+
+    fn peek_scheduled(&self, offset: usize, limit: usize) -> Vec<Peeked> {
+        let waiting = self.schedule.near().skip(offset).take(limit);
+        waiting.map(|entry| self.peeked(entry, PeekedPlace::Ready)).collect()
     }
 
     fn peeked(&self, entry: &Entry, place: PeekedPlace) -> Peeked {

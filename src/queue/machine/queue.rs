@@ -137,6 +137,7 @@ impl Queue {
             Command::Dispose(handle, disposition, error) => {
                 self.dispose(now, handle, disposition, error, effects)
             }
+            Command::Restore(restored) => self.take_restored(restored, effects),
             Command::MoveOut(moves) => self.move_out(moves, effects),
             Command::Written(consumer, bytes) => self.consumers.written(consumer, bytes),
             Command::Consume(consume) => return self.consume(now, *consume),

@@ -75,6 +75,11 @@ impl Schedule {
         self.near.insert((entry.expires, entry.position), entry);
     }
 
+    /// Those in memory, by when they are due.
+    pub(in crate::queue) fn near(&self) -> impl Iterator<Item = &Entry> {
+        self.near.values()
+    }
+
     /// Takes one whose time has come.
     pub(in crate::queue) fn pop_due(&mut self, now: Time) -> Option<Entry> {
         let first = self.near.first_entry().filter(|first| first.key().0 <= now)?;

@@ -16,7 +16,7 @@ use crate::broker::OperationError;
 use crate::broker::operations::{self, Caller, InWorld, PeekedMessage, Scope, WorldCounts};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
-use crate::broker::world::{ClockMode, WorldSettings};
+use crate::broker::world::{ClockMode, Snapshot, WorldSettings};
 use crate::queue::PeekState;
 use crate::time::Timestamp;
 
@@ -30,7 +30,7 @@ impl BrokerHandle {
         let number = NEXT_NAME.fetch_add(1, Ordering::Relaxed);
         let settings = WorldSettings { ttl_s: None, ..WorldSettings::default() };
         let (shared, address) = (Arc::clone(self.shared()), self.address());
-        WorldBuilder { shared, address, name: format!("~world-{number}"), settings }
+        WorldBuilder { shared, address, name: format!("~world-{number}"), settings, snapshot: None }
     }
 
     /// The virtual host of that name as a world: any of a broker with `--test`.
@@ -52,6 +52,7 @@ pub struct WorldBuilder {
     address: Option<SocketAddr>,
     name: String,
     settings: WorldSettings,
+    snapshot: Option<String>,
 }
 
 impl WorldBuilder {
@@ -79,13 +80,20 @@ impl WorldBuilder {
         self
     }
 
+    /// Puts what this snapshot has into it. A clock of its own shows then what the other world's showed.
+    pub fn with_snapshot(mut self, name: &str) -> Self {
+        self.snapshot = Some(name.to_owned());
+        self
+    }
+
     /// Makes it. It goes when the guard is dropped.
     ///
     /// # Errors
-    /// `NotTesting`, `InvalidName`; `WorldExists` if there is a virtual host of that name.
+    /// `NotTesting`, `InvalidName`, `NoSnapshot`; `WorldExists` if there is a virtual host of that name.
     pub async fn create(self) -> Result<World, OperationError> {
-        let Self { shared, address, name, settings } = self;
-        let made = operations::make_world(&shared, Caller::Operator, &name, settings).await?;
+        let Self { shared, address, name, settings, snapshot } = self;
+        let made =
+            operations::make_world(&shared, Caller::Operator, &name, settings, snapshot.as_deref()).await?;
         let (vhost, true) = made else { return Err(OperationError::WorldExists(name)) };
         Ok(World(WorldHandle { shared, vhost, address }))
     }
@@ -178,6 +186,14 @@ impl WorldHandle {
     pub async fn counts(&self) -> Result<WorldCounts, OperationError> {
         let counts = operations::world_counts(self.scope(), &[]).await?;
         Ok(counts.first().map(|(_, counts)| *counts).unwrap_or_default())
+    }
+
+    /// Takes a snapshot of it, which is kept in memory under this name, for [`WorldBuilder::with_snapshot`].
+    ///
+    /// # Errors
+    /// `Snapshot`: it does not come to rest, or has more than 256 MiB of messages.
+    pub async fn take_snapshot(&self, name: &str) -> Result<Arc<Snapshot>, OperationError> {
+        operations::take_snapshot(self.scope(), name).await
     }
 
     /// Shows up to 100 messages of a queue in a state. Nothing changes.

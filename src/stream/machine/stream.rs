@@ -142,6 +142,8 @@ impl Stream {
                 let settlement = if is_done { Settlement::Ack } else { Settlement::Fail };
                 self.settle(now, handle, settlement, effects);
             }
+            // A stream is given what it had as publishes.
+            Command::Restore(_) => {}
             Command::MoveOut(moves) => self.copy_out(now, moves, effects),
             Command::Written(key, bytes) => self.written(key, bytes),
             Command::Consume(consume) => return self.consume(now, *consume, effects),
