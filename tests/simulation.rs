@@ -23,7 +23,7 @@ mod world;
 
 use random::Random;
 use streams::Work;
-use world::{Summary, World};
+use world::{Summary, Traits, World};
 
 /// Seeds run each time.
 const SEEDS: u64 = 200;
@@ -31,13 +31,17 @@ const SEEDS: u64 = 200;
 /// One world in so many has streams as well, which take as long as all the rest.
 const STREAMS_EVERY: u64 = 4;
 
-const fn has_streams(seed: u64) -> bool {
-    seed.is_multiple_of(STREAMS_EVERY)
+/// Half of them, with and without streams, have clocks of their own: so does the other half see that nothing changes by that.
+const fn traits(seed: u64) -> Traits {
+    Traits {
+        streams: seed.is_multiple_of(STREAMS_EVERY),
+        own_clock: (seed / STREAMS_EVERY).is_multiple_of(2),
+    }
 }
 
 fn run(seed: u64) -> Summary {
     let mut random = Random::new(seed);
-    let mut world = World::new(has_streams(seed));
+    let mut world = World::new(traits(seed));
     for _ in 0..=random.below(3) {
         world.live(random.fork());
         world.crash(&mut random);
@@ -71,7 +75,7 @@ fn every_seed_keeps_its_promises() {
 fn a_seed_is_one_story() {
     let story = |seed| {
         let mut random = Random::new(seed);
-        let mut world = World::new(true);
+        let mut world = World::new(Traits { streams: true, own_clock: true });
         world.live(random.fork());
         world.summary()
     };

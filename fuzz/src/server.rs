@@ -101,6 +101,7 @@ impl Server {
             channels_max: CHANNELS_MAX,
             heartbeat_s: 10,
             message_bytes_max: MESSAGE_BYTES_MAX,
+            test: true,
         };
         Self {
             session: Session::new(ConnectionId(7), 0xABCD, config, Time::ZERO),

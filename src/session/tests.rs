@@ -35,6 +35,7 @@ fn config() -> SessionConfig {
         channels_max: 20,
         heartbeat_s: 60,
         message_bytes_max: BODY_MAX,
+        test: false,
     }
 }
 

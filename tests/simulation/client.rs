@@ -29,13 +29,13 @@ pub struct Client {
 
 impl Client {
     /// Connects, opens the channel.
-    pub async fn connect(stream: DuplexStream) -> Option<Self> {
+    pub async fn connect(stream: DuplexStream, vhost: &str) -> Option<Self> {
         let mut client = Self { stream, input: Vec::new(), out: Vec::new(), delivery: None, offset: None };
         client.out.extend_from_slice(b"AMQP\x00\x00\x09\x01");
         client.method_on(0, start_ok());
         let tune = connection::TuneOk { channel_max: 10, frame_max: 131_072, heartbeat: 0 };
         client.method_on(0, AMQPClass::Connection(connection::AMQPMethod::TuneOk(tune)));
-        let open = connection::Open { virtual_host: "/".into() };
+        let open = connection::Open { virtual_host: vhost.into() };
         client.method_on(0, AMQPClass::Connection(connection::AMQPMethod::Open(open)));
         client.method(AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})));
         client.flush().await?;

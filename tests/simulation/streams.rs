@@ -29,6 +29,8 @@ const PIPE_BYTES: usize = 4096;
 pub struct At {
     pub broker: Arc<BrokerHandle>,
     pub ledger: Shared,
+    /// Where everything happens.
+    pub vhost: &'static str,
 }
 
 impl At {
@@ -36,7 +38,7 @@ impl At {
     pub async fn client(&self) -> Option<Client> {
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
         self.broker.attach(far);
-        Client::connect(near).await
+        Client::connect(near, self.vhost).await
     }
 }
 

@@ -9,7 +9,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use coney::broker::journal::{Rule, Selector};
 use coney::store::{ManualCommitter, MemoryDisk, open_manual};
 use coney::time::Timestamp;
-use coney::{Broker, Clock, JournalHandle, Window};
+use coney::{Broker, BrokerHandle, Clock, JournalHandle, Window};
 use tokio::task::JoinSet;
 
 use super::client::{Client, Said, Settle};
@@ -61,14 +61,26 @@ pub struct World {
     ledger: Shared,
     /// That of the present life.
     journal: Slot,
-    has_streams: bool,
+    traits: Traits,
 }
+
+/// What a simulated world has.
+#[derive(Clone, Copy, Debug)]
+pub struct Traits {
+    /// Streams as well.
+    pub streams: bool,
+    /// A clock of its own, which somebody moves as time passes.
+    pub own_clock: bool,
+}
+
+/// Where everything happens in one with a clock of its own.
+const WORLD: &str = "~simulated;clock=virtual;ttl_s=0;journal=false";
 
 type Slot = Arc<Mutex<Option<JournalHandle>>>;
 
 impl World {
-    pub fn new(has_streams: bool) -> Self {
-        Self { disk: MemoryDisk::new(), ledger: Shared::default(), journal: Slot::default(), has_streams }
+    pub fn new(traits: Traits) -> Self {
+        Self { disk: MemoryDisk::new(), ledger: Shared::default(), journal: Slot::default(), traits }
     }
 
     /// One life of the broker, which ends in the middle of things.
@@ -76,9 +88,9 @@ impl World {
         self.begin_life();
         let (disk, ledger, journal) =
             (self.disk.clone(), Arc::clone(&self.ledger), Arc::clone(&self.journal));
-        let has_streams = self.has_streams;
+        let traits = self.traits;
         in_virtual_time(async move {
-            let mut life = Life::begin(&disk, ledger, &journal, random, has_streams).await;
+            let mut life = Life::begin(&disk, ledger, &journal, random, traits).await;
             life.load().await;
         });
         self.check_journal();
@@ -95,9 +107,9 @@ impl World {
         self.begin_life();
         let (disk, ledger, journal) =
             (self.disk.clone(), Arc::clone(&self.ledger), Arc::clone(&self.journal));
-        let has_streams = self.has_streams;
+        let traits = self.traits;
         in_virtual_time(async move {
-            Life::begin(&disk, ledger, &journal, random, has_streams).await.drain().await;
+            Life::begin(&disk, ledger, &journal, random, traits).await.drain().await;
         });
         self.check_journal();
     }
@@ -168,7 +180,7 @@ struct Life {
     at: At,
     ledger: Shared,
     random: Random,
-    has_streams: bool,
+    traits: Traits,
 }
 
 impl Life {
@@ -177,25 +189,30 @@ impl Life {
         ledger: Shared,
         journal: &Slot,
         mut random: Random,
-        has_streams: bool,
+        traits: Traits,
     ) -> Self {
         let (handle, committer, recovered) = open_manual(disk.clone()).unwrap();
         tokio::spawn(commit_now_and_then(committer, random.fork()));
         let builder =
             Broker::builder().detached().clock(Clock::starting_at(Timestamp::from_millis(1_000_000)));
-        let broker = builder.store(handle, recovered).window(WINDOW).start().await.unwrap();
-        let own = broker.journal("/").unwrap();
+        let builder = if traits.own_clock { builder.test() } else { builder };
+        let broker = Arc::new(builder.store(handle, recovered).window(WINDOW).start().await.unwrap());
+        let vhost = if traits.own_clock { WORLD } else { "/" };
+        let at = At { broker: Arc::clone(&broker), ledger: Arc::clone(&ledger), vhost };
+        let mut client = at.client().await.unwrap();
+        if traits.own_clock {
+            tokio::spawn(move_clock(Arc::clone(&broker)));
+        }
+        let own = broker.journal(vhost).unwrap();
         let rule = Rule { selector: Selector::All, next: None, until: Timestamp::from_millis(u64::MAX) };
         own.recordings().begin(rule, Timestamp::default()).unwrap();
         *journal.lock().unwrap() = Some(own);
-        let at = At { broker: Arc::new(broker), ledger: Arc::clone(&ledger) };
-        let life = Self { at, ledger, random, has_streams };
-        let mut client = life.client().await;
+        let life = Self { at, ledger, random, traits };
         for (name, arguments) in QUEUES {
             client.declare(name, arguments).await.unwrap();
         }
         client.declare_delays(LATE, QUEUES[PLAIN].0).await.unwrap();
-        if has_streams {
+        if traits.streams {
             streams::begin_life(&life.at, &mut client).await;
         }
         life
@@ -224,7 +241,7 @@ impl Life {
                 (self.client().await, Arc::clone(&self.ledger), self.random.fork());
             clients.spawn(consumer(client, queue, ledger, random));
         }
-        if self.has_streams {
+        if self.traits.streams {
             streams::begin(&mut clients, &self.at, &mut self.random).await;
         }
         let life = Duration::from_millis(1 + self.random.below(LIFE_MS));
@@ -260,9 +277,20 @@ impl Life {
             }
             takers.push(taker);
         }
-        if self.has_streams {
+        if self.traits.streams {
             takers.extend(streams::settle(&self.at).await);
         }
+    }
+}
+
+/// Moves the world's clock as time passes, a step at a time, as a test would.
+async fn move_clock(broker: Arc<BrokerHandle>) {
+    let world = broker.world_named(WORLD).unwrap();
+    let (begun, wall) = (broker.now(), world.clock().now());
+    loop {
+        pass(1).await;
+        let passed = broker.now().since(begun).as_millis();
+        world.clock().advance_to(wall.plus_ms(passed.try_into().unwrap())).await.unwrap();
     }
 }
 

@@ -104,6 +104,12 @@ impl Process {
         self.status("VmRSS")
     }
 
+    /// How many descriptors it has open.
+    #[cfg(all(target_os = "linux", feature = "management"))]
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     #[cfg(target_os = "linux")]
     fn status(&self, name: &str) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

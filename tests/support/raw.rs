@@ -49,20 +49,38 @@ impl Raw {
 
     /// Connected, logged in, with the vhost open.
     pub fn open(address: SocketAddr) -> Self {
+        let mut raw = Self::logged_in(address);
+        raw.tune_and_open(0, 131_072, 0);
+        raw
+    }
+
+    fn logged_in(address: SocketAddr) -> Self {
         let mut raw = Self::connect(address);
         raw.send(b"AMQP\x00\x00\x09\x01");
         raw.expect_start();
         raw.method(0, start_ok("PLAIN", b"\0guest\0guest", true));
-        raw.tune_and_open(0, 131_072, 0);
+        raw
+    }
+
+    /// In that vhost, with channel 1 open.
+    #[cfg(feature = "management")]
+    pub fn in_vhost(address: SocketAddr, vhost: &str) -> Self {
+        let mut raw = Self::logged_in(address);
+        raw.tune_and_enter(0, 131_072, 0, vhost);
+        raw.open_channel(1);
         raw
     }
 
     /// The rest of the handshake, once logged in.
     pub fn tune_and_open(&mut self, channel_max: u16, frame_max: u32, heartbeat: u16) {
+        self.tune_and_enter(channel_max, frame_max, heartbeat, "/");
+    }
+
+    fn tune_and_enter(&mut self, channel_max: u16, frame_max: u32, heartbeat: u16, vhost: &str) {
         let channel_max = if channel_max == 0 { 2047 } else { channel_max };
         self.expect_tune();
         self.method(0, tune_ok(channel_max, frame_max, heartbeat));
-        self.method(0, open("/"));
+        self.method(0, open(vhost));
         let opened = self.next();
         let ok = AMQPClass::Connection(connection::AMQPMethod::OpenOk(connection::OpenOk {}));
         assert_eq!(opened, Some(AMQPFrame::Method(0, ok)));

@@ -1,6 +1,8 @@
 //! Worlds: virtual hosts that a test controls.
 
+mod alike;
 mod clock;
+mod many;
 #[cfg(feature = "management")]
 mod over_amqp;
 #[cfg(feature = "management")]

@@ -16,7 +16,8 @@ pub async fn broker() -> BrokerHandle {
 pub struct Bench {
     pub world: World,
     pub channel: Channel,
-    pub connection: Connection,
+    /// Open as long as this is there.
+    _connection: Connection,
 }
 
 impl Bench {
@@ -24,7 +25,7 @@ impl Bench {
         let world = builder.create().await.unwrap();
         let connection = enter(&world.uri().unwrap()).await;
         let channel = confirming(&connection).await;
-        Self { world, channel, connection }
+        Self { world, channel, _connection: connection }
     }
 
     /// With a clock of its own.

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use self::clock::{ClockMove, WorldClock};
 pub use self::waiting::{WaitError, WorldQueue, WorldWait};
 use super::handle::BrokerHandle;
-use crate::broker::OperationError;
+use crate::broker::import::{self, Defaults, Target};
 use crate::broker::operations::{self, Caller, InWorld, PeekedMessage, Scope, WorldCounts};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
 use crate::broker::world::{ClockMode, Snapshot, WorldSettings};
+use crate::broker::{ImportError, OperationError};
 use crate::queue::PeekState;
 use crate::time::Timestamp;
 
@@ -186,6 +187,24 @@ impl WorldHandle {
     pub async fn counts(&self) -> Result<WorldCounts, OperationError> {
         let counts = operations::world_counts(self.scope(), &[]).await?;
         Ok(counts.first().map(|(_, counts)| *counts).unwrap_or_default())
+    }
+
+    /// Makes what definitions in RabbitMQ's JSON format say, all of it in this world.
+    ///
+    /// # Errors
+    /// The first fault found: then nothing was changed.
+    pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
+        let target = Target::Vhost(&self.vhost.name);
+        import::import(&self.shared, json, target, Defaults::None).await?.log("the embedding program");
+        Ok(())
+    }
+
+    /// Waits until the broker has done what it has to do in this world: messages are where they go, and what clients are to be told is on
+    /// its way to them. What they do with it takes its own time: see [`idle`](Self::idle).
+    pub async fn settled(&self) {
+        if let Some(world) = &self.vhost.world {
+            world.activity.quiet().await;
+        }
     }
 
     /// Takes a snapshot of it, which is kept in memory under this name, for [`WorldBuilder::with_snapshot`].
