@@ -203,7 +203,7 @@ fn users(broker: &Http) -> Vec<(&'static str, Http)> {
 
 #[test]
 fn nobody_gets_further_than_tag_and_permission_let_them() {
-    let broker = Managed::start();
+    let broker = Managed::with_worlds();
     for vhost in ["own", "foreign"] {
         broker.put(&format!("/api/vhosts/{vhost}"), &json!({}));
         broker.put(&format!("/api/queues/{vhost}/secret"), &json!({}));
@@ -229,7 +229,7 @@ fn nobody_gets_further_than_tag_and_permission_let_them() {
 /// The same for every operation of the document that is about a vhost.
 #[test]
 fn nobody_gets_into_a_vhost_without_permission() {
-    let broker = Managed::start();
+    let broker = Managed::with_worlds();
     for vhost in ["own", "foreign"] {
         broker.put(&format!("/api/vhosts/{vhost}"), &json!({}));
     }

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amq_protocol::types::AMQPValue;
+use coney::Broker;
 use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicRejectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::schema::Document;
-use super::support::{Managed, managed};
+use super::support::{Managed, managed_by};
 use crate::support::client::{Bench, consume, next, string, table};
 use crate::support::http::{Answer, Http};
 
@@ -57,7 +58,7 @@ fn assert_described(document: &Document, operation: &Value, what: &str, answer: 
 
 #[test]
 fn the_document_is_sound() {
-    let broker = Managed::start();
+    let broker = Managed::with_worlds();
     let document = document(&broker);
     assert_eq!(document.0["openapi"], "3.1.0");
     assert_eq!(document.0["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -96,7 +97,7 @@ fn assert_references(document: &Document, value: &Value) {
 
 #[test]
 fn each_path_has_the_methods_that_are_told() {
-    let broker = Managed::start();
+    let broker = Managed::with_worlds();
     let document = document(&broker);
     for (path, methods) in document.0["paths"].as_object().unwrap() {
         let answer = broker.nobody().send("OPTIONS", &concrete(path, |_| "x".to_owned()), "", b"");
@@ -124,7 +125,7 @@ fn tags_above(needed: &str) -> &'static [&'static str] {
 /// With names of what is not there, so that nothing comes between the tag and the answer.
 #[test]
 fn each_operation_asks_for_the_tag_that_is_told_and_for_no_more() {
-    let broker = Managed::start();
+    let broker = Managed::with_worlds();
     let document = document(&broker);
     for tag in ["", "management", "policymaker", "monitoring", "administrator"] {
         let user = json!({ "password": "p", "tags": tag });
@@ -139,6 +140,10 @@ fn each_operation_asks_for_the_tag_that_is_told_and_for_no_more() {
             }
             let answer = user.send(&method, &concrete(path, |_| "x".to_owned()), "", b"");
             assert_described(&document, operation, &what, &answer);
+            if path.starts_with("/api/coney/worlds/") && answer.status == 201 {
+                // It would be in the way of the others.
+                assert_eq!(broker.delete("/api/coney/worlds/x").status, 204);
+            }
             if !may {
                 assert_eq!(answer.status, 401, "{what}: {answer:?}");
             } else if !is_open && !path.contains("/username/") {
@@ -190,6 +195,7 @@ async fn fill(bench: &Bench, http: &Http) -> Vec<lapin::Consumer> {
     let binding = json!({ "routing_key": "k", "arguments": { "a": 1 } });
     assert_eq!(http.post("/api/bindings/%2F/e/e/q/q", &binding).status, 201);
     assert_eq!(http.post("/api/vhosts/%2F/deletion/protection", &json!({})).status, 204);
+    assert_eq!(http.post("/api/coney/worlds/%2F/snapshots/s", &json!({})).status, 201);
     vec![consumer]
 }
 
@@ -227,6 +233,7 @@ fn name_in(path: &str, http: &Http) -> String {
         "channels" => first("/api/channels?sort=consumer_count&sort_reverse=true"),
         "parameters" => "p".to_owned(),
         "global-parameters" => "g".to_owned(),
+        "coney" => "s".to_owned(),
         other => panic!("no name for {other}"),
     }
 }
@@ -235,13 +242,14 @@ fn name_in(path: &str, http: &Http) -> String {
 fn query(path: &str) -> &'static str {
     match path {
         "/api/coney/may" => "?user=u&vhost=/&operation=write&name=e&routing_key=k",
+        "/api/coney/worlds/%2F/wait" => "?messages=%3E%3D0",
         _ => "",
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_is_there_is_shown_as_described() {
-    let (bench, http) = managed().await;
+    let (bench, http) = managed_by(Broker::builder().ephemeral().test()).await;
     let _consumers = fill(&bench, &http).await;
     let (document, names) = (document(&http), names(&http));
     for (path, method, operation) in document.operations() {
@@ -283,7 +291,7 @@ async fn what_is_there_is_shown_as_described() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_is_done_is_answered_as_described() {
-    let (bench, http) = managed().await;
+    let (bench, http) = managed_by(Broker::builder().ephemeral().test()).await;
     let _consumers = fill(&bench, &http).await;
     let document = document(&http);
     bench.declare("leased", FieldTable::default()).await;

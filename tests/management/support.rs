@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::Path;
 
-use coney::Broker;
+use coney::{Broker, BrokerBuilder};
 use serde_json::{Value, json};
 
 use crate::support::broker::Embedded;
@@ -19,7 +19,16 @@ pub struct Managed {
 
 impl Managed {
     pub fn start() -> Self {
-        let embedded = Embedded::managed(Broker::builder().ephemeral());
+        Self::on(Broker::builder().ephemeral())
+    }
+
+    /// One that tests may control.
+    pub fn with_worlds() -> Self {
+        Self::on(Broker::builder().ephemeral().test())
+    }
+
+    fn on(builder: BrokerBuilder) -> Self {
+        let embedded = Embedded::managed(builder);
         let http = Http::new(embedded.broker().http_addresses()[0]);
         Self { embedded, http }
     }
@@ -42,8 +51,13 @@ impl Deref for Managed {
 
 /// A broker in memory with a channel on it, and its API asked as guest, which blocks the thread that it is asked on.
 pub async fn managed() -> (Bench, Http) {
+    managed_by(Broker::builder().ephemeral()).await
+}
+
+/// The same with these settings.
+pub async fn managed_by(builder: BrokerBuilder) -> (Bench, Http) {
     let any = "127.0.0.1:0".parse().unwrap();
-    let builder = Broker::builder().ephemeral().listen(any).http(any);
+    let builder = builder.listen(any).http(any);
     let bench = Bench::on(builder.start().await.unwrap()).await;
     let http = Http::new(bench.broker.http_addresses()[0]);
     (bench, http)

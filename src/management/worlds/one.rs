@@ -69,6 +69,9 @@ pub(super) async fn put(
     body: Payload,
 ) -> Result<Response, ApiError> {
     require_test(&api)?;
+    if api.shared().vhost(&name).is_some() {
+        asker.enter(&api, &name)?;
+    }
     let (settings, named) = settings(&name, &body)?;
     let snapshot = body.text("snapshot")?.or(named);
     let made = operations::make_world(api.shared(), asker.caller(), &name, settings, snapshot.as_deref());

@@ -11,7 +11,7 @@ use crate::broker::operations::{self, require_snapshots};
 use crate::broker::world::Snapshot;
 use crate::management::answer;
 use crate::management::api::Api;
-use crate::management::asker::Manager;
+use crate::management::asker::Administrator;
 use crate::management::error::ApiError;
 use crate::management::params::At;
 use crate::management::payload::RawBody;
@@ -20,7 +20,7 @@ use crate::management::views::moment;
 /// `POST /api/coney/worlds/{vhost}/snapshots/{name}`: 201. One of the same name is replaced.
 pub(super) async fn take(
     State(api): State<Api>,
-    asker: Manager,
+    asker: Administrator,
     At((vhost, name)): At<(String, String)>,
 ) -> Result<Response, ApiError> {
     let vhost = enter(&api, &asker, &vhost)?;
@@ -41,7 +41,7 @@ fn view(name: &str, snapshot: &Snapshot) -> Value {
 }
 
 /// `GET /api/coney/snapshots`.
-pub(super) async fn list(State(api): State<Api>, asker: Manager) -> Result<Response, ApiError> {
+pub(super) async fn list(State(api): State<Api>, asker: Administrator) -> Result<Response, ApiError> {
     require_snapshots(api.shared(), asker.caller())?;
     let all = api.shared().snapshots.all();
     Ok(answer::json(&all.iter().map(|(name, snapshot)| view(name, snapshot)).collect::<Vec<_>>()))
@@ -50,7 +50,7 @@ pub(super) async fn list(State(api): State<Api>, asker: Manager) -> Result<Respo
 /// `GET /api/coney/snapshots/{name}`: lines of JSON.
 pub(super) async fn download(
     State(api): State<Api>,
-    asker: Manager,
+    asker: Administrator,
     At(name): At<String>,
 ) -> Result<Response, ApiError> {
     require_snapshots(api.shared(), asker.caller())?;
@@ -61,7 +61,7 @@ pub(super) async fn download(
 /// `PUT /api/coney/snapshots/{name}` with such lines.
 pub(super) async fn upload(
     State(api): State<Api>,
-    asker: Manager,
+    asker: Administrator,
     At(name): At<String>,
     RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
@@ -75,7 +75,7 @@ pub(super) async fn upload(
 /// `DELETE /api/coney/snapshots/{name}`.
 pub(super) async fn delete(
     State(api): State<Api>,
-    asker: Manager,
+    asker: Administrator,
     At(name): At<String>,
 ) -> Result<Response, ApiError> {
     require_snapshots(api.shared(), asker.caller())?;
