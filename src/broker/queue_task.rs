@@ -669,7 +669,7 @@ impl QueueTask {
 }
 
 /// Completes when it rings; never if there is none.
-async fn rung<T>(alarm: &mut Option<(Time, Pin<Box<dyn Future<Output = T> + Send>>)>) -> T {
+async fn rung<T>(alarm: &mut Option<(Time, impl Future<Output = T> + Unpin)>) -> T {
     match alarm {
         Some((_, rings)) => rings.await,
         None => std::future::pending().await,

@@ -206,9 +206,11 @@ impl fmt::Display for CountCondition {
     }
 }
 
+type Holds = dyn Fn(&WorldCounts) -> bool + Send + Sync;
+
 /// A condition that a program of its own says.
 #[derive(Clone, Default)]
-pub struct Predicate(Option<Arc<dyn Fn(&WorldCounts) -> bool + Send + Sync>>);
+pub struct Predicate(Option<Arc<Holds>>);
 
 impl Predicate {
     /// This one.

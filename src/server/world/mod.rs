@@ -26,7 +26,6 @@ static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
 
 impl BrokerHandle {
     /// A world to be made.
-    #[must_use]
     pub fn world(&self) -> WorldBuilder {
         let number = NEXT_NAME.fetch_add(1, Ordering::Relaxed);
         let settings = WorldSettings { ttl_s: None, ..WorldSettings::default() };
