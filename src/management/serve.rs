@@ -268,7 +268,7 @@ async fn answer(
             let Ok(response) = router.call(request).await;
             site.with_prefix(response)
         }
-        Err(instead) => instead,
+        Err(instead) => *instead,
     };
     let response = if is_of_page { without_challenge(response) } else { response };
     let mut response = with_headers(with_options(&method, response));

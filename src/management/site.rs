@@ -37,16 +37,16 @@ impl Site {
     /// # Errors
     /// What is to be answered instead: whoever asks at the root, or for the page without the slash that its links need, is sent there; beside the prefix
     /// there is nothing.
-    pub(super) fn find(&self, asked: &Uri) -> Result<Uri, Response> {
+    pub(super) fn find(&self, asked: &Uri) -> Result<Uri, Box<Response>> {
         let path = asked.path();
         let is_root = matches!(path, "" | "/");
         if !self.prefix.is_empty() && (is_root || path == &*self.prefix) {
-            return Err(moved(&format!("{}/", self.prefix)));
+            return Err(Box::new(moved(&format!("{}/", self.prefix))));
         }
         let below =
             path.strip_prefix(&*self.prefix).filter(|below| below.is_empty() || below.starts_with('/'));
         let found = below.and_then(|below| with_path(asked, below));
-        found.ok_or_else(|| ApiError::not_found().into_response())
+        found.ok_or_else(|| Box::new(ApiError::not_found().into_response()))
     }
 
     /// A place on this broker is told with its prefix.
