@@ -117,6 +117,12 @@ pub struct Config {
     pub metrics: Vec<SocketAddr>,
     /// Whether the web page is served where the management API is.
     pub http_page: bool,
+    /// Sites whose pages may use the management API in a browser, as browsers name them (`https://host:port`); `*` for all.
+    pub http_allowed_origins: Vec<String>,
+    /// How long a browser may remember that they may, in s.
+    pub http_cors_max_age_s: u32,
+    /// Path below which the management API is: empty, or with a slash at its beginning and none at its end.
+    pub http_path_prefix: String,
     /// Where command line tools reach the management API without a login.
     pub control_socket: ControlSocketPath,
     /// Addresses to accept AMQP connections on that begin with TLS.
@@ -200,6 +206,9 @@ impl Default for Config {
             http: HTTP_DEFAULT.into(),
             metrics: METRICS_DEFAULT.into(),
             http_page: true,
+            http_allowed_origins: Vec::new(),
+            http_cors_max_age_s: 1800,
+            http_path_prefix: String::new(),
             control_socket: ControlSocketPath::InDataDir,
             amqps: Vec::new(),
             https: Vec::new(),
@@ -248,6 +257,9 @@ impl fmt::Debug for Config {
             .field("http", &self.http)
             .field("metrics", &self.metrics)
             .field("http_page", &self.http_page)
+            .field("http_allowed_origins", &self.http_allowed_origins)
+            .field("http_cors_max_age_s", &self.http_cors_max_age_s)
+            .field("http_path_prefix", &self.http_path_prefix)
             .field("control_socket", &self.control_socket)
             .field("amqps", &self.amqps)
             .field("https", &self.https)

@@ -37,14 +37,26 @@ async fn logged(dir: &Path, format: &str) -> String {
         (format!("/api/vhost-limits/{vhost}/max-queues"), json!({ "value": 10 })),
         (format!("/api/user-limits/{user}/max-channels"), json!({ "value": 5 })),
         (format!("/api/permissions/{vhost}/{user}"), all),
+        (
+            format!("/api/topic-permissions/{vhost}/{user}"),
+            json!({ "exchange": "x", "write": "w", "read": "" }),
+        ),
+        (format!("/api/policies/{vhost}/p"), json!({ "pattern": "^q", "definition": { "max-length": 9 } })),
+        ("/api/global-parameters/g".to_owned(), json!({ "value": 1 })),
         ("/api/coney/node/memory-limit".to_owned(), json!({ "bytes": 1_000_000_000 })),
     ] {
         let answer = guest.put(&path, &body);
         assert!(answer.status < 300, "{path}: {answer:?}");
     }
+    for path in [format!("/api/policies/{vhost}/p"), format!("/api/topic-permissions/{vhost}/{user}")] {
+        assert_eq!(guest.delete(&path).status, 204, "{path}");
+    }
     by_hand(&guest.user(USER, "pw"), &vhost, &queue);
     assert_eq!(guest.user(USER, "wrong").get("/api/whoami").status, 401);
     by_amqp(process.address(), &user).await;
+    for path in [format!("/api/users/{user}"), format!("/api/vhosts/{vhost}")] {
+        assert_eq!(guest.delete(&path).status, 204, "{path}");
+    }
     assert!(process.signal("TERM").success());
     fs::read_to_string(log).unwrap()
 }
@@ -131,6 +143,43 @@ async fn in_json_names_are_what_they_are() {
             );
         }
     }
+}
+
+/// Who changed what, each in a field.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_and_by_whom_is_in_fields() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = logged(dir.path(), "json").await;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (message, fields) in [
+        ("a user was made", json!({ "user": USER, "tags": "policymaker" })),
+        ("the limits of a user were changed", json!({ "user": USER })),
+        ("a vhost was made", json!({ "vhost": VHOST })),
+        (
+            "a vhost was changed",
+            json!({ "vhost": VHOST, "change": "any number of connections and at most 10 queues" }),
+        ),
+        (
+            "a permission was set",
+            json!({ "user": USER, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*" }),
+        ),
+        (
+            "a topic permission was set",
+            json!({ "user": USER, "vhost": VHOST, "exchange": "x", "write": "w", "read": "" }),
+        ),
+        ("a topic permission was removed", json!({ "user": USER, "vhost": VHOST, "exchange": "x" })),
+        ("a policy was made", json!({ "vhost": VHOST, "policy": "p", "pattern": "^q" })),
+        ("a policy was removed", json!({ "vhost": VHOST, "policy": "p" })),
+        ("a global parameter was set", json!({ "parameter": "g" })),
+        ("a user was deleted", json!({ "user": USER })),
+        ("a vhost was deleted", json!({ "vhost": VHOST })),
+    ] {
+        // The broker sets and makes things itself at its start.
+        let of_guest: Vec<Value> = lines.iter().filter(|line| line["by"] == "guest").cloned().collect();
+        assert_says(&of_guest, message, &fields);
+    }
+    let recording = json!({ "by": USER, "vhost": VHOST, "recording": 1 });
+    assert_says(&lines, "a recording was begun", &recording);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

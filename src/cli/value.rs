@@ -71,6 +71,11 @@ pub(super) fn number_within(text: &str, least: u16, unit: &str) -> Result<u16, S
     number.ok_or_else(|| format!("{text:?} is not a number of {unit} from {least} to {}", u16::MAX))
 }
 
+/// A number of seconds, in 32 bits.
+pub(super) fn seconds(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a number of seconds from 0 to {}", u32::MAX))
+}
+
 /// A number of events.
 pub(super) fn events(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("{text:?} is not a number of events"))
@@ -172,6 +177,44 @@ pub(super) fn users(names: &[String]) -> Result<Vec<String>, String> {
         [only] if only == "none" => Ok(Vec::new()),
         _ => Ok(names.to_vec()),
     }
+}
+
+/// Sites as browsers name them, or `*`; `none` alone is the empty list. A slash at the end, which browsers do not send, is left out.
+pub(super) fn origins(texts: &[String]) -> Result<Vec<String>, String> {
+    match texts {
+        [only] if only == "none" => Ok(Vec::new()),
+        _ => texts.iter().map(|text| origin(text)).collect(),
+    }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let origin = text.strip_suffix('/').unwrap_or(text);
+    let host = origin.split_once("://").map(|(_, host)| host);
+    let is_origin = host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte))
+    });
+    if origin == "*" || is_origin {
+        return Ok(origin.to_owned());
+    }
+    Err(format!(
+        "{text:?} is no site such as https://host or http://host:8080, without a path; * is every one"
+    ))
+}
+
+/// A path to put before others: slashes at its beginning and end may be left out. `/` is none.
+pub(super) fn path_prefix(text: &str) -> Result<String, String> {
+    let path = text.trim_matches('/');
+    let is_part = |part: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !part.is_empty() && !matches!(part, "." | "..") && part.bytes().all(is_plain)
+    };
+    if path.is_empty() {
+        return Ok(String::new());
+    }
+    if path.split('/').all(is_part) {
+        return Ok(format!("/{path}"));
+    }
+    Err(format!("{text:?} is not a path such as /coney, of letters, digits and -._~"))
 }
 
 /// Socket addresses, at least one and each once (port 0 may be repeated: every one picks its own). A port alone is on

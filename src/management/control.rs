@@ -12,7 +12,6 @@ use std::os::unix::net as std_net;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
 use rustix::fs::{Mode, fchmod};
 use rustix::io::Errno;
 use rustix::net::{
@@ -22,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use super::serve::{Listener, Peer, accept_all, serve};
+use super::site::Site;
 use crate::broker::shared::{Shared, stopped};
 
 /// Connections at a time. Tools open one each; those that follow something keep theirs.
@@ -103,12 +103,12 @@ impl ControlSocket {
     }
 
     /// Answers until the broker stops, then lets the requests that are under way end.
-    pub(crate) async fn run(self, shared: Arc<Shared>, router: Router) {
+    pub(crate) async fn run(self, shared: Arc<Shared>, site: Site) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let of_connections = Arc::clone(&shared);
         accept_all(&shared, self, &slots, |stream, peer| {
-            let (router, mut stopping) = (router.clone(), of_connections.stopping.subscribe());
-            async move { serve(stream, peer, router, stopped(&mut stopping)).await }
+            let (site, mut stopping) = (site.clone(), of_connections.stopping.subscribe());
+            async move { serve(stream, peer, site, stopped(&mut stopping)).await }
         })
         .await;
     }

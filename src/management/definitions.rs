@@ -106,8 +106,7 @@ async fn import_into(
     body: &[u8],
 ) -> Result<Response, ApiError> {
     let text = text(headers, body)?;
-    let source = format!("{}'s request", asker.caller());
-    let imported = operations::import(api.shared(), asker.caller(), text, vhost, &source).await;
+    let imported = operations::import(api.shared(), asker.caller(), text, vhost, "HTTP").await;
     imported.map(|()| answer::done()).map_err(|refusal| match refusal {
         ImportRefusal::Operation(error) => error.into(),
         ImportRefusal::Definitions(error) => ApiError::bad_request(error.to_string()),

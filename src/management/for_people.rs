@@ -8,6 +8,7 @@ use axum::routing::get;
 use super::compressed::Content;
 use super::error::ApiError;
 use super::route::Route;
+use super::site::moved;
 
 /// `docs/http-api.html`, compressed.
 const REFERENCE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/http-api.html.gz"));
@@ -42,12 +43,6 @@ pub(super) fn routes() -> Vec<Route> {
         ("/cli/index.html", get(|| async { with_policy(Html(ADMIN_PAGE)) })),
         ("/cli/rabbitmqadmin", get(|| async { (StatusCode::NOT_FOUND, NO_SCRIPT) })),
     ]
-}
-
-/// As RabbitMQ says it.
-fn moved(to: &'static str) -> Response {
-    let to = [(header::LOCATION, HeaderValue::from_static(to))];
-    (StatusCode::MOVED_PERMANENTLY, to).into_response()
 }
 
 async fn reference(asked: HeaderMap) -> Response {

@@ -5,7 +5,7 @@
 //! view from [`views`]. Nothing here changes anything by itself. What is answered is what holds at that moment: nothing is
 //! sampled, so a GET after the answer to an AMQP method shows what the method did.
 //!
-//! Around the handlers: [`serve`] has the sockets, [`asker`] knows who asks, [`payload`] reads bodies, [`params`] and
+//! Around the handlers: [`serve`] has the sockets, [`site`] what each serves, [`cors`] whom answers are for, [`asker`] knows who asks, [`payload`] reads bodies, [`params`] and
 //! [`listing`] do what every list can (columns, sorting, pages), [`error`] words what is refused, [`routes`] has all paths, and
 //! [`openapi`] tells what they are.
 
@@ -21,6 +21,7 @@ mod connections;
 mod consumers;
 #[cfg(unix)]
 mod control;
+mod cors;
 mod definitions;
 mod descriptors;
 mod erlang;
@@ -54,6 +55,7 @@ mod replicas;
 mod route;
 mod routes;
 mod serve;
+mod site;
 mod topic_permissions;
 mod totals;
 mod upkeep;
@@ -69,3 +71,4 @@ pub(crate) use inside::answer as answer_inside;
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use routes::router;
 pub(crate) use serve::run;
+pub(crate) use site::Site;

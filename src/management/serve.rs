@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -24,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::error::ApiError;
 use super::page::{cookie, origin};
+use super::site::Site;
 use crate::auth::canonical;
 use crate::broker::shared::{Shared, stopped};
 use crate::tls::{Acceptor, Opening};
@@ -127,18 +126,18 @@ impl Listener for TcpListener {
 pub(crate) async fn run(
     shared: Arc<Shared>,
     listener: TcpListener,
-    router: Router,
+    site: Site,
     slots: Arc<Semaphore>,
     acceptor: Option<Arc<Acceptor>>,
 ) {
     let of_connections = Arc::clone(&shared);
     accept_all(&shared, listener, &slots, |stream, peer| {
-        let (router, acceptor, shared) = (router.clone(), acceptor.clone(), Arc::clone(&of_connections));
+        let (site, acceptor, shared) = (site.clone(), acceptor.clone(), Arc::clone(&of_connections));
         async move {
             let mut stopping = shared.stopping.subscribe();
             match acceptor {
-                None => serve(stream, peer, router, stopped(&mut stopping)).await,
-                Some(acceptor) => serve_over_tls(&shared, stream, peer, router, &acceptor).await,
+                None => serve(stream, peer, site, stopped(&mut stopping)).await,
+                Some(acceptor) => serve_over_tls(&shared, stream, peer, site, &acceptor).await,
             }
         }
     })
@@ -194,7 +193,7 @@ async fn accept<L: Listener>(
 }
 
 /// Who speaks HTTP without TLS is told.
-async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, router: Router, acceptor: &Acceptor) {
+async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, site: Site, acceptor: &Acceptor) {
     let mut stopping = shared.stopping.subscribe();
     let handshake = async {
         match Opening::of(&socket).await? {
@@ -213,7 +212,7 @@ async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, router: 
     };
     match shaken {
         Some(Ok(Some((stream, _)))) => {
-            serve(stream, peer.over_tls(), router, stopped(&mut stopping)).await;
+            serve(stream, peer.over_tls(), site, stopped(&mut stopping)).await;
         }
         Some(Ok(None)) => {}
         Some(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake of an HTTP connection failed"),
@@ -225,13 +224,13 @@ async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, router: 
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
-    router: Router,
+    site: Site,
     stop: impl Future<Output = ()>,
 ) {
     // Dropped when the connection has ended.
     let (_open, connected) = watch::channel(());
     let connected = Connected(connected);
-    let service = service_fn(move |request| answer(router.clone(), peer, connected.clone(), request));
+    let service = service_fn(move |request| answer(site.clone(), peer, connected.clone(), request));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_BYTES_MAX);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -249,7 +248,7 @@ pub(super) async fn serve(
 }
 
 async fn answer(
-    router: Router,
+    site: Site,
     peer: Peer,
     connected: Connected,
     request: Request<Incoming>,
@@ -258,36 +257,29 @@ async fn answer(
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(connected);
-    request.extensions_mut().insert(Everything(router.clone()));
+    request.extensions_mut().insert(Everything(site.router.clone()));
     let is_of_page = origin::is_of_page(request.headers()) || cookie::is_there(request.headers());
     let method = request.method().clone();
-    let Some(uri) = without_trailing_slash(request.uri()) else {
-        return Ok(with_headers(ApiError::not_found().into_response()));
+    let grant = site.cors.grant(&method, request.headers());
+    let response = match site.find(request.uri()) {
+        Ok(uri) => {
+            *request.uri_mut() = uri;
+            let mut router = site.router.clone();
+            let Ok(response) = router.call(request).await;
+            site.with_prefix(response)
+        }
+        Err(instead) => *instead,
     };
-    *request.uri_mut() = uri;
-    let mut router = router;
-    let Ok(response) = router.call(request).await;
     let response = if is_of_page { without_challenge(response) } else { response };
-    Ok(with_headers(with_options(&method, response)))
+    let mut response = with_headers(with_options(&method, response));
+    grant.put(&mut response);
+    Ok(response)
 }
 
 /// Pages have a login of their own: a browser that is challenged opens a dialog over it.
 fn without_challenge(mut response: Response) -> Response {
     response.headers_mut().remove(header::WWW_AUTHENTICATE);
     response
-}
-
-/// A path is the same with a slash at its end.
-fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
-    let path = uri.path();
-    let trimmed = path.strip_suffix('/').filter(|trimmed| !trimmed.is_empty()).unwrap_or(path);
-    let path_and_query = match uri.query() {
-        Some(query) => PathAndQuery::try_from(format!("{trimmed}?{query}")),
-        None => PathAndQuery::try_from(trimmed),
-    };
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(path_and_query.ok()?);
-    Uri::from_parts(parts).ok()
 }
 
 /// What may be done at a path is asked for with OPTIONS, by anybody; the router says it of each method that it does not know.
@@ -317,22 +309,4 @@ fn with_headers(mut response: Response) -> Response {
         headers.entry(name).or_insert(value);
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slash_at_the_end_makes_no_difference() {
-        for (given, expected) in [
-            ("/api/queues/%2F/?page=1", "/api/queues/%2F?page=1"),
-            ("/api/queues", "/api/queues"),
-            ("/", "/"),
-            ("http://host/api/", "http://host/api"),
-        ] {
-            let uri = without_trailing_slash(&given.parse().unwrap()).unwrap();
-            assert_eq!(uri, expected.parse::<Uri>().unwrap());
-        }
-    }
 }

@@ -20,7 +20,7 @@ use crate::broker::clock::Clock;
 use crate::broker::definitions::Definition;
 use crate::broker::give_back::GiveBack;
 use crate::broker::import::{self, Defaults, Target};
-use crate::broker::operations;
+use crate::broker::operations::{self, Caller};
 use crate::broker::recovery::{self, RecoveryError};
 use crate::broker::shared::Shared;
 use crate::config::{Config, ControlSocketPath, TlsSettings};
@@ -330,7 +330,7 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults<'_>) -> Result<(),
     let imported = import::import(shared, &text, Target::of(&shared.config), defaults).await;
     let summary = imported.map_err(|error| StartError::Import { path, error })?;
     if let Some(path) = &shared.config.definitions {
-        summary.log(&path.display().to_string());
+        summary.log(&path.display().to_string(), Caller::Operator.logged());
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ mod bound {
 
     use super::{ControlListener, Path};
     use crate::broker::shared::Shared;
-    use crate::management::{ControlError, ControlSocket};
+    use crate::management::{ControlError, ControlSocket, Site};
 
     pub(super) type Bound = ControlSocket;
 
@@ -72,8 +72,8 @@ mod bound {
         }
 
         /// Serves it until the broker stops.
-        pub(crate) fn serve(self, shared: &Arc<Shared>, router: &axum::Router) -> Option<JoinHandle<()>> {
-            Some(tokio::spawn(self.0?.run(Arc::clone(shared), router.clone())))
+        pub(crate) fn serve(self, shared: &Arc<Shared>, site: Site) -> Option<JoinHandle<()>> {
+            Some(tokio::spawn(self.0?.run(Arc::clone(shared), site)))
         }
     }
 }

@@ -253,7 +253,9 @@ impl BrokerHandle {
     /// The first fault found: then nothing was changed.
     pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
         let target = Target::of(&self.shared.config);
-        import::import(&self.shared, json, target, Defaults::None).await?.log("the embedding program");
+        import::import(&self.shared, json, target, Defaults::None)
+            .await?
+            .log("the embedding program", Caller::Operator.logged());
         Ok(())
     }
 

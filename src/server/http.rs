@@ -75,7 +75,7 @@ impl HttpListeners {
         connections_max: usize,
         control: ControlListener,
     ) -> Vec<JoinHandle<()>> {
-        use crate::management::{Api, ListeningOn, answer_inside, metrics_router, router, run};
+        use crate::management::{Api, ListeningOn, Site, answer_inside, metrics_router, router, run};
         let (plain, amqps, https) = (&None, &tls.amqp, &tls.http);
         let listening = [
             ("amqp", amqp.plain.to_vec(), plain),
@@ -94,30 +94,32 @@ impl HttpListeners {
         });
         let api = Api::new(Arc::clone(shared), listening.collect());
         let slots = Arc::new(tokio::sync::Semaphore::new(connections_max));
-        let (of_api, of_metrics) = (router(api.clone()), metrics_router(api));
+        let (of_api, of_metrics) = (router(api.clone()), Site::plain(metrics_router(api)));
         if shared.config.test {
             let inside = of_api.clone();
             shared.api.set(move |request| Box::pin(answer_inside(inside.clone(), request)));
         }
+        let of_tools = Site::plain(of_api.clone());
+        let of_api = Site::of(of_api, &shared.config);
         let served = [
             (self.api, &of_api, plain),
             (self.metrics, &of_metrics, plain),
             (self.api_tls, &of_api, https),
             (self.metrics_tls, &of_metrics, https),
         ];
-        let spawn = |listener, router: &axum::Router, acceptor: &Option<Arc<Acceptor>>| {
+        let spawn = |listener, site: &Site, acceptor: &Option<Arc<Acceptor>>| {
             tokio::spawn(run(
                 Arc::clone(shared),
                 listener,
-                router.clone(),
+                site.clone(),
                 Arc::clone(&slots),
                 acceptor.clone(),
             ))
         };
-        let spawn_all = |(listeners, router, acceptor): (Vec<TcpListener>, _, _)| {
-            listeners.into_iter().map(|listener| spawn(listener, router, acceptor)).collect::<Vec<_>>()
+        let spawn_all = |(listeners, site, acceptor): (Vec<TcpListener>, _, _)| {
+            listeners.into_iter().map(|listener| spawn(listener, site, acceptor)).collect::<Vec<_>>()
         };
-        served.into_iter().flat_map(spawn_all).chain(control.serve(shared, &of_api)).collect()
+        served.into_iter().flat_map(spawn_all).chain(control.serve(shared, of_tools)).collect()
     }
 
     /// Nothing to serve: bind refused whatever was asked for.

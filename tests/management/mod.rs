@@ -19,6 +19,7 @@ mod parameters;
 mod policies;
 mod reference;
 mod schema;
+mod sites;
 mod streams;
 pub(crate) mod support;
 mod tools;

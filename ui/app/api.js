@@ -14,6 +14,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What stands before the API's paths: nothing, unless the page is below a prefix, which is the broker's (`http-path-prefix`) or a proxy's. */
+export const base = location.pathname.replace(/\/(index\.html)?$/, '');
+
 /** A path whose parts are encoded: url`/api/queues/${vhost}/${name}`. */
 export const url = (strings, ...parts) => String.raw({ raw: strings }, ...parts.map((part) => encodeURIComponent(part)));
 
@@ -53,7 +56,7 @@ async function request(method, path, body, options = {}) {
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(base + path, {
       method, headers, signal: options.signal, credentials: 'same-origin', cache: 'no-store',
       body: options.raw ?? (body === undefined ? undefined : JSON.stringify(body)),
     });

@@ -3,7 +3,7 @@
  * stream, which is closed while nobody looks at the page.
  */
 import { batch, computed, effect, signal } from './component.js';
-import { get, words, ApiError } from './api.js';
+import { base, get, words, ApiError } from './api.js';
 
 /** Paths of one stream at most, as the server has it. */
 const PATHS_MAX = 16;
@@ -136,7 +136,7 @@ function follow(paths, rest) {
   let again = null;
   const open = () => {
     let wasOpen = false;
-    source = new EventSource(`/api/coney/live?${params}`);
+    source = new EventSource(`${base}/api/coney/live?${params}`);
     source.onopen = () => { wasOpen = true; connection.value = 'live'; };
     source.addEventListener('data', (event) => {
       const { get: path, status, body } = JSON.parse(event.data);

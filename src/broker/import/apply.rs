@@ -59,12 +59,12 @@ impl Summary {
         Self { notes: std::mem::take(&mut plan.notes), counts: format!("put {put}; made {made}") }
     }
 
-    /// Says it in the log. `source` is where the definitions came from.
-    pub(crate) fn log(&self, source: &str) {
+    /// Says it in the log: where the definitions came from, and who had them imported.
+    pub(crate) fn log(&self, source: &str, by: &str) {
         for note in &self.notes {
-            tracing::warn!("definitions of {source}: {note}");
+            tracing::warn!(by, source, "definitions: {note}");
         }
-        tracing::info!("definitions of {source}: {}", self.counts);
+        tracing::info!(by, source, "definitions were imported: {}", self.counts);
     }
 }
 

@@ -61,7 +61,7 @@ pub async fn import(
     caller.require_administrator(shared)?;
     let target = vhost.map_or_else(|| Target::of(&shared.config), Target::Vhost);
     let defaults = caller.user().map_or(Defaults::None, Defaults::Creator);
-    import::import(shared, json, target, defaults).await?.log(source);
+    import::import(shared, json, target, defaults).await?.log(source, caller.logged());
     Ok(())
 }
 

@@ -61,7 +61,7 @@ pub async fn put_global_parameter(
     let definition = Definition::GlobalParameter(name.to_owned(), value.clone());
     shared.store_definitions(vec![definition.put()]).await;
     caller.tell(shared, &Event::ParameterSet { parameter: Parameter::global(name), value: &value });
-    tracing::info!("global parameter {name:?} set by {caller}");
+    tracing::info!(by = caller.logged(), parameter = name, "a global parameter was set");
     Ok(shared.global_parameters.put(name, value))
 }
 
@@ -82,7 +82,7 @@ pub async fn remove_global_parameter(
     shared.store_definitions(vec![Definition::remove_global_parameter(name)]).await;
     shared.global_parameters.remove(name);
     caller.tell(shared, &Event::ParameterCleared(Parameter::global(name)));
-    tracing::info!("global parameter {name:?} removed by {caller}");
+    tracing::info!(by = caller.logged(), parameter = name, "a global parameter was removed");
     Ok(())
 }
 

@@ -31,9 +31,9 @@ pub async fn put_policy(scope: Scope<'_>, policy: Policy) -> Result<bool, Operat
     })
     .await?;
     scope.tell(&Event::PolicySet { vhost, policy: &put });
-    let (noun, caller) = (noun(put.kind), scope.caller);
-    let Policy { name, pattern, .. } = put;
-    tracing::info!("{noun} {name:?} in vhost {vhost:?} put by {caller}: pattern {pattern:?}");
+    let (done, by) = (if is_new { "made" } else { "changed" }, scope.caller.logged());
+    let Policy { kind, name, pattern, .. } = put;
+    tracing::info!(by, vhost, policy = name, pattern, "{} was {done}", a_noun(kind));
     Ok(is_new)
 }
 
@@ -53,7 +53,8 @@ pub async fn remove_policy(scope: Scope<'_>, kind: PolicyKind, name: &str) -> Re
     })
     .await?;
     scope.tell(&Event::PolicyCleared { vhost: &scope.vhost.name, kind, name });
-    tracing::info!("{} {name:?} in vhost {:?} removed by {}", noun(kind), scope.vhost.name, scope.caller);
+    let (by, vhost) = (scope.caller.logged(), &scope.vhost.name);
+    tracing::info!(by, vhost, policy = name, "{} was removed", a_noun(kind));
     Ok(())
 }
 
@@ -81,6 +82,14 @@ const fn noun(kind: PolicyKind) -> Kind {
     match kind {
         PolicyKind::User => Kind::Policy,
         PolicyKind::Operator => Kind::OperatorPolicy,
+    }
+}
+
+/// For the log.
+const fn a_noun(kind: PolicyKind) -> &'static str {
+    match kind {
+        PolicyKind::User => "a policy",
+        PolicyKind::Operator => "an operator policy",
     }
 }
 

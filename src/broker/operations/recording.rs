@@ -13,8 +13,8 @@ pub fn record(scope: Scope<'_>, rule: Rule) -> Result<u64, TooManyRecordings> {
     let now = scope.vhost.clock.timestamp();
     let id = scope.vhost.journal.recordings().begin(rule.clone(), now)?;
     let for_s = rule.until.as_millis().saturating_sub(now.as_millis()) / 1000;
-    let (vhost, caller) = (&scope.vhost.name, scope.caller);
-    tracing::info!("recording {id} in vhost {vhost:?} begun by {caller}: {rule}, for {for_s} s");
+    let (by, vhost) = (scope.caller.logged(), &scope.vhost.name);
+    tracing::info!(by, vhost, recording = id, %rule, for_s, "a recording was begun");
     Ok(id)
 }
 
@@ -23,7 +23,8 @@ pub fn record(scope: Scope<'_>, rule: Rule) -> Result<u64, TooManyRecordings> {
 pub fn end_recording(scope: Scope<'_>, id: u64) -> bool {
     let was_there = scope.vhost.journal.recordings().end(id);
     if was_there {
-        tracing::info!("recording {id} in vhost {:?} ended by {}", scope.vhost.name, scope.caller);
+        let (by, vhost) = (scope.caller.logged(), &scope.vhost.name);
+        tracing::info!(by, vhost, recording = id, "a recording was ended");
     }
     was_there
 }

@@ -1,6 +1,5 @@
 //! Who asks, and where.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::MutexGuard;
@@ -34,16 +33,6 @@ pub enum Caller<'a> {
     User(&'a str),
 }
 
-/// For the log: a user's name is quoted, so that none forges a line.
-impl fmt::Display for Caller<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Operator => f.write_str("the operator"),
-            Self::Connection { user, .. } | Self::User(user) => write!(f, "user {user:?}"),
-        }
-    }
-}
-
 impl<'a> Caller<'a> {
     /// The user, if it is one.
     pub(super) fn user(self) -> Option<&'a str> {
@@ -59,7 +48,7 @@ impl<'a> Caller<'a> {
     }
 
     /// What the log calls it.
-    pub(super) fn logged(self) -> &'a str {
+    pub(crate) fn logged(self) -> &'a str {
         self.user().unwrap_or("the operator")
     }
 

@@ -28,8 +28,8 @@ pub async fn put_topic_permission(
     let is_new = of_user_on_vhost(shared, user, vhost).is_empty();
     shared.store_definitions(vec![Definition::TopicPermission(new.clone()).put()]).await;
     let TopicPermission { write, read } = permission;
-    let what = format!("exchange {exchange:?}, write {write:?}, read {read:?}");
-    tracing::info!("topic permission of user {user:?} on vhost {vhost:?} set to {what} by {caller}");
+    let by = caller.logged();
+    tracing::info!(by, user, vhost, exchange, write, read, "a topic permission was set");
     shared.put_topic_permission(new.clone());
     caller.tell(shared, &Event::TopicPermissionCreated(&new));
     Ok(is_new)
@@ -58,9 +58,7 @@ pub async fn remove_topic_permissions(
     shared.store_definitions(removed.iter().map(remove_topic_permission).collect()).await;
     for UserTopicPermission { exchange, .. } in &removed {
         shared.change_users(|users| users.remove_topic_permission(user, vhost, exchange));
-        tracing::info!(
-            "topic permission of user {user:?} on vhost {vhost:?} for exchange {exchange:?} removed by {caller}"
-        );
+        tracing::info!(by = caller.logged(), user, vhost, exchange, "a topic permission was removed");
     }
     shared.forget_permitted(vhost);
     caller.tell(shared, &Event::TopicPermissionDeleted { user, vhost });

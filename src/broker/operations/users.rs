@@ -65,11 +65,9 @@ pub async fn put_user(
     let user = User { name: name.to_owned(), password, tags, limits };
     shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
     let done = if is_new { "made" } else { "changed" };
-    let tags =
-        if user.tags.is_empty() { "no tags".to_owned() } else { format!("tags {:?}", user.tags.join(", ")) };
     shared.change_users(|users| users.put(user.clone()));
     caller.tell(shared, &Event::UserPut { before: before.as_ref(), user: &user });
-    tracing::info!("user {name:?} with {tags} {done} by {caller}");
+    tracing::info!(by = caller.logged(), user = name, tags = user.tags.join(", "), "a user was {done}");
     Ok(is_new)
 }
 
@@ -116,7 +114,7 @@ pub async fn set_user_limit(
     let user = user.ok_or_else(|| OperationError::NoUser(name.to_owned()))?;
     let user = User { limits: user.limits.with(limit, value), ..user };
     shared.store_definitions(vec![Definition::User(user.clone()).put()]).await;
-    tracing::info!("limits of user {name:?} set to {} by {caller}", user.limits);
+    tracing::info!(by = caller.logged(), user = name, limits = %user.limits, "the limits of a user were changed");
     shared.change_users(|users| users.put(user));
     let limits = UserLimits::default().with(limit, value);
     let event = match value {
@@ -144,7 +142,7 @@ pub async fn delete_user(shared: &Arc<Shared>, caller: Caller<'_>, name: &str) -
     shared.store_definitions(ops).await;
     close_connections_of_user(shared, Caller::Operator, name, &format!("user '{name}' is deleted"))?;
     caller.tell(shared, &Event::UserDeleted(name));
-    tracing::info!("user {name:?} deleted by {caller}");
+    tracing::info!(by = caller.logged(), user = name, "a user was deleted");
     Ok(())
 }
 
@@ -217,8 +215,8 @@ pub async fn put_permission(
     shared.put_permission(user, vhost, permission.clone())?;
     caller.tell(shared, &Event::PermissionCreated { user, vhost, permission: &permission });
     let Permission { configure, write, read } = permission;
-    let what = format!("configure {configure:?}, write {write:?}, read {read:?}");
-    tracing::info!("permission of user {user:?} on vhost {vhost:?} set to {what} by {caller}");
+    let by = caller.logged();
+    tracing::info!(by, user, vhost, configure, write, read, "a permission was set");
     Ok(is_new)
 }
 
@@ -256,7 +254,7 @@ pub async fn remove_permission(
     shared.forget_permitted(vhost);
     shared.store_definitions(vec![Definition::remove_permission(user, vhost)]).await;
     caller.tell(shared, &Event::PermissionDeleted { user, vhost });
-    tracing::info!("permission of user {user:?} on vhost {vhost:?} removed by {caller}");
+    tracing::info!(by = caller.logged(), user, vhost, "a permission was removed");
     Ok(())
 }
 
@@ -297,6 +295,6 @@ pub fn forget_login_attempts(shared: &Shared, caller: Caller<'_>) -> Result<(), 
     caller.require_tag(shared, &[MONITORING, ADMINISTRATOR])?;
     shared.counters.logins.amqp.reset();
     shared.counters.logins.http.reset();
-    tracing::info!("counters of attempts to log in reset by {caller}");
+    tracing::info!(by = caller.logged(), "the counters of attempts to log in were reset");
     Ok(())
 }

@@ -97,7 +97,7 @@ pub(super) async fn make_vhost(
         caller.tell(shared, &Event::PermissionCreated { user, vhost: name, permission });
     }
     let done = if is_new { "made" } else { "changed" };
-    tracing::info!("vhost {name:?} {done} by {caller}");
+    tracing::info!(by = caller.logged(), vhost = name, "a vhost was {done}");
     Ok(Made { vhost, is_new })
 }
 
@@ -130,7 +130,7 @@ pub async fn change_vhost(
     caller.require_administrator(shared)?;
     let _changes = shared.changes.lock().await;
     let vhost = vhost(shared, name)?;
-    tracing::info!("vhost {name:?} changed by {caller}: {change}");
+    tracing::info!(by = caller.logged(), vhost = name, %change, "a vhost was changed");
     let (before, is_of_limits) = (vhost.settings().limits, change.is_of_limits());
     store_settings(shared, &vhost, change, Vec::new()).await;
     if !is_of_limits {
@@ -160,7 +160,7 @@ pub async fn set_vhost_limit(
         return Ok(());
     }
     let change = VhostChange { limits: Some(Some(changed)), ..VhostChange::default() };
-    tracing::info!("vhost {name:?} changed by {caller}: {change}");
+    tracing::info!(by = caller.logged(), vhost = name, %change, "a vhost was changed");
     store_settings(shared, &vhost, change, Vec::new()).await;
     tell_limits(shared, Some(caller.name()), &vhost, current);
     Ok(())
@@ -177,7 +177,7 @@ pub async fn delete_vhost(
 ) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
     delete_as(shared, name, caller.name()).await?;
-    tracing::info!("vhost {name:?} deleted by {caller}");
+    tracing::info!(by = caller.logged(), vhost = name, "a vhost was deleted");
     Ok(())
 }
 

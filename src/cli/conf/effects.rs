@@ -12,6 +12,12 @@ pub fn same(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> 
     Ok(())
 }
 
+/// The setting has one more value.
+pub fn one_more(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
+    found.add(to, &entry.value, entry);
+    Ok(())
+}
+
 /// 0 means as many as there can be.
 pub fn channels(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
     found.set(to, if entry.value == "0" { "65535" } else { &entry.value }, entry);

@@ -53,6 +53,10 @@ impl Found<'_> {
             other => return self.scalar_or_name(&format!("{other}.{key}"), value),
         };
         match (application, key) {
+            ("rabbitmq_management", "cors_allow_origins") => {
+                self.numbered("management.cors.allow_origins", value)
+            }
+            ("rabbitmq_management", "cors_max_age") => self.scalar_or_name("management.cors.max_age", value),
             ("rabbit", "tcp_listeners") => self.listeners("listeners.tcp", value),
             ("rabbit", "ssl_listeners") => self.listeners("listeners.ssl", value),
             ("rabbit", "ssl_options") => self.table("ssl_options", value),
@@ -120,6 +124,16 @@ impl Found<'_> {
                 ("ssl", None) => {}
                 _ => self.scalar_or_name(&format!("{key}.{name}"), value)?,
             }
+        }
+        Ok(())
+    }
+
+    /// A list of texts, of which each gets a number.
+    fn numbered(&mut self, key: &str, value: &Term) -> Result<(), ConfigError> {
+        let all = list(value).ok_or_else(|| refusal(self.path, value.line, "is not a list of texts"))?;
+        for (index, text) in all.iter().enumerate() {
+            let plain = scalar(text).ok_or_else(|| refusal(self.path, text.line, "is not a text"))?;
+            self.push(&format!("{key}.{}", index + 1), &plain, text.line);
         }
         Ok(())
     }
@@ -212,7 +226,8 @@ mod tests {
                     \x20 {default_permissions, [<<\".*\">>, <<\"w\">>, <<\"\">>]},\n\
                     \x20 {vm_memory_high_watermark, 0.4}, {disk_free_limit, {mem_relative, 1.0}}, {heartbeat, 5},\n\
                     \x20 {ssl_options, [{cacertfile, \"/ca.pem\"}, {verify, verify_peer}, {versions, ['tlsv1.2']}]}]},\n\
-                    {rabbitmq_management, [{listener, [{port, 15000}, {ssl, false}]}, {load_definitions, \"/d.json\"}]},\n\
+                    {rabbitmq_management, [{listener, [{port, 15000}, {ssl, false}]}, {load_definitions, \"/d.json\"},\n\
+                    \x20 {cors_allow_origins, [\"http://a\"]}, {cors_max_age, 5}]},\n\
                     {kernel, [{inet_dist_listen_min, 1}]}\n].";
         assert_eq!(
             plain(text).unwrap(),
@@ -234,7 +249,9 @@ mod tests {
                 "7:ssl_options.versions.1 = tlsv1.2",
                 "8:management.tcp.port = 15000",
                 "8:management.load_definitions = /d.json",
-                "9:kernel.inet_dist_listen_min = 1",
+                "9:management.cors.allow_origins.1 = http://a",
+                "9:management.cors.max_age = 5",
+                "10:kernel.inet_dist_listen_min = 1",
             ]
         );
     }

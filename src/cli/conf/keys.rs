@@ -146,18 +146,17 @@ pub const KEYS: &[Key] = &[
         pattern: "management.listener.ssl*",
         effect: Lacks("say management.ssl.port, and the files there"),
     },
-    Key {
-        pattern: "management.path_prefix",
-        effect: Lacks("the management API is at /api: let a proxy put a prefix before it"),
-    },
-    Key { pattern: "management.cors.*", effect: Lacks("the management API lets no other site's pages in") },
+    Key { pattern: "management.path_prefix", effect: Does("http-path-prefix", to::same) },
+    Key { pattern: "management.cors.allow_origins", effect: Does("http-allow-origin", to::none) },
+    Key { pattern: "management.cors.allow_origins.$", effect: Does("http-allow-origin", to::one_more) },
+    Key { pattern: "management.cors.max_age", effect: Does("http-cors-max-age", to::same) },
     Key {
         pattern: "management.disable_stats",
-        effect: Lacks("statistics are exact and cost nothing: they are always there"),
+        effect: Fits("statistics cost next to nothing: they are always there"),
     },
     Key {
         pattern: "management_agent.disable_metrics_collector",
-        effect: Lacks("statistics are exact and cost nothing: they are always there"),
+        effect: Fits("statistics cost next to nothing: they are always there"),
     },
     Key {
         pattern: "management.disable_basic_auth",

@@ -95,6 +95,9 @@ mod tests {
              listeners.tcp.local = 127.0.0.1:5675\n\
              management.tcp.port = 15000\n\
              management.tcp.ip = ::1\n\
+             management.path_prefix = /rabbit/\nmanagement.disable_stats = true\n\
+             management.cors.allow_origins.1 = https://a.example/\nmanagement.cors.allow_origins.2 = *\n\
+             management.cors.max_age = 60\n\
              prometheus.tcp.port = 15001\n\
              default_user = ann\ndefault_pass = 'se#cret'\ndefault_vhost = shop\nevent_exchange.vhost = audit\n\
              default_user_tags.monitoring = true\ndefault_user_tags.administrator = false\n\
@@ -116,6 +119,8 @@ mod tests {
             (text(&config.http).as_str(), text(&config.metrics).as_str()),
             ("[::1]:15000", "127.0.0.1:15001 [::1]:15001")
         );
+        assert_eq!(config.http_allowed_origins, ["https://a.example", "*"]);
+        assert_eq!((config.http_cors_max_age_s, config.http_path_prefix.as_str()), (60, "/rabbit"));
         assert_eq!((config.default_user.as_str(), config.default_pass.as_str()), ("ann", "se#cret"));
         assert_eq!(
             (config.default_vhost.as_str(), config.default_tags),

@@ -60,6 +60,36 @@ pub const NETWORK: Group = Group {
             set: |draft, texts| put(&mut draft.config.http_page, value::parse_bool(one(texts))),
         },
         Setting {
+            key: "http-allow-origin",
+            kind: Kind::List,
+            value_name: "ORIGIN",
+            help: "Let pages of this site use the management API in a browser (CORS; repeatable), or `none`.\n\n\
+                   As browsers name it: https://host or https://host:port; `*` is every site. A page still has to send a\n\
+                   name and a password: the session of the broker's own page is for that page alone.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.http_allowed_origins, value::origins(texts)),
+        },
+        Setting {
+            key: "http-cors-max-age",
+            kind: Kind::Number,
+            value_name: "SECONDS",
+            help: "Let browsers remember for this long which sites may, in seconds.",
+            default: Some("1800"),
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.http_cors_max_age_s, value::seconds(one(texts))),
+        },
+        Setting {
+            key: "http-path-prefix",
+            kind: Kind::Text,
+            value_name: "PATH",
+            help: "Serve the management API and the web page below this path, such as /coney.\n\n\
+                   Not the metrics of --metrics, nor the control socket.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.http_path_prefix, value::path_prefix(one(texts))),
+        },
+        Setting {
             key: "metrics",
             kind: Kind::List,
             value_name: "ADDR:PORT",

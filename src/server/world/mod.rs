@@ -194,7 +194,9 @@ impl WorldHandle {
     /// The first fault found: then nothing was changed.
     pub async fn import_definitions(&self, json: &str) -> Result<(), ImportError> {
         let target = Target::Vhost(&self.vhost.name);
-        import::import(&self.shared, json, target, Defaults::None).await?.log("the embedding program");
+        import::import(&self.shared, json, target, Defaults::None)
+            .await?
+            .log("the embedding program", Caller::Operator.logged());
         Ok(())
     }
 

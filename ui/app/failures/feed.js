@@ -3,7 +3,7 @@
  * taken up again where it was.
  */
 import { batch, computed, effect, signal } from '../component.js';
-import { get, url, withQuery } from '../api.js';
+import { base, get, url, withQuery } from '../api.js';
 import { isPaused } from '../live.js';
 
 const AGAIN_MS = 2000;
@@ -60,7 +60,7 @@ function stream(path, parameters, place, kept, take, { error, isHere }) {
   let isOver = false;
   const again = () => { if (!isOver) timer = setTimeout(begin, AGAIN_MS); };
   const follow = () => {
-    source = new EventSource(withQuery(path, { ...parameters, after: place.cursor, follow: 'sse' }));
+    source = new EventSource(withQuery(base + path, { ...parameters, after: place.cursor, follow: 'sse' }));
     source.addEventListener('events', (event) => {
       error.value = null;
       take(JSON.parse(event.data));

@@ -1,5 +1,5 @@
 /** Where clients find this broker: for what is copied into a program. */
-import { get } from '../api.js';
+import { base, get } from '../api.js';
 import { session } from '../session.js';
 
 /** @returns {Promise<{host: string, port: number, tls: boolean, http: string, user: string}>} `http`: the API's origin */
@@ -12,7 +12,7 @@ export async function brokerOf() {
 export function brokerIn(listeners) {
   const amqp = listeners.find((one) => one.protocol === 'amqp') ?? listeners.find((one) => one.protocol === 'amqp/ssl');
   return {
-    host: location.hostname, port: amqp?.port ?? 5672, tls: amqp?.protocol === 'amqp/ssl', http: location.origin, user: session.peek()?.name ?? 'guest',
+    host: location.hostname, port: amqp?.port ?? 5672, tls: amqp?.protocol === 'amqp/ssl', http: location.origin + base, user: session.peek()?.name ?? 'guest',
   };
 }
 

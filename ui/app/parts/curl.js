@@ -1,6 +1,6 @@
 /** "This as curl": what this page asks the broker, and what was last done, as commands. */
 import { computed, html, view } from '../component.js';
-import { actions } from '../api.js';
+import { actions, base } from '../api.js';
 import { watchedPaths } from '../live.js';
 import { session } from '../session.js';
 import { Code } from './copy.js';
@@ -15,7 +15,7 @@ export function curl({ method = 'GET', path, body }) {
   const parts = ['curl', '-u', quote(user)];
   if (method !== 'GET' && !(method === 'POST' && body !== undefined)) parts.push('-X', method);
   if (body !== undefined) parts.push('-H', quote('content-type: application/json'));
-  parts.push(quote(`${location.origin}${path}`));
+  parts.push(quote(`${location.origin}${base}${path}`));
   if (body !== undefined) parts.push('-d', quote(JSON.stringify(body)));
   return parts.join(' ');
 }
