@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::worlds::InWorld;
+use super::in_world::InWorld;
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::shared::Shared;

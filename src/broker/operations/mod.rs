@@ -13,6 +13,7 @@ mod explaining;
 mod global_parameters;
 mod history;
 mod holding;
+mod in_world;
 mod messages;
 mod moving;
 mod node;
@@ -51,6 +52,7 @@ pub use global_parameters::{
 };
 pub use history::{History, HistoryQuery, MessageHistory, history};
 pub use holding::{Held, HeldMessage, hold, put_in};
+pub use in_world::{InWorld, world_of};
 pub use messages::{
     AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,
     release_parked, release_parked_in,
@@ -81,4 +83,4 @@ pub use waiting::{
     Comparison as CountComparison, CountCondition, Countable, Predicate, Unmet, WaitFor, WorldCounts,
     wait_for, world_counts,
 };
-pub use worlds::{InWorld, WORLD_PREFIX, delete_world, keep_worlds, make_world, open_world, world_of};
+pub use worlds::{WORLD_PREFIX, delete_world, keep_worlds, make_world, open_world};

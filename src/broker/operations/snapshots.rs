@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::in_world::world_of;
 use super::peeking::{PeekedMessage, peek_record};
 use super::scope::{Caller, Scope};
-use super::worlds::world_of;
 use crate::broker::error::OperationError;
 use crate::broker::export;
 use crate::broker::import::{self, Defaults, Target};

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::in_world::world_of;
 use super::peeking::{PeekedMessage, peek_in};
 use super::scope::Scope;
-use super::worlds::world_of;
 use crate::auth::Operation;
 use crate::broker::error::OperationError;
 use crate::broker::shared::Shared;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::in_world::world_of;
 use super::scope::Caller;
 use super::snapshots::{restore_snapshot, snapshot};
 use super::vhosts::{delete_as, make_vhost};
@@ -12,32 +13,13 @@ use crate::broker::events::BROKER;
 use crate::broker::shared::{Shared, stopped};
 use crate::broker::vhost::Vhost;
 use crate::broker::vhost_settings::VhostChange;
-use crate::broker::world::{ClockMode, World, WorldSettings};
+use crate::broker::world::{ClockMode, WorldSettings};
 
 /// What the names of worlds begin with that come to be when a client opens them.
 pub const WORLD_PREFIX: char = '~';
 
 /// How often worlds are looked through for those that nobody uses any more.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// A virtual host and what it has as a world.
-#[derive(Clone, Copy, Debug)]
-pub struct InWorld<'a> {
-    /// The virtual host.
-    pub vhost: &'a Arc<Vhost>,
-    /// Its world.
-    pub world: &'a Arc<World>,
-}
-
-/// The world of a vhost. Whoever asks uses it.
-///
-/// # Errors
-/// `NotTesting`.
-pub fn world_of<'a>(shared: &Shared, vhost: &'a Arc<Vhost>) -> Result<InWorld<'a>, OperationError> {
-    let world = vhost.world.as_ref().ok_or(OperationError::NotTesting)?;
-    world.touch(shared.clock.now());
-    Ok(InWorld { vhost, world })
-}
 
 /// Makes a world, durably, with what a snapshot has in it; the caller may do everything in it. `false` if it is there already, made with the same
 /// settings.

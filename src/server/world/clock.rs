@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::WorldHandle;
+use super::handle::WorldHandle;
 use crate::broker::OperationError;
 use crate::broker::operations::{Move, Moved, STEPS_DEFAULT, move_clock};
 use crate::time::Timestamp;
@@ -11,11 +11,15 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug)]
 pub struct WorldClock<'a>(&'a WorldHandle);
 
-impl<'a> WorldClock<'a> {
-    pub(super) const fn of(world: &'a WorldHandle) -> Self {
-        Self(world)
+impl WorldHandle {
+    /// Its clock.
+    #[must_use]
+    pub const fn clock(&self) -> WorldClock<'_> {
+        WorldClock(self)
     }
+}
 
+impl WorldClock<'_> {
     /// What it shows.
     #[must_use]
     pub fn now(self) -> Timestamp {

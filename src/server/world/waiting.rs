@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::WorldHandle;
+use super::handle::WorldHandle;
 use crate::broker::OperationError;
 use crate::broker::operations::{self, Predicate, Unmet, WaitFor, WorldCounts};
 
@@ -10,6 +10,12 @@ use crate::broker::operations::{self, Predicate, Unmet, WaitFor, WorldCounts};
 const WITHIN: Duration = Duration::from_secs(5);
 
 impl WorldHandle {
+    /// A queue of it, which may have yet to be declared.
+    #[must_use]
+    pub const fn queue<'a>(&'a self, name: &'a str) -> WorldQueue<'a> {
+        WorldQueue { world: self, name }
+    }
+
     /// Waits until nothing is ready, unacked or on its way between queues in the whole world.
     pub fn idle(&self) -> WorldWait<'_> {
         WorldWait::of(self, WaitFor { idle: true, ..WaitFor::default() })
@@ -29,10 +35,6 @@ pub struct WorldQueue<'a> {
 }
 
 impl<'a> WorldQueue<'a> {
-    pub(super) const fn of(world: &'a WorldHandle, name: &'a str) -> Self {
-        Self { world, name }
-    }
-
     /// Exact numbers of it; all 0 if it is not there.
     ///
     /// # Errors

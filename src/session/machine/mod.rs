@@ -12,6 +12,7 @@ mod prefetch;
 pub mod publication;
 mod publishing;
 mod reporting;
+mod requesting;
 mod session;
 mod settling;
 mod timeouts;

@@ -18,13 +18,12 @@ use crate::session::headers::PropertySource;
 use crate::session::names::strip_crlf_bytes;
 use crate::session::outgoing::{Content, DirectReply, Envelope};
 use crate::session::report::{Traced, Unrouted};
-use crate::session::settle_exchange;
-use crate::session::test_exchange;
 use crate::session::transaction::TxPublish;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
 use super::channel::{Body, Channel, Incoming, Mode, PublishTarget, SpecialExchange};
 use super::connection::Connection;
+use super::requesting::special;
 
 const BASIC: u16 = 60;
 /// delivery-mode 2 (spec section 1.8.1).
@@ -187,7 +186,7 @@ impl Channel {
         if let Some(special) = self.target.special {
             return match special {
                 SpecialExchange::Settle => self.publish_settlement(connection, headers),
-                SpecialExchange::Test => self.publish_request(connection, bytes, &properties, &body),
+                SpecialExchange::Test => self.publish_request(connection, bytes, &properties, body.bytes()),
             };
         }
         if let Some(address) = self.direct_address() {
@@ -226,30 +225,6 @@ impl Channel {
         let returned =
             deliver_to_queues(&mut self.mode, route, mandatory, connection, content, envelope, None);
         self.counted.returned += u64::from(returned);
-        Ok(())
-    }
-
-    /// A request to the broker.
-    #[cold]
-    fn publish_request(
-        &mut self,
-        connection: &mut Connection,
-        bytes: &[u8],
-        properties: &Properties<'_>,
-        body: &Completed<'_>,
-    ) -> Result<(), Exception> {
-        let rewritten = self.with_reply_address(connection, bytes, properties)?;
-        connection.outgoing.request(Message::new(Parts {
-            exchange: &self.target.exchange,
-            routing_key: &self.target.routing_key,
-            properties: rewritten.as_deref().unwrap_or(bytes),
-            body: body.bytes(),
-            persistent: false,
-        }));
-        if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.publish(0);
-            connection.note_confirmed(self.number);
-        }
         Ok(())
     }
 
@@ -386,7 +361,7 @@ impl Channel {
     }
 
     /// The properties with the address that a direct reply-to stands for; `None` if there is none.
-    fn with_reply_address(
+    pub(super) fn with_reply_address(
         &self,
         connection: &Connection,
         bytes: &[u8],
@@ -799,12 +774,4 @@ fn expected_body() -> Exception {
 /// The exception for a method frame in the middle of a content.
 pub(super) fn interrupted(incoming: &Incoming) -> Exception {
     if matches!(incoming, Incoming::Header) { expected_header() } else { expected_body() }
-}
-
-/// Which of the exchanges it is that route nothing.
-fn special(exchange: &[u8], is_test: bool) -> Option<SpecialExchange> {
-    if exchange == settle_exchange::NAME.as_bytes() {
-        return Some(SpecialExchange::Settle);
-    }
-    (is_test && exchange == test_exchange::NAME.as_bytes()).then_some(SpecialExchange::Test)
 }
