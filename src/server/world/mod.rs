@@ -1,6 +1,7 @@
 //! Worlds, for the program that embeds a broker with `--test`: made, waited for, their clocks moved, deleted with their guard.
 
 mod clock;
+mod faults;
 mod waiting;
 
 use std::fmt::Write as _;
@@ -10,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use self::clock::{ClockMove, WorldClock};
+pub use self::faults::{Fault, FaultBuilder};
 pub use self::waiting::{WaitError, WorldQueue, WorldWait};
 use super::handle::BrokerHandle;
 use crate::broker::import::{self, Defaults, Target};
 use crate::broker::operations::{self, Caller, InWorld, PeekedMessage, Scope, WorldCounts};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
-use crate::broker::world::{ClockMode, Snapshot, WorldSettings};
+use crate::broker::world::{self, ClockMode, Snapshot, WorldSettings};
 use crate::broker::{ImportError, OperationError};
 use crate::queue::PeekState;
 use crate::time::Timestamp;
@@ -39,8 +41,8 @@ impl BrokerHandle {
     /// `NotTesting`, `NoVhost`.
     pub fn world_named(&self, name: &str) -> Result<WorldHandle, OperationError> {
         let vhost = operations::vhost(self.shared(), name)?;
-        operations::world_of(self.shared(), &vhost)?;
-        Ok(WorldHandle { shared: Arc::clone(self.shared()), vhost, address: self.address() })
+        let world = Arc::clone(operations::world_of(self.shared(), &vhost)?.world);
+        Ok(WorldHandle { shared: Arc::clone(self.shared()), vhost, world, address: self.address() })
     }
 }
 
@@ -95,7 +97,8 @@ impl WorldBuilder {
         let made =
             operations::make_world(&shared, Caller::Operator, &name, settings, snapshot.as_deref()).await?;
         let (vhost, true) = made else { return Err(OperationError::WorldExists(name)) };
-        Ok(World(WorldHandle { shared, vhost, address }))
+        let world = Arc::clone(operations::world_of(&shared, &vhost)?.world);
+        Ok(World(WorldHandle { shared, vhost, world, address }))
     }
 }
 
@@ -143,6 +146,7 @@ impl Drop for World {
 pub struct WorldHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) vhost: Arc<Vhost>,
+    world: Arc<world::World>,
     address: Option<SocketAddr>,
 }
 
@@ -230,6 +234,10 @@ impl WorldHandle {
 
     pub(super) const fn scope(&self) -> Scope<'_> {
         Scope { shared: &self.shared, vhost: &self.vhost, caller: Caller::Operator }
+    }
+
+    const fn at(&self) -> InWorld<'_> {
+        InWorld { vhost: &self.vhost, world: &self.world }
     }
 
     fn world(&self) -> Result<InWorld<'_>, OperationError> {

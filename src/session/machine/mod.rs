@@ -15,5 +15,6 @@ mod reporting;
 mod session;
 mod settling;
 mod timeouts;
+mod watching;
 
 pub use session::{Received, Session};

@@ -21,6 +21,7 @@ use crate::session::report::{Traced, Unrouted};
 use crate::session::settle_exchange;
 use crate::session::test_exchange;
 use crate::session::transaction::TxPublish;
+use crate::session::watch::Watched;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
 use super::channel::{Body, Channel, Incoming, Mode, PublishTarget, SpecialExchange};
@@ -208,7 +209,7 @@ impl Channel {
             self.note_unroutable(connection, &properties);
             self.trace_unroutable(connection, bytes, &body);
         }
-        if headers.is_some() || self.target.dedup.is_some() || properties.reply_to().is_some() {
+        if headers.is_some() || self.target.is_special || properties.reply_to().is_some() {
             return self.publish_slow_path(connection, bytes, &properties, &body, envelope);
         }
         let parts = Parts {
@@ -282,6 +283,30 @@ impl Channel {
     /// rewritten, to get deduplication keys, or to be delayed. Most messages do not come here.
     #[inline(never)]
     fn publish_slow_path(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        properties: &Properties<'_>,
+        body: &Completed<'_>,
+        envelope: Envelope,
+    ) -> Result<(), Exception> {
+        if connection.watch.is_some() {
+            match self.publish_watched(connection, bytes, body.bytes())? {
+                Watched::Goes => {}
+                Watched::Gone => return Ok(()),
+                Watched::GoesTwice => {
+                    // The publisher knows of one, and waits for one confirm.
+                    let mode = std::mem::take(&mut self.mode);
+                    let first = self.publish_special(connection, bytes, properties, body, envelope);
+                    self.mode = mode;
+                    first?;
+                }
+            }
+        }
+        self.publish_special(connection, bytes, properties, body, envelope)
+    }
+
+    fn publish_special(
         &mut self,
         connection: &mut Connection,
         bytes: &[u8],
@@ -529,6 +554,7 @@ impl Channel {
             target.statistics = connection.topology.read().statistics(&target.exchange);
             check_not_internal(connection, &target.exchange)?;
             target.dedup = connection.topology.read().dedup(&target.exchange);
+            target.is_special = target.dedup.is_some() || connection.watches_publishes();
             target.topics = connection.topics(&target.exchange);
             target.permitted = Some(generation);
         }
