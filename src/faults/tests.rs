@@ -163,7 +163,7 @@ fn methods_are_named_with_their_class_or_without() {
 #[test]
 fn messages_are_told_by_their_properties() {
     // Flags for headers, message_id and app_id; a table with x=7 (i32), the id 'm1', the application 'shop'.
-    let mut properties = vec![0x20 | 0x00, 0x88];
+    let mut properties = vec![0x20, 0x88];
     let table = [&[1_u8, b'x', b'I'][..], &7_i32.to_be_bytes()].concat();
     properties.extend(u32::try_from(table.len()).unwrap().to_be_bytes());
     properties.extend(table);

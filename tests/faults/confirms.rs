@@ -1,11 +1,11 @@
 //! `on: confirm`: the message is safe, and its publisher hears of it otherwise than usual.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coney::faults::Occasion;
 use serde_json::json;
 
-use super::stage::{A_WHILE, outcome, publish, send, stage};
+use super::stage::{A_WHILE, now, outcome, publish, send, stage};
 use crate::support::client::confirming;
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_nack_is_a_lie() {
 async fn a_delayed_confirm_comes_late_and_others_do_not_wait_for_it() {
     let stage = stage().await;
     let _fault = stage.rule(json!({"on": "confirm", "do": "delay", "delay_ms": 400}));
-    let since = Instant::now();
+    let since = now();
     let late = send(stage.channel(), "q", "1").await;
     assert_eq!(publish(stage.channel(), "q", "2").await, "ack");
     assert!(since.elapsed() < Duration::from_millis(400), "the second did not wait");

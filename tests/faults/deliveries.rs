@@ -1,12 +1,12 @@
 //! `on: deliver`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapin::options::{BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::ShortString;
 use serde_json::json;
 
-use super::stage::{ack, consumer, delivered, ends, is_idle, publish, stage};
+use super::stage::{ack, consumer, delivered, ends, is_idle, now, publish, stage};
 use crate::support::client::{consume, next, text};
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_delayed_delivery_comes_later_and_others_do_not_wait_for_it() {
     let stage = stage().await;
     let _fault = stage.rule(json!({"on": "deliver", "do": "delay", "delay_ms": 300}));
     let mut worker = consumer(stage.channel(), "q").await;
-    let since = Instant::now();
+    let since = now();
     publish(stage.channel(), "q", "1").await;
     publish(stage.channel(), "q", "2").await;
     assert_eq!(delivered(&mut worker).await.0, "2");
@@ -104,7 +104,7 @@ async fn a_reordered_delivery_with_nothing_behind_it_comes_after_a_second() {
     let stage = stage().await;
     let _fault = stage.rule(json!({"on": "deliver", "do": "reorder"}));
     let mut worker = consumer(stage.channel(), "q").await;
-    let since = Instant::now();
+    let since = now();
     publish(stage.channel(), "q", "1").await;
     assert_eq!(delivered(&mut worker).await.0, "1");
     assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());

@@ -1,11 +1,11 @@
 //! `on: connect` and `open`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coney::faults::Occasion;
 use serde_json::json;
 
-use super::stage::{A_WHILE, connect, how, stage};
+use super::stage::{A_WHILE, connect, how, now, stage};
 use crate::support::raw::{Raw, open, start_ok};
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn an_entrance_takes_longer() {
     for on in ["connect", "open"] {
         let stage = stage().await;
         let _fault = stage.rule(json!({"on": on, "do": "delay", "delay_ms": 250}));
-        let since = Instant::now();
+        let since = now();
         connect(&stage.bench.broker, stage.world.name()).await.unwrap();
         assert!(since.elapsed() >= Duration::from_millis(250), "{on}: {:?}", since.elapsed());
     }

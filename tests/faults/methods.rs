@@ -1,12 +1,12 @@
 //! `on:` a method.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapin::options::{BasicGetOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use serde_json::json;
 
-use super::stage::{declare, how, publish, stage};
+use super::stage::{declare, how, now, publish, stage};
 use crate::support::client::consume;
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn the_connection_is_closed_or_reset_at_a_method() {
 async fn a_delayed_method_is_done_after_that_time_and_once() {
     let stage = stage().await;
     let fault = stage.rule(json!({"on": "queue.declare", "do": "delay", "delay_ms": 250}));
-    let since = Instant::now();
+    let since = now();
     declare(stage.channel(), "later").await;
     assert!(since.elapsed() >= Duration::from_millis(250), "{:?}", since.elapsed());
     assert_eq!((fault.count(), stage.seen_and_fired()), (1, vec![(1, 1)]));

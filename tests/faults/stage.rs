@@ -1,6 +1,6 @@
 //! A broker for tests with a client in a world of its own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coney::config::Config;
 use coney::faults::Rule;
@@ -19,6 +19,11 @@ use crate::support::client::{Bench, confirming, consume, next, text};
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// What does not come in this time does not come: what is looked for would come in a round trip.
 pub const A_WHILE: Duration = Duration::from_millis(150);
+
+#[expect(clippy::disallowed_methods, reason = "how long a client waited is for the client's clock to tell")]
+pub fn now() -> Instant {
+    Instant::now()
+}
 
 /// A client in a world, with a durable queue `q`.
 pub struct Stage {

@@ -1,13 +1,15 @@
 //! What is so as long as a rule is there: `block`, `pause`, `slow`, `silence`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lapin::types::FieldTable;
 use serde_json::json;
 
 use crate::support::raw::{Publish, Raw};
 
-use super::stage::{A_WHILE, Stage, consumer, declare, delivered, is_idle, outcome, publish, send, stage};
+use super::stage::{
+    A_WHILE, Stage, consumer, declare, delivered, is_idle, now, outcome, publish, send, stage,
+};
 
 #[tokio::test]
 async fn blocked_publishers_are_told_and_not_read_until_the_rule_goes() {
@@ -117,7 +119,7 @@ async fn a_paused_stream_delivers_nothing() {
 async fn a_slow_connection_reads_and_writes_so_many_bytes_a_second() {
     let stage = stage().await;
     let fault = stage.rule(json!({"do": "slow", "bytes_per_s": 20_000, "match": {"connection": "*"}}));
-    let since = Instant::now();
+    let since = now();
     let body = "x".repeat(10_000);
     assert_eq!(publish(stage.channel(), "q", &body).await, "ack");
     let taken = since.elapsed();
@@ -126,7 +128,7 @@ async fn a_slow_connection_reads_and_writes_so_many_bytes_a_second() {
     assert_eq!(got.delivery.data.len(), 10_000);
     assert!(since.elapsed() >= Duration::from_millis(900), "{:?}", since.elapsed());
     drop(fault);
-    let since = Instant::now();
+    let since = now();
     assert_eq!(publish(stage.channel(), "q", &body).await, "ack");
     assert!(since.elapsed() < Duration::from_millis(400), "{:?}", since.elapsed());
 }
