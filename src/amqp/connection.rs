@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::admission::Admitted;
 use super::connection_log;
-use super::faults::Faulty;
+use super::faulty::Faulty;
 use super::half_open::{Eviction, Place};
 use super::queue_map::QueueMap;
 use super::shares::Shares;

@@ -1,14 +1,13 @@
 //! Faults that rules make on a connection as a whole: at its entrance, and what is so as long as a rule is there.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use amq_protocol::types::FieldTable;
-use tokio::net::TcpStream;
 use tokio::sync::RwLockReadGuard;
 
 use super::connection::Connection;
+use super::faulty::Faulty;
 use super::wire::{Stream, Wire};
 use crate::broker::shared::stopped;
 use crate::broker::vhost::Vhost;
@@ -17,33 +16,9 @@ use crate::faults::{Action, Armed, Happening, Subject};
 use crate::message::QueueId;
 use crate::session::{Exception, Watch};
 use crate::time::Time;
-use crate::tls::TlsStream;
 
 /// How often a slow connection has its next piece.
 const SLOW_PIECES_A_SECOND: u64 = 20;
-
-/// What rules make of a connection.
-#[derive(Debug)]
-pub(super) struct Faulty {
-    world: Arc<WorldFaults>,
-    user: String,
-    connection: String,
-    state: ConnectionState,
-    /// What a slow connection may still read and write, up to the time when it has its next piece.
-    next_piece: Time,
-}
-
-impl Faulty {
-    /// Why rules block publishers.
-    pub(super) fn blocked(&self) -> Option<&str> {
-        self.state.blocked.as_deref()
-    }
-
-    fn look(&mut self) {
-        let subject = Subject { user: &self.user, connection: &self.connection, ..Subject::default() };
-        self.state = self.world.state_of(&subject, &self.state);
-    }
-}
 
 /// Whether a connection that is entering its virtual host goes on.
 pub(super) type Goes = bool;
@@ -205,14 +180,4 @@ impl Connection {
 fn text(properties: &FieldTable, key: &str) -> Option<String> {
     let value = properties.inner().get(key)?.as_long_string()?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// Makes the end of a socket a reset: the peer finds that the connection is gone, and not that it was closed.
-pub(super) fn reset<S: Any>(stream: &S) {
-    let stream = stream as &dyn Any;
-    let beneath_tls = || stream.downcast_ref::<TlsStream<TcpStream>>().map(TlsStream::socket);
-    if let Some(socket) = stream.downcast_ref::<TcpStream>().or_else(beneath_tls) {
-        // One that is gone already is as good.
-        let _ = socket.set_zero_linger();
-    }
 }

@@ -8,6 +8,7 @@ mod entrance;
 mod events;
 mod exceptions;
 mod faults;
+mod faulty;
 mod firehose;
 mod half_open;
 mod handshake;
@@ -17,6 +18,7 @@ mod queue_map;
 mod quick_ack;
 mod requests;
 mod shares;
+mod socket_reset;
 mod test_exchange;
 mod wire;
 

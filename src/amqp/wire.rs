@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
-use super::{faults, quick_ack};
+use super::{quick_ack, socket_reset};
 use crate::broker::connections::Event;
 use crate::protocol::Output;
 
@@ -206,7 +206,7 @@ impl<S: Stream> Wire<S> {
     pub(super) async fn reset(&mut self, out: &mut Output) {
         // A peer that does not read finds out all the same.
         let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_write(cx, out))).await;
-        faults::reset(&self.stream);
+        socket_reset::reset(&self.stream);
     }
 
     pub(super) async fn read_to_end(&mut self) -> std::io::Result<()> {

@@ -1,17 +1,18 @@
 //! Rules for faults in a world: make, look at, remove; and what follows from it at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::pausing::pause_by_rules;
-use super::restarting::restart;
+use super::restarting::{connections_of, restart};
 use super::worlds::InWorld;
-use crate::broker::connections::{ConnectionHandle, EndReason, Event};
+use crate::broker::connections::{EndReason, Event};
 use crate::broker::error::OperationError;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
-use crate::broker::world::WorldFaults;
+use crate::broker::world::{Alarm, VhostClock, WorldFaults};
 use crate::faults::{Action, Occasion, Rule, RuleId, RuleInForce};
 use crate::session::Exception;
+use crate::time::Time;
 
 /// The rules of a world, in the order in which they were made.
 #[must_use]
@@ -33,7 +34,9 @@ pub fn add_fault(shared: &Arc<Shared>, at: InWorld<'_>, rule: Rule) -> RuleId {
     let (text, occasion) = (rule.text(), rule.occasion.clone());
     let id = at.world.faults.rules.add(rule);
     if let Occasion::Time { every_ms } = occasion {
-        let task = tokio::spawn(act_in_time(Arc::clone(shared), Arc::downgrade(at.vhost), id, every_ms));
+        // Before anybody can move the clock.
+        let first = NextTime::after(&at.vhost.clock, id, at.vhost.clock.now().plus_ms(every_ms));
+        let task = tokio::spawn(act_in_time(Arc::clone(shared), Arc::downgrade(at.vhost), first, every_ms));
         at.world.faults.keep_timer(id, task.abort_handle());
     }
     rules_changed(shared, at.vhost, &at.world.faults);
@@ -76,22 +79,23 @@ fn rules_changed(shared: &Shared, vhost: &Vhost, faults: &WorldFaults) {
     faults.changed.notify_waiters();
 }
 
-/// The connections that are in a virtual host, or are entering it.
-pub(super) fn connections_of(shared: &Shared, vhost: &Vhost) -> Vec<ConnectionHandle> {
-    let is_there = |handle: &ConnectionHandle| {
-        let overview = handle.overview.as_ref();
-        overview.is_some_and(|overview| overview.handshake().vhost.as_deref() == Some(&*vhost.name))
-    };
-    let all = shared.connections.iter().filter(|handle| is_there(handle));
-    all.map(|handle| handle.clone()).collect()
+/// When a rule acts next.
+struct NextTime {
+    id: RuleId,
+    due: Time,
+    alarm: Alarm,
+}
+
+impl NextTime {
+    fn after(clock: &VhostClock, id: RuleId, due: Time) -> Self {
+        let label: Arc<str> = format!("fault {id}").into();
+        Self { id, due, alarm: clock.alarm(due, &label) }
+    }
 }
 
 /// Does what a rule does, each time that its time has come by the clock of the virtual host.
-async fn act_in_time(shared: Arc<Shared>, vhost: std::sync::Weak<Vhost>, id: RuleId, every_ms: u64) {
-    let Some(clock) = vhost.upgrade().map(|vhost| vhost.clock.clone()) else { return };
-    let label: Arc<str> = format!("fault {id}").into();
-    let mut due = clock.now().plus_ms(every_ms);
-    let mut alarm = clock.alarm(due, &label);
+async fn act_in_time(shared: Arc<Shared>, vhost: Weak<Vhost>, first: NextTime, every_ms: u64) {
+    let NextTime { id, mut due, mut alarm } = first;
     loop {
         let in_flight = alarm.await;
         let Some(vhost) = vhost.upgrade() else { return };
@@ -102,9 +106,9 @@ async fn act_in_time(shared: Arc<Shared>, vhost: std::sync::Weak<Vhost>, id: Rul
         if world.faults.rules.get(id).is_none_or(|rule| rule.is_done()) {
             return;
         }
-        due = due.plus_ms(every_ms).max(clock.now());
+        due = due.plus_ms(every_ms).max(vhost.clock.now());
         // Whoever moves the clock finds the next one set.
-        alarm = clock.alarm(due, &label);
+        alarm = NextTime::after(&vhost.clock, id, due).alarm;
         drop(in_flight);
     }
 }

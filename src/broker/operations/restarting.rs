@@ -5,11 +5,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::exchanges::delete_exchange;
-use super::faults::connections_of;
 use super::queues::delete_owned_queues;
 use super::scope::{Caller, Scope};
 use super::worlds::InWorld;
-use crate::broker::connections::EndReason;
+use crate::broker::connections::{ConnectionHandle, EndReason};
 use crate::broker::mailbox::Mail;
 use crate::broker::recovery::left_in_store;
 use crate::broker::shared::Shared;
@@ -82,4 +81,14 @@ async fn delete_transient_exchanges(shared: &Arc<Shared>, vhost: &Arc<Vhost>) {
         // It may have gone with one that was deleted before.
         let _ = delete_exchange(scope, &exchange.name, false).await;
     }
+}
+
+/// The connections that are in a virtual host, or are entering it.
+pub(super) fn connections_of(shared: &Shared, vhost: &Vhost) -> Vec<ConnectionHandle> {
+    let is_there = |handle: &ConnectionHandle| {
+        let overview = handle.overview.as_ref();
+        overview.is_some_and(|overview| overview.handshake().vhost.as_deref() == Some(&*vhost.name))
+    };
+    let all = shared.connections.iter().filter(|handle| is_there(handle));
+    all.map(|handle| handle.clone()).collect()
 }
