@@ -5,6 +5,7 @@ mod channel;
 mod confirming;
 mod connection;
 mod consuming;
+mod direct_replies;
 mod frames;
 mod handshake;
 mod methods;

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use crate::auth::Operation;
 use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
 use crate::message::{Message, MessageBlock, Parts, QueueId};
-use crate::protocol::content::{self, Properties, PropertiesEdit};
+use crate::protocol::content::{self, Properties};
 use crate::protocol::encode;
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::options::EXPIRY_MS_MAX;
 use crate::queue::sender_selected::{extra_keys, has_bcc, without_bcc};
-use crate::session::direct_reply::{self, Address};
 use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
 use crate::session::names::strip_crlf_bytes;
-use crate::session::outgoing::{Content, DirectReply, Envelope};
+use crate::session::outgoing::{Content, Envelope};
 use crate::session::report::{Traced, Unrouted};
 use crate::session::settle_exchange;
 use crate::session::test_exchange;
@@ -200,7 +199,7 @@ impl Channel {
                 address,
                 rewritten.as_deref().unwrap_or(bytes),
                 headers,
-                &body,
+                body.bytes(),
                 persistent,
             );
         }
@@ -408,70 +407,6 @@ impl Channel {
         });
         let has_keys = publisher.is_some() || exchange.is_some();
         Ok(has_keys.then(|| Arc::new(DedupKeys { publisher, exchange })))
-    }
-
-    /// The properties with the address that a direct reply-to stands for; `None` if there is none.
-    fn with_reply_address(
-        &self,
-        connection: &Connection,
-        bytes: &[u8],
-        properties: &Properties<'_>,
-    ) -> Result<Option<Vec<u8>>, Exception> {
-        if properties.reply_to() != Some(direct_reply::NAME.as_bytes()) {
-            return Ok(None);
-        }
-        let address = self.reply_address(connection)?;
-        let edit = PropertiesEdit { reply_to: Some(address.as_bytes()), ..PropertiesEdit::default() };
-        let mut out = Vec::with_capacity(bytes.len() + 64);
-        content::edit_properties(bytes, &edit, &mut out)
-            .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
-        Ok(Some(out))
-    }
-
-    fn reply_address(&self, connection: &Connection) -> Result<String, Exception> {
-        let consumer = self.consumers.values().find(|consumer| consumer.queue.is_none());
-        let number = consumer
-            .map(|consumer| consumer.number)
-            .ok_or_else(|| Exception::precondition_failed("fast reply consumer does not exist"))?;
-        Ok(Address { connection: connection.id, consumer: number, secret: connection.secret }.to_string())
-    }
-
-    fn direct_address(&self) -> Option<Address> {
-        if !self.target.exchange.is_empty() {
-            return None;
-        }
-        direct_reply::parse(&self.target.routing_key)
-    }
-
-    fn publish_direct(
-        &mut self,
-        connection: &mut Connection,
-        address: Address,
-        properties: &[u8],
-        headers: Option<Table<'_>>,
-        body: &Completed<'_>,
-        persistent: bool,
-    ) -> Result<(), Exception> {
-        let message = Message::new(Parts {
-            exchange: &self.target.exchange,
-            routing_key: &self.target.routing_key,
-            properties,
-            body: body.bytes(),
-            persistent,
-        });
-        let message = if has_bcc(headers) { without_bcc(&message) } else { message };
-        // The address is no queue: a mandatory reply returns though somebody may get it, as RabbitMQ's does.
-        if self.target.mandatory {
-            return_unroutable(connection, self.number, &message);
-            self.counted.returned += 1;
-        }
-        if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.publish(0);
-            connection.note_confirmed(self.number);
-        }
-        let Address { connection: to, consumer, secret } = address;
-        connection.outgoing.direct(DirectReply { connection: to, consumer, secret, message });
-        Ok(())
     }
 
     /// Leaves the message's queues in `target.route`, if the client may publish with all its keys.
