@@ -7,6 +7,7 @@ pub mod auth;
 pub mod broker;
 pub mod config;
 pub mod dedup;
+pub mod faults;
 pub mod ledger;
 #[cfg(feature = "management")]
 mod management;
@@ -34,6 +35,7 @@ pub use broker::world::{Step, StepKind};
 pub use broker::{Clock, ImportError, OperationError, Readings};
 pub use queue::{PeekState, Window};
 pub use server::{
-    Broker, BrokerBuilder, BrokerHandle, ClockMove, JournalHandle, QueueHandle, StartError, WaitError, World,
-    WorldBuilder, WorldClock, WorldHandle, WorldQueue, WorldWait, raise_descriptor_limit,
+    Broker, BrokerBuilder, BrokerHandle, ClockMove, Fault, FaultBuilder, JournalHandle, QueueHandle,
+    StartError, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue, WorldWait,
+    raise_descriptor_limit,
 };

@@ -25,6 +25,7 @@ mod durability;
 #[cfg(feature = "management")]
 mod events;
 mod failure_policies;
+mod faults;
 #[cfg(feature = "management")]
 mod firehose;
 mod flow;

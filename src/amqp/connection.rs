@@ -11,19 +11,18 @@ use tokio::sync::{mpsc, watch};
 
 use super::admission::Admitted;
 use super::connection_log;
+use super::faulty::Faulty;
 use super::half_open::{Eviction, Place};
 use super::queue_map::QueueMap;
 use super::shares::Shares;
 use super::test_exchange;
 use super::wire::{Ready, Stream, Wire};
-use crate::auth::{Credentials, IMPERSONATOR, Seat};
+use crate::auth::Seat;
 use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
-use crate::broker::entering::enter;
 use crate::broker::journal::{Unconfirmed, Why};
-use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
-use crate::broker::operations::{delete_owned_queues, open_world};
+use crate::broker::operations::delete_owned_queues;
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -69,23 +68,25 @@ pub struct Connection {
     /// Its own handle: what others reach it by.
     pub(super) handle: ConnectionHandle,
     /// Its place among the half-open ones, while it is one of them.
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
     pub(super) vhost: Option<Arc<Vhost>>,
     /// What it published and is recorded, until it is confirmed.
     pub(super) unconfirmed: Unconfirmed,
     /// The reply text of the exception that ends it.
     pub(super) raised: Option<Arc<str>>,
     /// Its places among the connections of its vhost and its user.
-    seats: Option<[Seat; 2]>,
+    pub(super) seats: Option<[Seat; 2]>,
     events: mpsc::UnboundedReceiver<Event>,
     taken: Vec<Event>,
     /// What queues of a world have told it and it has yet to carry out.
     in_flight: Vec<InFlight>,
     alarms: watch::Receiver<Alarms>,
     shares: Shares,
-    stopping: watch::Receiver<bool>,
+    pub(super) stopping: watch::Receiver<bool>,
+    /// What rules make of it, in a broker for tests.
+    pub(super) faulty: Option<Box<Faulty>>,
     /// Whether it has to end for a reason of its own.
-    ends: watch::Receiver<Option<EndReason>>,
+    pub(super) ends: watch::Receiver<Option<EndReason>>,
     is_told_to_end: bool,
     /// Queues this connection has sent something to.
     mailboxes: QueueMap<Mailbox>,
@@ -168,6 +169,7 @@ pub async fn run<S: Stream>(
         alarms: shared.alarms.subscribe(),
         shares,
         stopping: shared.stopping.subscribe(),
+        faulty: None,
         mailboxes: QueueMap::default(),
         has_published: false,
         full: Vec::new(),
@@ -235,7 +237,13 @@ impl Connection {
                 return Ok(());
             }
             wire.acknowledge_unless(!self.session.out().is_empty());
+            if self.faulty.is_some() {
+                Box::pin(self.hold_back(wire)).await;
+            }
             self.wait(wire).await?;
+            if self.faulty.is_some() {
+                Box::pin(self.hold_back(wire)).await;
+            }
         }
     }
 
@@ -315,7 +323,7 @@ impl Connection {
             return Ok(());
         }
         let is_full = self.is_output_full();
-        let is_blocked = self.session.is_running() && self.has_published && self.alarms.borrow().is_raised();
+        let is_blocked = self.session.is_running() && self.is_blocked();
         let waits = !self.full.is_empty();
         let looks_again = is_over || self.session.withholds_credit();
         let look_again = self.shared.clock.now() + LOOK_AGAIN;
@@ -387,6 +395,8 @@ impl Connection {
                 }
                 self.session.close_connection(now, &Exception::new(ReplyCode::ResourceError, HOLDS_MOST));
             }
+            EndReason::Fault(exception) => self.session.close_connection(now, &exception),
+            EndReason::Crash => self.session.reset_by_rule(now),
         }
         Ok(true)
     }
@@ -418,9 +428,16 @@ impl Connection {
         }
     }
 
+    fn is_blocked(&self) -> bool {
+        let by_rule = || self.faulty.as_ref().is_some_and(|faulty| faulty.blocked().is_some());
+        self.has_published && (self.alarms.borrow().is_raised() || by_rule())
+    }
+
     /// Only publishers are blocked, so only they are told.
-    fn announce_block(&mut self) {
+    pub(super) fn announce_block(&mut self) {
         let reason = self.alarms.borrow_and_update().reason();
+        let by_rule = || self.faulty.as_ref().and_then(|faulty| faulty.blocked()).map(str::to_owned);
+        let reason = reason.or_else(by_rule);
         if self.has_published || reason.is_none() {
             let was_blocked = self.session.is_blocked();
             self.session.set_blocked(self.shared.clock.now(), reason.as_deref());
@@ -457,6 +474,9 @@ impl Connection {
     fn apply_events(&mut self) {
         let mut taken = std::mem::take(&mut self.taken);
         let mut delivered_bytes = 0;
+        if self.faulty.is_some() {
+            self.session.tell_time(self.shared.clock.now());
+        }
         for event in taken.drain(..) {
             match event {
                 Event::Deliver(number, deliveries) => {
@@ -489,6 +509,7 @@ impl Connection {
                     self.session.deliver_direct(number, message);
                 }
                 Event::InboxHasRoom => self.tell_room(0),
+                Event::FaultsChanged => self.look_at_rules(),
             }
         }
         self.taken = taken;
@@ -510,6 +531,7 @@ impl Connection {
             Request::Authenticate(credentials) => self.authenticate(&credentials).await,
             Request::OpenVhost(name) => self.open_vhost(now, &name).await,
             Request::Pause => tokio::task::yield_now().await,
+            Request::Wait(time) => self.wait_by_rule(time).await,
             Request::Close => {
                 self.release_queues(Ending::Returned).await;
                 self.tell_closed();
@@ -529,75 +551,6 @@ impl Connection {
                 self.apply_events();
             }
         }
-    }
-
-    /// The overview names the user before the credentials are looked at: whoever deletes the user meanwhile finds either
-    /// the connection or its login refused.
-    async fn authenticate(&mut self, credentials: &Credentials) {
-        let client_properties = self.session.client_properties().clone();
-        self.overview.change_handshake(|handshake| {
-            handshake.user.clone_from(&credentials.user);
-            handshake.auth_mechanism = credentials.mechanism.to_owned();
-            handshake.client_properties = client_properties;
-        });
-        let admitted = log_in(&self.shared, credentials, self.peer.ip()).await;
-        self.shared.counters.logins.amqp.count(admitted.is_ok());
-        let now = self.shared.clock.now();
-        let Err(refusal) = admitted else {
-            let user = &credentials.user;
-            self.tell_login(user, None);
-            let impersonator =
-                self.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)));
-            self.session.authenticated(now, user, impersonator);
-            return;
-        };
-        let why = refusal.to_string();
-        self.tell_login(&credentials.user, Some(&why));
-        connection_log::login_refused(&self.shared, &self.overview, &credentials.user, &why);
-        let text = format!(
-            "Login was refused using authentication mechanism {}. For details see the broker logfile.",
-            credentials.mechanism
-        );
-        self.session.refused(now, &Exception::access_refused(text));
-    }
-
-    /// As with the user, whoever deletes the vhost meanwhile finds the connection or has the vhost gone here.
-    async fn open_vhost(&mut self, now: Time, name: &str) {
-        let tuned = self.session.tuned();
-        self.overview.change_handshake(|handshake| {
-            handshake.vhost = Some(name.to_owned());
-            handshake.heartbeat_s = tuned.heartbeat_s;
-            handshake.frame_bytes_max = tuned.frame_bytes_max;
-            handshake.channels_max = tuned.channels_max;
-        });
-        if let Err(error) = open_world(&self.shared, self.session.user(), name).await {
-            self.refuse_vhost(now, &error.to_string());
-            return;
-        }
-        match enter(&self.shared, self.session.user(), name) {
-            Ok(entry) => {
-                if !self.place.take().is_none_or(Place::leave) {
-                    // It had to make room just now: it is on its way out.
-                    return;
-                }
-                self.session.count_channels_in(entry.channels);
-                self.session.opened(now, name, Arc::clone(&entry.vhost.topology), entry.grant);
-                self.vhost = Some(entry.vhost);
-                self.seats = Some(entry.seats);
-                self.handle.set_client(self.client());
-                self.note_connected();
-                self.tell_connected();
-                connection_log::accepted(&self.shared, &self.overview);
-            }
-            Err(refusal) => self.refuse_vhost(now, &refusal.to_string()),
-        }
-    }
-
-    fn refuse_vhost(&mut self, now: Time, why: &str) {
-        connection_log::vhost_refused(&self.shared, &self.overview, why);
-        self.overview.change_handshake(|handshake| handshake.vhost = None);
-        let exception = Exception::new(ReplyCode::NotAllowed, why);
-        self.session.open_refused(now, exception);
     }
 
     /// Hands the session's work to the queues, and notes those that have too much already.
@@ -664,7 +617,7 @@ impl Connection {
         let state = match () {
             () if self.session.is_ending() => ConnectionState::Closing,
             () if !self.session.is_running() => ConnectionState::Starting,
-            () if self.has_published && self.alarms.borrow().is_raised() => ConnectionState::Blocked,
+            () if self.is_blocked() => ConnectionState::Blocked,
             () if !self.full.is_empty() => ConnectionState::Flow,
             () => ConnectionState::Running,
         };
@@ -712,6 +665,10 @@ impl Connection {
     /// lost to a reset. A client whose close was answered need not agree: it is done.
     async fn close_socket<S: Stream>(&mut self, wire: &mut Wire<S>) -> std::io::Result<()> {
         let clock = self.shared.clock;
+        if self.session.is_reset() {
+            wire.reset(self.session.out()).await;
+            return Err(std::io::Error::other("reset by a fault"));
+        }
         let is_answered = self.session.is_answered();
         let out = self.session.out();
         let close = async {

@@ -21,6 +21,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::NoChannel { .. }
         | OperationError::NoConsumer(_)
         | OperationError::NoCursor { .. }
+        | OperationError::NoFault(_)
         | OperationError::NoTarget(_)
         | OperationError::NoSnapshot(_)
         | OperationError::Topology(TopologyError::NotFound(_)) => ReplyCode::NotFound,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
-use super::quick_ack;
+use super::{quick_ack, socket_reset};
 use crate::broker::connections::Event;
 use crate::protocol::Output;
 
@@ -40,6 +40,8 @@ pub(super) struct Wire<S> {
     pub(super) eof: bool,
     /// Whether the stream may keep something of what was written: TLS does.
     is_unflushed: bool,
+    /// How much may be read and written until there is more, by a fault; else there is no end of it.
+    pub(super) budget: usize,
 }
 
 /// What woke the task.
@@ -63,6 +65,7 @@ impl<S: Stream> Wire<S> {
             is_owed_an_ack: false,
             eof: false,
             is_unflushed: false,
+            budget: usize::MAX,
         }
     }
 
@@ -108,10 +111,15 @@ impl<S: Stream> Wire<S> {
         if out.len() < deliver_below && events.poll_recv_many(cx, taken, EVENTS_MAX).is_ready() {
             done.events = true;
         }
-        if !paused && !self.eof && self.poll_read(cx)?.is_ready() {
+        if !paused && !self.eof && self.budget > 0 && self.poll_read(cx)?.is_ready() {
             done.read = true;
         }
-        if done.drained || done.events || done.read { Poll::Ready(Ok(done)) } else { Poll::Pending }
+        // Without a piece left nobody would wake it.
+        if done.drained || done.events || done.read || self.budget == 0 {
+            Poll::Ready(Ok(done))
+        } else {
+            Poll::Pending
+        }
     }
 
     /// Ready when all is written.
@@ -119,7 +127,10 @@ impl<S: Stream> Wire<S> {
         while !out.is_empty() {
             let stream = Pin::new(&mut self.stream);
             let run = out.run();
-            let written = if run.is_empty() {
+            let run = run.get(..self.budget).unwrap_or(run);
+            let written = if self.budget == 0 {
+                return Ok(Poll::Pending);
+            } else if run.is_empty() {
                 let written = out.with_body_slices(|slices| stream.poll_write_vectored(cx, slices));
                 written.unwrap_or(Poll::Pending)
             } else {
@@ -129,6 +140,7 @@ impl<S: Stream> Wire<S> {
                 Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
                 Poll::Ready(count) => {
                     out.advance(count);
+                    self.budget = self.budget.saturating_sub(count);
                     self.is_unflushed = true;
                     self.bytes_out += count as u64;
                 }
@@ -147,11 +159,14 @@ impl<S: Stream> Wire<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, std::io::Error> {
         self.make_room();
         let Some(room) = self.input.get_mut(self.filled..) else { return Ok(Poll::Pending) };
+        let room_now = room.len().min(self.budget);
+        let Some(room) = room.get_mut(..room_now) else { return Ok(Poll::Pending) };
         let mut buffer = ReadBuf::new(room);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
             Poll::Ready(()) => {
                 let count = buffer.filled().len();
                 self.filled += count;
+                self.budget = self.budget.saturating_sub(count);
                 self.bytes_in += count as u64;
                 self.eof = count == 0;
                 self.is_owed_an_ack = (1..quick_ack::BELOW_BYTES).contains(&count);
@@ -185,6 +200,13 @@ impl<S: Stream> Wire<S> {
         })
         .await?;
         std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+
+    /// The peer is to find the connection reset. What is to be written goes out first, as far as it goes at once.
+    pub(super) async fn reset(&mut self, out: &mut Output) {
+        // A peer that does not read finds out all the same.
+        let _ = std::future::poll_fn(|cx| Poll::Ready(self.poll_write(cx, out))).await;
+        socket_reset::reset(&self.stream);
     }
 
     pub(super) async fn read_to_end(&mut self) -> std::io::Result<()> {

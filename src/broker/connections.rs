@@ -12,6 +12,7 @@ use super::world::InFlight;
 use crate::ledger::{Kind, Ledger, Share};
 use crate::message::Message;
 use crate::queue::Delivery;
+use crate::session::Exception;
 use crate::session::direct_reply::{Address, ReplyConsumers};
 
 /// What a connection task is told.
@@ -49,6 +50,8 @@ pub enum Event {
     TurnPassedOn(u16),
     /// A reply for the direct reply-to consumer with this number.
     Direct(u32, Message),
+    /// There are other rules for faults.
+    FaultsChanged,
     /// A queue kept something after all: others may find room now.
     InboxHasRoom,
 }
@@ -60,6 +63,10 @@ pub enum EndReason {
     Operator(String),
     /// It holds more memory than all others, and there is too little for them.
     Memory,
+    /// A rule of a test says so, as an exception.
+    Fault(Exception),
+    /// Its virtual host starts again after a crash: its socket is reset, without a word.
+    Crash,
 }
 
 /// How the rest of the broker reaches a connection.

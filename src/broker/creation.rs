@@ -1,5 +1,6 @@
 //! Making queues and exchanges, and the tasks that they need.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use amq_protocol::types::FieldTable;
@@ -103,6 +104,7 @@ pub(super) fn install(
         arguments: new.arguments,
         default_ack_timeout_ms: shared.config.ack_timeout_ms,
         delays: new.options.delays,
+        is_paused: AtomicBool::new(false),
         mailbox,
         statistics: QueueStatistics::new(shared.clock.now()),
         deleter: Mutex::default(),
@@ -172,7 +174,7 @@ pub(super) fn install_exchange(
     task
 }
 
-fn restored(segment: store::StoredSegment) -> RecoveredSegment {
+pub(super) fn restored(segment: store::StoredSegment) -> RecoveredSegment {
     let store::StoredSegment { level, positions, body_bytes, encoded_bytes, may_expire } = segment;
     RecoveredSegment { level, positions, body_bytes, encoded_bytes, may_expire }
 }

@@ -251,6 +251,9 @@ pub enum OperationError {
     /// The vhost was not made as a world, and is not to be deleted as one.
     #[error("vhost '{0}' was not made as a world")]
     NoWorld(String),
+    /// The world has no rule for faults with this id.
+    #[error("there is no fault '{0}'")]
+    NoFault(String),
     /// There is a vhost of this name that was made otherwise.
     #[error("vhost '{0}' is there already, and was made with other options")]
     WorldExists(String),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::queue_machine::LeftInStore;
 use super::world::{Activity, InFlight};
 use crate::queue::{Command, Publish, Reply};
 use crate::store::{Join, StoredMessage, Unreadable};
@@ -31,6 +32,10 @@ pub enum Mail {
     Joined(Join, Vec<Command>),
     /// Messages that the store was asked for under this id. What the queue asks for bounds them.
     Loaded(u64, Result<Vec<StoredMessage>, Unreadable>),
+    /// A test wants it to lose what is in memory, as in a crash. It says whether it did, and so has to be told what the store has.
+    Crash(oneshot::Sender<bool>),
+    /// What the store has of it, after a crash.
+    Restore(Box<LeftInStore>),
 }
 
 /// How full something is, and a place to wait for it to empty.
@@ -219,7 +224,7 @@ fn cost(mail: &Mail) -> usize {
     match mail {
         Mail::Tell(command) | Mail::Ask(command, _) => command_cost(command),
         Mail::Joined(_, commands) => commands.iter().map(command_cost).sum(),
-        Mail::Loaded(..) => COMMAND_BYTES,
+        Mail::Loaded(..) | Mail::Crash(_) | Mail::Restore(_) => COMMAND_BYTES,
     }
 }
 

@@ -1,6 +1,9 @@
 //! The two machines that a queue's task can run: a queue, or a stream. An enum, because there are two, both ours, and each call is for a batch.
 
-use crate::queue::{Command, Effects, Flow, Queue, QueueOptions, Reply};
+use crate::message::Position;
+use crate::queue::{
+    Attempts, Command, DedupState, Effects, Flow, Queue, QueueOptions, RecoveredSegment, Reply,
+};
 use crate::stream::Stream;
 use crate::time::Time;
 
@@ -11,7 +14,36 @@ pub(super) enum Machine {
     Stream(Box<Stream>),
 }
 
+/// What the store has of a queue, for one that was [emptied](Machine::empty).
+#[derive(Debug, Default)]
+pub struct LeftInStore {
+    /// Its messages.
+    pub segments: Vec<RecoveredSegment>,
+    /// Everything at or below this may have been delivered before.
+    pub delivered: Position,
+    /// What was noted on those of them that had come back.
+    pub attempts: Vec<(Position, Attempts)>,
+    /// What it remembered of messages that came.
+    pub dedup: DedupState,
+}
+
 impl Machine {
+    /// Forgets all that a crash would take from memory. `false` for a stream: it has the same in the store.
+    pub(super) fn empty(&mut self, now: Time) -> bool {
+        let Self::Queue(queue) = self else { return false };
+        **queue = queue.emptied(now);
+        true
+    }
+
+    /// Takes back what the store has.
+    pub(super) fn restore(&mut self, left: LeftInStore) {
+        if let Self::Queue(queue) = self {
+            queue.restore(left.segments, left.delivered);
+            queue.restore_attempts(left.attempts);
+            queue.restore_dedup(left.dedup);
+        }
+    }
+
     pub(super) const fn options(&self) -> &QueueOptions {
         match self {
             Self::Queue(queue) => queue.options(),

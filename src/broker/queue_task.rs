@@ -63,6 +63,10 @@ pub(super) struct QueueTask {
     in_flight: Option<InFlight>,
     /// Ways to the connections this queue has to do with.
     connections: HashMap<ConnectionId, ConnectionHandle>,
+    /// What it has asked the store for and has yet to get.
+    loads: usize,
+    /// So much of what is yet to come is for what it was before a crash.
+    stale_loads: usize,
     /// Those who wait for an answer that needs messages from the store, by ticket.
     waiting: HashMap<u64, oneshot::Sender<Reply>>,
     flow_control: FlowControl,
@@ -107,6 +111,8 @@ impl QueueTask {
             pace: None,
             in_flight,
             connections,
+            loads: 0,
+            stale_loads: 0,
             waiting,
             flow_control: FlowControl::default(),
             stood_still_at: None,
@@ -286,12 +292,19 @@ impl QueueTask {
                     reply => replies.push((reply_to, reply)),
                 }
             }
+            Mail::Loaded(..) if self.stale_loads > 0 => self.stale_loads -= 1,
             Mail::Loaded(_, Err(unreadable)) => self.set_unreadable(now, &unreadable.0),
             Mail::Loaded(id, Ok(messages)) => {
+                self.loads = self.loads.saturating_sub(1);
                 let (real, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
                 let messages = messages.into_iter().map(|message| restored(message, real, wall)).collect();
                 self.queue.apply(now, Command::Loaded(id, messages), &mut self.effects);
             }
+            Mail::Crash(done) => {
+                // One that does not wait any more needs no answer.
+                let _ = done.send(self.crash(now));
+            }
+            Mail::Restore(left) => self.queue.restore(*left),
             Mail::Joined(join, commands) => {
                 self.carry_out(None);
                 for command in commands {
@@ -303,6 +316,22 @@ impl QueueTask {
                 self.carry_out(Some(join));
             }
         }
+    }
+
+    /// What is in memory is lost; the store has what it was told before.
+    fn crash(&mut self, now: Time) -> bool {
+        self.carry_out(None);
+        let is_emptied = self.queue.empty(now);
+        if is_emptied {
+            // What is on its way from the store is for the queue as it was.
+            self.stale_loads += std::mem::take(&mut self.loads);
+            self.shared.store.forget_pages(self.record.id);
+            self.waiting.clear();
+            if let Some(intake) = &mut self.intake {
+                intake.begin_anew();
+            }
+        }
+        is_emptied
     }
 
     fn late_replies(&mut self) -> Vec<(oneshot::Sender<Reply>, Reply)> {
@@ -486,6 +515,7 @@ impl QueueTask {
         }
         for Load { id, positions, stored, paged, keeps_page } in self.effects.loads.drain(..) {
             let mailbox = self.record.mailbox.clone();
+            self.loads += 1;
             let in_flight = mailbox.begin();
             let done = Box::new(move |messages| {
                 // A queue that is gone needs them no more.
@@ -652,7 +682,7 @@ impl QueueTask {
                 commands.iter().for_each(|command| self.confirm_lost(command, true));
                 self.shared.store.submit(Submission { join: Some(join), ..Submission::default() });
             }
-            Mail::Ask(..) | Mail::Loaded(..) => {}
+            Mail::Ask(..) | Mail::Loaded(..) | Mail::Crash(_) | Mail::Restore(_) => {}
         }
     }
 

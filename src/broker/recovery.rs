@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::creation::{NewQueue, RecoveredState, install, install_exchange};
+use super::creation::{NewQueue, RecoveredState, install, install_exchange, restored};
 use super::definitions::{Definition, DefinitionError, QueueDefinition};
+use super::queue_machine::LeftInStore;
 use super::queue_task::QueueTask;
 use super::shared::Shared;
 use super::stream_log;
@@ -162,6 +163,18 @@ fn recovered_state(
     let stream = log.map(stream_log::recovered).unwrap_or_default();
     let state = RecoveredState { segments, delivered, attempts, dedup, stream, cursors };
     Ok((first_position.max(Position(1)), state))
+}
+
+/// What the store has of a queue that lost the rest while the broker runs.
+pub(crate) fn left_in_store(
+    shared: &Shared,
+    thing: &str,
+    recovered: Option<RecoveredQueue>,
+) -> Result<LeftInStore, RecoveryError> {
+    let (_, state) = recovered_state(shared, thing, recovered)?;
+    let RecoveredState { segments, delivered, attempts, dedup, .. } = state;
+    let segments = segments.into_iter().map(restored).collect();
+    Ok(LeftInStore { segments, delivered, attempts, dedup })
 }
 
 fn attempts(

@@ -12,11 +12,11 @@ use super::clock::Clock;
 use super::connections::ConnectionHandle;
 use super::events::Listening;
 use super::global_parameters::GlobalParameters;
-use super::journal::{Journal, JournalLimits, Rule, Selector};
+use super::journal::{Journal, JournalLimits, Rule, Selector, note_fault};
 use super::log_limits::LogLimits;
 use super::sums::Sums;
 use super::vhost::Vhost;
-use super::world::{Snapshots, VhostClock, World, WorldSettings};
+use super::world::{Snapshots, VhostClock, World, WorldFaults, WorldSettings};
 use crate::auth::{Guesses, PatternError, Permission, UserTopicPermission, Users};
 use crate::config::Config;
 use crate::ledger::Ledger;
@@ -178,7 +178,11 @@ impl Shared {
             let _ = journal.recordings().begin(everything, Timestamp::default());
         }
         let clock = world.as_ref().map_or(VhostClock::System(self.clock), |world| world.clock.clone());
-        Arc::new(Vhost::new(name, self.events.new_topology(name), journal, clock, world))
+        let vhost = Arc::new(Vhost::new(name, self.events.new_topology(name), journal, clock, world));
+        if let Some(world) = &vhost.world {
+            note_faults(&vhost, &world.faults);
+        }
+        vhost
     }
 
     /// Where the positions of a new queue begin.
@@ -298,6 +302,16 @@ impl Shared {
         (submitted.records && self.store.pending_bytes() > STORE_HIGH_BYTES)
             || (submitted.pages && self.store.pending_page_bytes() > PAGES_HIGH_BYTES)
     }
+}
+
+/// Rules that hit are noted in the journal, and whoever waits for them hears of it.
+fn note_faults(vhost: &Arc<Vhost>, faults: &Arc<WorldFaults>) {
+    let (vhost, world) = (Arc::downgrade(vhost), Arc::downgrade(faults));
+    faults.rules.listen(move |firing| {
+        let Some((vhost, world)) = vhost.upgrade().zip(world.upgrade()) else { return };
+        note_fault(&vhost, firing);
+        world.fired.notify_waiters();
+    });
 }
 
 /// Whether the journal keeps everything.

@@ -51,6 +51,8 @@ pub struct QueueRecord {
     pub default_ack_timeout_ms: u32,
     /// It is where messages of the exchange of this name wait for their time. Routing knows no such queue.
     pub delays: bool,
+    /// Whether a test wants it to deliver nothing.
+    pub is_paused: AtomicBool,
     /// Its mailbox.
     pub mailbox: Mailbox,
     /// What has happened in it since it was made or the broker started.

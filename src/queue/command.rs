@@ -118,6 +118,10 @@ pub enum Command {
     Locate(OffsetSpec),
     /// What the store has to say to a stream. Nothing to other queues.
     Log(LogNews),
+    /// A test wants it to deliver nothing to consumers, or to go on.
+    Pause(bool),
+    /// What a crash of the broker does to a queue whose messages are all in memory: those that are not persistent go. Reply: `Done`.
+    Crash,
     /// Messages that were asked for cannot be read: why. Nothing is delivered any more until a purge.
     Unreadable(Arc<str>),
 }
@@ -150,6 +154,7 @@ impl Command {
             | Self::Cursor(_)
             | Self::Locate(_)
             | Self::Delete { .. }
+            | Self::Crash
             | Self::Inspect => true,
             Self::Publish(..)
             | Self::PublishDedup(..)
@@ -176,6 +181,7 @@ impl Command {
             | Self::Peek(_)
             | Self::Loaded(..)
             | Self::Log(_)
+            | Self::Pause(_)
             | Self::Unreadable(_) => false,
         }
     }

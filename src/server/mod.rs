@@ -14,4 +14,7 @@ pub use builder::{Broker, BrokerBuilder};
 pub use descriptors::raise_descriptor_limit;
 pub use error::StartError;
 pub use handle::{BrokerHandle, JournalHandle, QueueHandle};
-pub use world::{ClockMove, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue, WorldWait};
+pub use world::{
+    ClockMove, Fault, FaultBuilder, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue,
+    WorldWait,
+};

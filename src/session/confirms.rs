@@ -73,6 +73,8 @@ pub struct Confirms {
     waiting: VecDeque<Unconfirmed>,
     /// Tags that were completed out of order since the last [`take_confirmations`](Self::take_confirmations).
     completed: Vec<u64>,
+    /// Whether a confirm was kept from the publisher.
+    has_gaps: bool,
 }
 
 impl Confirms {
@@ -80,7 +82,7 @@ impl Confirms {
     #[must_use]
     pub fn new(incarnation: u64) -> Self {
         let base = incarnation << SEQUENCE_BITS;
-        Self { base, first: 1, waiting: VecDeque::new(), completed: Vec::new() }
+        Self { base, first: 1, waiting: VecDeque::new(), completed: Vec::new(), has_gaps: false }
     }
 
     /// Notes a publish that waits for that many queues; gives its sequence number within the broker.
@@ -91,6 +93,50 @@ impl Confirms {
             self.completed.push(tag);
         }
         self.base + tag
+    }
+
+    /// Notes a publish that goes to no queue and is refused.
+    pub fn publish_refused(&mut self) {
+        self.publish(0);
+        if let Some(last) = self.waiting.back_mut() {
+            last.refused = true;
+        }
+    }
+
+    /// The delivery tag of the next publish.
+    #[must_use]
+    pub fn next_tag(&self) -> u64 {
+        self.first + self.waiting.len() as u64
+    }
+
+    /// A confirm is kept from the publisher: from now on none may say 'multiple'.
+    pub const fn note_gap(&mut self) {
+        self.has_gaps = true;
+    }
+
+    /// Whether one was.
+    #[must_use]
+    pub const fn has_gaps(&self) -> bool {
+        self.has_gaps
+    }
+
+    /// As [`take_confirmations`](Self::take_confirmations), each publish by itself: its tag, and whether it was refused.
+    pub fn take_singly(&mut self) -> Vec<(u64, bool)> {
+        let mut tags = std::mem::take(&mut self.completed);
+        tags.sort_unstable();
+        let mut taken = Vec::with_capacity(tags.len());
+        for tag in tags {
+            let index = tag.checked_sub(self.first).map(|index| index as usize);
+            let Some(waiting) = index.and_then(|index| self.waiting.get_mut(index)) else { continue };
+            if !std::mem::replace(&mut waiting.is_sent, true) {
+                taken.push((tag, waiting.refused));
+            }
+        }
+        while self.waiting.front().is_some_and(|front| front.queues == 0) {
+            self.waiting.pop_front();
+            self.first += 1;
+        }
+        taken
     }
 
     /// One queue has taken the publishes from `first` to `last`.

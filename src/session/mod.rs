@@ -37,6 +37,7 @@ mod test_exchange;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod watch;
 
 pub use config::{Limits, SessionConfig, Tuned};
 pub use confirms::{SentConfirm, delivery_tag};
@@ -53,3 +54,4 @@ pub use report::{
 pub use request::{ChannelRequest, Request};
 pub use sweep::Sweep;
 pub use transaction::{TxPublish, TxWork};
+pub use watch::{QueueNames, Watch};

@@ -1,5 +1,7 @@
 //! What a session cannot do alone: it asks its server, and goes on when it has the answer.
 
+use std::time::Duration;
+
 use amq_protocol::protocol::{basic, exchange, queue};
 
 use super::transaction::TxWork;
@@ -16,6 +18,8 @@ pub enum Request {
     OpenVhost(String),
     /// Others have a turn before the rest of the input is taken: what it led to so far has cost much.
     Pause,
+    /// Nothing is done for so long: a fault. The input that is left is given again then.
+    Wait(Duration),
     /// The connection ends: give back all it holds, then [`closed`](super::Session::closed).
     Close,
     /// A method on a channel.

@@ -111,6 +111,25 @@ impl DeliveryTags {
         Some(tagged)
     }
 
+    /// The tag that the next delivery will have.
+    #[must_use]
+    pub fn upcoming(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    /// The messages that are outstanding in a span that ends with this tag, whether the tag itself is or not. Looks at all before it.
+    #[must_use]
+    pub fn covered(&self, tag: u64, span: Span) -> Vec<(u64, Tagged)> {
+        let is_meant = |at: u64, tagged: &Tagged| match span {
+            Span::One => at == tag,
+            Span::UpTo => at <= tag || tag == 0,
+            Span::UpToOf(consumer) => at <= tag && tagged.cumulative == consumer,
+        };
+        let entries = self.entries.iter().zip(self.first..).filter_map(|(entry, at)| Some((at, (*entry)?)));
+        let open = entries.filter(|(at, (tagged, state))| *state == State::Open && is_meant(*at, tagged));
+        open.map(|(at, (tagged, _))| (at, tagged)).collect()
+    }
+
     /// Where the tag's entry is, if the tag is outstanding.
     fn open_index(&self, tag: u64) -> Option<usize> {
         let index = usize::try_from(tag.checked_sub(self.first)?).ok()?;

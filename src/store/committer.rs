@@ -17,7 +17,7 @@ use super::engine::{Durability, Engine, Space, WriteBatch};
 use super::error::Error;
 use super::handle::Shared;
 use super::index::{Change, Chunk, Index, QueueIndex};
-use super::load::{Load, Request};
+use super::load::{Load, Look, Request};
 use super::logs::{LogAppend, Logs, Notice};
 use super::recovery::{self, Start};
 use super::reserve::RESERVE_BYTES;
@@ -69,6 +69,8 @@ pub(super) struct Committer<E> {
     late_confirms: Vec<(QueueId, Position, Vec<Confirm>)>,
     /// Messages to be read once what was submitted before is committed.
     loads: Vec<Load>,
+    /// Queues to be looked at then.
+    looks: Vec<Look>,
     pager: Sender<Request>,
     commit_number: u64,
     synced_number: u64,
@@ -136,6 +138,7 @@ impl<E: Engine> Committer<E> {
             drain: Drain::default(),
             late_confirms: Vec::new(),
             loads: Vec::new(),
+            looks: Vec::new(),
             pager,
             commit_number: start.commit_number,
             synced_number: start.commit_number,
@@ -165,6 +168,11 @@ impl<E: Engine> Committer<E> {
     /// Takes a load, to be passed on after the next commit.
     pub(super) fn add_load(&mut self, load: Load) {
         self.loads.push(load);
+    }
+
+    /// Takes a look at queues, to be had after the next commit.
+    pub(super) fn add_look(&mut self, look: Look) {
+        self.looks.push(look);
     }
 
     /// Whether the drain should be committed before more is added.
@@ -200,6 +208,9 @@ impl<E: Engine> Committer<E> {
         drain.confirms.release();
         drain.done.into_iter().for_each(|done| done());
         self.forward_loads();
+        for Look { queues, done } in std::mem::take(&mut self.looks) {
+            done(recovery::look(&self.engine, &queues)?);
+        }
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! What is read from the store while it runs, and what its pager is asked.
 
+use super::recovered::RecoveredQueue;
 use super::submission::StoredMessage;
 use crate::message::runs::Runs;
 use crate::message::{Position, QueueId};
+use std::collections::HashMap;
 use std::fmt;
 
 /// Messages to be read.
@@ -30,6 +32,15 @@ impl fmt::Debug for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Load").field("queue", &self.queue).field("page", &self.page).finish_non_exhaustive()
     }
+}
+
+/// What is stored of queues is to be looked at, as at a start.
+pub struct Look {
+    /// The queues.
+    pub queues: Vec<QueueId>,
+    /// Gets what there is of those that have anything; on the committer's thread: must be quick and not block. If the store fails
+    /// this is dropped.
+    pub done: Box<dyn FnOnce(HashMap<QueueId, RecoveredQueue>) + Send>,
 }
 
 /// What the pager is asked.

@@ -59,7 +59,7 @@ mod thread;
 pub use engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
 pub use error::Error;
 pub use handle::{Stats, StoreHandle};
-pub use load::{Load, Unreadable};
+pub use load::{Load, Look, Unreadable};
 pub use logs::{LogAppend, LogChunk, LogCommitted, LogRead, LogSeek, LogSink, RecoveredLog};
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};

@@ -112,6 +112,19 @@ pub(super) fn check(engine: &impl Engine) -> Result<(), Error> {
     Stored::read(engine).map(drop)
 }
 
+/// What there is of some queues, and changes nothing.
+///
+/// # Errors
+/// As [`start`].
+pub(super) fn look(
+    engine: &impl Engine,
+    wanted: &[QueueId],
+) -> Result<HashMap<QueueId, RecoveredQueue>, Error> {
+    let mut queues = Stored::read(engine)?.loaded.queues(Position::default());
+    queues.retain(|queue, _| wanted.contains(queue));
+    Ok(queues)
+}
+
 /// All there is.
 struct Stored {
     header: Header,

@@ -187,6 +187,7 @@ fn run<E: Engine>(
         match inputs.recv_timeout(patience(committer)) {
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
             Ok(Input::Load(load)) => committer.add_load(load),
+            Ok(Input::Look(look)) => committer.add_look(look),
             Ok(Input::Failed(error)) => return Err(error),
             Ok(Input::Close) | Err(RecvTimeoutError::Disconnected) => return committer.close(),
             Err(RecvTimeoutError::Timeout) if committer.is_trimming() => {}
@@ -220,6 +221,7 @@ fn fill<E: Engine>(committer: &mut Committer<E>, inputs: &Receiver<Input>) -> Re
         match inputs.try_recv() {
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
             Ok(Input::Load(load)) => committer.add_load(load),
+            Ok(Input::Look(look)) => committer.add_look(look),
             Ok(Input::Failed(error)) => return Err(error),
             Ok(Input::Close) => return Ok(true),
             Err(_) => break,
@@ -259,6 +261,7 @@ impl ManualCommitter {
                     added += 1;
                 }
                 Input::Load(load) => committer.add_load(load),
+                Input::Look(look) => committer.add_look(look),
                 Input::Failed(_) => failed = true,
                 Input::Close => {}
             }

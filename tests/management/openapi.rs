@@ -215,6 +215,7 @@ fn names(http: &Http) -> BTreeMap<&'static str, String> {
         ("user", "u".to_owned()),
         ("policy", "p".to_owned()),
         ("cursor", "c".to_owned()),
+        ("id", "f1".to_owned()),
         ("component", "operator_policy".to_owned()),
         ("password", "secret".to_owned()),
         ("port", http.json("/api/overview")["listeners"][0]["port"].to_string()),
@@ -250,6 +251,8 @@ fn query(path: &str) -> &'static str {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_is_there_is_shown_as_described() {
     let (bench, http) = managed_by(Broker::builder().ephemeral().test()).await;
+    let fault = http.post("/api/coney/worlds/%2F/faults", &json!({ "on": "reject", "do": "drop" }));
+    assert_eq!(fault.status, 201);
     let _consumers = fill(&bench, &http).await;
     let (document, names) = (document(&http), names(&http));
     for (path, method, operation) in document.operations() {

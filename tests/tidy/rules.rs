@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("time", &[]),
     ("telemetry", &[]),
     ("config", &[]),
@@ -21,13 +21,17 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("message", &["time"]),
     ("protocol", &["time", "message"]),
     ("dedup", &["time", "message", "protocol"]),
+    ("faults", &["time", "message", "protocol"]),
     ("topology", &["time", "statistics", "message", "protocol", "dedup"]),
     ("queue", &["time", "statistics", "message", "protocol", "dedup"]),
     ("pattern", &[]),
     ("auth", &["time", "message", "protocol", "pattern"]),
     ("stream", &["time", "message", "protocol", "dedup", "queue"]),
     ("policy", &["time", "message", "protocol", "topology", "queue", "pattern"]),
-    ("session", &["time", "statistics", "message", "protocol", "dedup", "topology", "queue", "auth"]),
+    (
+        "session",
+        &["time", "statistics", "message", "protocol", "dedup", "faults", "topology", "queue", "auth"],
+    ),
     ("store", &["time", "statistics", "message"]),
     (
         "broker",
@@ -37,6 +41,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "ledger",
             "telemetry",
             "config",
+            "faults",
             "message",
             "protocol",
             "dedup",
@@ -58,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "ledger",
             "telemetry",
             "config",
+            "faults",
             "message",
             "protocol",
             "topology",
@@ -78,6 +84,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "ledger",
             "telemetry",
             "config",
+            "faults",
             "message",
             "queue",
             "topology",
@@ -97,6 +104,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "ledger",
             "telemetry",
             "config",
+            "faults",
             "message",
             "queue",
             "auth",
@@ -113,7 +121,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "cli"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 14] = [
+const SYNC: [&str; 15] = [
     "ledger",
     "pattern",
     "time",
@@ -121,6 +129,7 @@ const SYNC: [&str; 14] = [
     "message",
     "protocol",
     "dedup",
+    "faults",
     "topology",
     "queue",
     "stream",

@@ -76,11 +76,13 @@ pub enum EventKind {
     Blocked,
     /// It is not any more.
     Unblocked,
+    /// A rule of a test made something go wrong: [`FaultTold`] says which.
+    Fault,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Published,
         Self::Confirmed,
         Self::Unroutable,
@@ -111,6 +113,7 @@ impl EventKind {
         Self::ConsumerCancelled,
         Self::Blocked,
         Self::Unblocked,
+        Self::Fault,
     ];
 
     /// Its name in JSON.
@@ -147,6 +150,7 @@ impl EventKind {
             Self::ConsumerCancelled => "consumer-cancelled",
             Self::Blocked => "blocked",
             Self::Unblocked => "unblocked",
+            Self::Fault => "fault",
         }
     }
 
@@ -344,6 +348,21 @@ pub enum Detail {
     Ways(Ways),
     /// Of a confirm.
     Confirm(Confirm),
+    /// Of a fault that a rule made.
+    Fault(FaultTold),
+}
+
+/// A fault that a rule of a test made, and who was hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultTold {
+    /// The rule, as in `f1`.
+    pub id: Box<str>,
+    /// The rule in a few words.
+    pub rule: Box<str>,
+    /// The name that the client gave its connection, or its address; empty: the whole virtual host.
+    pub connection: Box<str>,
+    /// Its user.
+    pub user: Box<str>,
 }
 
 /// How a publisher was told that its message is safe.
@@ -402,6 +421,15 @@ impl Event {
         }
     }
 
+    /// Which rule made something go wrong.
+    #[must_use]
+    pub fn fault(&self) -> Option<&FaultTold> {
+        match self.detail.as_deref() {
+            Some(Detail::Fault(told)) => Some(told),
+            _ => None,
+        }
+    }
+
     /// The names of the queues that it went to.
     pub fn targets(&self) -> impl Iterator<Item = &str> {
         self.to.iter().flat_map(|names| names.iter()).map(AsRef::as_ref)
@@ -437,6 +465,7 @@ impl Detail {
         let more = match self {
             Self::Ways(ways) => ways.bytes(),
             Self::Confirm(_) => 0,
+            Self::Fault(told) => told.id.len() + told.rule.len() + told.connection.len() + told.user.len(),
         };
         size_of::<Self>() + more
     }

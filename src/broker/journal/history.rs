@@ -150,6 +150,7 @@ const fn is_of_message(kind: EventKind) -> bool {
             | K::ChannelClosed
             | K::ConsumerCancelled
             | K::Blocked
+            | K::Fault
             | K::Unblocked
             | K::Purged
             | K::QueueEnded

@@ -7,6 +7,7 @@
 mod batch;
 mod confirm_events;
 mod event;
+mod fault_events;
 mod filter;
 mod history;
 mod publish_events;
@@ -21,7 +22,10 @@ mod vhost_journal;
 mod wording;
 
 pub(crate) use confirm_events::Unconfirmed;
-pub use event::{About, Client, Confirm, Detail, Event, EventKind, MessagePlace, Why, delay_queue_label};
+pub use event::{
+    About, Client, Confirm, Detail, Event, EventKind, FaultTold, MessagePlace, Why, delay_queue_label,
+};
+pub(crate) use fault_events::note_fault;
 pub use filter::Filter;
 pub use history::{Edge, Found, Place, Step, Wanted, find, steps};
 pub(crate) use publish_events::{note_published, unrouted};

@@ -3,7 +3,7 @@
 //! Pure functions of the event. A sentence says who did what, how often it was tried, which setting was in play with its value and where that
 //! comes from, and until when. It does not name the message: what it is about is said by whoever shows it.
 
-use super::event::{About, Confirm, Event, EventKind, Why};
+use super::event::{About, Confirm, Event, EventKind, FaultTold, Why};
 use super::wording::{
     Zone, counted, duration, named, ordinal, peer, setting_name, setting_value, short_duration, ways_told,
 };
@@ -65,6 +65,7 @@ pub fn sentence(event: &Event, zone: Zone) -> String {
             format!("{} may not publish for now{}{}", told.client(), told.shortage(), told.error())
         }
         EventKind::Unblocked => format!("{} may publish again", told.client()),
+        EventKind::Fault => told.fault(),
     }
 }
 
@@ -78,6 +79,17 @@ impl Told<'_> {
     fn published(&self) -> String {
         let to = self.targets().unwrap_or_else(|| "no queue".to_owned());
         format!("published to {}{}; routed to {to}{}", self.address(), self.by(), self.ways())
+    }
+
+    /// `fault f1 (on confirm of queue 'orders': reset) hit user 'anna' at worker-1`.
+    fn fault(&self) -> String {
+        let Some(FaultTold { id, rule, connection, user }) = self.event.fault() else {
+            return "a fault was made".to_owned();
+        };
+        match connection.is_empty() {
+            true => format!("fault {id} ({rule}) hit"),
+            false => format!("fault {id} ({rule}) hit user '{user}' at {connection}"),
+        }
     }
 
     /// ` by binding 'eu.#'`.

@@ -10,6 +10,7 @@ mod consumers;
 mod definitions;
 mod exchanges;
 mod explaining;
+mod faults;
 mod global_parameters;
 mod history;
 mod holding;
@@ -17,12 +18,14 @@ mod in_world;
 mod messages;
 mod moving;
 mod node;
+mod pausing;
 mod peeking;
 mod policies;
 mod previewing;
 mod publishing;
 mod queues;
 mod recording;
+mod restarting;
 mod scope;
 mod snapshots;
 mod streams;
@@ -46,6 +49,7 @@ pub use consumers::{cancel_consumer, consume, queue_to_consume};
 pub use definitions::{ImportRefusal, compare, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
 pub use explaining::{Verdict, Wish, explain_route, may};
+pub use faults::{add_fault, clear_faults, fault, faults, remove_fault};
 pub(crate) use global_parameters::ensure_cluster_id;
 pub use global_parameters::{
     cluster_name, global_parameters, internal_cluster_id, put_global_parameter, remove_global_parameter,
@@ -68,6 +72,7 @@ pub use queues::{
     queues,
 };
 pub use recording::{end_recording, record, recordings};
+pub use restarting::restart_world;
 pub use scope::{Caller, Scope};
 pub use snapshots::{require_snapshots, snapshot, take_snapshot};
 pub use streams::{delete_cursor, move_cursor, read_stream, stream_details};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
 
+use super::pausing::pause_by_rules;
 use super::scope::{Caller, Scope};
 use super::streams::stream;
 use crate::auth::Operation;
@@ -130,6 +131,9 @@ async fn find_or_create(
     scope.permit(Operation::QueueCreate(&declare.name, dead_letter_exchange))?;
     let (name, arguments) = (declare.name.clone(), declare.arguments.clone());
     let record = create_queue(scope.shared, scope.vhost, NewQueue { name, owner, arguments, options });
+    if let Some(world) = &scope.vhost.world {
+        pause_by_rules(&world.faults, &record);
+    }
     scope.tell(&Event::QueueCreated { vhost: &scope.vhost.name, queue: &record });
     Ok((record, true, pending.mark()))
 }

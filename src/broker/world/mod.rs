@@ -6,6 +6,7 @@
 mod activity;
 mod clock;
 mod dead;
+mod faults;
 mod settings;
 mod snapshot;
 mod state;
@@ -13,6 +14,7 @@ mod steps;
 
 pub(crate) use activity::{Activity, InFlight};
 pub(crate) use clock::{Alarm, VhostClock, VirtualClock};
+pub(crate) use faults::{ConnectionState, WorldFaults};
 pub use settings::{ClockMode, WorldSettings};
 pub use snapshot::{SNAPSHOT_BYTES_MAX, Snapshot, SnapshotMessage, SnapshotPlace, SnapshotState, Snapshots};
 pub(crate) use state::World;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::activity::Activity;
 use super::clock::{VhostClock, VirtualClock};
 use super::dead::Dead;
+use super::faults::WorldFaults;
 use super::settings::{ClockMode, WorldSettings};
 use super::steps::Steps;
 use crate::broker::clock::Clock;
@@ -23,6 +24,8 @@ pub struct World {
     pub dead: Dead,
     /// What happens by itself while the clock is moved.
     pub steps: Steps,
+    /// What goes wrong in it on purpose.
+    pub faults: Arc<WorldFaults>,
     /// Held by whoever moves the clock: one at a time.
     pub moving: tokio::sync::Mutex<()>,
     /// When somebody asked for it last, by the system's clock.
@@ -44,7 +47,8 @@ impl World {
         };
         let used = Mutex::new(system.now());
         let (dead, steps, moving) = (Dead::default(), Steps::default(), tokio::sync::Mutex::default());
-        Self { settings, clock, activity, dead, steps, moving, used }
+        let faults = Arc::default();
+        Self { settings, clock, activity, dead, steps, faults, moving, used }
     }
 
     /// Whether it was made with these settings; what a clock shows at first may be left unsaid.

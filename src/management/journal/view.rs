@@ -38,6 +38,7 @@ pub(super) struct EventView<'a> {
     pub alternates: Vec<AlternateView<'a>>,
     pub delivery_tag: Option<u64>,
     pub after_us: Option<u64>,
+    pub fault: Option<&'a str>,
     pub sentence: String,
 }
 
@@ -68,7 +69,7 @@ impl<'a> EventView<'a> {
     /// Of an event of that vhost.
     pub(super) fn of(vhost: &'a str, event: &'a Event, zone: Zone) -> Self {
         let (about, client) = (event.about.as_ref(), event.client.as_ref());
-        let (ways, confirm) = (event.ways(), event.confirm());
+        let (ways, confirm, fault) = (event.ways(), event.confirm(), event.fault());
         Self {
             number: event.number,
             at: event.at.as_millis(),
@@ -81,10 +82,16 @@ impl<'a> EventView<'a> {
             exchange: about.map(|about| about.exchange()),
             routing_key: about.map(|about| about.routing_key()),
             message_id: about.and_then(|about| about.message_id()),
-            connection: client.map(|client| &*client.connection).filter(|name| !name.is_empty()),
+            connection: client
+                .map(|client| &*client.connection)
+                .or(fault.map(|told| &*told.connection))
+                .filter(|name| !name.is_empty()),
             channel: Some(event.channel).filter(|channel| *channel > 0),
             consumer_tag: event.consumer.as_deref(),
-            user: client.map(|client| &*client.user).filter(|user| !user.is_empty()),
+            user: client
+                .map(|client| &*client.user)
+                .or(fault.map(|told| &*told.user))
+                .filter(|user| !user.is_empty()),
             attempt: Some(event.attempt).filter(|attempt| *attempt > 0),
             attempts_max: event.attempts_max,
             reason: event.why.map(|why| why.name()),
@@ -102,6 +109,7 @@ impl<'a> EventView<'a> {
             alternates: ways.iter().flat_map(|ways| &ways.alternates).map(AlternateView::of).collect(),
             delivery_tag: confirm.and_then(|confirm| confirm.delivery_tag),
             after_us: confirm.map(|confirm| confirm.after_us),
+            fault: fault.map(|told| &*told.id),
             sentence: sentence(event, zone),
         }
     }

@@ -1,11 +1,12 @@
 //! Worlds, under `/api/coney/worlds/`: virtual hosts that tests control. Without `--test` each of these paths is 404.
 
 mod clock;
+mod faults;
 mod one;
 mod snapshots;
 mod wait;
 
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::route::Route;
 
@@ -23,5 +24,8 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/coney/worlds/{vhost}/clock", get(clock::show).post(clock::advance)),
         ("/api/coney/worlds/{vhost}/counts", get(wait::counts)),
         ("/api/coney/worlds/{vhost}/wait", get(wait::wait)),
+        ("/api/coney/worlds/{vhost}/faults", get(faults::list).post(faults::make).delete(faults::clear)),
+        ("/api/coney/worlds/{vhost}/faults/{id}", get(faults::show).delete(faults::remove)),
+        ("/api/coney/worlds/{vhost}/restart", post(faults::restart)),
     ]
 }

@@ -19,6 +19,9 @@ use crate::time::Time;
 
 impl Queue {
     pub(super) fn dispatch(&mut self, now: Time, effects: &mut Effects) {
+        if self.is_paused {
+            return;
+        }
         while self.is_head_next()
             && let Some(expires) = self.ready.next_expires()
         {

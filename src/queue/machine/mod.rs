@@ -1,6 +1,7 @@
 //! The queue itself: its state is made of the parts beside this folder, and each file here is one subject of what it does.
 
 mod consuming;
+mod crashing;
 mod dead_lettering;
 mod deduplicating;
 mod delivering;

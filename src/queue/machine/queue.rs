@@ -54,6 +54,8 @@ pub struct Queue {
     pub(super) overflow_waits: bool,
     /// Why messages of it cannot be read, if so: nothing is delivered until they are purged.
     pub(super) unreadable: Option<Arc<str>>,
+    /// Whether a test wants nothing to be delivered.
+    pub(super) is_paused: bool,
 }
 
 impl Queue {
@@ -79,6 +81,7 @@ impl Queue {
             dedup: DedupState::default(),
             overflow_waits: false,
             unreadable: None,
+            is_paused: false,
         }
     }
 
@@ -90,6 +93,13 @@ impl Queue {
         } else {
             self.ready.restore(segments, delivered);
         }
+    }
+
+    /// What a crash leaves before anything is [restored](Self::restore): an empty queue that goes on with its positions.
+    #[must_use]
+    pub fn emptied(&self, now: Time) -> Self {
+        let emptied = Self::new(self.options.clone(), self.next_position, now).with_epoch(self.epoch);
+        Self { is_paused: self.is_paused, ..emptied }
     }
 
     /// The queue's settings.
@@ -181,6 +191,8 @@ impl Queue {
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),
             Command::Cursor(_) | Command::Locate(_) => return Reply::NoCursor,
             Command::Log(_) | Command::Feed(_) | Command::FeedGone(_) | Command::SourceIsHere => {}
+            Command::Pause(is_paused) => self.is_paused = is_paused,
+            Command::Crash => self.forget_transient(),
             Command::Unreadable(why) => self.become_unreadable(why, effects),
         }
         Reply::Done

@@ -99,6 +99,14 @@ impl Schedule {
         missing
     }
 
+    /// Forgets what the store does not have, of what is in memory.
+    pub(in crate::queue) fn forget_transient(&mut self) {
+        let gone: Vec<Entry> =
+            self.near.extract_if(.., |_, entry| !entry.stored).map(|(_, entry)| entry).collect();
+        self.len -= gone.len();
+        self.cost -= gone.iter().map(cost).sum::<usize>();
+    }
+
     pub(in crate::queue) fn clear(&mut self) {
         *self = Self::new(self.window);
     }

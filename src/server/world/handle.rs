@@ -8,7 +8,7 @@ use crate::broker::import::{self, Defaults, Target};
 use crate::broker::operations::{self, Caller, InWorld, PeekedMessage, Scope, WorldCounts};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
-use crate::broker::world::Snapshot;
+use crate::broker::world::{Snapshot, World};
 use crate::broker::{ImportError, OperationError};
 use crate::queue::PeekState;
 
@@ -17,6 +17,7 @@ use crate::queue::PeekState;
 pub struct WorldHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) vhost: Arc<Vhost>,
+    pub(super) world: Arc<World>,
     pub(super) address: Option<SocketAddr>,
 }
 
@@ -92,6 +93,10 @@ impl WorldHandle {
 
     pub(super) const fn scope(&self) -> Scope<'_> {
         Scope { shared: &self.shared, vhost: &self.vhost, caller: Caller::Operator }
+    }
+
+    pub(super) const fn at(&self) -> InWorld<'_> {
+        InWorld { vhost: &self.vhost, world: &self.world }
     }
 
     pub(super) fn world(&self) -> Result<InWorld<'_>, OperationError> {

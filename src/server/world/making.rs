@@ -31,8 +31,8 @@ impl BrokerHandle {
     /// `NotTesting`, `NoVhost`.
     pub fn world_named(&self, name: &str) -> Result<WorldHandle, OperationError> {
         let vhost = operations::vhost(self.shared(), name)?;
-        operations::world_of(self.shared(), &vhost)?;
-        Ok(WorldHandle { shared: Arc::clone(self.shared()), vhost, address: self.address() })
+        let world = Arc::clone(operations::world_of(self.shared(), &vhost)?.world);
+        Ok(WorldHandle { shared: Arc::clone(self.shared()), vhost, world, address: self.address() })
     }
 }
 
@@ -87,7 +87,8 @@ impl WorldBuilder {
         let made =
             operations::make_world(&shared, Caller::Operator, &name, settings, snapshot.as_deref()).await?;
         let (vhost, true) = made else { return Err(OperationError::WorldExists(name)) };
-        Ok(World(WorldHandle { shared, vhost, address }))
+        let world = Arc::clone(operations::world_of(&shared, &vhost)?.world);
+        Ok(World(WorldHandle { shared, vhost, world, address }))
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct PublishTarget {
     /// Queues for these keys, if [`PublishTarget::generation`] is still the topology's.
     pub(super) route: Vec<QueueId>,
     pub(super) generation: Option<u64>,
+    /// Whether each message has to be looked at more closely: the exchange has deduplication, or there are rules for faults.
+    pub(super) is_special: bool,
     /// How duplicates are recognised, if the exchange has deduplication.
     pub(super) dedup: Option<Arc<ExchangeDedup>>,
     /// Delayed exchanges on the way where the message has to wait, as their queues; such a route is never kept.

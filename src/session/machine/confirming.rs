@@ -53,6 +53,9 @@ impl Session {
 
     /// Writes the acks and nacks of all that was confirmed, coalesced per channel.
     pub fn send_confirms(&mut self) {
+        if self.connection.watch.is_some() {
+            self.send_confirms_watched();
+        }
         for number in std::mem::take(&mut self.connection.confirmed_channels) {
             let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_mut) else {
                 continue;

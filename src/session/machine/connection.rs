@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::{Operation, Refusal, Right, TopicRights};
+use crate::faults::Armed;
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::access::Access;
@@ -12,6 +13,7 @@ use crate::session::exception::Exception;
 use crate::session::held::Held;
 use crate::session::outgoing::Outgoing;
 use crate::session::report::{SessionCounters, Traced, Unrouted};
+use crate::session::watch::Watch;
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
 use crate::topology::{ExchangeKind, RouteScratch, SharedTopology};
 
@@ -46,6 +48,8 @@ pub(super) struct Connection {
     pub(super) traced: Vec<Traced>,
     /// Confirms that were sent, while somebody wants to know.
     pub(super) sent_confirms: Option<Vec<SentConfirm>>,
+    /// The rules for faults, in a broker for tests.
+    pub(super) watch: Option<Box<Watch>>,
 }
 
 /// Routing may cost so much before others have a turn: a millisecond or two. A message to 10,000 queues is half of it, one that
@@ -78,6 +82,7 @@ impl Connection {
             unrouted: Vec::new(),
             traced: Vec::new(),
             sent_confirms: None,
+            watch: None,
         }
     }
 
@@ -85,6 +90,11 @@ impl Connection {
     #[inline]
     pub(super) const fn is_overdue(&self) -> bool {
         self.work > WORK_MAX
+    }
+
+    /// Whether rules for faults have a say in publishes or their confirms.
+    pub(super) fn watches_publishes(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.armed().has(Armed::PUBLISH | Armed::CONFIRM))
     }
 
     pub(super) fn note_confirmed(&mut self, channel: u16) {

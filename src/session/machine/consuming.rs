@@ -67,6 +67,9 @@ impl Session {
     /// The consumer is no more.
     pub fn remove_consumer(&mut self, channel: u16, tag: &str) {
         self.note_channel(channel);
+        if let Some((key, _)) = self.consumer(channel, tag) {
+            self.release_held(key.number);
+        }
         let removed = self.channel(channel).and_then(|channel| {
             let removed = channel.consumers.remove(tag)?;
             channel.tags.forget_consumer(removed.number);
@@ -121,6 +124,13 @@ impl Session {
 
     /// Writes deliveries to a consumer. One that is gone had its messages requeued by its queue.
     pub fn deliver(&mut self, number: u32, deliveries: &[Delivery]) {
+        if self.connection.watch.is_none() || !self.deliver_watched(number, deliveries) {
+            self.write_deliveries(number, deliveries);
+        }
+    }
+
+    #[inline]
+    pub(super) fn write_deliveries(&mut self, number: u32, deliveries: &[Delivery]) {
         let Some(consumer) = self.consumers.get(&number) else { return };
         let Some(channel) = self.channels.get_mut(usize::from(consumer.channel)).and_then(Option::as_mut)
         else {

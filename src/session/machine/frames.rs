@@ -257,6 +257,9 @@ impl Session {
         };
         channel.take_counted(&mut self.connection);
         channel.let_go(&mut self.connection.held);
+        if let Some(watch) = &mut self.connection.watch {
+            watch.forget_channel(number);
+        }
         let was_open = !channel.closing;
         for queue in std::mem::take(&mut channel.queues).into_ids() {
             let command = Command::ChannelGone(self.connection.id, number, ending);

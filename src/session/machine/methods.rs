@@ -219,6 +219,10 @@ impl Channel {
             }
             tx::AMQPMethod::Commit(_) => {
                 let work = self.take_transaction(connection)?;
+                let work = match connection.watch {
+                    None => work,
+                    Some(_) => self.commit_watched(connection, work)?,
+                };
                 self.tags.commit();
                 self.return_unroutable_of(connection, &work);
                 self.give_credit_back(connection, work.consumed);

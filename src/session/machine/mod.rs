@@ -5,6 +5,7 @@ mod channel;
 mod confirming;
 mod connection;
 mod consuming;
+mod direct_replies;
 mod frames;
 mod handshake;
 mod methods;
@@ -16,5 +17,6 @@ mod requesting;
 mod session;
 mod settling;
 mod timeouts;
+mod watching;
 
 pub use session::{Received, Session};

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use crate::auth::Operation;
 use crate::dedup::{DedupKeys, Fingerprint, PublisherSequence};
 use crate::message::{Message, MessageBlock, Parts, QueueId};
-use crate::protocol::content::{self, Properties, PropertiesEdit};
+use crate::protocol::content::{self, Properties};
 use crate::protocol::encode;
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::options::EXPIRY_MS_MAX;
 use crate::queue::sender_selected::{extra_keys, has_bcc, without_bcc};
-use crate::session::direct_reply::{self, Address};
 use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
 use crate::session::names::strip_crlf_bytes;
-use crate::session::outgoing::{Content, DirectReply, Envelope};
+use crate::session::outgoing::{Content, Envelope};
 use crate::session::report::{Traced, Unrouted};
 use crate::session::transaction::TxPublish;
+use crate::session::watch::Watched;
 use crate::topology::{HeaderSource, RouteError, RouteScratch};
 
 use super::channel::{Body, Channel, Incoming, Mode, PublishTarget, SpecialExchange};
@@ -198,7 +198,7 @@ impl Channel {
                 address,
                 rewritten.as_deref().unwrap_or(bytes),
                 headers,
-                &body,
+                body.bytes(),
                 persistent,
             );
         }
@@ -207,7 +207,7 @@ impl Channel {
             self.note_unroutable(connection, &properties);
             self.trace_unroutable(connection, bytes, &body);
         }
-        if headers.is_some() || self.target.dedup.is_some() || properties.reply_to().is_some() {
+        if headers.is_some() || self.target.is_special || properties.reply_to().is_some() {
             return self.publish_slow_path(connection, bytes, &properties, &body, envelope);
         }
         let parts = Parts {
@@ -257,6 +257,30 @@ impl Channel {
     /// rewritten, to get deduplication keys, or to be delayed. Most messages do not come here.
     #[inline(never)]
     fn publish_slow_path(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        properties: &Properties<'_>,
+        body: &Completed<'_>,
+        envelope: Envelope,
+    ) -> Result<(), Exception> {
+        if connection.watch.is_some() {
+            match self.publish_watched(connection, bytes, body.bytes())? {
+                Watched::Goes => {}
+                Watched::Gone => return Ok(()),
+                Watched::GoesTwice => {
+                    // The publisher knows of one, and waits for one confirm.
+                    let mode = std::mem::take(&mut self.mode);
+                    let first = self.publish_special(connection, bytes, properties, body, envelope);
+                    self.mode = mode;
+                    first?;
+                }
+            }
+        }
+        self.publish_special(connection, bytes, properties, body, envelope)
+    }
+
+    fn publish_special(
         &mut self,
         connection: &mut Connection,
         bytes: &[u8],
@@ -360,70 +384,6 @@ impl Channel {
         Ok(has_keys.then(|| Arc::new(DedupKeys { publisher, exchange })))
     }
 
-    /// The properties with the address that a direct reply-to stands for; `None` if there is none.
-    pub(super) fn with_reply_address(
-        &self,
-        connection: &Connection,
-        bytes: &[u8],
-        properties: &Properties<'_>,
-    ) -> Result<Option<Vec<u8>>, Exception> {
-        if properties.reply_to() != Some(direct_reply::NAME.as_bytes()) {
-            return Ok(None);
-        }
-        let address = self.reply_address(connection)?;
-        let edit = PropertiesEdit { reply_to: Some(address.as_bytes()), ..PropertiesEdit::default() };
-        let mut out = Vec::with_capacity(bytes.len() + 64);
-        content::edit_properties(bytes, &edit, &mut out)
-            .map_err(|error| Exception::new(ReplyCode::SyntaxError, error.to_string()))?;
-        Ok(Some(out))
-    }
-
-    fn reply_address(&self, connection: &Connection) -> Result<String, Exception> {
-        let consumer = self.consumers.values().find(|consumer| consumer.queue.is_none());
-        let number = consumer
-            .map(|consumer| consumer.number)
-            .ok_or_else(|| Exception::precondition_failed("fast reply consumer does not exist"))?;
-        Ok(Address { connection: connection.id, consumer: number, secret: connection.secret }.to_string())
-    }
-
-    fn direct_address(&self) -> Option<Address> {
-        if !self.target.exchange.is_empty() {
-            return None;
-        }
-        direct_reply::parse(&self.target.routing_key)
-    }
-
-    fn publish_direct(
-        &mut self,
-        connection: &mut Connection,
-        address: Address,
-        properties: &[u8],
-        headers: Option<Table<'_>>,
-        body: &Completed<'_>,
-        persistent: bool,
-    ) -> Result<(), Exception> {
-        let message = Message::new(Parts {
-            exchange: &self.target.exchange,
-            routing_key: &self.target.routing_key,
-            properties,
-            body: body.bytes(),
-            persistent,
-        });
-        let message = if has_bcc(headers) { without_bcc(&message) } else { message };
-        // The address is no queue: a mandatory reply returns though somebody may get it, as RabbitMQ's does.
-        if self.target.mandatory {
-            return_unroutable(connection, self.number, &message);
-            self.counted.returned += 1;
-        }
-        if let Mode::Confirm(confirms) = &mut self.mode {
-            confirms.publish(0);
-            connection.note_confirmed(self.number);
-        }
-        let Address { connection: to, consumer, secret } = address;
-        connection.outgoing.direct(DirectReply { connection: to, consumer, secret, message });
-        Ok(())
-    }
-
     /// Leaves the message's queues in `target.route`, if the client may publish with all its keys.
     #[inline]
     fn route(
@@ -504,6 +464,7 @@ impl Channel {
             target.statistics = connection.topology.read().statistics(&target.exchange);
             check_not_internal(connection, &target.exchange)?;
             target.dedup = connection.topology.read().dedup(&target.exchange);
+            target.is_special = target.dedup.is_some() || connection.watches_publishes();
             target.topics = connection.topics(&target.exchange);
             target.permitted = Some(generation);
         }

@@ -91,6 +91,8 @@ pub struct Session {
     pub(super) frames_in: u64,
     /// Frames that went out up to the last report.
     pub(super) frames_reported: u64,
+    /// Whether a fault resets the socket.
+    pub(super) is_reset: bool,
 }
 
 /// What the client said it can take.
@@ -135,6 +137,7 @@ impl Session {
             last_write: now,
             frames_in: 0,
             frames_reported: 0,
+            is_reset: false,
         }
     }
 
@@ -285,6 +288,9 @@ impl Session {
 
     /// Takes input. A request that comes back has to be answered before the rest of the input is given.
     pub fn receive(&mut self, now: Time, input: &[u8]) -> Received {
+        if self.connection.watch.is_some() {
+            return self.receive_watched(now, input);
+        }
         let mut consumed = 0;
         while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
             let Some((used, request)) = self.step(now, rest) else { break };
@@ -298,7 +304,7 @@ impl Session {
     }
 
     /// Takes one protocol header or frame off the input; `None` if it is not all there.
-    fn step(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
+    pub(super) fn step(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
         match self.phase {
             Phase::Header => self.protocol_header(now, input).map(|used| (used, None)),
             Phase::Closed | Phase::Leaving => Some((input.len(), None)),

@@ -18,13 +18,24 @@ impl Channel {
         multiple: bool,
         verb: Settlement,
     ) -> Result<(), Exception> {
-        let (tags, mode, counted) = (&mut self.tags, &mut self.mode, &mut self.counted);
-        let sum = if verb == Settlement::Ack { &mut counted.acked } else { &mut counted.rejected };
         let span = match verb {
-            Settlement::Ack => tags.span_of_ack(tag, multiple),
+            Settlement::Ack => self.tags.span_of_ack(tag, multiple),
             _ if multiple => Span::UpTo,
             _ => Span::One,
         };
+        self.settle_span(connection, tag, span, verb)
+    }
+
+    #[inline]
+    pub(super) fn settle_span(
+        &mut self,
+        connection: &mut Connection,
+        tag: u64,
+        span: Span,
+        verb: Settlement,
+    ) -> Result<(), Exception> {
+        let (tags, mode, counted) = (&mut self.tags, &mut self.mode, &mut self.counted);
+        let sum = if verb == Settlement::Ack { &mut counted.acked } else { &mut counted.rejected };
         let mut consumed = 0;
         let known = if let Mode::Transaction(work) = mode {
             tags.settle_in_transaction(tag, span, |tagged| {

@@ -23,6 +23,14 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
+        let own = self.own_timeout();
+        match &self.connection.watch {
+            None => own,
+            Some(watch) => own.into_iter().chain(watch.next_due()).min(),
+        }
+    }
+
+    fn own_timeout(&self) -> Option<Time> {
         match self.phase {
             Phase::Closed => None,
             Phase::Running => {
@@ -38,8 +46,11 @@ impl Session {
 
     /// Sends a heartbeat, or gives up a client that is silent.
     pub fn handle_timeout(&mut self, now: Time) {
+        if self.connection.watch.is_some() {
+            self.release_late(now);
+        }
         if self.phase != Phase::Running {
-            if self.poll_timeout().is_some_and(|time| time <= now) {
+            if self.own_timeout().is_some_and(|time| time <= now) {
                 self.enter(Phase::Closed, now);
             }
             return;

@@ -53,6 +53,8 @@ pub struct Stream {
     /// What it remembers of earlier messages, to recognise duplicates.
     pub(super) dedup: DedupState,
     pub(super) unreadable: Option<Arc<str>>,
+    /// Whether a test wants nothing to be delivered.
+    pub(super) is_paused: bool,
     pub(super) ended: bool,
 }
 
@@ -84,6 +86,7 @@ impl Stream {
             reads_to_come: VecDeque::new(),
             dedup: DedupState::default(),
             unreadable: None,
+            is_paused: false,
             ended: false,
         }
     }
@@ -176,7 +179,9 @@ impl Stream {
             Command::Describe => return Reply::Described(Box::new(self.details())),
             Command::Peek(peek) => return Reply::Peeked(self.peek(peek)),
             Command::Log(news) => self.hear(now, news, effects),
-            Command::Loaded(..) => {}
+            // What is in a stream is persistent.
+            Command::Loaded(..) | Command::Crash => {}
+            Command::Pause(is_paused) => self.is_paused = is_paused,
             Command::Unreadable(why) => self.become_unreadable(why, effects),
         }
         Reply::Done
@@ -205,14 +210,16 @@ impl Stream {
             return;
         }
         self.retain(now, effects);
-        self.serve(effects);
+        if !self.is_paused {
+            self.serve(effects);
+        }
         self.write_cursors(now, effects);
     }
 
     /// When [`settle_batch`](Self::settle_batch) has to be called again if no command comes before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let unfinished = (!self.restless.is_empty()).then_some(Time::ZERO);
+        let unfinished = (!self.restless.is_empty() && !self.is_paused).then_some(Time::ZERO);
         let too_old = self.log.next_too_old(&self.settings()).map(|at| self.on_the_clock(at));
         unfinished.or(too_old)
     }

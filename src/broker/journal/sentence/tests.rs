@@ -6,7 +6,9 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::sentence;
-use crate::broker::journal::event::{About, Client, Confirm, Detail, Event, EventKind, MessagePlace, Why};
+use crate::broker::journal::event::{
+    About, Client, Confirm, Detail, Event, EventKind, FaultTold, MessagePlace, Why,
+};
 use crate::broker::journal::wording::Zone;
 use crate::message::Position;
 use crate::policy::{Origin, SettingInForce};
@@ -337,7 +339,23 @@ fn queues_and_connections() -> Vec<(Event, &'static str)> {
             "user 'anna' at 10.0.0.7:40000 may not publish for now: the broker is short of memory",
         ),
         (about_none(EventKind::Unblocked), "user 'anna' at 10.0.0.7:40000 may publish again"),
+        (
+            Event {
+                detail: Some(Arc::new(Detail::Fault(fault("worker-1")))),
+                ..about_none(EventKind::Fault)
+            },
+            "fault f1 (on ack of queue 'q': drop) hit user 'anna' at worker-1",
+        ),
+        (
+            Event { detail: Some(Arc::new(Detail::Fault(fault("")))), ..about_none(EventKind::Fault) },
+            "fault f1 (on ack of queue 'q': drop) hit",
+        ),
     ]
+}
+
+fn fault(connection: &str) -> FaultTold {
+    let rule = "on ack of queue 'q': drop".into();
+    FaultTold { id: "f1".into(), rule, connection: connection.into(), user: "anna".into() }
 }
 
 #[test]
