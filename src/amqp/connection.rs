@@ -23,7 +23,7 @@ use crate::broker::entering::enter;
 use crate::broker::journal::{Unconfirmed, Why};
 use crate::broker::login::log_in;
 use crate::broker::mailbox::{Mail, Mailbox};
-use crate::broker::operations::{delete_owned_queues, open_world};
+use crate::broker::operations::{delete_owned_queues, note_publishes, open_world};
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -581,6 +581,7 @@ impl Connection {
                     return;
                 }
                 self.session.count_channels_in(entry.channels);
+                self.session.act_as(entry.vhost.persona);
                 self.session.opened(now, name, Arc::clone(&entry.vhost.topology), entry.grant);
                 self.vhost = Some(entry.vhost);
                 self.seats = Some(entry.seats);
@@ -673,6 +674,7 @@ impl Connection {
         self.note_unrouted();
         self.trace_held();
         self.note_confirmed();
+        self.note_unusual();
         self.tell_channels();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
@@ -683,6 +685,13 @@ impl Connection {
         for raised in self.session.take_raised() {
             self.note_raised(&raised);
             connection_log::raised(&self.shared, &self.overview, &raised);
+        }
+    }
+
+    /// Publishes since the last batch that some brokers do not take.
+    fn note_unusual(&mut self) {
+        if let (Some(unusual), Some(vhost)) = (self.session.take_unusual(), &self.vhost) {
+            note_publishes(self.scope(vhost), unusual);
         }
     }
 

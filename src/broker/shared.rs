@@ -178,7 +178,9 @@ impl Shared {
             let _ = journal.recordings().begin(everything, Timestamp::default());
         }
         let clock = world.as_ref().map_or(VhostClock::System(self.clock), |world| world.clock.clone());
-        Arc::new(Vhost::new(name, self.events.new_topology(name), journal, clock, world))
+        let own = world.as_ref().and_then(|world| world.settings.as_ref()?.persona);
+        let persona = own.unwrap_or(self.config.persona);
+        Arc::new(Vhost::new(name, self.events.new_topology(name), journal, clock, world, persona))
     }
 
     /// Where the positions of a new queue begin.

@@ -11,15 +11,16 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("time", &[]),
     ("telemetry", &[]),
-    ("config", &[]),
+    ("config", &["persona"]),
     ("tls", &["time", "config"]),
     ("statistics", &["time"]),
     ("ledger", &[]),
     ("message", &["time"]),
     ("protocol", &["time", "message"]),
+    ("persona", &["protocol"]),
     ("dedup", &["time", "message", "protocol"]),
     ("topology", &["time", "statistics", "message", "protocol", "dedup"]),
     ("queue", &["time", "statistics", "message", "protocol", "dedup"]),
@@ -27,7 +28,10 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("auth", &["time", "message", "protocol", "pattern"]),
     ("stream", &["time", "message", "protocol", "dedup", "queue"]),
     ("policy", &["time", "message", "protocol", "topology", "queue", "pattern"]),
-    ("session", &["time", "statistics", "message", "protocol", "dedup", "topology", "queue", "auth"]),
+    (
+        "session",
+        &["time", "statistics", "message", "protocol", "persona", "dedup", "topology", "queue", "auth"],
+    ),
     ("store", &["time", "statistics", "message"]),
     (
         "broker",
@@ -39,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "config",
             "message",
             "protocol",
+            "persona",
             "dedup",
             "topology",
             "queue",
@@ -60,6 +65,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "config",
             "message",
             "protocol",
+            "persona",
             "topology",
             "queue",
             "stream",
@@ -79,6 +85,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "telemetry",
             "config",
             "message",
+            "persona",
             "queue",
             "topology",
             "auth",
@@ -98,6 +105,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "telemetry",
             "config",
             "message",
+            "persona",
             "queue",
             "auth",
             "policy",
@@ -113,13 +121,14 @@ const LAYERS: [(&str, &[&str]); 21] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "cli"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 14] = [
+const SYNC: [&str; 15] = [
     "ledger",
     "pattern",
     "time",
     "statistics",
     "message",
     "protocol",
+    "persona",
     "dedup",
     "topology",
     "queue",

@@ -65,6 +65,10 @@ impl Channel {
         connection: &mut Connection,
         headers: Option<Table<'_>>,
     ) -> Result<(), Exception> {
+        if !connection.persona.has_settle_exchange() {
+            let text = format!("no exchange '{}' in vhost '{}'", settle_exchange::NAME, connection.vhost);
+            return Err(Exception::not_found(text));
+        }
         let SettleMessage { tag, verb, error } = settle_exchange::parse(headers)?;
         if matches!(self.mode, Mode::Transaction(_)) {
             return Err(Exception::precondition_failed(format!(

@@ -1,0 +1,50 @@
+//! The table, a file for each kind of call.
+
+mod consumers;
+mod exchanges;
+mod publishes;
+mod queue_arguments;
+mod queues;
+mod smells;
+
+use super::outcome::{Outcome, Refusal};
+use super::rule::Rule;
+use crate::protocol::reply::ReplyCode;
+
+pub use smells::DEAD_LETTERS_GO_NOWHERE;
+
+/// The rule with this id.
+#[must_use]
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|rule| rule.id == id)
+}
+
+/// All rules, in the order in which a broker comes to them: what it looks at first is refused first.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [
+        queues::NAMES,
+        queue_arguments::RULES,
+        queues::RULES,
+        exchanges::RULES,
+        consumers::RULES,
+        publishes::RULES,
+        smells::RULES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// 406, which closes the channel.
+const fn precondition_failed(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::PreconditionFailed, text })
+}
+
+/// 541, which closes the connection.
+const fn internal_error(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::InternalError, text })
+}
+
+/// 540, which closes the connection.
+const fn not_implemented(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::NotImplemented, text })
+}
