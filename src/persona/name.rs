@@ -97,12 +97,6 @@ impl Persona {
     pub const fn has_channel_prefetch(self) -> bool {
         !matches!(self, Self::RabbitMq43)
     }
-
-    /// Whether it has Coney's own exchange for settlements, `amq.settle`.
-    #[must_use]
-    pub const fn has_settle_exchange(self) -> bool {
-        matches!(self, Self::Coney)
-    }
 }
 
 impl fmt::Display for Persona {

@@ -9,8 +9,11 @@ use crate::protocol::reply::ReplyCode;
 
 const TOO_LARGE: Outcome =
     precondition_failed("message size {found} is larger than configured max size 16777216");
-const NO_EXCHANGE: Outcome =
-    Outcome::Refused(Refusal { code: ReplyCode::NotFound, text: "no exchange 'amq.settle' in {thing}" });
+
+/// 404, which closes the channel.
+const fn no_exchange(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::NotFound, text })
+}
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -32,12 +35,12 @@ pub(super) const RULES: &[Rule] = &[
             _ => None,
         },
         outcomes: Outcomes::Of([
-            NO_EXCHANGE,
-            NO_EXCHANGE,
-            NO_EXCHANGE,
-            Outcome::Differs("there is no such exchange"),
+            no_exchange("no exchange 'amq.settle' in {thing}"),
+            no_exchange("no exchange 'amq.settle' in {thing}"),
+            no_exchange("no exchange 'amq.settle' in {thing}"),
+            no_exchange("No exchange 'amq.settle' in {thing}"),
         ]),
         fix: "use basic.ack, basic.nack and basic.reject",
-        witness: "RabbitMQ 3.10.8 and 4.0.5; source of 3.13.7 and 4.3.5",
+        witness: "RabbitMQ 3.10.8 and 4.0.5; source of 3.13.7, 4.3.5 and LavinMQ 2.9.1",
     },
 ];
