@@ -6,6 +6,7 @@
 //! which.
 
 mod call;
+mod judging;
 mod name;
 mod outcome;
 mod rule;
@@ -14,7 +15,8 @@ mod rules;
 mod tests;
 
 pub use call::{Call, ConsumeCall, ExchangeCall, LARGE_BODY_BYTES, Place, PublishCall, QueueCall, QueueKind};
+pub use judging::{findings, refusal};
 pub use name::{Persona, UnknownPersona};
 pub use outcome::{Outcome, Refusal, Refused};
-pub use rule::{Outcomes, Rule, Shown, findings, refusal};
+pub use rule::{Outcomes, Rule, Shown};
 pub use rules::{DEAD_LETTERS_GO_NOWHERE, rule, rules};

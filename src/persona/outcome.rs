@@ -25,6 +25,26 @@ pub struct Refusal {
     pub text: &'static str,
 }
 
+/// 406, which closes the channel.
+pub(super) const fn precondition_failed(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::PreconditionFailed, text })
+}
+
+/// 541, which closes the connection.
+pub(super) const fn internal_error(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::InternalError, text })
+}
+
+/// 540, which closes the connection.
+pub(super) const fn not_implemented(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::NotImplemented, text })
+}
+
+/// 404, which closes the channel.
+pub(super) const fn not_found(text: &'static str) -> Outcome {
+    Outcome::Refused(Refusal { code: ReplyCode::NotFound, text })
+}
+
 /// A call that is refused, in that broker's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {

@@ -2,8 +2,8 @@
 
 use super::super::call::{QueueKind, first_of};
 use super::super::outcome::Outcome::{self, Differs, Ignored, Same};
+use super::super::outcome::{not_implemented, precondition_failed};
 use super::super::rule::{Outcomes, Rule};
-use super::{not_implemented, precondition_failed};
 
 const CLASSIC: &[QueueKind] = &[QueueKind::Classic];
 const QUORUM: &[QueueKind] = &[QueueKind::Quorum];

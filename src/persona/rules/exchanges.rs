@@ -2,8 +2,8 @@
 
 use super::super::call::{Call, first_of};
 use super::super::outcome::Outcome::{self, Differs, Ignored, Same};
+use super::super::outcome::precondition_failed;
 use super::super::rule::{Outcomes, Rule};
-use super::precondition_failed;
 
 /// RabbitMQ's answer, and LavinMQ's, to a type of exchange that it does not have.
 const UNKNOWN: Outcome = precondition_failed("unknown exchange type '{found}'");

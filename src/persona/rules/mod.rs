@@ -7,9 +7,7 @@ mod queue_arguments;
 mod queues;
 mod smells;
 
-use super::outcome::{Outcome, Refusal};
 use super::rule::Rule;
-use crate::protocol::reply::ReplyCode;
 
 pub use smells::DEAD_LETTERS_GO_NOWHERE;
 
@@ -32,19 +30,4 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     ]
     .into_iter()
     .flatten()
-}
-
-/// 406, which closes the channel.
-const fn precondition_failed(text: &'static str) -> Outcome {
-    Outcome::Refused(Refusal { code: ReplyCode::PreconditionFailed, text })
-}
-
-/// 541, which closes the connection.
-const fn internal_error(text: &'static str) -> Outcome {
-    Outcome::Refused(Refusal { code: ReplyCode::InternalError, text })
-}
-
-/// 540, which closes the connection.
-const fn not_implemented(text: &'static str) -> Outcome {
-    Outcome::Refused(Refusal { code: ReplyCode::NotImplemented, text })
 }

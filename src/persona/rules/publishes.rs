@@ -2,18 +2,11 @@
 
 use super::super::call::Call;
 use super::super::outcome::Outcome::{self, Same};
-use super::super::outcome::Refusal;
+use super::super::outcome::{not_found, precondition_failed};
 use super::super::rule::{Outcomes, Rule};
-use super::precondition_failed;
-use crate::protocol::reply::ReplyCode;
 
 const TOO_LARGE: Outcome =
     precondition_failed("message size {found} is larger than configured max size 16777216");
-
-/// 404, which closes the channel.
-const fn no_exchange(text: &'static str) -> Outcome {
-    Outcome::Refused(Refusal { code: ReplyCode::NotFound, text })
-}
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -35,10 +28,10 @@ pub(super) const RULES: &[Rule] = &[
             _ => None,
         },
         outcomes: Outcomes::Of([
-            no_exchange("no exchange 'amq.settle' in {thing}"),
-            no_exchange("no exchange 'amq.settle' in {thing}"),
-            no_exchange("no exchange 'amq.settle' in {thing}"),
-            no_exchange("No exchange 'amq.settle' in {thing}"),
+            not_found("no exchange 'amq.settle' in {thing}"),
+            not_found("no exchange 'amq.settle' in {thing}"),
+            not_found("no exchange 'amq.settle' in {thing}"),
+            not_found("No exchange 'amq.settle' in {thing}"),
         ]),
         fix: "use basic.ack, basic.nack and basic.reject",
         witness: "RabbitMQ 3.10.8 and 4.0.5; source of 3.13.7, 4.3.5 and LavinMQ 2.9.1",

@@ -2,8 +2,8 @@
 
 use super::super::call::{QueueKind, first_of};
 use super::super::outcome::Outcome::{self, Differs, Ignored, Same};
+use super::super::outcome::{internal_error, precondition_failed};
 use super::super::rule::{Outcomes, Rule};
-use super::{internal_error, precondition_failed};
 use crate::protocol::value::as_integer;
 
 const CLASSIC: &[QueueKind] = &[QueueKind::Classic];

@@ -2,8 +2,8 @@
 
 use super::super::call::{Call, QueueCall, QueueKind};
 use super::super::outcome::Outcome::{self, Same};
+use super::super::outcome::{internal_error, precondition_failed};
 use super::super::rule::{Outcomes, Rule};
-use super::{internal_error, precondition_failed};
 
 const SERVER_NAMED: Outcome = precondition_failed("Cannot declare a server-named queue for type {type}");
 const AUTO_DELETE: Outcome = precondition_failed("invalid property 'auto-delete' for {thing}");
