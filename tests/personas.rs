@@ -12,7 +12,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Exchange
 use serde_json::{Value, json};
 
 use crate::support::broker::Embedded;
-use crate::support::client::{code, string, table};
+use crate::support::client::{code, consume, string, table};
 use crate::support::http::Http;
 use crate::support::raw::Raw;
 
@@ -190,15 +190,16 @@ async fn a_prefetch_of_a_channel_is_each_consumers_where_there_is_none() {
         let (_connection, channel) = client(&broker, "%2f", "a").await;
         declare(&channel, "q", DURABLE, &[]).await.unwrap();
         channel.basic_qos(2, BasicQosOptions { global: true }).await.unwrap();
-        for tag in ["one", "two"] {
-            let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
-            channel.basic_consume("q".into(), tag.into(), options, none).await.unwrap();
-        }
+        // One that is dropped is cancelled.
+        let _one = consume(&channel, "q", "one", BasicConsumeOptions::default()).await;
+        let _two = consume(&channel, "q", "two", BasicConsumeOptions::default()).await;
         let limits = ["prefetch_count", "global_prefetch_count"];
         let shown = http.json("/api/channels");
         assert_eq!(limits.map(|limit| shown[0][limit].as_u64()), prefetches.map(Some), "{persona}");
-        let consumers = http.json("/api/consumers");
-        let of_consumers = [0, 1].map(|index: usize| consumers[index]["prefetch_count"].as_u64());
+        let queue = http.json("/api/queues/%2F/q");
+        let consumers = queue["consumer_details"].as_array().unwrap();
+        let of_consumers: Vec<_> =
+            consumers.iter().map(|consumer| consumer["prefetch_count"].as_u64()).collect();
         assert_eq!(of_consumers, [Some(prefetches[0]); 2], "{persona}");
         broker.shutdown().await.unwrap();
     }
@@ -210,8 +211,7 @@ async fn large_messages_settlements_and_smells_are_told() {
     let (_connection, channel) = client(&broker, "%2f", "loader").await;
     let dead = [("x-dead-letter-exchange", string("graveyard"))];
     declare(&channel, "q", DURABLE, &dead).await.unwrap();
-    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
-    channel.basic_consume("q".into(), "all".into(), options, none).await.unwrap();
+    let _all = consume(&channel, "q", "all", BasicConsumeOptions::default()).await;
     let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
     let large = vec![0; 17_000_000];
     channel.basic_publish("".into(), "nowhere".into(), options, &large, properties.clone()).await.unwrap();

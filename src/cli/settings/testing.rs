@@ -23,8 +23,8 @@ pub const TESTING: Group = Group {
             kind: Kind::Text,
             value_name: "NAME",
             help: "Refuse what another broker refuses: coney, rabbitmq-3.13, rabbitmq-4.0, rabbitmq-4.3 or lavinmq-2.\n\n\
-                   Clients are told its product and version, unless server-product or server-version say otherwise. See \
-                   docs/testing-personas.md.",
+                   Clients are told its product and version, unless server-product or server-version is set.\n\
+                   See docs/testing-personas.md.",
             default: Some("coney"),
             rabbitmq_env: &[],
             set: |draft, texts| {
