@@ -56,7 +56,7 @@ impl LintFinding {
             Outcome::Same => return None,
             Outcome::Ignored => {
                 let what = if self.found.is_empty() { "it" } else { &self.found };
-                ("ignored".to_owned(), format!("{} does not look at {what}", target.title()))
+                ("ignored".to_owned(), format!("{what} is not looked at"))
             }
             Outcome::Differs(text) => ("differs".to_owned(), text.to_owned()),
             Outcome::Refused(_) => {

@@ -17,7 +17,7 @@ pub enum Persona {
     /// RabbitMQ 3.13.
     #[serde(rename = "rabbitmq-3.13")]
     RabbitMq313,
-    /// RabbitMQ 4.0, and 4.1 and 4.2, which do the same as far as the rules go.
+    /// RabbitMQ 4.0, and 4.1, which does the same as far as the rules go.
     #[serde(rename = "rabbitmq-4.0")]
     RabbitMq40,
     /// RabbitMQ 4.3.

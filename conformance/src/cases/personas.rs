@@ -41,7 +41,7 @@ fn column(broker: &Identity) -> Option<usize> {
         ("Rust", "rabbitmq-4.3", _) => Some(3),
         ("Rust", "lavinmq-2", _) | (_, _, "LavinMQ") => Some(4),
         (_, _, "RabbitMQ") if is_from(&["3.10.", "3.11.", "3.12.", "3.13."]) => Some(1),
-        (_, _, "RabbitMQ") if is_from(&["4.0.", "4.1.", "4.2."]) => Some(2),
+        (_, _, "RabbitMQ") if is_from(&["4.0.", "4.1."]) => Some(2),
         (_, _, "RabbitMQ") if is_from(&["4.3."]) => Some(3),
         _ => None,
     }
