@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::persona::Persona;
+
 pub use tls::{AlternativeNameKind, TLS_DEPTH_DEFAULT, TlsLogin, TlsSettings, TlsVersion};
 
 /// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
@@ -197,6 +199,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether tests may control the broker: worlds, clocks that are moved, faults.
     pub test: bool,
+    /// Which broker it stands in for: it refuses what that one refuses.
+    pub persona: Persona,
 }
 
 impl Default for Config {
@@ -246,6 +250,7 @@ impl Default for Config {
             log: "info".into(),
             log_format: LogFormat::Text,
             test: false,
+            persona: Persona::Coney,
         }
     }
 }
@@ -295,6 +300,7 @@ impl fmt::Debug for Config {
             .field("log", &self.log)
             .field("log_format", &self.log_format)
             .field("test", &self.test)
+            .field("persona", &self.persona)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ pub mod ledger;
 mod management;
 pub mod message;
 mod pattern;
+pub mod persona;
 pub mod policy;
 pub mod protocol;
 pub mod queue;

@@ -1,10 +1,12 @@
 //! The conformance suite against Coney, a Rust test for each case: once with everything in memory (`memory::`), once
-//! with the store on disk (`disk::`). Names filter as in any other test: `cargo test --test conformance -- basic.qos`.
+//! with the store on disk (`disk::`). What brokers do differently is run on a Coney that stands in for each of them, too
+//! (`rabbitmq-4.3::` and so on). Names filter as in any other test: `cargo test --test conformance -- basic.qos`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use coney::persona::Persona;
 use coney::{Broker, BrokerBuilder, BrokerHandle};
 use conformance::case::Case;
 use conformance::deviations::{self, Deviations};
@@ -22,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Cases that need a management API.
 const ABOUT_USERS: &str = "topic-permission.";
+
+/// Cases about what brokers do differently.
+const ABOUT_PERSONAS: &str = "persona.";
 
 /// A broker that was started for the suite.
 struct Subject {
@@ -76,9 +81,16 @@ fn main() -> anyhow::Result<ExitCode> {
     let dir = tempfile::tempdir()?;
     let memory = Arc::new(runtime.block_on(Subject::start(Broker::builder().ephemeral()))?);
     let disk = Arc::new(runtime.block_on(Subject::start(Broker::builder().data_dir(dir.path())))?);
-    let subjects = [("memory", memory), ("disk", disk)];
-    let trials = subjects.iter().flat_map(|(place, subject)| {
-        conformance::cases::all().map(|case| trial(place, case, subject, &runtime))
+    let mut subjects = vec![("memory", memory), ("disk", disk)];
+    for persona in Persona::OTHERS {
+        let builder = Broker::builder().ephemeral().persona(persona);
+        subjects.push((persona.name(), Arc::new(runtime.block_on(Subject::start(builder))?)));
+    }
+    let trials = subjects.iter().enumerate().flat_map(|(index, (place, subject))| {
+        let is_persona = index >= 2;
+        let cases =
+            conformance::cases::all().filter(move |case| !is_persona || case.id.starts_with(ABOUT_PERSONAS));
+        cases.map(|case| trial(place, case, subject, &runtime))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     for (_, subject) in subjects {

@@ -42,6 +42,8 @@ mod native;
 mod once;
 mod operations;
 mod permissions;
+#[cfg(feature = "management")]
+mod personas;
 mod policies;
 mod process;
 mod protocol_errors;

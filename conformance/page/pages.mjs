@@ -29,6 +29,8 @@ const PAGES = {
   connections: '#/connections',
   channels: '#/channels',
   consumers: '#/consumers',
+  portability: '#/portability',
+  'portability-target': '#/portability?target=rabbitmq-4.3',
   recorder: '#/recorder',
   users: '#/users',
   vhosts: '#/vhosts',

@@ -29,6 +29,8 @@ pub struct Identity {
     pub version: String,
     /// `platform` of the server properties: what tells a broker that announces RabbitMQ's name from RabbitMQ.
     pub platform: String,
+    /// `coney_persona` of the server properties: which broker a Coney stands in for.
+    pub persona: String,
 }
 
 /// Asks the broker who it is.
@@ -40,7 +42,12 @@ pub async fn identify(target: &Target) -> Check<Identity> {
     input.u16()?;
     let properties = input.table()?;
     let text = |key| lookup(&properties, key).and_then(crate::codec::Value::text).unwrap_or_default();
-    Ok(Identity { product: text("product"), version: text("version"), platform: text("platform") })
+    Ok(Identity {
+        product: text("product"),
+        version: text("version"),
+        platform: text("platform"),
+        persona: text("coney_persona"),
+    })
 }
 
 /// The deviations listed for this broker in the suite's own files.

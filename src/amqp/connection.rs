@@ -22,7 +22,7 @@ use crate::broker::alarms::Alarms;
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::journal::{Unconfirmed, Why};
 use crate::broker::mailbox::{Mail, Mailbox};
-use crate::broker::operations::delete_owned_queues;
+use crate::broker::operations::{delete_owned_queues, note_publishes};
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
@@ -626,6 +626,7 @@ impl Connection {
         self.note_unrouted();
         self.trace_held();
         self.note_confirmed();
+        self.note_unusual();
         self.tell_channels();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
@@ -636,6 +637,13 @@ impl Connection {
         for raised in self.session.take_raised() {
             self.note_raised(&raised);
             connection_log::raised(&self.shared, &self.overview, &raised);
+        }
+    }
+
+    /// Publishes since the last batch that some brokers do not take.
+    fn note_unusual(&mut self) {
+        if let (Some(unusual), Some(vhost)) = (self.session.take_unusual(), &self.vhost) {
+            note_publishes(self.scope(vhost), unusual);
         }
     }
 

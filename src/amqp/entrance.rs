@@ -80,6 +80,7 @@ impl Connection {
                     return;
                 }
                 self.session.count_channels_in(entry.channels);
+                self.session.act_as(entry.vhost.persona);
                 self.session.opened(now, name, Arc::clone(&entry.vhost.topology), entry.grant);
                 self.watch_faults(&entry.vhost);
                 self.vhost = Some(entry.vhost);

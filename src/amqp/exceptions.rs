@@ -52,6 +52,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::Clock(_)
         | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
         OperationError::Publish(exception) => exception.code,
+        OperationError::Persona { code, .. } => *code,
         OperationError::Blocked(_) | OperationError::NoMemory(_) => ReplyCode::ResourceError,
         OperationError::NotForStreams { .. } => ReplyCode::NotImplemented,
         OperationError::NoRandomness | OperationError::Unreadable { .. } => ReplyCode::InternalError,

@@ -15,6 +15,7 @@ use crate::auth::canonical;
 use crate::broker::node::node_name;
 use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
+use crate::persona::Persona;
 use crate::session::SessionConfig;
 use crate::tls::Acceptor;
 
@@ -134,5 +135,9 @@ fn server_properties(config: &Config) -> FieldTable {
     properties.insert("copyright".into(), text("The Coney authors"));
     let information = concat!("Coney ", env!("CARGO_PKG_VERSION"), ", an AMQP 0-9-1 broker");
     properties.insert("information".into(), text(information));
+    if config.persona != Persona::Coney {
+        // For whoever has to know that it is not the real one.
+        properties.insert("coney_persona".into(), text(config.persona.name()));
+    }
     properties
 }

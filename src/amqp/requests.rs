@@ -14,6 +14,7 @@ use crate::broker::names::generated;
 use crate::broker::operations::{self, Caller, DeclareQueue, DeleteIf, Getter, Scope};
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::message::QueueId;
+use crate::persona::{ConsumeCall, Place, QueueKind};
 use crate::protocol::reply::ReplyCode;
 use crate::queue::options::consumer_timeout;
 use crate::queue::{
@@ -52,7 +53,7 @@ impl Connection {
     }
 
     /// Who asks, and where, for the broker's operations.
-    fn scope<'a>(&'a self, vhost: &'a Arc<Vhost>) -> Scope<'a> {
+    pub(super) fn scope<'a>(&'a self, vhost: &'a Arc<Vhost>) -> Scope<'a> {
         let (user, grant) = (self.session.user(), self.session.grant());
         Scope { shared: &self.shared, vhost, caller: Caller::Connection { id: self.id(), user, grant } }
     }
@@ -214,6 +215,7 @@ impl Connection {
         let scope = self.scope(vhost);
         let record = operations::queue_to_consume(scope, name)?;
         let thing = format!("queue '{name}' in vhost '{}'", vhost.name);
+        operations::consumer_allowed(scope, &record, consume_call(&new, consume))?;
         let is_stream = record.is_stream();
         let priority = match is_stream {
             true => check_stream_consumer(&thing, consume, &new).map(|()| 0)?,
@@ -370,6 +372,20 @@ fn ack_policy(thing: &str, consume: &basic::Consume) -> Result<AckPolicy, Except
             let text = format!("invalid arg 'x-ack-policy' for {thing}: {why}");
             Err(Exception::precondition_failed(text))
         }
+    }
+}
+
+/// A consumer as other brokers look at it; of which queue is said later.
+const fn consume_call<'a>(new: &NewConsumer, consume: &'a basic::Consume) -> ConsumeCall<'a> {
+    ConsumeCall {
+        place: Place { name: "", vhost: "" },
+        kind: QueueKind::Classic,
+        durable: false,
+        no_ack: consume.no_ack,
+        exclusive: consume.exclusive,
+        prefetch: new.prefetch,
+        channel_prefetch: new.channel_prefetch.is_some(),
+        arguments: &consume.arguments,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::auth::{PatternError, Refusal};
 use crate::policy::PolicyError;
+use crate::protocol::reply::ReplyCode;
 use crate::queue::options::OptionsError;
 use crate::session::Exception;
 use crate::topology::TopologyError;
@@ -269,6 +270,14 @@ pub enum OperationError {
     /// A snapshot cannot be taken, or not be restored.
     #[error("snapshot: {0}")]
     Snapshot(String),
+    /// The broker that this one stands in for refuses it, in that one's words.
+    #[error("{text}")]
+    Persona {
+        /// The reply code.
+        code: ReplyCode,
+        /// Why.
+        text: String,
+    },
     /// A name is empty or too long.
     #[error("{0}")]
     InvalidName(String),

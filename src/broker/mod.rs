@@ -24,6 +24,7 @@ pub(crate) mod import;
 mod inbox;
 mod internal_connection;
 pub mod journal;
+pub mod lint;
 pub(crate) mod log_limits;
 pub(crate) mod login;
 pub(crate) mod mailbox;

@@ -178,7 +178,10 @@ impl Shared {
             let _ = journal.recordings().begin(everything, Timestamp::default());
         }
         let clock = world.as_ref().map_or(VhostClock::System(self.clock), |world| world.clock.clone());
-        let vhost = Arc::new(Vhost::new(name, self.events.new_topology(name), journal, clock, world));
+        let own = world.as_ref().and_then(|world| world.settings.as_ref()?.persona);
+        let persona = own.unwrap_or(self.config.persona);
+        let topology = self.events.new_topology(name);
+        let vhost = Arc::new(Vhost::new(name, topology, journal, clock, world, persona));
         if let Some(world) = &vhost.world {
             note_faults(&vhost, &world.faults);
         }

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::definitions::Definition;
 use super::journal::Journal;
+use super::lint::Lint;
 use super::mailbox::{Mail, Mailbox};
 use super::pending_definitions::PendingDefinitions;
 use super::uninterrupted::each_in_turn;
@@ -19,6 +20,7 @@ use super::vhost_settings::VhostSettings;
 use super::world::{VhostClock, World};
 use crate::auth::Quota;
 use crate::message::QueueId;
+use crate::persona::Persona;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind, SettingInForce};
 use crate::queue::options::{QueueType, SOURCE, Source, queue_type};
 use crate::queue::{Command, ConnectionId, Counts, Details, Measures, QueueOptions, Reply};
@@ -175,6 +177,10 @@ pub struct Vhost {
     pub clock: VhostClock,
     /// What it has beside the usual when tests control the broker.
     pub world: Option<Arc<World>>,
+    /// Which broker it stands in for.
+    pub persona: Persona,
+    /// What its clients did that other brokers do not do alike.
+    pub lint: Lint,
     settings: RwLock<Arc<VhostSettings>>,
     connections: Arc<Quota>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
@@ -193,6 +199,7 @@ impl Vhost {
         journal: Journal,
         clock: VhostClock,
         world: Option<Arc<World>>,
+        persona: Persona,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -201,6 +208,8 @@ impl Vhost {
             journal,
             clock,
             world,
+            persona,
+            lint: Lint::default(),
             settings: RwLock::default(),
             connections: Arc::default(),
             queues: DashMap::new(),

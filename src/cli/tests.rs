@@ -193,6 +193,22 @@ fn command_line_then_environment_then_rabbitmqs_then_file() -> TestResult {
 }
 
 #[test]
+fn a_persona_announces_its_product_unless_another_is_given() -> TestResult {
+    let announced = |config: Config| (config.persona.name(), config.server_product, config.server_version);
+    let of = |persona: &'static str, product: &str, version: &str| {
+        (persona, product.to_owned(), version.to_owned())
+    };
+    let config = from_vars(&[("CONEY_PERSONA", "lavinmq-2")])?;
+    assert_eq!(announced(config), of("lavinmq-2", "LavinMQ", "2.9.1"));
+    let config = from_file("persona = 'rabbitmq-4.3'\nserver-version = '4.4.0'")?;
+    assert_eq!(announced(config), of("rabbitmq-4.3", "RabbitMQ", "4.4.0"));
+    assert_eq!(announced(from_vars(&[])?), of("coney", "RabbitMQ", "3.13.7"));
+    let wrong = from_vars(&[("CONEY_PERSONA", "rabbitmq-5")]).unwrap_err().to_string();
+    assert!(wrong.contains("expected one of coney, rabbitmq-3.13"), "{wrong}");
+    Ok(())
+}
+
+#[test]
 fn an_empty_variable_counts_as_unset() -> TestResult {
     assert_eq!(from_vars(&[("CONEY_HEARTBEAT", ""), ("CONEY_LOOPBACK_USERS", "")])?, Config::default());
     Ok(())

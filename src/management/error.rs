@@ -195,6 +195,7 @@ impl From<OperationError> for ApiError {
             | E::Options(_)
             | E::Policy(_)
             | E::Publish(_)
+            | E::Persona { .. }
             | E::InvalidName(_) => Self::bad_request(text),
         }
     }

@@ -35,6 +35,7 @@ mod inside;
 mod journal;
 mod leases;
 mod limits;
+mod lint;
 mod listing;
 mod logins;
 mod media_type;

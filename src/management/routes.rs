@@ -9,8 +9,8 @@ use super::api::Api;
 use super::route::Route;
 use super::{
     beyond, bindings, channels, connections, consumers, definitions, exchanges, features, for_people, health,
-    journal, limits, logins, messages, metrics, nodes, openapi, overview, page, parameters, permissions,
-    policies, queues, replicas, topic_permissions, upkeep, users, vhosts, worlds,
+    journal, limits, lint, logins, messages, metrics, nodes, openapi, overview, page, parameters,
+    permissions, policies, queues, replicas, topic_permissions, upkeep, users, vhosts, worlds,
 };
 
 /// The router of the management API.
@@ -49,6 +49,7 @@ fn all() -> impl Iterator<Item = Route> {
         permissions::routes(),
         topic_permissions::routes(),
         limits::routes(),
+        lint::routes(),
         parameters::routes(),
         features::routes(),
         definitions::routes(),

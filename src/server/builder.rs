@@ -25,6 +25,7 @@ use crate::broker::recovery::{self, RecoveryError};
 use crate::broker::shared::Shared;
 use crate::config::{Config, ControlSocketPath, TlsSettings};
 use crate::message::Position;
+use crate::persona::Persona;
 use crate::queue::Window;
 use crate::store::{self, OpenOptions, Recovered, Reserve, Store, StoreHandle};
 
@@ -143,6 +144,17 @@ impl BrokerBuilder {
         let Config { listen, http, metrics, amqps, https, metrics_tls, .. } = &mut self.config;
         for addresses in [listen, http, metrics, amqps, https, metrics_tls] {
             addresses.clear();
+        }
+        self
+    }
+
+    /// Refuses what that broker refuses, and announces its product and version.
+    #[must_use]
+    pub fn persona(mut self, persona: Persona) -> Self {
+        self.config.persona = persona;
+        if let Some((product, version)) = persona.announced() {
+            self.config.server_product = product.to_owned();
+            self.config.server_version = version.to_owned();
         }
         self
     }

@@ -6,6 +6,7 @@ use amq_protocol::types::FieldTable;
 
 use super::exception::Exception;
 use crate::auth::External;
+use crate::persona::{LARGE_BODY_BYTES, Persona};
 use crate::protocol::method::MethodId;
 use crate::protocol::reply::ReplyCode;
 
@@ -46,16 +47,41 @@ pub struct Limits {
     pub frame_bytes: u32,
     /// Largest message body, in bytes.
     pub body_bytes: u64,
+    /// A body with more bytes is noted, if it is not refused.
+    body_noted_bytes: u64,
+    /// How a body above the limit is refused.
+    too_large: ReplyCode,
 }
 
 impl Limits {
-    /// 311 for a body above the limit: refused when it is announced, before it is sent.
+    /// Limits of Coney's own.
+    #[must_use]
+    pub fn new(frame_bytes: u32, body_bytes: u64) -> Self {
+        let body_noted_bytes = body_bytes.min(LARGE_BODY_BYTES);
+        Self { frame_bytes, body_bytes, body_noted_bytes, too_large: ReplyCode::ContentTooLarge }
+    }
+
+    /// The same with what a persona takes.
+    #[must_use]
+    pub fn of(self, persona: Persona) -> Self {
+        let Some(most) = persona.body_bytes_max() else { return self };
+        let too_large = ReplyCode::PreconditionFailed;
+        Self { too_large, ..Self::new(self.frame_bytes, self.body_bytes.min(most)) }
+    }
+
+    /// Whether a body of so many bytes is as most are.
+    #[inline]
+    pub(super) const fn is_usual(&self, bytes: u64) -> bool {
+        bytes <= self.body_noted_bytes
+    }
+
+    /// 311 for a body above the limit, or what the persona says: refused when it is announced, before it is sent.
     pub(super) fn check_body(&self, bytes: u64) -> Result<(), Exception> {
         if bytes <= self.body_bytes {
             return Ok(());
         }
         let max = self.body_bytes;
         let text = format!("message size {bytes} is larger than configured max size {max}");
-        Err(Exception::new(ReplyCode::ContentTooLarge, text).caused_by(Some(MethodId::BASIC_PUBLISH)))
+        Err(Exception::new(self.too_large, text).caused_by(Some(MethodId::BASIC_PUBLISH)))
     }
 }

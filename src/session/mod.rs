@@ -50,6 +50,7 @@ pub use mismatch::Mismatch;
 pub use names::strip_crlf;
 pub use report::{
     ChannelChange, ChannelMode, ChannelNumbers, ChannelReport, Raised, SessionCounters, Traced, Unrouted,
+    Unusual,
 };
 pub use request::{ChannelRequest, Request};
 pub use sweep::Sweep;

@@ -40,6 +40,15 @@ pub struct ChannelNumbers {
     pub uncommitted_acks: u32,
 }
 
+/// What was published that is not as most is: some brokers do not take it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unusual {
+    /// The largest body above [`LARGE_BODY_BYTES`](crate::persona::LARGE_BODY_BYTES), in bytes.
+    pub large_body: Option<u64>,
+    /// Whether something went to `amq.settle`.
+    pub settles: bool,
+}
+
 /// A channel on which something was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelReport {

@@ -11,15 +11,16 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 800;
 
 /// Each layer with the layers it may use, besides itself. The direction is upward only.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 23] = [
     ("time", &[]),
     ("telemetry", &[]),
-    ("config", &[]),
+    ("config", &["persona"]),
     ("tls", &["time", "config"]),
     ("statistics", &["time"]),
     ("ledger", &[]),
     ("message", &["time"]),
     ("protocol", &["time", "message"]),
+    ("persona", &["protocol"]),
     ("dedup", &["time", "message", "protocol"]),
     ("faults", &["time", "message", "protocol"]),
     ("topology", &["time", "statistics", "message", "protocol", "dedup"]),
@@ -30,7 +31,18 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("policy", &["time", "message", "protocol", "topology", "queue", "pattern"]),
     (
         "session",
-        &["time", "statistics", "message", "protocol", "dedup", "faults", "topology", "queue", "auth"],
+        &[
+            "time",
+            "statistics",
+            "message",
+            "protocol",
+            "persona",
+            "dedup",
+            "faults",
+            "topology",
+            "queue",
+            "auth",
+        ],
     ),
     ("store", &["time", "statistics", "message"]),
     (
@@ -44,6 +56,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "faults",
             "message",
             "protocol",
+            "persona",
             "dedup",
             "topology",
             "queue",
@@ -66,6 +79,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "faults",
             "message",
             "protocol",
+            "persona",
             "topology",
             "queue",
             "stream",
@@ -86,6 +100,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "config",
             "faults",
             "message",
+            "persona",
             "queue",
             "topology",
             "auth",
@@ -106,6 +121,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
             "config",
             "faults",
             "message",
+            "persona",
             "queue",
             "auth",
             "policy",
@@ -121,13 +137,14 @@ const LAYERS: [(&str, &[&str]); 22] = [
 /// The crate's roots: they put the layers together.
 const ROOTS: [&str; 3] = ["lib", "main", "cli"];
 /// Layers without `async`: what they do is decided by their arguments alone, or on the store's own thread.
-const SYNC: [&str; 15] = [
+const SYNC: [&str; 16] = [
     "ledger",
     "pattern",
     "time",
     "statistics",
     "message",
     "protocol",
+    "persona",
     "dedup",
     "faults",
     "topology",

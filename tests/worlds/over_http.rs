@@ -121,7 +121,7 @@ fn opening_a_name_makes_a_world_that_goes_some_seconds_after_its_last_connection
     assert_eq!((&world["clock"], &world["connections"]), (&json!("virtual"), &json!(1)));
     let refused = embedded.wait(lapin::Connection::connect(&uri("~w%3Bclok%3D1"), Default::default()));
     let text = refused.unwrap_err().to_string();
-    assert!(text.contains("option 'clok=1': expected clock, journal, snapshot or ttl_s"), "{text}");
+    assert!(text.contains("option 'clok=1': expected clock, journal, persona, snapshot or ttl_s"), "{text}");
     embedded.wait(connection.close(200, "".into())).unwrap();
     let gone = std::iter::repeat_with(|| http.json("/api/coney/worlds"));
     assert!(gone.take(1_000_000).any(|worlds| worlds == json!([])), "it is still there");

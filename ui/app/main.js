@@ -30,6 +30,7 @@ route('/connections/:name', page('connection'));
 route('/channels', page('channels'));
 route('/channels/:name', page('channel'));
 route('/consumers', page('consumers'));
+route('/portability', page('portability'));
 route('/recorder', page('recorder'));
 route('/users', page('admin-users'));
 route('/users/:name', page('admin-user'));
@@ -46,7 +47,8 @@ const NAV = [
   ['', [['/', 'overview', 'Overview'], ['/failures', 'failures', 'Failures']]],
   ['Messages', [['/queues', 'queues', 'Queues'], ['/exchanges', 'exchanges', 'Exchanges'], ['/topology', 'topology', 'Topology'],
     ['/routing', 'routing', 'Routing tester'], ['/recorder', 'recorder', 'Recorder']]],
-  ['Clients', [['/connections', 'connections', 'Connections'], ['/channels', 'channels', 'Channels'], ['/consumers', 'consumers', 'Consumers']]],
+  ['Clients', [['/connections', 'connections', 'Connections'], ['/channels', 'channels', 'Channels'], ['/consumers', 'consumers', 'Consumers'],
+    ['/portability', 'portability', 'Portability']]],
   ['Administration', [['/users', 'user', 'Users', 'administrator'], ['/vhosts', 'lock', 'Virtual hosts', 'administrator'],
     ['/policies', 'edit', 'Policies'], ['/admin', 'admin', 'Server', 'monitoring']]],
 ];

@@ -31,6 +31,7 @@ mod handshake;
 mod limits;
 mod once;
 mod overflow;
+mod personas;
 mod plugin_exchanges;
 mod prefetch;
 mod priorities;
@@ -96,6 +97,7 @@ pub fn all() -> impl Iterator<Item = Case> {
         delays::CASES,
         unknown_tags::CASES,
         argument_types::CASES,
+        personas::CASES,
     ];
     all.into_iter().flatten().copied()
 }

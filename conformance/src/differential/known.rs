@@ -216,7 +216,8 @@ mod tests {
         {"operation": "* queue.declare *", "left": ["* declared *"], "right": ["* closed: 406 *"], "reason": "why"}]}"#;
 
     fn broker(version: &str, platform: &str) -> Identity {
-        Identity { product: "RabbitMQ".into(), version: version.into(), platform: platform.into() }
+        let (version, platform) = (version.into(), platform.into());
+        Identity { product: "RabbitMQ".into(), version, platform, ..Identity::default() }
     }
 
     #[test]

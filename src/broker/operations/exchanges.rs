@@ -1,5 +1,6 @@
 //! Exchanges: declare, find, delete, list.
 
+use super::portability;
 use super::scope::{Scope, check_length};
 use crate::auth::Operation;
 use crate::broker::creation::add_exchange;
@@ -8,6 +9,7 @@ use crate::broker::error::{Kind, OperationError};
 use crate::broker::events::Event;
 use crate::broker::pending_definitions::Mark;
 use crate::ledger;
+use crate::persona::{Call, ExchangeCall, Place, Refused};
 use crate::topology::{ExchangeSpec, TopologyError};
 
 /// Makes the exchange, or finds an equivalent one (`false`). It is durable, if it is to be, and routing sees it.
@@ -17,9 +19,19 @@ use crate::topology::{ExchangeSpec, TopologyError};
 pub async fn declare_exchange(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<bool, OperationError> {
     check_length("the name of an exchange", &exchange.name)?;
     scope.permit(Operation::ExchangeDeclare(&exchange.name))?;
+    if let Some(refused) = refusal(scope, &exchange) {
+        return Err(refused.into());
+    }
     let (is_new, mark) = find_or_create(scope, exchange).await?;
     scope.vhost.pending().durable(mark).await;
     Ok(is_new)
+}
+
+/// Notes what other brokers make of it; whether the one that the vhost stands in for refuses it.
+fn refusal(scope: Scope<'_>, exchange: &ExchangeSpec) -> Option<Refused> {
+    let place = Place { name: &exchange.name, vhost: &scope.vhost.name };
+    let (kind, arguments) = (exchange.kind.name(), &exchange.arguments);
+    portability::examine(scope, &Call::Exchange(ExchangeCall { place, kind, arguments }))
 }
 
 async fn find_or_create(scope: Scope<'_>, exchange: ExchangeSpec) -> Result<(bool, Mark), OperationError> {

@@ -21,6 +21,7 @@ mod node;
 mod pausing;
 mod peeking;
 mod policies;
+mod portability;
 mod previewing;
 mod publishing;
 mod queues;
@@ -65,6 +66,7 @@ pub use moving::{Act, Acted, Target, act_on_messages, drop_waiting, release_wait
 pub use node::{ask_to_stop, authenticate, require_operator, set_disk_free_limit, set_memory_limit};
 pub use peeking::{MessageHolder, PeekedMessage, peek, peek_and_read, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
+pub use portability::{consumer_allowed, lint, note_publishes};
 pub use previewing::{Affected, Applied, PolicyPreview, preview_policy, queue_settings};
 pub use publishing::{NewMessage, Published, publish};
 pub use queues::{

@@ -62,7 +62,7 @@ pub async fn publish(scope: Scope<'_>, message: NewMessage<'_>) -> Result<Publis
         properties: &properties,
         body: message.body,
     };
-    let limits = Limits { frame_bytes: u32::MAX, body_bytes: shared.config.message_bytes_max };
+    let limits = Limits::new(u32::MAX, shared.config.message_bytes_max).of(scope.vhost.persona);
     let routed = publisher(scope, &connection)?.route(limits, publication, shared.clock.now())?;
     let mut counted = routed.counted;
     let is_routed = !routed.commands.is_empty() || !routed.direct.is_empty();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use amq_protocol::types::FieldTable;
 
 use super::pausing::pause_by_rules;
+use super::portability;
 use super::scope::{Caller, Scope};
 use super::streams::stream;
 use crate::auth::Operation;
@@ -17,6 +18,7 @@ use crate::broker::removal::{DeleteIf, end_queue, forget_queue};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::ledger;
+use crate::persona::{Call, Place, QueueCall, QueueKind, Refused};
 use crate::queue::options::OptionsError;
 use crate::queue::{Counts, QueueOptions, options};
 use crate::statistics::BrokerCounters;
@@ -68,13 +70,16 @@ pub struct QueueState {
 /// `Reserved`, `AccessRefused`, `Options` (arguments that no queue can have), `Locked`, `NoVhost`, `Topology` (there is one
 /// that differs), `NotFound` or `NotAStream` (what it is to be fed from), `QueueLimit`, `NoMemory`, `NoRandomness` for a name.
 pub async fn declare_queue(scope: Scope<'_>, declare: DeclareQueue) -> Result<Declared, OperationError> {
+    let server_named = declare.name.is_empty();
     let mut declare = with_name(declare)?;
     let DeclareQueue { durable, exclusive, auto_delete, ref mut arguments, .. } = declare;
     let default = scope.vhost.settings().default_queue_type;
     default.put_in(arguments, durable && !exclusive && !auto_delete);
+    let call = queue_call(scope, &declare, server_named);
+    let refused = portability::examine(scope, &call);
     scope.permit(Operation::QueueDeclare(&declare.name))?;
     loop {
-        let (record, is_new, mark) = find_or_create(scope, &declare).await?;
+        let (record, is_new, mark) = find_or_create(scope, &declare, refused.as_ref()).await?;
         scope.vhost.pending().durable(mark).await;
         if let Some(counts) = record.counts().await {
             scope.shared.count(BrokerCounters { queues_declared: 1, ..BrokerCounters::default() });
@@ -95,9 +100,43 @@ fn with_name(mut declare: DeclareQueue) -> Result<DeclareQueue, OperationError> 
     Ok(declare)
 }
 
+fn queue_call<'a>(scope: Scope<'a>, declare: &'a DeclareQueue, server_named: bool) -> Call<'a> {
+    let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = *declare;
+    Call::Queue(QueueCall {
+        place: Place { name: &declare.name, vhost: &scope.vhost.name },
+        kind: QueueKind::of(arguments),
+        durable,
+        exclusive,
+        auto_delete,
+        server_named,
+        arguments,
+    })
+}
+
+/// The options of a new queue. What the vhost's persona refuses comes after arguments with values that make no sense, and before flags that
+/// do not go together, as in RabbitMQ.
+fn parse_options(
+    thing: &str,
+    declare: &DeclareQueue,
+    refused: Option<&Refused>,
+) -> Result<QueueOptions, OperationError> {
+    let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = *declare;
+    let Some(refused) = refused else {
+        return Ok(QueueOptions::parse(thing, durable, exclusive, auto_delete, arguments)?);
+    };
+    let mut others = arguments.inner().clone();
+    others.remove(refused.found.as_str());
+    let others = FieldTable::from(others);
+    match QueueOptions::parse(thing, durable, exclusive, auto_delete, &others) {
+        Err(wrong @ (OptionsError::Invalid { .. } | OptionsError::Type { .. })) => Err(wrong.into()),
+        _ => Err(refused.clone().into()),
+    }
+}
+
 async fn find_or_create(
     scope: Scope<'_>,
     declare: &DeclareQueue,
+    refused: Option<&Refused>,
 ) -> Result<(Arc<QueueRecord>, bool, Mark), OperationError> {
     let _lock = scope.lock().await?;
     let pending = scope.vhost.pending();
@@ -109,8 +148,7 @@ async fn find_or_create(
     check_limit(scope, &declare.name)?;
     scope.require_memory(ledger::Kind::Queues, "queues")?;
     let thing = format!("queue '{}' in vhost '{}'", declare.name, scope.vhost.name);
-    let DeclareQueue { durable, exclusive, auto_delete, ref arguments, .. } = *declare;
-    let options = QueueOptions::parse(&thing, durable, exclusive, auto_delete, arguments)?;
+    let options = parse_options(&thing, declare, refused)?;
     let owner = match (declare.exclusive, scope.caller) {
         (false, _) => None,
         (true, Caller::Connection { id, .. }) => Some(id),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::broker::error::OperationError;
+use crate::persona::{Persona, UnknownPersona};
 use crate::time::Timestamp;
 
 /// How long a world that was made for a test is kept when nobody uses it, in seconds, if nothing is said.
@@ -31,12 +32,14 @@ pub struct WorldSettings {
     pub ttl_s: Option<u32>,
     /// Whether its journal keeps everything that happens, not failures alone.
     pub journal: bool,
+    /// Which broker it stands in for; as the broker as a whole if nothing is said.
+    pub persona: Option<Persona>,
 }
 
 /// Of a world that a test makes.
 impl Default for WorldSettings {
     fn default() -> Self {
-        Self { clock: ClockMode::Real, start: None, ttl_s: Some(TTL_S_DEFAULT), journal: true }
+        Self { clock: ClockMode::Real, start: None, ttl_s: Some(TTL_S_DEFAULT), journal: true, persona: None }
     }
 }
 
@@ -72,12 +75,16 @@ impl WorldSettings {
             ("journal", "true") => self.journal = true,
             ("journal", "false") => self.journal = false,
             ("journal", _) => return Err("expected true or false".to_owned()),
+            ("persona", _) => {
+                let persona = value.parse().map_err(|why: UnknownPersona| why.to_string())?;
+                self.persona = Some(persona);
+            }
             ("ttl_s", "0") => self.ttl_s = None,
             ("ttl_s", _) => {
                 let wrong = |_| "expected a number of seconds, or 0 for ever".to_owned();
                 self.ttl_s = Some(value.parse().map_err(wrong)?);
             }
-            _ => return Err("expected clock, journal, snapshot or ttl_s".to_owned()),
+            _ => return Err("expected clock, journal, persona, snapshot or ttl_s".to_owned()),
         }
         Ok(())
     }
@@ -89,12 +96,20 @@ mod tests {
 
     #[test]
     fn a_name_has_options() {
-        let (settings, snapshot) =
-            WorldSettings::of_name("~a;clock=virtual;ttl_s=0;journal=false;snapshot=s").unwrap();
-        let expected = WorldSettings { clock: ClockMode::Virtual, ttl_s: None, journal: false, start: None };
+        let name = "~a;clock=virtual;ttl_s=0;journal=false;persona=rabbitmq-4.3;snapshot=s";
+        let (settings, snapshot) = WorldSettings::of_name(name).unwrap();
+        let expected = WorldSettings {
+            clock: ClockMode::Virtual,
+            ttl_s: None,
+            journal: false,
+            start: None,
+            persona: Some(Persona::RabbitMq43),
+        };
         assert_eq!((settings, snapshot.as_deref()), (expected, Some("s")));
         assert_eq!(WorldSettings::of_name("~a").unwrap().0, WorldSettings::default());
-        for wrong in ["~a;clock=", "~a;clock=fast", "~a;", "~a;ttl_s=-1", "~a;journal=1", "~a;what=1"] {
+        for wrong in
+            ["~a;clock=", "~a;clock=fast", "~a;", "~a;ttl_s=-1", "~a;journal=1", "~a;what=1", "~a;persona=x"]
+        {
             assert!(WorldSettings::of_name(wrong).is_err(), "{wrong}");
         }
     }

@@ -62,6 +62,7 @@ pub const DIAGNOSTICS: Group = Group {
             default: Some("RabbitMQ"),
             rabbitmq_env: &[],
             set: |draft, texts| {
+                draft.is_announced = true;
                 put(&mut draft.config.server_product, value::non_empty(one(texts), usize::MAX))
             },
         },
@@ -74,6 +75,7 @@ pub const DIAGNOSTICS: Group = Group {
             default: Some("3.13.7"),
             rabbitmq_env: &[],
             set: |draft, texts| {
+                draft.is_announced = true;
                 put(&mut draft.config.server_version, value::non_empty(one(texts), usize::MAX))
             },
         },

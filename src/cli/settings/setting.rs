@@ -51,12 +51,24 @@ pub struct Draft {
     pub interfaces: Vec<IpAddr>,
     /// Where the number of the process goes.
     pub pid_file: Option<PathBuf>,
+    /// Whether a product or a version to announce was given.
+    pub is_announced: bool,
+}
+
+impl Draft {
+    /// Announces what the persona does, unless something else is to be announced. Those settings come before.
+    pub(super) fn announce_persona(&mut self) {
+        if let Some((product, version)) = self.config.persona.announced().filter(|_| !self.is_announced) {
+            self.config.server_product = product.to_owned();
+            self.config.server_version = version.to_owned();
+        }
+    }
 }
 
 impl Default for Draft {
     fn default() -> Self {
         let interfaces = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        Self { config: Config::default(), interfaces, pid_file: None }
+        Self { config: Config::default(), interfaces, pid_file: None, is_announced: false }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::management::payload::Payload;
 use crate::management::views::moment;
 
 /// What the body of a PUT may say.
-const OPTIONS: [&str; 5] = ["clock", "start", "ttl_s", "journal", "snapshot"];
+const OPTIONS: [&str; 6] = ["clock", "start", "ttl_s", "journal", "persona", "snapshot"];
 
 /// The world of a request's vhost, for somebody who may enter it.
 ///
@@ -86,7 +86,7 @@ pub(super) async fn put(
 fn settings(name: &str, body: &Payload) -> Result<(WorldSettings, Option<String>), ApiError> {
     body.refuse_others(&OPTIONS)?;
     let (mut settings, snapshot) = WorldSettings::of_name(name)?;
-    for key in ["clock", "ttl_s", "journal"] {
+    for key in ["clock", "ttl_s", "journal", "persona"] {
         if let Some(value) = body.text(key)? {
             settings.set(key, &value).map_err(|why| ApiError::bad_request(format!("{key}: {why}")))?;
         }
@@ -125,6 +125,7 @@ pub(super) fn view(api: &Api, vhost: &Vhost) -> Value {
         "now": moment::text(vhost.clock.timestamp()),
         "ttl_s": made.map(|made| made.ttl_s.unwrap_or_default()),
         "journal": made.is_some_and(|made| made.journal),
+        "persona": vhost.persona.name(),
         "connections": vhost.connections().taken(),
         "queues": vhost.declared_queues().len(),
     })

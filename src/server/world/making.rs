@@ -10,6 +10,7 @@ use crate::broker::OperationError;
 use crate::broker::operations::{self, Caller};
 use crate::broker::shared::Shared;
 use crate::broker::world::{ClockMode, WorldSettings};
+use crate::persona::Persona;
 use crate::server::handle::BrokerHandle;
 use crate::time::Timestamp;
 
@@ -51,6 +52,12 @@ impl WorldBuilder {
     /// Calls it that, not by a name of the broker's. One that begins with `~` may be entered by every user.
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Refuses what that broker refuses, and leaves other virtual hosts alone.
+    pub const fn persona(mut self, persona: Persona) -> Self {
+        self.settings.persona = Some(persona);
         self
     }
 

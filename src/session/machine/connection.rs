@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::{Operation, Refusal, Right, TopicRights};
 use crate::faults::Armed;
+use crate::persona::Persona;
 use crate::protocol::Output;
 use crate::queue::ConnectionId;
 use crate::session::access::Access;
@@ -12,7 +13,7 @@ use crate::session::confirms::SentConfirm;
 use crate::session::exception::Exception;
 use crate::session::held::Held;
 use crate::session::outgoing::Outgoing;
-use crate::session::report::{SessionCounters, Traced, Unrouted};
+use crate::session::report::{SessionCounters, Traced, Unrouted, Unusual};
 use crate::session::watch::Watch;
 use crate::statistics::{ExchangeCounters, ExchangeStatistics};
 use crate::topology::{ExchangeKind, RouteScratch, SharedTopology};
@@ -50,6 +51,10 @@ pub(super) struct Connection {
     pub(super) sent_confirms: Option<Vec<SentConfirm>>,
     /// The rules for faults, in a broker for tests.
     pub(super) watch: Option<Box<Watch>>,
+    /// Which broker the virtual host stands in for.
+    pub(super) persona: Persona,
+    /// What was published lately that is not as most is.
+    pub(super) unusual: Unusual,
 }
 
 /// Routing may cost so much before others have a turn: a millisecond or two. A message to 10,000 queues is half of it, one that
@@ -83,7 +88,19 @@ impl Connection {
             traced: Vec::new(),
             sent_confirms: None,
             watch: None,
+            persona: Persona::Coney,
+            unusual: Unusual::default(),
         }
+    }
+
+    /// Refuses a body that is too large, and notes one that is larger than some brokers take.
+    #[inline]
+    pub(super) fn check_body(&mut self, bytes: u64) -> Result<(), Exception> {
+        if self.limits.is_usual(bytes) {
+            return Ok(());
+        }
+        self.unusual.large_body = self.unusual.large_body.max(Some(bytes));
+        self.limits.check_body(bytes)
     }
 
     /// Whether others should have a turn before the next message.

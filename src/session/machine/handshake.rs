@@ -8,6 +8,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::session::{Capabilities, Phase, Session};
 use crate::auth::{Credentials, EXTERNAL, Grant, MECHANISMS, MECHANISMS_WITH_EXTERNAL, Quota};
+use crate::persona::Persona;
 use crate::protocol::encode;
 use crate::protocol::frame::{FRAME_MIN_SIZE, PROTOCOL_HEADER};
 use crate::protocol::method::MethodId;
@@ -159,6 +160,12 @@ impl Session {
         self.connection.topology = topology;
         self.send_connection(connection::AMQPMethod::OpenOk(connection::OpenOk {}));
         self.enter(Phase::Running, now);
+    }
+
+    /// Which broker the vhost stands in for. Before [`opened`](Self::opened).
+    pub fn act_as(&mut self, persona: Persona) {
+        self.connection.persona = persona;
+        self.connection.limits = self.connection.limits.of(persona);
     }
 
     /// Channels that the client opens count against these, which all of the user's connections share. Before

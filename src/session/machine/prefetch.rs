@@ -25,6 +25,7 @@ impl Channel {
         if size != 0 {
             return Err(Exception::not_implemented(format!("prefetch_size!=0 ({size})")));
         }
+        let global = global && connection.persona.has_channel_prefetch();
         if !global {
             self.prefetch = count;
         }

@@ -64,6 +64,7 @@ impl Channel {
             target.routing_key.clear();
             target.routing_key.extend_from_slice(method.routing_key);
             target.special = special(&target.exchange, connection.is_test);
+            connection.unusual.settles |= matches!(target.special, Some(SpecialExchange::Settle));
         }
         target.mandatory = method.mandatory;
         self.incoming = Incoming::Header;
@@ -89,7 +90,7 @@ impl Channel {
         if header.weight != 0 {
             return Err(expected_header());
         }
-        connection.limits.check_body(header.body_size)?;
+        connection.check_body(header.body_size)?;
         self.properties.clear();
         self.properties.extend_from_slice(header.properties);
         content::clear_reserved_flag(&mut self.properties);
@@ -152,7 +153,7 @@ impl Channel {
         properties: &[u8],
         body: &[u8],
     ) -> Result<(), Exception> {
-        connection.limits.check_body(body.len() as u64)?;
+        connection.check_body(body.len() as u64)?;
         self.properties = properties.to_vec();
         self.complete(connection, Completed::Whole(body))
     }

@@ -5,7 +5,7 @@
 use super::channel::{Channel, Mode};
 use super::connection::Connection;
 use super::session::Session;
-use crate::session::report::{ChannelMode, ChannelNumbers, ChannelReport};
+use crate::session::report::{ChannelMode, ChannelNumbers, ChannelReport, Unusual};
 use crate::statistics::ChannelCounters;
 use crate::time::Time;
 
@@ -44,6 +44,17 @@ impl Session {
         let sent = self.connection.out.frames - self.frames_reported;
         self.frames_reported = self.connection.out.frames;
         (std::mem::replace(&mut self.frames_in, 0), sent)
+    }
+
+    /// What was published since the last call that is not as most is.
+    pub const fn take_unusual(&mut self) -> Option<Unusual> {
+        match self.connection.unusual {
+            Unusual { large_body: None, settles: false } => None,
+            unusual => {
+                self.connection.unusual = Unusual { large_body: None, settles: false };
+                Some(unusual)
+            }
+        }
     }
 
     /// Adds what passed through exchanges to their statistics, after [`report_channels`](Self::report_channels).

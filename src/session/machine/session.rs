@@ -107,7 +107,7 @@ impl Session {
     /// A session for a connection that was just accepted. `secret` goes into direct reply-to addresses.
     #[must_use]
     pub fn new(id: ConnectionId, secret: u64, config: SessionConfig, now: Time) -> Self {
-        let limits = Limits { frame_bytes: FRAME_BYTES_BEFORE_TUNE, body_bytes: config.message_bytes_max };
+        let limits = Limits::new(FRAME_BYTES_BEFORE_TUNE, config.message_bytes_max);
         let mut connection = Connection::new(id, secret, limits);
         connection.is_test = config.test;
         Self {

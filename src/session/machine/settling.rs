@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::channel::{Channel, Mode};
 use super::connection::Connection;
+use crate::persona::{Call, PublishCall, refusal};
 use crate::protocol::table::Table;
 use crate::queue::{Command, Disposition, Settlement};
 use crate::session::exception::Exception;
@@ -76,6 +77,10 @@ impl Channel {
         connection: &mut Connection,
         headers: Option<Table<'_>>,
     ) -> Result<(), Exception> {
+        let call = PublishCall { vhost: &connection.vhost, large_body: None, settles: true };
+        if let Some(refused) = refusal(connection.persona, &Call::Publish(call)) {
+            return Err(Exception::new(refused.code, refused.text));
+        }
         let SettleMessage { tag, verb, error } = settle_exchange::parse(headers)?;
         if matches!(self.mode, Mode::Transaction(_)) {
             return Err(Exception::precondition_failed(format!(

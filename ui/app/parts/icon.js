@@ -11,6 +11,7 @@ const PATHS = {
   connections: 'M6 4v3a2 2 0 0 0 4 0V4M8 9v5M6.5 2v2M9.5 2v2M5 4h6',
   channels: 'M2.5 5h11M2.5 8h11M2.5 11h11',
   consumers: 'M8 2v7M5 6.5 8 9.5l3-3M2.5 10.5v3h11v-3',
+  portability: 'M2.5 5.5h9M8.5 2.5l3 3-3 3M13.5 10.5h-9M7.5 7.5l-3 3 3 3',
   recorder: 'M8 2.5a5.5 5.5 0 1 0 .01 0M8 6a2 2 0 1 0 .01 0',
   admin: 'M2 4.5h6M11 4.5h3M2 11.5h3M8 11.5h6M9.5 3v3M6.5 10v3',
   ready: 'M8 5a3 3 0 1 0 .01 0',
