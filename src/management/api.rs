@@ -23,6 +23,8 @@ const BODIES_KIB: usize = 64 * 1024;
 const FOLLOWERS_MAX: usize = 32;
 /// Requests that wait for a message at a time: each keeps a connection.
 const WAITING_MAX: usize = 64;
+/// The same in a broker for tests, where each test may wait for its world.
+const WAITING_IN_TESTS_MAX: usize = 240;
 
 /// The broker as its handlers see it. A clone is another reference to the same.
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ impl Api {
     /// Of a broker that listens on these addresses.
     pub(crate) fn new(shared: Arc<Shared>, listeners: Vec<ListeningOn>) -> Self {
         let node = node_name(&shared.config);
+        let waiting = if shared.config.test { WAITING_IN_TESTS_MAX } else { WAITING_MAX };
         let bodies = Arc::new(Semaphore::new(BODIES_KIB));
         Self(Arc::new(Inner {
             shared,
@@ -66,7 +69,7 @@ impl Api {
             purges: Purges::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             leases: Leases::default(),
-            waiting: Semaphore::new(WAITING_MAX),
+            waiting: Semaphore::new(waiting),
             sessions: Sessions::default(),
             live: Places::default(),
         }))
