@@ -24,7 +24,7 @@ struct Known {
 }
 
 /// What can be asked for.
-const KNOWN: [Known; 12] = [
+const KNOWN: [Known; 13] = [
     Known { key: "world", method: "GET", path: "" },
     Known { key: "clock", method: "GET", path: "/clock" },
     Known { key: "clock.advance", method: "POST", path: "/clock" },
@@ -36,6 +36,7 @@ const KNOWN: [Known; 12] = [
     Known { key: "faults.remove", method: "DELETE", path: "/faults/{id}" },
     Known { key: "faults.clear", method: "DELETE", path: "/faults" },
     Known { key: "lint", method: "GET", path: "/lint" },
+    Known { key: "restart", method: "POST", path: "/restart" },
     Known { key: "snapshots.take", method: "POST", path: "/snapshots/{id}" },
 ];
 
