@@ -177,7 +177,7 @@ export class Coney {
    * @param {WorldOptions} [options]
    * @returns {Promise<World>}
    */
-  async world({ name = `~test-${randomUUID().slice(0, 13)}`, clock = 'virtual', start, persona, ttlS, journal = true } = {}) {
+  async world({ name = `test-${randomUUID().slice(0, 13)}`, clock = 'virtual', start, persona, ttlS, journal = true } = {}) {
     const body = {
       clock, persona, start: start?.toISOString(), ttl_s: ttlS?.toString(), journal: journal ? undefined : 'false',
     };

@@ -139,7 +139,8 @@ class Coney:
         keeps failures alone in its journal.
         """
         if name is None:
-            name = f"~test-{uuid.uuid4().hex[:12]}"
+            # Not with ~: a client that connects again when the world is gone would make it anew.
+            name = f"test-{uuid.uuid4().hex[:12]}"
         options: Json = {"clock": clock}
         if start is not None:
             options["start"] = _time_text(start)
