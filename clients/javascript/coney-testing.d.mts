@@ -48,6 +48,10 @@ export type WorldOptions = {
      */
     persona?: string;
     /**
+     * It begins with what this has: see `World.snapshot`.
+     */
+    snapshot?: string;
+    /**
      * It goes by itself if nobody uses it for so many seconds (60; 0: never).
      */
     ttlS?: number;
@@ -159,6 +163,7 @@ export type MessageHistory = {
  * @property {'virtual' | 'real'} [clock] `virtual` (the default) stands still until it is moved.
  * @property {Date} [start] What a virtual clock shows at first.
  * @property {string} [persona] The broker that it stands in for, such as `rabbitmq-4.3`.
+ * @property {string} [snapshot] It begins with what this has: see `World.snapshot`.
  * @property {number} [ttlS] It goes by itself if nobody uses it for so many seconds (60; 0: never).
  * @property {boolean} [journal] `false` keeps failures alone in its journal.
  */
@@ -260,7 +265,7 @@ export declare class Coney {
      * @param {WorldOptions} [options]
      * @returns {Promise<World>}
      */
-    world({ name, clock, start, persona, ttlS, journal }?: WorldOptions): Promise<World>;
+    world({ name, clock, start, persona, snapshot, ttlS, journal }?: WorldOptions): Promise<World>;
     /**
      * All worlds that the broker has, as it shows them.
      *
@@ -321,6 +326,12 @@ export declare class World {
     faults(): Promise<Fault[]>;
     /** Removes all rules. */
     clearFaults(): Promise<void>;
+    /**
+     * Keeps queues, exchanges, bindings and all messages, as they are now, under this name for `coney.world({ snapshot: name })`.
+     *
+     * @param {string} name
+     */
+    snapshot(name: string): Promise<void>;
     /** What a SIGKILL and a start of the broker would do, to this world alone. */
     restart(): Promise<void>;
     wait(wanted: Wanted & {
@@ -539,9 +550,9 @@ export declare class FaultBuilder {
     return(): Promise<Fault>;
     /** Lets it happen twice. */
     duplicate(): Promise<Fault>;
-    /** Flips a bit of a delivery's body. */
+    /** Changes the first byte of a delivery's body. */
     corrupt(): Promise<Fault>;
-    /** Delivers so many in the reverse order. @param {number} [count] */
+    /** Delivers it after the next `count - 1` of its consumer. @param {number} [count] */
     reorder(count?: number): Promise<Fault>;
     /** Delivers an acked message again, as a crash right after the ack would. */
     redeliver(): Promise<Fault>;

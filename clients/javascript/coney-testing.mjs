@@ -46,6 +46,7 @@ const PAGE = 1000;
  * @property {'virtual' | 'real'} [clock] `virtual` (the default) stands still until it is moved.
  * @property {Date} [start] What a virtual clock shows at first.
  * @property {string} [persona] The broker that it stands in for, such as `rabbitmq-4.3`.
+ * @property {string} [snapshot] It begins with what this has: see `World.snapshot`.
  * @property {number} [ttlS] It goes by itself if nobody uses it for so many seconds (60; 0: never).
  * @property {boolean} [journal] `false` keeps failures alone in its journal.
  */
@@ -177,9 +178,9 @@ export class Coney {
    * @param {WorldOptions} [options]
    * @returns {Promise<World>}
    */
-  async world({ name = `test-${randomUUID().slice(0, 13)}`, clock = 'virtual', start, persona, ttlS, journal = true } = {}) {
+  async world({ name = `test-${randomUUID().slice(0, 13)}`, clock = 'virtual', start, persona, snapshot, ttlS, journal = true } = {}) {
     const body = {
-      clock, persona, start: start?.toISOString(), ttl_s: ttlS?.toString(), journal: journal ? undefined : 'false',
+      clock, persona, snapshot, start: start?.toISOString(), ttl_s: ttlS?.toString(), journal: journal ? undefined : 'false',
     };
     const made = await this.request('PUT', `worlds/${encodeURIComponent(name)}`, { body });
     return new World(this, name, this.#uri(made.uri));
@@ -325,6 +326,15 @@ export class World {
   /** Removes all rules. */
   async clearFaults() {
     await this.request('DELETE', '/faults');
+  }
+
+  /**
+   * Keeps queues, exchanges, bindings and all messages, as they are now, under this name for `coney.world({ snapshot: name })`.
+   *
+   * @param {string} name
+   */
+  async snapshot(name) {
+    await this.request('POST', `/snapshots/${encodeURIComponent(name)}`);
   }
 
   /** What a SIGKILL and a start of the broker would do, to this world alone. */
@@ -651,10 +661,10 @@ export class FaultBuilder {
   /** Lets it happen twice. */
   duplicate() { return this.act('duplicate'); }
 
-  /** Flips a bit of a delivery's body. */
+  /** Changes the first byte of a delivery's body. */
   corrupt() { return this.act('corrupt'); }
 
-  /** Delivers so many in the reverse order. @param {number} [count] */
+  /** Delivers it after the next `count - 1` of its consumer. @param {number} [count] */
   reorder(count = 2) { return this.act('reorder', { count }); }
 
   /** Delivers an acked message again, as a crash right after the ack would. */

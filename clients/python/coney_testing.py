@@ -129,14 +129,15 @@ class Coney:
         clock: str = "virtual",
         start: Optional[datetime] = None,
         persona: Optional[str] = None,
+        snapshot: Optional[str] = None,
         ttl_s: Optional[int] = None,
         journal: bool = True,
     ) -> World:
         """Makes a world: a virtual host of its own, deleted at the end of a `with`.
 
         `clock` is `"virtual"`, which stands still until it is moved, or `"real"`. `start` is what a virtual one shows at first. `persona` is the broker that
-        it stands in for, such as `"rabbitmq-4.3"`. It goes by itself if nobody uses it for `ttl_s` seconds (60; 0: never). `journal=False`
-        keeps failures alone in its journal.
+        it stands in for, such as `"rabbitmq-4.3"`. With a `snapshot` (`World.snapshot`) it begins with what that has. It goes by itself if nobody uses
+        it for `ttl_s` seconds (60; 0: never). `journal=False` keeps failures alone in its journal.
         """
         if name is None:
             # Not with ~: a client that connects again when the world is gone would make it anew.
@@ -146,6 +147,8 @@ class Coney:
             options["start"] = _time_text(start)
         if persona is not None:
             options["persona"] = persona
+        if snapshot is not None:
+            options["snapshot"] = snapshot
         if ttl_s is not None:
             options["ttl_s"] = str(ttl_s)
         if not journal:
@@ -256,6 +259,10 @@ class World:
     def clear_faults(self) -> None:
         """Removes all rules."""
         self._request("DELETE", "/faults")
+
+    def snapshot(self, name: str) -> None:
+        """Keeps queues, exchanges, bindings and all messages, as they are now, under this name for `Coney.world(snapshot=name)`."""
+        self._request("POST", f"/snapshots/{_part(name)}")
 
     def restart(self) -> None:
         """What a SIGKILL and a start of the broker would do, to this world alone."""
@@ -536,11 +543,11 @@ class FaultBuilder:
         return self.act("duplicate")
 
     def corrupt(self) -> Fault:
-        """Flips a bit of a delivery's body."""
+        """Changes the first byte of a delivery's body."""
         return self.act("corrupt")
 
     def reorder(self, count: int = 2) -> Fault:
-        """Delivers so many in the reverse order."""
+        """Delivers it after the next `count - 1` of its consumer."""
         return self.act("reorder", count=count)
 
     def redeliver(self) -> Fault:

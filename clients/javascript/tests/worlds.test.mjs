@@ -115,6 +115,20 @@ it('shows the journal and the way of a message', (world) => withChannel(world, a
   assert.deepEqual(ways.map(({ queue }) => queue).sort(), ['dead', 'q']);
 }));
 
+it('begins with what another had', (world) => withChannel(world, async (channel) => {
+  await channel.assertQueue('q', { messageTtl: MINUTE });
+  await publish(channel, 'q', 'x', { persistent: true });
+  await world.clock.advance({ seconds: 50 });
+  const snapshot = `${world.name} filled`;
+  await world.snapshot(snapshot);
+  await withWorld(async (copy) => {
+    assert.deepEqual(await copy.clock.now(), await world.clock.now());
+    assert.deepEqual((await copy.messages('q')).map(({ text }) => text), ['x']);
+    assert.deepEqual((await copy.clock.advance({ seconds: 10 })).steps.map(({ what }) => what), ['expired']);
+  }, { snapshot });
+  assert.equal((await world.counts('q')).ready, 1);
+}));
+
 test('worlds do not touch each other, and go', async () => {
   const coney = await sharedConey();
   const [one, other] = [await coney.world(), await coney.world({ name: '~js a/b', clock: 'real', journal: false, ttlS: 5 })];

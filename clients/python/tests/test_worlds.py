@@ -127,6 +127,19 @@ def test_worlds_do_not_touch_each_other_and_go(coney_broker, coney, channel):
         assert real.journal() == []
 
 
+def test_a_world_begins_with_what_another_had(coney_broker, coney, channel):
+    channel.queue_declare("q", durable=True, arguments={"x-message-ttl": 60_000})
+    channel.basic_publish("", "q", b"x", PERSISTENT)
+    coney.clock.advance(50)
+    name = f"{coney.name} filled"
+    coney.snapshot(name)
+    for _ in range(2):
+        with coney_broker.world(snapshot=name) as copy:
+            assert (copy.clock.now, [message.text for message in copy.messages("q")]) == (coney.clock.now, ["x"])
+            assert [step.what for step in copy.clock.advance(10).steps] == ["expired"]
+    assert coney.counts("q")["ready"] == 1
+
+
 @pytest.mark.coney(clock="real")
 def test_a_mark_says_what_the_world_is_made_with(coney, coney_broker):
     (shown,) = [world for world in coney_broker.worlds() if world["name"] == coney.name]
