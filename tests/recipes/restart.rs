@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use coney::Countable;
 use coney::faults::Occasion;
@@ -19,8 +20,9 @@ async fn work_for_ever(uri: String, handled: Handled) {
         let Ok(mut consumer) = consume(&channel, "orders", 10).await else { continue };
         while let Some(order) = next(&mut consumer).await {
             handled.lock().unwrap().insert(String::from_utf8(order.data.clone()).unwrap());
-            // An ack that does not arrive: the message comes again.
-            let _ = order.acker.ack(BasicAckOptions::default()).await;
+            // If the connection is lost just then, lapin waits for ever. The order comes again.
+            let ack = order.acker.ack(BasicAckOptions::default());
+            let Ok(Ok(_)) = tokio::time::timeout(Duration::from_secs(1), ack).await else { break };
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_lite::StreamExt;
 use lapin::message::Delivery;
@@ -11,6 +12,8 @@ use lapin::{Channel, Connection, ConnectionProperties};
 
 /// Where parcels come from.
 pub const QUEUE: &str = "parcels";
+/// Longer than it takes to book a parcel and to write an ack.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// What was booked: the weight of all parcels of a customer, in grams.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +61,9 @@ async fn work(uri: &str, ledger: &Ledger) -> lapin::Result<()> {
     let mut parcels =
         channel.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await?;
     while let Some(parcel) = parcels.next().await {
-        handle(parcel?, ledger).await?;
+        // If the connection is lost just then, lapin waits for ever. The parcel comes again on the next one.
+        let Ok(handled) = tokio::time::timeout(LIMIT, handle(parcel?, ledger)).await else { break };
+        handled?;
     }
     Ok(())
 }
