@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::handle::WorldHandle;
 use crate::broker::OperationError;
+use crate::broker::names::generated;
 use crate::broker::operations::{self, Caller};
 use crate::broker::shared::Shared;
 use crate::broker::world::{ClockMode, WorldSettings};
@@ -14,16 +14,12 @@ use crate::persona::Persona;
 use crate::server::handle::BrokerHandle;
 use crate::time::Timestamp;
 
-/// Numbers for worlds that are given no name.
-static NEXT_NAME: AtomicU64 = AtomicU64::new(1);
-
 impl BrokerHandle {
     /// A world to be made.
     pub fn world(&self) -> WorldBuilder {
-        let number = NEXT_NAME.fetch_add(1, Ordering::Relaxed);
         let settings = WorldSettings { ttl_s: None, ..WorldSettings::default() };
         let (shared, address) = (Arc::clone(self.shared()), self.address());
-        WorldBuilder { shared, address, name: format!("~world-{number}"), settings, snapshot: None }
+        WorldBuilder { shared, address, name: None, settings, snapshot: None }
     }
 
     /// The virtual host of that name as a world: any of a broker with `--test`.
@@ -43,7 +39,7 @@ impl BrokerHandle {
 pub struct WorldBuilder {
     shared: Arc<Shared>,
     address: Option<SocketAddr>,
-    name: String,
+    name: Option<String>,
     settings: WorldSettings,
     snapshot: Option<String>,
 }
@@ -51,7 +47,7 @@ pub struct WorldBuilder {
 impl WorldBuilder {
     /// Calls it that, not by a name of the broker's. One that begins with `~` may be entered by every user.
     pub fn named(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.name);
+        self.name = Some(name.to_owned());
         self
     }
 
@@ -90,7 +86,10 @@ impl WorldBuilder {
     /// # Errors
     /// `NotTesting`, `InvalidName`, `NoSnapshot`; `WorldExists` if there is a virtual host of that name.
     pub async fn create(self) -> Result<World, OperationError> {
-        let Self { shared, address, name, settings, snapshot } = self;
+        let Self { shared, address, name: given, settings, snapshot } = self;
+        // No name that a client which connects again after the end would make anew.
+        let unnamed = || generated("world-").map_err(|_| OperationError::NoRandomness);
+        let name = given.map_or_else(unnamed, Ok)?;
         let made =
             operations::make_world(&shared, Caller::Operator, &name, settings, snapshot.as_deref()).await?;
         let (vhost, true) = made else { return Err(OperationError::WorldExists(name)) };
