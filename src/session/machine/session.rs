@@ -291,6 +291,15 @@ impl Session {
         if self.connection.watch.is_some() {
             return self.receive_watched(now, input);
         }
+        let received = self.take_in(now, input);
+        if received.request.is_none() {
+            self.send_confirms();
+        }
+        received
+    }
+
+    /// The same without what is to be sent when all is taken in. It is the one place that takes frames, so that all of it is one function.
+    pub(super) fn take_in(&mut self, now: Time, input: &[u8]) -> Received {
         let mut consumed = 0;
         while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
             let Some((used, request)) = self.step(now, rest) else { break };
@@ -299,12 +308,11 @@ impl Session {
                 return Received { consumed, request };
             }
         }
-        self.send_confirms();
         Received { consumed, request: None }
     }
 
     /// Takes one protocol header or frame off the input; `None` if it is not all there.
-    pub(super) fn step(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
+    fn step(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
         match self.phase {
             Phase::Header => self.protocol_header(now, input).map(|used| (used, None)),
             Phase::Closed | Phase::Leaving => Some((input.len(), None)),

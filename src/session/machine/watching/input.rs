@@ -57,16 +57,27 @@ impl Session {
                     Intercepted::First(request) => return Received { consumed, request: Some(request) },
                 }
             }
-            let Some((used, request)) = self.step(now, rest) else { break };
+            let one = rest.get(..self.next_frame_bytes(rest)).unwrap_or(rest);
+            let Received { consumed: used, request } = self.take_in(now, one);
             consumed += used;
             self.meet_doom(now);
             if request.is_some() {
                 return Received { consumed, request };
             }
+            if used == 0 {
+                break;
+            }
         }
         self.send_confirms();
         self.meet_doom(now);
         Received { consumed, request: None }
+    }
+
+    /// How long the first frame is, if it is all there; what is no frame is taken as a whole.
+    fn next_frame_bytes(&self, input: &[u8]) -> usize {
+        let is_frame = self.phase == Phase::Running;
+        let frame = is_frame.then(|| decode_frame(input, self.connection.limits.frame_bytes).ok().flatten());
+        frame.flatten().map_or(input.len(), |(_, used)| used)
     }
 
     fn looks_at_frames(&self) -> bool {
