@@ -4,7 +4,9 @@
 //! A handler takes one of [`Manager`], [`PolicyMaker`], [`Monitor`] or [`Administrator`] as its argument, and is not called for those with
 //! less. Whoever asks over the control socket is the operator, who needs no login and may do everything.
 
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -197,6 +199,36 @@ impl FromRequestParts<Api> for Asker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        asking(parts, api).await
+    }
+}
+
+/// Looks at who asks. In a box: each handler would have all of it once more.
+fn asking<'a>(
+    parts: &'a mut Parts,
+    api: &'a Api,
+) -> Pin<Box<dyn Future<Output = Result<Asker, ApiError>> + Send + 'a>> {
+    Box::pin(Asker::of_request(parts, api))
+}
+
+/// The same, and whether they have one of these tags.
+fn asking_with_tag<'a>(
+    parts: &'a mut Parts,
+    api: &'a Api,
+    tags: &'static [&'static str],
+    refusal: &'static str,
+) -> Pin<Box<dyn Future<Output = Result<Asker, ApiError>> + Send + 'a>> {
+    Box::pin(async move {
+        let asker = asking(parts, api).await?;
+        if tags.iter().any(|tag| asker.has_tag(tag)) {
+            return Ok(asker);
+        }
+        Err(ApiError::not_authorised(refusal))
+    })
+}
+
+impl Asker {
+    async fn of_request(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let peer = *parts.extensions.get::<Peer>().ok_or_else(ApiError::login_refused)?;
         if matches!(peer, Peer::ControlSocket) {
             return Ok(Self::operator());
@@ -335,12 +367,8 @@ macro_rules! levels {
             type Rejection = ApiError;
 
             async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-                let asker = Asker::from_request_parts(parts, api).await?;
-                let tags: &[&str] = &$tags;
-                if tags.iter().any(|tag| asker.has_tag(tag)) {
-                    return Ok(Self(asker));
-                }
-                Err(ApiError::not_authorised($refusal))
+                const TAGS: &[&str] = &$tags;
+                asking_with_tag(parts, api, TAGS, $refusal).await.map(Self)
             }
         }
     )+};

@@ -1,6 +1,8 @@
 //! What a request says in its query and its path.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -14,6 +16,7 @@ pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Of a query; what is not UTF-8 in it is replaced.
+    #[inline(never)]
     pub(super) fn parse(query: &str) -> Self {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
@@ -55,9 +58,19 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let found = Path::<T>::from_request_parts(parts, state).await;
-        found.map(|Path(found)| Self(found)).map_err(|_| ApiError::not_found())
+        located(parts, state).await.map(Self)
     }
+}
+
+/// Reads the path. In a box: each handler would have all of it once more.
+fn located<'a, T: DeserializeOwned + Send + 'a, S: Send + Sync>(
+    parts: &'a mut Parts,
+    state: &'a S,
+) -> Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>> {
+    Box::pin(async move {
+        let found = Path::<T>::from_request_parts(parts, state).await;
+        found.map(|Path(found)| found).map_err(|_| ApiError::not_found())
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What a request says in its body: a JSON object, read as leniently as RabbitMQ reads it. Clients send numbers and booleans as
 //! strings, unknown keys are ignored, and no body is an empty object.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use amq_protocol::types::FieldTable;
 use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::{FromRequest, Request};
@@ -26,6 +29,28 @@ impl FromRequest<Api> for RawBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        reading(request, api).await
+    }
+}
+
+/// Reads the body. In a box: each handler would have all of it once more.
+fn reading(
+    request: Request,
+    api: &Api,
+) -> Pin<Box<dyn Future<Output = Result<RawBody, ApiError>> + Send + '_>> {
+    Box::pin(RawBody::of_request(request, api))
+}
+
+/// The same, and what it says.
+fn reading_object(
+    request: Request,
+    api: &Api,
+) -> Pin<Box<dyn Future<Output = Result<Payload, ApiError>> + Send + '_>> {
+    Box::pin(async move { Payload::parse(&reading(request, api).await?.0) })
+}
+
+impl RawBody {
+    async fn of_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         let body = request.into_body();
         // One that does not say how long it is may become as long as any.
         let expected = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
@@ -58,7 +83,7 @@ impl FromRequest<Api> for Payload {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
-        Self::parse(&RawBody::from_request(request, api).await?.0)
+        reading_object(request, api).await
     }
 }
 

@@ -58,7 +58,14 @@ impl ReplyConsumers {
 
 /// The address in a routing key or queue name, if it is one.
 #[must_use]
+#[inline]
 pub fn parse(name: &[u8]) -> Option<Address> {
+    // Few are as long, and begin like that.
+    if name.len() <= NAME.len() { None } else { parse_long(name) }
+}
+
+#[inline(never)]
+fn parse_long(name: &[u8]) -> Option<Address> {
     let rest = name.strip_prefix(NAME.as_bytes())?.strip_prefix(b".g1.")?;
     let mut numbers = std::str::from_utf8(rest).ok()?.split('.').map(|part| u64::from_str_radix(part, 16));
     let (connection, consumer, secret) =

@@ -39,6 +39,7 @@ impl Channel {
         Ok(Address { connection: connection.id, consumer: number, secret: connection.secret }.to_string())
     }
 
+    #[inline]
     pub(super) fn direct_address(&self) -> Option<Address> {
         if !self.target.exchange.is_empty() {
             return None;

@@ -35,7 +35,7 @@ impl Channel {
     /// A method frame.
     pub(super) fn method(&mut self, connection: &mut Connection, payload: &[u8]) -> Outcome {
         let id = method::method_id(payload);
-        let method = method::decode_method(payload).map_err(|error| {
+        let method = method::decode_method_in_place(payload).map_err(|error| {
             let (code, text, id) = error.reply();
             Exception::new(code, text).caused_by(Some(id))
         })?;

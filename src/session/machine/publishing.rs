@@ -51,24 +51,29 @@ impl Channel {
         if method.immediate {
             return Err(Exception::not_implemented("immediate=true"));
         }
-        let target = &mut self.target;
         let exchange = strip_crlf_bytes(method.exchange);
-        let same_exchange = target.exchange == *exchange;
-        if !same_exchange {
-            target.permitted = None;
-            target.exchange.clear();
-            target.exchange.extend_from_slice(&exchange);
+        if self.target.exchange != *exchange || self.target.routing_key != method.routing_key {
+            self.aim(connection, &exchange, method.routing_key);
         }
-        if !same_exchange || target.routing_key != method.routing_key {
-            target.generation = None;
-            target.routing_key.clear();
-            target.routing_key.extend_from_slice(method.routing_key);
-            target.special = special(&target.exchange, connection.is_test);
-            connection.unusual.settles |= matches!(target.special, Some(SpecialExchange::Settle));
-        }
-        target.mandatory = method.mandatory;
+        self.target.mandatory = method.mandatory;
         self.incoming = Incoming::Header;
         Ok(())
+    }
+
+    /// Another exchange than the last one's, or another key.
+    #[inline(never)]
+    fn aim(&mut self, connection: &mut Connection, exchange: &[u8], routing_key: &[u8]) {
+        let target = &mut self.target;
+        if target.exchange != exchange {
+            target.permitted = None;
+            target.exchange.clear();
+            target.exchange.extend_from_slice(exchange);
+        }
+        target.generation = None;
+        target.routing_key.clear();
+        target.routing_key.extend_from_slice(routing_key);
+        target.special = special(&target.exchange, connection.is_test);
+        connection.unusual.settles |= matches!(target.special, Some(SpecialExchange::Settle));
     }
 
     pub(super) fn content_header(
