@@ -31,6 +31,8 @@ mod host;
 mod ledger;
 #[path = "cluster/network.rs"]
 mod network;
+#[path = "cluster/processes.rs"]
+mod processes;
 #[path = "cluster/turns.rs"]
 mod turns;
 #[path = "cluster/world.rs"]

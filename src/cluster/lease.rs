@@ -89,6 +89,15 @@ impl Lease {
         self.state = State::Follows { free_since: None };
     }
 
+    /// Until when a node that has the lease may go on without more.
+    #[must_use]
+    pub fn holds_until(&self) -> Time {
+        match self.state {
+            State::Leads { asked, .. } => asked + HOLDS,
+            State::Follows { .. } => Time::ZERO,
+        }
+    }
+
     /// Of a node that has the lease: what to do; `moved` is when something last went all the way.
     pub fn lead(&mut self, now: Time, moved: Time) -> Action {
         match &mut self.state {

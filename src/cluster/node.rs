@@ -256,10 +256,21 @@ impl<H: Host> Node<H> {
             }
             match self.lease.lead(now, moved) {
                 Action::StepDown => return,
-                Action::Renew if !self.renew(now).await => return,
+                Action::Renew if !self.renew_in_time(now).await => return,
                 Action::Renew | Action::Wait | Action::Campaign => {}
             }
-            self.host.pass(LOOK_EVERY).await;
+            let left = self.lease.holds_until().since(self.host.now());
+            self.host.pass(LOOK_EVERY.min(left)).await;
+        }
+    }
+
+    /// Writes the lease again; `false` if another has it, or if it ends before there is an answer.
+    async fn renew_in_time(&mut self, now: Time) -> bool {
+        let (host, left) = (Arc::clone(&self.host), self.lease.holds_until().since(now));
+        tokio::select! {
+            biased;
+            has_it = self.renew(now) => has_it,
+            () = host.pass(left) => false,
         }
     }
 
@@ -286,4 +297,7 @@ impl<H: Host> Node<H> {
     }
 }
 
-const _: () = assert!(FENCE_MAX.as_millis() < EXPIRES.as_millis());
+const _: () = assert!(
+    FENCE_MAX.as_millis() < EXPIRES.as_millis(),
+    "a fence is given up while nobody else has the lease"
+);

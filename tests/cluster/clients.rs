@@ -1,11 +1,13 @@
 //! Clients that connect to whatever leads, and again when that ends.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::client::{Client, Said, Settle};
 use crate::host::Brokers;
 use crate::ledger::{Ledger, QUEUES};
+use crate::network::Network;
 use crate::random::Random;
 use crate::virtual_time::pass;
 
@@ -14,29 +16,36 @@ use crate::virtual_time::pass;
 pub struct At {
     pub brokers: Arc<Brokers>,
     pub ledger: Arc<Mutex<Ledger>>,
+    pub network: Arc<Network>,
 }
 
 impl At {
     /// Connects so many times to one broker; `None` if it is gone.
-    pub async fn connect<const N: usize>(&self, random: &mut Random) -> Option<[Client; N]> {
-        let streams = self.brokers.connect::<N>(random.below(1 << 32))?;
+    pub async fn connect<const N: usize>(&self, random: &mut Random) -> Option<(usize, [Client; N])> {
+        let (node, streams) = self.brokers.connect::<N>(random.below(1 << 32))?;
         let mut clients = Vec::new();
         for stream in streams {
             clients.push(Client::connect(stream, "/").await?);
         }
-        clients.try_into().ok()
+        Some((node, clients.try_into().ok()?))
     }
 
-    fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap()
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Also after a panic: that is told elsewhere.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Nobody stays for ever, least of all with a broker that has stopped answering.
+async fn for_a_while(ms: u64, work: impl Future<Output = Option<()>>) {
+    drop(tokio::time::timeout(Duration::from_millis(500 + ms), work).await);
 }
 
 /// Publishes, and writes down what was confirmed.
 pub async fn publisher(at: At, mut random: Random) {
     loop {
-        if let Some([client]) = at.connect(&mut random).await {
-            publish(&at, client, &mut random).await;
+        if let Some((_, [client])) = at.connect(&mut random).await {
+            for_a_while(random.below(8000), publish(&at, client, &mut random.fork())).await;
         }
         pass(20 + random.below(100)).await;
     }
@@ -65,28 +74,36 @@ async fn publish(at: &At, mut client: Client, random: &mut Random) -> Option<()>
                 at.ledger().confirmed.insert(id, queue);
             }
         }
-        pass(5 + random.below(60)).await;
+        pass(5 + random.below(30)).await;
     }
 }
 
 /// Consumes, acks, and now and then has something confirmed after the acks: then these may not be undone.
 pub async fn worker(at: At, mut random: Random) {
     loop {
-        if let Some(clients) = at.connect(&mut random).await {
-            work(&at, clients, &mut random).await;
+        if let Some((node, clients)) = at.connect(&mut random).await {
+            for_a_while(random.below(4000), work(&at, node, clients, &mut random.fork())).await;
         }
         pass(20 + random.below(100)).await;
     }
 }
 
-async fn work(at: &At, [mut consumer, mut prover]: [Client; 2], random: &mut Random) -> Option<()> {
+async fn work(
+    at: &At,
+    node: usize,
+    [mut consumer, mut prover]: [Client; 2],
+    random: &mut Random,
+) -> Option<()> {
     consumer.declare(QUEUES[0], &[]).await?;
     prover.confirm_select();
     consumer.consume(QUEUES[0], 4).await?;
     let mut unproved = Vec::new();
     loop {
         let Said::Delivery { tag, body, .. } = consumer.next().await? else { continue };
-        at.ledger().delivered(body);
+        // What stands still here is the node's clock, not its broker: one that goes on must have had time to look.
+        if at.network.has_gone_on(node) {
+            at.ledger().delivered(body);
+        }
         if random.one_in(8) {
             consumer.settle(tag, Settle::Requeue);
         } else {
@@ -95,6 +112,7 @@ async fn work(at: &At, [mut consumer, mut prover]: [Client; 2], random: &mut Ran
             unproved.push(body);
         }
         consumer.flush().await?;
+        pass(random.below(40)).await;
         if random.one_in(6) {
             // The acks have been heard before what follows.
             pass(1).await;
@@ -111,13 +129,13 @@ async fn work(at: &At, [mut consumer, mut prover]: [Client; 2], random: &mut Ran
 
 /// Takes out all there is.
 pub async fn drain(at: &At, random: &mut Random) -> Option<Vec<(usize, u64)>> {
-    let [mut client] = at.connect(random).await?;
+    let (_, [mut client]) = at.connect(random).await?;
     let mut found = Vec::new();
     let mut takers = Vec::new();
     for (index, queue) in QUEUES.into_iter().enumerate() {
         client.declare(queue, &[]).await?;
         let left = client.count(queue).await?;
-        let [mut taker] = at.connect(random).await?;
+        let (_, [mut taker]) = at.connect(random).await?;
         taker.consume(queue, 0).await?;
         for _ in 0..left {
             let id = taker.until(|said| match said {

@@ -29,16 +29,29 @@ struct Running {
 
 impl Brokers {
     /// Connects to one of them, so many times.
-    pub fn connect<const N: usize>(&self, pick: u64) -> Option<[tokio::io::DuplexStream; N]> {
+    pub fn connect<const N: usize>(&self, pick: u64) -> Option<(usize, [tokio::io::DuplexStream; N])> {
         let mut brokers = self.0.lock().unwrap();
-        let mut running: Vec<_> = brokers.iter_mut().flatten().collect();
+        let mut running: Vec<_> = brokers
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(node, broker)| Some((node, broker.as_mut()?)))
+            .collect();
         let index = (pick as usize).checked_rem(running.len())?;
-        let Running { broker, connections } = running.swap_remove(index);
-        Some([(); N].map(|()| {
+        let (node, Running { broker, connections }) = running.swap_remove(index);
+        let streams = [(); N].map(|()| {
             let (near, far) = tokio::io::duplex(PIPE_BYTES);
             connections.push(broker.attach(far));
             near
-        }))
+        });
+        Some((node, streams))
+    }
+
+    /// Another one runs. Those before it have ended, but for one that stood still.
+    fn begin(&self, node: usize, running: Running, network: &Network) {
+        let mut brokers = self.0.lock().unwrap();
+        let other = (0..NODES).find(|other| brokers[*other].is_some() && network.has_gone_on(*other));
+        assert_eq!(other, None, "node {node} begins to lead, and another still serves clients");
+        brokers[node] = Some(running);
     }
 
     /// The node of the first that runs.
@@ -104,6 +117,7 @@ impl Host for SimulatedHost {
     type Led = SimulatedBroker;
 
     fn now(&self) -> Time {
+        self.network.looks_at_the_time(self.node);
         self.network.now()
     }
 
@@ -136,7 +150,7 @@ impl Host for SimulatedHost {
         let builder = builder.store(handle.clone(), recovered).store_progress(progress);
         let broker = Arc::new(builder.start().await?);
         let running = Running { broker, connections: Vec::new() };
-        self.brokers.0.lock().unwrap()[self.node] = Some(running);
+        self.brokers.begin(self.node, running, &self.network);
         let failed = tokio::sync::Mutex::new(failed);
         Ok(SimulatedBroker { host: self.clone(), handle, pump, stops, failed })
     }

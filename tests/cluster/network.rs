@@ -13,8 +13,8 @@ use crate::virtual_time::pass;
 
 pub const NODES: usize = 3;
 pub const NAMES: [&str; NODES] = ["a", "b", "c"];
-/// Who asks and hears nothing gives up after so long.
-const GIVES_UP_MS: u64 = 200;
+/// Who asks and hears nothing gives up after so long at most.
+const GIVES_UP_MS: u64 = 900;
 
 /// Shared by all nodes.
 pub struct Network {
@@ -30,6 +30,8 @@ pub struct Network {
 pub struct Troubles {
     pub cut_off: [bool; NODES],
     pub stands_still: [bool; NODES],
+    /// Whether it stood still since it last looked at the time.
+    pub stood_still: [bool; NODES],
     pub slow_disk: [bool; NODES],
     /// Whether answers and requests are lost now and then.
     pub is_lossy: bool,
@@ -68,6 +70,19 @@ impl Network {
         }
     }
 
+    /// The node looks at the time, and does what it has to; a broker that is to end has told its clients a little later.
+    pub fn looks_at_the_time(&self, node: usize) {
+        let mut troubles = self.troubles.lock().unwrap();
+        if !troubles.stands_still[node] {
+            troubles.stood_still[node] = false;
+        }
+    }
+
+    /// Whether it does not stand still, and has not just stood still.
+    pub fn has_gone_on(&self, node: usize) -> bool {
+        !self.has(|troubles| troubles.stands_still[node] || troubles.stood_still[node])
+    }
+
     /// On the way there or back; whether it arrives.
     async fn travel(&self, node: usize) -> bool {
         let ms = if self.below(50) == 0 { 50 + self.below(400) } else { self.below(3) };
@@ -77,7 +92,7 @@ impl Network {
     }
 
     async fn gives_up(&self, node: usize) -> Unreachable {
-        self.pass(node, GIVES_UP_MS).await;
+        self.pass(node, 100 + self.below(GIVES_UP_MS - 100)).await;
         Unreachable("no answer".into())
     }
 
@@ -130,25 +145,33 @@ impl Network {
         after: Sequence,
         frame: Vec<u8>,
     ) -> Result<Sequence, AppendError> {
-        let is_late = self.has(|troubles| troubles.is_lossy) && self.below(40) == 0;
-        if is_late {
-            let late_ms = 1 + self.below(3000);
-            tokio::spawn(Arc::clone(&self).append_late(node, after, frame, late_ms));
+        // Who is cut off, or crashes, may have something on its way that comes much later.
+        let one_in = if self.has(|troubles| troubles.cut_off[node]) { 3 } else { 30 };
+        let late_ms =
+            if self.has(|troubles| troubles.is_lossy) && self.below(one_in) == 0 { 6000 } else { 3 };
+        let arrives = Arc::clone(&self).arrive(node, after, frame, self.below(late_ms));
+        let arrived = tokio::spawn(arrives);
+        if late_ms > 3 || self.has(|troubles| troubles.cut_off[node]) {
             return Err(self.unknown(node).await);
         }
-        if !self.travel(node).await {
-            return Err(self.unknown(node).await);
-        }
-        let appended = self.log.append(NAMES[node], after, &frame);
+        let Some(appended) = arrived.await.unwrap() else { return Err(self.unknown(node).await) };
         if !self.travel(node).await {
             return Err(self.unknown(node).await);
         }
         appended
     }
 
-    async fn append_late(self: Arc<Self>, node: usize, after: Sequence, frame: Vec<u8>, late_ms: u64) {
-        pass(late_ms).await;
-        drop(self.log.append(NAMES[node], after, &frame));
+    /// What was sent arrives, or not, whatever has become of the node.
+    async fn arrive(
+        self: Arc<Self>,
+        node: usize,
+        after: Sequence,
+        frame: Vec<u8>,
+        ms: u64,
+    ) -> Option<Result<Sequence, AppendError>> {
+        pass(ms).await;
+        let is_lost = self.has(|troubles| troubles.is_lossy) && self.below(40) == 0;
+        (!is_lost).then(|| self.log.append(NAMES[node], after, &frame))
     }
 
     async fn unknown(&self, node: usize) -> AppendError {

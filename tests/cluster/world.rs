@@ -54,9 +54,10 @@ pub struct World {
 
 impl World {
     pub fn new(mut random: Random) -> Self {
-        let at = At { brokers: Arc::default(), ledger: Arc::default() };
+        let network = Network::new(random.fork());
+        let at = At { brokers: Arc::default(), ledger: Arc::default(), network: Arc::clone(&network) };
         let mut world = Self {
-            network: Network::new(random.fork()),
+            network,
             at,
             disks: [(); NODES].map(|()| MemoryDisk::new()),
             nodes: [const { None }; NODES],
@@ -94,6 +95,7 @@ impl World {
         let kept = self.random.below(self.disks[node].buffered() as u64 + 1);
         self.disks[node].crash(kept as usize);
         self.crashes += 1;
+        self.trouble(|troubles| troubles.stood_still[node] = false);
     }
 
     fn trouble(&self, change: impl FnOnce(&mut Troubles)) {
@@ -103,7 +105,7 @@ impl World {
     /// Clients at work, and one trouble after the other.
     pub async fn live(&mut self) {
         let mut clients = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..3 {
             clients.push(tokio::spawn(publisher(self.at.clone(), self.random.fork())));
             clients.push(tokio::spawn(worker(self.at.clone(), self.random.fork())));
         }
@@ -122,6 +124,7 @@ impl World {
     fn assert_running(&self) {
         let stopped = self.stopped.lock().unwrap();
         assert!(stopped.is_empty(), "nodes have stopped: {stopped:?}");
+        assert!(!self.nodes.iter().flatten().any(JoinHandle::is_finished), "a node has failed");
     }
 
     /// Something begins, or ends. Whoever leads is met more often than others.
@@ -133,17 +136,21 @@ impl World {
             2 if self.random.one_in(4) => (0..NODES).for_each(|node| self.crash(node)),
             2 | 3 => (0..NODES).for_each(|node| self.start(node)),
             4 | 5 => self.trouble(|troubles| troubles.cut_off[node] = true),
-            6 => self.trouble(|troubles| troubles.stands_still[node] = true),
+            6 => self.trouble(|troubles| {
+                troubles.stands_still[node] = true;
+                troubles.stood_still[node] = true;
+            }),
             7 => self.trouble(|troubles| troubles.slow_disk[node] = true),
             8 => self.start(any),
             _ => {}
         }
         // What is wrong stays so for some seconds.
-        if self.random.one_in(3) {
+        if self.random.one_in(4) {
             self.trouble(|troubles| {
                 *troubles = Troubles {
                     is_lossy: troubles.is_lossy,
                     unknown: troubles.unknown,
+                    stood_still: troubles.stood_still,
                     ..Troubles::default()
                 };
             });
