@@ -91,7 +91,10 @@ impl<E: Engine> Follower<E> {
             Ok(frames) => frames,
             Err(unreachable) => return Ok(Err(unreachable)),
         };
-        let has_read = !frames.is_empty();
+        let (has_read, needed) = (!frames.is_empty(), self.reading.last().sequence.next());
+        if let Some((first, _)) = frames.first().filter(|(first, _)| *first > needed) {
+            return Err(Contradiction::Trimmed { first: *first, needed }.into());
+        }
         for (at, bytes) in frames {
             self.take(at, &bytes)?;
         }

@@ -171,7 +171,7 @@ fn a_log_that_was_trimmed_past_a_node_is_noticed_and_so_is_another_log() {
     }
     log.trim(Sequence(5));
     let trimmed = follow(&b, &log, "b").map(drop).unwrap_err();
-    assert!(matches!(trimmed, Stop::Log(Contradiction::Broken { .. })), "{trimmed}");
+    assert!(matches!(trimmed, Stop::Log(Contradiction::Trimmed { .. })), "{trimmed}");
     let foreign = Follower::open(a.engine(), LOG_ID + 1).map(drop).unwrap_err();
     assert!(matches!(foreign, Stop::Foreign { .. }), "{foreign}");
     log.trim(Sequence(99));
