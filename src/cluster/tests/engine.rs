@@ -192,3 +192,30 @@ fn a_batch_without_writes_is_one_too() {
         [Write::Remove { .. }]
     ));
 }
+
+/// Four commits, none of them synced on this disk, though the leader says that they are; then a power failure that leaves a hole.
+fn opened_with_a_hole(is_local: bool) -> Result<Option<String>, Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, _, _) = crate::store::open_disk(dir.path(), 16)?.into_parts();
+    let disk: Box<dyn Engine> = Box::new(disk);
+    let mut engine: Box<dyn Engine> =
+        if is_local { Box::new(LocalEngine::new(disk, || crate::time::Time::ZERO)) } else { disk };
+    for number in 1..=4 {
+        engine.commit(batch(number, format!("value {number}").as_bytes()), Durability::Buffered)?;
+    }
+    drop(engine);
+    let journal = dir.path().join("0.jnl");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let hole = bytes.windows(7).position(|window| window == b"value 3").unwrap();
+    bytes[hole] ^= 1;
+    std::fs::write(&journal, bytes).unwrap();
+    crate::store::open_disk(dir.path(), 16).map(|disk| disk.into_parts().1)
+}
+
+#[test]
+fn a_power_failure_on_this_disk_looks_like_one_and_not_like_damage() {
+    let healed = opened_with_a_hole(true).unwrap().unwrap();
+    assert!(healed.contains("no whole commit after commit 2"), "{healed}");
+    let as_it_came = opened_with_a_hole(false).unwrap_err();
+    assert!(matches!(as_it_came, Error::Damaged { .. }), "{as_it_came}");
+}
