@@ -98,3 +98,8 @@ fn a_log_that_loses_its_end_stops_nodes() {
     });
     assert!(noticed.contains("of the log") || noticed.contains("the log ends"), "{noticed}");
 }
+
+#[test]
+fn a_leader_whose_directory_hangs_ends_with_its_lease() {
+    in_virtual_time(async { World::new(Random::new(2)).ends_with_its_lease().await });
+}

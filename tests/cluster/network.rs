@@ -33,6 +33,8 @@ pub struct Troubles {
     /// Whether it stood still since it last looked at the time.
     pub stood_still: [bool; NODES],
     pub slow_disk: [bool; NODES],
+    /// Whether the directory does not even fail.
+    pub directory_hangs: [bool; NODES],
     /// Whether answers and requests are lost now and then.
     pub is_lossy: bool,
     /// Appends of which a client did not hear.
@@ -204,6 +206,9 @@ impl Directory for NodesDirectory {
 
     async fn write(&self, holder: &str, revision: u64) -> Result<Option<u64>, Unreachable> {
         let now = self.network.clock;
+        while self.network.has(|troubles| troubles.directory_hangs[self.node]) {
+            pass(10).await;
+        }
         let write = |network: &Network| network.directory.write_at(now.now(), holder, revision);
         self.network.ask(self.node, write).await
     }

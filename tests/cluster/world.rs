@@ -220,6 +220,19 @@ impl World {
         pairs
     }
 
+    /// A leader whose directory hangs stops before the lease can be another's.
+    pub async fn ends_with_its_lease(&mut self) {
+        self.trouble(|troubles| troubles.is_lossy = false);
+        pass(6000).await;
+        let leader = self.at.brokers.first().expect("one leads");
+        self.trouble(|troubles| troubles.directory_hangs[leader] = true);
+        pass(2600).await;
+        assert_eq!(self.at.brokers.first(), None);
+        pass(3000).await;
+        assert!(self.at.brokers.first().is_some_and(|other| other != leader));
+        self.assert_running();
+    }
+
     /// What a node says that follows a log which has lost something.
     pub async fn loses_the_end_of_its_log(&mut self) -> String {
         let client = tokio::spawn(publisher(self.at.clone(), self.random.fork()));
