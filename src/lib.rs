@@ -5,6 +5,8 @@
 mod amqp;
 pub mod auth;
 pub mod broker;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod config;
 pub mod dedup;
 pub mod faults;

@@ -54,6 +54,7 @@ impl Broker {
             config: Config::default(),
             clock: None,
             store: None,
+            store_progress: None,
             meter: None,
             window: None,
             give_back: None,
@@ -66,6 +67,7 @@ pub struct BrokerBuilder {
     config: Config,
     clock: Option<Clock>,
     store: Option<(StoreHandle, Recovered)>,
+    store_progress: Option<Arc<Notify>>,
     meter: Option<Meter>,
     window: Option<Window>,
     give_back: Option<GiveBack>,
@@ -187,11 +189,20 @@ impl BrokerBuilder {
         self
     }
 
-    /// Uses a store that is open already: for simulations. Nobody tells the broker when that one gets on, so a queue that
-    /// has given it more than 8 MiB at once waits for ever.
+    /// Uses a store that is open already: on an engine of one's own, or in a simulation. Whoever opened it closes it, after the broker,
+    /// and learns of its failures. Without [`store_progress`](Self::store_progress) nobody tells the broker when it gets on, so a queue
+    /// that has given it more than 8 MiB at once waits for ever.
     #[must_use]
     pub fn store(mut self, handle: StoreHandle, recovered: Recovered) -> Self {
         self.store = Some((handle, recovered));
+        self
+    }
+
+    /// Is woken by this whenever that store has committed something or written a page: its `on_commit` should call
+    /// [`notify_waiters`](Notify::notify_waiters).
+    #[must_use]
+    pub fn store_progress(mut self, progress: Arc<Notify>) -> Self {
+        self.store_progress = Some(progress);
         self
     }
 
@@ -229,7 +240,7 @@ impl BrokerBuilder {
         let http = HttpListeners::bind(&self.config)?;
         let clock = self.clock.unwrap_or_else(Clock::system);
         let given = Tls::given(&self.config, clock)?;
-        let progress = Arc::<Notify>::default();
+        let progress = self.store_progress.take().unwrap_or_default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
         let budget = Budget::of_process(http.is_there());

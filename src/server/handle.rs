@@ -483,6 +483,14 @@ impl BrokerHandle {
 
     /// Stops: tells clients (320 CONNECTION_FORCED), waits a while for them, flushes confirms, syncs and closes the store.
     pub async fn shutdown(mut self) -> Result<(), store::Error> {
+        self.close_connections().await;
+        let Some(store) = self.store.take() else { return Ok(()) };
+        let closed = tokio::task::spawn_blocking(move || store.shutdown()).await;
+        closed.unwrap_or(Err(store::Error::Stopped))
+    }
+
+    /// Stops taking connections, tells clients (320 CONNECTION_FORCED), and waits a while for them.
+    async fn close_connections(&mut self) {
         self.shared.stopping.send_replace(true);
         let tasks = std::mem::take(&mut self.tasks);
         let all_gone = async {
@@ -495,8 +503,5 @@ impl BrokerHandle {
         if clock.within(CONNECTIONS_CLOSE_MAX, all_gone).await.is_none() {
             tracing::warn!("some connections did not end in time");
         }
-        let Some(store) = self.store.take() else { return Ok(()) };
-        let closed = tokio::task::spawn_blocking(move || store.shutdown()).await;
-        closed.unwrap_or(Err(store::Error::Stopped))
     }
 }

@@ -21,6 +21,7 @@
 //! A page (see `pages`) holds entries in the same form, the first delta counting from 0.
 
 use super::error::Error;
+pub(super) use super::heartbeat::{heartbeat, parse_heartbeat};
 use super::recovered::StoredSegment;
 use super::shared_body::Reference;
 use super::submission::StoredMessage;
@@ -125,18 +126,6 @@ pub(super) fn parse_key(key: &[u8]) -> Option<(QueueId, Option<Position>)> {
     let queue = QueueId(reader.u64()?);
     let first = if reader.0.is_empty() { None } else { Some(Position(reader.u64()?)) };
     reader.0.is_empty().then_some((queue, first))
-}
-
-/// The heartbeat's value.
-pub(super) fn heartbeat(number: u64, synced: u64) -> Vec<u8> {
-    [number.to_be_bytes(), synced.to_be_bytes()].concat()
-}
-
-/// Commit number and last synced commit number.
-pub(super) fn parse_heartbeat(value: &[u8]) -> Option<(u64, u64)> {
-    let mut reader = Reader(value);
-    let numbers = (reader.u64()?, reader.u64()?);
-    reader.0.is_empty().then_some(numbers)
 }
 
 /// What a start needs to know of a chunk.

@@ -33,8 +33,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-/// A drain is committed when it holds this much: more gains nothing and delays the first confirm.
-pub(super) const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// On a disk of its own a drain is committed when it holds this much: more gains nothing and delays the first confirm.
+pub const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The same while the disk is short of space and the store is not idle.
 const MAINTENANCE_BYTES_HURRIED: u64 = 4 * 1024 * 1024;
 /// Removing this much makes an idle store worth tidying: fjall does nothing by itself when nothing is written.
@@ -86,6 +86,8 @@ pub(super) struct Committer<E> {
     is_near: bool,
     shared: Arc<Shared>,
     clock: Box<dyn Fn() -> Time + Send>,
+    /// A drain is committed when it holds this much.
+    drain_bytes_max: usize,
 }
 
 #[derive(Default)]
@@ -151,7 +153,13 @@ impl<E: Engine> Committer<E> {
             is_near: false,
             shared,
             clock,
+            drain_bytes_max: DRAIN_BYTES_MAX,
         }
+    }
+
+    /// The same with other drains.
+    pub(super) fn with_drain_bytes_max(self, drain_bytes_max: usize) -> Self {
+        Self { drain_bytes_max, ..self }
     }
 
     /// Takes a submission into the drain; `cost` is what it counted as pending.
@@ -177,7 +185,7 @@ impl<E: Engine> Committer<E> {
 
     /// Whether the drain should be committed before more is added.
     pub(super) const fn is_full(&self) -> bool {
-        self.drain.cost >= DRAIN_BYTES_MAX
+        self.drain.cost >= self.drain_bytes_max
     }
 
     /// Commits the drain, then fires what waited for it.

@@ -5,6 +5,7 @@
 //! sequence number), and a key removed with [`Write::RemoveWeak`] was put exactly once.
 
 use super::error::Error;
+use super::heartbeat::{heartbeat, parse_heartbeat};
 use super::room::Room;
 use std::ops::ControlFlow;
 
@@ -86,6 +87,24 @@ impl WriteBatch {
         self.writes.push(Write::RemoveWeak { space, key });
     }
 
+    /// The number of the commit, if the committer made the batch.
+    #[must_use]
+    pub fn commit_number(&self) -> Option<u64> {
+        match self.writes.first() {
+            Some(Write::Put { value, .. }) => parse_heartbeat(value).map(|(number, _)| number),
+            _ => None,
+        }
+    }
+
+    /// Says that this was the last commit that was synced before. What one disk has synced, which the journal's check goes by after a
+    /// power failure, another that gets the same batch may not have.
+    pub fn set_synced_commit(&mut self, synced: u64) {
+        let Some(number) = self.commit_number() else { return };
+        if let Some(Write::Put { value, .. }) = self.writes.first_mut() {
+            *value = heartbeat(number, synced);
+        }
+    }
+
     /// Bytes of all keys and values.
     #[must_use]
     pub const fn bytes(&self) -> usize {
@@ -162,6 +181,44 @@ pub trait Engine: Send {
     /// Lets go of the reserve; whether there was one.
     fn release_reserve(&self) -> bool {
         false
+    }
+}
+
+impl Engine for Box<dyn Engine> {
+    fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error> {
+        (**self).commit(batch, durability)
+    }
+
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {
+        (**self).scan(space, from, to, visit)
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        (**self).reader()
+    }
+
+    fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
+        (**self).maintain(live_bytes)
+    }
+
+    fn journal_gap(&mut self) -> Option<u64> {
+        (**self).journal_gap()
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        (**self).flush()
+    }
+
+    fn disk_room(&self) -> Option<Room> {
+        (**self).disk_room()
+    }
+
+    fn file_bytes(&self) -> u64 {
+        (**self).file_bytes()
+    }
+
+    fn release_reserve(&self) -> bool {
+        (**self).release_reserve()
     }
 }
 

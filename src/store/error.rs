@@ -92,6 +92,13 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Another node of the cluster leads now, or nobody can tell. This ends the role, not the process: what was confirmed is safe in
+    /// the log, and nothing more is confirmed here.
+    #[error("this node no longer leads its cluster: {why}")]
+    Deposed {
+        /// Who leads, or why nobody can tell.
+        why: String,
+    },
     /// The store stopped because of an earlier failure, or its thread panicked.
     #[error("the store has stopped after a failure")]
     Stopped,
@@ -151,7 +158,7 @@ impl Error {
     }
 
     /// Damage, described.
-    pub(super) fn damaged(detail: impl Into<String>) -> Self {
+    pub(crate) fn damaged(detail: impl Into<String>) -> Self {
         Self::Damaged { detail: detail.into() }
     }
 }

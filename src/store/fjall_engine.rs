@@ -9,7 +9,7 @@ use super::error::Error;
 use super::fjall_keyspaces::FjallKeyspaces;
 use super::inspection::{self, Inspection};
 use super::journal_check::Torn;
-use super::marker::{self, MarkerKeeper};
+use super::marker::MarkerKeeper;
 use super::pages::Pages;
 use super::reserve::{RESERVE_BYTES, Reserve};
 use super::room::{self, Room};
@@ -183,7 +183,7 @@ impl Engine for FjallEngine {
             Durability::Buffered => PersistMode::Buffer,
             Durability::Synced => PersistMode::SyncData,
         };
-        let (number, has_streams) = (marker::commit_number(&batch), batch.has_streams());
+        let (number, has_streams) = (batch.commit_number(), batch.has_streams());
         self.journal.bytes += batch.bytes() as u64;
         let writes = batch.into_writes();
         let mut out =

@@ -11,8 +11,6 @@
 //!
 //! A version of Coney that does not know the file leaves it as it is, so what it says may be old.
 
-use super::chunk;
-use super::engine::{Write, WriteBatch};
 use super::error::Error;
 use super::{lock, private_files};
 use std::collections::HashMap;
@@ -241,14 +239,6 @@ impl MarkerKeeper {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The commit number of a batch, which the committer puts first.
-pub(super) fn commit_number(batch: &WriteBatch) -> Option<u64> {
-    match batch.writes().first() {
-        Some(Write::Put { value, .. }) => chunk::parse_heartbeat(value).map(|(number, _)| number),
-        _ => None,
     }
 }
 

@@ -83,7 +83,15 @@ impl MemoryDisk {
         assert!(state.synced.insert((space, key.to_vec()), value).is_some(), "there was no such pair");
     }
 
-    pub(super) fn engine(&self) -> MemoryEngine {
+    /// All pairs that are stored, by their keys.
+    #[must_use]
+    pub fn contents(&self) -> BTreeMap<(Space, Vec<u8>), Vec<u8>> {
+        self.state().visible()
+    }
+
+    /// An engine on this disk, until a [`crash`](Self::crash).
+    #[must_use]
+    pub fn engine(&self) -> MemoryEngine {
         MemoryEngine { generation: self.state().generation, disk: self.clone() }
     }
 

@@ -23,6 +23,7 @@ mod chunk;
 mod committer;
 mod confirms;
 mod directory;
+mod disk;
 mod engine;
 mod engine_log;
 mod ephemeral;
@@ -31,6 +32,7 @@ mod files;
 mod fjall_engine;
 mod fjall_keyspaces;
 mod handle;
+mod heartbeat;
 mod index;
 mod inspection;
 mod journal_check;
@@ -56,6 +58,8 @@ mod submission;
 mod tests;
 mod thread;
 
+pub use committer::DRAIN_BYTES_MAX;
+pub use disk::{Closing, Disk, open_disk};
 pub use engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
 pub use error::Error;
 pub use handle::{Stats, StoreHandle};
@@ -66,4 +70,6 @@ pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use reserve::{RESERVE_BYTES, Reserve};
 pub use room::Room;
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};
-pub use thread::{ManualCommitter, OpenOptions, Store, open, open_manual};
+pub use thread::{
+    ManualCommitter, OpenOptions, RunOptions, Store, open, open_manual, open_manual_with, open_with,
+};

@@ -22,6 +22,9 @@ pub struct StoredMessage {
     pub redelivered: bool,
 }
 
+/// No definition has this name.
+const BEAT_KEY: &str = "~beat";
+
 /// A change of what is stored.
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -177,6 +180,12 @@ impl Submission {
     #[must_use]
     pub fn of(op: Op) -> Self {
         Self { ops: vec![op], ..Self::default() }
+    }
+
+    /// One that changes nothing, and yet goes all the way: whoever waits for it knows that the committer and its engine get on.
+    #[must_use]
+    pub fn beat() -> Self {
+        Self::of(Op::RemoveDefinition { key: BEAT_KEY.to_owned() })
     }
 
     /// The same with a callback for when it is durable.

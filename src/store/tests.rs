@@ -10,6 +10,8 @@ mod memory;
 mod model;
 mod parts;
 mod ranges;
+#[cfg(feature = "cluster")]
+mod replicated;
 mod rescue;
 mod streams_keyspace;
 
@@ -21,6 +23,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+
+/// Opens the store on a memory disk; within [`replicated::over_a_log`] on a replicated engine.
+fn open_manual(disk: MemoryDisk) -> Result<(StoreHandle, ManualCommitter, Recovered), Error> {
+    #[cfg(feature = "cluster")]
+    if let Some(opened) = replicated::open(&disk) {
+        return opened;
+    }
+    super::open_manual(disk)
+}
+
+/// Whether what was committed survives any crash, because a log has it.
+fn has_log() -> bool {
+    #[cfg(feature = "cluster")]
+    return replicated::is_on();
+    #[cfg(not(feature = "cluster"))]
+    return false;
+}
 
 fn message(body: &[u8]) -> Message {
     Message::new(Parts { exchange: b"e", routing_key: b"k", properties: &[0, 0], body, persistent: true })

@@ -3,15 +3,14 @@
 //! Invariants: the thread ends only after it closed the engine; a failure is reported before the engine is dropped,
 //! which may take long or for ever when it is broken.
 
-use super::committer::Committer;
+use super::committer::{Committer, DRAIN_BYTES_MAX};
+use super::disk::{self, Closing, Disk};
 use super::engine::Engine;
 use super::error::Error;
-use super::fjall_engine::FjallEngine;
 use super::handle::{Input, Shared, StoreHandle, Threads};
 use super::load::Request;
 use super::logs::{Librarian, LogRequest};
-use super::marker::MarkerKeeper;
-use super::memory::{MemoryDisk, MemoryEngine};
+use super::memory::MemoryDisk;
 use super::pager::Pager;
 use super::pages::Pages;
 use super::quiet;
@@ -48,22 +47,51 @@ pub struct OpenOptions {
     pub on_failure: Box<dyn FnOnce(Error) + Send>,
 }
 
+/// How to run a store on an engine that is open already.
+pub struct RunOptions {
+    /// Where pages go, and to which damage is traced: the data directory of the engine.
+    pub dir: PathBuf,
+    /// How much is committed at once, in bytes of what was submitted; a single submission may have more. Alone on a disk
+    /// [`DRAIN_BYTES_MAX`].
+    pub drain_bytes_max: usize,
+    /// As in [`OpenOptions`].
+    pub clock: Box<dyn Fn() -> Time + Send>,
+    /// As in [`OpenOptions`].
+    pub on_commit: Box<dyn Fn() + Send + Sync>,
+    /// As in [`OpenOptions`]. With [`Error::Deposed`] it is the role that ends, and the process may go on.
+    pub on_failure: Box<dyn FnOnce(Error) + Send>,
+}
+
 /// Opens the store in a directory, with everything found in it.
 ///
 /// # Errors
 /// All of [`Error`] but [`Error::Stopped`]. Nothing was changed if the directory is locked, not writable, foreign or
 /// damaged.
 pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
-    let (engine, healed) = FjallEngine::open(&options.dir, options.open_files_max)?;
-    let marker = engine.marker();
-    let pages = Pages::in_dir(&options.dir)?;
+    let OpenOptions { dir, open_files_max, clock, on_commit, on_failure } = options;
+    let disk = disk::open_disk(&dir, open_files_max)?;
+    let drain_bytes_max = DRAIN_BYTES_MAX;
+    open_with(disk, RunOptions { dir, drain_bytes_max, clock, on_commit, on_failure })
+}
+
+/// Opens the store that an engine has, with everything found in it.
+///
+/// # Errors
+/// As [`open`]; and [`Error::Deposed`].
+pub fn open_with<E: Engine + 'static>(
+    disk: Disk<E>,
+    options: RunOptions,
+) -> Result<(Store, Recovered), Error> {
+    let Disk { engine, healed, closing } = disk;
+    let RunOptions { dir, drain_bytes_max, clock, on_commit, on_failure } = options;
+    let pages = Pages::in_dir(&dir)?;
     // fjall panics over some damage that it meets when it reads.
     let started = quiet::catch(|| recovery::start(engine, healed));
     let started = started.unwrap_or_else(|panic| Err(Error::damaged(panic)));
-    let (start, recovered) = started.map_err(|error| rescue::name_file(&options.dir, error))?;
-    let OpenOptions { clock, on_commit, on_failure, .. } = options;
-    let Parts { handle, mut committer, inputs, mut pager, requests, librarian, log_requests, failures } =
+    let (start, recovered) = started.map_err(|error| rescue::name_file(&dir, error))?;
+    let Parts { handle, committer, inputs, mut pager, requests, librarian, log_requests, failures } =
         assemble(start, pages, clock);
+    let mut committer = committer.with_drain_bytes_max(drain_bytes_max);
     let on_commit: Arc<dyn Fn() + Send + Sync> = on_commit.into();
     let on_page = Arc::clone(&on_commit);
     let report = |failures: Sender<Input>| Box::new(move |error| drop(failures.send(Input::Failed(error))));
@@ -73,7 +101,7 @@ pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
         spawn("librarian", move || guard(of_librarian, || librarian.run(&log_requests)))?,
     ];
     let thread = spawn("store", move || guard(on_failure, || run(&mut committer, &inputs, &*on_commit)))?;
-    Ok((Store { handle, thread: Some(thread), readers, marker }, recovered))
+    Ok((Store { handle, thread: Some(thread), readers, closing }, recovered))
 }
 
 fn spawn(name: &str, run: impl FnOnce() -> bool + Send + 'static) -> Result<JoinHandle<bool>, Error> {
@@ -86,11 +114,23 @@ fn spawn(name: &str, run: impl FnOnce() -> bool + Send + 'static) -> Result<Join
 /// # Errors
 /// [`Error::Version`] or [`Error::Damaged`] if the disk holds something else.
 pub fn open_manual(disk: MemoryDisk) -> Result<(StoreHandle, ManualCommitter, Recovered), Error> {
-    let (start, recovered) = recovery::start(disk.engine(), None)?;
+    open_manual_with(Box::new(disk.engine()))
+}
+
+/// The same on any engine.
+///
+/// # Errors
+/// As [`open_manual`], and what the engine fails with.
+pub fn open_manual_with(engine: Box<dyn Engine>) -> Result<(StoreHandle, ManualCommitter, Recovered), Error> {
+    let (start, recovered) = recovery::start(engine, None)?;
     let Parts { handle, committer, inputs, pager, requests, librarian, log_requests, .. } =
         assemble(start, Pages::in_memory(), Box::new(|| Time::ZERO));
     let committer = Some(committer);
-    Ok((handle, ManualCommitter { committer, inputs, pager, requests, librarian, log_requests }, recovered))
+    Ok((
+        handle,
+        ManualCommitter { committer, failure: None, inputs, pager, requests, librarian, log_requests },
+        recovered,
+    ))
 }
 
 /// A store whose parts do not run yet.
@@ -125,7 +165,7 @@ pub struct Store {
     thread: Option<JoinHandle<bool>>,
     /// The pager and the librarian.
     readers: Vec<JoinHandle<bool>>,
-    marker: Arc<MarkerKeeper>,
+    closing: Option<Closing>,
 }
 
 impl Store {
@@ -152,7 +192,9 @@ impl Store {
         self.readers.drain(..).for_each(|reader| drop(reader.join()));
         match ended {
             Ok(true) => {
-                self.marker.closed();
+                if let Some(closing) = self.closing.take() {
+                    closing.closed();
+                }
                 Ok(())
             }
             Ok(false) | Err(_) => Err(Error::Stopped),
@@ -232,7 +274,8 @@ fn fill<E: Engine>(committer: &mut Committer<E>, inputs: &Receiver<Input>) -> Re
 
 /// A committer, a pager and a librarian without threads, for simulations.
 pub struct ManualCommitter {
-    committer: Option<Committer<MemoryEngine>>,
+    committer: Option<Committer<Box<dyn Engine>>>,
+    failure: Option<Error>,
     inputs: Receiver<Input>,
     pager: Pager,
     requests: Receiver<Request>,
@@ -250,7 +293,7 @@ impl ManualCommitter {
     /// failure, it is 0 for ever.
     pub fn commit_some(&mut self, max: usize) -> usize {
         let Some(committer) = &mut self.committer else { return 0 };
-        let (mut added, mut any, mut failed) = (0, false, false);
+        let (mut added, mut any, mut failed) = (0, false, None);
         while added < max
             && let Ok(input) = self.inputs.try_recv()
         {
@@ -262,18 +305,25 @@ impl ManualCommitter {
                 }
                 Input::Load(load) => committer.add_load(load),
                 Input::Look(look) => committer.add_look(look),
-                Input::Failed(_) => failed = true,
+                Input::Failed(error) => failed = Some(error),
                 Input::Close => {}
             }
         }
-        failed |= (any || committer.is_trimming()) && committer.commit().is_err();
-        while !failed && let Ok(request) = self.requests.try_recv() {
-            failed = self.pager.serve(request).is_err();
+        if any || committer.is_trimming() {
+            failed = failed.or(committer.commit().err());
         }
-        while !failed && let Ok(request) = self.log_requests.try_recv() {
-            failed = self.librarian.serve(request).is_err();
+        while failed.is_none()
+            && let Ok(request) = self.requests.try_recv()
+        {
+            failed = self.pager.serve(request).err();
         }
-        if failed {
+        while failed.is_none()
+            && let Ok(request) = self.log_requests.try_recv()
+        {
+            failed = self.librarian.serve(request).err();
+        }
+        if failed.is_some() {
+            self.failure = failed;
             self.committer = None;
             return 0;
         }
@@ -284,5 +334,10 @@ impl ManualCommitter {
     #[must_use]
     pub const fn has_failed(&self) -> bool {
         self.committer.is_none()
+    }
+
+    /// Why it failed, once.
+    pub fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take()
     }
 }

@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// The only channel a simulated client uses.
 const CHANNEL: u16 = 1;
+/// What a broker that stops closes connections with.
+const CONNECTION_FORCED: u16 = 320;
 
 /// What the broker said.
 #[derive(Debug)]
@@ -306,6 +308,12 @@ impl Client {
             }
             AMQPFrame::Method(_, AMQPClass::Channel(channel::AMQPMethod::Close(close))) => {
                 panic!("channel closed: {close:?}")
+            }
+            // It stops, or no longer leads: the stream ends soon.
+            AMQPFrame::Method(_, AMQPClass::Connection(connection::AMQPMethod::Close(close)))
+                if close.reply_code == CONNECTION_FORCED =>
+            {
+                None
             }
             AMQPFrame::Method(_, AMQPClass::Connection(connection::AMQPMethod::Close(close))) => {
                 panic!("connection closed: {close:?}")

@@ -21,7 +21,7 @@ fn commit(handle: &StoreHandle, committer: &mut ManualCommitter, op: Op) {
 }
 
 #[test]
-fn a_message_to_ten_queues_is_written_once() {
+pub(super) fn a_message_to_ten_queues_is_written_once() {
     let (disk, handle, mut committer) = fresh();
     let empty = disk.pairs();
     let before = handle.stats().bytes_written;
@@ -53,7 +53,7 @@ fn a_message_to_ten_queues_is_written_once() {
 }
 
 #[test]
-fn small_messages_and_those_of_one_queue_stay_in_their_chunks() {
+pub(super) fn small_messages_and_those_of_one_queue_stay_in_their_chunks() {
     let (disk, handle, mut committer) = fresh();
     let empty = disk.pairs();
     for (queue, message) in
@@ -65,7 +65,7 @@ fn small_messages_and_those_of_one_queue_stay_in_their_chunks() {
 }
 
 #[test]
-fn a_message_stays_while_one_queue_loses_it_and_another_gets_it() {
+pub(super) fn a_message_stays_while_one_queue_loses_it_and_another_gets_it() {
     let (disk, handle, mut committer) = fresh();
     let message = shared(1, 2);
     commit(&handle, &mut committer, append_message(1, [1], &message));
@@ -91,7 +91,7 @@ fn a_message_that_comes_back_to_a_queue_is_written_again() {
 }
 
 #[test]
-fn purges_and_deletions_let_go_of_messages() {
+pub(super) fn purges_and_deletions_let_go_of_messages() {
     let (disk, handle, mut committer) = fresh();
     let empty = disk.pairs();
     for (position, byte) in [(1, 1), (2, 2)] {
@@ -108,7 +108,7 @@ fn purges_and_deletions_let_go_of_messages() {
 
 /// What is partly removed keeps what its chunk refers to, no more than a chunk's worth.
 #[test]
-fn chunks_of_shared_messages_are_as_small_as_others() {
+pub(super) fn chunks_of_shared_messages_are_as_small_as_others() {
     let (disk, handle, mut committer) = fresh();
     for position in 1..=20 {
         let message = message(&[position as u8; 5000]).for_queues(2);
@@ -127,7 +127,7 @@ fn chunks_of_shared_messages_are_as_small_as_others() {
 }
 
 #[test]
-fn a_shared_message_costs_each_queue_its_share() {
+pub(super) fn a_shared_message_costs_each_queue_its_share() {
     let (_disk, handle, _committer) = fresh();
     let message = shared(1, 10);
     for queue in 1..=10 {
@@ -137,7 +137,7 @@ fn a_shared_message_costs_each_queue_its_share() {
 }
 
 #[test]
-fn a_missing_message_is_damage() {
+pub(super) fn a_missing_message_is_damage() {
     let (disk, handle, mut committer) = fresh();
     let message = shared(1, 2);
     commit(&handle, &mut committer, append_message(1, [1], &message));

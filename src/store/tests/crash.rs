@@ -62,7 +62,7 @@ impl Run {
         let contents = read_manual(&mut opened);
         let (handle, committer, recovered) = opened;
         let found = State::of(&recovered, &contents);
-        let durable = self.acknowledged.load(Ordering::Relaxed);
+        let durable = if has_log() { self.committed } else { self.acknowledged.load(Ordering::Relaxed) };
         let candidates = self.history.get(durable..=self.committed).unwrap();
         let survivor = candidates.iter().rev().find(|model| model.expected() == found).cloned();
         prop_assert!(
@@ -82,21 +82,36 @@ impl Run {
     }
 }
 
+fn crashes_leave_a_state_that_was(steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut run = Run::new();
+    for (number, step) in steps.iter().enumerate() {
+        run.step(number, step)?;
+    }
+    run.committed += run.committer.commit_pending();
+    prop_assert_eq!(run.committed, run.history.len() - 1);
+    run.crash(usize::MAX)?;
+    let mut opened = open_manual(run.disk.clone()).unwrap();
+    let contents = read_manual(&mut opened);
+    prop_assert_eq!(State::of(&opened.2, &contents), run.history[0].expected());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn a_crash_leaves_a_state_that_was(steps in prop::collection::vec(step(), 1..80)) {
-        let mut run = Run::new();
-        for (number, step) in steps.iter().enumerate() {
-            run.step(number, step)?;
-        }
-        run.committed += run.committer.commit_pending();
-        prop_assert_eq!(run.committed, run.history.len() - 1);
-        run.crash(usize::MAX)?;
-        let mut opened = open_manual(run.disk.clone()).unwrap();
-        let contents = read_manual(&mut opened);
-        prop_assert_eq!(State::of(&opened.2, &contents), run.history[0].expected());
+        crashes_leave_a_state_that_was(&steps)?;
+    }
+}
+
+#[cfg(feature = "cluster")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn with_a_log_a_crash_leaves_all_that_was_committed(steps in prop::collection::vec(step(), 1..80)) {
+        super::replicated::over_a_log(|| crashes_leave_a_state_that_was(&steps))?;
     }
 }
 

@@ -185,7 +185,7 @@ fn offsets_are_dense_and_told_before_confirms() {
 }
 
 #[test]
-fn a_read_begins_with_the_chunk_that_holds_its_offset_and_keeps_to_its_bytes() {
+pub(super) fn a_read_begins_with_the_chunk_that_holds_its_offset_and_keeps_to_its_bytes() {
     let mut store = Manual::new();
     let told = store.told.clone();
     for ticket in 0..4 {
@@ -206,7 +206,7 @@ fn a_read_begins_with_the_chunk_that_holds_its_offset_and_keeps_to_its_bytes() {
 }
 
 #[test]
-fn a_place_is_found_by_its_time() {
+pub(super) fn a_place_is_found_by_its_time() {
     let mut store = Manual::new();
     let told = store.told.clone();
     for ticket in 0..20 {
@@ -225,7 +225,7 @@ fn a_place_is_found_by_its_time() {
 }
 
 #[test]
-fn times_never_fall() {
+pub(super) fn times_never_fall() {
     let mut store = Manual::new();
     let told = store.told.clone();
     store.commit(append_log(&told, 1, 50, 1));
@@ -236,7 +236,7 @@ fn times_never_fall() {
 }
 
 #[test]
-fn what_waits_for_a_join_gets_its_offsets_when_that_is_whole() {
+pub(super) fn what_waits_for_a_join_gets_its_offsets_when_that_is_whole() {
     let mut store = Manual::new();
     let told = store.told.clone();
     store.handle.submit(joined(append_log(&told, 1, 1, 2), 7, 2));
@@ -254,7 +254,7 @@ fn what_waits_for_a_join_gets_its_offsets_when_that_is_whole() {
 }
 
 #[test]
-fn a_join_that_misses_a_part_leaves_no_gap() {
+pub(super) fn a_join_that_misses_a_part_leaves_no_gap() {
     let mut store = Manual::new();
     let told = store.told.clone();
     store.handle.submit(joined(append_log(&told, 1, 1, 2), 7, 2));
@@ -266,7 +266,7 @@ fn a_join_that_misses_a_part_leaves_no_gap() {
 }
 
 #[test]
-fn a_stream_that_was_deleted_gets_nothing_more() {
+pub(super) fn a_stream_that_was_deleted_gets_nothing_more() {
     let mut store = Manual::new();
     let told = store.told.clone();
     let empty = store.disk.pairs();
@@ -282,7 +282,7 @@ fn a_stream_that_was_deleted_gets_nothing_more() {
 }
 
 #[test]
-fn a_trim_removes_segments() {
+pub(super) fn a_trim_removes_segments() {
     let mut store = Manual::new();
     let told = store.told.clone();
     for ticket in 0..6 {
@@ -359,7 +359,7 @@ fn a_crash_amid_a_deletion_does_not_undo_it() {
 }
 
 #[test]
-fn only_a_store_with_streams_has_the_new_format() {
+pub(super) fn only_a_store_with_streams_has_the_new_format() {
     let version = |disk: &MemoryDisk| {
         let value = disk.engine().reader().read(Space::Definitions, b"v").unwrap().unwrap();
         u32::from_be_bytes(value.try_into().unwrap())
@@ -378,7 +378,7 @@ fn only_a_store_with_streams_has_the_new_format() {
 }
 
 #[test]
-fn a_damaged_chunk_costs_its_readers_and_nobody_else() {
+pub(super) fn a_damaged_chunk_costs_its_readers_and_nobody_else() {
     let mut store = Manual::new();
     let told = store.told.clone();
     for ticket in 0..4 {

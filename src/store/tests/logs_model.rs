@@ -303,19 +303,34 @@ fn found(
     Ok(state)
 }
 
+fn crashes_leave_streams_as_they_were(steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut run = Run::new();
+    for step in steps {
+        run.step(step)?;
+    }
+    run.commit(usize::MAX)?;
+    let expected = run.model.expected();
+    run.crash(usize::MAX)?;
+    prop_assert_eq!(run.model.expected(), expected);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn a_crash_leaves_streams_as_they_were(steps in prop::collection::vec(step(), 1..80)) {
-        let mut run = Run::new();
-        for step in &steps {
-            run.step(step)?;
-        }
-        run.commit(usize::MAX)?;
-        let expected = run.model.expected();
-        run.crash(usize::MAX)?;
-        prop_assert_eq!(run.model.expected(), expected);
+        crashes_leave_streams_as_they_were(&steps)?;
+    }
+}
+
+#[cfg(feature = "cluster")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn with_a_log_a_crash_leaves_streams_as_they_were(steps in prop::collection::vec(step(), 1..80)) {
+        super::replicated::over_a_log(|| crashes_leave_streams_as_they_were(&steps))?;
     }
 }
 

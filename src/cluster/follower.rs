@@ -1,0 +1,159 @@
+//! A node that reads the log and applies it to its own engine; and how it becomes the one that writes.
+
+use super::engine::{Appended, Appender};
+use super::frame::{Frame, Kind};
+use super::log::{Contradiction, Log, Sequence, Unreachable};
+use super::mark::Mark;
+use super::reading::{Reading, Taken};
+use super::tenure::Tenure;
+use crate::store::{Durability, Engine, Error};
+
+/// Read in one go.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// Applies the log.
+pub struct Follower<E> {
+    engine: E,
+    reading: Reading,
+    applied: Mark,
+}
+
+/// How far a follower is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The last frame of which all up to it is applied.
+    pub applied: Sequence,
+    /// Whether anything was read.
+    pub has_read: bool,
+    /// Whether nothing more was in the log a moment ago.
+    pub is_caught_up: bool,
+}
+
+/// Why a node cannot follow any more. It keeps what it has.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The log and this node do not go together.
+    #[error(transparent)]
+    Log(#[from] Contradiction),
+    /// This node's own store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// What is stored here comes from another log.
+    #[error("this node's data comes from the log {found:x}, not from {expected:x}")]
+    Foreign {
+        /// Of the data.
+        found: u64,
+        /// Of the log.
+        expected: u64,
+    },
+}
+
+impl<E: Engine> Follower<E> {
+    /// Goes on after what an engine has applied of the log with this id.
+    ///
+    /// # Errors
+    /// [`Stop::Foreign`], [`Stop::Store`].
+    pub fn open(engine: E, log_id: u64) -> Result<Self, Stop> {
+        let applied = Mark::read(&engine)?.unwrap_or(Mark { log_id, ..Mark::default() });
+        if applied.log_id != log_id {
+            return Err(Stop::Foreign { found: applied.log_id, expected: log_id });
+        }
+        Ok(Self { engine, reading: Reading::after(applied), applied })
+    }
+
+    /// Who fenced last, if a fence was read since the start.
+    #[must_use]
+    pub fn leader(&self) -> Option<&str> {
+        self.reading.leader()
+    }
+
+    /// The term of the last fence.
+    #[must_use]
+    pub const fn term(&self) -> u64 {
+        self.reading.last().term
+    }
+
+    /// Reads and applies what there is, a few MiB at most.
+    ///
+    /// # Errors
+    /// [`Stop`]; not if the log cannot be reached.
+    pub fn step(&mut self, log: &mut impl Log) -> Result<Progress, Stop> {
+        let (has_read, is_caught_up) = match self.read_some(log)? {
+            Ok(true) => (true, false),
+            Ok(false) => (false, self.is_at_end(log)?),
+            Err(Unreachable(_)) => (false, false),
+        };
+        Ok(Progress { applied: self.applied.sequence, has_read, is_caught_up })
+    }
+
+    fn read_some(&mut self, log: &mut impl Log) -> Result<Result<bool, Unreachable>, Stop> {
+        let frames = match log.read(self.reading.last().sequence, READ_BYTES) {
+            Ok(frames) => frames,
+            Err(unreachable) => return Ok(Err(unreachable)),
+        };
+        let (has_read, needed) = (!frames.is_empty(), self.reading.last().sequence.next());
+        if let Some((first, _)) = frames.first().filter(|(first, _)| *first > needed) {
+            return Err(Contradiction::Trimmed { first: *first, needed }.into());
+        }
+        for (at, bytes) in frames {
+            self.take(at, &bytes)?;
+        }
+        Ok(Ok(has_read))
+    }
+
+    fn take(&mut self, at: Sequence, bytes: &[u8]) -> Result<(), Stop> {
+        if let Taken::Batch(mut batch, mark) = self.reading.take(at, bytes)? {
+            mark.put(&mut batch);
+            self.engine.commit(batch, Durability::Buffered)?;
+            self.applied = mark;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more is in the log; and whether what is there is what was read here.
+    fn is_at_end(&self, log: &mut impl Log) -> Result<bool, Stop> {
+        let (last, Ok(bounds)) = (self.reading.last(), log.bounds()) else { return Ok(false) };
+        let applied = last.sequence;
+        if bounds.last < applied {
+            return Err(Contradiction::Shorter { last: bounds.last, applied }.into());
+        }
+        let needed = applied.next();
+        if bounds.first > needed {
+            return Err(Contradiction::Trimmed { first: bounds.first, needed }.into());
+        }
+        if bounds.first <= applied {
+            self.check_last(log)?;
+        }
+        Ok(bounds.last == applied)
+    }
+
+    /// The frame that was read last is still that one.
+    fn check_last(&self, log: &mut impl Log) -> Result<(), Stop> {
+        let last = self.reading.last();
+        let before = Sequence(last.sequence.0.saturating_sub(1));
+        // It may not answer, or be behind; then nothing is known.
+        let Ok(found) = log.read(before, 1) else { return Ok(()) };
+        let Some((at, bytes)) = found.into_iter().find(|(at, _)| *at == last.sequence) else { return Ok(()) };
+        let (_, hash) = Frame::decode(&bytes).map_err(|fault| Contradiction::Bad { at, fault })?;
+        if hash == last.hash {
+            return Ok(());
+        }
+        Err(Contradiction::Broken { at, what: "another frame was read there before".into() }.into())
+    }
+
+    /// Tries to become the one that writes. The mark is that of its fence, which is the last frame of the log then; `None` if there
+    /// was more in the log, or nobody knows before the tenure ends.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn fence(&mut self, log: &mut impl Log, name: &str, tenure: &Tenure) -> Result<Option<Mark>, Stop> {
+        if !self.is_at_end(log)? {
+            return Ok(None);
+        }
+        let last = self.reading.last();
+        let mut appender = Appender::new(log, last, tenure.clone());
+        let next = Mark { term: last.term + 1, number: 0, ..last };
+        let appended = appender.append(Kind::Fence, next, (0, 1), name.as_bytes());
+        Ok((appended == Appended::Done).then_some(appender.last))
+    }
+}

@@ -1,0 +1,76 @@
+//! How far a node has applied the log, kept in its own engine: written with each batch, so that the two are never apart.
+
+use super::log::Sequence;
+use crate::message::packed::Reader;
+use crate::store::{Engine, Error, Space, Write, WriteBatch};
+
+/// Beside the store's heartbeat, which is `00`.
+const KEY: [u8; 2] = [0, 1];
+const KEY_AFTER: [u8; 3] = [0, 1, 0];
+
+/// A place in a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Which log; chosen when a cluster is made.
+    pub log_id: u64,
+    /// The last frame.
+    pub sequence: Sequence,
+    /// The last leader's term.
+    pub term: u64,
+    /// The last batch of that term; 0 if there is none.
+    pub number: u64,
+    /// The last frame's hash.
+    pub hash: u64,
+}
+
+impl Mark {
+    /// Whether a key of [`Space::Messages`] is the one it is kept under, which is no part of what nodes have in common.
+    #[must_use]
+    pub fn is_key(key: &[u8]) -> bool {
+        key == KEY
+    }
+
+    /// Adds it to a batch.
+    pub(super) fn put(&self, batch: &mut WriteBatch) {
+        let Self { log_id, sequence, term, number, hash } = *self;
+        let value = [log_id, sequence.0, term, number, hash].map(u64::to_be_bytes).concat();
+        batch.put(Space::Messages, KEY.to_vec(), value);
+    }
+
+    /// The one in a batch, if there is any: it is the last write.
+    pub(super) fn of(batch: &WriteBatch) -> Option<Self> {
+        match batch.writes().last()? {
+            Write::Put { key, value, .. } if Self::is_key(key) => Self::parse(value),
+            _ => None,
+        }
+    }
+
+    /// The one that an engine has, if there is any.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is not what was written, or what the engine fails with.
+    pub fn read(engine: &dyn Engine) -> Result<Option<Self>, Error> {
+        let mut found = None;
+        engine.scan(Space::Messages, &KEY, &KEY_AFTER, &mut |_, value| {
+            found = Some(value.to_vec());
+            Ok(())
+        })?;
+        let parsed = found.map(|value| Self::parse(&value).ok_or(()));
+        parsed
+            .transpose()
+            .map_err(|()| Error::damaged("the mark of what was applied of the log is unreadable"))
+    }
+
+    fn parse(value: &[u8]) -> Option<Self> {
+        let mut reader = Reader(value);
+        let mut next = || reader.u64();
+        let mark = Self {
+            log_id: next()?,
+            sequence: Sequence(next()?),
+            term: next()?,
+            number: next()?,
+            hash: next()?,
+        };
+        reader.0.is_empty().then_some(mark)
+    }
+}

@@ -1,0 +1,47 @@
+//! More than one machine: the store's batches go through a replicated log, from the one node that leads to all others.
+//!
+//! The unit is what the committer commits. The leader appends each batch to the log (`log`) and applies it to its own engine when the
+//! log has taken it; the others read the log and apply the same batches to theirs (`follower`). So every node has the whole store,
+//! and a node that takes over opens what it has.
+//!
+//! Invariants:
+//! - A node applies what is in the log, in its order, each frame once: how far it is, its [`Mark`], is written with each batch, in the same
+//!   atomic commit.
+//! - An append names the sequence that it comes after, and one at a time is under way. So whoever appended a fence after all that it has read
+//!   knows that nothing of earlier leaders can follow.
+//! - Who leads is said by the fences in the log alone. The lease only says who may try.
+//! - Each frame carries the hash of the one before. A log that contradicts what was applied stops the node, which keeps what it has.
+
+mod directory;
+mod engine;
+mod follower;
+mod frame;
+mod host;
+mod lease;
+mod local;
+mod log;
+mod mark;
+mod memory_log;
+mod node;
+mod reading;
+mod tenure;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod writes;
+
+pub use directory::{Claim, Directory, MemoryDirectory};
+pub use engine::ReplicatedEngine;
+pub use follower::{Follower, Progress, Stop};
+pub use frame::{BadFrame, Frame, Kind};
+pub use host::{Host, Led};
+pub use lease::{Action, Lease, Seen};
+pub use local::LocalEngine;
+pub use log::{AppendError, Bounds, Contradiction, Log, Sequence, Unreachable};
+pub use mark::Mark;
+pub use memory_log::{Entry, Fault, MemoryLog, MemoryLogClient};
+pub use node::{Node, NodeError, Role, Status};
+pub use reading::{Reading, Taken};
+pub use tenure::Tenure;
+pub use threads::{Started, ThreadHost};
+pub use writes::{decode_writes, encode_writes};

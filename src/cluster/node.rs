@@ -1,0 +1,303 @@
+//! A node: it follows until the lease is free and its fence is the last frame of the log; then it leads, with a broker on its engine, until
+//! it loses the one or the other. Then it follows again.
+
+use super::directory::{Claim, Directory};
+use super::follower::{Follower, Progress, Stop};
+use super::host::{Host, Led};
+use super::lease::{Action, EXPIRES, Lease, Seen};
+use super::local::LocalEngine;
+use super::log::{Log, Sequence};
+use super::mark::Mark;
+use super::tenure::Tenure;
+use crate::server::StartError;
+use crate::store::Error;
+use crate::time::Time;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// So often a leader looks at its lease.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// So often it sends something through the log.
+const BEAT_EVERY: Duration = Duration::from_millis(500);
+/// A fence that is not there after so long is given up: the lease is not to be held in vain.
+const FENCE_MAX: Duration = Duration::from_millis(2000);
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It applies what another writes.
+    #[default]
+    Follower,
+    /// Its broker serves clients.
+    Leader,
+}
+
+/// What a node says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// What it is.
+    pub role: Role,
+    /// The last term that it knows of.
+    pub term: u64,
+    /// As a follower: the last frame that it has applied.
+    pub applied: Sequence,
+    /// As a follower: whether that was all a moment ago.
+    pub is_caught_up: bool,
+}
+
+/// Why a node stopped. What it has stays.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// It cannot follow.
+    #[error(transparent)]
+    Stop(#[from] Stop),
+    /// Its store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// Its broker could not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// A node of a cluster.
+pub struct Node<H> {
+    host: Arc<H>,
+    name: String,
+    log_id: u64,
+    engine: LocalEngine,
+    lease: Lease,
+    /// Of what this node last wrote to the lease.
+    revision: u64,
+    status: watch::Sender<Status>,
+}
+
+impl<H: Host> Node<H> {
+    /// A node with this name, which no other has, and this rank: those of lower rank lead rather than others. `log_id` is that of the
+    /// cluster.
+    pub fn new(host: H, name: impl Into<String>, rank: u32, log_id: u64, engine: LocalEngine) -> Self {
+        let (host, name, lease) = (Arc::new(host), name.into(), Lease::new(rank));
+        Self { host, name, log_id, engine, lease, revision: 0, status: watch::Sender::default() }
+    }
+
+    /// What it says of itself from now on.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Runs until it cannot any more.
+    pub async fn run(mut self) -> NodeError {
+        loop {
+            let led = match self.follow().await {
+                Ok((fence, tenure)) => self.lead(fence, tenure).await,
+                Err(stop) => Err(stop.into()),
+            };
+            self.lease.lost();
+            if let Err(error) = led {
+                return error;
+            }
+        }
+    }
+
+    /// Follows until its fence is the last frame.
+    async fn follow(&mut self) -> Result<(Mark, Tenure), Stop> {
+        let (engine, log_id) = (self.engine.clone(), self.log_id);
+        let mut follower = self.host.block(move |_| Follower::open(engine, log_id)).await?;
+        loop {
+            let (back, progress) = self.step(follower, true).await?;
+            follower = back;
+            let term = follower.term();
+            let Progress { applied, has_read, is_caught_up } = progress;
+            self.host.tell(false, term, applied);
+            self.status.send_replace(Status { role: Role::Follower, term, applied, is_caught_up });
+            if has_read || !self.may_campaign(is_caught_up).await {
+                continue;
+            }
+            let (back, won) = self.campaign(follower).await?;
+            if let Some(won) = won {
+                return Ok(won);
+            }
+            follower = back;
+            self.lease.lost();
+        }
+    }
+
+    async fn step(
+        &self,
+        mut follower: Follower<LocalEngine>,
+        waits: bool,
+    ) -> Result<(Follower<LocalEngine>, Progress), Stop> {
+        let step = move |log: &mut H::Log| {
+            let progress = follower.step(log)?;
+            if waits && !progress.has_read {
+                log.wait(progress.applied);
+            }
+            Ok((follower, progress))
+        };
+        self.host.block(step).await
+    }
+
+    async fn may_campaign(&mut self, is_caught_up: bool) -> bool {
+        let seen = match self.host.directory().read().await {
+            Ok(None) => Seen::Nobody,
+            Ok(Some(_)) => Seen::Somebody,
+            Err(_) => Seen::Unknown,
+        };
+        self.lease.follow(self.host.now(), seen, is_caught_up) == Action::Campaign
+    }
+
+    /// Asks for the lease, and fences the log.
+    async fn campaign(
+        &mut self,
+        mut follower: Follower<LocalEngine>,
+    ) -> Result<(Follower<LocalEngine>, Option<(Mark, Tenure)>), Stop> {
+        let asked = self.host.now();
+        let Ok(Some(revision)) = self.host.directory().write(&self.name, 0).await else {
+            return Ok((follower, None));
+        };
+        self.revision = revision;
+        self.lease.got(asked);
+        let tenure = Tenure::default();
+        // What the leader before wrote last may just be coming.
+        while self.host.now().since(asked) < FENCE_MAX {
+            let fence;
+            (follower, fence) = self.guarded(asked, &tenure, self.fence(follower, &tenure)).await?;
+            if let Some(fence) = fence {
+                return Ok((follower, Some((fence, tenure))));
+            }
+            follower = self.step(follower, false).await?.0;
+        }
+        Ok((follower, None))
+    }
+
+    async fn fence(
+        &self,
+        mut follower: Follower<LocalEngine>,
+        tenure: &Tenure,
+    ) -> Result<(Follower<LocalEngine>, Option<Mark>), Stop> {
+        let (name, tenure) = (self.name.clone(), tenure.clone());
+        let fence = move |log: &mut H::Log| {
+            let fence = follower.fence(log, &name, &tenure)?;
+            Ok((follower, fence))
+        };
+        self.host.block(fence).await
+    }
+
+    /// Waits for something, and ends the tenure when that takes too long.
+    async fn guarded<T>(&self, asked: Time, tenure: &Tenure, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let left = FENCE_MAX.saturating_sub(self.host.now().since(asked));
+        tokio::select! {
+            biased;
+            out = &mut work => return out,
+            () = self.host.pass(left) => tenure.end(),
+        }
+        work.await
+    }
+
+    async fn lead(&mut self, fence: Mark, tenure: Tenure) -> Result<(), NodeError> {
+        let host = Arc::clone(&self.host);
+        let opened = {
+            let mut opening = pin!(host.lead(self.engine.clone(), fence, tenure.clone()));
+            let kept = tokio::select! {
+            biased;
+                led = &mut opening => Some(led),
+                () = self.keep(None) => None,
+            };
+            match kept {
+                Some(led) => led,
+                None => {
+                    tenure.end();
+                    opening.await
+                }
+            }
+        };
+        let led = match opened {
+            Ok(led) => led,
+            Err(StartError::Store(Error::Deposed { .. })) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let Mark { term, sequence: applied, .. } = fence;
+        self.host.tell(true, term, applied);
+        self.status.send_replace(Status { role: Role::Leader, term, applied, is_caught_up: true });
+        let failure = tokio::select! {
+            biased;
+            error = led.failed() => Some(error),
+            () = self.keep(Some(&led)) => None,
+        };
+        tenure.end();
+        self.status.send_modify(|status| status.role = Role::Follower);
+        led.end().await;
+        match failure {
+            None | Some(Error::Deposed { .. }) => Ok(()),
+            Some(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps the lease as long as it can, and as long as something goes through the log.
+    async fn keep(&mut self, led: Option<&H::Led>) {
+        let is_there = Arc::new(AtomicBool::new(true));
+        let (mut moved, mut sent) = (self.host.now(), self.host.now());
+        loop {
+            let now = self.host.now();
+            // A store that is being opened has nothing yet that could be asked.
+            if led.is_none() || is_there.load(Relaxed) {
+                moved = now;
+            }
+            if let Some(led) = led.filter(|_| is_there.load(Relaxed) && now.since(sent) >= BEAT_EVERY) {
+                is_there.store(false, Relaxed);
+                sent = now;
+                let is_there = Arc::clone(&is_there);
+                led.beat(Box::new(move || is_there.store(true, Relaxed)));
+            }
+            match self.lease.lead(now, moved) {
+                Action::StepDown => return,
+                Action::Renew if !self.renew_in_time(now).await => return,
+                Action::Renew | Action::Wait | Action::Campaign => {}
+            }
+            let left = self.lease.holds_until().since(self.host.now());
+            self.host.pass(LOOK_EVERY.min(left)).await;
+        }
+    }
+
+    /// Writes the lease again; `false` if another has it, or if it ends before there is an answer.
+    async fn renew_in_time(&mut self, now: Time) -> bool {
+        let (host, left) = (Arc::clone(&self.host), self.lease.holds_until().since(now));
+        tokio::select! {
+            biased;
+            has_it = self.renew(now) => has_it,
+            () = host.pass(left) => false,
+        }
+    }
+
+    /// Writes the lease again; `false` if another has it.
+    async fn renew(&mut self, now: Time) -> bool {
+        let directory = self.host.directory();
+        match directory.write(&self.name, self.revision).await {
+            Ok(Some(revision)) => {
+                self.revision = revision;
+                self.lease.got(now);
+                true
+            }
+            Err(_) => true,
+            // Perhaps it was written, and the answer was lost.
+            Ok(None) => match directory.read().await {
+                Ok(Some(Claim { holder, revision })) if holder == self.name => {
+                    self.revision = revision;
+                    true
+                }
+                Ok(_) => false,
+                Err(_) => true,
+            },
+        }
+    }
+}
+
+const _: () = assert!(
+    FENCE_MAX.as_millis() < EXPIRES.as_millis(),
+    "a fence is given up while nobody else has the lease"
+);

@@ -1,0 +1,114 @@
+//! What a node runs on in a process of its own: tokio's threads for what blocks, the store's own threads, the system's clock.
+
+use super::directory::Directory;
+use super::engine::ReplicatedEngine;
+use super::host::{Host, Led};
+use super::local::LocalEngine;
+use super::log::Log;
+use super::mark::Mark;
+use super::tenure::Tenure;
+use crate::broker::Clock;
+use crate::server::{BrokerBuilder, BrokerHandle, StartError};
+use crate::store::{self, Disk, Error, RunOptions, Store, Submission};
+use crate::time::Time;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify, oneshot, watch};
+
+/// A drain is one message of the log; 256 KiB were best for NATS, and an entry costs a little more than its bytes.
+const DRAIN_BYTES_MAX: usize = 512 * 1024;
+
+/// A [`Host`] for a process.
+pub struct ThreadHost<L, D> {
+    /// The data directory, in which pages go.
+    pub dir: PathBuf,
+    /// Clients of the log: clones.
+    pub log: L,
+    /// The directory.
+    pub directory: D,
+    /// The clock.
+    pub clock: Clock,
+    /// Makes a broker to be started.
+    pub builder: Arc<dyn Fn() -> BrokerBuilder + Send + Sync>,
+    /// Is told the addresses of the broker, while there is one.
+    pub addresses: watch::Sender<Vec<SocketAddr>>,
+}
+
+/// A broker on threads.
+pub struct Started {
+    broker: BrokerHandle,
+    addresses: watch::Sender<Vec<SocketAddr>>,
+    store: Store,
+    failed: Mutex<oneshot::Receiver<Error>>,
+}
+
+impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
+    type Log = L;
+    type Directory = D;
+    type Led = Started;
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.clock.wait_for(Some(self.clock.now() + time)).await;
+    }
+
+    fn directory(&self) -> &D {
+        &self.directory
+    }
+
+    async fn block<T: Send + 'static>(&self, work: impl FnOnce(&mut L) -> T + Send + 'static) -> T {
+        let mut log = self.log.clone();
+        match tokio::task::spawn_blocking(move || work(&mut log)).await {
+            Ok(out) => out,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime ends, and with it whoever waits.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn lead(&self, engine: LocalEngine, fence: Mark, tenure: Tenure) -> Result<Started, StartError> {
+        let progress = Arc::<Notify>::default();
+        let (failure, failed) = oneshot::channel();
+        let (clock, on_progress) = (self.clock, Arc::clone(&progress));
+        let options = RunOptions {
+            dir: self.dir.clone(),
+            drain_bytes_max: DRAIN_BYTES_MAX,
+            clock: Box::new(move || clock.now()),
+            on_commit: Box::new(move || on_progress.notify_waiters()),
+            on_failure: Box::new(move |error| drop(failure.send(error))),
+        };
+        let log = self.log.clone();
+        let open = move |_: &mut L| {
+            store::open_with(Disk::of(ReplicatedEngine::new(engine, log, fence, tenure)), options)
+        };
+        let (store, recovered) = self.block(open).await?;
+        let builder = (self.builder)().store(store.handle(), recovered).store_progress(progress);
+        let broker = builder.start().await?;
+        self.addresses.send_replace(broker.addresses().to_vec());
+        Ok(Started { broker, addresses: self.addresses.clone(), store, failed: Mutex::new(failed) })
+    }
+}
+
+impl Led for Started {
+    async fn failed(&self) -> Error {
+        let mut failed = self.failed.lock().await;
+        (&mut *failed).await.unwrap_or(Error::Stopped)
+    }
+
+    fn beat(&self, done: Box<dyn FnOnce() + Send>) {
+        self.store.handle().submit(Submission::beat().with_done(done));
+    }
+
+    async fn end(self) {
+        self.addresses.send_replace(Vec::new());
+        let store = self.store;
+        drop(self.broker.shutdown().await);
+        // Of a failure others were told.
+        drop(tokio::task::spawn_blocking(move || store.shutdown()).await);
+    }
+}

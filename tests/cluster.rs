@@ -1,0 +1,105 @@
+//! Three nodes in one process on a virtual clock: the real brokers, stores and nodes, over a log and a directory in memory that lose
+//! answers, are slow and are cut off. Nodes crash, with what their disk had not synced, and stand still. A seed says all of it; one
+//! that fails is printed, and `CONEY_SEED=n` runs it alone. `CONEY_SEEDS=n` runs so many.
+//!
+//! Checked, when all is well again: what was confirmed and not acked is there, once; what was acked, and after which something was
+//! confirmed, was never delivered again; what the log has of a term is from the one node that fenced it; and the nodes are equal at the
+//! end of the log.
+#![cfg(feature = "cluster")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
+#[allow(dead_code, reason = "the simulation of one node has more kinds of clients")]
+#[path = "simulation/client.rs"]
+mod client;
+#[path = "simulation/random.rs"]
+mod random;
+#[path = "support/virtual_time.rs"]
+mod virtual_time;
+
+#[path = "cluster/clients.rs"]
+mod clients;
+#[path = "cluster/host.rs"]
+mod host;
+#[path = "cluster/ledger.rs"]
+mod ledger;
+#[path = "cluster/network.rs"]
+mod network;
+#[path = "cluster/processes.rs"]
+mod processes;
+#[path = "cluster/turns.rs"]
+mod turns;
+#[path = "cluster/world.rs"]
+mod world;
+
+use random::Random;
+use world::{Summary, World};
+
+/// Seeds run each time.
+const SEEDS: u64 = 60;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn run(seed: u64) -> Summary {
+    in_virtual_time(async move {
+        let mut world = World::new(Random::new(seed));
+        world.live().await;
+        world.heal().await;
+        world.check().await
+    })
+}
+
+/// Runs on one thread, on a clock that jumps to the next timer when there is nothing to do.
+fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let within = std::time::Duration::from_secs(1200);
+    let ended = runtime.block_on(async { tokio::time::timeout(within, work).await });
+    ended.expect("the world stood still")
+}
+
+#[test]
+fn every_seed_keeps_its_promises() {
+    if let Some(seed) = number("CONEY_SEED") {
+        println!("{:?}", run(seed));
+        return;
+    }
+    let seeds = number("CONEY_SEEDS").unwrap_or(SEEDS);
+    let mut total = Summary::default();
+    for seed in 0..seeds {
+        let outcome = std::panic::catch_unwind(|| run(seed));
+        total += outcome.unwrap_or_else(|_| panic!("seed {seed} failed; CONEY_SEED={seed} runs it alone"));
+    }
+    println!("{seeds} seeds: {total:?}");
+    // A world where nothing happens keeps every promise.
+    assert!(total.confirmed > 50 * seeds && total.gone > 20 * seeds && total.terms > 2 * seeds, "{total:?}");
+    assert!(total.unknown > 5 * seeds && total.crashes > seeds, "{total:?}");
+}
+
+#[test]
+fn a_seed_is_one_story() {
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+#[test]
+fn a_log_that_loses_its_end_stops_nodes() {
+    let noticed = in_virtual_time(async {
+        let mut world = World::new(Random::new(1));
+        world.loses_the_end_of_its_log().await
+    });
+    assert!(noticed.contains("of the log") || noticed.contains("the log ends"), "{noticed}");
+}
+
+#[test]
+fn a_leader_whose_directory_hangs_ends_with_its_lease() {
+    in_virtual_time(async { World::new(Random::new(2)).ends_with_its_lease().await });
+}

@@ -1,0 +1,150 @@
+//! Clients that connect to whatever leads, and again when that ends.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::client::{Client, Said, Settle};
+use crate::host::Brokers;
+use crate::ledger::{Ledger, QUEUES};
+use crate::network::Network;
+use crate::random::Random;
+use crate::virtual_time::pass;
+
+/// What every client has.
+#[derive(Clone)]
+pub struct At {
+    pub brokers: Arc<Brokers>,
+    pub ledger: Arc<Mutex<Ledger>>,
+    pub network: Arc<Network>,
+}
+
+impl At {
+    /// Connects so many times to one broker; `None` if it is gone.
+    pub async fn connect<const N: usize>(&self, random: &mut Random) -> Option<(usize, [Client; N])> {
+        let (node, streams) = self.brokers.connect::<N>(random.below(1 << 32))?;
+        let mut clients = Vec::new();
+        for stream in streams {
+            clients.push(Client::connect(stream, "/").await?);
+        }
+        Some((node, clients.try_into().ok()?))
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Also after a panic: that is told elsewhere.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody stays for ever, least of all with a broker that has stopped answering.
+async fn for_a_while(ms: u64, work: impl Future<Output = Option<()>>) {
+    drop(tokio::time::timeout(Duration::from_millis(500 + ms), work).await);
+}
+
+/// Publishes, and writes down what was confirmed.
+pub async fn publisher(at: At, mut random: Random) {
+    loop {
+        if let Some((_, [client])) = at.connect(&mut random).await {
+            for_a_while(random.below(8000), publish(&at, client, &mut random.fork())).await;
+        }
+        pass(20 + random.below(100)).await;
+    }
+}
+
+async fn publish(at: &At, mut client: Client, random: &mut Random) -> Option<()> {
+    for queue in QUEUES {
+        client.declare(queue, &[]).await?;
+    }
+    client.confirm_select();
+    let (mut open, mut sequence) = (BTreeMap::new(), 0);
+    loop {
+        for _ in 0..=random.below(6) {
+            let (queue, id) = (random.below(2) as usize, at.ledger().new_id());
+            client.publish(QUEUES[queue], id);
+            sequence += 1;
+            open.insert(sequence, (id, queue));
+        }
+        client.flush().await?;
+        let keep = random.below(6) as usize;
+        while open.len() > keep {
+            let Said::Confirm { tag, multiple, ack } = client.next().await? else { continue };
+            assert!(ack, "nothing is refused here");
+            let first = if multiple { 0 } else { tag };
+            for (_, (id, queue)) in open.extract_if(first..=tag, |_, _| true) {
+                at.ledger().confirmed.insert(id, queue);
+            }
+        }
+        pass(5 + random.below(30)).await;
+    }
+}
+
+/// Consumes, acks, and now and then has something confirmed after the acks: then these may not be undone.
+pub async fn worker(at: At, mut random: Random) {
+    loop {
+        if let Some((node, clients)) = at.connect(&mut random).await {
+            for_a_while(random.below(4000), work(&at, node, clients, &mut random.fork())).await;
+        }
+        pass(20 + random.below(100)).await;
+    }
+}
+
+async fn work(
+    at: &At,
+    node: usize,
+    [mut consumer, mut prover]: [Client; 2],
+    random: &mut Random,
+) -> Option<()> {
+    consumer.declare(QUEUES[0], &[]).await?;
+    prover.confirm_select();
+    consumer.consume(QUEUES[0], 4).await?;
+    let mut unproved = Vec::new();
+    loop {
+        let Said::Delivery { tag, body, .. } = consumer.next().await? else { continue };
+        // What stands still here is the node's clock, not its broker: one that goes on must have had time to look.
+        if at.network.has_gone_on(node) {
+            at.ledger().delivered(body);
+        }
+        if random.one_in(8) {
+            consumer.settle(tag, Settle::Requeue);
+        } else {
+            consumer.settle(tag, Settle::Ack);
+            at.ledger().acked.insert(body);
+            unproved.push(body);
+        }
+        consumer.flush().await?;
+        pass(random.below(40)).await;
+        if random.one_in(6) {
+            // The acks have been heard before what follows.
+            pass(1).await;
+            let id = at.ledger().new_id();
+            prover.publish(QUEUES[0], id);
+            prover.flush().await?;
+            prover.until(|said| matches!(said, Said::Confirm { .. }).then_some(())).await?;
+            let mut ledger = at.ledger();
+            ledger.confirmed.insert(id, 0);
+            ledger.gone.extend(unproved.drain(..));
+        }
+    }
+}
+
+/// Takes out all there is.
+pub async fn drain(at: &At, random: &mut Random) -> Option<Vec<(usize, u64)>> {
+    let (_, [mut client]) = at.connect(random).await?;
+    let mut found = Vec::new();
+    let mut takers = Vec::new();
+    for (index, queue) in QUEUES.into_iter().enumerate() {
+        client.declare(queue, &[]).await?;
+        let left = client.count(queue).await?;
+        let (_, [mut taker]) = at.connect(random).await?;
+        taker.consume(queue, 0).await?;
+        for _ in 0..left {
+            let id = taker.until(|said| match said {
+                Said::Delivery { body, .. } => Some(body),
+                _ => None,
+            });
+            found.push((index, id.await?));
+        }
+        takers.push(taker);
+    }
+    Some(found)
+}

@@ -1,0 +1,196 @@
+//! What a simulated node runs on.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use coney::cluster::{Host, Led, LocalEngine, Mark, ReplicatedEngine, Tenure};
+use coney::store::{Error, ManualCommitter, StoreHandle, Submission, open_manual_with};
+use coney::time::Time;
+use coney::{Broker, BrokerHandle, StartError};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::network::{NODES, Network, NodesDirectory, ms};
+use crate::turns::{TurnLog, block};
+
+/// Bytes in a pipe between client and broker.
+const PIPE_BYTES: usize = 4096;
+
+/// The brokers that run, by node, with the connections that they serve.
+#[derive(Default)]
+pub struct Brokers(Mutex<[Option<Running>; NODES]>);
+
+struct Running {
+    broker: Arc<BrokerHandle>,
+    connections: Vec<JoinHandle<()>>,
+}
+
+impl Brokers {
+    /// Connects to one of them, so many times.
+    pub fn connect<const N: usize>(&self, pick: u64) -> Option<(usize, [tokio::io::DuplexStream; N])> {
+        let mut brokers = self.0.lock().unwrap();
+        let mut running: Vec<_> = brokers
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(node, broker)| Some((node, broker.as_mut()?)))
+            .collect();
+        let index = (pick as usize).checked_rem(running.len())?;
+        let (node, Running { broker, connections }) = running.swap_remove(index);
+        let streams = [(); N].map(|()| {
+            let (near, far) = tokio::io::duplex(PIPE_BYTES);
+            connections.push(broker.attach(far));
+            near
+        });
+        Some((node, streams))
+    }
+
+    /// Another one runs. Those before it have ended, but for one that stood still.
+    fn begin(&self, node: usize, running: Running, network: &Network) {
+        let mut brokers = self.0.lock().unwrap();
+        let other = (0..NODES).find(|other| brokers[*other].is_some() && network.has_gone_on(*other));
+        assert_eq!(other, None, "node {node} begins to lead, and another still serves clients");
+        brokers[node] = Some(running);
+    }
+
+    /// The node of the first that runs.
+    pub fn first(&self) -> Option<usize> {
+        self.0.lock().unwrap().iter().position(Option::is_some)
+    }
+
+    /// Its broker is gone, and with it all connections.
+    pub fn crash(&self, node: usize) {
+        let running = self.0.lock().unwrap()[node].take();
+        running.into_iter().flat_map(|running| running.connections).for_each(|connection| connection.abort());
+    }
+}
+
+/// A node's.
+#[derive(Clone)]
+pub struct SimulatedHost {
+    pub node: usize,
+    pub network: Arc<Network>,
+    pub directory: NodesDirectory,
+    pub brokers: Arc<Brokers>,
+}
+
+impl SimulatedHost {
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (network, node) = (&self.network, self.node);
+        block(work, |ask| Arc::clone(network).serve(node, ask)).await
+    }
+
+    /// The committer at a random pace, in random pieces.
+    async fn commit_now_and_then(
+        self,
+        mut committer: ManualCommitter,
+        progress: Arc<Notify>,
+        stops: Arc<AtomicBool>,
+        failure: oneshot::Sender<Error>,
+    ) {
+        let mut idle_ms = 0;
+        while !stops.load(Relaxed) {
+            self.network.pass(self.node, self.network.below(3) + idle_ms).await;
+            let most =
+                if self.network.below(3) == 0 { usize::MAX } else { 1 + self.network.below(8) as usize };
+            let taken;
+            (committer, taken) = self
+                .run(move || {
+                    let taken = committer.commit_some(most);
+                    (committer, taken)
+                })
+                .await;
+            idle_ms = if taken == 0 { self.network.below(12) } else { 0 };
+            progress.notify_waiters();
+            if committer.has_failed() {
+                drop(failure.send(committer.take_failure().unwrap_or(Error::Stopped)));
+                return;
+            }
+        }
+    }
+}
+
+impl Host for SimulatedHost {
+    type Log = TurnLog;
+    type Directory = NodesDirectory;
+    type Led = SimulatedBroker;
+
+    fn now(&self) -> Time {
+        self.network.looks_at_the_time(self.node);
+        self.network.now()
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.network.pass(self.node, ms(time)).await;
+    }
+
+    fn directory(&self) -> &Self::Directory {
+        &self.directory
+    }
+
+    async fn block<T: Send + 'static>(&self, work: impl FnOnce(&mut TurnLog) -> T + Send + 'static) -> T {
+        self.run(move || work(&mut TurnLog)).await
+    }
+
+    async fn lead(
+        &self,
+        engine: LocalEngine,
+        fence: Mark,
+        tenure: Tenure,
+    ) -> Result<SimulatedBroker, StartError> {
+        let open = move || open_manual_with(Box::new(ReplicatedEngine::new(engine, TurnLog, fence, tenure)));
+        let (handle, committer, recovered) = self.run(open).await?;
+        let (progress, stops, (failure, failed)) =
+            (Arc::<Notify>::default(), Arc::<AtomicBool>::default(), oneshot::channel());
+        let pump =
+            self.clone().commit_now_and_then(committer, Arc::clone(&progress), Arc::clone(&stops), failure);
+        let pump = Pump(tokio::spawn(pump));
+        let builder = Broker::builder().detached().clock(self.network.clock);
+        let builder = builder.store(handle.clone(), recovered).store_progress(progress);
+        let broker = Arc::new(builder.start().await?);
+        let running = Running { broker, connections: Vec::new() };
+        self.brokers.begin(self.node, running, &self.network);
+        let failed = tokio::sync::Mutex::new(failed);
+        Ok(SimulatedBroker { host: self.clone(), handle, pump, stops, failed })
+    }
+}
+
+/// Ends with its node.
+struct Pump(JoinHandle<()>);
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A broker of a node that leads.
+pub struct SimulatedBroker {
+    host: SimulatedHost,
+    handle: StoreHandle,
+    pump: Pump,
+    stops: Arc<AtomicBool>,
+    failed: tokio::sync::Mutex<oneshot::Receiver<Error>>,
+}
+
+impl Led for SimulatedBroker {
+    async fn failed(&self) -> Error {
+        let mut failed = self.failed.lock().await;
+        (&mut *failed).await.unwrap_or(Error::Stopped)
+    }
+
+    fn beat(&self, done: Box<dyn FnOnce() + Send>) {
+        self.handle.submit(Submission::beat().with_done(done));
+    }
+
+    async fn end(mut self) {
+        let running = self.host.brokers.0.lock().unwrap()[self.host.node].take();
+        if let Some(Running { broker, .. }) = running {
+            let broker = Arc::try_unwrap(broker).ok().expect("nobody else keeps it");
+            broker.shutdown().await.unwrap();
+        }
+        self.stops.store(true, Relaxed);
+        (&mut self.pump.0).await.unwrap();
+    }
+}

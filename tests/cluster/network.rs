@@ -1,0 +1,220 @@
+//! What is between nodes, the log and the directory, and what goes wrong there.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use coney::Clock;
+use coney::cluster::{AppendError, Claim, Directory, MemoryDirectory, MemoryLog, Sequence, Unreachable};
+use coney::time::{Time, Timestamp};
+
+use crate::random::Random;
+use crate::turns::{Answer, Ask};
+use crate::virtual_time::pass;
+
+pub const NODES: usize = 3;
+pub const NAMES: [&str; NODES] = ["a", "b", "c"];
+/// Who asks and hears nothing gives up after so long at most.
+const GIVES_UP_MS: u64 = 900;
+
+/// Shared by all nodes.
+pub struct Network {
+    pub log: MemoryLog,
+    pub directory: MemoryDirectory,
+    pub clock: Clock,
+    pub random: Mutex<Random>,
+    pub troubles: Mutex<Troubles>,
+}
+
+/// What is wrong now, by node.
+#[derive(Clone, Debug, Default)]
+pub struct Troubles {
+    pub cut_off: [bool; NODES],
+    pub stands_still: [bool; NODES],
+    /// Whether it stood still since it last looked at the time.
+    pub stood_still: [bool; NODES],
+    pub slow_disk: [bool; NODES],
+    /// Whether the directory does not even fail.
+    pub directory_hangs: [bool; NODES],
+    /// Whether answers and requests are lost now and then.
+    pub is_lossy: bool,
+    /// Appends of which a client did not hear.
+    pub unknown: u64,
+}
+
+impl Network {
+    pub fn new(random: Random) -> Arc<Self> {
+        Arc::new(Self {
+            log: MemoryLog::default(),
+            directory: MemoryDirectory::default(),
+            clock: Clock::starting_at(Timestamp::from_millis(1_000_000)),
+            random: Mutex::new(random),
+            troubles: Mutex::new(Troubles { is_lossy: true, ..Troubles::default() }),
+        })
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub fn below(&self, limit: u64) -> u64 {
+        self.random.lock().unwrap().below(limit)
+    }
+
+    fn has(&self, of: impl Fn(&Troubles) -> bool) -> bool {
+        of(&self.troubles.lock().unwrap())
+    }
+
+    /// Takes that long, and longer while the node stands still.
+    pub async fn pass(&self, node: usize, ms: u64) {
+        pass(ms).await;
+        while self.has(|troubles| troubles.stands_still[node]) {
+            pass(10).await;
+        }
+    }
+
+    /// The node looks at the time, and does what it has to; a broker that is to end has told its clients a little later.
+    pub fn looks_at_the_time(&self, node: usize) {
+        let mut troubles = self.troubles.lock().unwrap();
+        if !troubles.stands_still[node] {
+            troubles.stood_still[node] = false;
+        }
+    }
+
+    /// Whether it does not stand still, and has not just stood still.
+    pub fn has_gone_on(&self, node: usize) -> bool {
+        !self.has(|troubles| troubles.stands_still[node] || troubles.stood_still[node])
+    }
+
+    /// On the way there or back; whether it arrives.
+    async fn travel(&self, node: usize) -> bool {
+        let ms = if self.below(50) == 0 { 50 + self.below(400) } else { self.below(3) };
+        self.pass(node, ms).await;
+        let is_lost = self.has(|troubles| troubles.is_lossy) && self.below(40) == 0;
+        !is_lost && !self.has(|troubles| troubles.cut_off[node])
+    }
+
+    async fn gives_up(&self, node: usize) -> Unreachable {
+        self.pass(node, 100 + self.below(GIVES_UP_MS - 100)).await;
+        Unreachable("no answer".into())
+    }
+
+    /// Answers what a thread of a node waits for.
+    pub async fn serve(self: Arc<Self>, node: usize, ask: Ask) -> Answer {
+        match ask {
+            Ask::Append(after, frame) => Answer::Append(self.append(node, after, frame).await),
+            Ask::Read(after, bytes_max) => Answer::Read(
+                self.ask(node, |network| {
+                    // Some replica may be behind.
+                    let is_behind = network.below(10) == 0;
+                    let mut frames = network.log.read(after, bytes_max);
+                    if is_behind {
+                        frames.truncate(frames.len() / 2);
+                    }
+                    frames
+                })
+                .await,
+            ),
+            Ask::Bounds => Answer::Bounds(self.ask(node, |network| network.log.bounds()).await),
+            Ask::Wait(after) => {
+                self.wait(node, after).await;
+                Answer::Nothing
+            }
+            Ask::Disk => {
+                if self.has(|troubles| troubles.slow_disk[node]) {
+                    self.pass(node, 100 + self.below(900)).await;
+                } else if self.below(3) == 0 {
+                    self.pass(node, 1).await;
+                }
+                Answer::Nothing
+            }
+        }
+    }
+
+    async fn ask<T>(&self, node: usize, what: impl FnOnce(&Self) -> T) -> Result<T, Unreachable> {
+        if !self.travel(node).await {
+            return Err(self.gives_up(node).await);
+        }
+        let answer = what(self);
+        if !self.travel(node).await {
+            return Err(self.gives_up(node).await);
+        }
+        Ok(answer)
+    }
+
+    async fn append(
+        self: Arc<Self>,
+        node: usize,
+        after: Sequence,
+        frame: Vec<u8>,
+    ) -> Result<Sequence, AppendError> {
+        // Who is cut off, or crashes, may have something on its way that comes much later.
+        let one_in = if self.has(|troubles| troubles.cut_off[node]) { 3 } else { 30 };
+        let late_ms =
+            if self.has(|troubles| troubles.is_lossy) && self.below(one_in) == 0 { 6000 } else { 3 };
+        let arrives = Arc::clone(&self).arrive(node, after, frame, self.below(late_ms));
+        let arrived = tokio::spawn(arrives);
+        if late_ms > 3 || self.has(|troubles| troubles.cut_off[node]) {
+            return Err(self.unknown(node).await);
+        }
+        let Some(appended) = arrived.await.unwrap() else { return Err(self.unknown(node).await) };
+        if !self.travel(node).await {
+            return Err(self.unknown(node).await);
+        }
+        appended
+    }
+
+    /// What was sent arrives, or not, whatever has become of the node.
+    async fn arrive(
+        self: Arc<Self>,
+        node: usize,
+        after: Sequence,
+        frame: Vec<u8>,
+        ms: u64,
+    ) -> Option<Result<Sequence, AppendError>> {
+        pass(ms).await;
+        let is_lost = self.has(|troubles| troubles.is_lossy) && self.below(40) == 0;
+        (!is_lost).then(|| self.log.append(NAMES[node], after, &frame))
+    }
+
+    async fn unknown(&self, node: usize) -> AppendError {
+        self.troubles.lock().unwrap().unknown += 1;
+        AppendError::Unknown(self.gives_up(node).await.0)
+    }
+
+    async fn wait(&self, node: usize, after: Sequence) {
+        for _ in 0..20 {
+            self.pass(node, 5 + self.below(40)).await;
+            if self.log.bounds().last > after {
+                return;
+            }
+        }
+    }
+}
+
+/// The directory, as a node sees it.
+#[derive(Clone)]
+pub struct NodesDirectory {
+    pub network: Arc<Network>,
+    pub node: usize,
+}
+
+impl Directory for NodesDirectory {
+    async fn read(&self) -> Result<Option<Claim>, Unreachable> {
+        let now = self.network.clock;
+        self.network.ask(self.node, |network| network.directory.read_at(now.now())).await
+    }
+
+    async fn write(&self, holder: &str, revision: u64) -> Result<Option<u64>, Unreachable> {
+        let now = self.network.clock;
+        while self.network.has(|troubles| troubles.directory_hangs[self.node]) {
+            pass(10).await;
+        }
+        let write = |network: &Network| network.directory.write_at(now.now(), holder, revision);
+        self.network.ask(self.node, write).await
+    }
+}
+
+/// As a number of milliseconds, rounded up.
+pub fn ms(time: Duration) -> u64 {
+    time.as_micros().div_ceil(1000).try_into().unwrap()
+}

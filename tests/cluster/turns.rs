@@ -1,0 +1,134 @@
+//! Threads that take turns with the simulation: what blocks in a real process runs on one, and whenever it would wait, for the log or for
+//! a disk, it hands the turn back with what it asks. So only one thing runs at a time, and blocking takes virtual time.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use coney::cluster::{AppendError, Bounds, Log, Sequence, Unreachable};
+use coney::store::{Durability, Engine, Error, MemoryEngine, Reader, Space, Visitor, WriteBatch};
+
+/// What a thread waits for.
+#[derive(Debug)]
+pub enum Ask {
+    Append(Sequence, Vec<u8>),
+    Read(Sequence, usize),
+    Bounds,
+    Wait(Sequence),
+    Disk,
+}
+
+/// What it gets.
+pub enum Answer {
+    Append(Result<Sequence, AppendError>),
+    Read(Result<Vec<(Sequence, Vec<u8>)>, Unreachable>),
+    Bounds(Result<Bounds, Unreachable>),
+    Nothing,
+}
+
+enum Event {
+    Ask(Ask),
+    Done(Box<dyn Any + Send>),
+}
+
+thread_local! {
+    static TURN: RefCell<Option<(Sender<Event>, Receiver<Answer>)>> = const { RefCell::new(None) };
+}
+
+/// Hands the turn back until there is an answer. Whoever asked may have crashed meanwhile: then the thread ends here.
+fn ask(ask: Ask) -> Answer {
+    let answer = TURN.with_borrow(|turn| {
+        let (asks, answers) = turn.as_ref().expect("only what runs on such a thread may block");
+        asks.send(Event::Ask(ask)).ok()?;
+        answers.recv().ok()
+    });
+    answer.unwrap_or_else(|| std::panic::resume_unwind(Box::new("crashed")))
+}
+
+/// Does something that blocks; `serve` answers what it asks.
+pub async fn block<T: Send + 'static, A: Future<Output = Answer>>(
+    work: impl FnOnce() -> T + Send + 'static,
+    serve: impl Fn(Ask) -> A,
+) -> T {
+    let ((events, incoming), (answers, replies)) = (channel(), channel());
+    let thread = std::thread::spawn(move || {
+        TURN.set(Some((events.clone(), replies)));
+        let done: Box<dyn Any + Send> = Box::new(work());
+        drop(events.send(Event::Done(done)));
+    });
+    loop {
+        match incoming.recv() {
+            Ok(Event::Ask(ask)) => drop(answers.send(serve(ask).await)),
+            Ok(Event::Done(done)) => {
+                thread.join().unwrap();
+                return *done.downcast().unwrap();
+            }
+            Err(_) => panic!("what blocks has panicked"),
+        }
+    }
+}
+
+/// The log, as such a thread sees it.
+pub struct TurnLog;
+
+impl Log for TurnLog {
+    fn append(&mut self, after: Sequence, frame: &[u8]) -> Result<Sequence, AppendError> {
+        match ask(Ask::Append(after, frame.to_vec())) {
+            Answer::Append(answer) => answer,
+            _ => unreachable!("it was asked to append"),
+        }
+    }
+
+    fn read(&mut self, after: Sequence, bytes_max: usize) -> Result<Vec<(Sequence, Vec<u8>)>, Unreachable> {
+        match ask(Ask::Read(after, bytes_max)) {
+            Answer::Read(answer) => answer,
+            _ => unreachable!("it was asked to read"),
+        }
+    }
+
+    fn bounds(&mut self) -> Result<Bounds, Unreachable> {
+        match ask(Ask::Bounds) {
+            Answer::Bounds(answer) => answer,
+            _ => unreachable!("it was asked for bounds"),
+        }
+    }
+
+    fn trim(&mut self, _: Sequence) -> Result<(), Unreachable> {
+        unreachable!("nothing is trimmed here")
+    }
+
+    fn wait(&mut self, after: Sequence) {
+        drop(ask(Ask::Wait(after)));
+    }
+
+    fn frame_bytes_max(&self) -> usize {
+        // Small, so that batches have parts.
+        600
+    }
+}
+
+/// A disk that takes its time.
+pub struct TurnDisk(pub MemoryEngine);
+
+impl Engine for TurnDisk {
+    fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error> {
+        drop(ask(Ask::Disk));
+        self.0.commit(batch, durability)
+    }
+
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {
+        self.0.scan(space, from, to, visit)
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        self.0.reader()
+    }
+
+    fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
+        self.0.maintain(live_bytes)
+    }
+
+    fn journal_gap(&mut self) -> Option<u64> {
+        self.0.journal_gap()
+    }
+}
