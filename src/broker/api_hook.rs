@@ -35,7 +35,7 @@ pub struct ApiHook(Mutex<Option<Answerer>>);
 
 impl ApiHook {
     /// Says who answers, until [`clear`](Self::clear).
-    #[cfg_attr(not(feature = "management"), expect(dead_code, reason = "there is nobody to answer"))]
+    #[cfg_attr(not(feature = "management"), allow(dead_code, reason = "there is nobody to answer"))]
     pub fn set(&self, answer: impl Fn(ApiRequest) -> Answering + Send + Sync + 'static) {
         *self.answerer() = Some(Arc::new(answer));
     }
