@@ -4,7 +4,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 triple=$(rustc -vV | sed -n 's/^host: //p')
 export CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols
-flags='-C target-feature=+crt-static'
+# Less is copied into its callers than the compiler would by itself: a megabyte less, for one or two percent more instructions a message.
+flags='-C target-feature=+crt-static -C llvm-args=-inline-threshold=120'
 # Where the linker is LLVM's: functions that are the same are there once, relocations are packed. It saves a fifteenth.
 case $triple in
 x86_64-unknown-linux-gnu) flags+=' -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs' ;;
