@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coney::{Broker, Countable, OperationError, PeekState, PeekedMessage};
+use coney::{Countable, OperationError, PeekState, PeekedMessage};
 use lapin::options::{
     BasicConsumeOptions, BasicQosOptions, BasicRejectOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
@@ -11,9 +11,7 @@ use lapin::types::AMQPValue;
 use lapin::{BasicProperties, ExchangeKind};
 
 use super::support::{Bench, broker, no_arguments};
-use crate::support::broker::Embedded;
 use crate::support::client::{next, string, table};
-use crate::support::http::Http;
 
 fn persistent() -> BasicProperties {
     BasicProperties::default().with_delivery_mode(2)
@@ -105,6 +103,11 @@ async fn one_that_is_not_there_makes_no_world() {
 #[cfg(feature = "management")]
 #[test]
 fn a_file_makes_the_same_in_another_broker() {
+    use coney::Broker;
+
+    use crate::support::broker::Embedded;
+    use crate::support::http::Http;
+
     let start = || {
         let embedded = Embedded::managed(Broker::builder().ephemeral().test());
         let http = Http::new(embedded.broker().http_addresses()[0]);
