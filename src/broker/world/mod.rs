@@ -1,6 +1,6 @@
 //! Worlds: virtual hosts that a test controls, with `--test`. Here is what a world is; what is done with worlds is in `operations`.
 //!
-//! A world has a [clock](VhostClock), and knows how much of its work is [under way](Activity), so that whoever moves the clock or waits
+//! A world has a clock, and knows how much of its work is under way, so that whoever moves the clock or waits
 //! for something knows when all that follows has happened. Heartbeats, handshakes, flow control and alarms of memory and disk keep real time.
 
 mod activity;

@@ -137,7 +137,7 @@ impl Snapshots {
     /// Keeps one, in place of one of the same name.
     ///
     /// # Errors
-    /// There are [`SNAPSHOTS_MAX`] of other names, or they take [`SNAPSHOT_BYTES_MAX`] together.
+    /// There are `SNAPSHOTS_MAX` of other names, or they take [`SNAPSHOT_BYTES_MAX`] together.
     pub fn put(&self, name: &str, snapshot: Snapshot) -> Result<(), String> {
         let mut all = self.lock();
         let others = all.iter().filter(|(other, _)| *other != name);

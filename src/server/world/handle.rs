@@ -71,7 +71,7 @@ impl WorldHandle {
         }
     }
 
-    /// Takes a snapshot of it, which is kept in memory under this name, for [`WorldBuilder::with_snapshot`].
+    /// Takes a snapshot of it, which is kept in memory under this name, for `WorldBuilder::with_snapshot`.
     ///
     /// # Errors
     /// `Snapshot`: it does not come to rest, or has more than 256 MiB of messages.

@@ -62,7 +62,7 @@ impl<'a> WorldQueue<'a> {
     }
 }
 
-/// A wait that has yet to begin: [`until`](Self::until) its time is over, which is 5 s of real time if nothing is said.
+/// A wait that has yet to begin: until its time is [over](Self::within), which is 5 s of real time if nothing is said.
 #[derive(Debug)]
 #[must_use = "it waits when it is awaited"]
 pub struct WorldWait<'a> {
