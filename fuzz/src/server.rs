@@ -209,7 +209,7 @@ impl Server {
             Request::OpenVhost(name) => {
                 self.session.opened(self.now, &name, Arc::clone(&self.topology), Arc::clone(&self.grant));
             }
-            Request::Pause => {}
+            Request::Pause | Request::Wait(_) => {}
             Request::Close => {
                 self.session.release_all(Ending::Returned);
                 self.session.closed(self.now);
