@@ -291,20 +291,24 @@ async fn who_stores_nothing_does_not_wait_for_the_store() {
     let gate = Arc::new(tokio::sync::Mutex::new(()));
     let (commits, stands) = (Arc::clone(&gate), Arc::new(AtomicBool::new(false)));
     let stands_now = Arc::clone(&stands);
+    // A queue that was ahead of the store before goes on, as with a store of the broker's own.
+    let progress = Arc::new(tokio::sync::Notify::new());
+    let commits_on = Arc::clone(&progress);
     let options = OpenOptions {
         open_files_max: 64,
         clock: Box::new(Default::default),
         dir: dir.path().into(),
         on_commit: Box::new(move || {
             stands_now.store(true, Ordering::Relaxed);
+            commits_on.notify_waiters();
             drop(commits.blocking_lock());
             stands_now.store(false, Ordering::Relaxed);
         }),
         on_failure: Box::new(|error| panic!("the store failed: {error}")),
     };
     let (store, recovered) = coney::store::open(options).unwrap();
-    let builder = Broker::builder().store(store.handle(), recovered).listen("127.0.0.1:0".parse().unwrap());
-    let broker = builder.start().await.unwrap();
+    let builder = Broker::builder().store(store.handle(), recovered).store_progress(progress);
+    let broker = builder.listen("127.0.0.1:0".parse().unwrap()).start().await.unwrap();
     let (flood, other) = (connect(&broker).await, connect(&broker).await);
     declare(&flood, "stored", true, FieldTable::default()).await;
     declare(&other, "not", false, FieldTable::default()).await;
