@@ -62,10 +62,18 @@ impl Connection {
     /// Nothing is done for so long, unless the connection has to end.
     pub(super) async fn wait_by_rule(&mut self, time: Duration) {
         let clock = self.shared.clock;
+        self.wait_unless_it_ends(clock.wait_for(Some(clock.now() + time))).await;
+    }
+
+    /// Waits for that; `false` if the connection, or the broker, has to end first.
+    async fn wait_unless_it_ends(&mut self, awaited: impl Future<Output = ()>) -> bool {
         tokio::select! {
-            () = clock.wait_for(Some(clock.now() + time)) => {}
-            _ = self.ends.changed() => self.ends.mark_changed(),
-            () = stopped(&mut self.stopping) => {}
+            () = awaited => true,
+            _ = self.ends.changed() => {
+                self.ends.mark_changed();
+                false
+            }
+            () = stopped(&mut self.stopping) => false,
         }
     }
 
@@ -81,13 +89,8 @@ impl Connection {
             if !is_so(&faults.rules) {
                 break;
             }
-            tokio::select! {
-                () = changed => {}
-                _ = self.ends.changed() => {
-                    self.ends.mark_changed();
-                    break;
-                }
-                () = stopped(&mut self.stopping) => break,
+            if !self.wait_unless_it_ends(changed).await {
+                break;
             }
         }
         self.session.reset_by_rule(self.shared.clock.now());
@@ -143,13 +146,8 @@ impl Connection {
             if !faulty.state.is_silent {
                 break;
             }
-            tokio::select! {
-                () = changed => {}
-                _ = self.ends.changed() => {
-                    self.ends.mark_changed();
-                    break;
-                }
-                () = stopped(&mut self.stopping) => break,
+            if !self.wait_unless_it_ends(changed).await {
+                break;
             }
             self.session.heard(self.shared.clock.now());
         }

@@ -9,6 +9,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use serde_json::{Map, Value, json};
 
 use crate::broker::api_hook::{ApiAnswer, ApiRequest};
+use crate::broker::names::percent_encoded;
 use crate::broker::operations::{self, Caller, NewMessage, Scope};
 use crate::broker::properties_json;
 use crate::broker::shared::Shared;
@@ -81,13 +82,13 @@ fn request(vhost: &str, key: &str, headers: Map<String, Value>, body: &[u8]) -> 
         format!("there is no request '{key}': expected {}", keys.join(", "))
     })?;
     let mut said = headers;
-    let mut path = format!("/api/coney/worlds/{}", encoded(vhost));
+    let mut path = format!("/api/coney/worlds/{}", percent_encoded(vhost));
     match known.path.strip_suffix("{id}") {
         None => path.push_str(known.path),
         Some(before) => {
             let id = said.remove("id").map(|id| text(&id)).ok_or("needs a header 'id'")?;
             path.push_str(before);
-            path.push_str(&encoded(&id));
+            path.push_str(&percent_encoded(&id));
         }
     }
     if known.method == "GET" {
@@ -114,7 +115,7 @@ fn query(said: &Map<String, Value>) -> String {
         for value in values {
             let mark = if query.is_empty() { '?' } else { '&' };
             // Writing to a string never fails.
-            let _ = write!(query, "{mark}{}={}", encoded(key), encoded(&text(value)));
+            let _ = write!(query, "{mark}{}={}", percent_encoded(key), percent_encoded(&text(value)));
         }
     }
     query
@@ -125,19 +126,6 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            encoded.push(char::from(byte));
-        } else {
-            // As above.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Names that the broker makes up: of queues, of consumers.
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -13,6 +15,19 @@ use super::shared::random_bytes;
 pub fn generated(prefix: &str) -> std::io::Result<String> {
     let bytes: [u8; 16] = random_bytes()?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// For a part of a URI (RFC 3986, section 2.1): all but letters, digits, `-`, `.` and `_` is escaped.
+pub fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            // Writing to a string never fails.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

@@ -152,25 +152,6 @@ impl QueueTask {
         self.set_alarms();
         self.mail.done();
         self.in_flight = None;
-        if self.pace.is_some() {
-            return self.wake_up_paced().await;
-        }
-        let Some((_, rings)) = &mut self.alarm else {
-            return Some(self.mail.receive(BATCH_MAX).await).filter(|mail| !mail.is_empty());
-        };
-        tokio::select! {
-            biased;
-            mail = self.mail.receive(BATCH_MAX) => Some(mail).filter(|mail| !mail.is_empty()),
-            in_flight = rings => {
-                self.alarm = None;
-                self.in_flight = in_flight;
-                Some(Vec::new())
-            }
-        }
-    }
-
-    /// The same with two clocks.
-    async fn wake_up_paced(&mut self) -> Option<Vec<Mail>> {
         let (alarm, pace) = (&mut self.alarm, &mut self.pace);
         tokio::select! {
             biased;

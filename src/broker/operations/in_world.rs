@@ -16,6 +16,14 @@ pub struct InWorld<'a> {
     pub world: &'a Arc<World>,
 }
 
+/// Refuses what only a broker for tests does.
+///
+/// # Errors
+/// `NotTesting`.
+pub fn require_test(shared: &Shared) -> Result<(), OperationError> {
+    if shared.config.test { Ok(()) } else { Err(OperationError::NotTesting) }
+}
+
 /// The world of a vhost. Whoever asks uses it.
 ///
 /// # Errors

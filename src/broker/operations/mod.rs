@@ -57,7 +57,7 @@ pub use global_parameters::{
 };
 pub use history::{History, HistoryQuery, MessageHistory, history};
 pub use holding::{Held, HeldMessage, hold, put_in};
-pub use in_world::{InWorld, world_of};
+pub use in_world::{InWorld, require_test, world_of};
 pub use messages::{
     AckMode, Getter, Got, GotMessage, drop_parked, drop_parked_in, get, get_and_settle, purge,
     release_parked, release_parked_in,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::in_world::world_of;
+use super::in_world::{require_test, world_of};
 use super::peeking::{PeekedMessage, peek_record};
 use super::scope::{Caller, Scope};
 use crate::broker::error::OperationError;
@@ -221,8 +221,6 @@ pub fn snapshot(shared: &Shared, name: &str) -> Result<Arc<Snapshot>, OperationE
 /// # Errors
 /// `NotTesting`, `NotTagged`.
 pub fn require_snapshots(shared: &Shared, caller: Caller<'_>) -> Result<(), OperationError> {
-    if !shared.config.test {
-        return Err(OperationError::NotTesting);
-    }
+    require_test(shared)?;
     caller.require_administrator(shared)
 }

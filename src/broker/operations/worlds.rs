@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::in_world::world_of;
+use super::in_world::{require_test, world_of};
 use super::scope::Caller;
 use super::snapshots::{restore_snapshot, snapshot};
 use super::vhosts::{delete_as, make_vhost};
@@ -33,9 +33,7 @@ pub async fn make_world(
     settings: WorldSettings,
     restored: Option<&str>,
 ) -> Result<(Arc<Vhost>, bool), OperationError> {
-    if !shared.config.test {
-        return Err(OperationError::NotTesting);
-    }
+    require_test(shared)?;
     let from = restored.map(|name| snapshot(shared, name)).transpose()?;
     let settings = match &from {
         Some(snapshot) if settings.clock == ClockMode::Virtual => {

@@ -31,7 +31,7 @@ pub(super) fn world<'a>(api: &Api, vhost: &'a Arc<Vhost>) -> Result<InWorld<'a>,
 
 /// `GET /api/coney/worlds`: all that were made as worlds and the asker may enter.
 pub(super) async fn list(State(api): State<Api>, asker: Manager) -> Result<Response, ApiError> {
-    require_test(&api)?;
+    operations::require_test(api.shared())?;
     let all = asker.vhosts(&api);
     let worlds = all.iter().filter(|vhost| is_world(vhost)).map(|vhost| view(&api, vhost));
     Ok(answer::json(&worlds.collect::<Vec<_>>()))
@@ -41,22 +41,13 @@ fn is_world(vhost: &Vhost) -> bool {
     vhost.world.as_ref().is_some_and(|world| world.settings.is_some())
 }
 
-fn require_test(api: &Api) -> Result<(), ApiError> {
-    if api.shared().config.test { Ok(()) } else { Err(operations_not_there()) }
-}
-
-fn operations_not_there() -> ApiError {
-    crate::broker::OperationError::NotTesting.into()
-}
-
 /// `GET /api/coney/worlds/{vhost}`.
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Manager,
     At(vhost): At<String>,
 ) -> Result<Response, ApiError> {
-    require_test(&api)?;
-    let vhost = asker.enter(&api, &vhost)?;
+    let vhost = enter(&api, &asker, &vhost)?;
     world(&api, &vhost)?;
     Ok(answer::json(&view(&api, &vhost)))
 }
@@ -68,7 +59,7 @@ pub(super) async fn put(
     At(name): At<String>,
     body: Payload,
 ) -> Result<Response, ApiError> {
-    require_test(&api)?;
+    operations::require_test(api.shared())?;
     if api.shared().vhost(&name).is_some() {
         asker.enter(&api, &name)?;
     }
@@ -109,8 +100,7 @@ pub(super) async fn delete(
     asker: Manager,
     At(vhost): At<String>,
 ) -> Result<Response, ApiError> {
-    require_test(&api)?;
-    let vhost = asker.enter(&api, &vhost)?;
+    let vhost = enter(&api, &asker, &vhost)?;
     operations::delete_world(api.shared(), asker.caller(), &vhost).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -140,6 +130,6 @@ fn uri(api: &Api, vhost: &str) -> Value {
 
 /// Somebody who has logged in, for whom a world is looked up.
 pub(super) fn enter(api: &Api, asker: &Asker, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
-    require_test(api)?;
+    operations::require_test(api.shared())?;
     asker.enter(api, vhost)
 }

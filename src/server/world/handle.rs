@@ -1,10 +1,10 @@
 //! A world, as the program that embeds its broker has it.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::broker::import::{self, Defaults, Target};
+use crate::broker::names::percent_encoded;
 use crate::broker::operations::{self, Caller, InWorld, PeekedMessage, Scope, WorldCounts};
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
@@ -32,8 +32,8 @@ impl WorldHandle {
     #[must_use]
     pub fn uri_at(&self, address: SocketAddr) -> String {
         let config = &self.shared.config;
-        let (user, pass) = (escaped(&config.default_user), escaped(&config.default_pass));
-        format!("amqp://{user}:{pass}@{address}/{}", escaped(&self.vhost.name))
+        let (user, pass) = (percent_encoded(&config.default_user), percent_encoded(&config.default_pass));
+        format!("amqp://{user}:{pass}@{address}/{}", percent_encoded(&self.vhost.name))
     }
 
     /// Where clients find it, if the broker listens.
@@ -102,17 +102,4 @@ impl WorldHandle {
     pub(super) fn world(&self) -> Result<InWorld<'_>, OperationError> {
         operations::world_of(&self.shared, &self.vhost)
     }
-}
-
-/// For a part of a URI.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => escaped.push(char::from(byte)),
-            // Writing to a string never fails.
-            _ => drop(write!(escaped, "%{byte:02X}")),
-        }
-    }
-    escaped
 }

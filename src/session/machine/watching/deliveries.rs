@@ -88,17 +88,13 @@ impl Session {
         self.note_delivery(number, delivery);
         self.write_deliveries(number, std::slice::from_ref(delivery));
         let Some(watch) = &mut self.connection.watch else { return };
-        let mut next = Vec::new();
         for held in watch.held.iter_mut().filter(|held| held.consumer == number && held.behind > 0) {
             held.behind -= 1;
             if held.behind == 0 {
-                next.push(held.due);
                 held.due = Time::ZERO;
             }
         }
-        if !next.is_empty() {
-            self.deliver_due(Time::ZERO);
-        }
+        self.deliver_due(Time::ZERO);
     }
 
     /// Acks are told by what was delivered.
@@ -155,17 +151,17 @@ impl Session {
     }
 
     pub(super) fn deliver_due(&mut self, now: Time) {
-        let Some(watch) = &mut self.connection.watch else { return };
-        let due: Vec<HeldDelivery> = watch.held.extract_if(.., |held| held.due <= now).collect();
-        for HeldDelivery { consumer, delivery, .. } in due {
-            self.deliver_one(consumer, &delivery);
-        }
+        self.deliver_held(|held| held.due <= now);
     }
 
     /// A consumer goes, and its client will be told so: what is held back for it goes out first.
     pub(in crate::session::machine) fn release_held(&mut self, number: u32) {
+        self.deliver_held(|held| held.consumer == number);
+    }
+
+    fn deliver_held(&mut self, goes: impl Fn(&HeldDelivery) -> bool) {
         let Some(watch) = &mut self.connection.watch else { return };
-        let held: Vec<HeldDelivery> = watch.held.extract_if(.., |held| held.consumer == number).collect();
+        let held: Vec<HeldDelivery> = watch.held.extract_if(.., |held| goes(held)).collect();
         for HeldDelivery { consumer, delivery, .. } in held {
             self.deliver_one(consumer, &delivery);
         }
