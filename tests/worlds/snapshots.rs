@@ -92,6 +92,34 @@ async fn every_state_comes_back_with_the_time_it_had_left() {
     assert_eq!(again.bodies("end").await, ["due", "expires"]);
 }
 
+/// More than is read from the disk at a time, of a queue and of a stream.
+#[tokio::test]
+async fn large_messages_on_disk_are_all_in_it() {
+    const LARGE: usize = 3 * 1024 * 1024;
+    let dir = tempfile::tempdir().unwrap();
+    let config = coney::config::Config {
+        data_dir: Some(dir.path().into()),
+        queue_bytes_in_memory: 2048,
+        test: true,
+        ..coney::config::Config::default()
+    };
+    let builder = coney::Broker::builder().config(config).listen("127.0.0.1:0".parse().unwrap());
+    let broker = builder.start().await.unwrap();
+    let bench = Bench::on(&broker).await;
+    bench.declare("q", &[]).await;
+    bench.declare("s", &[("x-queue-type", string("stream"))]).await;
+    for number in 0..8 {
+        for queue in ["q", "s"] {
+            bench.publish(queue, &number.to_string().repeat(LARGE), persistent()).await;
+        }
+    }
+    let snapshot = bench.world.take_snapshot("large").await.unwrap();
+    let bodies: Vec<u8> = snapshot.messages.iter().map(|message| message.message.body()[0]).collect();
+    assert_eq!(String::from_utf8(bodies).unwrap(), "0123456701234567");
+    drop(bench);
+    broker.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn one_that_is_not_there_makes_no_world() {
     let broker = broker().await;

@@ -7,7 +7,7 @@ use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 
 use super::support::{Bench, broker, no_arguments};
-use crate::support::client::next;
+use crate::support::client::{next, string, table};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -38,6 +38,24 @@ async fn idle_counts_what_is_unacked_and_says_who_has_it() {
     delivery.acker.ack(BasicAckOptions::default()).await.unwrap();
     let counts = bench.world.idle().await.unwrap();
     assert_eq!((counts.get(Countable::Acked), counts.get(Countable::Published)), (1, 1));
+}
+
+#[tokio::test]
+async fn what_stays_in_a_stream_is_not_in_the_way_of_being_idle() {
+    let broker = broker().await;
+    let bench = Bench::on(&broker).await;
+    bench.declare("log", &[("x-queue-type", string("stream"))]).await;
+    bench.publish("log", "m", BasicProperties::default()).await;
+    let counts = bench.world.idle().await.unwrap();
+    assert_eq!(counts.get(Countable::Ready), 1, "it is there all the same");
+    let options = BasicConsumeOptions::default();
+    bench.channel.basic_qos(1, BasicQosOptions::default()).await.unwrap();
+    let from = table(&[("x-stream-offset", string("first"))]);
+    let mut reader = bench.channel.basic_consume("log".into(), "r".into(), options, from).await.unwrap();
+    let read = next(&mut reader).await;
+    assert!(bench.world.idle().within(ms(50)).await.is_err(), "somebody reads it");
+    read.acker.ack(BasicAckOptions::default()).await.unwrap();
+    bench.world.idle().await.unwrap();
 }
 
 #[tokio::test]

@@ -91,6 +91,8 @@ impl Countable {
 /// Exact numbers of a queue, or of a world: the sum of its queues, and what was done on its channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorldCounts {
+    /// What somebody has yet to deal with: of a stream what its readers have, for its messages stay.
+    open: u64,
     ready: u64,
     unacked: u64,
     delayed: u64,
@@ -128,6 +130,7 @@ impl WorldCounts {
 
     /// What is in the queues of a world.
     const fn add_held(&mut self, queue: &Self) {
+        self.open += queue.open;
         self.ready += queue.ready;
         self.unacked += queue.unacked;
         self.delayed += queue.delayed;
@@ -314,9 +317,8 @@ impl Waiter<'_> {
         if !is_met || !self.wanted.idle {
             return is_met;
         }
-        let is_empty = |counts: &WorldCounts| counts.ready + counts.unacked == 0;
         let nothing_between = self.world.activity.is_quiet() && self.world.activity.begun() == begun;
-        nothing_between && counts.iter().all(|(_, counts)| is_empty(counts))
+        nothing_between && counts.iter().all(|(_, counts)| counts.open == 0)
     }
 
     fn meets(&self, counts: &WorldCounts) -> bool {
@@ -370,7 +372,7 @@ impl Waiter<'_> {
         let mut why = Vec::new();
         let Some(counts) = record.look().await else { return why };
         let name = &record.label;
-        if self.wanted.idle && counts.ready > 0 {
+        if self.wanted.idle && counts.ready > 0 && !record.is_stream() {
             let consumers = match counts.consumers {
                 0 => "nobody consumes from it".to_owned(),
                 count => format!("consumers: {count}"),
@@ -441,7 +443,9 @@ async fn of_queue(world: &World, record: &QueueRecord) -> WorldCounts {
     } = record.statistics.read();
     // What waits in a delayed exchange is in no queue yet.
     let (ready, delayed) = if record.delays { (0, counts.ready) } else { (counts.ready, counts.delayed) };
+    let unread = if record.is_stream() { 0 } else { ready };
     WorldCounts {
+        open: (unread + counts.unacked) as u64,
         ready: ready as u64,
         unacked: counts.unacked as u64,
         delayed: delayed as u64,
