@@ -304,8 +304,9 @@ impl Session {
         while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
             let Some((used, request)) = self.step(now, rest) else { break };
             consumed += used;
-            if request.is_some() {
-                return Received { consumed, request };
+            // Taken apart, so that nothing is dropped where there is none: that is once a frame.
+            if let Some(request) = request {
+                return Received { consumed, request: Some(request) };
             }
         }
         Received { consumed, request: None }
