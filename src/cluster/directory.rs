@@ -1,8 +1,11 @@
-//! Where nodes agree on who may try to lead: one key, with revisions, which vanishes if nobody writes it.
+//! Where nodes agree on who may try to lead: one key, with revisions, which vanishes if nobody writes it. And where each says of itself
+//! how far it is and where it can be reached.
 
 use super::lease::EXPIRES;
 use super::log::Unreachable;
 use crate::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who has the lease, and which writing of it that was.
@@ -11,6 +14,40 @@ pub struct Claim {
     /// The node's name.
     pub holder: String,
     /// Counts what was written.
+    pub revision: u64,
+}
+
+/// What a node says of itself, every second or so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name, which no other has.
+    pub name: String,
+    /// Those of lower rank lead rather than others.
+    pub rank: u32,
+    /// The address, `HOST:PORT`, to which others carry clients of AMQP while it leads.
+    pub amqp: Option<String>,
+    /// The same for the management API.
+    pub http: Option<String>,
+    /// The address where other nodes fetch snapshots.
+    pub peer: Option<String>,
+    /// Whether it leads.
+    pub is_leader: bool,
+    /// The last term that it knows of.
+    pub term: u64,
+    /// The last frame of the log that it has applied.
+    pub applied: u64,
+    /// The last frame that is on its disk for sure.
+    pub synced: u64,
+    /// Its version.
+    pub version: String,
+}
+
+/// What a member said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What.
+    pub member: Member,
+    /// Is another after each time that it said something. Who looks often enough knows by that who is silent, whatever the clocks say.
     pub revision: u64,
 }
 
@@ -26,6 +63,12 @@ pub trait Directory: Send + Sync + 'static {
         holder: &str,
         revision: u64,
     ) -> impl Future<Output = Result<Option<u64>, Unreachable>> + Send;
+
+    /// Says something of this node; what it said before is forgotten.
+    fn tell(&self, member: &Member) -> impl Future<Output = Result<(), Unreachable>> + Send;
+
+    /// What all nodes said last, in the order of their names. Nodes that are silent for long may be missing.
+    fn members(&self) -> impl Future<Output = Result<Vec<Told>, Unreachable>> + Send;
 }
 
 /// One in memory for tests and simulations; clones are the same. It is told the time.
@@ -36,6 +79,7 @@ pub struct MemoryDirectory(Arc<Mutex<State>>);
 struct State {
     claim: Option<(Claim, Time)>,
     revision: u64,
+    members: BTreeMap<String, Told>,
 }
 
 impl MemoryDirectory {
@@ -56,6 +100,20 @@ impl MemoryDirectory {
         let claim = Claim { holder: holder.to_owned(), revision: state.revision };
         state.claim = Some((claim, now));
         Some(state.revision)
+    }
+
+    /// As [`Directory::tell`].
+    pub fn tell_at(&self, now: Time, member: &Member) {
+        let mut state = self.state(now);
+        state.revision += 1;
+        let told = Told { member: member.clone(), revision: state.revision };
+        state.members.insert(member.name.clone(), told);
+    }
+
+    /// As [`Directory::members`].
+    #[must_use]
+    pub fn members_at(&self, now: Time) -> Vec<Told> {
+        self.state(now).members.values().cloned().collect()
     }
 
     fn state(&self, now: Time) -> std::sync::MutexGuard<'_, State> {

@@ -27,6 +27,7 @@ struct Local {
     synced_at: Time,
     synced_commit: u64,
     synced: Sequence,
+    applied: Sequence,
     unsynced_bytes: usize,
 }
 
@@ -40,6 +41,7 @@ impl LocalEngine {
             synced_at,
             synced_commit: 0,
             synced: Sequence::default(),
+            applied: Sequence::default(),
             unsynced_bytes: 0,
         })))
     }
@@ -48,6 +50,12 @@ impl LocalEngine {
     #[must_use]
     pub fn synced(&self) -> Sequence {
         self.local().synced
+    }
+
+    /// The last frame that was applied since it was opened.
+    #[must_use]
+    pub fn applied(&self) -> Sequence {
+        self.local().applied
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
@@ -63,6 +71,7 @@ impl Local {
         let is_due = now.since(self.synced_at) >= SYNC_EVERY || self.unsynced_bytes >= SYNC_BYTES;
         let durability = if is_due { Durability::Synced } else { durability };
         self.engine.commit(batch, durability)?;
+        self.applied = mark.map_or(self.applied, |mark| mark.sequence);
         if durability == Durability::Synced {
             self.synced_at = now;
             self.unsynced_bytes = 0;

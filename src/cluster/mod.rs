@@ -24,13 +24,14 @@ mod mark;
 mod memory_log;
 mod node;
 mod reading;
+mod telling;
 mod tenure;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod writes;
 
-pub use directory::{Claim, Directory, MemoryDirectory};
+pub use directory::{Claim, Directory, Member, MemoryDirectory, Told};
 pub use engine::ReplicatedEngine;
 pub use follower::{Follower, Progress, Stop};
 pub use frame::{BadFrame, Frame, Kind};

@@ -1,13 +1,14 @@
 //! A node: it follows until the lease is free and its fence is the last frame of the log; then it leads, with a broker on its engine, until
 //! it loses the one or the other. Then it follows again.
 
-use super::directory::{Claim, Directory};
+use super::directory::{Claim, Directory, Member, Told};
 use super::follower::{Follower, Progress, Stop};
 use super::host::{Host, Led};
 use super::lease::{Action, EXPIRES, Lease, Seen};
 use super::local::LocalEngine;
 use super::log::{Log, Sequence};
 use super::mark::Mark;
+use super::telling::Telling;
 use super::tenure::Tenure;
 use crate::server::StartError;
 use crate::store::Error;
@@ -66,21 +67,28 @@ pub enum NodeError {
 /// A node of a cluster.
 pub struct Node<H> {
     host: Arc<H>,
-    name: String,
+    member: Member,
     log_id: u64,
     engine: LocalEngine,
     lease: Lease,
     /// Of what this node last wrote to the lease.
     revision: u64,
     status: watch::Sender<Status>,
+    members: watch::Sender<Vec<Told>>,
 }
 
 impl<H: Host> Node<H> {
-    /// A node with this name, which no other has, and this rank: those of lower rank lead rather than others. `log_id` is that of the
-    /// cluster.
-    pub fn new(host: H, name: impl Into<String>, rank: u32, log_id: u64, engine: LocalEngine) -> Self {
-        let (host, name, lease) = (Arc::new(host), name.into(), Lease::new(rank));
-        Self { host, name, log_id, engine, lease, revision: 0, status: watch::Sender::default() }
+    /// A node that says this of itself, but for what changes. `log_id` is that of the cluster.
+    pub fn new(host: H, member: Member, log_id: u64, engine: LocalEngine) -> Self {
+        let (host, lease) = (Arc::new(host), Lease::new(member.rank));
+        let (status, members) = <(watch::Sender<Status>, watch::Sender<Vec<Told>>)>::default();
+        Self { host, member, log_id, engine, lease, revision: 0, status, members }
+    }
+
+    /// What all nodes say of themselves from now on.
+    #[must_use]
+    pub fn members(&self) -> watch::Receiver<Vec<Told>> {
+        self.members.subscribe()
     }
 
     /// What it says of itself from now on.
@@ -90,7 +98,21 @@ impl<H: Host> Node<H> {
     }
 
     /// Runs until it cannot any more.
-    pub async fn run(mut self) -> NodeError {
+    pub async fn run(self) -> NodeError {
+        let telling = Telling {
+            host: Arc::clone(&self.host),
+            engine: self.engine.clone(),
+            member: self.member.clone(),
+            status: self.status.subscribe(),
+            members: self.members.clone(),
+        };
+        tokio::select! {
+            error = self.play() => error,
+            never = telling.run() => match never {},
+        }
+    }
+
+    async fn play(mut self) -> NodeError {
         loop {
             let led = match self.follow().await {
                 Ok((fence, tenure)) => self.lead(fence, tenure).await,
@@ -156,7 +178,7 @@ impl<H: Host> Node<H> {
         mut follower: Follower<LocalEngine>,
     ) -> Result<(Follower<LocalEngine>, Option<(Mark, Tenure)>), Stop> {
         let asked = self.host.now();
-        let Ok(Some(revision)) = self.host.directory().write(&self.name, 0).await else {
+        let Ok(Some(revision)) = self.host.directory().write(&self.member.name, 0).await else {
             return Ok((follower, None));
         };
         self.revision = revision;
@@ -179,7 +201,7 @@ impl<H: Host> Node<H> {
         mut follower: Follower<LocalEngine>,
         tenure: &Tenure,
     ) -> Result<(Follower<LocalEngine>, Option<Mark>), Stop> {
-        let (name, tenure) = (self.name.clone(), tenure.clone());
+        let (name, tenure) = (self.member.name.clone(), tenure.clone());
         let fence = move |log: &mut H::Log| {
             let fence = follower.fence(log, &name, &tenure)?;
             Ok((follower, fence))
@@ -277,7 +299,7 @@ impl<H: Host> Node<H> {
     /// Writes the lease again; `false` if another has it.
     async fn renew(&mut self, now: Time) -> bool {
         let directory = self.host.directory();
-        match directory.write(&self.name, self.revision).await {
+        match directory.write(&self.member.name, self.revision).await {
             Ok(Some(revision)) => {
                 self.revision = revision;
                 self.lease.got(now);
@@ -286,7 +308,7 @@ impl<H: Host> Node<H> {
             Err(_) => true,
             // Perhaps it was written, and the answer was lost.
             Ok(None) => match directory.read().await {
-                Ok(Some(Claim { holder, revision })) if holder == self.name => {
+                Ok(Some(Claim { holder, revision })) if holder == self.member.name => {
                     self.revision = revision;
                     true
                 }

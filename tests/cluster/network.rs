@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coney::Clock;
-use coney::cluster::{AppendError, Claim, Directory, MemoryDirectory, MemoryLog, Sequence, Unreachable};
+use coney::cluster::{
+    AppendError, Claim, Directory, Member, MemoryDirectory, MemoryLog, Sequence, Told, Unreachable,
+};
 use coney::time::{Time, Timestamp};
 
 use crate::random::Random;
@@ -211,6 +213,16 @@ impl Directory for NodesDirectory {
         }
         let write = |network: &Network| network.directory.write_at(now.now(), holder, revision);
         self.network.ask(self.node, write).await
+    }
+
+    async fn tell(&self, member: &Member) -> Result<(), Unreachable> {
+        let now = self.network.clock;
+        self.network.ask(self.node, |network| network.directory.tell_at(now.now(), member)).await
+    }
+
+    async fn members(&self) -> Result<Vec<Told>, Unreachable> {
+        let now = self.network.clock;
+        self.network.ask(self.node, |network| network.directory.members_at(now.now())).await
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coney::cluster::{
-    Claim, Directory, LocalEngine, MemoryDirectory, MemoryLog, MemoryLogClient, Node, Role, Status,
-    ThreadHost, Unreachable,
+    Claim, Directory, LocalEngine, Member, MemoryDirectory, MemoryLog, MemoryLogClient, Node, Role, Status,
+    ThreadHost, Told, Unreachable,
 };
 use coney::store::open_disk;
 use coney::{Broker, Clock};
@@ -25,6 +25,15 @@ impl Directory for Timed {
 
     async fn write(&self, holder: &str, revision: u64) -> Result<Option<u64>, Unreachable> {
         Ok(self.0.write_at(self.1.now(), holder, revision))
+    }
+
+    async fn tell(&self, member: &Member) -> Result<(), Unreachable> {
+        self.0.tell_at(self.1.now(), member);
+        Ok(())
+    }
+
+    async fn members(&self) -> Result<Vec<Told>, Unreachable> {
+        Ok(self.0.members_at(self.1.now()))
     }
 }
 
@@ -47,7 +56,8 @@ fn start(dir: &Path, name: &str, rank: u32, log: &MemoryLog, directory: &MemoryD
         builder: Arc::new(|| Broker::builder().listen("127.0.0.1:0".parse().unwrap())),
         addresses: sender,
     };
-    let node = Node::new(host, name, rank, 1, engine);
+    let member = Member { name: name.to_owned(), rank, ..Member::default() };
+    let node = Node::new(host, member, 1, engine);
     let status = node.status();
     tokio::spawn(async move { panic!("a node has stopped: {}", node.run().await) });
     Running { addresses, status }

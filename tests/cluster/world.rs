@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use coney::cluster::{Follower, Frame, Kind, LocalEngine, Mark, Node};
+use coney::cluster::{Follower, Frame, Kind, LocalEngine, Mark, Member, Node};
 use coney::store::{MemoryDisk, Space};
 use tokio::task::JoinHandle;
 
@@ -79,7 +79,8 @@ impl World {
         let engine = LocalEngine::new(Box::new(engine), move || clock.now());
         let directory = NodesDirectory { network: Arc::clone(&network), node };
         let host = SimulatedHost { node, network, directory, brokers: Arc::clone(&self.at.brokers) };
-        let run = Node::new(host, NAMES[node], node as u32, LOG_ID, engine).run();
+        let member = Member { name: NAMES[node].to_owned(), rank: node as u32, ..Member::default() };
+        let run = Node::new(host, member, LOG_ID, engine).run();
         let stopped = Arc::clone(&self.stopped);
         self.nodes[node] = Some(tokio::spawn(async move {
             let error = run.await;

@@ -1,0 +1,48 @@
+//! What a node says of itself in the directory, and what it hears there of the others.
+
+use super::directory::{Directory, Member, Told};
+use super::host::Host;
+use super::local::LocalEngine;
+use super::node::{Role, Status};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// So often others are heard, and something is said.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Goes on beside the node's roles, so that a directory that hangs is in nobody's way.
+pub(super) struct Telling<H> {
+    pub(super) host: Arc<H>,
+    pub(super) engine: LocalEngine,
+    /// But for what changes.
+    pub(super) member: Member,
+    pub(super) status: watch::Receiver<Status>,
+    pub(super) members: watch::Sender<Vec<Told>>,
+}
+
+impl<H: Host> Telling<H> {
+    pub(super) async fn run(mut self) -> Infallible {
+        loop {
+            let Status { role, term, applied, .. } = *self.status.borrow_and_update();
+            self.member.is_leader = role == Role::Leader;
+            self.member.term = term;
+            self.member.applied = applied.max(self.engine.applied()).0;
+            self.member.synced = self.engine.synced().0;
+            let directory = self.host.directory();
+            // What failed is said again soon.
+            drop(directory.tell(&self.member).await);
+            if let Ok(members) = directory.members().await {
+                self.members.send_replace(members);
+            }
+            // Who leads is said at once; how far it is, now and then.
+            let role_changed = self.status.wait_for(|status| status.role != role);
+            tokio::select! {
+                biased;
+                changed = role_changed => drop(changed),
+                () = self.host.pass(EVERY) => {}
+            }
+        }
+    }
+}
