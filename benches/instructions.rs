@@ -173,6 +173,8 @@ impl Broker {
         let (log, profile) = (folder.join("valgrind.log"), folder.join("callgrind.out"));
         let mut child = Command::new("valgrind")
             .arg("--tool=callgrind")
+            // Threads that spin would otherwise keep those that they wait for from running.
+            .arg("--fair-sched=try")
             .arg(format!("--callgrind-out-file={}", profile.display()))
             .arg(format!("--log-file={}", log.display()))
             .arg(binary)
