@@ -8,6 +8,8 @@ use super::log::Sequence;
 use super::mark::Mark;
 use crate::store::{Durability, Engine, Error, Reader, Room, Space, Visitor, WriteBatch};
 use crate::time::Time;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +20,14 @@ const SYNC_BYTES: usize = 16 * 1024 * 1024;
 
 /// The engine of a node.
 #[derive(Clone)]
-pub struct LocalEngine(Arc<Mutex<Local>>);
+pub struct LocalEngine(Arc<Shared>);
+
+struct Shared {
+    local: Mutex<Local>,
+    /// How far it is, for whoever must not wait for a commit.
+    applied: AtomicU64,
+    synced: AtomicU64,
+}
 
 struct Local {
     engine: Box<dyn Engine>,
@@ -26,8 +35,6 @@ struct Local {
     /// When and with what it was synced last.
     synced_at: Time,
     synced_commit: u64,
-    synced: Sequence,
-    applied: Sequence,
     unsynced_bytes: usize,
 }
 
@@ -35,48 +42,51 @@ impl LocalEngine {
     /// An engine that is open; `clock` tells the time.
     pub fn new(engine: Box<dyn Engine>, clock: impl Fn() -> Time + Send + 'static) -> Self {
         let synced_at = clock();
-        Self(Arc::new(Mutex::new(Local {
-            engine,
-            clock: Box::new(clock),
-            synced_at,
-            synced_commit: 0,
-            synced: Sequence::default(),
-            applied: Sequence::default(),
-            unsynced_bytes: 0,
-        })))
+        let local = Local { engine, clock: Box::new(clock), synced_at, synced_commit: 0, unsynced_bytes: 0 };
+        Self(Arc::new(Shared {
+            local: Mutex::new(local),
+            applied: AtomicU64::default(),
+            synced: AtomicU64::default(),
+        }))
     }
 
     /// All frames up to this one are on this node's disk for sure: no power failure there needs them again.
     #[must_use]
     pub fn synced(&self) -> Sequence {
-        self.local().synced
+        Sequence(self.0.synced.load(Relaxed))
     }
 
     /// The last frame that was applied since it was opened.
     #[must_use]
     pub fn applied(&self) -> Sequence {
-        self.local().applied
+        Sequence(self.0.applied.load(Relaxed))
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Local {
-    fn commit(&mut self, mut batch: WriteBatch, durability: Durability) -> Result<(), Error> {
+    fn commit(
+        &mut self,
+        mut batch: WriteBatch,
+        durability: Durability,
+        shared: &Shared,
+    ) -> Result<(), Error> {
         let (now, number, mark) = ((self.clock)(), batch.commit_number(), Mark::of(&batch));
         batch.set_synced_commit(self.synced_commit);
         self.unsynced_bytes += batch.bytes();
         let is_due = now.since(self.synced_at) >= SYNC_EVERY || self.unsynced_bytes >= SYNC_BYTES;
         let durability = if is_due { Durability::Synced } else { durability };
         self.engine.commit(batch, durability)?;
-        self.applied = mark.map_or(self.applied, |mark| mark.sequence);
+        let store = |far: &AtomicU64| mark.iter().for_each(|mark| far.store(mark.sequence.0, Relaxed));
+        store(&shared.applied);
         if durability == Durability::Synced {
             self.synced_at = now;
             self.unsynced_bytes = 0;
             self.synced_commit = number.unwrap_or(self.synced_commit);
-            self.synced = mark.map_or(self.synced, |mark| mark.sequence);
+            store(&shared.synced);
         }
         Ok(())
     }
@@ -84,7 +94,7 @@ impl Local {
 
 impl Engine for LocalEngine {
     fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error> {
-        self.local().commit(batch, durability)
+        self.local().commit(batch, durability, &self.0)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {

@@ -107,6 +107,7 @@ impl<H: Host> Node<H> {
             members: self.members.clone(),
         };
         tokio::select! {
+            biased;
             error = self.play() => error,
             never = telling.run() => match never {},
         }
