@@ -166,6 +166,7 @@ impl<H: Host> Node<H> {
             hearing: Arc::clone(&self.hearing),
         };
         tokio::select! {
+            biased;
             error = self.play() => error,
             never = telling.run() => match never {},
         }
