@@ -17,14 +17,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 /// What a connection begins with: who is meant, and the version.
-const HELLO: [u8; 5] = *b"CNYp\x01";
+pub(super) const HELLO: [u8; 5] = *b"CNYp\x01";
 const SECRET_BYTES: usize = 32;
 /// Whoever says nothing for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// A frame has a value at most, which has a message at most.
 const FRAME_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// So many connections are served at once: each keeps what is removed meanwhile from being given back.
-const CONNECTIONS_MAX: usize = 4;
+pub(super) const CONNECTIONS_MAX: usize = 4;
 /// Frames on their way between disk and socket.
 const AHEAD: usize = 2;
 
@@ -53,7 +53,12 @@ pub async fn serve_snapshots(
     }
 }
 
-async fn serve(mut stream: TcpStream, secret: &[u8; SECRET_BYTES], engine: LocalEngine) -> io::Result<()> {
+/// Serves one, on a connection of which nothing has been read.
+pub(super) async fn serve(
+    mut stream: TcpStream,
+    secret: &[u8; SECRET_BYTES],
+    engine: LocalEngine,
+) -> io::Result<()> {
     let mut hello = [0; HELLO.len() + SECRET_BYTES];
     within(stream.read_exact(&mut hello)).await?;
     if !is_same(&hello, &[&HELLO[..], secret].concat()) {

@@ -10,12 +10,13 @@ use super::peer::PeerPieces;
 use super::tenure::Tenure;
 use crate::broker::Clock;
 use crate::server::{BrokerBuilder, BrokerHandle, StartError};
-use crate::store::{self, Disk, Error, RunOptions, Store, Submission};
+use crate::store::{self, Disk, Error, RunOptions, Store, StoreHandle, Submission};
 use crate::time::Time;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify, oneshot, watch};
 
 /// A drain is one message of the log; 256 KiB were best for NATS, and an entry costs a little more than its bytes.
@@ -41,9 +42,10 @@ pub struct ThreadHost<L, D> {
 
 /// A broker on threads.
 pub struct Started {
-    broker: BrokerHandle,
+    /// Until it is ended.
+    running: Option<(BrokerHandle, Store)>,
+    store: StoreHandle,
     addresses: watch::Sender<Vec<SocketAddr>>,
-    store: Store,
     failed: Mutex<oneshot::Receiver<Error>>,
 }
 
@@ -94,7 +96,12 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
         let builder = (self.builder)().store(store.handle(), recovered).store_progress(progress);
         let broker = builder.start().await?;
         self.addresses.send_replace(broker.addresses().to_vec());
-        Ok(Started { broker, addresses: self.addresses.clone(), store, failed: Mutex::new(failed) })
+        Ok(Started {
+            store: store.handle(),
+            running: Some((broker, store)),
+            addresses: self.addresses.clone(),
+            failed: Mutex::new(failed),
+        })
     }
 
     async fn fetch_snapshot(&self, from: &Member) -> Result<PeerPieces, Unreachable> {
@@ -110,14 +117,33 @@ impl Led for Started {
     }
 
     fn beat(&self, done: Box<dyn FnOnce() + Send>) {
-        self.store.handle().submit(Submission::beat().with_done(done));
+        self.store.submit(Submission::beat().with_done(done));
     }
 
-    async fn end(self) {
+    async fn end(mut self) {
         self.addresses.send_replace(Vec::new());
-        let store = self.store;
-        drop(self.broker.shutdown().await);
-        // Of a failure others were told.
-        drop(tokio::task::spawn_blocking(move || store.shutdown()).await);
+        if let Some((broker, store)) = self.running.take() {
+            close(broker, store).await;
+        }
+    }
+}
+
+async fn close(broker: BrokerHandle, store: Store) {
+    drop(broker.shutdown().await);
+    // Of a failure others were told.
+    drop(tokio::task::spawn_blocking(move || store.shutdown()).await);
+}
+
+/// A node that is stopped while it leads: its clients are told nevertheless. When that is done there are no addresses any more.
+impl Drop for Started {
+    fn drop(&mut self) {
+        let (Some((broker, store)), Ok(runtime)) = (self.running.take(), Handle::try_current()) else {
+            return;
+        };
+        let addresses = self.addresses.clone();
+        runtime.spawn(async move {
+            close(broker, store).await;
+            addresses.send_replace(Vec::new());
+        });
     }
 }
