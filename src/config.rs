@@ -1,5 +1,6 @@
 //! The settings as plain values, with their limits and defaults.
 
+mod cluster;
 mod tls;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::persona::Persona;
 
+pub use cluster::ClusterSettings;
 pub use tls::{AlternativeNameKind, TLS_DEPTH_DEFAULT, TlsLogin, TlsSettings, TlsVersion};
 
 /// Largest `max-message-size` that may be set: RabbitMQ's own ceiling, and half of the largest body that a
@@ -201,6 +203,8 @@ pub struct Config {
     pub test: bool,
     /// Which broker it stands in for: it refuses what that one refuses.
     pub persona: Persona,
+    /// The cluster that it is a node of, if it is one. Without the cargo feature `cluster` there is none.
+    pub cluster: Option<ClusterSettings>,
 }
 
 impl Default for Config {
@@ -251,6 +255,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             test: false,
             persona: Persona::Coney,
+            cluster: None,
         }
     }
 }
@@ -301,6 +306,7 @@ impl fmt::Debug for Config {
             .field("log_format", &self.log_format)
             .field("test", &self.test)
             .field("persona", &self.persona)
+            .field("cluster", &self.cluster)
             .finish_non_exhaustive()
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::CommandFactory as _;
 use coney::config::{Config, LogFormat};
-use coney::{Broker, BrokerHandle, Clock, telemetry};
+use coney::{Broker, Clock, telemetry};
 use tokio::runtime::Runtime;
 
 use crate::cli::{
@@ -47,6 +47,8 @@ fn main() -> ExitCode {
         Some(Command::Config(command)) => command.run(),
         #[cfg(feature = "management")]
         Some(Command::Native(command)) => Ok(command.run()),
+        #[cfg(feature = "cluster")]
+        Some(Command::Cluster(command)) => command.run(),
         Some(Command::Completions(command)) => written(command.script(Args::command())),
         Some(Command::Man(command)) => write_manual(&command),
         None => run(args.inputs, &clock).map(|()| ExitCode::SUCCESS),
@@ -87,7 +89,10 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn run(inputs: Inputs, clock: &Clock) -> anyhow::Result<()> {
-    let Loaded { config, pid_file, warnings, given } = load(inputs)?;
+    let Loaded { config, pid_file, missing, warnings, given } = load(inputs)?;
+    if let Some(missing) = missing {
+        return Err(missing.into());
+    }
     let config = Config { settings: as_toml(&given), ..config };
     let log_file = config.log_file.as_deref().map(open_log).transpose()?;
     telemetry::init(&config.log, config.log_format == LogFormat::Json, log_file)?;
@@ -138,6 +143,10 @@ fn runtime() -> anyhow::Result<Runtime> {
 }
 
 async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
+    #[cfg(feature = "cluster")]
+    if config.cluster.is_some() {
+        return serve_as_node(config, clock).await;
+    }
     let mut signals = Signals::catch().context("cannot catch signals")?;
     let mut hangup = Hangup::catch().context("cannot catch signals")?;
     let mut handle = tokio::select! {
@@ -154,11 +163,47 @@ async fn serve(config: Config, clock: &Clock) -> anyhow::Result<()> {
         tokio::select! {
             name = signals.next() => {
                 tracing::info!("{name}, stopping");
-                return stop(handle, &mut signals, clock).await;
+                return stop(handle.shutdown(), &mut signals, clock).await;
             }
-            () = stop_asked.as_mut() => return stop(handle, &mut signals, clock).await,
+            () = stop_asked.as_mut() => return stop(handle.shutdown(), &mut signals, clock).await,
             () = hangup.next() => handle.reload_tls().await,
             error = handle.failed() => return Err(anyhow!(error).context("the broker had to stop")),
+        }
+    }
+}
+
+/// The same as a node of a cluster, which leads or follows.
+#[cfg(feature = "cluster")]
+async fn serve_as_node(config: Config, clock: &Clock) -> anyhow::Result<()> {
+    use coney::cluster::{Ended, Route};
+    let mut signals = Signals::catch().context("cannot catch signals")?;
+    let starting =
+        cli::node::start(config.clone(), clock, |broker| broker.give_back_memory(give_back_memory));
+    let mut node = tokio::select! {
+        started = starting => started?,
+        name = signals.next() => {
+            tracing::info!("{name} before the start was complete, stopping");
+            return Ok(());
+        }
+    };
+    service_manager::ready();
+    let (mut route, mut is_announced) = (node.route(), false);
+    loop {
+        tokio::select! {
+            name = signals.next() => {
+                tracing::info!("{name}, stopping");
+                return stop(async { node.stop().await; anyhow::Ok(()) }, &mut signals, clock).await;
+            }
+            Ok(now) = async { route.wait_for(|route| *route != Route::Nobody).await.map(|now| now.clone()) },
+                if !is_announced =>
+            {
+                is_announced = true;
+                cli::node::announce(&config, &node, &now, clock);
+            }
+            ended = node.ended() => return match ended {
+                Ended::Asked => stop(async { node.stop().await; anyhow::Ok(()) }, &mut signals, clock).await,
+                Ended::Failed(error) => Err(anyhow!(error).context("the node had to stop")),
+            },
         }
     }
 }
@@ -168,14 +213,18 @@ fn give_back_memory() {
     let _ = malloc_trim::malloc_trim();
 }
 
-async fn stop(handle: BrokerHandle, signals: &mut Signals, clock: &Clock) -> anyhow::Result<()> {
+async fn stop<E: Into<anyhow::Error>>(
+    stopping: impl Future<Output = Result<(), E>>,
+    signals: &mut Signals,
+    clock: &Clock,
+) -> anyhow::Result<()> {
     service_manager::stopping();
     let repeats_end = clock.now() + REPEATS;
-    let mut stopping = pin!(tokio::time::timeout(SHUTDOWN_MAX, handle.shutdown()));
+    let mut stopping = pin!(tokio::time::timeout(SHUTDOWN_MAX, stopping));
     loop {
         tokio::select! {
             stopped = &mut stopping => return match stopped {
-                Ok(result) => Ok(result?),
+                Ok(result) => result.map_err(Into::into),
                 Err(_) => bail!("did not stop within {} ms", SHUTDOWN_MAX.as_millis()),
             },
             name = signals.next() => if clock.now() >= repeats_end {

@@ -38,7 +38,9 @@ mod turns;
 #[path = "cluster/world.rs"]
 mod world;
 
+use coney::cluster::Retention;
 use random::Random;
+use std::time::Duration;
 use world::{Summary, World};
 
 /// Seeds run each time.
@@ -49,8 +51,12 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn run(seed: u64) -> Summary {
+    run_in(move || World::new(Random::new(seed)))
+}
+
+fn run_in(world: impl FnOnce() -> World) -> Summary {
     in_virtual_time(async move {
-        let mut world = World::new(Random::new(seed));
+        let mut world = world();
         world.live().await;
         world.heal().await;
         world.check().await
@@ -82,10 +88,15 @@ fn every_seed_keeps_its_promises() {
     // A world where nothing happens keeps every promise.
     assert!(total.confirmed > 50 * seeds && total.gone > 20 * seeds && total.terms > 2 * seeds, "{total:?}");
     assert!(total.unknown > 5 * seeds && total.crashes > seeds, "{total:?}");
+    assert!(
+        total.trimmed > 50 * seeds && total.snapshots > seeds && total.hand_overs > seeds / 4,
+        "{total:?}"
+    );
 }
 
 #[test]
 fn a_seed_is_one_story() {
+    let run = |seed| run_in(move || World::plain(Random::new(seed)));
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
 }
@@ -102,4 +113,26 @@ fn a_log_that_loses_its_end_stops_nodes() {
 #[test]
 fn a_leader_whose_directory_hangs_ends_with_its_lease() {
     in_virtual_time(async { World::new(Random::new(2)).ends_with_its_lease().await });
+}
+
+#[test]
+fn nobody_needs_a_snapshot_who_was_heard_of_lately() {
+    let retention = Retention { every: Duration::from_millis(100), ..Retention::default() };
+    for seed in 0..6 {
+        let snapshots = in_virtual_time(async {
+            World::with_retention(Random::new(seed), retention).lives_without_snapshots().await
+        });
+        assert_eq!(snapshots, 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_acked_before_the_lead_is_handed_over_does_not_come_again() {
+    for seed in 0..20 {
+        let is_slow = seed % 2 == 0;
+        let took = in_virtual_time(async { World::new(Random::new(seed)).hands_over(is_slow).await });
+        // The directory and the log are a few milliseconds away, and now and then half a second.
+        assert!(is_slow || took < 2000, "it took {took} ms with seed {seed}");
+        println!("handed over in {took} ms");
+    }
 }

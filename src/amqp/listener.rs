@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use super::admission::{Admission, Admitted};
@@ -26,12 +27,45 @@ const BACKLOG: u32 = 4096;
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// A connection, and the addresses of its two ends as its client sees them: another may have accepted it.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: Option<SocketAddr>,
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+pub(crate) enum Entrance {
+    /// A listening socket.
+    Bound(TcpListener),
+    /// Somebody who accepts them elsewhere.
+    Carried(Mutex<mpsc::Receiver<Accepted>>),
+}
+
+impl Entrance {
+    async fn accept(&self) -> std::io::Result<Accepted> {
+        match self {
+            Self::Bound(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                let local = stream.local_addr().ok().map(canonical);
+                Ok(Accepted { stream, peer: canonical(peer), local })
+            }
+            Self::Carried(connections) => match connections.lock().await.recv().await {
+                Some(accepted) => Ok(accepted),
+                None => std::future::pending().await,
+            },
+        }
+    }
+}
+
 /// Accepts until the broker stops, then waits for the connections to end.
 ///
 /// With an acceptor connections begin with TLS.
 pub(crate) async fn run(
     shared: Arc<Shared>,
-    listener: TcpListener,
+    listener: Entrance,
     admission: Arc<Admission>,
     acceptor: Option<Arc<Acceptor>>,
 ) {
@@ -41,8 +75,7 @@ pub(crate) async fn run(
     let mut accepting = Box::pin(accept(&shared, &listener, &admission));
     loop {
         tokio::select! {
-            (stream, peer, admitted) = &mut accepting => {
-                let local = stream.local_addr().ok().map(canonical);
+            (Accepted { stream, peer, local }, admitted) = &mut accepting => {
                 let endpoints = Endpoints { peer, local, secured: None };
                 let (of_broker, config) = (Arc::clone(&shared), config.clone());
                 match acceptor.clone() {
@@ -63,17 +96,14 @@ pub(crate) async fn run(
 }
 
 /// The next connection that is let in.
-async fn accept(
-    shared: &Shared,
-    listener: &TcpListener,
-    admission: &Admission,
-) -> (TcpStream, SocketAddr, Admitted) {
+async fn accept(shared: &Shared, listener: &Entrance, admission: &Admission) -> (Accepted, Admitted) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
+            Ok(accepted) => {
                 // Latency is worth more than fewer packets: a batch is one write already.
-                let _ = stream.set_nodelay(true);
-                return (stream, canonical(peer), admission.admit(peer.ip()).await);
+                let _ = accepted.stream.set_nodelay(true);
+                let admitted = admission.admit(accepted.peer.ip()).await;
+                return (accepted, admitted);
             }
             // That client has gone; the next may be there.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}

@@ -24,4 +24,5 @@ mod wire;
 
 pub(crate) use admission::Admission;
 pub(crate) use connection::{Endpoints, run};
+pub(crate) use listener::{Accepted, Entrance};
 pub use wire::Stream;

@@ -6,6 +6,7 @@ pub(crate) mod alarms;
 pub(crate) mod api_hook;
 pub mod arguments_json;
 pub(crate) mod clock;
+pub mod cluster_view;
 pub(crate) mod connections;
 pub(crate) mod creation;
 mod dead_lettering;

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::alarms::{Alarms, Limits, Machine};
 use super::api_hook::ApiHook;
 use super::clock::Clock;
+use super::cluster_view::ClusterView;
 use super::connections::ConnectionHandle;
 use super::events::Listening;
 use super::global_parameters::GlobalParameters;
@@ -80,6 +81,8 @@ pub struct Shared {
     pub events: Listening,
     /// The management API, for other fronts.
     pub api: ApiHook,
+    /// The cluster that the broker leads, if it is one node of several.
+    pub cluster: Option<Arc<dyn ClusterView>>,
     /// Snapshots of worlds.
     pub snapshots: Snapshots,
     users: RwLock<Users>,
@@ -128,6 +131,7 @@ impl Shared {
             global_parameters: GlobalParameters::default(),
             events,
             api: ApiHook::default(),
+            cluster: None,
             snapshots: Snapshots::default(),
             users,
             guesses: Mutex::default(),

@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "cluster")]
+use super::cluster::ClusterCommand;
 use super::inputs::Inputs;
 use super::man::{Completions, Man};
 #[cfg(feature = "management")]
@@ -59,6 +61,10 @@ pub enum Command {
     /// Show the settings and where each comes from, and check configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Make a cluster, show it, let another node lead.
+    #[cfg(feature = "cluster")]
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// What is asked of a broker that runs.
     #[cfg(feature = "management")]
     #[command(flatten)]

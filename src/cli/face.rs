@@ -58,6 +58,20 @@ A broker is found by its control socket (--data-dir, --socket), else at http://l
   -V, --version  the version
 ";
 
+/// Where there can be a cluster.
+const CLUSTER: &str =
+    "  cluster      several machines                coney cluster status --config coney.toml\n";
+
+/// The face of this build.
+fn face() -> String {
+    match FACE.split_once("  completions ") {
+        Some((before, after)) if cfg!(feature = "cluster") => {
+            format!("{before}{CLUSTER}  completions {after}")
+        }
+        _ => FACE.to_owned(),
+    }
+}
+
 /// What a command line says. One that makes no sense, or asks for help, ends the process.
 pub fn parse(mut arguments: Vec<OsString>, is_server: bool) -> Args {
     let is_broker = arguments.get(1).is_some_and(|word| word == BROKER);
@@ -67,7 +81,7 @@ pub fn parse(mut arguments: Vec<OsString>, is_server: bool) -> Args {
     } else if is_server {
         Args::command().next_line_help(true)
     } else {
-        Args::command().override_help(FACE)
+        Args::command().override_help(face())
     };
     let matches = command.get_matches_from(arguments);
     Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
@@ -80,11 +94,11 @@ mod tests {
     #[test]
     fn every_command_is_shown_and_there_is_room() {
         for command in Args::command().get_subcommands() {
-            let name = command.get_name();
-            let words = FACE.split(|c: char| !c.is_alphanumeric());
+            let (name, face) = (command.get_name(), face());
+            let words = face.split(|c: char| !c.is_alphanumeric());
             assert!(words.clone().any(|word| word == name), "{name}");
         }
-        for line in FACE.lines() {
+        for line in face().lines() {
             assert!(line.chars().count() <= 105, "{line}");
         }
     }
@@ -92,7 +106,7 @@ mod tests {
     /// What the page shows can be said.
     #[test]
     fn examples_are_command_lines() {
-        for line in FACE.lines().filter(|line| line.starts_with("  ") && !line.contains("COMMAND")) {
+        for line in face().lines().filter(|line| line.starts_with("  ") && !line.contains("COMMAND")) {
             let Some(place) = line.rfind("  coney ") else { continue };
             let words: Vec<String> = words(line[place..].trim().split("  ").next().unwrap_or_default());
             let is_others = ["ctl", "diagnostics"].contains(&words.get(1).map_or("", String::as_str));

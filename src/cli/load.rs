@@ -12,7 +12,7 @@ use coney::config::Config;
 
 use super::conf::{self, Format};
 use super::inputs::{Inputs, StartedAs};
-use super::resolve::{resolve, winners};
+use super::resolve::{missing, resolve, winners};
 use super::settings;
 use super::source::{ConfigError, Given, Origin, Source};
 use super::{file, variables};
@@ -28,6 +28,8 @@ pub struct Loaded {
     pub config: Config,
     /// Where the number of the process goes.
     pub pid_file: Option<PathBuf>,
+    /// What is missing for a start.
+    pub missing: Option<ConfigError>,
     /// For the log, when there is one.
     pub warnings: Vec<String>,
     /// What was given, each setting by the source that decided.
@@ -43,11 +45,12 @@ pub fn load(inputs: Inputs) -> anyhow::Result<Loaded> {
     let mut reader = Reader { started_as: inputs.started_as(), ..Reader::default() };
     let sources = reader.sources(inputs)?;
     let draft = resolve(&sources)?;
+    let missing = missing(&sources, &draft);
     let names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
     reader.warnings.extend(variables::misspelt(names.iter().map(String::as_str)));
     let config = Config { config_files: reader.files, ..draft.config };
     let given = winners(&sources).into_iter().cloned().collect();
-    Ok(Loaded { config, pid_file: draft.pid_file, warnings: reader.warnings, given })
+    Ok(Loaded { config, pid_file: draft.pid_file, missing, warnings: reader.warnings, given })
 }
 
 /// Reads one file, whichever format it has, checks what it says, and answers what of it has no effect.

@@ -4,6 +4,8 @@ mod announce;
 mod args;
 #[cfg(feature = "management")]
 mod client;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod conf;
 #[cfg(feature = "management")]
 mod ctl;
@@ -18,6 +20,8 @@ mod man;
 mod names;
 #[cfg(feature = "management")]
 mod native;
+#[cfg(feature = "cluster")]
+pub mod node;
 #[cfg(feature = "management")]
 mod out;
 #[cfg(feature = "management")]

@@ -35,3 +35,10 @@ pub fn resolve(sources: &[Source]) -> Result<Draft, ConfigError> {
     }
     Ok(draft)
 }
+
+/// What a broker lacks to start, if something: a node of a cluster needs more than others.
+pub fn missing(sources: &[Source], draft: &Draft) -> Option<ConfigError> {
+    let reason = settings::missing(draft)?;
+    let first = winners(sources).into_iter().find(|given| given.setting.key.starts_with("cluster"))?;
+    Some(ConfigError::Value { origin: first.origin.clone(), reason })
+}

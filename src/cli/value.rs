@@ -153,6 +153,58 @@ pub(super) fn node_name(text: &str) -> Result<String, String> {
     Ok(format!("{NODE_PREFIX}{host}"))
 }
 
+/// A name that can stand in a key: letters, digits, `-` and `_`, 64 at most.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(is_word) {
+        return Err(format!("{text:?} is not a name of 1 to 64 letters, digits, - and _"));
+    }
+    Ok(text.to_owned())
+}
+
+/// URLs of NATS servers, at least one.
+pub(super) fn log_servers(texts: &[String]) -> Result<Vec<String>, String> {
+    urls(texts, &["nats://", "tls://"], "nats://host:4222")
+}
+
+/// URLs of their monitoring pages, at least one.
+pub(super) fn log_monitors(texts: &[String]) -> Result<Vec<String>, String> {
+    urls(texts, &["http://"], "http://host:8222")
+}
+
+/// URLs without a login: they are shown. What was written may have a password, so no error shows it.
+fn urls(texts: &[String], schemes: &[&str], example: &str) -> Result<Vec<String>, String> {
+    let is_url = |text: &String| {
+        let host = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+        host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '@']))
+    };
+    match texts.iter().position(|text| !is_url(text)) {
+        Some(at) => Err(format!("URL number {} is none such as {example}, without a login", at + 1)),
+        None if texts.is_empty() => Err(format!("needs at least one URL such as {example}")),
+        None => Ok(texts.to_vec()),
+    }
+}
+
+/// An address by which others reach this machine. Whether the name is known is found out when it is listened on.
+pub(super) fn peer(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text:?} is not HOST:PORT such as node1.example:5680");
+    if let Ok(address) = SocketAddr::from_str(text) {
+        return match address.ip().is_unspecified() {
+            true => Err(format!("{text:?} is no address that other machines can reach")),
+            false => Ok(text.to_owned()),
+        };
+    }
+    split_host_port(text).map(|_| text.to_owned()).map_err(|_| wrong())
+}
+
+/// A node's rank.
+pub(super) fn rank(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|rank| *rank <= 100)
+        .ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
+}
+
 /// Tags of a user; `none` alone is the empty list.
 pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, String> {
     match tags {

@@ -1,20 +1,22 @@
 //! What a node runs on in a process of its own: tokio's threads for what blocks, the store's own threads, the system's clock.
 
-use super::directory::Directory;
+use super::directory::{Directory, Member};
 use super::engine::ReplicatedEngine;
 use super::host::{Host, Led};
 use super::local::LocalEngine;
-use super::log::Log;
+use super::log::{Log, Unreachable};
 use super::mark::Mark;
+use super::peer::PeerPieces;
 use super::tenure::Tenure;
 use crate::broker::Clock;
 use crate::server::{BrokerBuilder, BrokerHandle, StartError};
-use crate::store::{self, Disk, Error, RunOptions, Store, Submission};
+use crate::store::{self, Disk, Error, RunOptions, Store, StoreHandle, Submission};
 use crate::time::Time;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify, oneshot, watch};
 
 /// A drain is one message of the log; 256 KiB were best for NATS, and an entry costs a little more than its bytes.
@@ -30,6 +32,8 @@ pub struct ThreadHost<L, D> {
     pub directory: D,
     /// The clock.
     pub clock: Clock,
+    /// The cluster's, without which others give no snapshots.
+    pub secret: [u8; 32],
     /// Makes a broker to be started.
     pub builder: Arc<dyn Fn() -> BrokerBuilder + Send + Sync>,
     /// Is told the addresses of the broker, while there is one.
@@ -38,9 +42,10 @@ pub struct ThreadHost<L, D> {
 
 /// A broker on threads.
 pub struct Started {
-    broker: BrokerHandle,
+    /// Until it is ended.
+    running: Option<(BrokerHandle, Store)>,
+    store: StoreHandle,
     addresses: watch::Sender<Vec<SocketAddr>>,
-    store: Store,
     failed: Mutex<oneshot::Receiver<Error>>,
 }
 
@@ -48,6 +53,7 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
     type Log = L;
     type Directory = D;
     type Led = Started;
+    type Pieces = PeerPieces;
 
     fn now(&self) -> Time {
         self.clock.now()
@@ -90,7 +96,17 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
         let builder = (self.builder)().store(store.handle(), recovered).store_progress(progress);
         let broker = builder.start().await?;
         self.addresses.send_replace(broker.addresses().to_vec());
-        Ok(Started { broker, addresses: self.addresses.clone(), store, failed: Mutex::new(failed) })
+        Ok(Started {
+            store: store.handle(),
+            running: Some((broker, store)),
+            addresses: self.addresses.clone(),
+            failed: Mutex::new(failed),
+        })
+    }
+
+    async fn fetch_snapshot(&self, from: &Member) -> Result<PeerPieces, Unreachable> {
+        let none = || Unreachable(format!("node {} says no address", from.name));
+        PeerPieces::ask(from.peer.as_deref().ok_or_else(none)?, &self.secret).await
     }
 }
 
@@ -101,14 +117,33 @@ impl Led for Started {
     }
 
     fn beat(&self, done: Box<dyn FnOnce() + Send>) {
-        self.store.handle().submit(Submission::beat().with_done(done));
+        self.store.submit(Submission::beat().with_done(done));
     }
 
-    async fn end(self) {
+    async fn end(mut self) {
         self.addresses.send_replace(Vec::new());
-        let store = self.store;
-        drop(self.broker.shutdown().await);
-        // Of a failure others were told.
-        drop(tokio::task::spawn_blocking(move || store.shutdown()).await);
+        if let Some((broker, store)) = self.running.take() {
+            close(broker, store).await;
+        }
+    }
+}
+
+async fn close(broker: BrokerHandle, store: Store) {
+    drop(broker.shutdown().await);
+    // Of a failure others were told.
+    drop(tokio::task::spawn_blocking(move || store.shutdown()).await);
+}
+
+/// A node that is stopped while it leads: its clients are told nevertheless. When that is done there are no addresses any more.
+impl Drop for Started {
+    fn drop(&mut self) {
+        let (Some((broker, store)), Ok(runtime)) = (self.running.take(), Handle::try_current()) else {
+            return;
+        };
+        let addresses = self.addresses.clone();
+        runtime.spawn(async move {
+            close(broker, store).await;
+            addresses.send_replace(Vec::new());
+        });
     }
 }

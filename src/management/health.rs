@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::api::{Api, ListeningOn};
 use super::asker::{Manager, Monitor};
+use super::cluster;
 use super::error::ApiError;
 use super::params::At;
 use super::route::Route;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
         ("/api/health/checks/is-in-service", get(in_service)),
         ("/api/health/checks/ready-to-serve-clients", get(in_service)),
         ("/api/health/checks/node-is-quorum-critical", get(quorum)),
+        ("/api/health/checks/node-is-mirror-sync-critical", get(quorum)),
         ("/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}", get(led)),
         (
             "/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
@@ -105,8 +107,15 @@ async fn in_service(State(api): State<Api>, _: Manager) -> Response {
     ok()
 }
 
-async fn quorum(_: Manager) -> Response {
-    answer::json(&json!({ "status": "ok", "reason": "single node cluster" }))
+/// Whether nobody could take over at once if this node stopped. One that is alone is asked for nothing of the kind.
+async fn quorum(State(api): State<Api>, _: Manager) -> Response {
+    match cluster::status(&api) {
+        None => answer::json(&json!({ "status": "ok", "reason": "single node cluster" })),
+        Some(status) if status.is_critical() => {
+            failed("no other node of the cluster has all that this one has", json!({}))
+        }
+        Some(_) => ok(),
+    }
 }
 
 /// Units of time and their days, by the calendar on average.

@@ -15,6 +15,7 @@ mod asker;
 mod beyond;
 mod bindings;
 mod channels;
+mod cluster;
 mod columns;
 mod compressed;
 mod connections;

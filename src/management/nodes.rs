@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::api::Api;
 use super::asker::Monitor;
+use super::cluster;
 use super::columns;
 use super::descriptors::Descriptors;
 use super::error::ApiError;
@@ -35,8 +36,9 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn list(State(api): State<Api>, _: Monitor, params: Params) -> Result<Response, ApiError> {
-    let view = view(&api, &params)?;
-    Ok(columns::answer(&params, &[view]))
+    let mut all = vec![view(&api, &params)?];
+    all.extend(cluster::others(&api));
+    Ok(columns::answer(&params, &all))
 }
 
 async fn show(
@@ -45,6 +47,9 @@ async fn show(
     At(node): At<String>,
     params: Params,
 ) -> Result<Response, ApiError> {
+    if let Some(other) = cluster::others(&api).into_iter().find(|other| other["name"] == *node) {
+        return Ok(columns::answer(&params, &other));
+    }
     check(&api, &node)?;
     Ok(columns::answer(&params, &view(&api, &params)?))
 }
@@ -54,7 +59,7 @@ fn log_file(config: &Config) -> String {
     config.log_file.as_ref().map_or_else(|| "<stderr>".to_owned(), |path| path.display().to_string())
 }
 
-/// There is one node.
+/// Of another node only the cluster is asked.
 fn check(api: &Api, node: &str) -> Result<(), ApiError> {
     if node == api.node() { Ok(()) } else { Err(ApiError::not_found()) }
 }

@@ -8,9 +8,9 @@ use axum::routing::get;
 use super::api::Api;
 use super::route::Route;
 use super::{
-    beyond, bindings, channels, connections, consumers, definitions, exchanges, features, for_people, health,
-    journal, limits, lint, logins, messages, metrics, nodes, openapi, overview, page, parameters,
-    permissions, policies, queues, replicas, topic_permissions, upkeep, users, vhosts, worlds,
+    beyond, bindings, channels, cluster, connections, consumers, definitions, exchanges, features,
+    for_people, health, journal, limits, lint, logins, messages, metrics, nodes, openapi, overview, page,
+    parameters, permissions, policies, queues, replicas, topic_permissions, upkeep, users, vhosts, worlds,
 };
 
 /// The router of the management API.
@@ -33,6 +33,7 @@ fn all() -> impl Iterator<Item = Route> {
         exchanges::routes(),
         messages::routes(),
         channels::routes(),
+        cluster::routes(),
         connections::routes(),
         consumers::routes(),
         health::routes(),

@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::page::{cookie, origin};
@@ -51,7 +51,7 @@ const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type
 
 /// Where a request comes from. It is told by the listener, so that nothing in a request can pretend another.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Peer {
+pub(crate) enum Peer {
     /// A client on the network.
     Network(SocketAddr),
     /// The same, over TLS.
@@ -101,7 +101,7 @@ pub(super) struct Connected(pub watch::Receiver<()>);
 pub(super) struct Everything(pub Router);
 
 /// What HTTP connections come from.
-pub(super) trait Listener: Send {
+pub(crate) trait Listener: Send {
     /// A connection.
     type Stream: Send;
 
@@ -119,13 +119,25 @@ impl Listener for TcpListener {
     }
 }
 
+/// Connections that were accepted elsewhere, with the address of each client.
+impl Listener for Mutex<mpsc::Receiver<(TcpStream, SocketAddr)>> {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        match self.lock().await.recv().await {
+            Some((stream, peer)) => Ok((stream, Peer::Network(canonical(peer)))),
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Serves a listener on the network until the broker stops. `slots` has a permit for each connection that may be open, on all HTTP
 /// listeners together.
 ///
 /// With an acceptor connections begin with TLS.
 pub(crate) async fn run(
     shared: Arc<Shared>,
-    listener: TcpListener,
+    listener: impl Listener<Stream = TcpStream>,
     site: Site,
     slots: Arc<Semaphore>,
     acceptor: Option<Arc<Acceptor>>,

@@ -6,17 +6,19 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::binding::bind_all;
+use super::carried::Carried;
 use super::control::ControlListener;
 use super::descriptors::Budget;
 use super::error::StartError;
 use super::handle::BrokerHandle;
-use super::http::{self, AmqpAddresses, HttpListeners};
+use super::http::{self, AmqpAddresses};
+use super::sockets::{Listeners, Sockets};
 use super::tls::Tls;
-use crate::amqp::{Admission, listener};
+use crate::amqp::{Admission, Entrance, listener};
 use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Meter, Readings};
 use crate::broker::clock::Clock;
+use crate::broker::cluster_view::ClusterView;
 use crate::broker::definitions::Definition;
 use crate::broker::give_back::GiveBack;
 use crate::broker::import::{self, Defaults, Target};
@@ -58,6 +60,9 @@ impl Broker {
             meter: None,
             window: None,
             give_back: None,
+            sockets: None,
+            carried: None,
+            cluster: None,
         }
     }
 }
@@ -71,6 +76,9 @@ pub struct BrokerBuilder {
     meter: Option<Meter>,
     window: Option<Window>,
     give_back: Option<GiveBack>,
+    sockets: Option<Arc<Sockets>>,
+    carried: Option<Carried>,
+    cluster: Option<Arc<dyn ClusterView>>,
 }
 
 impl BrokerBuilder {
@@ -229,15 +237,34 @@ impl BrokerBuilder {
         self
     }
 
+    /// Listens on these sockets, which are bound by the same settings, and leaves them open when it stops.
+    #[must_use]
+    pub fn sockets(mut self, sockets: Arc<Sockets>) -> Self {
+        self.sockets = Some(sockets);
+        self
+    }
+
+    /// Serves connections that were accepted elsewhere, too.
+    #[must_use]
+    pub fn carried(mut self, carried: Carried) -> Self {
+        self.carried = Some(carried);
+        self
+    }
+
+    /// Shows this cluster, which it leads.
+    #[must_use]
+    pub fn cluster(mut self, cluster: Arc<dyn ClusterView>) -> Self {
+        self.cluster = Some(cluster);
+        self
+    }
+
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
-        let bind = |addresses: &[SocketAddr], setting| {
-            bind_all(addresses).map_err(|(address, source)| StartError::Listen { setting, address, source })
+        let Listeners { amqp: listeners, amqps: tls_listeners, http } = match &self.sockets {
+            Some(sockets) => sockets.listeners(&self.config)?,
+            None => Listeners::bind(&self.config)?,
         };
-        let listeners = bind(&self.config.listen, "amqp")?;
-        let tls_listeners = bind(&self.config.amqps, "amqps")?;
-        let http = HttpListeners::bind(&self.config)?;
         let clock = self.clock.unwrap_or_else(Clock::system);
         let given = Tls::given(&self.config, clock)?;
         let progress = self.store_progress.take().unwrap_or_default();
@@ -246,11 +273,13 @@ impl BrokerBuilder {
         let budget = Budget::of_process(http.is_there());
         let opened = self.open_store(&progress, failure, budget, clock)?;
         let tls = given.or_make(&self.config, clock)?;
-        let control = ControlListener::bind(&self.config, opened.store.is_some())?;
+        let holds_data_dir = opened.store.is_some() || self.cluster.is_some();
+        let control = ControlListener::bind(&self.config, holds_data_dir)?;
         let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
         let (first_queue, first_position) = (opened.recovered.first_queue_id, opened.recovered.next_position);
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
         shared.store_progress = progress;
+        shared.cluster = self.cluster.take();
         // Without a disk there is nowhere else to keep them.
         if !is_ephemeral {
             let setting = Window::of(shared.config.queue_bytes_in_memory);
@@ -272,13 +301,20 @@ impl BrokerBuilder {
         let run = |listener, acceptor| {
             tokio::spawn(listener::run(Arc::clone(&shared), listener, Arc::clone(&admission), acceptor))
         };
-        let mut tasks: Vec<_> = listeners.into_iter().map(|listener| run(listener, None)).collect();
-        tasks.extend(tls_listeners.into_iter().map(|listener| run(listener, tls.amqp.clone())));
+        let bound = Entrance::Bound;
+        let mut tasks: Vec<_> = listeners.into_iter().map(|listener| run(bound(listener), None)).collect();
+        tasks.extend(tls_listeners.into_iter().map(|listener| run(bound(listener), tls.amqp.clone())));
+        let carried_http = self.carried.map(|carried| {
+            let Carried { amqp, amqps, http, https } = carried;
+            tasks.push(run(amqp, None));
+            tasks.extend(tls.amqp.clone().map(|acceptor| run(amqps, Some(acceptor))));
+            (http, https)
+        });
         let (http_addresses, metrics_addresses) = (http.addresses(), http.metrics_addresses());
         let (https_addresses, metrics_tls_addresses) = (http.tls_addresses(), http.metrics_tls_addresses());
         let control_socket = control.path().map(Path::to_owned);
         let amqp = AmqpAddresses { plain: &addresses, tls: &tls_addresses };
-        tasks.extend(http.serve(&shared, &amqp, &tls, budget.http_connections, control));
+        tasks.extend(http.serve(&shared, &amqp, &tls, budget.http_connections, control, carried_http));
         tasks.extend(tls.watch(&shared));
         Ok(BrokerHandle {
             shared,

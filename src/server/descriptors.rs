@@ -48,6 +48,12 @@ impl Budget {
     }
 }
 
+/// How many connections of clients the process may have at a time, by its limit as it is now.
+#[must_use]
+pub fn connections_max() -> usize {
+    Budget::of_process(true).connections
+}
+
 #[cfg(unix)]
 fn limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 #[cfg(feature = "management")]
 use super::binding::bind_all;
+use super::carried::OfHttp;
 use super::control::ControlListener;
 use super::error::StartError;
 use super::tls::Tls;
@@ -19,11 +20,11 @@ use crate::tls::Acceptor;
 /// Bound, and not yet served.
 #[derive(Debug)]
 pub(super) struct HttpListeners {
-    api: Vec<TcpListener>,
-    metrics: Vec<TcpListener>,
+    pub(super) api: Vec<TcpListener>,
+    pub(super) metrics: Vec<TcpListener>,
     /// The same over TLS.
-    api_tls: Vec<TcpListener>,
-    metrics_tls: Vec<TcpListener>,
+    pub(super) api_tls: Vec<TcpListener>,
+    pub(super) metrics_tls: Vec<TcpListener>,
 }
 
 impl HttpListeners {
@@ -74,9 +75,11 @@ impl HttpListeners {
         tls: &Tls,
         connections_max: usize,
         control: ControlListener,
+        carried: Option<(OfHttp, OfHttp)>,
     ) -> Vec<JoinHandle<()>> {
         use crate::management::{Api, ListeningOn, Site, answer_inside, metrics_router, router, run};
         let (plain, amqps, https) = (&None, &tls.amqp, &tls.http);
+        let https_acceptor = https.clone().filter(|_| !self.api_tls.is_empty());
         let listening = [
             ("amqp", amqp.plain.to_vec(), plain),
             ("amqp/ssl", amqp.tls.to_vec(), amqps),
@@ -108,18 +111,23 @@ impl HttpListeners {
             (self.metrics_tls, &of_metrics, https),
         ];
         let spawn = |listener, site: &Site, acceptor: &Option<Arc<Acceptor>>| {
-            tokio::spawn(run(
-                Arc::clone(shared),
-                listener,
-                site.clone(),
-                Arc::clone(&slots),
-                acceptor.clone(),
-            ))
+            let (shared, site, slots) = (Arc::clone(shared), site.clone(), Arc::clone(&slots));
+            tokio::spawn(run(shared, listener, site, slots, acceptor.clone()))
         };
         let spawn_all = |(listeners, site, acceptor): (Vec<TcpListener>, _, _)| {
             listeners.into_iter().map(|listener| spawn(listener, site, acceptor)).collect::<Vec<_>>()
         };
-        served.into_iter().flat_map(spawn_all).chain(control.serve(shared, of_tools)).collect()
+        let mut tasks: Vec<_> = served.into_iter().flat_map(spawn_all).collect();
+        tasks.extend(control.serve(shared, of_tools));
+        if let Some((http, https)) = carried {
+            let carry = |listener, acceptor| {
+                let (shared, site, slots) = (Arc::clone(shared), of_api.clone(), Arc::clone(&slots));
+                tokio::spawn(run(shared, listener, site, slots, acceptor))
+            };
+            tasks.push(carry(http, None));
+            tasks.extend(https_acceptor.map(|acceptor| carry(https, Some(acceptor))));
+        }
+        tasks
     }
 
     /// Nothing to serve: bind refused whatever was asked for.
@@ -131,6 +139,7 @@ impl HttpListeners {
         _: &Tls,
         _: usize,
         _: ControlListener,
+        _: Option<(OfHttp, OfHttp)>,
     ) -> Vec<JoinHandle<()>> {
         Vec::new()
     }

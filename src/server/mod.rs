@@ -2,18 +2,22 @@
 
 mod binding;
 mod builder;
+mod carried;
 mod control;
 mod descriptors;
 mod error;
 mod handle;
 mod http;
+mod sockets;
 mod tls;
 mod world;
 
 pub use builder::{Broker, BrokerBuilder};
-pub use descriptors::raise_descriptor_limit;
+pub use carried::{Carried, Carrier, carriage};
+pub use descriptors::{connections_max, raise_descriptor_limit};
 pub use error::StartError;
 pub use handle::{BrokerHandle, JournalHandle, QueueHandle};
+pub use sockets::{Door, Sockets};
 pub use world::{
     ClockMove, Fault, FaultBuilder, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue,
     WorldWait,

@@ -23,6 +23,9 @@ pub fn ask_to_stop(shared: &Shared, caller: Caller<'_>) -> Result<(), OperationE
     caller.require_administrator(shared)?;
     tracing::info!(by = caller.logged(), "the broker is asked to stop");
     shared.stop_asked.send_replace(true);
+    if let Some(cluster) = &shared.cluster {
+        cluster.stop();
+    }
     Ok(())
 }
 

@@ -28,6 +28,9 @@ mod why;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "cluster")]
+pub use broker::Place;
+
 use clap::Subcommand;
 
 /// What can be asked of a broker that runs.

@@ -1,6 +1,7 @@
 //! The table of all settings: each is one entry, from which its flag, its variables, its key in a file, its help and its
 //! check come. A new setting is a new entry in the file of its heading.
 
+mod cluster;
 mod diagnostics;
 mod limits;
 mod network;
@@ -11,10 +12,11 @@ mod testing;
 mod tls;
 mod users;
 
+pub use cluster::missing;
 pub use setting::{Draft, ENV_PREFIX, Group, Kind, Setting, env_name};
 
 /// All settings, in the order of the help. Each is applied before those that follow it.
-pub const GROUPS: [Group; 7] = [
+pub const GROUPS: [Group; 8] = [
     network::NETWORK,
     tls::TLS,
     storage::STORAGE,
@@ -22,6 +24,7 @@ pub const GROUPS: [Group; 7] = [
     limits::LIMITS,
     diagnostics::DIAGNOSTICS,
     testing::TESTING,
+    cluster::CLUSTER,
 ];
 
 /// Every setting.

@@ -183,6 +183,14 @@ pub(super) fn alarms(shared: &Shared, text: &mut Text) {
     text.single("process_start_time_seconds", Type::Gauge, help, started);
 }
 
+/// The cluster, if there is one.
+pub(super) fn cluster(shared: &Shared, text: &mut Text) {
+    let metrics = shared.cluster.as_ref().map(|cluster| cluster.status().metrics());
+    for metric in metrics.into_iter().flatten() {
+        text.single(metric.name, Type::Gauge, metric.help, metric.value);
+    }
+}
+
 /// Who the broker is: on every page.
 pub(super) fn identity(api: &Api, endpoint: &str, text: &mut Text) {
     let version = &api.shared().config.server_version;

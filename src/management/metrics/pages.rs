@@ -61,6 +61,7 @@ fn node_metrics(shared: &Shared, text: &mut Text) {
     node::commit_seconds(shared, text);
     node::logins(shared, Page::Plain, text);
     node::alarms(shared, text);
+    node::cluster(shared, text);
 }
 
 fn totals(queues: &QueueNumbers, connections: &ConnectionNumbers, scheduled: u64, text: &mut Text) {

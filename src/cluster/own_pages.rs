@@ -1,0 +1,111 @@
+//! What a node that does not lead serves by itself where its metrics are: its numbers, and the cluster as it sees it. Neither takes a login,
+//! as metrics never do: who may log in only the leader knows.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::overview::Overview;
+use super::route::Route;
+use crate::broker::Clock;
+use crate::broker::cluster_view::{ClusterStatus, ClusterView as _};
+use crate::server::{Door, Sockets};
+
+/// A request's head has to come within this time.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 32;
+/// After something failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const TEXT: &str = "text/plain; version=0.0.4";
+const JSON: &str = "application/json";
+
+/// Serves them whenever the node does not lead, until it is gone.
+pub(super) async fn run(
+    sockets: Arc<Sockets>,
+    mut route: watch::Receiver<Route>,
+    overview: Arc<Overview>,
+    clock: Clock,
+) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let is_own = |route: &Route| matches!(route, Route::Own { .. });
+    while route.wait_for(|route| !is_own(route)).await.is_ok() {
+        let Ok(listeners) = sockets.listen(Door::Metrics) else {
+            clock.wait_for(Some(clock.now() + PAUSE)).await;
+            continue;
+        };
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(accept_all(listener, Arc::clone(&slots), Arc::clone(&overview), clock));
+        }
+        if route.wait_for(is_own).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn accept_all(listener: TcpListener, slots: Arc<Semaphore>, overview: Arc<Overview>, clock: Clock) {
+    // Whoever is served by this node as a standby is not served by it any longer.
+    let mut served = JoinSet::new();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        while served.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let overview = Arc::clone(&overview);
+                served.spawn(async move {
+                    serve(stream, overview).await;
+                    drop(slot);
+                });
+            }
+            Err(_) => clock.wait_for(Some(clock.now() + PAUSE)).await,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, overview: Arc<Overview>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = answer(request.method(), request.uri().path(), &overview.status());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX);
+    // What clients do to their connections is no concern of the operator's.
+    drop(builder.serve_connection(TokioIo::new(stream), service).await);
+}
+
+fn answer(method: &Method, path: &str, status: &ClusterStatus) -> Response<Body> {
+    let (code, kind, text) = match (method, path) {
+        (&Method::GET, "/metrics" | "/metrics/per-object") => (StatusCode::OK, TEXT, metrics(status)),
+        (&Method::GET, "/api/coney/cluster") => {
+            (StatusCode::OK, JSON, serde_json::to_string(status).unwrap_or_default())
+        }
+        _ => (StatusCode::NOT_FOUND, TEXT, "Not Found: this node does not lead\n".to_owned()),
+    };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response
+}
+
+fn metrics(status: &ClusterStatus) -> String {
+    let mut text = String::new();
+    for metric in status.metrics() {
+        let (name, help, value) = (metric.name, metric.help, metric.value);
+        // Writing to a string does not fail.
+        let _ = write!(text, "# TYPE {name} gauge\n# HELP {name} {help}\n{name} {value}\n");
+    }
+    text
+}

@@ -1,0 +1,123 @@
+//! The port on which other nodes reach this one: with connections of clients that they carry here, for this node's broker, and for
+//! snapshots of its store.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+use super::local::LocalEngine;
+use super::peer::{CONNECTIONS_MAX, HELLO, serve};
+use super::proxy_header::{ProxyHeader, Secret, WELCOME};
+use crate::broker::Clock;
+use crate::server::Carrier;
+
+/// So long a node may take to say whose connection it carries, and a broker to take it.
+const HEADER_MAX: Duration = Duration::from_secs(5);
+/// Connections that have not said it yet, at a time: whoever is no node holds these at most.
+const UNPROVEN_MAX: usize = 512;
+/// After a failed accept.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What takes connections from other nodes.
+pub(super) struct PeerPort {
+    pub(super) listener: TcpListener,
+    pub(super) clock: Clock,
+    pub(super) secret: Secret,
+    /// This node's broker, while it has one.
+    pub(super) broker: watch::Receiver<Option<Carrier>>,
+    /// What snapshots are of.
+    pub(super) engine: LocalEngine,
+}
+
+/// The same for one connection.
+#[derive(Clone)]
+struct Peer {
+    secret: Secret,
+    broker: watch::Receiver<Option<Carrier>>,
+    engine: LocalEngine,
+    /// For snapshots.
+    free: Arc<Semaphore>,
+}
+
+/// Listens where others are told to connect; on all addresses if that one is not this machine's, as behind a translated one.
+///
+/// # Errors
+/// The name is unknown, or the port cannot be had.
+pub(super) async fn bind(address: &str) -> io::Result<TcpListener> {
+    let found: Vec<SocketAddr> = lookup_host(address).await?.collect();
+    let first = found.first().copied().ok_or_else(|| io::Error::other("its name has no address"))?;
+    match TcpListener::bind(found.as_slice()).await {
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, first.port()));
+            tracing::warn!(%address, "is not an address of this machine: other nodes are listened for on {all}");
+            TcpListener::bind(all).await
+        }
+        bound => bound,
+    }
+}
+
+impl PeerPort {
+    /// Takes connections; never ends.
+    pub(super) async fn run(self) {
+        let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
+        let Self { listener, clock, secret, broker, engine } = self;
+        let peer = Peer { secret, broker, engine, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
+        loop {
+            let Ok(permit) = Arc::clone(&unproven).acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, node)) => {
+                    let peer = peer.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = peer.take(stream).await {
+                            tracing::debug!(%node, %error, "a connection on the peer port was closed");
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::error!(%error, "a connection of a node could not be accepted");
+                    clock.wait_for(Some(clock.now() + PAUSE)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Peer {
+    async fn take(self, stream: TcpStream) -> io::Result<()> {
+        let mut first = [0];
+        timeout(HEADER_MAX, stream.peek(&mut first)).await??;
+        if first == [HELLO[0]] { self.give_snapshot(stream).await } else { self.carry(stream).await }
+    }
+
+    async fn give_snapshot(self, stream: TcpStream) -> io::Result<()> {
+        // Whoever has to wait asks again.
+        let permit = self.free.try_acquire().map_err(io::Error::other)?;
+        let given = serve(stream, &self.secret, self.engine.clone()).await;
+        drop(permit);
+        given
+    }
+
+    async fn carry(self, mut stream: TcpStream) -> io::Result<()> {
+        let read = ProxyHeader::read(&mut stream, &self.secret);
+        let header = timeout(HEADER_MAX, read).await?.map_err(io::Error::other)?;
+        let ProxyHeader { peer, local, door } = header;
+        let broker =
+            self.broker.borrow().clone().ok_or_else(|| io::Error::other("this node does not lead"))?;
+        let gone = || io::Error::other("this node's broker does not speak that, or has ended");
+        if broker.is_gone(door) {
+            return Err(gone());
+        }
+        // Without it whoever carries the connection looks for another leader.
+        stream.set_nodelay(true)?;
+        timeout(HEADER_MAX, stream.write_all(&[WELCOME])).await??;
+        timeout(HEADER_MAX, broker.carry(door, stream, peer, local)).await?.map_err(|_| gone())
+    }
+}

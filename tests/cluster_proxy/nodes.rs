@@ -1,0 +1,101 @@
+//! Nodes with threads, data directories, sockets and the system's clock. Only the log and the directory are in memory.
+
+use std::net::SocketAddr;
+
+use coney::Clock;
+use coney::cluster::{
+    Claim, Common, Directory, Member, MemoryDirectory, MemoryLog, Process, Route, Told, Unreachable,
+};
+use coney::config::{ClusterSettings, Config};
+use coney::server::Door;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+/// The directory on the system's clock.
+struct Timed(MemoryDirectory, Clock);
+
+impl Directory for Timed {
+    async fn read(&self) -> Result<Option<Claim>, Unreachable> {
+        Ok(self.0.read_at(self.1.now()))
+    }
+
+    async fn write(&self, holder: &str, revision: u64) -> Result<Option<u64>, Unreachable> {
+        Ok(self.0.write_at(self.1.now(), holder, revision))
+    }
+
+    async fn tell(&self, member: &Member) -> Result<(), Unreachable> {
+        self.0.tell_at(self.1.now(), member);
+        Ok(())
+    }
+
+    async fn members(&self) -> Result<Vec<Told>, Unreachable> {
+        Ok(self.0.members_at(self.1.now()))
+    }
+}
+
+/// What the nodes of one cluster share.
+pub struct Cluster {
+    pub log: MemoryLog,
+    pub directory: MemoryDirectory,
+    pub clock: Clock,
+}
+
+/// By which they know each other.
+pub const SECRET: [u8; 32] = [42; 32];
+
+/// A node, and its data directory.
+pub struct Running {
+    pub process: Process,
+    pub route: watch::Receiver<Route>,
+    _dir: TempDir,
+}
+
+impl Cluster {
+    pub fn new() -> Self {
+        Self { log: MemoryLog::default(), directory: MemoryDirectory::default(), clock: Clock::system() }
+    }
+
+    pub async fn start(&self, name: &str, rank: u32) -> Running {
+        let dir = tempfile::tempdir().unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let cluster = ClusterSettings {
+            name: "test".to_owned(),
+            node: name.to_owned(),
+            rank,
+            log: vec!["nats://nowhere".to_owned()],
+            peer: "127.0.0.1:0".to_owned(),
+            ..ClusterSettings::default()
+        };
+        let config = Config {
+            listen: vec![any],
+            http: vec![any],
+            metrics: vec![any],
+            data_dir: Some(dir.path().join("data")),
+            cluster: Some(cluster),
+            ..Config::default()
+        };
+        let (log, directory) = (self.log.client(name), Timed(self.directory.clone(), self.clock));
+        let common = Common { log, directory, log_id: 1, secret: SECRET };
+        let process = Process::start(config, self.clock, common, |builder| builder).await.unwrap();
+        Running { route: process.route(), process, _dir: dir }
+    }
+}
+
+impl Running {
+    pub fn at(&self, door: Door) -> SocketAddr {
+        self.process.addresses(door)[0]
+    }
+
+    /// Waits until it leads.
+    pub async fn leads(&mut self) -> &Self {
+        self.route.wait_for(|route| matches!(route, Route::Own { .. })).await.unwrap();
+        self
+    }
+
+    /// Waits until it leads its clients to that node.
+    pub async fn follows(&mut self, name: &str) -> &Self {
+        let to = |route: &Route| matches!(route, Route::To(leader) if leader.name == name);
+        self.route.wait_for(to).await.unwrap();
+        self
+    }
+}
