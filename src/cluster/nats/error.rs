@@ -1,0 +1,69 @@
+//! Why a cluster on NATS cannot be made or opened.
+
+/// See the variants.
+#[derive(Debug, thiserror::Error)]
+pub enum NatsError {
+    /// A name that subjects of NATS cannot have.
+    #[error("`{0}` cannot be a cluster's name: it has 1 to 64 of the letters a-z and A-Z, digits, `-` and `_`")]
+    Name(String),
+    /// The credentials cannot be read.
+    #[error("the credentials {path}: {why}")]
+    Credentials {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// There is no connection.
+    #[error("NATS cannot be reached at {servers}: {why}")]
+    Connect {
+        /// Where.
+        servers: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A request failed.
+    #[error("NATS: {doing}: {why}")]
+    Request {
+        /// What was asked.
+        doing: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The cluster was made before.
+    #[error("the cluster `{0}` is there already")]
+    AlreadyThere(String),
+    /// The cluster was not made yet, or a part of it is lost.
+    #[error("there is no cluster `{cluster}`, or not all of it: {what} is missing; `coney cluster init` makes one")]
+    NotThere {
+        /// Its name.
+        cluster: String,
+        /// Which stream.
+        what: String,
+    },
+    /// Somebody has changed the stream.
+    #[error("the stream {stream} is not as it was made: {what}")]
+    Changed {
+        /// Which.
+        stream: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A server may lose what it acknowledged.
+    #[error("the nats-server `{server}` may lose what it has acknowledged: {what}")]
+    Unsafe {
+        /// Its name.
+        server: String,
+        /// What is wrong, and what helps.
+        what: String,
+    },
+    /// Nobody says how servers are configured.
+    #[error(
+        "nobody says whether the nats-server {servers} keeps what it has acknowledged. Coney has to see `/varz` of each: name their \
+         monitoring pages (`http: 8222` in the server's configuration is `http://HOST:8222`), or a user of the system account"
+    )]
+    Unseen {
+        /// Their names.
+        servers: String,
+    },
+}

@@ -1,0 +1,118 @@
+//! Where a cluster is, and how the things of one are called in NATS.
+
+use super::error::NatsError;
+use std::path::PathBuf;
+
+/// Where a cluster is.
+#[derive(Clone, Debug, Default)]
+pub struct NatsOptions {
+    /// Its servers, `nats://HOST:4222` or `nats://USER:PASSWORD@HOST:4222`: the nearest one first. Others of the same cluster are
+    /// found by themselves.
+    pub servers: Vec<String>,
+    /// Its name: 1 to 64 of the letters a-z and A-Z, digits, `-` and `_`.
+    pub cluster: String,
+    /// A file of credentials, as `nsc` makes it.
+    pub credentials: Option<PathBuf>,
+    /// Where the servers' configuration can be seen, which an ordinary user of NATS cannot: `http://HOST:8222`, the monitoring page of
+    /// each server; or `nats://USER:PASSWORD@HOST:4222`, a user of the system account, whom one server tells of all.
+    pub monitoring: Vec<String>,
+    /// A file of credentials of a user of the system account: the same.
+    pub system_credentials: Option<PathBuf>,
+}
+
+/// How things are called.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) cluster: String,
+    /// The stream.
+    pub(super) stream: String,
+    /// Its subject.
+    pub(super) frames: String,
+    /// Where whoever appended a frame says so.
+    pub(super) appended: String,
+}
+
+/// A bucket of the key-value store, which is a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bucket {
+    /// Who may try to lead.
+    Lease,
+    /// What nodes say of themselves.
+    Members,
+    /// What the cluster is.
+    Meta,
+}
+
+impl Bucket {
+    pub(super) const ALL: [Self; 3] = [Self::Lease, Self::Members, Self::Meta];
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Members => "members",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+impl Names {
+    /// # Errors
+    /// [`NatsError::Name`].
+    pub(super) fn of(cluster: &str) -> Result<Self, NatsError> {
+        const LEN_MAX: usize = 64;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if cluster.is_empty() || cluster.len() > LEN_MAX || !cluster.chars().all(is_plain) {
+            return Err(NatsError::Name(cluster.to_owned()));
+        }
+        Ok(Self {
+            cluster: cluster.to_owned(),
+            stream: format!("coney-{cluster}"),
+            frames: format!("coney.{cluster}.log"),
+            appended: format!("coney.{cluster}.appended"),
+        })
+    }
+
+    pub(super) fn bucket(&self, bucket: Bucket) -> String {
+        format!("coney-{}-{}", self.cluster, bucket.suffix())
+    }
+
+    /// The stream of a bucket.
+    pub(super) fn bucket_stream(&self, bucket: Bucket) -> String {
+        format!("KV_{}", self.bucket(bucket))
+    }
+
+    /// The subject of a key; `>` for all.
+    pub(super) fn key(&self, bucket: Bucket, key: &str) -> String {
+        format!("$KV.{}.{key}", self.bucket(bucket))
+    }
+}
+
+/// A node's name as a key: what keys cannot have is `=` and two hexadecimal digits a byte.
+pub(super) fn key_of(name: &str) -> String {
+    use std::fmt::Write;
+    name.bytes().fold(String::new(), |mut key, byte| {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
+            key.push(char::from(byte));
+        } else {
+            // A string takes all.
+            drop(write!(key, "={byte:02x}"));
+        }
+        key
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_clusters_are_plain_and_keys_are_of_one_node() {
+        assert!(Names::of("a-B_9").is_ok());
+        for wrong in ["", "a.b", "a b", "*", ">", "ä", &"a".repeat(65)] {
+            assert!(matches!(Names::of(wrong), Err(NatsError::Name(_))), "{wrong}");
+        }
+        assert_eq!(key_of("node-1"), "node-1");
+        assert_eq!(key_of("a.b"), "a=2eb");
+        assert_ne!(key_of("a=2eb"), key_of("a.b"));
+    }
+}
