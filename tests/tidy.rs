@@ -163,7 +163,7 @@ mod snippets {
     }
 
     #[test]
-    fn tokio_and_fjall_have_one_place_each() {
+    fn tokio_fjall_and_nats_have_one_place_each() {
         assert_bad("src/session/mod.rs", "use tokio::sync::mpsc;", "tokio");
         assert_bad("src/store/mod.rs", "fn f() { ::tokio::spawn(x); }", "tokio");
         assert_bad("src/store/mod.rs", "use tokio;", "tokio");
@@ -172,6 +172,8 @@ mod snippets {
         assert_good("src/main.rs", "use tokio::runtime::Runtime;");
         assert_good("src/store/mod.rs", "mod fjall;\nuse ::fjall::Database;");
         assert_good("src/server/mod.rs", "use crate::store::fjall::Store;");
+        assert_bad("src/cluster/node.rs", "use async_nats::Client;", "async_nats");
+        assert_good("src/cluster/nats/client.rs", "use async_nats::Client;");
         assert_good("src/queue/mod.rs", "#[cfg(test)]\nmod tests { #[tokio::test] async fn t() {} }");
     }
 

@@ -159,6 +159,9 @@ const SYNC: [&str; 16] = [
 const TOKIO: [&str; 9] = ["tls", "broker", "amqp", "management", "server", "cluster", "cli", "main", "lib"];
 const CLOCK: &str = "src/broker/clock.rs";
 
+/// The one log that there is; others may come.
+const NATS: &str = "src/cluster/nats/";
+
 /// What clients and tools talk to.
 const FRONTS: [&str; 2] = ["amqp", "management"];
 /// Modules of the broker that change a virtual host without asking who wants it.
@@ -199,6 +202,7 @@ pub(super) fn check(scan: &Scan) -> Vec<Finding> {
         for path in scan.uses.iter().filter(|path| !scan.is_test(path.line)) {
             let text = direction(scan, layer, path)
                 .or(crates(layer, path))
+                .or(nats(scan, path))
                 .or(clock(scan, path))
                 .or(past_operations(layer, path));
             wrong.extend(text.map(|text| (path.line, text)));
@@ -339,6 +343,11 @@ fn crates(layer: &str, path: &PathUse) -> Option<String> {
         "fjall" if layer != "store" => Some("fjall is named in store only".into()),
         _ => None,
     }
+}
+
+fn nats(scan: &Scan, path: &PathUse) -> Option<String> {
+    let is_named = path.segments.first().is_some_and(|first| first == "async_nats");
+    (is_named && !scan.path.starts_with(NATS)).then(|| format!("async_nats is named in {NATS} only"))
 }
 
 fn clock(scan: &Scan, path: &PathUse) -> Option<String> {

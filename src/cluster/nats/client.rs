@@ -103,10 +103,10 @@ pub(super) async fn with_credentials(
     file: Option<&Path>,
 ) -> Result<ConnectOptions, NatsError> {
     let Some(path) = file else { return Ok(options) };
-    options.credentials_file(path).await.map_err(|error| NatsError::Credentials {
-        path: path.display().to_string(),
-        why: error.to_string(),
-    })
+    options
+        .credentials_file(path)
+        .await
+        .map_err(|error| NatsError::Credentials { path: path.display().to_string(), why: error.to_string() })
 }
 
 impl Client {
@@ -126,9 +126,8 @@ impl Client {
         let connecting = async move { timeout(CONNECT_MAX, options.connect(addresses.as_slice())).await };
         let runtime = threads.0.as_ref().ok_or_else(|| failed("no threads".into()))?;
         let connected = runtime.spawn(connecting).await.map_err(|error| failed(error.to_string()))?;
-        let client = connected
-            .map_err(|_| failed("no answer".into()))?
-            .map_err(|error| failed(error.to_string()))?;
+        let client =
+            connected.map_err(|_| failed("no answer".into()))?.map_err(|error| failed(error.to_string()))?;
         Ok(Self(Arc::new(Inner { threads, client, is_connected })))
     }
 
@@ -178,8 +177,8 @@ impl Client {
     /// Asks JetStream's API.
     pub(super) async fn api<T: DeserializeOwned>(
         &self,
-        what: &str,
-        body: &serde_json::Value,
+        what: String,
+        body: serde_json::Value,
         within: Duration,
     ) -> Result<T, Refusal> {
         let subject = format!("$JS.API.{what}");

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
     /// A name that subjects of NATS cannot have.
-    #[error("`{0}` cannot be a cluster's name: it has 1 to 64 of the letters a-z and A-Z, digits, `-` and `_`")]
+    #[error(
+        "`{0}` cannot be a cluster's name: it has 1 to 64 of the letters a-z and A-Z, digits, `-` and `_`"
+    )]
     Name(String),
     /// The credentials cannot be read.
     #[error("the credentials {path}: {why}")]
@@ -34,7 +36,9 @@ pub enum NatsError {
     #[error("the cluster `{0}` is there already")]
     AlreadyThere(String),
     /// The cluster was not made yet, or a part of it is lost.
-    #[error("there is no cluster `{cluster}`, or not all of it: {what} is missing; `coney cluster init` makes one")]
+    #[error(
+        "there is no cluster `{cluster}`, or not all of it: {what} is missing; `coney cluster init` makes one"
+    )]
     NotThere {
         /// Its name.
         cluster: String,

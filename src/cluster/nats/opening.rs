@@ -1,0 +1,91 @@
+//! A cluster on NATS: connecting, making it, opening it.
+
+use super::client::Client;
+use super::directory::NatsDirectory;
+use super::error::NatsError;
+use super::log::NatsLog;
+use super::names::{Names, NatsOptions};
+use super::servers::{holders, judge, seen};
+use super::setup::{self, Found};
+
+/// A connection to NATS.
+pub struct Nats {
+    client: Client,
+    names: Names,
+    options: NatsOptions,
+}
+
+/// What a node needs of a cluster.
+pub struct Opened {
+    /// The log.
+    pub log: NatsLog,
+    /// The directory.
+    pub directory: NatsDirectory,
+    /// The log's id, which is never 0.
+    pub log_id: u64,
+    /// What nodes of this cluster know, and others do not.
+    pub secret: [u8; 32],
+    /// Servers that are down, so that nobody could see whether they keep what they acknowledge.
+    pub unchecked: Vec<String>,
+}
+
+impl Nats {
+    /// Connects, within five seconds. A connection that is lost later is made again.
+    ///
+    /// # Errors
+    /// [`NatsError::Name`], [`NatsError::Credentials`], [`NatsError::Connect`].
+    pub async fn connect(options: &NatsOptions) -> Result<Self, NatsError> {
+        let names = Names::of(&options.cluster)?;
+        let name = format!("coney: {}", options.cluster);
+        let client = Client::connect(&options.servers, options.credentials.as_deref(), &name).await?;
+        Ok(Self { client, names, options: options.clone() })
+    }
+
+    /// Makes the cluster, with so many replicas of its streams: 3 or 5, or 1 where nothing matters. The log's id.
+    ///
+    /// # Errors
+    /// [`NatsError::AlreadyThere`], [`NatsError::Request`].
+    pub async fn init(&self, replicas: usize) -> Result<u64, NatsError> {
+        setup::init(&self.client, &self.names, replicas).await
+    }
+
+    /// Opens it, if its streams are as they were made and its servers keep what they acknowledge: at least 2.10.27, and
+    /// `sync_interval: always`. What they say of themselves is looked at, see [`NatsOptions::monitoring`]. `is_unsafe` opens it whatever
+    /// servers do, and says in the process's log what is wrong.
+    ///
+    /// # Errors
+    /// [`NatsError`], but for those of the other functions.
+    pub async fn open(&self, is_unsafe: bool) -> Result<Opened, NatsError> {
+        let found = setup::find(&self.client, &self.names).await?;
+        let unchecked = match self.check(&found).await {
+            Err(error @ (NatsError::Unsafe { .. } | NatsError::Unseen { .. })) if is_unsafe => {
+                tracing::warn!("started nevertheless: {error}");
+                Vec::new()
+            }
+            checked => checked?,
+        };
+        let subscriber = self.client.subscribe(self.names.appended.clone()).await?;
+        let (client, names) = (self.client.clone(), self.names.clone());
+        Ok(Opened {
+            log: NatsLog::new(client.clone(), names.clone(), found.log.max_msg_size, subscriber),
+            directory: NatsDirectory::new(client, names),
+            log_id: found.meta.log_id,
+            secret: found.meta.secret,
+            unchecked,
+        })
+    }
+
+    async fn check(&self, found: &Found) -> Result<Vec<String>, NatsError> {
+        let connected = self.client.raw().server_info().server_name;
+        let cluster = found.clusters.iter().find_map(|cluster| cluster.name.as_deref());
+        let seen = seen(&self.client, &self.options).await;
+        let down = judge(&holders(&found.clusters, &connected), cluster, &seen)?;
+        for server in &down {
+            tracing::warn!(
+                server,
+                "a nats-server is down: whether it keeps what it acknowledges is not known"
+            );
+        }
+        Ok(down)
+    }
+}

@@ -1,0 +1,167 @@
+//! Whether the servers keep what they acknowledge: `sync_interval: always`, without which JetStream writes to disk every two minutes and
+//! a power failure of all servers loses streams whole; and a version that is known not to lose them otherwise.
+//!
+//! What is checked, when a node starts: each server that holds a replica of one of the cluster's streams is at least 2.10.27 and has
+//! `sync_interval: always`, as its `/varz` says; the same of any other server of the same NATS cluster whose `/varz` was seen and that has JetStream.
+//! A server that NATS knows to be down is passed over, as long as more than half of the servers were seen: it is checked when a node
+//! starts next. What a server's disk does with what is synced nobody can see from here.
+
+use super::client::Client;
+use super::error::NatsError;
+use super::names::NatsOptions;
+use super::setup::StreamCluster;
+use super::varz::{Varz, ask, ping, ping_as};
+use std::collections::BTreeMap;
+
+/// 2.10.23 is the first that does not lose a stream when it is killed; this is the oldest that is tested.
+const VERSION_MIN: [u64; 3] = [2, 10, 27];
+
+/// Asks wherever the options say, and over the cluster's own connection.
+pub(super) async fn seen(client: &Client, options: &NatsOptions) -> Vec<Varz> {
+    let mut asked = Vec::new();
+    for address in options.monitoring.clone() {
+        asked.push(tokio::spawn(async move { (ask(&address).await, shown(&address)) }));
+    }
+    if let Some(credentials) = options.system_credentials.clone() {
+        let servers = options.servers.clone();
+        asked.push(tokio::spawn(async move {
+            (ping_as(&servers, Some(&credentials)).await, credentials.display().to_string())
+        }));
+    }
+    // A user may have been given what only the system account has.
+    let mut all = ping(client.raw()).await.unwrap_or_default();
+    for answer in asked {
+        match answer.await {
+            Ok((Ok(varz), _)) => all.extend(varz),
+            Ok((Err(why), from)) => tracing::warn!("asking {from} how nats-servers are configured: {why}"),
+            Err(error) => tracing::warn!("asking how nats-servers are configured: {error}"),
+        }
+    }
+    all
+}
+
+/// An address without what is secret in it.
+fn shown(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => address.to_owned(),
+    }
+}
+
+/// The servers that hold replicas, and whether each is known to be down. `connected` is the one that there is if there is no cluster.
+pub(super) fn holders(clusters: &[StreamCluster], connected: &str) -> BTreeMap<String, bool> {
+    let mut holders = BTreeMap::new();
+    for cluster in clusters {
+        let replicas = cluster.replicas.iter().flatten();
+        holders.extend(replicas.map(|replica| (replica.name.clone(), replica.offline)));
+    }
+    // Who leads one stream is there, whatever was last known of it elsewhere.
+    holders.extend(clusters.iter().filter_map(|cluster| Some((cluster.leader.clone()?, false))));
+    if holders.is_empty() {
+        holders.insert(connected.to_owned(), false);
+    }
+    holders
+}
+
+/// The holders that are down and were not checked.
+///
+/// # Errors
+/// [`NatsError::Unsafe`], [`NatsError::Unseen`].
+pub(super) fn judge(
+    holders: &BTreeMap<String, bool>,
+    cluster: Option<&str>,
+    seen: &[Varz],
+) -> Result<Vec<String>, NatsError> {
+    let is_ours = |varz: &&Varz| {
+        let is_near = cluster.is_none_or(|name| varz.cluster.name == name) && varz.jetstream.config.is_some();
+        holders.contains_key(&varz.name) || is_near
+    };
+    for varz in seen.iter().filter(is_ours) {
+        let server = || varz.name.clone();
+        if !is_new(&varz.version) {
+            let [major, minor, patch] = VERSION_MIN;
+            let what =
+                format!("it is {}, and {major}.{minor}.{patch} is the oldest that will do", varz.version);
+            return Err(NatsError::Unsafe { server: server(), what });
+        }
+        if !varz.jetstream.config.is_some_and(|config| config.sync_always) {
+            return Err(NatsError::Unsafe { server: server(), what: NOT_SYNCED.to_owned() });
+        }
+    }
+    let was_seen = |name: &str| seen.iter().any(|varz| varz.name == name);
+    let unseen: Vec<_> = holders.iter().filter(|(name, _)| !was_seen(name)).collect();
+    let down: Vec<String> =
+        unseen.iter().filter(|(_, is_down)| **is_down).map(|(name, _)| (*name).clone()).collect();
+    if down.len() < unseen.len() || 2 * unseen.len() >= holders.len() {
+        let servers = unseen.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(NatsError::Unseen { servers });
+    }
+    Ok(down)
+}
+
+const NOT_SYNCED: &str = "it acknowledges before it writes to disk. Its configuration needs \
+    `jetstream { sync_interval: always }`, and it has to be restarted";
+
+fn is_new(version: &str) -> bool {
+    let release = version.split('-').next().unwrap_or_default();
+    let parts: Option<Vec<u64>> = release.split('.').map(|part| part.parse().ok()).collect();
+    parts.is_some_and(|parts| parts.as_slice() >= VERSION_MIN.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::varz::{Cluster, JetStream, JetStreamConfig};
+    use super::*;
+
+    fn varz(name: &str, version: &str, sync_always: bool) -> Varz {
+        Varz {
+            name: name.into(),
+            version: version.into(),
+            cluster: Cluster { name: "n".into() },
+            jetstream: JetStream { config: Some(JetStreamConfig { sync_always }) },
+        }
+    }
+
+    fn three(down: &str) -> BTreeMap<String, bool> {
+        ["a", "b", "c"].into_iter().map(|name| (name.to_owned(), name == down)).collect()
+    }
+
+    fn good() -> Vec<Varz> {
+        vec![varz("a", "2.10.27", true), varz("b", "2.15.1", true), varz("c", "3.0.0-RC.1", true)]
+    }
+
+    #[test]
+    fn servers_that_sync_will_do() {
+        assert_eq!(judge(&three(""), Some("n"), &good()).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_server_that_is_old_or_does_not_sync_will_not() {
+        for bad in [varz("c", "2.10.26", true), varz("c", "2.15.1", false), varz("d", "2.15.1", false)] {
+            let mut seen = good();
+            seen.push(bad.clone());
+            let judged = judge(&three(""), Some("n"), &seen);
+            assert!(matches!(judged, Err(NatsError::Unsafe { server, .. }) if server == bad.name));
+        }
+        let elsewhere = Varz { cluster: Cluster { name: "m".into() }, ..varz("d", "2.15.1", false) };
+        assert!(judge(&three(""), Some("n"), &[good(), vec![elsewhere]].concat()).is_ok());
+    }
+
+    #[test]
+    fn a_server_that_nobody_saw_must_be_down_and_most_must_be_seen() {
+        let two = &good()[..2];
+        assert!(
+            matches!(judge(&three(""), Some("n"), two), Err(NatsError::Unseen { servers }) if servers == "c")
+        );
+        assert_eq!(judge(&three("c"), Some("n"), two).unwrap(), ["c"]);
+        assert!(matches!(judge(&three("c"), Some("n"), &two[..1]), Err(NatsError::Unseen { .. })));
+        let all_down = three("").into_keys().map(|name| (name, true)).collect();
+        assert!(judge(&all_down, Some("n"), &[]).is_err());
+    }
+
+    #[test]
+    fn what_is_secret_is_not_shown() {
+        assert_eq!(shown("nats://me:secret@host:4222"), "nats://host:4222");
+        assert_eq!(shown("http://host:8222"), "http://host:8222");
+    }
+}

@@ -1,0 +1,106 @@
+//! What the cluster expects of a log, of the one on JetStream.
+
+use std::time::{Duration, Instant};
+
+use coney::cluster::{AppendError, Bounds, Log, NatsLog, Sequence};
+use tokio::runtime::Runtime;
+
+use crate::servers::{Servers, until};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn the_log_keeps_its_contract() {
+    let Some(servers) = Servers::start(3) else { return };
+    let runtime = Runtime::new().unwrap();
+    let log_id = runtime.block_on(servers.init(3));
+    let [one, other] = [0, 1].map(|index| runtime.block_on(servers.open(index)));
+    assert_eq!((one.log_id, other.log_id), (log_id, log_id));
+    assert_eq!(one.secret, other.secret);
+    assert_eq!(one.unchecked, Vec::<String>::new());
+    let (mut one, mut other) = (one.log, other.log);
+    appends_come_after_the_last(&mut one, &mut other);
+    an_append_whose_answer_was_lost_is_found(&mut one, &mut other);
+    frames_are_read_in_order(&mut one, &mut other);
+    what_was_trimmed_is_gone(&mut one, &mut other);
+    a_wait_ends_with_a_frame(&mut one, &mut other);
+}
+
+/// Reads until something is there: a replica may be behind.
+fn read(log: &mut NatsLog, after: u64, bytes_max: usize) -> Vec<(Sequence, Vec<u8>)> {
+    until("frames are read", SOON, || {
+        let frames = log.read(Sequence(after), bytes_max).unwrap();
+        (!frames.is_empty()).then_some(frames)
+    })
+}
+
+fn appends_come_after_the_last(one: &mut NatsLog, other: &mut NatsLog) {
+    assert_eq!(one.bounds().unwrap(), Bounds { first: Sequence(1), last: Sequence(0) });
+    assert!(one.read(Sequence(0), 1).unwrap().is_empty());
+    assert_eq!(one.append(Sequence(0), b"first").unwrap(), Sequence(1));
+    assert_eq!(other.append(Sequence(1), b"second").unwrap(), Sequence(2));
+    for wrong in [0, 1, 3, 7] {
+        let refused = one.append(Sequence(wrong), b"third");
+        assert!(matches!(refused, Err(AppendError::Fenced)), "after {wrong}: {refused:?}");
+    }
+    assert_eq!(one.append(Sequence(2), b"third").unwrap(), Sequence(3), "what was refused leaves no gap");
+    assert_eq!(other.bounds().unwrap(), Bounds { first: Sequence(1), last: Sequence(3) });
+}
+
+fn an_append_whose_answer_was_lost_is_found(one: &mut NatsLog, other: &mut NatsLog) {
+    // Whoever sent it did not hear of it.
+    other.append(Sequence(3), b"fourth").unwrap();
+    assert!(matches!(one.append(Sequence(3), b"fourth"), Err(AppendError::Fenced)));
+    assert_eq!(read(one, 3, 1), [(Sequence(4), b"fourth".to_vec())]);
+}
+
+fn frames_are_read_in_order(one: &mut NatsLog, other: &mut NatsLog) {
+    let largest = one.frame_bytes_max();
+    assert!(largest > 1_000_000, "{largest}");
+    let frames: Vec<Vec<u8>> = (0..200_u8).map(|frame| vec![frame; 1 + usize::from(frame) * 100]).collect();
+    for (after, frame) in (4..).zip(&frames) {
+        one.append(Sequence(after), frame).unwrap();
+    }
+    one.append(Sequence(204), &vec![7; largest]).unwrap();
+    let mut found = Vec::new();
+    while found.len() < 201 {
+        let some = read(other, 4 + found.len() as u64, 4 * 1024 * 1024);
+        assert!(some.iter().zip(5 + found.len() as u64..).all(|((at, _), expected)| at.0 == expected));
+        found.extend(some.into_iter().map(|(_, frame)| frame));
+    }
+    assert_eq!(found[..200], frames);
+    assert_eq!(found[200].len(), largest);
+    assert_eq!(read(other, 4, 1).len(), 1, "one at least, and no more than there is room for");
+}
+
+fn what_was_trimmed_is_gone(one: &mut NatsLog, other: &mut NatsLog) {
+    one.trim(Sequence(101)).unwrap();
+    assert_eq!(other.bounds().unwrap(), Bounds { first: Sequence(101), last: Sequence(205) });
+    assert_eq!(read(other, 100, 1)[0].0, Sequence(101));
+    until("what was trimmed is gone", SOON, || other.read(Sequence(50), 1).unwrap().is_empty().then_some(()));
+    one.trim(Sequence(1)).unwrap();
+    // Past its end it goes on where it was.
+    one.trim(Sequence(1000)).unwrap();
+    assert_eq!(other.bounds().unwrap(), Bounds { first: Sequence(206), last: Sequence(205) });
+    assert_eq!(one.append(Sequence(205), b"more").unwrap(), Sequence(206));
+    assert_eq!(other.bounds().unwrap(), Bounds { first: Sequence(206), last: Sequence(206) });
+}
+
+fn a_wait_ends_with_a_frame(one: &mut NatsLog, other: &mut NatsLog) {
+    let began = Instant::now();
+    other.wait(Sequence(206));
+    let idle = began.elapsed();
+    assert!((400..1500).contains(&idle.as_millis()), "{idle:?} without a frame");
+    let mut waiting = other.clone();
+    let waiter = std::thread::spawn(move || {
+        let mut waits = 0;
+        while waiting.bounds().unwrap().last < Sequence(207) {
+            waiting.wait(Sequence(206));
+            waits += 1;
+        }
+        waits
+    });
+    one.append(Sequence(206), b"awaited").unwrap();
+    assert!(waiter.join().unwrap() <= 3);
+    assert_eq!(read(other, 206, 1), [(Sequence(207), b"awaited".to_vec())]);
+}

@@ -1,0 +1,64 @@
+//! Servers that may lose what they acknowledge, and clusters that are not there.
+
+use coney::cluster::{Log, Nats, NatsError, NatsOptions, Sequence};
+use tokio::runtime::Runtime;
+
+use crate::servers::Servers;
+
+async fn open(options: &NatsOptions, is_unsafe: bool) -> Result<u64, NatsError> {
+    Nats::connect(options).await?.open(is_unsafe).await.map(|opened| opened.log_id)
+}
+
+#[test]
+fn a_server_that_does_not_sync_is_refused() {
+    let Some(servers) = Servers::start_with(1, "sync_interval: 2m") else { return };
+    let runtime = Runtime::new().unwrap();
+    let log_id = runtime.block_on(servers.init(1));
+    let by_page = servers.options();
+    let by_system = NatsOptions { monitoring: servers.addresses("system"), ..by_page.clone() };
+    for options in [&by_page, &by_system] {
+        let refused = runtime.block_on(open(options, false)).unwrap_err();
+        assert!(matches!(&refused, NatsError::Unsafe { server, .. } if server == "s1"), "{refused}");
+        assert!(refused.to_string().contains("sync_interval: always"), "{refused}");
+        assert_eq!(runtime.block_on(open(options, true)).unwrap(), log_id);
+    }
+}
+
+#[test]
+fn a_server_that_nobody_sees_is_refused() {
+    let Some(servers) = Servers::start(1) else { return };
+    let runtime = Runtime::new().unwrap();
+    let log_id = runtime.block_on(servers.init(1));
+    let by_page = servers.options();
+    let blind = NatsOptions { monitoring: Vec::new(), ..by_page.clone() };
+    let ordinary = NatsOptions { monitoring: servers.addresses("coney"), ..by_page.clone() };
+    let by_system = NatsOptions { monitoring: servers.addresses("system"), ..by_page.clone() };
+    for options in [&blind, &ordinary] {
+        let refused = runtime.block_on(open(options, false)).unwrap_err();
+        assert!(matches!(&refused, NatsError::Unseen { servers } if servers == "s1"), "{refused}");
+    }
+    for options in [&by_page, &by_system] {
+        assert_eq!(runtime.block_on(open(options, false)).unwrap(), log_id);
+    }
+}
+
+#[test]
+fn a_cluster_is_made_once_and_opened_only_then() {
+    let Some(servers) = Servers::start(1) else { return };
+    let runtime = Runtime::new().unwrap();
+    let options = servers.options();
+    let refused = runtime.block_on(open(&options, false)).unwrap_err();
+    assert!(matches!(refused, NatsError::NotThere { .. }), "{refused}");
+    let nats = runtime.block_on(Nats::connect(&options)).unwrap();
+    let log_id = runtime.block_on(nats.init(1)).unwrap();
+    let again = |nats: &Nats| runtime.block_on(nats.init(1)).unwrap_err();
+    assert!(matches!(again(&nats), NatsError::AlreadyThere(_)));
+    let opened = runtime.block_on(nats.open(false)).unwrap();
+    assert_eq!(opened.log_id, log_id);
+    opened.log.clone().append(Sequence(0), b"frame").unwrap();
+    assert!(matches!(again(&nats), NatsError::AlreadyThere(_)));
+    let other = NatsOptions { cluster: "d".into(), ..options.clone() };
+    assert!(matches!(runtime.block_on(open(&other, false)), Err(NatsError::NotThere { .. })));
+    let wrong = NatsOptions { servers: vec!["nats://nobody:wrong@127.0.0.1:1".into()], ..options };
+    assert!(matches!(runtime.block_on(open(&wrong, false)), Err(NatsError::Connect { .. })));
+}
