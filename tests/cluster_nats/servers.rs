@@ -97,8 +97,8 @@ fn configuration(
     };
     format!(
         "server_name: {name}\nlisten: \"127.0.0.1:{client}\"\nhttp: \"127.0.0.1:{http}\"\nmax_payload: 8MB\n\
-         jetstream {{ store_dir: \"{}\" {sync} }}\n{cluster}\n\
-         accounts {{ SYS: {{ users: [{{ user: system, password: system }}] }}\n\
+         jetstream {{ store_dir: \"{}\", {sync} }}\n{cluster}\n\
+         accounts {{ SYS: {{ users: [{{ user: system, password: system }}] }},\n\
          A: {{ jetstream: enabled, users: [{{ user: coney, password: coney }}] }} }}\nsystem_account: SYS\n",
         dir.join(name).display()
     )
@@ -129,15 +129,21 @@ impl Servers {
             let child = spawn(&binary, dir.path(), &name);
             servers.push(Server { name, child, client: ports[0], http: ports[1] });
         }
-        let servers = Self { servers, dir, binary, _turn: turn };
+        let mut servers = Self { servers, dir, binary, _turn: turn };
         servers.wait_up();
         Some(servers)
     }
 
-    fn wait_up(&self) {
-        let count = self.servers.len();
-        for server in &self.servers {
-            until("a nats-server is up", UP_MAX, || server.is_up(count).then_some(()));
+    fn wait_up(&mut self) {
+        let (count, dir) = (self.servers.len(), self.dir.path());
+        for server in &mut self.servers {
+            until("a nats-server is up", UP_MAX, || {
+                if let Some(status) = server.child.try_wait().unwrap() {
+                    let log = std::fs::read_to_string(dir.join(format!("{}.log", server.name))).unwrap();
+                    panic!("a nats-server has ended with {status}:\n{log}");
+                }
+                server.is_up(count).then_some(())
+            });
         }
     }
 

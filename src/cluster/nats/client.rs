@@ -1,8 +1,10 @@
 //! A connection to NATS on a thread of its own, and JetStream's requests over it.
 
 use super::error::NatsError;
-use async_nats::{ConnectOptions, Event, HeaderMap, Message, Request, Subscriber};
+use super::names::shown_all;
+use async_nats::{ConnectOptions, Event, HeaderMap, Message, Request, ServerAddr, Subscriber};
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -97,16 +99,28 @@ fn options(name: &str, is_connected: watch::Sender<bool>) -> ConnectOptions {
         })
 }
 
-/// Options with a file of credentials, if there is one.
-pub(super) async fn with_credentials(
+/// Options with what gives rights: a file of credentials if there is one, or else the user, or the token, in the first address that has
+/// one. async-nats makes nothing of those.
+pub(super) async fn with_rights(
     options: ConnectOptions,
+    servers: &[String],
     file: Option<&Path>,
 ) -> Result<ConnectOptions, NatsError> {
-    let Some(path) = file else { return Ok(options) };
-    options
-        .credentials_file(path)
-        .await
-        .map_err(|error| NatsError::Credentials { path: path.display().to_string(), why: error.to_string() })
+    if let Some(path) = file {
+        let failed = |why: std::io::Error| NatsError::Credentials {
+            path: path.display().to_string(),
+            why: why.to_string(),
+        };
+        return options.credentials_file(path).await.map_err(failed);
+    }
+    let addresses = servers.iter().filter_map(|server| server.parse::<ServerAddr>().ok());
+    let Some(address) = addresses.into_iter().find(ServerAddr::has_user_pass) else { return Ok(options) };
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Ok(match (address.username(), address.password()) {
+        (Some(user), Some(password)) => options.user_and_password(plain(user), plain(password)),
+        (Some(token), None) => options.token(plain(token)),
+        (None, _) => options,
+    })
 }
 
 impl Client {
@@ -117,11 +131,11 @@ impl Client {
         credentials: Option<&Path>,
         name: &str,
     ) -> Result<Self, NatsError> {
-        let failed = |why: String| NatsError::Connect { servers: servers.join(", "), why };
+        let failed = |why: String| NatsError::Connect { servers: shown_all(servers), why };
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("nats").enable_all().build();
         let threads = Threads(Some(runtime.map_err(|error| failed(error.to_string()))?));
         let (sender, is_connected) = watch::channel(true);
-        let options = with_credentials(options(name, sender), credentials).await?;
+        let options = with_rights(options(name, sender), servers, credentials).await?;
         let addresses = servers.to_vec();
         let connecting = async move { timeout(CONNECT_MAX, options.connect(addresses.as_slice())).await };
         let runtime = threads.0.as_ref().ok_or_else(|| failed("no threads".into()))?;

@@ -269,7 +269,7 @@ impl Log for NatsLog {
 
     fn wait(&mut self, after: Sequence) {
         // Whether anything is there the next read tells.
-        drop(self.client.block(self.wait_for(after.0, WAIT_MAX)));
+        self.client.block(self.wait_for(after.0, WAIT_MAX)).unwrap_or_default();
     }
 
     fn frame_bytes_max(&self) -> usize {

@@ -1,13 +1,14 @@
 //! Where a cluster is, and how the things of one are called in NATS.
 
 use super::error::NatsError;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Where a cluster is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct NatsOptions {
-    /// Its servers, `nats://HOST:4222` or `nats://USER:PASSWORD@HOST:4222`: the nearest one first. Others of the same cluster are
-    /// found by themselves.
+    /// Its servers, `nats://HOST:4222`, `nats://USER:PASSWORD@HOST:4222` or `nats://TOKEN@HOST:4222`, and `tls://` for those that want
+    /// it: the nearest one first. The first user that is named is that of all servers. Others of the same cluster are found by themselves.
     pub servers: Vec<String>,
     /// Its name: 1 to 64 of the letters a-z and A-Z, digits, `-` and `_`.
     pub cluster: String,
@@ -18,6 +19,30 @@ pub struct NatsOptions {
     pub monitoring: Vec<String>,
     /// A file of credentials of a user of the system account: the same.
     pub system_credentials: Option<PathBuf>,
+}
+
+impl fmt::Debug for NatsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsOptions")
+            .field("servers", &shown_all(&self.servers))
+            .field("cluster", &self.cluster)
+            .field("monitoring", &shown_all(&self.monitoring))
+            .finish_non_exhaustive()
+    }
+}
+
+/// An address without what is secret in it.
+pub(super) fn shown(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        (_, None) => address.to_owned(),
+    }
+}
+
+/// Addresses without what is secret in them.
+pub(super) fn shown_all(addresses: &[String]) -> String {
+    addresses.iter().map(|address| shown(address)).collect::<Vec<_>>().join(", ")
 }
 
 /// How things are called.
@@ -89,16 +114,9 @@ impl Names {
 
 /// A node's name as a key: what keys cannot have is `=` and two hexadecimal digits a byte.
 pub(super) fn key_of(name: &str) -> String {
-    use std::fmt::Write;
-    name.bytes().fold(String::new(), |mut key, byte| {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
-            key.push(char::from(byte));
-        } else {
-            // A string takes all.
-            drop(write!(key, "={byte:02x}"));
-        }
-        key
-    })
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let of = |byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("={byte:02x}") };
+    name.bytes().map(of).collect()
 }
 
 #[cfg(test)]
@@ -114,5 +132,13 @@ mod tests {
         assert_eq!(key_of("node-1"), "node-1");
         assert_eq!(key_of("a.b"), "a=2eb");
         assert_ne!(key_of("a=2eb"), key_of("a.b"));
+    }
+    #[test]
+    fn what_is_secret_is_not_shown() {
+        assert_eq!(shown("nats://me:secret@host:4222"), "nats://host:4222");
+        assert_eq!(shown("me:secret@host"), "host");
+        assert_eq!(shown("http://host:8222"), "http://host:8222");
+        let options = NatsOptions { servers: vec!["nats://me:secret@host".into()], ..NatsOptions::default() };
+        assert!(!format!("{options:?}").contains("secret"));
     }
 }

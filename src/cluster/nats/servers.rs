@@ -8,7 +8,7 @@
 
 use super::client::Client;
 use super::error::NatsError;
-use super::names::NatsOptions;
+use super::names::{NatsOptions, shown};
 use super::setup::StreamCluster;
 use super::varz::{Varz, ask, ping, ping_as};
 use std::collections::BTreeMap;
@@ -38,14 +38,6 @@ pub(super) async fn seen(client: &Client, options: &NatsOptions) -> Vec<Varz> {
         }
     }
     all
-}
-
-/// An address without what is secret in it.
-fn shown(address: &str) -> String {
-    match (address.split_once("://"), address.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => address.to_owned(),
-    }
 }
 
 /// The servers that hold replicas, and whether each is known to be down. `connected` is the one that there is if there is no cluster.
@@ -157,11 +149,5 @@ mod tests {
         assert!(matches!(judge(&three("c"), Some("n"), &two[..1]), Err(NatsError::Unseen { .. })));
         let all_down = three("").into_keys().map(|name| (name, true)).collect();
         assert!(judge(&all_down, Some("n"), &[]).is_err());
-    }
-
-    #[test]
-    fn what_is_secret_is_not_shown() {
-        assert_eq!(shown("nats://me:secret@host:4222"), "nats://host:4222");
-        assert_eq!(shown("http://host:8222"), "http://host:8222");
     }
 }

@@ -1,7 +1,7 @@
 //! What a nats-server says of its configuration: `/varz`, which its monitoring page has, and which a user of the system account can ask
 //! all servers for.
 
-use super::client::with_credentials;
+use super::client::with_rights;
 use super::error::NatsError;
 use async_nats::{ConnectOptions, StatusCode};
 use futures_util::StreamExt;
@@ -101,7 +101,7 @@ pub(super) async fn ping(client: &async_nats::Client) -> Result<Vec<Varz>, Strin
 pub(super) async fn ping_as(servers: &[String], credentials: Option<&Path>) -> Result<Vec<Varz>, String> {
     let options = ConnectOptions::new().name("coney: checking servers").connection_timeout(ANSWER_MAX);
     let options =
-        with_credentials(options, credentials).await.map_err(|error: NatsError| error.to_string())?;
+        with_rights(options, servers, credentials).await.map_err(|error: NatsError| error.to_string())?;
     let connected =
         timeout(ANSWER_MAX, options.connect(servers)).await.map_err(|_| "no answer".to_owned())?;
     ping(&connected.map_err(|error| error.to_string())?).await
