@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use coney::cluster::{AppendError, Bounds, Log, NatsLog, Sequence};
+use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
 use crate::servers::{Servers, until};
@@ -11,7 +12,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn the_log_keeps_its_contract() {
-    let Some(servers) = Servers::start(3) else { return };
+    let Some(mut servers) = Servers::start(3) else { return };
     let runtime = Runtime::new().unwrap();
     let log_id = runtime.block_on(servers.init(3));
     let [one, other] = [0, 1].map(|index| runtime.block_on(servers.open(index)));
@@ -24,6 +25,7 @@ fn the_log_keeps_its_contract() {
     frames_are_read_in_order(&mut one, &mut other);
     what_was_trimmed_is_gone(&mut one, &mut other);
     a_wait_ends_with_a_frame(&mut one, &mut other);
+    an_append_that_is_late_is_fenced(&mut servers, &mut one, &mut other);
 }
 
 /// Reads until something is there: a replica may be behind.
@@ -103,4 +105,28 @@ fn a_wait_ends_with_a_frame(one: &mut NatsLog, other: &mut NatsLog) {
     one.append(Sequence(206), b"awaited").unwrap();
     assert!(waiter.join().unwrap() <= 3);
     assert_eq!(read(other, 206, 1), [(Sequence(207), b"awaited".to_vec())]);
+}
+
+/// The server that one client is connected to stands still, perhaps the one that leads the stream.
+fn an_append_that_is_late_is_fenced(servers: &mut Servers, one: &mut NatsLog, other: &mut NatsLog) {
+    servers.by_name("s1").signal(Signal::STOP);
+    let asked = Instant::now();
+    let late = one.append(Sequence(207), b"late");
+    assert!(matches!(late, Err(AppendError::Unknown(_))), "{late:?}");
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    let began = Instant::now();
+    until("another appends", Duration::from_secs(60), || match other.append(Sequence(207), b"other") {
+        Ok(at) => Some(assert_eq!(at, Sequence(208))),
+        Err(AppendError::Unknown(_)) => None,
+        // An answer of before was lost.
+        Err(AppendError::Fenced) => {
+            Some(assert_eq!(read(other, 207, 1), [(Sequence(208), b"other".to_vec())]))
+        }
+    });
+    println!("another appends {:?} after one server stood still", began.elapsed());
+    servers.by_name("s1").signal(Signal::CONT);
+    until("it goes on", Duration::from_secs(60), || one.append(Sequence(208), b"next").ok());
+    assert_eq!(one.bounds().unwrap().last, Sequence(209));
+    assert_eq!(read(one, 207, 1), [(Sequence(208), b"other".to_vec())]);
+    assert_eq!(read(one, 208, 1), [(Sequence(209), b"next".to_vec())]);
 }

@@ -1,9 +1,14 @@
 //! Servers that may lose what they acknowledge, and clusters that are not there.
 
+use std::time::{Duration, Instant};
+
 use coney::cluster::{Log, Nats, NatsError, NatsOptions, Sequence};
 use tokio::runtime::Runtime;
 
-use crate::servers::Servers;
+use crate::servers::{Servers, until};
+
+/// Until the other servers take one for dead that they do not hear of.
+const NOTICED: Duration = Duration::from_secs(60);
 
 async fn open(options: &NatsOptions, is_unsafe: bool) -> Result<u64, NatsError> {
     Nats::connect(options).await?.open(is_unsafe).await.map(|opened| opened.log_id)
@@ -61,4 +66,24 @@ fn a_cluster_is_made_once_and_opened_only_then() {
     assert!(matches!(runtime.block_on(open(&other, false)), Err(NatsError::NotThere { .. })));
     let wrong = NatsOptions { servers: vec!["nats://nobody:wrong@127.0.0.1:1".into()], ..options };
     assert!(matches!(runtime.block_on(open(&wrong, false)), Err(NatsError::Connect { .. })));
+}
+
+#[test]
+fn a_server_that_is_down_does_not_keep_nodes_from_starting() {
+    let Some(mut servers) = Servers::start(3) else { return };
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(servers.init(3));
+    let nats = runtime.block_on(Nats::connect(&servers.options())).unwrap();
+    assert_eq!(runtime.block_on(nats.open(false)).unwrap().unchecked, Vec::<String>::new());
+    servers.by_name("s3").kill();
+    let killed = Instant::now();
+    let opened = until("it is known to be down", NOTICED, || runtime.block_on(nats.open(false)).ok());
+    assert_eq!(opened.unchecked, ["s3"]);
+    println!("opened without a server {:?} after it was killed", killed.elapsed());
+    servers.by_name("s2").kill();
+    let refused = runtime.block_on(nats.open(true)).map(|_| ()).unwrap_err();
+    assert!(
+        matches!(refused, NatsError::Request { .. }),
+        "without most servers there is no cluster: {refused}"
+    );
 }

@@ -234,7 +234,9 @@ impl Log for NatsLog {
         let count = self.count(after.0, bytes_max);
         let frames = self.ask(self.fetch_or_wait(after.0, count)).map_err(Unreachable)?;
         let len = frames.len() as u64;
-        self.window = if len == count { (2 * count).min(READS_MAX) } else { 1 };
+        // Where somebody says how far it goes there is no need to try.
+        let is_far = len == count && *self.shared.announced.borrow() < after.0 + len;
+        self.window = if is_far { (2 * count).min(READS_MAX) } else { 1 };
         let bytes: usize = frames.iter().map(|(_, frame)| frame.len()).sum();
         self.frame_bytes = bytes.checked_div(frames.len()).unwrap_or(self.frame_bytes);
         Ok(frames)
