@@ -9,6 +9,7 @@
     clippy::print_stdout,
     reason = "a test that meets what it does not expect has failed"
 )]
+#![expect(clippy::disallowed_methods, reason = "measures real processes")]
 
 #[path = "cluster_nats/directory.rs"]
 mod directory;

@@ -115,18 +115,26 @@ fn an_append_that_is_late_is_fenced(servers: &mut Servers, one: &mut NatsLog, ot
     assert!(matches!(late, Err(AppendError::Unknown(_))), "{late:?}");
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
     let began = Instant::now();
-    until("another appends", Duration::from_secs(60), || match other.append(Sequence(207), b"other") {
-        Ok(at) => Some(assert_eq!(at, Sequence(208))),
-        Err(AppendError::Unknown(_)) => None,
-        // An answer of before was lost.
-        Err(AppendError::Fenced) => {
-            Some(assert_eq!(read(other, 207, 1), [(Sequence(208), b"other".to_vec())]))
-        }
-    });
+    append_for_sure(other, 207, b"other");
     println!("another appends {:?} after one server stood still", began.elapsed());
     servers.by_name("s1").signal(Signal::CONT);
-    until("it goes on", Duration::from_secs(60), || one.append(Sequence(208), b"next").ok());
+    append_for_sure(one, 208, b"next");
     assert_eq!(one.bounds().unwrap().last, Sequence(209));
     assert_eq!(read(one, 207, 1), [(Sequence(208), b"other".to_vec())]);
     assert_eq!(read(one, 208, 1), [(Sequence(209), b"next".to_vec())]);
+}
+
+/// Appends until the frame is there, whatever answers are lost.
+fn append_for_sure(log: &mut NatsLog, after: u64, frame: &[u8]) {
+    let appended = until("a frame is appended", Duration::from_secs(60), || {
+        let appended = log.append(Sequence(after), frame);
+        (!matches!(appended, Err(AppendError::Unknown(_)))).then_some(appended)
+    });
+    match appended {
+        Ok(at) => assert_eq!(at, Sequence(after + 1)),
+        Err(AppendError::Unknown(why)) => panic!("{why}"),
+        Err(AppendError::Fenced) => {
+            assert_eq!(read(log, after, 1), [(Sequence(after + 1), frame.to_vec())]);
+        }
+    }
 }

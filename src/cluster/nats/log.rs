@@ -13,7 +13,7 @@ use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// An append takes this at most: a large frame is on its way to three disks.
 const APPEND_MAX: Duration = Duration::from_secs(2);
@@ -189,15 +189,22 @@ impl NatsLog {
         self.fetch(after, 1).await
     }
 
+    /// Waits until a frame after this one was announced.
     async fn wait_for(&self, after: u64, within: Duration) {
         let mut announced = self.shared.announced.clone();
         if *announced.borrow() > after {
-            return sleep(REPLICA_WAITS).await;
+            return self.pass(REPLICA_WAITS).await;
         }
-        if timeout(within, announced.wait_for(|last| *last > after)).await.is_ok_and(|heard| heard.is_err()) {
+        let heard = timeout(within, announced.wait_for(|last| *last > after)).await;
+        if heard.is_ok_and(|heard| heard.is_err()) {
             // Nobody hears any more.
-            sleep(within).await;
+            self.pass(within).await;
         }
+    }
+
+    async fn pass(&self, time: Duration) {
+        let clock = self.shared.clock;
+        clock.wait_for(Some(clock.now() + time)).await;
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! A cluster named `c` has: the stream `coney-c` with the subject `coney.c.log`; the subject `coney.c.appended`, on which whoever
 //! appends says so; the buckets `coney-c-lease`, `coney-c-members` and `coney-c-meta`. A user of NATS needs the right to publish to
-//! `coney.c.>`, `$KV.coney-c-lease.>`, `$KV.coney-c-members.>`, `$KV.coney-c-meta.>` and `$JS.API.>`, and to subscribe to
+//! `coney.c.>`, `$KV.coney-c-lease.>`, `$KV.coney-c-members.>`, `$KV.coney-c-meta.>`, `$JS.API.>` and `$SYS.REQ.SERVER.PING.CONNZ`, and to subscribe to
 //! `coney.c.appended` and `_INBOX.>`. Nobody else may publish to `coney.c.log`: a message there that is no frame stops all nodes.
 //!
 //! Invariants:

@@ -5,7 +5,7 @@ use super::directory::NatsDirectory;
 use super::error::NatsError;
 use super::log::NatsLog;
 use super::names::{Names, NatsOptions};
-use super::servers::{holders, judge, seen};
+use super::servers::{answering, holders, judge, seen};
 use super::setup::{self, Found};
 
 /// A connection to NATS.
@@ -78,8 +78,8 @@ impl Nats {
     async fn check(&self, found: &Found) -> Result<Vec<String>, NatsError> {
         let connected = self.client.raw().server_info().server_name;
         let cluster = found.clusters.iter().find_map(|cluster| cluster.name.as_deref());
-        let seen = seen(&self.client, &self.options).await;
-        let down = judge(&holders(&found.clusters, &connected), cluster, &seen)?;
+        let (seen, answering) = tokio::join!(seen(&self.client, &self.options), answering(&self.client));
+        let down = judge(&holders(&found.clusters, &connected, &answering), cluster, &seen)?;
         for server in &down {
             tracing::warn!(
                 server,

@@ -3,15 +3,15 @@
 //!
 //! What is checked, when a node starts: each server that holds a replica of one of the cluster's streams is at least 2.10.27 and has
 //! `sync_interval: always`, as its `/varz` says; the same of any other server of the same NATS cluster whose `/varz` was seen and that has JetStream.
-//! A server that NATS knows to be down is passed over, as long as more than half of the servers were seen: it is checked when a node
-//! starts next. What a server's disk does with what is synced nobody can see from here.
+//! A server that is down, because others answer a question of all and it does not, or because NATS says so, is passed over, as long as
+//! more than half of the servers were seen: it is checked when a node starts next. What a server's disk does with what is synced nobody can see from here.
 
 use super::client::Client;
 use super::error::NatsError;
 use super::names::{NatsOptions, shown};
 use super::setup::StreamCluster;
-use super::varz::{Varz, ask, ping, ping_as};
-use std::collections::BTreeMap;
+use super::varz::{Varz, ask, ping_as, ping_names, ping_varz};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// 2.10.23 is the first that does not lose a stream when it is killed; this is the oldest that is tested.
 const VERSION_MIN: [u64; 3] = [2, 10, 27];
@@ -29,7 +29,7 @@ pub(super) async fn seen(client: &Client, options: &NatsOptions) -> Vec<Varz> {
         }));
     }
     // A user may have been given what only the system account has.
-    let mut all = ping(client.raw()).await.unwrap_or_default();
+    let mut all = ping_varz(client.raw()).await.unwrap_or_default();
     for answer in asked {
         match answer.await {
             Ok((Ok(varz), _)) => all.extend(varz),
@@ -40,17 +40,30 @@ pub(super) async fn seen(client: &Client, options: &NatsOptions) -> Vec<Varz> {
     all
 }
 
-/// The servers that hold replicas, and whether each is known to be down. `connected` is the one that there is if there is no cluster.
-pub(super) fn holders(clusters: &[StreamCluster], connected: &str) -> BTreeMap<String, bool> {
+/// The servers that answer at all; none if nobody may ask.
+pub(super) async fn answering(client: &Client) -> BTreeSet<String> {
+    ping_names(client.raw()).await.unwrap_or_default()
+}
+
+/// The servers that hold replicas, and whether each is down: it does not answer, or NATS knows. `connected` is the one that there is if
+/// there is no cluster.
+pub(super) fn holders(
+    clusters: &[StreamCluster],
+    connected: &str,
+    answering: &BTreeSet<String>,
+) -> BTreeMap<String, bool> {
     let mut holders = BTreeMap::new();
     for cluster in clusters {
         let replicas = cluster.replicas.iter().flatten();
         holders.extend(replicas.map(|replica| (replica.name.clone(), replica.offline)));
+        holders.extend(cluster.leader.clone().map(|leader| (leader, false)));
     }
-    // Who leads one stream is there, whatever was last known of it elsewhere.
-    holders.extend(clusters.iter().filter_map(|cluster| Some((cluster.leader.clone()?, false))));
     if holders.is_empty() {
         holders.insert(connected.to_owned(), false);
+    }
+    for (name, is_down) in &mut holders {
+        // Minutes before NATS says so of a server that was killed.
+        *is_down |= answering.contains(connected) && !answering.contains(name);
     }
     holders
 }
@@ -102,6 +115,7 @@ fn is_new(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::setup::Replica;
     use super::super::varz::{Cluster, JetStream, JetStreamConfig};
     use super::*;
 
@@ -120,6 +134,21 @@ mod tests {
 
     fn good() -> Vec<Varz> {
         vec![varz("a", "2.10.27", true), varz("b", "2.15.1", true), varz("c", "3.0.0-RC.1", true)]
+    }
+
+    #[test]
+    fn a_server_is_down_if_others_answer() {
+        let replica = |name: &str, offline| Replica { name: name.into(), offline };
+        let replicas = Some(vec![replica("b", false), replica("c", true)]);
+        let clusters = [StreamCluster { name: None, leader: Some("a".into()), replicas }];
+        let of = |answering: &[&str]| {
+            let answering = answering.iter().map(|name| (*name).to_owned()).collect();
+            holders(&clusters, "a", &answering).into_values().collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[]), [false, false, true]);
+        assert_eq!(of(&["a"]), [false, true, true]);
+        assert_eq!(of(&["a", "b"]), [false, false, true]);
+        assert_eq!(holders(&[], "a", &BTreeSet::new()).into_keys().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::error::NatsError;
 use async_nats::{ConnectOptions, StatusCode};
 use futures_util::StreamExt;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,6 +22,8 @@ const QUIET: Duration = Duration::from_millis(500);
 const PAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Which all servers of the system account's user answer.
 const PING: &str = "$SYS.REQ.SERVER.PING.VARZ";
+/// The same of an account's own connections, for which everybody may ask.
+const PING_ANYBODY: &str = "$SYS.REQ.SERVER.PING.CONNZ";
 
 /// What matters of `/varz`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -77,24 +81,45 @@ fn body(answer: &[u8]) -> Result<Varz, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-/// Asks all servers over a connection: none answer to who has no right to ask.
-pub(super) async fn ping(client: &async_nats::Client) -> Result<Vec<Varz>, String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        data: Varz,
-    }
+/// Asks all servers over a connection, and hears answers until no more come.
+async fn ping<T: DeserializeOwned>(
+    client: &async_nats::Client,
+    subject: &'static str,
+) -> Result<Vec<T>, String> {
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
-    client.publish_with_reply(PING, inbox, "".into()).await.map_err(|error| error.to_string())?;
+    client.publish_with_reply(subject, inbox, "".into()).await.map_err(|error| error.to_string())?;
     let (mut all, mut within) = (Vec::new(), ANSWER_MAX);
     while let Ok(Some(answer)) = timeout(within, answers.next()).await {
         if answer.status == Some(StatusCode::NO_RESPONDERS) {
             break;
         }
-        all.extend(serde_json::from_slice::<Answer>(&answer.payload).map(|answer| answer.data));
+        all.extend(serde_json::from_slice::<T>(&answer.payload));
         within = QUIET;
     }
     Ok(all)
+}
+
+/// Asks all servers how they are configured: none answer to who has no right to ask.
+pub(super) async fn ping_varz(client: &async_nats::Client) -> Result<Vec<Varz>, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        data: Varz,
+    }
+    Ok(ping::<Answer>(client, PING).await?.into_iter().map(|answer| answer.data).collect())
+}
+
+/// The names of the servers that answer, which those of any account do.
+pub(super) async fn ping_names(client: &async_nats::Client) -> Result<BTreeSet<String>, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        server: Named,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    Ok(ping::<Answer>(client, PING_ANYBODY).await?.into_iter().map(|answer| answer.server.name).collect())
 }
 
 /// Asks all servers as a user of the system account.
@@ -104,7 +129,7 @@ pub(super) async fn ping_as(servers: &[String], credentials: Option<&Path>) -> R
         with_rights(options, servers, credentials).await.map_err(|error: NatsError| error.to_string())?;
     let connected =
         timeout(ANSWER_MAX, options.connect(servers)).await.map_err(|_| "no answer".to_owned())?;
-    ping(&connected.map_err(|error| error.to_string())?).await
+    ping_varz(&connected.map_err(|error| error.to_string())?).await
 }
 
 /// Asks where `address` says.
