@@ -11,7 +11,7 @@ use super::log::{AppendError, Log, Sequence};
 use super::mark::Mark;
 use super::tenure::Tenure;
 use super::writes::encode_writes;
-use crate::store::{Durability, Engine, Error, Reader, Room, Space, Visitor, WriteBatch};
+use crate::store::{Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, WriteBatch};
 
 /// [`Engine`] over a log and the engine of this node.
 pub struct ReplicatedEngine<E, L> {
@@ -118,6 +118,14 @@ impl<E: Engine, L: Log> Engine for ReplicatedEngine<E, L> {
 
     fn reader(&self) -> Box<dyn Reader> {
         self.inner.reader()
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        self.inner.snapshot()
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.inner.sync()
     }
 
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {

@@ -3,7 +3,7 @@
 use super::engine::{Appended, Appender};
 use super::frame::{Frame, Kind};
 use super::log::{Contradiction, Log, Sequence, Unreachable};
-use super::mark::Mark;
+use super::mark::{Mark, is_partial};
 use super::reading::{Reading, Taken};
 use super::tenure::Tenure;
 use crate::store::{Durability, Engine, Error};
@@ -29,7 +29,7 @@ pub struct Progress {
     pub is_caught_up: bool,
 }
 
-/// Why a node cannot follow any more. It keeps what it has.
+/// Why a node cannot follow any more. It keeps what it has, but for what a snapshot [replaces](Self::needs_snapshot).
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
     /// The log and this node do not go together.
@@ -38,6 +38,17 @@ pub enum Stop {
     /// This node's own store failed.
     #[error(transparent)]
     Store(#[from] Error),
+    /// What is stored here is a part of a snapshot: the rest did not come before the node stopped.
+    #[error("this node has a part of a snapshot only")]
+    Partial,
+    /// What is stored here and what another node gave do not go together.
+    #[error("this node has applied frame {} of term {}, but a snapshot of frame {} has term {}", own.sequence.0, own.term, given.sequence.0, given.term)]
+    Ahead {
+        /// How far this node is.
+        own: Mark,
+        /// The snapshot's.
+        given: Mark,
+    },
     /// What is stored here comes from another log.
     #[error("this node's data comes from the log {found:x}, not from {expected:x}")]
     Foreign {
@@ -48,12 +59,27 @@ pub enum Stop {
     },
 }
 
+impl Stop {
+    /// Whether another node's snapshot is what helps: what is here is older than all that the log has, or a part, or damaged. A log that
+    /// contradicts what is here is another matter: nobody knows which is right.
+    #[must_use]
+    pub const fn needs_snapshot(&self) -> bool {
+        matches!(
+            self,
+            Self::Partial | Self::Log(Contradiction::Trimmed { .. }) | Self::Store(Error::Damaged { .. })
+        )
+    }
+}
+
 impl<E: Engine> Follower<E> {
     /// Goes on after what an engine has applied of the log with this id.
     ///
     /// # Errors
-    /// [`Stop::Foreign`], [`Stop::Store`].
+    /// [`Stop::Foreign`], [`Stop::Partial`], [`Stop::Store`].
     pub fn open(engine: E, log_id: u64) -> Result<Self, Stop> {
+        if is_partial(&engine)? {
+            return Err(Stop::Partial);
+        }
         let applied = Mark::read(&engine)?.unwrap_or(Mark { log_id, ..Mark::default() });
         if applied.log_id != log_id {
             return Err(Stop::Foreign { found: applied.log_id, expected: log_id });

@@ -1,8 +1,8 @@
 //! What a node is given: threads that may block, the time, and a broker on an engine. A simulation gives others than a machine does.
 
-use super::directory::Directory;
+use super::directory::{Directory, Member};
 use super::local::LocalEngine;
-use super::log::{Log, Sequence};
+use super::log::{Log, Sequence, Unreachable};
 use super::mark::Mark;
 use super::tenure::Tenure;
 use crate::server::StartError;
@@ -18,6 +18,8 @@ pub trait Host: Send + Sync + 'static {
     type Directory: Directory;
     /// A running broker.
     type Led: Led;
+    /// A snapshot on its way here.
+    type Pieces: Pieces;
 
     /// The time, which only goes on.
     fn now(&self) -> Time;
@@ -45,8 +47,26 @@ pub trait Host: Send + Sync + 'static {
         tenure: Tenure,
     ) -> impl Future<Output = Result<Self::Led, StartError>> + Send;
 
+    /// Asks another node for a snapshot of all that it has.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    fn fetch_snapshot(
+        &self,
+        from: &Member,
+    ) -> impl Future<Output = Result<Self::Pieces, Unreachable>> + Send;
+
     /// The frame that was applied last has this sequence; `is_leader` if this node writes.
     fn tell(&self, _is_leader: bool, _term: u64, _applied: Sequence) {}
+}
+
+/// The frames of a [snapshot](super::read_snapshot), as they come.
+pub trait Pieces: Send {
+    /// The next one; answers or fails within half a minute.
+    ///
+    /// # Errors
+    /// [`Unreachable`]: no more will come.
+    fn next(&mut self) -> impl Future<Output = Result<Vec<u8>, Unreachable>> + Send;
 }
 
 /// A broker that runs on a replicated engine.
@@ -57,6 +77,7 @@ pub trait Led: Send + Sync {
     /// Sends something through the log and onto this node's disk, and calls back when it is there.
     fn beat(&self, done: Box<dyn FnOnce() + Send>);
 
-    /// Stops it: its clients are told, its threads end, and nothing uses the engine any more.
+    /// Stops it: its clients are told, what they sent goes through the log unless the tenure is over, its threads end, and nothing
+    /// uses the engine any more.
     fn end(self) -> impl Future<Output = ()> + Send;
 }

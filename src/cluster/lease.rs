@@ -25,6 +25,8 @@ pub enum Seen {
     Nobody,
     /// Somebody has it.
     Somebody,
+    /// This node has it by name, and did not write that: whoever led has handed it over.
+    Named,
     /// It did not answer.
     Unknown,
 }
@@ -69,7 +71,8 @@ impl Lease {
         let free_since = match (seen, self.state) {
             (Seen::Nobody, State::Follows { free_since: Some(since) }) => since,
             (Seen::Nobody, _) => now,
-            (Seen::Somebody | Seen::Unknown, _) => {
+            (Seen::Named, _) if may_lead => return Action::Campaign,
+            (Seen::Somebody | Seen::Named | Seen::Unknown, _) => {
                 self.state = State::Follows { free_since: None };
                 return Action::Wait;
             }

@@ -1,15 +1,20 @@
 //! The engine of this node, which outlives the roles that it plays. Clones are the same engine.
 //!
 //! What is applied is durable in the log already, so commits are buffered, and only now and then one is synced: after a power failure
-//! the node goes on from a mark that is a little older. The heartbeats say so: the journal's check takes a commit that was synced and is
-//! not whole for damage, and what the leader has synced this disk may not have.
+//! the node goes on from a mark that is a little older. The numbers of commits are this disk's own, so that the journal's check, which
+//! takes a gap, or a commit that was synced and is not whole, for damage, goes by what happened here: what the leader has synced this
+//! disk may not have, and what came by a snapshot was other commits there.
 
 use super::log::Sequence;
 use super::mark::Mark;
-use crate::store::{Durability, Engine, Error, Reader, Room, Space, Visitor, WriteBatch};
+use super::tidying::Tidying;
+use super::unusable::Unusable;
+use crate::store::{
+    Closing, CommitNumbers, Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, WriteBatch,
+    finish_wiping, open_disk, wipe,
+};
 use crate::time::Time;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,37 +34,152 @@ struct Shared {
     synced: AtomicU64,
 }
 
+/// An engine, and what is to be done when all of it is closed.
+type Opened = (Box<dyn Engine>, Option<Closing>);
+
 struct Local {
     engine: Box<dyn Engine>,
+    closing: Option<Closing>,
+    /// Removes all that is stored, and opens an empty engine; not called while one is open.
+    renew: Box<dyn Fn() -> Result<Opened, Error> + Send>,
     clock: Box<dyn Fn() -> Time + Send>,
-    /// When and with what it was synced last.
+    /// Of the last commit; not known before the first look.
+    numbers: Option<CommitNumbers>,
+    /// When it was synced last.
     synced_at: Time,
-    synced_commit: u64,
+    synced: Sequence,
+    applied: Sequence,
+    /// Whether anything was committed and not synced, and how much.
+    is_unsynced: bool,
     unsynced_bytes: usize,
+    /// The mark of a snapshot that is being received.
+    receiving: Option<Sequence>,
+    tidying: Tidying,
 }
 
 impl LocalEngine {
-    /// An engine that is open; `clock` tells the time.
+    /// An engine that is open; `clock` tells the time. It cannot be [wiped](Self::wipe).
     pub fn new(engine: Box<dyn Engine>, clock: impl Fn() -> Time + Send + 'static) -> Self {
-        let synced_at = clock();
-        let local = Local { engine, clock: Box::new(clock), synced_at, synced_commit: 0, unsynced_bytes: 0 };
-        Self(Arc::new(Shared {
-            local: Mutex::new(local),
-            applied: AtomicU64::default(),
-            synced: AtomicU64::default(),
-        }))
+        Self::with_wipe(engine, clock, || Err(Error::Stopped))
     }
 
-    /// All frames up to this one are on this node's disk for sure: no power failure there needs them again.
+    /// The same; `renew` removes all that is stored, and opens an empty engine. It is not called while one is open.
+    pub fn with_wipe(
+        engine: Box<dyn Engine>,
+        clock: impl Fn() -> Time + Send + 'static,
+        renew: impl Fn() -> Result<Box<dyn Engine>, Error> + Send + 'static,
+    ) -> Self {
+        let clock = Box::new(clock);
+        Self::of((engine, None), clock, Box::new(move || renew().map(|engine| (engine, None))))
+    }
+
+    /// Opens the engine in a data directory; also says what was healed. `open_files_max` as in
+    /// [`OpenOptions`](crate::store::OpenOptions). A store that is damaged is no error here: whatever is asked of it fails with
+    /// [`Error::Damaged`] until it is wiped, which the node does if others have what was in it.
+    ///
+    /// # Errors
+    /// All of [`Error`] but [`Error::Damaged`], [`Error::Stopped`] and [`Error::Deposed`].
+    pub fn open(
+        dir: &Path,
+        open_files_max: usize,
+        clock: impl Fn() -> Time + Send + 'static,
+    ) -> Result<(Self, Option<String>), Error> {
+        finish_wiping(dir)?;
+        let open = move |dir: &Path| {
+            let (engine, healed, closing) = open_disk(dir, open_files_max)?.into_parts();
+            let engine: Box<dyn Engine> = Box::new(engine);
+            Ok(((engine, closing), healed))
+        };
+        let (opened, healed): (Opened, _) = match open(dir) {
+            Err(Error::Damaged { detail }) => ((Box::new(Unusable::Damaged(detail)), None), None),
+            opened => opened?,
+        };
+        let dir = dir.to_owned();
+        let renew = move || {
+            wipe(&dir)?;
+            open(&dir).map(|(opened, _)| opened)
+        };
+        Ok((Self::of(opened, Box::new(clock), Box::new(renew)), healed))
+    }
+
+    fn of(
+        (engine, closing): Opened,
+        clock: Box<dyn Fn() -> Time + Send>,
+        renew: Box<dyn Fn() -> Result<Opened, Error> + Send>,
+    ) -> Self {
+        let synced_at = clock();
+        Self(Arc::new(Mutex::new(Local {
+            engine,
+            closing,
+            renew,
+            clock,
+            numbers: None,
+            synced_at,
+            synced: Sequence::default(),
+            applied: Sequence::default(),
+            is_unsynced: false,
+            unsynced_bytes: 0,
+            receiving: None,
+            tidying: Tidying::default(),
+        })))
+    }
+
+    /// All frames up to this one are on this node's disk for sure: no power failure there needs them again. While a snapshot is being
+    /// received, what that has.
     #[must_use]
     pub fn synced(&self) -> Sequence {
-        Sequence(self.0.synced.load(Relaxed))
+        let local = self.local();
+        local.receiving.unwrap_or(local.synced)
     }
 
-    /// The last frame that was applied since it was opened.
+    /// The last frame that was applied, as far as this was looked at.
     #[must_use]
     pub fn applied(&self) -> Sequence {
         Sequence(self.0.applied.load(Relaxed))
+    }
+
+    /// Finds out how far it is.
+    ///
+    /// # Errors
+    /// What the engine fails with.
+    pub fn look(&self) -> Result<(), Error> {
+        self.local().numbers().map(drop)
+    }
+
+    /// What a follower does now and then, twice a second or so: what was committed is synced, at most a second after, and what was
+    /// removed is given back to the disk.
+    ///
+    /// # Errors
+    /// What the engine fails with.
+    pub fn tend(&self) -> Result<(), Error> {
+        let mut local = self.local();
+        local.sync_in_time()?;
+        local.tidy()
+    }
+
+    /// Removes all that is stored: the engine is empty after. Nothing else may use what it had, and a node with this mark is not to be
+    /// taken for one that has more.
+    pub(super) fn wipe(&self, receiving: Sequence) -> Result<(), Error> {
+        let mut local = self.local();
+        local.close();
+        (local.engine, local.closing) = (local.renew)()?;
+        local.numbers = None;
+        (local.applied, local.synced) = (Sequence::default(), Sequence::default());
+        (local.is_unsynced, local.unsynced_bytes) = (false, 0);
+        local.receiving = Some(receiving);
+        Ok(())
+    }
+
+    /// Nothing is being received any more.
+    pub(super) fn stop_receiving(&self) {
+        self.local().receiving = None;
+    }
+
+    /// Closes it; whoever uses it after that gets errors.
+    pub fn close(&self) {
+        let mut local = self.local();
+        local.close();
+        local.closing.take().into_iter().for_each(Closing::closed);
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
@@ -68,27 +188,74 @@ impl LocalEngine {
 }
 
 impl Local {
-    fn commit(
-        &mut self,
-        mut batch: WriteBatch,
-        durability: Durability,
-        shared: &Shared,
-    ) -> Result<(), Error> {
-        let (now, number, mark) = ((self.clock)(), batch.commit_number(), Mark::of(&batch));
-        batch.set_synced_commit(self.synced_commit);
+    /// Those of the last commit. At the first look what is there is synced: nobody knows whether it was.
+    fn numbers(&mut self) -> Result<CommitNumbers, Error> {
+        if let Some(numbers) = self.numbers {
+            return Ok(numbers);
+        }
+        let mut numbers = CommitNumbers::read(&*self.engine)?;
+        self.engine.sync()?;
+        numbers.synced = numbers.number;
+        let mark = Mark::read(&*self.engine)?.unwrap_or_default();
+        (self.applied, self.synced) = (mark.sequence, mark.sequence);
+        self.numbers = Some(numbers);
+        Ok(numbers)
+    }
+
+    fn commit(&mut self, mut batch: WriteBatch, durability: Durability) -> Result<(), Error> {
+        let (now, mut numbers, mark) = ((self.clock)(), self.numbers()?, Mark::of(&batch));
+        if batch.commit_number().is_some() {
+            numbers.number += 1;
+            batch.renumber(numbers);
+        }
+        if batch.has_streams() {
+            numbers.streams = numbers.number;
+        }
+        self.tidying.committed(&batch);
         self.unsynced_bytes += batch.bytes();
+        self.is_unsynced = true;
         let is_due = now.since(self.synced_at) >= SYNC_EVERY || self.unsynced_bytes >= SYNC_BYTES;
         let durability = if is_due { Durability::Synced } else { durability };
         self.engine.commit(batch, durability)?;
-        let store = |far: &AtomicU64| mark.iter().for_each(|mark| far.store(mark.sequence.0, Relaxed));
-        store(&shared.applied);
+        self.numbers = Some(numbers);
+        self.applied = mark.map_or(self.applied, |mark| mark.sequence);
         if durability == Durability::Synced {
-            self.synced_at = now;
-            self.unsynced_bytes = 0;
-            self.synced_commit = number.unwrap_or(self.synced_commit);
-            store(&shared.synced);
+            self.has_synced(now);
         }
         Ok(())
+    }
+
+    fn has_synced(&mut self, now: Time) {
+        (self.synced_at, self.synced) = (now, self.applied);
+        (self.is_unsynced, self.unsynced_bytes) = (false, 0);
+        if let Some(numbers) = &mut self.numbers {
+            numbers.synced = numbers.number;
+        }
+    }
+
+    fn sync_in_time(&mut self) -> Result<(), Error> {
+        let now = (self.clock)();
+        if self.is_unsynced && now.since(self.synced_at) >= SYNC_EVERY {
+            self.engine.sync()?;
+            self.has_synced(now);
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<(), Error> {
+        let now = (self.clock)();
+        if !self.tidying.is_due(now, self.engine.disk_room()) {
+            return Ok(());
+        }
+        let has_streams = self.numbers()?.streams > 0;
+        self.commit(WriteBatch::beat(has_streams), Durability::Buffered)?;
+        let goes_on = self.engine.maintain(0)?;
+        self.tidying.did(now, goes_on);
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.engine = Box::new(Unusable::Closed);
     }
 }
 
@@ -103,6 +270,18 @@ impl Engine for LocalEngine {
 
     fn reader(&self) -> Box<dyn Reader> {
         self.local().engine.reader()
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        self.local().engine.snapshot()
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        let mut local = self.local();
+        local.engine.sync()?;
+        let now = (local.clock)();
+        local.has_synced(now);
+        Ok(())
     }
 
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {

@@ -8,6 +8,10 @@ use crate::store::{Engine, Error, Space, Write, WriteBatch};
 const KEY: [u8; 2] = [0, 1];
 const KEY_AFTER: [u8; 3] = [0, 1, 0];
 
+/// There while what is stored is a part of a snapshot, and not to be used.
+const PARTIAL_KEY: [u8; 2] = [0, 2];
+const PARTIAL_KEY_AFTER: [u8; 3] = [0, 2, 0];
+
 /// A place in a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -30,11 +34,22 @@ impl Mark {
         key == KEY
     }
 
+    /// Whether a node that is here can be one that has only not come as far as this one, and not one that contradicts it.
+    #[must_use]
+    pub fn is_behind(&self, other: &Self) -> bool {
+        let order = (self.term, self.number) <= (other.term, other.number);
+        self.log_id == other.log_id && self.sequence <= other.sequence && order
+    }
+
+    /// Its bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Self { log_id, sequence, term, number, hash } = *self;
+        [log_id, sequence.0, term, number, hash].map(u64::to_be_bytes).concat()
+    }
+
     /// Adds it to a batch.
     pub(super) fn put(&self, batch: &mut WriteBatch) {
-        let Self { log_id, sequence, term, number, hash } = *self;
-        let value = [log_id, sequence.0, term, number, hash].map(u64::to_be_bytes).concat();
-        batch.put(Space::Messages, KEY.to_vec(), value);
+        batch.put(Space::Messages, KEY.to_vec(), self.encode());
     }
 
     /// The one in a batch, if there is any: it is the last write.
@@ -61,7 +76,7 @@ impl Mark {
             .map_err(|()| Error::damaged("the mark of what was applied of the log is unreadable"))
     }
 
-    fn parse(value: &[u8]) -> Option<Self> {
+    pub(super) fn parse(value: &[u8]) -> Option<Self> {
         let mut reader = Reader(value);
         let mut next = || reader.u64();
         let mark = Self {
@@ -73,4 +88,35 @@ impl Mark {
         };
         reader.0.is_empty().then_some(mark)
     }
+}
+
+/// Says with a batch that what is stored from now on is a part of a snapshot.
+pub(super) fn put_partial(batch: &mut WriteBatch) {
+    batch.put(Space::Messages, PARTIAL_KEY.to_vec(), Vec::new());
+}
+
+/// Says with a batch that it is whole.
+pub(super) fn remove_partial(batch: &mut WriteBatch) {
+    batch.remove(Space::Messages, PARTIAL_KEY.to_vec());
+}
+
+/// Whether what an engine has is a part of a snapshot.
+pub(super) fn is_partial(engine: &dyn Engine) -> Result<bool, Error> {
+    let mut is_partial = false;
+    engine.scan(Space::Messages, &PARTIAL_KEY, &PARTIAL_KEY_AFTER, &mut |_, _| {
+        is_partial = true;
+        Ok(())
+    })?;
+    Ok(is_partial)
+}
+
+/// Whether a key of [`Space::Messages`] says that what is stored is a part of a snapshot.
+pub(super) fn is_partial_key(key: &[u8]) -> bool {
+    key == PARTIAL_KEY
+}
+
+/// Whether a key says how far this node is, or what its disk has: no part of what nodes have in common.
+pub(super) fn is_of_one_node(space: Space, key: &[u8]) -> bool {
+    let is_mark = Mark::is_key(key) || is_partial_key(key);
+    WriteBatch::is_numbers(space, key) || (space == Space::Messages && is_mark)
 }

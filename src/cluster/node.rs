@@ -3,22 +3,26 @@
 
 use super::directory::{Claim, Directory, Member, Told};
 use super::follower::{Follower, Progress, Stop};
+use super::hand_over::{NodeControl, Order};
+use super::hearing::{HandOverError, Hearing, Retention};
 use super::host::{Host, Led};
 use super::lease::{Action, EXPIRES, Lease, Seen};
 use super::local::LocalEngine;
 use super::log::{Log, Sequence};
 use super::mark::Mark;
+use super::rejoin::Rejoin;
+use super::leading::{Ordered, Trimming};
 use super::telling::Telling;
 use super::tenure::Tenure;
 use crate::server::StartError;
 use crate::store::Error;
 use crate::time::Time;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// So often a leader looks at its lease.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -26,6 +30,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BEAT_EVERY: Duration = Duration::from_millis(500);
 /// A fence that is not there after so long is given up: the lease is not to be held in vain.
 const FENCE_MAX: Duration = Duration::from_millis(2000);
+
+/// A broker that is to end, so that another node can lead, has so long for what clients sent to go through the log.
+const END_MAX: Duration = Duration::from_secs(5);
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub struct Status {
     pub applied: Sequence,
     /// As a follower: whether that was all a moment ago.
     pub is_caught_up: bool,
+    /// Whether it takes another node's snapshot, because it cannot go on from the log alone.
+    pub is_rejoining: bool,
 }
 
 /// Why a node stopped. What it has stays.
@@ -64,6 +73,14 @@ pub enum NodeError {
     Start(#[from] StartError),
 }
 
+/// Why a node leads no more.
+enum End {
+    Failed(Error),
+    Lost,
+    /// It is to hand over to this one.
+    Ordered(String, Order),
+}
+
 /// A node of a cluster.
 pub struct Node<H> {
     host: Arc<H>,
@@ -73,6 +90,14 @@ pub struct Node<H> {
     lease: Lease,
     /// Of what this node last wrote to the lease.
     revision: u64,
+    /// Whether it may have written something of which it has not heard.
+    may_have_written: bool,
+    /// Of what another has written to the lease in this node's name.
+    named: Option<u64>,
+    retention: Retention,
+    hearing: Arc<Mutex<Hearing>>,
+    orders: Arc<tokio::sync::Mutex<mpsc::Receiver<Order>>>,
+    control: NodeControl,
     status: watch::Sender<Status>,
     members: watch::Sender<Vec<Told>>,
 }
@@ -82,7 +107,37 @@ impl<H: Host> Node<H> {
     pub fn new(host: H, member: Member, log_id: u64, engine: LocalEngine) -> Self {
         let (host, lease) = (Arc::new(host), Lease::new(member.rank));
         let (status, members) = <(watch::Sender<Status>, watch::Sender<Vec<Told>>)>::default();
-        Self { host, member, log_id, engine, lease, revision: 0, status, members }
+        let (sender, orders) = mpsc::channel(1);
+        let control = NodeControl::new(status.subscribe(), sender);
+        Self {
+            host,
+            member,
+            log_id,
+            engine,
+            lease,
+            revision: 0,
+            may_have_written: false,
+            named: None,
+            retention: Retention::default(),
+            hearing: Arc::default(),
+            orders: Arc::new(tokio::sync::Mutex::new(orders)),
+            control,
+            status,
+            members,
+        }
+    }
+
+    /// How much of the log it keeps while it leads.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// What it can be told to do from now on.
+    #[must_use]
+    pub fn control(&self) -> NodeControl {
+        self.control.clone()
     }
 
     /// What all nodes say of themselves from now on.
@@ -99,12 +154,16 @@ impl<H: Host> Node<H> {
 
     /// Runs until it cannot any more.
     pub async fn run(self) -> NodeError {
+        // What it says of itself first must not be that it has nothing. What is wrong with its store is met again.
+        let engine = self.engine.clone();
+        drop(self.host.block(move |_| engine.look()).await);
         let telling = Telling {
             host: Arc::clone(&self.host),
             engine: self.engine.clone(),
             member: self.member.clone(),
             status: self.status.subscribe(),
             members: self.members.clone(),
+            hearing: Arc::clone(&self.hearing),
         };
         tokio::select! {
             biased;
@@ -115,15 +174,33 @@ impl<H: Host> Node<H> {
 
     async fn play(mut self) -> NodeError {
         loop {
-            let led = match self.follow().await {
+            let played = match self.follow().await {
                 Ok((fence, tenure)) => self.lead(fence, tenure).await,
+                Err(stop) if stop.needs_snapshot() => self.rejoin(stop).await,
                 Err(stop) => Err(stop.into()),
             };
             self.lease.lost();
-            if let Err(error) = led {
+            if let Err(error) = played {
                 return error;
             }
         }
+    }
+
+    /// Takes another node's snapshot in the place of what this one has.
+    async fn rejoin(&self, why: Stop) -> Result<(), NodeError> {
+        tracing::warn!(%why, "this node needs a snapshot");
+        let rejoining = Status { is_rejoining: true, ..Status::default() };
+        self.status.send_modify(|status| *status = Status { term: status.term, ..rejoining });
+        let rejoin = Rejoin {
+            host: &*self.host,
+            name: &self.member.name,
+            log_id: self.log_id,
+            engine: &self.engine,
+            hearing: &self.hearing,
+        };
+        rejoin.run(why).await?;
+        self.status.send_modify(|status| status.is_rejoining = false);
+        Ok(())
     }
 
     /// Follows until its fence is the last frame.
@@ -136,7 +213,8 @@ impl<H: Host> Node<H> {
             let term = follower.term();
             let Progress { applied, has_read, is_caught_up } = progress;
             self.host.tell(false, term, applied);
-            self.status.send_replace(Status { role: Role::Follower, term, applied, is_caught_up });
+            let status = Status { role: Role::Follower, term, applied, is_caught_up, is_rejoining: false };
+            self.status.send_replace(status);
             if has_read || !self.may_campaign(is_caught_up).await {
                 continue;
             }
@@ -154,8 +232,10 @@ impl<H: Host> Node<H> {
         mut follower: Follower<LocalEngine>,
         waits: bool,
     ) -> Result<(Follower<LocalEngine>, Progress), Stop> {
+        let engine = self.engine.clone();
         let step = move |log: &mut H::Log| {
             let progress = follower.step(log)?;
+            engine.tend()?;
             if waits && !progress.has_read {
                 log.wait(progress.applied);
             }
@@ -166,11 +246,27 @@ impl<H: Host> Node<H> {
 
     async fn may_campaign(&mut self, is_caught_up: bool) -> bool {
         let seen = match self.host.directory().read().await {
-            Ok(None) => Seen::Nobody,
-            Ok(Some(_)) => Seen::Somebody,
+            Ok(claim) => self.seen(claim),
             Err(_) => Seen::Unknown,
         };
         self.lease.follow(self.host.now(), seen, is_caught_up) == Action::Campaign
+    }
+
+    fn seen(&mut self, claim: Option<Claim>) -> Seen {
+        self.named = None;
+        match claim {
+            Some(Claim { holder, revision }) if holder == self.member.name => {
+                if revision == self.revision || self.may_have_written {
+                    return Seen::Somebody;
+                }
+                self.named = Some(revision);
+                Seen::Named
+            }
+            claim => {
+                self.may_have_written = false;
+                if claim.is_some() { Seen::Somebody } else { Seen::Nobody }
+            }
+        }
     }
 
     /// Asks for the lease, and fences the log.
@@ -179,9 +275,8 @@ impl<H: Host> Node<H> {
         mut follower: Follower<LocalEngine>,
     ) -> Result<(Follower<LocalEngine>, Option<(Mark, Tenure)>), Stop> {
         let asked = self.host.now();
-        let Ok(Some(revision)) = self.host.directory().write(&self.member.name, 0).await else {
-            return Ok((follower, None));
-        };
+        let named = self.named.take().unwrap_or(0);
+        let Some(revision) = self.write_lease(named).await else { return Ok((follower, None)) };
         self.revision = revision;
         self.lease.got(asked);
         let tenure = Tenure::default();
@@ -195,6 +290,12 @@ impl<H: Host> Node<H> {
             follower = self.step(follower, false).await?.0;
         }
         Ok((follower, None))
+    }
+
+    async fn write_lease(&mut self, revision: u64) -> Option<u64> {
+        let written = self.host.directory().write(&self.member.name, revision).await;
+        self.may_have_written |= written.is_err();
+        written.ok().flatten()
     }
 
     async fn fence(
@@ -223,22 +324,7 @@ impl<H: Host> Node<H> {
     }
 
     async fn lead(&mut self, fence: Mark, tenure: Tenure) -> Result<(), NodeError> {
-        let host = Arc::clone(&self.host);
-        let opened = {
-            let mut opening = pin!(host.lead(self.engine.clone(), fence, tenure.clone()));
-            let kept = tokio::select! {
-            biased;
-                led = &mut opening => Some(led),
-                () = self.keep(None) => None,
-            };
-            match kept {
-                Some(led) => led,
-                None => {
-                    tenure.end();
-                    opening.await
-                }
-            }
-        };
+        let opened = self.open(fence, &tenure).await;
         let led = match opened {
             Ok(led) => led,
             Err(StartError::Store(Error::Deposed { .. })) => return Ok(()),
@@ -246,11 +332,16 @@ impl<H: Host> Node<H> {
         };
         let Mark { term, sequence: applied, .. } = fence;
         self.host.tell(true, term, applied);
-        self.status.send_replace(Status { role: Role::Leader, term, applied, is_caught_up: true });
-        let failure = tokio::select! {
-            biased;
-            error = led.failed() => Some(error),
-            () = self.keep(Some(&led)) => None,
+        let status = Status { role: Role::Leader, term, applied, is_caught_up: true, is_rejoining: false };
+        self.status.send_replace(status);
+        let end = self.led(&led).await;
+        let failure = match end {
+            End::Failed(error) => Some(error),
+            End::Lost => None,
+            End::Ordered(to, order) => {
+                self.hand_over(led, &tenure, &to, order).await;
+                return Ok(());
+            }
         };
         tenure.end();
         self.status.send_modify(|status| status.role = Role::Follower);
@@ -259,6 +350,73 @@ impl<H: Host> Node<H> {
             None | Some(Error::Deposed { .. }) => Ok(()),
             Some(error) => Err(error.into()),
         }
+    }
+
+    /// Opens the store and starts a broker on it, for as long as it has the lease.
+    async fn open(&mut self, fence: Mark, tenure: &Tenure) -> Result<H::Led, StartError> {
+        let host = Arc::clone(&self.host);
+        let mut opening = pin!(host.lead(self.engine.clone(), fence, tenure.clone()));
+        tokio::select! {
+            biased;
+            led = &mut opening => return led,
+            () = self.keep(None) => tenure.end(),
+        }
+        opening.await
+    }
+
+    /// Leads, until that ends.
+    async fn led(&mut self, led: &H::Led) -> End {
+        let host = Arc::clone(&self.host);
+        let trimming = Trimming {
+            host: &*host,
+            name: self.member.name.clone(),
+            engine: self.engine.clone(),
+            retention: self.retention,
+            hearing: Arc::clone(&self.hearing),
+        };
+        let ordered = Ordered {
+            host: &*host,
+            name: self.member.name.clone(),
+            engine: self.engine.clone(),
+            hearing: Arc::clone(&self.hearing),
+            orders: Arc::clone(&self.orders),
+        };
+        let end = tokio::select! {
+            biased;
+            error = led.failed() => End::Failed(error),
+            (to, order) = ordered.next() => End::Ordered(to, order),
+            () = self.keep(Some(led)) => End::Lost,
+            never = trimming.run() => match never {},
+        };
+        // Whoever has ordered something meanwhile hears that this node does not lead.
+        while self.orders.lock().await.try_recv().is_ok() {}
+        end
+    }
+
+    /// Ends the broker while the lease is kept, and writes the successor's name to it.
+    async fn hand_over(&mut self, led: H::Led, tenure: &Tenure, to: &str, order: Order) {
+        tracing::info!(to, "handing the lead over");
+        let host = Arc::clone(&self.host);
+        {
+            let mut ending = pin!(led.end());
+            let is_over = tokio::select! {
+                biased;
+                () = &mut ending => true,
+                () = self.keep(None) => false,
+                () = host.pass(END_MAX) => false,
+            };
+            tenure.end();
+            if !is_over {
+                ending.await;
+            }
+        }
+        self.status.send_modify(|status| status.role = Role::Follower);
+        let unwritten = |why: &str| Err(HandOverError::Unwritten(why.to_owned()));
+        order.answer(match host.directory().write(to, self.revision).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => unwritten("another node has it"),
+            Err(error) => unwritten(&error.to_string()),
+        });
     }
 
     /// Keeps the lease as long as it can, and as long as something goes through the log.
@@ -306,7 +464,10 @@ impl<H: Host> Node<H> {
                 self.lease.got(now);
                 true
             }
-            Err(_) => true,
+            Err(_) => {
+                self.may_have_written = true;
+                true
+            }
             // Perhaps it was written, and the answer was lost.
             Ok(None) => match directory.read().await {
                 Ok(Some(Claim { holder, revision })) if holder == self.member.name => {

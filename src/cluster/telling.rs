@@ -1,11 +1,12 @@
 //! What a node says of itself in the directory, and what it hears there of the others.
 
 use super::directory::{Directory, Member, Told};
+use super::hearing::Hearing;
 use super::host::Host;
 use super::local::LocalEngine;
 use super::node::{Role, Status};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -20,6 +21,7 @@ pub(super) struct Telling<H> {
     pub(super) member: Member,
     pub(super) status: watch::Receiver<Status>,
     pub(super) members: watch::Sender<Vec<Told>>,
+    pub(super) hearing: Arc<Mutex<Hearing>>,
 }
 
 impl<H: Host> Telling<H> {
@@ -34,6 +36,8 @@ impl<H: Host> Telling<H> {
             // What failed is said again soon.
             drop(directory.tell(&self.member).await);
             if let Ok(members) = directory.members().await {
+                let hearing = self.hearing.lock();
+                hearing.unwrap_or_else(PoisonError::into_inner).hear(self.host.now(), &members);
                 self.members.send_replace(members);
             }
             // Who leads is said at once; how far it is, now and then.

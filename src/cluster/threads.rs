@@ -1,11 +1,12 @@
 //! What a node runs on in a process of its own: tokio's threads for what blocks, the store's own threads, the system's clock.
 
-use super::directory::Directory;
+use super::directory::{Directory, Member};
 use super::engine::ReplicatedEngine;
 use super::host::{Host, Led};
 use super::local::LocalEngine;
-use super::log::Log;
+use super::log::{Log, Unreachable};
 use super::mark::Mark;
+use super::peer::PeerPieces;
 use super::tenure::Tenure;
 use crate::broker::Clock;
 use crate::server::{BrokerBuilder, BrokerHandle, StartError};
@@ -30,6 +31,8 @@ pub struct ThreadHost<L, D> {
     pub directory: D,
     /// The clock.
     pub clock: Clock,
+    /// The cluster's, without which others give no snapshots.
+    pub secret: [u8; 32],
     /// Makes a broker to be started.
     pub builder: Arc<dyn Fn() -> BrokerBuilder + Send + Sync>,
     /// Is told the addresses of the broker, while there is one.
@@ -48,6 +51,7 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
     type Log = L;
     type Directory = D;
     type Led = Started;
+    type Pieces = PeerPieces;
 
     fn now(&self) -> Time {
         self.clock.now()
@@ -91,6 +95,11 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
         let broker = builder.start().await?;
         self.addresses.send_replace(broker.addresses().to_vec());
         Ok(Started { broker, addresses: self.addresses.clone(), store, failed: Mutex::new(failed) })
+    }
+
+    async fn fetch_snapshot(&self, from: &Member) -> Result<PeerPieces, Unreachable> {
+        let none = || Unreachable(format!("node {} says no address", from.name));
+        PeerPieces::ask(from.peer.as_deref().ok_or_else(none)?, &self.secret).await
     }
 }
 

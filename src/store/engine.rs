@@ -5,7 +5,7 @@
 //! sequence number), and a key removed with [`Write::RemoveWeak`] was put exactly once.
 
 use super::error::Error;
-use super::heartbeat::{heartbeat, parse_heartbeat};
+use super::heartbeat::{DEFINITIONS_KEY, KEY as BEAT, heartbeat, parse_heartbeat};
 use super::room::Room;
 use std::ops::ControlFlow;
 
@@ -18,6 +18,11 @@ pub enum Space {
     Definitions,
     /// Chunks of streams and where these begin: large, and there for long. An engine makes room for them with the first.
     Streams,
+}
+
+impl Space {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Messages, Self::Definitions, Self::Streams];
 }
 
 /// What a commit has to outlive.
@@ -96,12 +101,49 @@ impl WriteBatch {
         }
     }
 
-    /// Says that this was the last commit that was synced before. What one disk has synced, which the journal's check goes by after a
-    /// power failure, another that gets the same batch may not have.
-    pub fn set_synced_commit(&mut self, synced: u64) {
-        let Some(number) = self.commit_number() else { return };
-        if let Some(Write::Put { value, .. }) = self.writes.first_mut() {
-            *value = heartbeat(number, synced);
+    /// An empty batch that has room for the numbers of a commit, as the committer's batches do; see [`renumber`](Self::renumber).
+    #[must_use]
+    pub fn numbered(has_streams: bool) -> Self {
+        let mut batch = Self::default();
+        batch.put(Space::Messages, BEAT.to_vec(), heartbeat(0, 0));
+        if has_streams {
+            batch.put(Space::Streams, BEAT.to_vec(), heartbeat(0, 0));
+        }
+        batch
+    }
+
+    /// Gives it other numbers than the committer did: of this commit, of the last one before that was synced, and of the last one
+    /// before that had anything for streams. They are what the check after a power failure goes by, and one disk's are not another's.
+    pub fn renumber(&mut self, numbers: CommitNumbers) {
+        if self.commit_number().is_none() {
+            return;
+        }
+        let CommitNumbers { number, synced, streams } = numbers;
+        for (index, write) in self.writes.iter_mut().enumerate() {
+            match write {
+                Write::Put { value, .. } if index == 0 => *value = heartbeat(number, synced),
+                Write::Put { space: Space::Streams, key, value } if key.as_slice() == BEAT => {
+                    *value = heartbeat(number, streams);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A [`numbered`](Self::numbered) batch with something for every space, after which all of them can be flushed.
+    #[must_use]
+    pub fn beat(has_streams: bool) -> Self {
+        let mut batch = Self::numbered(has_streams);
+        batch.put(Space::Definitions, DEFINITIONS_KEY.to_vec(), 0_u64.to_be_bytes().to_vec());
+        batch
+    }
+
+    /// Whether a key has numbers of commits: they say something of one disk only.
+    #[must_use]
+    pub fn is_numbers(space: Space, key: &[u8]) -> bool {
+        match space {
+            Space::Messages | Space::Streams => key == BEAT,
+            Space::Definitions => key == DEFINITIONS_KEY,
         }
     }
 
@@ -130,6 +172,48 @@ impl WriteBatch {
     }
 }
 
+/// The numbers that a commit has on a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommitNumbers {
+    /// Its own: one more than that of the commit before.
+    pub number: u64,
+    /// The last commit before that was synced.
+    pub synced: u64,
+    /// The last commit before that had anything for streams; 0 if there is none.
+    pub streams: u64,
+}
+
+impl CommitNumbers {
+    /// Of the last commit that an engine has.
+    ///
+    /// # Errors
+    /// What the engine fails with, or [`Error::Damaged`].
+    pub fn read(engine: &dyn Engine) -> Result<Self, Error> {
+        let (number, synced) = read_beat(engine, Space::Messages)?;
+        let (streams, _) = read_beat(engine, Space::Streams)?;
+        Ok(Self { number, synced, streams })
+    }
+}
+
+fn read_beat(engine: &dyn Engine, space: Space) -> Result<(u64, u64), Error> {
+    let mut found = Some((0, 0));
+    engine.scan(space, &BEAT, &[BEAT[0], 0], &mut |_, value| {
+        found = parse_heartbeat(value);
+        Ok(())
+    })?;
+    found.ok_or_else(|| Error::damaged("the numbers of the last commit are unreadable"))
+}
+
+/// What an engine had at one moment, in all spaces, whatever is committed since. Should not be kept for long: what is removed
+/// meanwhile takes room.
+pub trait Snapshot: Send {
+    /// Visits all pairs of a space, in the order of their keys.
+    ///
+    /// # Errors
+    /// What the engine or the visitor fails with.
+    fn scan(&self, space: Space, visit: &mut Visitor<'_>) -> Result<(), Error>;
+}
+
 /// Keeps key-value pairs.
 pub trait Engine: Send {
     /// Applies the whole batch; when this returns, it is as durable as asked.
@@ -146,6 +230,15 @@ pub trait Engine: Send {
 
     /// Something to read single keys with, on another thread.
     fn reader(&self) -> Box<dyn Reader>;
+
+    /// All that was committed until now.
+    fn snapshot(&self) -> Box<dyn Snapshot>;
+
+    /// Syncs what was committed as [`Durability::Buffered`].
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn sync(&mut self) -> Result<(), Error>;
 
     /// Called when nothing was submitted for a while after much was removed, and a heartbeat was committed to every space:
     /// gives space back. `live_bytes` are those of messages that are in queues. Must be quick. Says
@@ -195,6 +288,14 @@ impl Engine for Box<dyn Engine> {
 
     fn reader(&self) -> Box<dyn Reader> {
         (**self).reader()
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        (**self).snapshot()
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        (**self).sync()
     }
 
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {

@@ -4,7 +4,9 @@
 //! keyspace whose flush cancels out to nothing never frees its journals. The directory is inspected before fjall
 //! opens it, under fjall's own lock, because fjall believes what it finds, and deletes what it does not know.
 
-use super::engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
+use super::engine::{
+    Durability, Engine, KeyVisitor, PairVisitor, Reader, Snapshot, Space, Visitor, Write, WriteBatch,
+};
 use super::error::Error;
 use super::fjall_keyspaces::FjallKeyspaces;
 use super::inspection::{self, Inspection};
@@ -14,7 +16,7 @@ use super::pages::Pages;
 use super::reserve::{RESERVE_BYTES, Reserve};
 use super::room::{self, Room};
 use super::{chunk, directory, engine_log, quiet, rescue};
-use fjall::{AbstractTree as _, CompressionType, Database, Guard, Iter, OwnedWriteBatch, PersistMode};
+use fjall::{AbstractTree as _, CompressionType, Database, Guard, Iter, OwnedWriteBatch, PersistMode, Readable as _};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,6 +59,8 @@ pub(super) struct FjallEngine {
     /// The step of maintenance that was done last; 0: there is none to do.
     step: u8,
     journal: Journal,
+    /// The number of the last commit since it was opened.
+    last_commit: u64,
 }
 
 /// What is known of the newest journal.
@@ -108,7 +112,7 @@ impl FjallEngine {
         let number = found.journals.as_ref().map_or(0, |journals| *journals.end());
         let journal = Journal { number, bytes: found.newest_bytes, is_full: false };
         let marker = Arc::new(MarkerKeeper::new(dir, found.marker, found.journals, last_of_streams)?);
-        let engine = Self { database, keyspaces, marker, compaction: None, step: 0, journal };
+        let engine = Self { database, keyspaces, marker, compaction: None, step: 0, journal, last_commit: 0 };
         for (space, commit) in expected {
             engine.check_last_commit(dir, space, commit)?;
         }
@@ -145,6 +149,10 @@ impl FjallEngine {
                 + keyspace.sealed_memtable_count() as u64 * SEALED_BYTES_MAX
         };
         self.database.write_buffer_size().min(self.keyspaces.all().map(most).sum())
+    }
+
+    fn new_reader(&self) -> FjallReader {
+        FjallReader { keyspaces: self.keyspaces.clone(), dir: self.marker.dir().into() }
     }
 
     fn note_journal(&mut self, newest: u64) {
@@ -201,6 +209,7 @@ impl Engine for FjallEngine {
         }
         out.commit().map_err(|error| engine_error(self.marker.dir(), "writing the journal", error))?;
         let Some(number) = number else { return Ok(()) };
+        self.last_commit = number;
         if has_streams {
             self.marker.committed_streams(number);
         }
@@ -221,7 +230,21 @@ impl Engine for FjallEngine {
     }
 
     fn reader(&self) -> Box<dyn Reader> {
-        Box::new(FjallReader { keyspaces: self.keyspaces.clone(), dir: self.marker.dir().into() })
+        Box::new(self.new_reader())
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        Box::new(FjallSnapshot { reader: self.new_reader(), snapshot: self.database.snapshot() })
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        let synced = self.database.persist(PersistMode::SyncData);
+        synced.map_err(|error| engine_error(self.marker.dir(), "syncing the journal", error))?;
+        if self.last_commit > 0 {
+            let newest = self.marker.synced(self.last_commit);
+            self.note_journal(newest);
+        }
+        Ok(())
     }
 
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
@@ -343,6 +366,24 @@ impl Reader for FjallReader {
 
     fn damage_at(&self, space: Space, key: &[u8]) -> Option<String> {
         rescue::damage_of(&self.dir, space, key)
+    }
+}
+
+struct FjallSnapshot {
+    reader: FjallReader,
+    snapshot: fjall::Snapshot,
+}
+
+impl Snapshot for FjallSnapshot {
+    fn scan(&self, space: Space, visit: &mut Visitor<'_>) -> Result<(), Error> {
+        let Some(keyspace) = self.reader.keyspaces.get(space) else { return Ok(()) };
+        let mut pairs = self.reader.reading(|| Ok(self.snapshot.iter(keyspace)))?;
+        while let Some((key, value)) =
+            self.reader.reading(|| pairs.next().map(Guard::into_inner).transpose())?
+        {
+            visit(&key, &value)?;
+        }
+        Ok(())
     }
 }
 

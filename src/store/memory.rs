@@ -3,7 +3,9 @@
 //! Invariant: what the disk shows is its synced pairs with the buffered commits applied in order; a crash keeps the
 //! former and a prefix of the latter, which is what a machine does to a journal.
 
-use super::engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
+use super::engine::{
+    Durability, Engine, KeyVisitor, PairVisitor, Reader, Snapshot, Space, Visitor, Write, WriteBatch,
+};
 use super::error::Error;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -42,6 +44,12 @@ impl MemoryDisk {
         for batch in kept.into_iter().take(keep_buffered) {
             apply(&mut state.synced, batch);
         }
+    }
+
+    /// All that is on it goes. Engines that are open fail from now on.
+    pub fn wipe(&self) {
+        let mut state = self.state();
+        *state = State { generation: state.generation + 1, ..State::default() };
     }
 
     /// Commits since the last sync: the most a crash can lose.
@@ -194,12 +202,34 @@ impl Engine for MemoryEngine {
         Box::new(self.clone())
     }
 
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        Box::new(MemorySnapshot(self.disk.contents()))
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        let mut state = self.disk.state();
+        if state.generation != self.generation {
+            return Err(Error::Stopped);
+        }
+        state.sync();
+        Ok(())
+    }
+
     fn maintain(&mut self, _live_bytes: u64) -> Result<bool, Error> {
         Ok(false)
     }
 
     fn journal_gap(&mut self) -> Option<u64> {
         None
+    }
+}
+
+struct MemorySnapshot(Pairs);
+
+impl Snapshot for MemorySnapshot {
+    fn scan(&self, space: Space, visit: &mut Visitor<'_>) -> Result<(), Error> {
+        let pairs = self.0.range((space, Vec::new())..).take_while(|((of, _), _)| *of == space);
+        pairs.into_iter().try_for_each(|((_, key), value)| visit(key, value))
     }
 }
 

@@ -57,10 +57,15 @@ mod submission;
 #[cfg(test)]
 mod tests;
 mod thread;
+#[cfg(feature = "cluster")]
+mod wiping;
 
 pub use committer::DRAIN_BYTES_MAX;
 pub use disk::{Closing, Disk, open_disk};
-pub use engine::{Durability, Engine, KeyVisitor, PairVisitor, Reader, Space, Visitor, Write, WriteBatch};
+pub use engine::{
+    CommitNumbers, Durability, Engine, KeyVisitor, PairVisitor, Reader, Snapshot, Space, Visitor, Write,
+    WriteBatch,
+};
 pub use error::Error;
 pub use handle::{Stats, StoreHandle};
 pub use load::{Load, Look, Unreadable};
@@ -70,6 +75,8 @@ pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use reserve::{RESERVE_BYTES, Reserve};
 pub use room::Room;
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};
+#[cfg(feature = "cluster")]
+pub use wiping::{finish_wiping, wipe};
 pub use thread::{
     ManualCommitter, OpenOptions, RunOptions, Store, open, open_manual, open_manual_with, open_with,
 };

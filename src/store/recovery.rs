@@ -9,6 +9,7 @@ use super::bodies::Bodies;
 use super::chunk::{self, KIND_HEARTBEAT, KIND_NOTE, KIND_RECORD, KIND_STATE, KIND_SUMMARY, Summary};
 use super::engine::{Durability, Engine, Reader, Space, WriteBatch};
 use super::error::Error;
+use super::heartbeat::DEFINITIONS_KEY;
 use super::index::{Chunk, Index};
 use super::logs::Logs;
 use super::recovered::{Recovered, RecoveredQueue};
@@ -24,7 +25,6 @@ const QUEUE_EPOCH_SHIFT: u32 = 32;
 
 const VERSION_KEY: &[u8] = b"v";
 pub(super) const EPOCH_KEY: &[u8] = b"e";
-const HEARTBEAT_KEY: &[u8] = b"h";
 const DEFINITION_PREFIX: u8 = b'd';
 const DEFINITIONS_END: &[u8] = b"e";
 
@@ -57,7 +57,7 @@ pub(super) fn put_version(batch: &mut WriteBatch, has_streams: bool) {
 
 /// Puts the heartbeat that keeps the definitions' keyspace flushable.
 pub(super) fn put_definitions_heartbeat(batch: &mut WriteBatch, commit_number: u64) {
-    batch.put(Space::Definitions, HEARTBEAT_KEY.to_vec(), commit_number.to_be_bytes().to_vec());
+    batch.put(Space::Definitions, DEFINITIONS_KEY.to_vec(), commit_number.to_be_bytes().to_vec());
 }
 
 /// Puts the heartbeat of streams. It says which commit had anything for them before, for the journals that these need may be

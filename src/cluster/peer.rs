@@ -1,0 +1,126 @@
+//! Snapshots over TCP: whoever wants one connects, says the cluster's secret and gets the frames, each after its length as a `u32`.
+//!
+//! The secret keeps out who does not belong there. It, and what follows, can be read by whoever can listen in: the peers' network
+//! must be a trusted one.
+
+use super::host::Pieces;
+use super::local::LocalEngine;
+use super::log::Unreachable;
+use super::snapshot::{PIECE_BYTES, read_snapshot};
+use crate::store::{Engine, Error};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+/// What a connection begins with: who is meant, and the version.
+const HELLO: [u8; 5] = *b"CNYp\x01";
+const SECRET_BYTES: usize = 32;
+/// Whoever says nothing for so long is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// A frame has a value at most, which has a message at most.
+const FRAME_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// So many connections are served at once: each keeps what is removed meanwhile from being given back.
+const CONNECTIONS_MAX: usize = 4;
+/// Frames on their way between disk and socket.
+const AHEAD: usize = 2;
+
+/// Serves snapshots of an engine until the listener fails.
+pub async fn serve_snapshots(
+    listener: TcpListener,
+    secret: [u8; SECRET_BYTES],
+    engine: LocalEngine,
+) -> io::Error {
+    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
+            return io::Error::other("nobody closes it");
+        };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => return error,
+        };
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            if let Err(error) = serve(stream, &secret, engine).await {
+                tracing::info!(%peer, %error, "a snapshot was not given");
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn serve(mut stream: TcpStream, secret: &[u8; SECRET_BYTES], engine: LocalEngine) -> io::Result<()> {
+    let mut hello = [0; HELLO.len() + SECRET_BYTES];
+    within(stream.read_exact(&mut hello)).await?;
+    if !is_same(&hello, &[&HELLO[..], secret].concat()) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not know the cluster's secret"));
+    }
+    let (pieces, mut taken) = mpsc::channel(AHEAD);
+    let reading = tokio::task::spawn_blocking(move || {
+        let give = |piece| pieces.blocking_send(piece).map_err(|_| Error::Stopped);
+        let snapshot = engine.snapshot();
+        read_snapshot(&*snapshot, PIECE_BYTES, &mut { give })
+    });
+    while let Some(piece) = taken.recv().await {
+        within(send(&mut stream, &piece)).await?;
+    }
+    // Ends it, if it has not ended yet.
+    drop(taken);
+    reading.await?.map_err(io::Error::other)?;
+    within(stream.shutdown()).await
+}
+
+/// Takes as long for whatever differs.
+fn is_same(found: &[u8], expected: &[u8]) -> bool {
+    let difference = found.iter().zip(expected).fold(0, |all, (found, expected)| all | (found ^ expected));
+    found.len() == expected.len() && difference == 0
+}
+
+async fn send(stream: &mut (impl AsyncWrite + Unpin), piece: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(piece.len()).map_err(io::Error::other)?;
+    stream.write_u32(len).await?;
+    stream.write_all(piece).await
+}
+
+async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let len = stream.read_u32().await? as usize;
+    if len > FRAME_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "that is no frame"));
+    }
+    let mut piece = Vec::new();
+    // What is announced is not made room for before it comes.
+    let read = stream.take(len as u64).read_to_end(&mut piece).await?;
+    if read == len { Ok(piece) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(SILENCE_MAX, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A snapshot on its way here.
+pub struct PeerPieces(TcpStream);
+
+impl PeerPieces {
+    /// Asks the node at this address, `HOST:PORT`.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    pub async fn ask(address: &str, secret: &[u8; SECRET_BYTES]) -> Result<Self, Unreachable> {
+        let asked = async {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(&[&HELLO[..], secret].concat()).await?;
+            Ok(Self(stream))
+        };
+        within(asked).await.map_err(|error| Unreachable(format!("{address}: {error}")))
+    }
+}
+
+impl Pieces for PeerPieces {
+    async fn next(&mut self) -> Result<Vec<u8>, Unreachable> {
+        within(receive(&mut self.0)).await.map_err(|error| Unreachable(error.to_string()))
+    }
+}
