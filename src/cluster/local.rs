@@ -15,6 +15,8 @@ use crate::store::{
 };
 use crate::time::Time;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +31,12 @@ pub struct LocalEngine(Arc<Shared>);
 
 struct Shared {
     local: Mutex<Local>,
-    /// How far it is, for whoever must not wait for a commit.
+    far: Far,
+}
+
+/// How far it is: who asks does not wait for the disk.
+#[derive(Default)]
+struct Far {
     applied: AtomicU64,
     synced: AtomicU64,
 }
@@ -47,13 +54,10 @@ struct Local {
     numbers: Option<CommitNumbers>,
     /// When it was synced last.
     synced_at: Time,
-    synced: Sequence,
     applied: Sequence,
     /// Whether anything was committed and not synced, and how much.
     is_unsynced: bool,
     unsynced_bytes: usize,
-    /// The mark of a snapshot that is being received.
-    receiving: Option<Sequence>,
     tidying: Tidying,
 }
 
@@ -108,34 +112,32 @@ impl LocalEngine {
         renew: Box<dyn Fn() -> Result<Opened, Error> + Send>,
     ) -> Self {
         let synced_at = clock();
-        Self(Arc::new(Mutex::new(Local {
+        let local = Mutex::new(Local {
             engine,
             closing,
             renew,
             clock,
             numbers: None,
             synced_at,
-            synced: Sequence::default(),
             applied: Sequence::default(),
             is_unsynced: false,
             unsynced_bytes: 0,
-            receiving: None,
             tidying: Tidying::default(),
-        })))
+        });
+        Self(Arc::new(Shared { local, far: Far::default() }))
     }
 
     /// All frames up to this one are on this node's disk for sure: no power failure there needs them again. While a snapshot is being
     /// received, what that has.
     #[must_use]
     pub fn synced(&self) -> Sequence {
-        let local = self.local();
-        local.receiving.unwrap_or(local.synced)
+        Sequence(self.0.far.synced.load(Relaxed))
     }
 
     /// The last frame that was applied, as far as this was looked at.
     #[must_use]
     pub fn applied(&self) -> Sequence {
-        Sequence(self.0.applied.load(Relaxed))
+        Sequence(self.0.far.applied.load(Relaxed))
     }
 
     /// Finds out how far it is.
@@ -143,7 +145,7 @@ impl LocalEngine {
     /// # Errors
     /// What the engine fails with.
     pub fn look(&self) -> Result<(), Error> {
-        self.local().numbers().map(drop)
+        self.local().numbers(&self.0.far).map(drop)
     }
 
     /// What a follower does now and then, twice a second or so: what was committed is synced, at most a second after, and what was
@@ -153,26 +155,22 @@ impl LocalEngine {
     /// What the engine fails with.
     pub fn tend(&self) -> Result<(), Error> {
         let mut local = self.local();
-        local.sync_in_time()?;
-        local.tidy()
+        local.sync_in_time(&self.0.far)?;
+        local.tidy(&self.0.far)
     }
 
-    /// Removes all that is stored: the engine is empty after. Nothing else may use what it had, and a node with this mark is not to be
-    /// taken for one that has more.
+    /// Removes all that is stored: the engine is empty after. From now on it says that it has synced that much, so that the log is kept
+    /// for when all of a snapshot is there. Nothing else may use what it had.
     pub(super) fn wipe(&self, receiving: Sequence) -> Result<(), Error> {
         let mut local = self.local();
         local.close();
         (local.engine, local.closing) = (local.renew)()?;
         local.numbers = None;
-        (local.applied, local.synced) = (Sequence::default(), Sequence::default());
+        local.applied = Sequence::default();
         (local.is_unsynced, local.unsynced_bytes) = (false, 0);
-        local.receiving = Some(receiving);
+        self.0.far.applied.store(0, Relaxed);
+        self.0.far.synced.store(receiving.0, Relaxed);
         Ok(())
-    }
-
-    /// Nothing is being received any more.
-    pub(super) fn stop_receiving(&self) {
-        self.local().receiving = None;
     }
 
     /// Closes it; whoever uses it after that gets errors.
@@ -189,7 +187,7 @@ impl LocalEngine {
 
 impl Local {
     /// Those of the last commit. At the first look what is there is synced: nobody knows whether it was.
-    fn numbers(&mut self) -> Result<CommitNumbers, Error> {
+    fn numbers(&mut self, far: &Far) -> Result<CommitNumbers, Error> {
         if let Some(numbers) = self.numbers {
             return Ok(numbers);
         }
@@ -197,13 +195,18 @@ impl Local {
         self.engine.sync()?;
         numbers.synced = numbers.number;
         let mark = Mark::read(&*self.engine)?.unwrap_or_default();
-        (self.applied, self.synced) = (mark.sequence, mark.sequence);
+        self.applied = mark.sequence;
+        // What is being received has no mark yet.
+        if mark != Mark::default() {
+            far.applied.store(mark.sequence.0, Relaxed);
+            far.synced.store(mark.sequence.0, Relaxed);
+        }
         self.numbers = Some(numbers);
         Ok(numbers)
     }
 
-    fn commit(&mut self, mut batch: WriteBatch, durability: Durability) -> Result<(), Error> {
-        let (now, mut numbers, mark) = ((self.clock)(), self.numbers()?, Mark::of(&batch));
+    fn commit(&mut self, mut batch: WriteBatch, durability: Durability, far: &Far) -> Result<(), Error> {
+        let (now, mut numbers, mark) = ((self.clock)(), self.numbers(far)?, Mark::of(&batch));
         if batch.commit_number().is_some() {
             numbers.number += 1;
             batch.renumber(numbers);
@@ -218,37 +221,42 @@ impl Local {
         let durability = if is_due { Durability::Synced } else { durability };
         self.engine.commit(batch, durability)?;
         self.numbers = Some(numbers);
-        self.applied = mark.map_or(self.applied, |mark| mark.sequence);
+        if let Some(mark) = mark {
+            self.applied = mark.sequence;
+            far.applied.store(mark.sequence.0, Relaxed);
+        }
         if durability == Durability::Synced {
-            self.has_synced(now);
+            self.has_synced(now, far);
         }
         Ok(())
     }
 
-    fn has_synced(&mut self, now: Time) {
-        (self.synced_at, self.synced) = (now, self.applied);
+    fn has_synced(&mut self, now: Time, far: &Far) {
+        self.synced_at = now;
+        // What is being received has no mark yet.
+        far.synced.fetch_max(self.applied.0, Relaxed);
         (self.is_unsynced, self.unsynced_bytes) = (false, 0);
         if let Some(numbers) = &mut self.numbers {
             numbers.synced = numbers.number;
         }
     }
 
-    fn sync_in_time(&mut self) -> Result<(), Error> {
+    fn sync_in_time(&mut self, far: &Far) -> Result<(), Error> {
         let now = (self.clock)();
         if self.is_unsynced && now.since(self.synced_at) >= SYNC_EVERY {
             self.engine.sync()?;
-            self.has_synced(now);
+            self.has_synced(now, far);
         }
         Ok(())
     }
 
-    fn tidy(&mut self) -> Result<(), Error> {
+    fn tidy(&mut self, far: &Far) -> Result<(), Error> {
         let now = (self.clock)();
         if !self.tidying.is_due(now, self.engine.disk_room()) {
             return Ok(());
         }
-        let has_streams = self.numbers()?.streams > 0;
-        self.commit(WriteBatch::beat(has_streams), Durability::Buffered)?;
+        let has_streams = self.numbers(far)?.streams > 0;
+        self.commit(WriteBatch::beat(has_streams), Durability::Buffered, far)?;
         let goes_on = self.engine.maintain(0)?;
         self.tidying.did(now, goes_on);
         Ok(())
@@ -261,7 +269,7 @@ impl Local {
 
 impl Engine for LocalEngine {
     fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error> {
-        self.local().commit(batch, durability, &self.0)
+        self.local().commit(batch, durability, &self.0.far)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: &mut Visitor<'_>) -> Result<(), Error> {
@@ -280,7 +288,7 @@ impl Engine for LocalEngine {
         let mut local = self.local();
         local.engine.sync()?;
         let now = (local.clock)();
-        local.has_synced(now);
+        local.has_synced(now, &self.0.far);
         Ok(())
     }
 

@@ -175,9 +175,3 @@ impl Filling {
         Ok(self.mark)
     }
 }
-
-impl Drop for Filling {
-    fn drop(&mut self) {
-        self.engine.stop_receiving();
-    }
-}

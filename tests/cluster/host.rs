@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use coney::cluster::{Host, Led, LocalEngine, Mark, ReplicatedEngine, Tenure};
+use coney::cluster::{Host, Led, LocalEngine, Mark, Member, ReplicatedEngine, Tenure, Unreachable};
 use coney::store::{Error, ManualCommitter, StoreHandle, Submission, open_manual_with};
 use coney::time::Time;
 use coney::{Broker, BrokerHandle, StartError};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::network::{NODES, Network, NodesDirectory, ms};
+use crate::network::{NODES, Network, NodesDirectory, SimulatedPieces, ms};
 use crate::turns::{TurnLog, block};
 
 /// Bytes in a pipe between client and broker.
@@ -108,6 +108,8 @@ impl SimulatedHost {
                 return;
             }
         }
+        // What its clients sent before they were told.
+        self.run(move || committer.commit_pending()).await;
     }
 }
 
@@ -115,6 +117,7 @@ impl Host for SimulatedHost {
     type Log = TurnLog;
     type Directory = NodesDirectory;
     type Led = SimulatedBroker;
+    type Pieces = SimulatedPieces;
 
     fn now(&self) -> Time {
         self.network.looks_at_the_time(self.node);
@@ -153,6 +156,10 @@ impl Host for SimulatedHost {
         self.brokers.begin(self.node, running, &self.network);
         let failed = tokio::sync::Mutex::new(failed);
         Ok(SimulatedBroker { host: self.clone(), handle, pump, stops, failed })
+    }
+
+    async fn fetch_snapshot(&self, from: &Member) -> Result<SimulatedPieces, Unreachable> {
+        SimulatedPieces::ask(Arc::clone(&self.network), self.node, &from.name).await
     }
 }
 

@@ -1,12 +1,17 @@
 //! What is between nodes, the log and the directory, and what goes wrong there.
 
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coney::Clock;
 use coney::cluster::{
-    AppendError, Claim, Directory, Member, MemoryDirectory, MemoryLog, Sequence, Told, Unreachable,
+    AppendError, Claim, Directory, Entry, Member, MemoryDirectory, MemoryLog, Pieces, Sequence, Told,
+    Unreachable, read_snapshot,
 };
+use coney::store::{Engine, MemoryDisk};
 use coney::time::{Time, Timestamp};
 
 use crate::random::Random;
@@ -25,6 +30,11 @@ pub struct Network {
     pub clock: Clock,
     pub random: Mutex<Random>,
     pub troubles: Mutex<Troubles>,
+    pub disks: [MemoryDisk; NODES],
+    /// All frames that were ever appended.
+    pub history: Mutex<Vec<Entry>>,
+    /// Snapshots that were begun.
+    pub snapshots: AtomicU64,
 }
 
 /// What is wrong now, by node.
@@ -35,6 +45,10 @@ pub struct Troubles {
     /// Whether it stood still since it last looked at the time.
     pub stood_still: [bool; NODES],
     pub slow_disk: [bool; NODES],
+    /// Whether its disk is, or soon will be, full: then it stops.
+    pub full_disk: [bool; NODES],
+    /// Whether it is there at all.
+    pub runs: [bool; NODES],
     /// Whether the directory does not even fail.
     pub directory_hangs: [bool; NODES],
     /// Whether answers and requests are lost now and then.
@@ -51,6 +65,9 @@ impl Network {
             clock: Clock::starting_at(Timestamp::from_millis(1_000_000)),
             random: Mutex::new(random),
             troubles: Mutex::new(Troubles { is_lossy: true, ..Troubles::default() }),
+            disks: [(); NODES].map(|()| MemoryDisk::new()),
+            history: Mutex::default(),
+            snapshots: AtomicU64::new(0),
         })
     }
 
@@ -117,6 +134,7 @@ impl Network {
                 .await,
             ),
             Ask::Bounds => Answer::Bounds(self.ask(node, |network| network.log.bounds()).await),
+            Ask::Trim(before) => Answer::Trim(self.ask(node, |network| network.log.trim(before)).await),
             Ask::Wait(after) => {
                 self.wait(node, after).await;
                 Answer::Nothing
@@ -175,7 +193,14 @@ impl Network {
     ) -> Option<Result<Sequence, AppendError>> {
         pass(ms).await;
         let is_lost = self.has(|troubles| troubles.is_lossy) && self.below(40) == 0;
-        (!is_lost).then(|| self.log.append(NAMES[node], after, &frame))
+        if is_lost {
+            return None;
+        }
+        let appended = self.log.append(NAMES[node], after, &frame);
+        if appended.is_ok() {
+            self.history.lock().unwrap().push(Entry { writer: NAMES[node].to_owned(), frame });
+        }
+        Some(appended)
     }
 
     async fn unknown(&self, node: usize) -> AppendError {
@@ -190,6 +215,63 @@ impl Network {
                 return;
             }
         }
+    }
+}
+
+/// A snapshot that one node takes of another.
+pub struct SimulatedPieces {
+    network: Arc<Network>,
+    node: usize,
+    from: usize,
+    left: VecDeque<Vec<u8>>,
+}
+
+impl SimulatedPieces {
+    pub async fn ask(network: Arc<Network>, node: usize, from: &str) -> Result<Self, Unreachable> {
+        /// Small, so that there are many.
+        const PIECE_BYTES: usize = 400;
+        let from = NAMES.iter().position(|name| *name == from).unwrap();
+        let mut pieces = Self { network, node, from, left: VecDeque::new() };
+        pieces.arrives().await?;
+        let snapshot = pieces.network.disks[from].engine().snapshot();
+        let mut left = VecDeque::new();
+        let read = read_snapshot(&*snapshot, PIECE_BYTES, &mut |piece| {
+            left.push_back(piece);
+            Ok(())
+        });
+        read.map_err(|error| Unreachable(error.to_string()))?;
+        pieces.left = left;
+        pieces.network.snapshots.fetch_add(1, Relaxed);
+        Ok(pieces)
+    }
+
+    async fn arrives(&self) -> Result<(), Unreachable> {
+        let is_there = self.network.has(|troubles| {
+            troubles.runs[self.from] && !troubles.stands_still[self.from] && !troubles.cut_off[self.from]
+        });
+        let is_cut = self.network.has(|troubles| troubles.is_lossy) && self.network.below(200) == 0;
+        if !is_there || is_cut || !self.network.travel(self.node).await {
+            return Err(self.network.gives_up(self.node).await);
+        }
+        Ok(())
+    }
+}
+
+impl Pieces for SimulatedPieces {
+    async fn next(&mut self) -> Result<Vec<u8>, Unreachable> {
+        if self.network.below(4) == 0 {
+            self.arrives().await?;
+        }
+        let piece = self.left.pop_front();
+        let mut piece = piece.ok_or_else(|| Unreachable("there is no more".into()))?;
+        if self.network.has(|troubles| troubles.is_lossy) && self.network.below(500) == 0 {
+            match self.network.below(3) {
+                0 => piece = self.left.pop_front().unwrap_or_default(),
+                1 => piece.truncate(piece.len() / 2),
+                _ => piece[self.network.below(40) as usize] ^= 1,
+            }
+        }
+        Ok(piece)
     }
 }
 

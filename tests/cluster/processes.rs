@@ -8,7 +8,6 @@ use coney::cluster::{
     Claim, Directory, LocalEngine, Member, MemoryDirectory, MemoryLog, MemoryLogClient, Node, Role, Status,
     ThreadHost, Told, Unreachable,
 };
-use coney::store::open_disk;
 use coney::{Broker, Clock};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -44,15 +43,15 @@ struct Running {
 
 fn start(dir: &Path, name: &str, rank: u32, log: &MemoryLog, directory: &MemoryDirectory) -> Running {
     let clock = Clock::system();
-    let (engine, healed, _) = open_disk(dir, 64).unwrap().into_parts();
+    let (engine, healed) = LocalEngine::open(dir, 64, move || clock.now()).unwrap();
     assert_eq!(healed, None);
-    let engine = LocalEngine::new(Box::new(engine), move || clock.now());
     let (sender, addresses) = watch::channel(Vec::new());
     let host: ThreadHost<MemoryLogClient, Timed> = ThreadHost {
         dir: dir.into(),
         log: log.client(name),
         directory: Timed(directory.clone(), clock),
         clock,
+        secret: [7; 32],
         builder: Arc::new(|| Broker::builder().listen("127.0.0.1:0".parse().unwrap())),
         addresses: sender,
     };

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use coney::cluster::{AppendError, Bounds, Log, Sequence, Unreachable};
-use coney::store::{Durability, Engine, Error, MemoryEngine, Reader, Space, Visitor, WriteBatch};
+use coney::store::{Durability, Engine, Error, MemoryEngine, Reader, Snapshot, Space, Visitor, WriteBatch};
 
 /// What a thread waits for.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub enum Ask {
     Append(Sequence, Vec<u8>),
     Read(Sequence, usize),
     Bounds,
+    Trim(Sequence),
     Wait(Sequence),
     Disk,
 }
@@ -23,6 +24,7 @@ pub enum Answer {
     Append(Result<Sequence, AppendError>),
     Read(Result<Vec<(Sequence, Vec<u8>)>, Unreachable>),
     Bounds(Result<Bounds, Unreachable>),
+    Trim(Result<(), Unreachable>),
     Nothing,
 }
 
@@ -51,7 +53,10 @@ pub async fn block<T: Send + 'static, A: Future<Output = Answer>>(
     serve: impl Fn(Ask) -> A,
 ) -> T {
     let ((events, incoming), (answers, replies)) = (channel(), channel());
+    let runtime = tokio::runtime::Handle::current();
     let thread = std::thread::spawn(move || {
+        // It has the same virtual time.
+        let _within = runtime.enter();
         TURN.set(Some((events.clone(), replies)));
         let done: Box<dyn Any + Send> = Box::new(work());
         drop(events.send(Event::Done(done)));
@@ -93,8 +98,11 @@ impl Log for TurnLog {
         }
     }
 
-    fn trim(&mut self, _: Sequence) -> Result<(), Unreachable> {
-        unreachable!("nothing is trimmed here")
+    fn trim(&mut self, before: Sequence) -> Result<(), Unreachable> {
+        match ask(Ask::Trim(before)) {
+            Answer::Trim(answer) => answer,
+            _ => unreachable!("it was asked to trim"),
+        }
     }
 
     fn wait(&mut self, after: Sequence) {
@@ -124,11 +132,57 @@ impl Engine for TurnDisk {
         self.0.reader()
     }
 
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        self.0.snapshot()
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        drop(ask(Ask::Disk));
+        self.0.sync()
+    }
+
     fn maintain(&mut self, live_bytes: u64) -> Result<bool, Error> {
         self.0.maintain(live_bytes)
     }
 
     fn journal_gap(&mut self) -> Option<u64> {
         self.0.journal_gap()
+    }
+}
+
+/// What is left of a disk that cannot be read any more.
+pub struct DamagedDisk;
+
+fn damaged<T>() -> Result<T, Error> {
+    Err(Error::Damaged { detail: "a simulated disk".into() })
+}
+
+impl Engine for DamagedDisk {
+    fn commit(&mut self, _: WriteBatch, _: Durability) -> Result<(), Error> {
+        damaged()
+    }
+
+    fn scan(&self, _: Space, _: &[u8], _: &[u8], _: &mut Visitor<'_>) -> Result<(), Error> {
+        damaged()
+    }
+
+    fn reader(&self) -> Box<dyn Reader> {
+        unreachable!("nobody opens a store that is damaged")
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        unreachable!("nobody has what is damaged")
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        damaged()
+    }
+
+    fn maintain(&mut self, _: u64) -> Result<bool, Error> {
+        damaged()
+    }
+
+    fn journal_gap(&mut self) -> Option<u64> {
+        None
     }
 }

@@ -1,16 +1,18 @@
 //! Three nodes, their disks, and what happens to them.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use coney::cluster::{Follower, Frame, Kind, LocalEngine, Mark, Member, Node};
-use coney::store::{MemoryDisk, Space};
+use coney::cluster::{Follower, Frame, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention};
+use coney::store::{Engine, Space, WriteBatch};
 use tokio::task::JoinHandle;
 
 use crate::clients::{At, drain, publisher, worker};
 use crate::host::SimulatedHost;
 use crate::network::{NAMES, NODES, Network, NodesDirectory, Troubles};
 use crate::random::Random;
-use crate::turns::TurnDisk;
+use crate::turns::{DamagedDisk, TurnDisk};
 use crate::virtual_time::pass;
 
 const LOG_ID: u64 = 1;
@@ -27,6 +29,9 @@ pub struct Summary {
     pub frames: u64,
     pub unknown: u64,
     pub crashes: u64,
+    pub hand_overs: u64,
+    pub snapshots: u64,
+    pub trimmed: u64,
 }
 
 impl std::ops::AddAssign for Summary {
@@ -38,32 +43,51 @@ impl std::ops::AddAssign for Summary {
         self.frames += other.frames;
         self.unknown += other.unknown;
         self.crashes += other.crashes;
+        self.hand_overs += other.hand_overs;
+        self.snapshots += other.snapshots;
+        self.trimmed += other.trimmed;
     }
 }
 
 pub struct World {
     network: Arc<Network>,
     at: At,
-    disks: [MemoryDisk; NODES],
     nodes: [Option<JoinHandle<()>>; NODES],
-    /// Why nodes have stopped: they should not.
+    controls: [Option<NodeControl>; NODES],
+    /// Whether its disk cannot be read any more.
+    damaged: [bool; NODES],
+    /// Why nodes have stopped: they should not, but those with a full disk.
     stopped: Arc<Mutex<Vec<String>>>,
+    retention: Retention,
     random: Random,
     crashes: u64,
+    hand_overs: Arc<Mutex<u64>>,
 }
 
 impl World {
-    pub fn new(mut random: Random) -> Self {
+    pub fn new(random: Random) -> Self {
+        let retention = Retention {
+            retain: Duration::from_secs(2),
+            frames_max: 3000,
+            every: Duration::from_millis(300),
+        };
+        Self::with_retention(random, retention)
+    }
+
+    pub fn with_retention(mut random: Random, retention: Retention) -> Self {
         let network = Network::new(random.fork());
         let at = At { brokers: Arc::default(), ledger: Arc::default(), network: Arc::clone(&network) };
         let mut world = Self {
             network,
             at,
-            disks: [(); NODES].map(|()| MemoryDisk::new()),
             nodes: [const { None }; NODES],
+            controls: [const { None }; NODES],
+            damaged: [false; NODES],
             stopped: Arc::default(),
+            retention,
             random,
             crashes: 0,
+            hand_overs: Arc::default(),
         };
         (0..NODES).for_each(|node| world.start(node));
         world
@@ -74,18 +98,30 @@ impl World {
             return;
         }
         let network = Arc::clone(&self.network);
-        let clock = network.clock;
-        let engine = TurnDisk(self.disks[node].engine());
-        let engine = LocalEngine::new(Box::new(engine), move || clock.now());
+        let (clock, disk) = (network.clock, network.disks[node].clone());
+        let engine: Box<dyn Engine> =
+            if self.damaged[node] { Box::new(DamagedDisk) } else { Box::new(TurnDisk(disk.engine())) };
+        self.damaged[node] = false;
+        let renew = move || {
+            disk.wipe();
+            Ok(Box::new(TurnDisk(disk.engine())) as Box<dyn Engine>)
+        };
+        let engine = LocalEngine::with_wipe(engine, move || clock.now(), renew);
         let directory = NodesDirectory { network: Arc::clone(&network), node };
         let host = SimulatedHost { node, network, directory, brokers: Arc::clone(&self.at.brokers) };
         let member = Member { name: NAMES[node].to_owned(), rank: node as u32, ..Member::default() };
-        let run = Node::new(host, member, LOG_ID, engine).run();
-        let stopped = Arc::clone(&self.stopped);
+        let runs = Node::new(host, member, LOG_ID, engine).retention(self.retention);
+        self.controls[node] = Some(runs.control());
+        let (stopped, network) = (Arc::clone(&self.stopped), Arc::clone(&self.network));
         self.nodes[node] = Some(tokio::spawn(async move {
-            let error = run.await;
-            stopped.lock().unwrap().push(error.to_string());
+            let error = runs.run().await;
+            let mut troubles = network.troubles.lock().unwrap();
+            troubles.runs[node] = false;
+            if !troubles.full_disk[node] {
+                stopped.lock().unwrap().push(error.to_string());
+            }
         }));
+        self.trouble(|troubles| troubles.runs[node] = true);
     }
 
     /// Power fails: of what the disk had not synced a random part is kept.
@@ -93,10 +129,50 @@ impl World {
         let Some(running) = self.nodes[node].take() else { return };
         running.abort();
         self.at.brokers.crash(node);
-        let kept = self.random.below(self.disks[node].buffered() as u64 + 1);
-        self.disks[node].crash(kept as usize);
+        let disk = &self.network.disks[node];
+        let kept = self.random.below(disk.buffered() as u64 + 1);
+        disk.crash(kept as usize);
         self.crashes += 1;
-        self.trouble(|troubles| troubles.stood_still[node] = false);
+        self.trouble(|troubles| {
+            troubles.stood_still[node] = false;
+            troubles.full_disk[node] = false;
+            troubles.runs[node] = false;
+        });
+    }
+
+    /// Whether a node has all that the log has no more.
+    fn is_whole(&self, node: usize) -> bool {
+        let engine = self.network.disks[node].engine();
+        let mark = Mark::read(&engine).unwrap().unwrap_or_default();
+        !self.damaged[node]
+            && Follower::open(engine, LOG_ID).is_ok()
+            && mark.sequence.next() >= self.network.log.bounds().first
+    }
+
+    /// A disk is exchanged for an empty one, or cannot be read any more; not if the others need what it has.
+    fn lose_disk(&mut self, node: usize) {
+        if !(0..NODES).all(|other| other == node || self.is_whole(other)) {
+            return;
+        }
+        self.crash(node);
+        if self.random.one_in(2) {
+            self.network.disks[node].wipe();
+        } else {
+            self.damaged[node] = true;
+        }
+        self.start(node);
+    }
+
+    /// Whoever leads is to hand over, to whoever is best or to another.
+    fn hand_over(&mut self, node: usize) {
+        let Some(control) = self.controls[node].clone() else { return };
+        let to = self.random.one_in(3).then(|| NAMES[self.random.below(NODES as u64) as usize].to_owned());
+        let hand_overs = Arc::clone(&self.hand_overs);
+        tokio::spawn(async move {
+            if control.hand_over(to).await.is_ok() {
+                *hand_overs.lock().unwrap() += 1;
+            }
+        });
     }
 
     fn trouble(&self, change: impl FnOnce(&mut Troubles)) {
@@ -125,14 +201,16 @@ impl World {
     fn assert_running(&self) {
         let stopped = self.stopped.lock().unwrap();
         assert!(stopped.is_empty(), "nodes have stopped: {stopped:?}");
-        assert!(!self.nodes.iter().flatten().any(JoinHandle::is_finished), "a node has failed");
+        let full = self.network.troubles.lock().unwrap().full_disk;
+        let has_failed = |node: usize| !full[node] && self.nodes[node].as_ref().is_some_and(JoinHandle::is_finished);
+        assert!(!(0..NODES).any(has_failed), "a node has failed");
     }
 
     /// Something begins, or ends. Whoever leads is met more often than others.
     fn change(&mut self) {
         let any = self.random.below(NODES as u64) as usize;
         let node = self.at.brokers.first().filter(|_| self.random.one_in(2)).unwrap_or(any);
-        match self.random.below(10) {
+        match self.random.below(14) {
             0 | 1 => self.crash(node),
             2 if self.random.one_in(4) => (0..NODES).for_each(|node| self.crash(node)),
             2 | 3 => (0..NODES).for_each(|node| self.start(node)),
@@ -143,6 +221,12 @@ impl World {
             }),
             7 => self.trouble(|troubles| troubles.slow_disk[node] = true),
             8 => self.start(any),
+            9 | 10 => self.hand_over(node),
+            11 => self.lose_disk(any),
+            12 if self.nodes[node].is_some() => {
+                self.trouble(|troubles| troubles.full_disk[node] = true);
+                self.network.disks[node].fail_after(self.random.below(20));
+            }
             _ => {}
         }
         // What is wrong stays so for some seconds.
@@ -152,6 +236,8 @@ impl World {
                     is_lossy: troubles.is_lossy,
                     unknown: troubles.unknown,
                     stood_still: troubles.stood_still,
+                    full_disk: troubles.full_disk,
+                    runs: troubles.runs,
                     ..Troubles::default()
                 };
             });
@@ -160,7 +246,11 @@ impl World {
 
     /// All is well again, and all that is left is taken out.
     pub async fn heal(&mut self) {
-        self.trouble(|troubles| *troubles = Troubles { unknown: troubles.unknown, ..Troubles::default() });
+        let full = self.network.troubles.lock().unwrap().full_disk;
+        (0..NODES).filter(|node| full[*node]).for_each(|node| self.crash(node));
+        self.trouble(|troubles| {
+            *troubles = Troubles { unknown: troubles.unknown, runs: troubles.runs, ..Troubles::default() };
+        });
         (0..NODES).for_each(|node| self.start(node));
         // Whatever was late has come, and whoever was to step down has.
         pass(12_000).await;
@@ -171,6 +261,7 @@ impl World {
 
     /// The log and the disks, when nothing more happens.
     pub async fn check(&mut self) -> Summary {
+        self.check_nobody_is_stuck();
         for node in self.nodes.iter_mut().filter_map(Option::take) {
             node.abort();
             drop(node.await);
@@ -189,14 +280,26 @@ impl World {
             frames,
             unknown: self.network.troubles.lock().unwrap().unknown,
             crashes: self.crashes,
+            hand_overs: *self.hand_overs.lock().unwrap(),
+            snapshots: self.network.snapshots.load(Relaxed),
+            trimmed: self.network.log.bounds().first.0 - 1,
+        }
+    }
+
+    /// All follow, without having missed more than what is just coming.
+    fn check_nobody_is_stuck(&self) {
+        let last = self.network.log.bounds().last;
+        for (name, disk) in NAMES.into_iter().zip(&self.network.disks) {
+            let mark = Mark::read(&disk.engine()).unwrap().unwrap_or_default();
+            assert!(mark.sequence.0 + 30 >= last.0, "node {name} is stuck at {mark:?}, the log ends at {last:?}");
         }
     }
 
     /// All frames of a term are from the one who fenced it.
     fn check_writers(&self) -> (u64, u64) {
         let (mut term, mut writer, mut terms) = (0, String::new(), 0);
-        let entries = self.network.log.entries();
-        for entry in &entries {
+        let entries = self.network.history.lock().unwrap();
+        for entry in &*entries {
             let (frame, _) = Frame::decode(&entry.frame).unwrap();
             if frame.kind == Kind::Fence {
                 assert!(frame.term > term, "terms go up");
@@ -209,16 +312,13 @@ impl World {
 
     /// What a node has when it has applied all of the log, but for what is its own.
     fn state(&self, node: usize) -> Vec<(Space, Vec<u8>, Vec<u8>)> {
-        let disk = &self.disks[node];
+        let disk = &self.network.disks[node];
         let mut follower = Follower::open(disk.engine(), LOG_ID).unwrap();
         let mut log = self.network.log.client(NAMES[node]);
         while follower.step(&mut log).unwrap().has_read {}
-        let pairs = disk.contents().into_iter().filter(|((_, key), _)| !Mark::is_key(key));
-        let mut pairs: Vec<_> = pairs.map(|((space, key), value)| (space, key, value)).collect();
-        // The heartbeat also says what this disk has synced.
-        let beat = pairs.iter_mut().find(|(space, key, _)| *space == Space::Messages && key == &[0]);
-        beat.unwrap().2.truncate(8);
-        pairs
+        let is_common = |space, key: &[u8]| !Mark::is_key(key) && !WriteBatch::is_numbers(space, key);
+        let pairs = disk.contents().into_iter().filter(|((space, key), _)| is_common(*space, key));
+        pairs.map(|((space, key), value)| (space, key, value)).collect()
     }
 
     /// A leader whose directory hangs stops before the lease can be another's.
