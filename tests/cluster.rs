@@ -38,7 +38,9 @@ mod turns;
 #[path = "cluster/world.rs"]
 mod world;
 
+use coney::cluster::Retention;
 use random::Random;
+use std::time::Duration;
 use world::{Summary, World};
 
 /// Seeds run each time.
@@ -103,4 +105,26 @@ fn a_log_that_loses_its_end_stops_nodes() {
 #[test]
 fn a_leader_whose_directory_hangs_ends_with_its_lease() {
     in_virtual_time(async { World::new(Random::new(2)).ends_with_its_lease().await });
+}
+
+#[test]
+fn nobody_needs_a_snapshot_who_was_heard_of_lately() {
+    let retention = Retention { every: Duration::from_millis(100), ..Retention::default() };
+    for seed in 0..6 {
+        let snapshots = in_virtual_time(async {
+            World::with_retention(Random::new(seed), retention).lives_without_snapshots().await
+        });
+        assert_eq!(snapshots, 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_acked_before_the_lead_is_handed_over_does_not_come_again() {
+    for seed in 0..20 {
+        let is_slow = seed % 2 == 0;
+        let took = in_virtual_time(async { World::new(Random::new(seed)).hands_over(is_slow).await });
+        // The directory and the log are a few milliseconds away, and now and then half a second.
+        assert!(is_slow || took < 2000, "it took {took} ms with seed {seed}");
+        println!("handed over in {took} ms");
+    }
 }

@@ -2,8 +2,10 @@
 
 mod engine;
 mod frames;
+mod hearing;
 mod leases;
 mod log_faults;
+mod snapshots;
 
 use super::*;
 use crate::store::{Durability, Engine, MemoryDisk, Space, WriteBatch};

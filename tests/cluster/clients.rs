@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use amq_protocol::types::{AMQPValue, FieldTable};
+
 use crate::client::{Client, Said, Settle};
 use crate::host::Brokers;
-use crate::ledger::{Ledger, QUEUES};
+use crate::ledger::{ARGUMENTS, Ledger, QUEUES, STREAM};
 use crate::network::Network;
 use crate::random::Random;
 use crate::virtual_time::pass;
@@ -41,6 +43,38 @@ async fn for_a_while(ms: u64, work: impl Future<Output = Option<()>>) {
     drop(tokio::time::timeout(Duration::from_millis(500 + ms), work).await);
 }
 
+async fn declare(client: &mut Client) -> Option<()> {
+    for (queue, arguments) in QUEUES.into_iter().zip(ARGUMENTS) {
+        client.declare(queue, arguments).await?;
+    }
+    Some(())
+}
+
+/// Publishes to two queues at once, in transactions.
+pub async fn transactor(at: At, mut random: Random) {
+    loop {
+        if let Some((_, [client])) = at.connect(&mut random).await {
+            for_a_while(random.below(8000), transact(&at, client, &mut random.fork())).await;
+        }
+        pass(20 + random.below(100)).await;
+    }
+}
+
+async fn transact(at: &At, mut client: Client, random: &mut Random) -> Option<()> {
+    declare(&mut client).await?;
+    client.tx(false);
+    loop {
+        let pair = [0, 1].map(|queue| (at.ledger().new_id(), queue));
+        for (id, queue) in pair {
+            client.publish(QUEUES[queue], id);
+        }
+        at.ledger().pairs.push((pair[0].0, pair[1].0));
+        client.commit().await?;
+        at.ledger().confirmed.extend(pair);
+        pass(20 + random.below(100)).await;
+    }
+}
+
 /// Publishes, and writes down what was confirmed.
 pub async fn publisher(at: At, mut random: Random) {
     loop {
@@ -52,14 +86,12 @@ pub async fn publisher(at: At, mut random: Random) {
 }
 
 async fn publish(at: &At, mut client: Client, random: &mut Random) -> Option<()> {
-    for queue in QUEUES {
-        client.declare(queue, &[]).await?;
-    }
+    declare(&mut client).await?;
     client.confirm_select();
     let (mut open, mut sequence) = (BTreeMap::new(), 0);
     loop {
         for _ in 0..=random.below(6) {
-            let (queue, id) = (random.below(2) as usize, at.ledger().new_id());
+            let (queue, id) = (random.below(3) as usize, at.ledger().new_id());
             client.publish(QUEUES[queue], id);
             sequence += 1;
             open.insert(sequence, (id, queue));
@@ -94,10 +126,10 @@ async fn work(
     [mut consumer, mut prover]: [Client; 2],
     random: &mut Random,
 ) -> Option<()> {
-    consumer.declare(QUEUES[0], &[]).await?;
+    declare(&mut consumer).await?;
     prover.confirm_select();
     consumer.consume(QUEUES[0], 4).await?;
-    let mut unproved = Vec::new();
+    let (mut unproved, mut rejected) = (Vec::new(), Vec::new());
     loop {
         let Said::Delivery { tag, body, .. } = consumer.next().await? else { continue };
         // What stands still here is the node's clock, not its broker: one that goes on must have had time to look.
@@ -106,6 +138,9 @@ async fn work(
         }
         if random.one_in(8) {
             consumer.settle(tag, Settle::Requeue);
+        } else if random.one_in(8) {
+            consumer.settle(tag, Settle::Reject);
+            rejected.push(body);
         } else {
             consumer.settle(tag, Settle::Ack);
             at.ledger().acked.insert(body);
@@ -123,20 +158,51 @@ async fn work(
             let mut ledger = at.ledger();
             ledger.confirmed.insert(id, 0);
             ledger.gone.extend(unproved.drain(..));
+            ledger.dead.extend(rejected.drain(..));
         }
     }
+}
+
+/// Publishes so many, and consumes and acks all of them; the acks have arrived when this returns, but need not be on any disk.
+pub async fn consume_all(at: &At, random: &mut Random, count: u64) -> Option<()> {
+    let (_, [mut publisher, mut consumer]) = at.connect(random).await?;
+    declare(&mut publisher).await?;
+    publisher.confirm_select();
+    for id in 0..count {
+        publisher.publish(QUEUES[0], id);
+        publisher.flush().await?;
+        publisher.until(|said| matches!(said, Said::Confirm { .. }).then_some(())).await?;
+    }
+    consumer.consume(QUEUES[0], 0).await?;
+    for _ in 0..count {
+        let tag = consumer.until(|said| match said {
+            Said::Delivery { tag, .. } => Some(tag),
+            _ => None,
+        });
+        let tag = tag.await?;
+        consumer.settle(tag, Settle::Ack);
+    }
+    consumer.flush().await?;
+    // A broker answers in order.
+    consumer.count(QUEUES[0]).await.map(drop)
 }
 
 /// Takes out all there is.
 pub async fn drain(at: &At, random: &mut Random) -> Option<Vec<(usize, u64)>> {
     let (_, [mut client]) = at.connect(random).await?;
+    declare(&mut client).await?;
     let mut found = Vec::new();
     let mut takers = Vec::new();
     for (index, queue) in QUEUES.into_iter().enumerate() {
-        client.declare(queue, &[]).await?;
         let left = client.count(queue).await?;
         let (_, [mut taker]) = at.connect(random).await?;
-        taker.consume(queue, 0).await?;
+        if index == STREAM {
+            let mut first = FieldTable::default();
+            first.insert("x-stream-offset".into(), AMQPValue::LongString("first".into()));
+            taker.consume_with(queue, u16::MAX, first).await?;
+        } else {
+            taker.consume(queue, 0).await?;
+        }
         for _ in 0..left {
             let id = taker.until(|said| match said {
                 Said::Delivery { body, .. } => Some(body),

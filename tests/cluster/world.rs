@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use coney::cluster::{Follower, Frame, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention};
+use coney::cluster::{Follower, Frame, HandOverError, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention};
 use coney::store::{Engine, Space, WriteBatch};
 use tokio::task::JoinHandle;
 
-use crate::clients::{At, drain, publisher, worker};
+use crate::clients::{At, consume_all, drain, publisher, transactor, worker};
 use crate::host::SimulatedHost;
-use crate::network::{NAMES, NODES, Network, NodesDirectory, Troubles};
+use crate::network::{NAMES, NODES, Network, NodesDirectory, Troubles, ms};
 use crate::random::Random;
 use crate::turns::{DamagedDisk, TurnDisk};
 use crate::virtual_time::pass;
@@ -186,6 +186,7 @@ impl World {
             clients.push(tokio::spawn(publisher(self.at.clone(), self.random.fork())));
             clients.push(tokio::spawn(worker(self.at.clone(), self.random.fork())));
         }
+        clients.push(tokio::spawn(transactor(self.at.clone(), self.random.fork())));
         let mut left = LIFE_MS;
         while left > 0 {
             let step = (100 + self.random.below(1500)).min(left);
@@ -319,6 +320,52 @@ impl World {
         let is_common = |space, key: &[u8]| !Mark::is_key(key) && !WriteBatch::is_numbers(space, key);
         let pairs = disk.contents().into_iter().filter(|((space, key), _)| is_common(*space, key));
         pairs.map(|((space, key), value)| (space, key, value)).collect()
+    }
+
+    /// Three nodes that are often away, but never for as long as the log is kept for them; how many snapshots that took.
+    pub async fn lives_without_snapshots(&mut self) -> u64 {
+        let clients =
+            [(); 3].map(|()| tokio::spawn(publisher(self.at.clone(), self.random.fork())));
+        for _ in 0..40 {
+            pass(200 + self.random.below(600)).await;
+            let node = self.random.below(NODES as u64) as usize;
+            self.crash(node);
+            if self.random.one_in(2) {
+                pass(self.random.below(3000)).await;
+            }
+            self.start(node);
+            self.assert_running();
+        }
+        clients.iter().for_each(JoinHandle::abort);
+        assert!(self.network.log.bounds().first.0 > 50, "nothing was trimmed");
+        self.network.snapshots.load(Relaxed)
+    }
+
+    /// Clients ack, and at once the lead is handed over, by a node whose disk is slow or not: what they acked does not come again.
+    /// How long nobody led, in milliseconds.
+    pub async fn hands_over(&mut self, is_slow: bool) -> u64 {
+        self.trouble(|troubles| troubles.is_lossy = false);
+        pass(6000).await;
+        let leader = self.at.brokers.first().expect("one leads");
+        consume_all(&self.at, &mut self.random, 30).await.expect("nobody keeps it from it");
+        self.trouble(|troubles| troubles.slow_disk[leader] = is_slow);
+        let control = self.controls[leader].clone().unwrap();
+        assert_eq!(control.hand_over(Some("x".into())).await, Err(HandOverError::Absent("x".into())));
+        let begin = self.network.now();
+        let to = NAMES[(leader + 1) % NODES];
+        let ordered = tokio::spawn(async move { control.hand_over(Some(to.to_owned())).await });
+        let mut next = None;
+        while next.is_none_or(|next| next == leader) {
+            pass(1).await;
+            next = self.at.brokers.first();
+        }
+        let took = ms(self.network.now().since(begin));
+        assert_eq!(next, Some((leader + 1) % NODES));
+        assert_eq!(ordered.await.unwrap(), Ok(()));
+        let found = drain(&self.at, &mut self.random).await.expect("it goes on");
+        assert_eq!(found, [], "acked, and there again");
+        self.assert_running();
+        took
     }
 
     /// A leader whose directory hangs stops before the lease can be another's.

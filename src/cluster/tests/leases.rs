@@ -16,6 +16,8 @@ fn a_follower_campaigns_when_nobody_has_the_lease_and_it_is_its_turn() {
         (0, &[(0, Seen::Nobody, false)], Action::Wait),
         (0, &[(0, Seen::Somebody, true)], Action::Wait),
         (0, &[(0, Seen::Unknown, true)], Action::Wait),
+        (2, &[(0, Seen::Named, true)], Action::Campaign),
+        (0, &[(0, Seen::Named, false)], Action::Wait),
         (2, &[(0, Seen::Nobody, true)], Action::Wait),
         (2, &[(0, Seen::Nobody, true), (399, Seen::Nobody, true)], Action::Wait),
         (2, &[(0, Seen::Nobody, true), (400, Seen::Nobody, true)], Action::Campaign),
