@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_round_needs_removals_and_has_steps_a_second_apart() {
-        let (mut tidying, at) = (Tidying::default(), |s| Time::ZERO.plus_ms(s * 1000));
+        let (mut tidying, at) = (Tidying::default(), |s: u64| Time::ZERO.plus_ms(s * 1000));
         assert!(!tidying.is_due(at(100), None));
         (0..10).for_each(|_| tidying.committed(&removing(100)));
         assert!(tidying.is_due(at(100), None));
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_short_disk_makes_haste() {
-        let (mut tidying, at) = (Tidying::default(), |s| Time::ZERO.plus_ms(s * 1000));
+        let (mut tidying, at) = (Tidying::default(), |s: u64| Time::ZERO.plus_ms(s * 1000));
         let room = |free| Some(Room { free, owed: 0 });
         tidying.committed(&removing(1));
         assert!(!tidying.is_due(at(100), room(2 << 30)));

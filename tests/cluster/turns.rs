@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 
 use coney::cluster::{AppendError, Bounds, Log, Sequence, Unreachable};
 use coney::store::{Durability, Engine, Error, MemoryEngine, Reader, Snapshot, Space, Visitor, WriteBatch};
@@ -54,22 +55,42 @@ pub async fn block<T: Send + 'static, A: Future<Output = Answer>>(
 ) -> T {
     let ((events, incoming), (answers, replies)) = (channel(), channel());
     let runtime = tokio::runtime::Handle::current();
-    let thread = std::thread::spawn(move || {
+    let handle = std::thread::spawn(move || {
         // It has the same virtual time.
         let _within = runtime.enter();
         TURN.set(Some((events.clone(), replies)));
         let done: Box<dyn Any + Send> = Box::new(work());
         drop(events.send(Event::Done(done)));
     });
+    let mut thread = Thread { answers: Some(answers), handle: Some(handle) };
     loop {
         match incoming.recv() {
-            Ok(Event::Ask(ask)) => drop(answers.send(serve(ask).await)),
+            Ok(Event::Ask(ask)) => {
+                let answer = serve(ask).await;
+                if let Some(answers) = &thread.answers {
+                    drop(answers.send(answer));
+                }
+            }
             Ok(Event::Done(done)) => {
-                thread.join().unwrap();
+                thread.handle.take().into_iter().for_each(|handle| handle.join().unwrap());
                 return *done.downcast().unwrap();
             }
             Err(_) => panic!("what blocks has panicked"),
         }
+    }
+}
+
+/// Whoever gives it up waits until it has ended: it is always its turn, or that of all others.
+struct Thread {
+    answers: Option<Sender<Answer>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.answers = None;
+        // It ends by a panic of its own.
+        self.handle.take().into_iter().for_each(|handle| drop(handle.join()));
     }
 }
 
