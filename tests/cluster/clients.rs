@@ -19,6 +19,8 @@ pub struct At {
     pub brokers: Arc<Brokers>,
     pub ledger: Arc<Mutex<Ledger>>,
     pub network: Arc<Network>,
+    /// Whether there are only queues, and nothing is rejected.
+    pub is_plain: bool,
 }
 
 impl At {
@@ -91,7 +93,7 @@ async fn publish(at: &At, mut client: Client, random: &mut Random) -> Option<()>
     let (mut open, mut sequence) = (BTreeMap::new(), 0);
     loop {
         for _ in 0..=random.below(6) {
-            let (queue, id) = (random.below(3) as usize, at.ledger().new_id());
+            let (queue, id) = (random.below(if at.is_plain { 2 } else { 3 }) as usize, at.ledger().new_id());
             client.publish(QUEUES[queue], id);
             sequence += 1;
             open.insert(sequence, (id, queue));
@@ -138,7 +140,7 @@ async fn work(
         }
         if random.one_in(8) {
             consumer.settle(tag, Settle::Requeue);
-        } else if random.one_in(8) {
+        } else if !at.is_plain && random.one_in(8) {
             consumer.settle(tag, Settle::Reject);
             rejected.push(body);
         } else {

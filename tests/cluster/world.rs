@@ -76,7 +76,7 @@ impl World {
 
     pub fn with_retention(mut random: Random, retention: Retention) -> Self {
         let network = Network::new(random.fork());
-        let at = At { brokers: Arc::default(), ledger: Arc::default(), network: Arc::clone(&network) };
+        let at = At { brokers: Arc::default(), ledger: Arc::default(), network: Arc::clone(&network), is_plain: false };
         let mut world = Self {
             network,
             at,
@@ -90,6 +90,14 @@ impl World {
             hand_overs: Arc::default(),
         };
         (0..NODES).for_each(|node| world.start(node));
+        world
+    }
+
+    /// With queues only, and nothing rejected: of these worlds each seed has one story. (Where dead letters and streams meet, brokers
+    /// take what is ready at the same moment in one order or another.)
+    pub fn plain(random: Random) -> Self {
+        let mut world = Self::new(random);
+        world.at.is_plain = true;
         world
     }
 
@@ -182,7 +190,7 @@ impl World {
     /// Clients at work, and one trouble after the other.
     pub async fn live(&mut self) {
         let mut clients = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..2 {
             clients.push(tokio::spawn(publisher(self.at.clone(), self.random.fork())));
             clients.push(tokio::spawn(worker(self.at.clone(), self.random.fork())));
         }
