@@ -19,7 +19,7 @@ pub struct At {
     pub brokers: Arc<Brokers>,
     pub ledger: Arc<Mutex<Ledger>>,
     pub network: Arc<Network>,
-    /// Whether there are only queues, and nothing is rejected.
+    /// Whether there is one queue only, and nothing is rejected.
     pub is_plain: bool,
 }
 
@@ -93,7 +93,7 @@ async fn publish(at: &At, mut client: Client, random: &mut Random) -> Option<()>
     let (mut open, mut sequence) = (BTreeMap::new(), 0);
     loop {
         for _ in 0..=random.below(6) {
-            let (queue, id) = (random.below(if at.is_plain { 2 } else { 3 }) as usize, at.ledger().new_id());
+            let (queue, id) = (random.below(if at.is_plain { 1 } else { 3 }) as usize, at.ledger().new_id());
             client.publish(QUEUES[queue], id);
             sequence += 1;
             open.insert(sequence, (id, queue));
