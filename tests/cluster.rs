@@ -88,7 +88,10 @@ fn every_seed_keeps_its_promises() {
     // A world where nothing happens keeps every promise.
     assert!(total.confirmed > 50 * seeds && total.gone > 20 * seeds && total.terms > 2 * seeds, "{total:?}");
     assert!(total.unknown > 5 * seeds && total.crashes > seeds, "{total:?}");
-    assert!(total.trimmed > 50 * seeds && total.snapshots > seeds && total.hand_overs > seeds / 4, "{total:?}");
+    assert!(
+        total.trimmed > 50 * seeds && total.snapshots > seeds && total.hand_overs > seeds / 4,
+        "{total:?}"
+    );
 }
 
 #[test]

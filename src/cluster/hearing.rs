@@ -89,7 +89,8 @@ impl Hearing {
         self.0.get(name)?;
         let others = self.within(now, retention.retain).filter(|member| member.name != name);
         // Whoever needs what is gone already has to take a snapshot anyway.
-        let needed = others.map(|member| Sequence(member.synced)).filter(|synced| synced.next() >= bounds.first);
+        let needed =
+            others.map(|member| Sequence(member.synced)).filter(|synced| synced.next() >= bounds.first);
         let needed = needed.min().unwrap_or(synced);
         let most = Sequence(bounds.last.0.saturating_sub(retention.frames_max));
         // The last frame that all have stays: by that they can tell that the log is the one they know.
@@ -111,7 +112,9 @@ impl Hearing {
             Some(wanted) => {
                 let member = present().find(|member| member.name == wanted);
                 let member = member.ok_or_else(|| HandOverError::Absent(wanted.to_owned()))?;
-                is_caught_up(&member).then(|| member.name.clone()).ok_or(HandOverError::Behind(wanted.to_owned()))
+                is_caught_up(&member)
+                    .then(|| member.name.clone())
+                    .ok_or(HandOverError::Behind(wanted.to_owned()))
             }
             None => {
                 let best = present().filter(is_caught_up).min_by_key(|member| member.rank);

@@ -51,10 +51,8 @@ pub trait Host: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Unreachable`].
-    fn fetch_snapshot(
-        &self,
-        from: &Member,
-    ) -> impl Future<Output = Result<Self::Pieces, Unreachable>> + Send;
+    fn fetch_snapshot(&self, from: &Member)
+    -> impl Future<Output = Result<Self::Pieces, Unreachable>> + Send;
 
     /// The frame that was applied last has this sequence; `is_leader` if this node writes.
     fn tell(&self, _is_leader: bool, _term: u64, _applied: Sequence) {}

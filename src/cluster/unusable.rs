@@ -1,6 +1,8 @@
 //! An engine in the place of one that cannot be opened, or is closed: it says why, whatever it is asked.
 
-use crate::store::{Durability, Engine, Error, KeyVisitor, PairVisitor, Reader, Snapshot, Space, Visitor, WriteBatch};
+use crate::store::{
+    Durability, Engine, Error, KeyVisitor, PairVisitor, Reader, Snapshot, Space, Visitor, WriteBatch,
+};
 
 /// Why there is none.
 #[derive(Clone, Debug)]

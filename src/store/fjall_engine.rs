@@ -16,7 +16,9 @@ use super::pages::Pages;
 use super::reserve::{RESERVE_BYTES, Reserve};
 use super::room::{self, Room};
 use super::{chunk, directory, engine_log, quiet, rescue};
-use fjall::{AbstractTree as _, CompressionType, Database, Guard, Iter, OwnedWriteBatch, PersistMode, Readable as _};
+use fjall::{
+    AbstractTree as _, CompressionType, Database, Guard, Iter, OwnedWriteBatch, PersistMode, Readable as _,
+};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -75,8 +75,8 @@ pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
 pub use reserve::{RESERVE_BYTES, Reserve};
 pub use room::Room;
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};
-#[cfg(feature = "cluster")]
-pub use wiping::{finish_wiping, wipe};
 pub use thread::{
     ManualCommitter, OpenOptions, RunOptions, Store, open, open_manual, open_manual_with, open_with,
 };
+#[cfg(feature = "cluster")]
+pub use wiping::{finish_wiping, wipe};

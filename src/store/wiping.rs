@@ -107,7 +107,8 @@ mod tests {
             assert!(count(dir.path()) >= 4);
             begin(dir.path()).unwrap();
             for path in parts(dir.path()).unwrap().into_iter().take(removed) {
-                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
+                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+                    .unwrap();
             }
             finish_wiping(dir.path()).unwrap();
             assert_eq!(pairs(dir.path()), 0);

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use coney::cluster::{Follower, Frame, HandOverError, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention};
+use coney::cluster::{
+    Follower, Frame, HandOverError, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention,
+};
 use coney::store::{Engine, Space, WriteBatch};
 use tokio::task::JoinHandle;
 
@@ -66,17 +68,19 @@ pub struct World {
 
 impl World {
     pub fn new(random: Random) -> Self {
-        let retention = Retention {
-            retain: Duration::from_secs(2),
-            frames_max: 3000,
-            every: Duration::from_millis(300),
-        };
+        let retention =
+            Retention { retain: Duration::from_secs(2), frames_max: 3000, every: Duration::from_millis(300) };
         Self::with_retention(random, retention)
     }
 
     pub fn with_retention(mut random: Random, retention: Retention) -> Self {
         let network = Network::new(random.fork());
-        let at = At { brokers: Arc::default(), ledger: Arc::default(), network: Arc::clone(&network), is_plain: false };
+        let at = At {
+            brokers: Arc::default(),
+            ledger: Arc::default(),
+            network: Arc::clone(&network),
+            is_plain: false,
+        };
         let mut world = Self {
             network,
             at,
@@ -213,7 +217,8 @@ impl World {
         let stopped = self.stopped.lock().unwrap();
         assert!(stopped.is_empty(), "nodes have stopped: {stopped:?}");
         let full = self.network.troubles.lock().unwrap().full_disk;
-        let has_failed = |node: usize| !full[node] && self.nodes[node].as_ref().is_some_and(JoinHandle::is_finished);
+        let has_failed =
+            |node: usize| !full[node] && self.nodes[node].as_ref().is_some_and(JoinHandle::is_finished);
         assert!(!(0..NODES).any(has_failed), "a node has failed");
     }
 
@@ -302,7 +307,10 @@ impl World {
         let last = self.network.log.bounds().last;
         for (name, disk) in NAMES.into_iter().zip(&self.network.disks) {
             let mark = Mark::read(&disk.engine()).unwrap().unwrap_or_default();
-            assert!(mark.sequence.0 + 30 >= last.0, "node {name} is stuck at {mark:?}, the log ends at {last:?}");
+            assert!(
+                mark.sequence.0 + 30 >= last.0,
+                "node {name} is stuck at {mark:?}, the log ends at {last:?}"
+            );
         }
     }
 
@@ -334,8 +342,7 @@ impl World {
 
     /// Three nodes that are often away, but never for as long as the log is kept for them; how many snapshots that took.
     pub async fn lives_without_snapshots(&mut self) -> u64 {
-        let clients =
-            [(); 3].map(|()| tokio::spawn(publisher(self.at.clone(), self.random.fork())));
+        let clients = [(); 3].map(|()| tokio::spawn(publisher(self.at.clone(), self.random.fork())));
         for _ in 0..40 {
             pass(200 + self.random.below(600)).await;
             let node = self.random.below(NODES as u64) as usize;

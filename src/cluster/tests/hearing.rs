@@ -38,7 +38,11 @@ fn the_log_is_trimmed_to_what_nobody_needs_who_was_heard_of() {
     hearing.hear(s(120), &[told("c", 8, 60, 50)]);
     assert_eq!(before(&hearing, 120, 90, (1, 100)), Some(50), "it is back");
     assert_eq!(before(&hearing, 120, 90, (80, 100)), None, "b needs all of it");
-    assert_eq!(before(&hearing, 120, 90, (70, 100)), Some(80), "what c needs is gone, so that it needs a snapshot");
+    assert_eq!(
+        before(&hearing, 120, 90, (70, 100)),
+        Some(80),
+        "what c needs is gone, so that it needs a snapshot"
+    );
 }
 
 #[test]

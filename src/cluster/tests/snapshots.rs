@@ -32,10 +32,14 @@ fn pieces(engine: &dyn Engine) -> Vec<Vec<u8>> {
 
 fn local(disk: &MemoryDisk) -> LocalEngine {
     let (engine, disk) = (disk.engine(), disk.clone());
-    LocalEngine::with_wipe(Box::new(engine), || Time::ZERO, move || {
-        disk.wipe();
-        Ok(Box::new(disk.engine()))
-    })
+    LocalEngine::with_wipe(
+        Box::new(engine),
+        || Time::ZERO,
+        move || {
+            disk.wipe();
+            Ok(Box::new(disk.engine()))
+        },
+    )
 }
 
 fn fill(engine: &LocalEngine, pieces: &[Vec<u8>]) -> Result<Option<Mark>, FillError> {
@@ -93,7 +97,11 @@ fn a_snapshot_is_of_one_moment() {
     for engine in [&mut on_disk as &mut dyn Engine, &mut in_memory] {
         let commit = |engine: &mut dyn Engine, number: u8| {
             let mut batch = WriteBatch::numbered(true);
-            batch.renumber(CommitNumbers { number: number.into(), synced: 0, streams: u64::from(number) - 1 });
+            batch.renumber(CommitNumbers {
+                number: number.into(),
+                synced: 0,
+                streams: u64::from(number) - 1,
+            });
             Space::ALL.into_iter().for_each(|space| batch.put(space, vec![7, number], vec![number]));
             if number > 1 {
                 batch.remove(Space::Messages, vec![7, number - 1]);
@@ -124,7 +132,11 @@ fn what_a_crash_leaves_of_a_snapshot_is_recognised_and_never_used_or_given_on() 
         assert!(fill(&local(&disk), &pieces[..count]).unwrap().is_none());
         disk.crash(kept);
         let stop = Follower::open(disk.engine(), LOG_ID).map(drop).unwrap_err();
-        assert!(matches!(stop, Stop::Partial) && stop.needs_snapshot(), "{count} of {}: {stop}", pieces.len());
+        assert!(
+            matches!(stop, Stop::Partial) && stop.needs_snapshot(),
+            "{count} of {}: {stop}",
+            pieces.len()
+        );
         let given = read_snapshot(&*disk.engine().snapshot(), 200, &mut |_| Ok(()));
         assert!(matches!(given, Err(Error::Stopped)), "after {count} pieces");
         // It is begun anew.
@@ -159,7 +171,8 @@ fn parts_that_are_missing_exchanged_or_damaged_are_noticed() {
 
 #[test]
 fn a_node_is_behind_another_or_contradicts_it() {
-    let mark = |sequence, term, number| Mark { log_id: 7, sequence: Sequence(sequence), term, number, hash: 1 };
+    let mark =
+        |sequence, term, number| Mark { log_id: 7, sequence: Sequence(sequence), term, number, hash: 1 };
     let given = mark(100, 5, 20);
     for behind in [mark(99, 5, 19), mark(100, 5, 20), mark(1, 1, 1), mark(90, 4, 80)] {
         assert!(behind.is_behind(&given), "{behind:?}");
@@ -217,8 +230,12 @@ fn every_batch_is_committed_with_its_mark_by_leaders_and_followers() {
     let mut follower = Follower::open(Marking(b, std::sync::Arc::clone(&of_follower)), LOG_ID).unwrap();
     while follower.step(&mut client(&log, "b")).unwrap().has_read {}
     for marks in [of_leader, of_follower] {
-        let sequences: Vec<_> =
-            marks.lock().unwrap().iter().map(|mark| mark.expect("a batch without a mark").sequence.0).collect();
+        let sequences: Vec<_> = marks
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|mark| mark.expect("a batch without a mark").sequence.0)
+            .collect();
         assert_eq!(sequences, (2..=31).collect::<Vec<_>>());
     }
 }
@@ -232,7 +249,7 @@ fn what_is_committed_is_synced_within_a_second_though_nothing_more_comes() {
     let mut marked = batch(1, b"x");
     Mark { log_id: LOG_ID, sequence: Sequence(9), ..Mark::default() }.put(&mut marked);
     engine.commit(marked, Durability::Buffered).unwrap();
-    let mut tend = |at| {
+    let tend = |at| {
         now.store(at, std::sync::atomic::Ordering::Relaxed);
         engine.tend().unwrap();
         (engine.applied().0, engine.synced().0, disk.buffered())
