@@ -2,7 +2,7 @@
 //! log, and then the lease is written to the successor's name.
 
 use super::hearing::HandOverError;
-use super::node::{Role, Status};
+use super::status::{Role, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What a node can be told to do; clones are the same node's.

@@ -9,9 +9,10 @@ use super::host::{Host, Led};
 use super::leading::{Ordered, Trimming};
 use super::lease::{Action, EXPIRES, Lease, Seen};
 use super::local::LocalEngine;
-use super::log::{Log, Sequence};
+use super::log::Log;
 use super::mark::Mark;
 use super::rejoin::Rejoin;
+use super::status::{Role, Status};
 use super::telling::Telling;
 use super::tenure::Tenure;
 use crate::server::StartError;
@@ -33,31 +34,6 @@ const FENCE_MAX: Duration = Duration::from_millis(2000);
 
 /// A broker that is to end, so that another node can lead, has so long for what clients sent to go through the log.
 const END_MAX: Duration = Duration::from_secs(5);
-
-/// What a node is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
-    /// It applies what another writes.
-    #[default]
-    Follower,
-    /// Its broker serves clients.
-    Leader,
-}
-
-/// What a node says of itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// What it is.
-    pub role: Role,
-    /// The last term that it knows of.
-    pub term: u64,
-    /// As a follower: the last frame that it has applied.
-    pub applied: Sequence,
-    /// As a follower: whether that was all a moment ago.
-    pub is_caught_up: bool,
-    /// Whether it takes another node's snapshot, because it cannot go on from the log alone.
-    pub is_rejoining: bool,
-}
 
 /// Why a node stopped. What it has stays.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::directory::{Member, Told};
-use super::node::{Role, Status};
+use super::status::{Role, Status};
 use crate::broker::Clock;
 use crate::broker::cluster_view::{ClusterNode, ClusterStatus, ClusterView, MoveError, Moving};
 use crate::config::ClusterSettings;

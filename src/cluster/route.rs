@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use super::directory::Told;
-use super::node::{Role, Status};
+use super::status::{Role, Status};
 
 /// Who serves clients, as far as a node knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

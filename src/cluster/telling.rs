@@ -4,7 +4,7 @@ use super::directory::{Directory, Member, Told};
 use super::hearing::Hearing;
 use super::host::Host;
 use super::local::LocalEngine;
-use super::node::{Role, Status};
+use super::status::{Role, Status};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coney::cluster::{
     Claim, Directory, LocalEngine, Member, MemoryDirectory, MemoryLog, MemoryLogClient, Node, NodeControl,
@@ -161,11 +161,12 @@ async fn a_node_without_data_and_one_with_damaged_data_take_a_snapshot_over_tcp_
     let mut second = start(dirs[1].path(), "b", 1, &log, &directory).await;
     second.has_applied(&log).await;
 
-    let begin = Instant::now();
+    let clock = Clock::system();
+    let begin = clock.now();
     first.control.hand_over(Some("b".to_owned())).await.unwrap();
     assert!(!connection.status().connected(), "clients were not told");
     let (_other, channel) = second.leads().await;
-    println!("handed over in {:?}", begin.elapsed());
+    println!("handed over in {:?}", clock.now().since(begin));
     for body in 0..50 {
         let got = channel.basic_get("q".into(), BasicGetOptions { no_ack: true }).await.unwrap();
         assert_eq!(got.unwrap().delivery.data, [body]);

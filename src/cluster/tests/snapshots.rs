@@ -249,7 +249,7 @@ fn what_is_committed_is_synced_within_a_second_though_nothing_more_comes() {
     let mut marked = batch(1, b"x");
     Mark { log_id: LOG_ID, sequence: Sequence(9), ..Mark::default() }.put(&mut marked);
     engine.commit(marked, Durability::Buffered).unwrap();
-    let mut tend = |at| {
+    let tend = |at| {
         now.store(at, std::sync::atomic::Ordering::Relaxed);
         engine.tend().unwrap();
         (engine.applied().0, engine.synced().0, disk.buffered())
