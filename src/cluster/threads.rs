@@ -108,11 +108,6 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
         let none = || Unreachable(format!("node {} says no address", from.name));
         PeerPieces::ask(from.peer.as_deref().ok_or_else(none)?, &self.secret).await
     }
-
-    async fn fetch_snapshot(&self, from: &Member) -> Result<PeerPieces, Unreachable> {
-        let none = || Unreachable(format!("node {} says no address", from.name));
-        PeerPieces::ask(from.peer.as_deref().ok_or_else(none)?, &self.secret).await
-    }
 }
 
 impl Led for Started {

@@ -44,6 +44,7 @@ impl Running {
             log: opened.log,
             directory: opened.directory,
             clock,
+            secret: opened.secret,
             builder: Arc::new(|| Broker::builder().listen("127.0.0.1:0".parse().unwrap())),
             addresses: sender,
         };
