@@ -261,10 +261,7 @@ impl BrokerBuilder {
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
-        let Listeners { amqp: listeners, amqps: tls_listeners, http } = match &self.sockets {
-            Some(sockets) => sockets.listeners(&self.config)?,
-            None => Listeners::bind(&self.config)?,
-        };
+        let Listeners { amqp: listeners, amqps: tls_listeners, http } = self.bind()?;
         let clock = self.clock.unwrap_or_else(Clock::system);
         let given = Tls::given(&self.config, clock)?;
         let progress = self.store_progress.take().unwrap_or_default();
@@ -330,6 +327,13 @@ impl BrokerBuilder {
             store: opened.store,
             failed: Some(failed),
         })
+    }
+
+    fn bind(&self) -> Result<Listeners, StartError> {
+        match &self.sockets {
+            Some(sockets) => sockets.listeners(&self.config),
+            None => Listeners::bind(&self.config),
+        }
     }
 
     fn open_store(

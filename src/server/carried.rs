@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 
-use super::sockets::Door;
+use super::door::Door;
 use crate::amqp::{Accepted, Entrance};
 
 /// Connections that wait to be taken, for each door. Who has more waits.

@@ -5,6 +5,7 @@ mod builder;
 mod carried;
 mod control;
 mod descriptors;
+mod door;
 mod error;
 mod handle;
 mod http;
@@ -15,9 +16,10 @@ mod world;
 pub use builder::{Broker, BrokerBuilder};
 pub use carried::{Carried, Carrier, carriage};
 pub use descriptors::{connections_max, raise_descriptor_limit};
+pub use door::Door;
 pub use error::StartError;
 pub use handle::{BrokerHandle, JournalHandle, QueueHandle};
-pub use sockets::{Door, Sockets};
+pub use sockets::Sockets;
 pub use world::{
     ClockMove, Fault, FaultBuilder, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue,
     WorldWait,
