@@ -96,7 +96,7 @@ fn every_seed_keeps_its_promises() {
 
 #[test]
 fn a_seed_is_one_story() {
-    let run = |seed| run_in(move || World::plain(Random::new(seed)));
+    let run = |seed| run_in(move || World::new(Random::new(seed)));
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
 }

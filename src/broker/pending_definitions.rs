@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::store::{Op, StoreHandle, Submission};
 
@@ -17,18 +17,19 @@ use crate::store::{Op, StoreHandle, Submission};
 pub struct Mark(u64);
 
 /// What was submitted of a vhost's changes, and what is durable.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PendingDefinitions {
     /// Counts submissions. It changes under the vhost's lock only.
     submitted: AtomicU64,
-    /// The last of them that is durable, and with it all before.
-    durable: Arc<watch::Sender<u64>>,
+    durable: Arc<Durable>,
 }
 
-impl Default for PendingDefinitions {
-    fn default() -> Self {
-        Self { submitted: AtomicU64::new(0), durable: Arc::new(watch::Sender::new(0)) }
-    }
+#[derive(Debug, Default)]
+struct Durable {
+    /// The last of them that is durable, and with it all before.
+    number: AtomicU64,
+    /// Who waits for that, in the order in which they came.
+    waiting: Notify,
 }
 
 impl PendingDefinitions {
@@ -45,7 +46,8 @@ impl PendingDefinitions {
         let all: Vec<_> = all.into_iter().map(|one| (one.next_number(), Arc::clone(&one.durable))).collect();
         let done = move || {
             for (number, durable) in all {
-                durable.send_if_modified(|durable| std::mem::replace(durable, number.max(*durable)) < number);
+                durable.number.fetch_max(number, Ordering::AcqRel);
+                durable.waiting.notify_waiters();
             }
         };
         store.submit(Submission { ops, done: Some(Box::new(done)), ..Submission::default() });
@@ -64,11 +66,14 @@ impl PendingDefinitions {
     /// Waits until it is durable. If the store failed that never comes, and the process ends: nobody is told of a success
     /// that is none.
     pub async fn durable(&self, mark: Mark) {
-        if *self.durable.borrow() >= mark.0 {
-            return;
+        loop {
+            // Whoever is told between the look and the wait is told.
+            let told = self.durable.waiting.notified();
+            if self.durable.number.load(Ordering::Acquire) >= mark.0 {
+                return;
+            }
+            told.await;
         }
-        // The sender lives as long as this does.
-        drop(self.durable.subscribe().wait_for(|durable| *durable >= mark.0).await);
     }
 }
 

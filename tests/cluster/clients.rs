@@ -19,8 +19,6 @@ pub struct At {
     pub brokers: Arc<Brokers>,
     pub ledger: Arc<Mutex<Ledger>>,
     pub network: Arc<Network>,
-    /// Whether there is one queue only, and nothing is rejected.
-    pub is_plain: bool,
 }
 
 impl At {
@@ -93,7 +91,7 @@ async fn publish(at: &At, mut client: Client, random: &mut Random) -> Option<()>
     let (mut open, mut sequence) = (BTreeMap::new(), 0);
     loop {
         for _ in 0..=random.below(6) {
-            let (queue, id) = (random.below(if at.is_plain { 1 } else { 3 }) as usize, at.ledger().new_id());
+            let (queue, id) = (random.below(3) as usize, at.ledger().new_id());
             client.publish(QUEUES[queue], id);
             sequence += 1;
             open.insert(sequence, (id, queue));
@@ -140,7 +138,7 @@ async fn work(
         }
         if random.one_in(8) {
             consumer.settle(tag, Settle::Requeue);
-        } else if !at.is_plain && random.one_in(8) {
+        } else if random.one_in(8) {
             consumer.settle(tag, Settle::Reject);
             rejected.push(body);
         } else {

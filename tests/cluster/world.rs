@@ -75,12 +75,7 @@ impl World {
 
     pub fn with_retention(mut random: Random, retention: Retention) -> Self {
         let network = Network::new(random.fork());
-        let at = At {
-            brokers: Arc::default(),
-            ledger: Arc::default(),
-            network: Arc::clone(&network),
-            is_plain: false,
-        };
+        let at = At { brokers: Arc::default(), ledger: Arc::default(), network: Arc::clone(&network) };
         let mut world = Self {
             network,
             at,
@@ -94,14 +89,6 @@ impl World {
             hand_overs: Arc::default(),
         };
         (0..NODES).for_each(|node| world.start(node));
-        world
-    }
-
-    /// With one queue, and nothing rejected: of these worlds each seed has one story. (What has several queues in one drain of the store
-    /// is taken in any order there.)
-    pub fn plain(random: Random) -> Self {
-        let mut world = Self::new(random);
-        world.at.is_plain = true;
         world
     }
 
@@ -198,9 +185,7 @@ impl World {
             clients.push(tokio::spawn(publisher(self.at.clone(), self.random.fork())));
             clients.push(tokio::spawn(worker(self.at.clone(), self.random.fork())));
         }
-        if !self.at.is_plain {
-            clients.push(tokio::spawn(transactor(self.at.clone(), self.random.fork())));
-        }
+        clients.push(tokio::spawn(transactor(self.at.clone(), self.random.fork())));
         let mut left = LIFE_MS;
         while left > 0 {
             let step = (100 + self.random.below(1500)).min(left);
