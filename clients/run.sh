@@ -94,7 +94,7 @@ examples() {
   check 'nestjs: compiles' "$nest/node_modules/.bin/tsc" -p "$nest"
   example nestjs 'not ok .*an order without an address' node --test --test-reporter=tap "$nest/orders.test.mjs"
   example rust-worker 'a_parcel_whose_ack_is_lost_counts_once .*FAILED' \
-    cargo test --quiet --manifest-path "$root/Cargo.toml" --test rust-worker -- --format=pretty
+    cargo test --quiet --manifest-path "$root/Cargo.toml" --workspace --test rust-worker -- --format=pretty
 }
 
 need node npm --version -- nodejs npm
