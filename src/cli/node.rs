@@ -1,25 +1,51 @@
 //! A node of a cluster, as the process runs it.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow};
-use coney::cluster::{Common, Nats, NatsOptions, Opened, Process, Route};
+use coney::cluster::{Common, Nats, NatsError, NatsOptions, Opened, Process, Route};
 use coney::config::{ClusterSettings, Config, NODE_PREFIX};
 use coney::{BrokerBuilder, Clock};
 
 use super::announce::Started;
 
-/// Opens the log and begins to follow.
+/// Between two attempts to open a log that does not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Opens the log, waits for it if its servers do not answer, as after a power failure, and begins to follow.
 ///
 /// # Errors
-/// What is missing or does not answer.
+/// What is missing, or refused.
 pub async fn start(
     config: Config,
     clock: &Clock,
     complete: impl Fn(BrokerBuilder) -> BrokerBuilder + Send + Sync + 'static,
 ) -> anyhow::Result<Process> {
     let settings = config.cluster.as_ref().ok_or_else(|| anyhow!("this is no node of a cluster"))?;
-    let opened = open_log(settings, settings.is_log_unsafe).await?;
+    let opened = open_when_there(settings, clock).await?;
     let Opened { log, directory, log_id, secret, .. } = opened;
     Ok(Process::start(config, *clock, Common { log, directory, log_id, secret }, complete).await?)
+}
+
+async fn open_when_there(settings: &ClusterSettings, clock: &Clock) -> anyhow::Result<Opened> {
+    let mut said = None;
+    loop {
+        let opened = match connect(settings).await {
+            Ok(nats) => nats.open(settings.is_log_unsafe).await,
+            Err(error) => Err(error),
+        };
+        match opened {
+            Err(error) if error.may_pass() => {
+                let text = error.to_string();
+                if said.as_ref() != Some(&text) {
+                    tracing::warn!("the cluster's log is waited for: {text}");
+                    said = Some(text);
+                }
+                clock.wait_for(Some(clock.now() + PAUSE)).await;
+            }
+            opened => return opened.context("cannot open the cluster's log"),
+        }
+    }
 }
 
 /// The log and the directory of a cluster that was made.
@@ -27,14 +53,15 @@ pub async fn start(
 /// # Errors
 /// They are not there, or their servers may lose what they confirm.
 pub(super) async fn open_log(settings: &ClusterSettings, is_unsafe: bool) -> anyhow::Result<Opened> {
-    connect(settings).await?.open(is_unsafe).await.context("cannot open the cluster's log")
+    let nats = connect(settings).await.context("cannot connect to the cluster's log")?;
+    nats.open(is_unsafe).await.context("cannot open the cluster's log")
 }
 
 /// A connection to the servers of the log.
 ///
 /// # Errors
 /// None of them answers.
-pub(super) async fn connect(settings: &ClusterSettings) -> anyhow::Result<Nats> {
+pub(super) async fn connect(settings: &ClusterSettings) -> Result<Nats, NatsError> {
     let options = NatsOptions {
         servers: settings.log.clone(),
         cluster: settings.name.clone(),
@@ -42,7 +69,7 @@ pub(super) async fn connect(settings: &ClusterSettings) -> anyhow::Result<Nats> 
         monitoring: settings.log_monitor.clone(),
         system_credentials: settings.log_system_credentials.clone(),
     };
-    Nats::connect(&options).await.context("cannot connect to the cluster's log")
+    Nats::connect(&options).await
 }
 
 /// Says that clients can connect, and what this node is.

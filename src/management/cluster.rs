@@ -48,6 +48,14 @@ async fn show(State(api): State<Api>, _: Monitor) -> Result<Response, ApiError> 
     Ok(answer::json(&view(&api)?.status()))
 }
 
+/// The same for everybody, where each node's metrics are.
+pub(super) fn own_page(api: &Api) -> Response {
+    match status(api) {
+        Some(status) => answer::json(&status),
+        None => (StatusCode::NOT_FOUND, "Not Found").into_response(),
+    }
+}
+
 /// Answers before it is done: with this node's broker its connections end.
 async fn hand_over(
     State(api): State<Api>,

@@ -71,3 +71,11 @@ pub enum NatsError {
         servers: String,
     },
 }
+
+impl NatsError {
+    /// Whether it may be otherwise soon: nobody answers, or no server is the leader of something yet.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Request { .. })
+    }
+}

@@ -14,6 +14,7 @@ use super::pages::{self, Part, Wanted};
 use super::text::Text;
 use crate::management::api::Api;
 use crate::management::asker::Monitor;
+use crate::management::cluster;
 use crate::management::params::Params;
 use crate::management::route::Route;
 use crate::pattern::NamePattern;
@@ -36,6 +37,8 @@ pub(crate) fn router(api: Api) -> Router {
             get(|State(api): State<Api>| async move { text(pages::memory_breakdown(&api)) }),
         )
         .route("/metrics/{registry}", get(unknown_registry))
+        // As a node without a broker has it there.
+        .route("/api/coney/cluster", get(|State(api): State<Api>| async move { cluster::own_page(&api) }))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .with_state(api)
 }
