@@ -10,7 +10,7 @@ import pika
 QUEUE = "work"
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 # What a connection that is gone, or a node that stands still, may end with.
-GONE = (pika.exceptions.AMQPError, OSError)
+GONE = (pika.exceptions.AMQPError, pika.adapters.utils.connection_workflow.AMQPConnectorException, OSError)
 
 
 class Ledger:
