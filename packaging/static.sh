@@ -9,8 +9,8 @@ flags='-C target-feature=+crt-static'
 case $triple in
 x86_64-unknown-linux-gnu) flags+=' -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs' ;;
 esac
-# When all is put together, less is copied into callers than the compiler would by itself: nine tenths of a megabyte less. Crates by themselves are
+# When all is put together, less is copied into callers than the compiler would by itself: a megabyte less. Crates by themselves are
 # compiled as always, or it would cost 3 to 5 % more instructions a message instead of half a percent.
 RUSTFLAGS=$flags cargo rustc --quiet --release --bin coney --target "$triple" \
-  --manifest-path "$root/Cargo.toml" -- -C llvm-args=-inline-threshold=60 >&2
+  --manifest-path "$root/Cargo.toml" -- -C llvm-args=-inline-threshold=30 >&2
 echo "${CARGO_TARGET_DIR:-$root/target}/$triple/release/coney"
