@@ -3,7 +3,7 @@
 use super::engine::{Appended, Appender};
 use super::frame::{Frame, Kind};
 use super::log::{Contradiction, Log, Sequence, Unreachable};
-use super::mark::{Mark, is_partial};
+use super::mark::{Mark, has_data, is_partial};
 use super::reading::{Reading, Taken};
 use super::tenure::Tenure;
 use crate::store::{Durability, Engine, Error};
@@ -41,6 +41,11 @@ pub enum Stop {
     /// What is stored here is a part of a snapshot: the rest did not come before the node stopped.
     #[error("this node has a part of a snapshot only")]
     Partial,
+    /// What is stored here no log has: a broker by itself wrote it.
+    #[error(
+        "this data directory has a broker's data, and none of a cluster's: a node begins with an empty one, and definitions and messages are loaded into the cluster"
+    )]
+    Unmarked,
     /// What is stored here and what another node gave do not go together.
     #[error("this node has applied frame {} of term {}, but a snapshot of frame {} has term {}", own.sequence.0, own.term, given.sequence.0, given.term)]
     Ahead {
@@ -75,12 +80,16 @@ impl<E: Engine> Follower<E> {
     /// Goes on after what an engine has applied of the log with this id.
     ///
     /// # Errors
-    /// [`Stop::Foreign`], [`Stop::Partial`], [`Stop::Store`].
+    /// [`Stop::Foreign`], [`Stop::Partial`], [`Stop::Store`], [`Stop::Unmarked`].
     pub fn open(engine: E, log_id: u64) -> Result<Self, Stop> {
         if is_partial(&engine)? {
             return Err(Stop::Partial);
         }
-        let applied = Mark::read(&engine)?.unwrap_or(Mark { log_id, ..Mark::default() });
+        let applied = match Mark::read(&engine)? {
+            Some(mark) => mark,
+            None if has_data(&engine)? => return Err(Stop::Unmarked),
+            None => Mark { log_id, ..Mark::default() },
+        };
         if applied.log_id != log_id {
             return Err(Stop::Foreign { found: applied.log_id, expected: log_id });
         }

@@ -110,6 +110,26 @@ pub(super) fn is_partial(engine: &dyn Engine) -> Result<bool, Error> {
     Ok(is_partial)
 }
 
+/// Whether an engine has anything that nodes have in common.
+///
+/// # Errors
+/// What the engine fails with.
+pub(super) fn has_data(engine: &dyn Engine) -> Result<bool, Error> {
+    for space in Space::ALL {
+        let mut has_data = false;
+        let looked = engine.scan(space, &[], &[u8::MAX; 8], &mut |key, _| {
+            has_data = !is_of_one_node(space, key);
+            // One is enough.
+            if has_data { Err(Error::Stopped) } else { Ok(()) }
+        });
+        if has_data {
+            return Ok(true);
+        }
+        looked?;
+    }
+    Ok(false)
+}
+
 /// Whether a key of [`Space::Messages`] says that what is stored is a part of a snapshot.
 pub(super) fn is_partial_key(key: &[u8]) -> bool {
     key == PARTIAL_KEY

@@ -179,6 +179,17 @@ fn a_log_that_was_trimmed_past_a_node_is_noticed_and_so_is_another_log() {
 }
 
 #[test]
+fn what_a_broker_by_itself_wrote_is_no_nodes() {
+    let disk = MemoryDisk::new();
+    assert!(Follower::open(disk.engine(), 7).is_ok());
+    let mut alone = WriteBatch::numbered(false);
+    alone.put(Space::Definitions, b"d/vhost".to_vec(), b"{}".to_vec());
+    disk.engine().commit(alone, Durability::Synced).unwrap();
+    let stop = Follower::open(disk.engine(), 7).map(|_| ()).unwrap_err();
+    assert!(matches!(stop, Stop::Unmarked) && !stop.needs_snapshot(), "{stop}");
+}
+
+#[test]
 fn a_batch_without_writes_is_one_too() {
     let (log, disk) = (MemoryLog::default(), MemoryDisk::new());
     let mut leader = lead(&disk, &log, "a");
