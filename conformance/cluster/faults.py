@@ -16,7 +16,7 @@ from clients import Clients
 from machines import AMQP, BINARY, CLIENT, HTTP, NAMES, PEER, Machines, sh, wait
 
 # A fault may take so long before confirms go on.
-RECOVERS_S = 30
+RECOVERS_S = 60
 # Confirms need not go on before these are over. A server that hears others and is not heard keeps NATS from electing anybody
 # (2.15.1): the two others need it to fall silent.
 STOPS_ALL = ("kill_all", "leader_is_not_heard")

@@ -92,7 +92,7 @@ fn a_wait_ends_with_a_frame(one: &mut NatsLog, other: &mut NatsLog) {
     let began = Instant::now();
     other.wait(Sequence(206));
     let idle = began.elapsed();
-    assert!((400..1500).contains(&idle.as_millis()), "{idle:?} without a frame");
+    assert!((400..5000).contains(&idle.as_millis()), "{idle:?} without a frame");
     let mut waiting = other.clone();
     let waiter = std::thread::spawn(move || {
         let mut waits = 0;
@@ -113,7 +113,7 @@ fn an_append_that_is_late_is_fenced(servers: &mut Servers, one: &mut NatsLog, ot
     let asked = Instant::now();
     let late = one.append(Sequence(207), b"late");
     assert!(matches!(late, Err(AppendError::Unknown(_))), "{late:?}");
-    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     let began = Instant::now();
     append_for_sure(other, 207, b"other");
     println!("another appends {:?} after one server stood still", began.elapsed());
