@@ -33,6 +33,8 @@ mod ledger;
 mod network;
 #[path = "cluster/processes.rs"]
 mod processes;
+#[path = "cluster/timed.rs"]
+mod timed;
 #[path = "cluster/turns.rs"]
 mod turns;
 #[path = "cluster/world.rs"]

@@ -40,8 +40,7 @@ pub(super) async fn run(
     clock: Clock,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let is_own = |route: &Route| matches!(route, Route::Own { .. });
-    while route.wait_for(|route| !is_own(route)).await.is_ok() {
+    while route.wait_for(|route| !route.is_own()).await.is_ok() {
         let Ok(listeners) = sockets.listen(Door::Metrics) else {
             clock.wait_for(Some(clock.now() + PAUSE)).await;
             continue;
@@ -50,7 +49,7 @@ pub(super) async fn run(
         for listener in listeners {
             accepting.spawn(accept_all(listener, Arc::clone(&slots), Arc::clone(&overview), clock));
         }
-        if route.wait_for(is_own).await.is_err() {
+        if route.wait_for(Route::is_own).await.is_err() {
             return;
         }
     }

@@ -80,7 +80,7 @@ pub(super) async fn serve(
 }
 
 /// Takes as long for whatever differs.
-fn is_same(found: &[u8], expected: &[u8]) -> bool {
+pub(super) fn is_same(found: &[u8], expected: &[u8]) -> bool {
     let difference = found.iter().zip(expected).fold(0, |all, (found, expected)| all | (found ^ expected));
     found.len() == expected.len() && difference == 0
 }

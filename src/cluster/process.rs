@@ -224,7 +224,7 @@ impl Process {
 
     /// Stops it: a node that leads hands over first, so that others need not wait for its lease to end. Its clients are told in any case.
     pub async fn stop(mut self) {
-        if matches!(*self.route.borrow(), Route::Own { .. })
+        if self.route.borrow().is_own()
             && let Err(error) = self.overview.hand_over(None).await
         {
             tracing::warn!(%error, "stopping without having handed over: another node takes over when the lease ends");

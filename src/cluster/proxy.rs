@@ -55,7 +55,7 @@ impl Proxy {
     /// Takes what comes to a door whenever this node does not lead, until the node is gone.
     pub(super) async fn run(self, door: Door, listeners: impl Fn() -> io::Result<Vec<TcpListener>>) {
         let mut route = self.route.clone();
-        while route.wait_for(|route| !is_own(route)).await.is_ok() {
+        while route.wait_for(|route| !route.is_own()).await.is_ok() {
             let Ok(listeners) = listeners() else {
                 self.pause().await;
                 continue;
@@ -65,7 +65,7 @@ impl Proxy {
             for listener in listeners {
                 accepting.spawn(self.clone().accept_all(door, listener));
             }
-            if route.wait_for(is_own).await.is_err() {
+            if route.wait_for(Route::is_own).await.is_err() {
                 return;
             }
         }
@@ -162,10 +162,6 @@ impl Proxy {
             _ = route.wait_for(is_over) => Err(io::Error::other("it leads no more")),
         }
     }
-}
-
-const fn is_own(route: &Route) -> bool {
-    matches!(route, Route::Own { .. })
 }
 
 async fn accept(listener: &TcpListener, door: Door) -> io::Result<Client> {

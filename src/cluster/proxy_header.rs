@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::peer::is_same;
 use crate::server::Door;
 
 /// What all nodes of a cluster know, and nobody else.
@@ -142,12 +143,6 @@ fn proof(secret: &Secret, text: &[u8]) -> [u8; PROOF_BYTES] {
     };
     let inner = Sha256::new().chain_update(padded(0x36)).chain_update(text).finalize();
     Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
-}
-
-/// Takes as long for whatever differs.
-fn is_same(expected: &[u8], found: &[u8]) -> bool {
-    let differs = expected.iter().zip(found).fold(0, |all, (expected, found)| all | (expected ^ found));
-    expected.len() == found.len() && differs == 0
 }
 
 #[cfg(test)]

@@ -49,6 +49,12 @@ impl Route {
         leader.map_or(Self::Nobody, Self::To)
     }
 
+    /// Whether this node leads.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
     /// The node's name, if there is one; `own` is this one's.
     #[must_use]
     pub fn leader<'a>(&'a self, own: &'a str) -> Option<&'a str> {

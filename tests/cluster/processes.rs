@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coney::cluster::{
-    Claim, Directory, LocalEngine, Member, MemoryDirectory, MemoryLog, MemoryLogClient, Node, NodeControl,
-    PeerPieces, Pieces, Retention, Role, Status, ThreadHost, Told, Unreachable, serve_snapshots,
+    LocalEngine, Member, MemoryDirectory, MemoryLog, MemoryLogClient, Node, NodeControl, PeerPieces, Pieces,
+    Retention, Role, Status, ThreadHost, serve_snapshots,
 };
 use coney::{Broker, Clock};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
@@ -17,27 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The directory on the system's clock.
-struct Timed(MemoryDirectory, Clock);
-
-impl Directory for Timed {
-    async fn read(&self) -> Result<Option<Claim>, Unreachable> {
-        Ok(self.0.read_at(self.1.now()))
-    }
-
-    async fn write(&self, holder: &str, revision: u64) -> Result<Option<u64>, Unreachable> {
-        Ok(self.0.write_at(self.1.now(), holder, revision))
-    }
-
-    async fn tell(&self, member: &Member) -> Result<(), Unreachable> {
-        self.0.tell_at(self.1.now(), member);
-        Ok(())
-    }
-
-    async fn members(&self) -> Result<Vec<Told>, Unreachable> {
-        Ok(self.0.members_at(self.1.now()))
-    }
-}
+use crate::timed::Timed;
 
 const SECRET: [u8; 32] = [7; 32];
 

@@ -3,35 +3,15 @@
 use std::net::SocketAddr;
 
 use coney::Clock;
-use coney::cluster::{
-    Claim, Common, Directory, Member, MemoryDirectory, MemoryLog, Process, Route, Told, Unreachable,
-};
+use coney::cluster::{Common, MemoryDirectory, MemoryLog, Process, Route};
 use coney::config::{ClusterSettings, Config};
 use coney::server::Door;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-/// The directory on the system's clock.
-struct Timed(MemoryDirectory, Clock);
-
-impl Directory for Timed {
-    async fn read(&self) -> Result<Option<Claim>, Unreachable> {
-        Ok(self.0.read_at(self.1.now()))
-    }
-
-    async fn write(&self, holder: &str, revision: u64) -> Result<Option<u64>, Unreachable> {
-        Ok(self.0.write_at(self.1.now(), holder, revision))
-    }
-
-    async fn tell(&self, member: &Member) -> Result<(), Unreachable> {
-        self.0.tell_at(self.1.now(), member);
-        Ok(())
-    }
-
-    async fn members(&self) -> Result<Vec<Told>, Unreachable> {
-        Ok(self.0.members_at(self.1.now()))
-    }
-}
+#[path = "../cluster/timed.rs"]
+mod timed;
+use timed::Timed;
 
 /// What the nodes of one cluster share.
 pub struct Cluster {
