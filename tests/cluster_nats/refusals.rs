@@ -2,16 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use coney::cluster::{Log, Nats, NatsError, NatsOptions, Sequence};
+use coney::cluster::{Nats, NatsError, NatsOptions};
+use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
-use crate::servers::{Servers, until};
+use crate::log::append_for_sure;
+use crate::servers::{self, Servers, until};
 
 /// Until the other servers take one for dead that they do not hear of.
 const NOTICED: Duration = Duration::from_secs(60);
+/// Whoever makes a cluster waits five seconds for an answer.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(7);
 
 async fn open(options: &NatsOptions, is_unsafe: bool) -> Result<u64, NatsError> {
-    Nats::connect(options).await?.open(is_unsafe).await.map(|opened| opened.log_id)
+    let nats = Nats::connect(options).await?;
+    servers::open(&nats, is_unsafe).await.map(|opened| opened.log_id)
 }
 
 #[test]
@@ -58,14 +63,35 @@ fn a_cluster_is_made_once_and_opened_only_then() {
     let log_id = runtime.block_on(nats.init(1)).unwrap();
     let again = |nats: &Nats| runtime.block_on(nats.init(1)).unwrap_err();
     assert!(matches!(again(&nats), NatsError::AlreadyThere(_)));
-    let opened = runtime.block_on(nats.open(false)).unwrap();
+    let opened = runtime.block_on(servers::open(&nats, false)).unwrap();
     assert_eq!(opened.log_id, log_id);
-    opened.log.clone().append(Sequence(0), b"frame").unwrap();
+    append_for_sure(&mut opened.log.clone(), 0, b"frame");
     assert!(matches!(again(&nats), NatsError::AlreadyThere(_)));
     let other = NatsOptions { cluster: "d".into(), ..options.clone() };
     assert!(matches!(runtime.block_on(open(&other, false)), Err(NatsError::NotThere { .. })));
+    let nats = runtime.block_on(Nats::connect(&other)).unwrap();
+    let refused = runtime.block_on(nats.init(3)).unwrap_err();
+    assert!(matches!(refused, NatsError::Refused { .. }), "three replicas on one server: {refused}");
     let wrong = NatsOptions { servers: vec!["nats://nobody:wrong@127.0.0.1:1".into()], ..options };
     assert!(matches!(runtime.block_on(open(&wrong, false)), Err(NatsError::Connect { .. })));
+}
+
+#[test]
+fn a_cluster_is_made_by_servers_that_do_not_answer_at_first() {
+    let Some(mut servers) = Servers::start(3) else { return };
+    let runtime = Runtime::new().unwrap();
+    let nats = runtime.block_on(Nats::connect(&servers.options())).unwrap();
+    ["s2", "s3"].map(|name| servers.by_name(name).signal(Signal::STOP));
+    let began = Instant::now();
+    let initing = runtime.spawn(async move { nats.init(3).await });
+    until("the first attempt has failed", NOTICED, || {
+        assert!(!initing.is_finished(), "one server of three has made a cluster");
+        (began.elapsed() > FIRST_ATTEMPT).then_some(())
+    });
+    ["s2", "s3"].map(|name| servers.by_name(name).signal(Signal::CONT));
+    let log_id = runtime.block_on(initing).unwrap().unwrap();
+    println!("made {:?} after it was asked for", began.elapsed());
+    assert_eq!(runtime.block_on(open(&servers.options(), false)).unwrap(), log_id);
 }
 
 #[test]
@@ -74,7 +100,7 @@ fn a_server_that_is_down_does_not_keep_nodes_from_starting() {
     let runtime = Runtime::new().unwrap();
     runtime.block_on(servers.init(3));
     let nats = runtime.block_on(Nats::connect(&servers.options())).unwrap();
-    assert_eq!(runtime.block_on(nats.open(false)).unwrap().unchecked, Vec::<String>::new());
+    assert_eq!(runtime.block_on(servers::open(&nats, false)).unwrap().unchecked, Vec::<String>::new());
     servers.by_name("s3").kill();
     let killed = Instant::now();
     let opened = until("it is known to be down", NOTICED, || runtime.block_on(nats.open(false)).ok());

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use coney::cluster::{Nats, NatsOptions, Opened};
+use coney::cluster::{Nats, NatsError, NatsOptions, Opened};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -205,8 +205,25 @@ impl Servers {
     pub async fn open(&self, index: usize) -> Opened {
         let mut options = self.options();
         options.servers.rotate_left(index);
-        Nats::connect(&options).await.unwrap().open(false).await.unwrap()
+        let nats = Nats::connect(&options).await.unwrap();
+        open(&nats, false).await.unwrap()
     }
+}
+
+/// Opens it, as a node does: who does not answer in time is asked again.
+pub async fn open(nats: &Nats, is_unsafe: bool) -> Result<Opened, NatsError> {
+    let began = Instant::now();
+    loop {
+        match nats.open(is_unsafe).await {
+            Err(error) if error.may_pass() && began.elapsed() < UP_MAX => {}
+            opened => return opened,
+        }
+    }
+}
+
+/// What is asked and changes nothing, until there is an answer.
+pub fn answer<T, E>(mut ask: impl FnMut() -> Result<T, E>) -> T {
+    until("somebody answers", UP_MAX, || ask().ok())
 }
 
 fn spawn(binary: &Path, dir: &Path, name: &str) -> Child {

@@ -32,6 +32,14 @@ pub enum NatsError {
         /// What is wrong.
         why: String,
     },
+    /// A request was refused, and will be.
+    #[error("NATS: {doing}: {why}")]
+    Refused {
+        /// What was asked.
+        doing: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The cluster was made before.
     #[error("the cluster `{0}` is there already")]
     AlreadyThere(String),

@@ -18,6 +18,7 @@
 mod client;
 mod directory;
 mod error;
+mod init;
 mod log;
 mod names;
 mod opening;

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::directory::NatsDirectory;
 use super::error::NatsError;
+use super::init::init;
 use super::log::NatsLog;
 use super::names::{Names, NatsOptions};
 use super::servers::{answering, holders, judge, seen};
@@ -41,12 +42,13 @@ impl Nats {
         Ok(Self { client, names, options: options.clone() })
     }
 
-    /// Makes the cluster, with so many replicas of its streams: 3 or 5, or 1 where nothing matters. The log's id.
+    /// Makes the cluster, with so many replicas of its streams: 3 or 5, or 1 where nothing matters. The log's id. Servers that do not
+    /// answer, because they were just started, are asked again for half a minute.
     ///
     /// # Errors
-    /// [`NatsError::AlreadyThere`], [`NatsError::Request`].
+    /// [`NatsError::AlreadyThere`], [`NatsError::Refused`], [`NatsError::Request`].
     pub async fn init(&self, replicas: usize) -> Result<u64, NatsError> {
-        setup::init(&self.client, &self.names, replicas).await
+        init(&self.client, &self.names, replicas).await
     }
 
     /// Opens it, if its streams are as they were made and its servers keep what they acknowledge: at least 2.10.27, and

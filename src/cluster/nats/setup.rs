@@ -4,11 +4,10 @@ use super::client::{Client, NO_MESSAGE, NO_STREAM, Refusal};
 use super::error::NatsError;
 use super::names::{Bucket, Names};
 use crate::cluster::lease::EXPIRES;
+use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
-use async_nats::jetstream::{self, context::ContextBuilder, kv};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// What a member said is forgotten after so long.
 const MEMBERS_KEPT: Duration = Duration::from_secs(3600);
 /// Making a stream, or looking at one.
-const SETUP_MAX: Duration = Duration::from_secs(5);
+pub(super) const SETUP_MAX: Duration = Duration::from_secs(5);
 
 /// What a stream is and has.
 #[derive(Debug, Deserialize)]
@@ -92,7 +91,7 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    fn random() -> Result<Self, NatsError> {
+    pub(super) fn random() -> Result<Self, NatsError> {
         let failed = |error: getrandom::Error| NatsError::Request {
             doing: "making a random number".into(),
             why: error.to_string(),
@@ -104,7 +103,7 @@ impl Meta {
         Ok(Self { log_id: u64::from_le_bytes(id).max(1), secret })
     }
 
-    fn encode(&self) -> String {
+    pub(super) fn encode(&self) -> String {
         json!({"version": 1, "log_id": format!("{:016x}", self.log_id), "secret": STANDARD.encode(self.secret)})
             .to_string()
     }
@@ -121,7 +120,7 @@ impl Meta {
     }
 }
 
-fn failed(doing: &str, refusal: Refusal) -> NatsError {
+pub(super) fn failed(doing: &str, refusal: Refusal) -> NatsError {
     NatsError::Request { doing: doing.to_owned(), why: refusal.why }
 }
 
@@ -145,7 +144,7 @@ pub(super) async fn last_of(
 }
 
 /// What a stream is and has, as its leader knows it; `None` if there is no such stream.
-async fn look(client: &Client, stream: &str) -> Result<Option<StreamInfo>, NatsError> {
+pub(super) async fn look(client: &Client, stream: &str) -> Result<Option<StreamInfo>, NatsError> {
     match client.api(format!("STREAM.INFO.{stream}"), json!({}), SETUP_MAX).await {
         Ok(info) => Ok(Some(info)),
         Err(refusal) if refusal.code == NO_STREAM => Ok(None),
@@ -153,7 +152,7 @@ async fn look(client: &Client, stream: &str) -> Result<Option<StreamInfo>, NatsE
     }
 }
 
-fn log_config(names: &Names, replicas: usize) -> Config {
+pub(super) fn log_config(names: &Names, replicas: usize) -> Config {
     Config {
         name: names.stream.clone(),
         description: Some("The log of a cluster of Coney: nothing else may write to it".into()),
@@ -171,7 +170,7 @@ fn log_config(names: &Names, replicas: usize) -> Config {
     }
 }
 
-fn bucket_config(names: &Names, bucket: Bucket, replicas: usize) -> kv::Config {
+pub(super) fn bucket_config(names: &Names, bucket: Bucket, replicas: usize) -> kv::Config {
     let max_age = match bucket {
         Bucket::Lease => EXPIRES,
         Bucket::Members => MEMBERS_KEPT,
@@ -187,49 +186,8 @@ fn bucket_config(names: &Names, bucket: Bucket, replicas: usize) -> kv::Config {
     }
 }
 
-/// Makes the streams, if they are not there.
-async fn create(client: async_nats::Client, names: Names, replicas: usize) -> Result<(), NatsError> {
-    let context: jetstream::Context = ContextBuilder::new().timeout(SETUP_MAX).build(client);
-    let doing = |what: &str| format!("creating {what}");
-    for bucket in Bucket::ALL {
-        let made = context.create_key_value(bucket_config(&names, bucket, replicas)).await;
-        made.map_err(|error| NatsError::Request {
-            doing: doing(&names.bucket(bucket)),
-            why: error.to_string(),
-        })?;
-    }
-    let made = context.create_stream(log_config(&names, replicas)).await;
-    made.map(drop).map_err(|error| NatsError::Request { doing: doing(&names.stream), why: error.to_string() })
-}
-
-/// Makes a cluster; the log's id. One of several at once does it.
-///
-/// # Errors
-/// [`NatsError::AlreadyThere`], [`NatsError::Request`]. What was made stays, and may be made whole later.
-pub(super) async fn init(client: &Client, names: &Names, replicas: usize) -> Result<u64, NatsError> {
-    let already = || NatsError::AlreadyThere(names.cluster.clone());
-    if look(client, &names.stream).await?.is_some_and(|info| info.state.last_seq > 0) {
-        return Err(already());
-    }
-    let creating = client.spawn(create(client.raw().clone(), names.clone(), replicas));
-    match creating {
-        Some(creating) => creating
-            .await
-            .map_err(|error| NatsError::Request { doing: "creating".into(), why: error.to_string() })??,
-        None => return Err(failed("creating", Refusal { code: 0, why: "no threads".into() })),
-    }
-    let meta = Meta::random()?;
-    let subject = names.key(Bucket::Meta, META_KEY);
-    let payload = Bytes::from(meta.encode());
-    match client.publish(subject, Some((EXPECTED_OF_KEY, 0)), payload, SETUP_MAX).await {
-        Ok(_) => Ok(meta.log_id),
-        Err(refusal) if refusal.is_wrong_last() => Err(already()),
-        Err(refusal) => Err(failed("writing what the cluster is", refusal)),
-    }
-}
-
 /// The key of what the cluster is.
-const META_KEY: &str = "cluster";
+pub(super) const META_KEY: &str = "cluster";
 /// The last sequence of the same subject has to be this; 0 if there is none.
 pub(super) const EXPECTED_OF_KEY: &str = "Nats-Expected-Last-Subject-Sequence";
 
@@ -255,15 +213,22 @@ pub(super) async fn find(client: &Client, names: &Names) -> Result<Found, NatsEr
     let info = look(client, &names.stream).await?.ok_or_else(|| missing(&names.stream))?;
     check_log(names, &info.config)?;
     clusters.extend(info.cluster);
-    let subject = names.key(Bucket::Meta, META_KEY);
-    let stored = last_of(client, &names.bucket_stream(Bucket::Meta), &subject, SETUP_MAX).await;
-    let stored = stored.map_err(|refusal| failed("reading what the cluster is", refusal))?;
-    let payload = stored.and_then(|stored| stored.payload()).ok_or_else(|| missing(&subject))?;
-    let meta = Meta::decode(&payload).ok_or_else(|| NatsError::Changed {
-        stream: names.bucket_stream(Bucket::Meta),
-        what: format!("{META_KEY} is not what Coney wrote"),
-    })?;
+    let meta = read_meta(client, names).await?;
+    let meta = meta.ok_or_else(|| missing(&names.key(Bucket::Meta, META_KEY)))?;
     Ok(Found { meta, log: info.config, clusters })
+}
+
+/// What the cluster is, if that was written.
+///
+/// # Errors
+/// [`NatsError::Changed`], [`NatsError::Request`].
+pub(super) async fn read_meta(client: &Client, names: &Names) -> Result<Option<Meta>, NatsError> {
+    let (stream, subject) = (names.bucket_stream(Bucket::Meta), names.key(Bucket::Meta, META_KEY));
+    let stored = last_of(client, &stream, &subject, SETUP_MAX).await;
+    let stored = stored.map_err(|refusal| failed("reading what the cluster is", refusal))?;
+    let Some(payload) = stored.and_then(|stored| stored.payload()) else { return Ok(None) };
+    let changed = || NatsError::Changed { stream, what: format!("{META_KEY} is not what Coney wrote") };
+    Meta::decode(&payload).ok_or_else(changed).map(Some)
 }
 
 fn check_log(names: &Names, config: &StreamConfig) -> Result<(), NatsError> {
