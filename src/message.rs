@@ -316,6 +316,17 @@ fn queue_count(queues: usize) -> u16 {
     u16::try_from(queues).unwrap_or(u16::MAX)
 }
 
+/// Appends the encoded form of a message up to its body. Names longer than 255 bytes are cut: the wire cannot carry them.
+pub fn encode_head(out: &mut Vec<u8>, exchange: &[u8], routing_key: &[u8], properties: &[u8]) {
+    for name in [exchange, routing_key] {
+        let name = name.get(..255).unwrap_or(name);
+        out.push(name.len() as u8);
+        out.extend_from_slice(name);
+    }
+    out.extend_from_slice(&(properties.len() as u32).to_be_bytes());
+    out.extend_from_slice(properties);
+}
+
 fn split_short(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first()?;
     rest.split_at_checked(usize::from(*len))
@@ -364,8 +375,7 @@ impl MessageBlock {
         self.end(slot)
     }
 
-    /// Appends all of a message but its body, which follows with [`extend_body`](Self::extend_body). Names longer than
-    /// 255 bytes are cut: the wire cannot carry them.
+    /// Appends all of a message but its body, which follows with [`extend_body`](Self::extend_body). See [`encode_head`].
     pub fn begin(
         &mut self,
         exchange: &[u8],
@@ -374,15 +384,19 @@ impl MessageBlock {
         persistent: bool,
     ) -> Slot {
         let start = self.bytes.len() as u32;
-        for name in [exchange, routing_key] {
-            let name = name.get(..255).unwrap_or(name);
-            self.bytes.push(name.len() as u8);
-            self.bytes.extend_from_slice(name);
-        }
-        self.bytes.extend_from_slice(&(properties.len() as u32).to_be_bytes());
-        self.bytes.extend_from_slice(properties);
+        encode_head(&mut self.bytes, exchange, routing_key, properties);
         let head = self.bytes.len() as u32 - start;
         Slot { start, len: head, head, persistent, queues: 1 }
+    }
+
+    /// Appends a message whose [head](Message::head) is encoded already.
+    #[inline]
+    pub fn push_encoded(&mut self, head: &[u8], body: &[u8], persistent: bool) -> Slot {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(head);
+        self.bytes.extend_from_slice(body);
+        let (len, head) = (self.bytes.len() as u32 - start, head.len() as u32);
+        Slot { start, len, head, persistent, queues: 1 }
     }
 
     /// Appends a piece of the body of the message begun last.

@@ -12,6 +12,7 @@ pub mod method;
 mod method_id;
 mod octets;
 mod output;
+pub mod repeated;
 pub mod reply;
 pub mod table;
 #[cfg(test)]

@@ -75,6 +75,12 @@ impl Limits {
         bytes <= self.body_noted_bytes
     }
 
+    /// The most bytes of a body that is as most are, and in one frame.
+    pub(super) fn usual_body_in_a_frame(&self) -> u32 {
+        let frame_bytes = if self.frame_bytes == 0 { u32::MAX } else { self.frame_bytes };
+        u32::try_from(self.body_noted_bytes).unwrap_or(u32::MAX).min(frame_bytes)
+    }
+
     /// 311 for a body above the limit, or what the persona says: refused when it is announced, before it is sent.
     pub(super) fn check_body(&self, bytes: u64) -> Result<(), Exception> {
         if bytes <= self.body_bytes {

@@ -112,6 +112,25 @@ impl Outgoing {
     /// Adds a message for each of its queues.
     pub fn publish(&mut self, queues: &[QueueId], content: Content<'_>, envelope: Envelope) {
         let pending = self.pending(content, queues);
+        self.spread(queues, pending, envelope);
+    }
+
+    /// The same of a message whose head is encoded already.
+    #[inline]
+    pub fn publish_known(
+        &mut self,
+        queues: &[QueueId],
+        head: &[u8],
+        body: &[u8],
+        persistent: bool,
+        envelope: Envelope,
+    ) {
+        let slot = self.block.push_encoded(head, body, persistent).for_queues(queues.len());
+        self.spread(queues, Pending::Slot(slot), envelope);
+    }
+
+    #[inline]
+    fn spread(&mut self, queues: &[QueueId], pending: Pending, envelope: Envelope) {
         let Some((last, others)) = queues.split_last() else { return };
         for queue in others {
             self.plain_batch(*queue).publishes.push((pending.clone(), envelope));

@@ -4,6 +4,7 @@ mod credit;
 mod errors;
 mod handshake;
 mod publishing;
+mod repeating;
 
 use amq_protocol::frame::{AMQPFrame, parse_frame};
 use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, tx};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::repeating::LastPublish;
 use crate::auth::{Operation, Refusal, Right, TopicRights};
 use crate::faults::Armed;
 use crate::persona::Persona;
@@ -55,6 +56,7 @@ pub(super) struct Connection {
     pub(super) persona: Persona,
     /// What was published lately that is not as most is.
     pub(super) unusual: Unusual,
+    pub(super) last_publish: LastPublish,
 }
 
 /// Routing may cost so much before others have a turn: a millisecond or two. A message to 10,000 queues is half of it, one that
@@ -90,6 +92,7 @@ impl Connection {
             watch: None,
             persona: Persona::Coney,
             unusual: Unusual::default(),
+            last_publish: LastPublish::default(),
         }
     }
 
@@ -107,6 +110,16 @@ impl Connection {
     #[inline]
     pub(super) const fn is_overdue(&self) -> bool {
         self.work > WORK_MAX
+    }
+
+    /// The same, and they have it now.
+    #[inline]
+    pub(super) const fn take_overdue(&mut self) -> bool {
+        let is_overdue = self.is_overdue();
+        if is_overdue {
+            self.work = 0;
+        }
+        is_overdue
     }
 
     /// Whether rules for faults have a say in publishes or their confirms.

@@ -12,6 +12,7 @@ mod methods;
 mod prefetch;
 pub mod publication;
 mod publishing;
+mod repeating;
 mod reporting;
 mod requesting;
 mod session;

@@ -63,6 +63,7 @@ impl Channel {
     /// Another exchange than the last one's, or another key.
     #[inline(never)]
     fn aim(&mut self, connection: &mut Connection, exchange: &[u8], routing_key: &[u8]) {
+        connection.last_publish.forget();
         let target = &mut self.target;
         if target.exchange != exchange {
             target.permitted = None;
@@ -96,11 +97,19 @@ impl Channel {
             return Err(expected_header());
         }
         connection.check_body(header.body_size)?;
-        self.properties.clear();
-        self.properties.extend_from_slice(header.properties);
-        content::clear_reserved_flag(&mut self.properties);
+        if self.properties != header.properties {
+            self.take_properties(connection, header.properties);
+        }
         self.incoming = Incoming::Body(Body { expected: header.body_size, ..Body::default() });
         if header.body_size == 0 { self.complete(connection, Completed::Whole(&[])) } else { Ok(()) }
+    }
+
+    /// Other properties than the last message's.
+    fn take_properties(&mut self, connection: &mut Connection, properties: &[u8]) {
+        connection.last_publish.forget();
+        self.properties.clear();
+        self.properties.extend_from_slice(properties);
+        content::clear_reserved_flag(&mut self.properties);
     }
 
     pub(super) fn content_body(
@@ -227,6 +236,9 @@ impl Channel {
             Completed::Assembled(message) => Content::Owned(message.with_persistent(persistent)),
             Completed::Whole(_) => Content::Borrowed(parts),
         };
+        if matches!(content, Content::Borrowed(_)) && properties.user_id().is_none() {
+            self.note_published(connection, bytes, persistent, envelope);
+        }
         let (route, mandatory) = (&self.target.route, self.target.mandatory);
         let returned =
             deliver_to_queues(&mut self.mode, route, mandatory, connection, content, envelope, None);
@@ -446,6 +458,7 @@ impl Channel {
         if !has_extra && target.generation == Some(generation) {
             return Ok(false);
         }
+        connection.last_publish.forget();
         let first_time = target.check_permitted(connection, generation)?;
         let all = keys(&target.routing_key, headers);
         let source: &dyn HeaderSource = &PropertySource(properties);

@@ -1,0 +1,130 @@
+//! Publishes that are as the one before but for their body. They are known by their bytes, so that nothing of them has to be parsed,
+//! checked and routed again: most publishers send few other messages.
+
+use super::channel::{Channel, Mode};
+use super::connection::Connection;
+use super::session::{Phase, Session};
+use crate::message::encode_head;
+use crate::protocol::repeated::RepeatedPublish;
+use crate::session::outgoing::Envelope;
+use crate::session::request::Request;
+
+/// What was published last on a connection, and what is known of it.
+#[derive(Debug, Default)]
+pub(super) struct LastPublish {
+    channel: u16,
+    /// Whether it had the same exchange, key and properties as the one before it, on the same channel.
+    is_repeated: bool,
+    known: Option<Box<Known>>,
+}
+
+/// All that does not depend on the body, of a message without headers that was routed to queues.
+#[derive(Debug)]
+struct Known {
+    frames: RepeatedPublish,
+    /// The message as it is encoded, up to its body.
+    head: Vec<u8>,
+    persistent: bool,
+    envelope: Envelope,
+}
+
+impl LastPublish {
+    /// The next one is another.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        self.is_repeated = false;
+        self.known = None;
+    }
+}
+
+/// Frames of a publish whose body is in one.
+const FRAMES: u64 = 3;
+
+impl Session {
+    /// Takes the publishes at the front of the input that are as the last one; `None` if there are none. With rules for faults, each is
+    /// looked at.
+    #[inline]
+    pub(in crate::session) fn known_publishes(&mut self, input: &[u8]) -> Option<(usize, Option<Request>)> {
+        if self.phase != Phase::Running || self.connection.watch.is_some() {
+            return None;
+        }
+        let (number, known) =
+            (self.connection.last_publish.channel, self.connection.last_publish.known.take()?);
+        let channel = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut);
+        let (used, messages) = match channel {
+            Some(channel) => channel.publish_known(&mut self.connection, &known, input),
+            None => (0, 0),
+        };
+        self.connection.last_publish.known = Some(known);
+        if messages == 0 {
+            return None;
+        }
+        self.note_channel(number);
+        self.frames_in += messages * FRAMES;
+        Some((used, self.connection.take_overdue().then_some(Request::Pause)))
+    }
+}
+
+impl Channel {
+    /// A message went the usual way. When it is the second of its kind, its kind is noted.
+    #[inline]
+    pub(super) fn note_published(
+        &self,
+        connection: &mut Connection,
+        properties: &[u8],
+        persistent: bool,
+        envelope: Envelope,
+    ) {
+        let last = &mut connection.last_publish;
+        if last.channel != self.number {
+            *last = LastPublish { channel: self.number, ..LastPublish::default() };
+        }
+        if !last.is_repeated {
+            last.is_repeated = true;
+        } else if last.known.is_none() && self.target.generation.is_some() {
+            last.known = self.known(properties, persistent, envelope);
+        }
+    }
+
+    #[inline(never)]
+    fn known(&self, properties: &[u8], persistent: bool, envelope: Envelope) -> Option<Box<Known>> {
+        let target = &self.target;
+        let (exchange, key) = (&target.exchange[..], &target.routing_key[..]);
+        let frames = RepeatedPublish::new(self.number, exchange, key, target.mandatory, properties)?;
+        let mut head = Vec::new();
+        encode_head(&mut head, exchange, key, properties);
+        Some(Box::new(Known { frames, head, persistent, envelope: Envelope { sequence: 0, ..envelope } }))
+    }
+
+    /// Publishes what is at the front of the input as far as it is known; how many bytes and messages that was.
+    fn publish_known(&mut self, connection: &mut Connection, known: &Known, input: &[u8]) -> (usize, u64) {
+        let queues = &self.target.route;
+        let is_routed =
+            self.target.generation == Some(connection.topology.generation()) && !queues.is_empty();
+        if self.closing || !self.is_idle() || !is_routed {
+            return (0, 0);
+        }
+        let (mut used, mut messages) = (0, 0);
+        let body_bytes_max = connection.limits.usual_body_in_a_frame();
+        while !connection.is_overdue()
+            && let Some((body, bytes)) =
+                input.get(used..).and_then(|rest| known.frames.next(rest, body_bytes_max))
+        {
+            let sequence = match &mut self.mode {
+                Mode::Plain => 0,
+                Mode::Confirm(confirms) => confirms.publish(queues.len()),
+                Mode::Transaction(_) => break,
+            };
+            let envelope = Envelope { sequence, ..known.envelope };
+            connection.outgoing.publish_known(queues, &known.head, body, known.persistent, envelope);
+            connection.counters.sizes.note(body.len());
+            connection.work += queues.len() - 1;
+            used += bytes;
+            messages += 1;
+        }
+        self.counted.published += messages;
+        self.target.counted.published_in += messages;
+        self.target.counted.published_out += messages * queues.len() as u64;
+        (used, messages)
+    }
+}
