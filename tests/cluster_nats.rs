@@ -23,3 +23,5 @@ mod nodes;
 mod refusals;
 #[path = "cluster_nats/servers.rs"]
 mod servers;
+#[path = "cluster_nats/shards.rs"]
+mod shards;

@@ -6,12 +6,13 @@
 //! disk may not have, and what came by a snapshot was other commits there.
 
 use super::log::Sequence;
-use super::mark::Mark;
+use super::mark::{Mark, is_partial_key};
 use super::tidying::Tidying;
 use super::unusable::Unusable;
+use crate::broker::identities::Identities;
 use crate::store::{
-    Closing, CommitNumbers, Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, WriteBatch,
-    finish_wiping, open_disk, wipe,
+    Closing, CommitNumbers, Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, Write,
+    WriteBatch, definition_name, finish_wiping, open_disk, wipe,
 };
 use crate::time::Time;
 use std::path::Path;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// So often a commit is synced, if there is any.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +41,8 @@ struct Shared {
 struct Far {
     applied: AtomicU64,
     synced: AtomicU64,
+    /// Counts the commits that changed what other shards take from this one.
+    identities: watch::Sender<u64>,
 }
 
 /// An engine, and what is to be done when all of it is closed.
@@ -140,6 +144,11 @@ impl LocalEngine {
         Sequence(self.0.far.applied.load(Relaxed))
     }
 
+    /// Counts the commits that changed users, permissions or vhosts, from now on.
+    pub(super) fn identities(&self) -> watch::Receiver<u64> {
+        self.0.far.identities.subscribe()
+    }
+
     /// Finds out how far it is.
     ///
     /// # Errors
@@ -217,6 +226,7 @@ impl Local {
         self.tidying.committed(&batch);
         self.unsynced_bytes += batch.bytes();
         self.is_unsynced = true;
+        let changes = far.identities.receiver_count() > 0 && changes_identities(&batch);
         let is_due = now.since(self.synced_at) >= SYNC_EVERY || self.unsynced_bytes >= SYNC_BYTES;
         let durability = if is_due { Durability::Synced } else { durability };
         self.engine.commit(batch, durability)?;
@@ -227,6 +237,9 @@ impl Local {
         }
         if durability == Durability::Synced {
             self.has_synced(now, far);
+        }
+        if changes {
+            far.identities.send_modify(|count| *count += 1);
         }
         Ok(())
     }
@@ -265,6 +278,19 @@ impl Local {
     fn close(&mut self) {
         self.engine = Box::new(Unusable::Closed);
     }
+}
+
+/// Whether a batch changes what other shards take from the meta shard, or makes a snapshot whole.
+fn changes_identities(batch: &WriteBatch) -> bool {
+    batch.writes().iter().any(|write| {
+        let (Write::Put { space, key, .. } | Write::Remove { space, key } | Write::RemoveWeak { space, key }) =
+            write;
+        match space {
+            Space::Definitions => definition_name(key).is_some_and(Identities::is_made_of),
+            Space::Messages => is_partial_key(key),
+            Space::Streams => false,
+        }
+    })
 }
 
 impl Engine for LocalEngine {

@@ -11,8 +11,9 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
+use super::known::Known;
 use super::local::LocalEngine;
-use super::peer::{CONNECTIONS_MAX, HELLO, serve};
+use super::peer::{CONNECTIONS_MAX, HELLO, Wish, give, wish};
 use super::proxy_header::{ProxyHeader, Secret, WELCOME};
 use crate::broker::Clock;
 use crate::server::Carrier;
@@ -29,7 +30,16 @@ pub(super) struct PeerPort {
     pub(super) listener: TcpListener,
     pub(super) clock: Clock,
     pub(super) secret: Secret,
-    /// This node's broker, while it has one.
+    /// Of each shard: this node's part in it.
+    pub(super) parts: Arc<[Part]>,
+    /// What this node goes by of the meta shard.
+    pub(super) known: Known,
+}
+
+/// This node's part in a shard.
+#[derive(Clone)]
+pub(super) struct Part {
+    /// Its broker, while it has one.
     pub(super) broker: watch::Receiver<Option<Carrier>>,
     /// What snapshots are of.
     pub(super) engine: LocalEngine,
@@ -39,8 +49,8 @@ pub(super) struct PeerPort {
 #[derive(Clone)]
 struct Peer {
     secret: Secret,
-    broker: watch::Receiver<Option<Carrier>>,
-    engine: LocalEngine,
+    parts: Arc<[Part]>,
+    known: Known,
     /// For snapshots.
     free: Arc<Semaphore>,
 }
@@ -66,8 +76,8 @@ impl PeerPort {
     /// Takes connections; never ends.
     pub(super) async fn run(self) {
         let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
-        let Self { listener, clock, secret, broker, engine } = self;
-        let peer = Peer { secret, broker, engine, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
+        let Self { listener, clock, secret, parts, known } = self;
+        let peer = Peer { secret, parts, known, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
         loop {
             let Ok(permit) = Arc::clone(&unproven).acquire_owned().await else { return };
             match listener.accept().await {
@@ -94,23 +104,36 @@ impl Peer {
     async fn take(self, stream: TcpStream) -> io::Result<()> {
         let mut first = [0];
         timeout(HEADER_MAX, stream.peek(&mut first)).await??;
-        if first == [HELLO[0]] { self.give_snapshot(stream).await } else { self.carry(stream).await }
+        if first == [HELLO[0]] { self.answer(stream).await } else { self.carry(stream).await }
     }
 
-    async fn give_snapshot(self, stream: TcpStream) -> io::Result<()> {
-        // Whoever has to wait asks again.
-        let permit = self.free.try_acquire().map_err(io::Error::other)?;
-        let given = serve(stream, &self.secret, self.engine.clone()).await;
-        drop(permit);
-        given
+    async fn answer(self, mut stream: TcpStream) -> io::Result<()> {
+        match timeout(HEADER_MAX, wish(&mut stream, &self.secret)).await?? {
+            Wish::Snapshot(shard) => {
+                // Whoever has to wait asks again.
+                let permit = self.free.try_acquire().map_err(io::Error::other)?;
+                let given = give(stream, self.part(shard)?.engine.clone()).await;
+                drop(permit);
+                given
+            }
+            Wish::Wait(sequence) => {
+                let applied = self.known.wait(sequence).await;
+                timeout(HEADER_MAX, stream.write_u64(applied)).await?
+            }
+        }
+    }
+
+    fn part(&self, shard: u16) -> io::Result<&Part> {
+        let none = || io::Error::other("this node knows no such shard");
+        self.parts.get(usize::from(shard)).ok_or_else(none)
     }
 
     async fn carry(self, mut stream: TcpStream) -> io::Result<()> {
         let read = ProxyHeader::read(&mut stream, &self.secret);
         let header = timeout(HEADER_MAX, read).await?.map_err(io::Error::other)?;
-        let ProxyHeader { peer, local, door } = header;
-        let broker =
-            self.broker.borrow().clone().ok_or_else(|| io::Error::other("this node does not lead"))?;
+        let ProxyHeader { peer, local, door, shard, is_again } = header;
+        let broker = self.part(shard)?.broker.borrow().clone();
+        let broker = broker.ok_or_else(|| io::Error::other("this node does not lead"))?;
         let gone = || io::Error::other("this node's broker does not speak that, or has ended");
         if broker.is_gone(door) {
             return Err(gone());
@@ -118,6 +141,7 @@ impl Peer {
         // Without it whoever carries the connection looks for another leader.
         stream.set_nodelay(true)?;
         timeout(HEADER_MAX, stream.write_all(&[WELCOME])).await??;
-        timeout(HEADER_MAX, broker.carry(door, stream, peer, local)).await?.map_err(|_| gone())
+        let again = is_again.then(Vec::new);
+        timeout(HEADER_MAX, broker.carry(door, stream, peer, local, again)).await?.map_err(|_| gone())
     }
 }

@@ -34,6 +34,8 @@ pub struct ThreadHost<L, D> {
     pub clock: Clock,
     /// The cluster's, without which others give no snapshots.
     pub secret: [u8; 32],
+    /// Which shard of several it is a part of.
+    pub shard: u16,
     /// Makes a broker to be started.
     pub builder: Arc<dyn Fn() -> BrokerBuilder + Send + Sync>,
     /// Is told the addresses of the broker, while there is one.
@@ -106,7 +108,7 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
 
     async fn fetch_snapshot(&self, from: &Member) -> Result<PeerPieces, Unreachable> {
         let none = || Unreachable(format!("node {} says no address", from.name));
-        PeerPieces::ask(from.peer.as_deref().ok_or_else(none)?, &self.secret).await
+        PeerPieces::ask_of(from.peer.as_deref().ok_or_else(none)?, &self.secret, self.shard).await
     }
 }
 

@@ -9,9 +9,11 @@ use tokio::sync::{Notify, oneshot};
 use super::carried::Carried;
 use super::control::ControlListener;
 use super::descriptors::Budget;
+use super::door::Door;
 use super::error::StartError;
 use super::handle::BrokerHandle;
 use super::http::{self, AmqpAddresses};
+use super::meta::{self, Meta};
 use super::sockets::{Listeners, Sockets};
 use super::tls::Tls;
 use crate::amqp::{Admission, Entrance, listener};
@@ -63,6 +65,8 @@ impl Broker {
             sockets: None,
             carried: None,
             cluster: None,
+            front: None,
+            meta: None,
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct BrokerBuilder {
     sockets: Option<Arc<Sockets>>,
     carried: Option<Carried>,
     cluster: Option<Arc<dyn ClusterView>>,
+    front: Option<Arc<Sockets>>,
+    meta: Option<Meta>,
 }
 
 impl BrokerBuilder {
@@ -258,6 +264,20 @@ impl BrokerBuilder {
         self
     }
 
+    /// Listens nowhere: somebody else accepts what comes to these sockets. They are shown as this broker's.
+    #[must_use]
+    pub fn front(mut self, sockets: Arc<Sockets>) -> Self {
+        self.front = Some(sockets);
+        self
+    }
+
+    /// Takes users, permissions and vhosts from a cluster's meta shard: it is a data shard's broker.
+    #[must_use]
+    pub fn meta(mut self, meta: Meta) -> Self {
+        self.meta = Some(meta);
+        self
+    }
+
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
@@ -267,7 +287,7 @@ impl BrokerBuilder {
         let progress = self.store_progress.take().unwrap_or_default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
-        let budget = Budget::of_process(http.is_there());
+        let budget = Budget::of_process(http.is_there() || self.front.is_some());
         let opened = self.open_store(&progress, failure, budget, clock)?;
         let tls = given.or_make(&self.config, clock)?;
         let holds_data_dir = opened.store.is_some() || self.cluster.is_some();
@@ -285,9 +305,17 @@ impl BrokerBuilder {
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
-        import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
-        operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
-        let (addresses, tls_addresses) = (http::addresses(&listeners), http::addresses(&tls_listeners));
+        match self.meta.take() {
+            Some(meta) => meta.begin(&shared).await,
+            None => {
+                import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
+                operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
+            }
+        }
+        let (addresses, tls_addresses) = match &self.front {
+            Some(front) => (front.addresses(Door::Amqp), front.addresses(Door::Amqps)),
+            None => (http::addresses(&listeners), http::addresses(&tls_listeners)),
+        };
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
         if shared.config.test {
             tracing::warn!("started with --test: clients may control time and plan faults");
@@ -330,9 +358,10 @@ impl BrokerBuilder {
     }
 
     fn bind(&self) -> Result<Listeners, StartError> {
-        match &self.sockets {
-            Some(sockets) => sockets.listeners(&self.config),
-            None => Listeners::bind(&self.config),
+        match (&self.front, &self.sockets) {
+            (Some(front), _) => Ok(Listeners::none(front)),
+            (None, Some(sockets)) => sockets.listeners(&self.config),
+            (None, None) => Listeners::bind(&self.config),
         }
     }
 
@@ -390,6 +419,7 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults<'_>) -> Result<(),
         None if defaults == Defaults::None => return Ok(()),
         None => NO_DEFINITIONS.to_owned(),
     };
+    let text = meta::without_elsewhere(shared, text);
     let imported = import::import(shared, &text, Target::of(&shared.config), defaults).await;
     let summary = imported.map_err(|error| StartError::Import { path, error })?;
     if let Some(path) = &shared.config.definitions {

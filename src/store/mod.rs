@@ -72,6 +72,8 @@ pub use load::{Load, Look, Unreadable};
 pub use logs::{LogAppend, LogChunk, LogCommitted, LogRead, LogSeek, LogSink, RecoveredLog};
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
+#[cfg(feature = "cluster")]
+pub use recovery::{definition_name, definitions_of_kind};
 pub use reserve::{RESERVE_BYTES, Reserve};
 pub use room::Room;
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};

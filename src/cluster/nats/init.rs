@@ -27,8 +27,13 @@ const FINAL: [u64; 3] = [10039, 10058, 10074];
 /// # Errors
 /// [`NatsError::AlreadyThere`], [`NatsError::Refused`]; [`NatsError::Request`] after half a minute. What was made stays, and may be made
 /// whole later.
-pub(super) async fn init(client: &Client, names: &Names, replicas: usize) -> Result<u64, NatsError> {
-    let (meta, clock) = (Meta::random()?, Clock::system());
+pub(super) async fn init(
+    client: &Client,
+    names: &Names,
+    replicas: usize,
+    shards: u16,
+) -> Result<u64, NatsError> {
+    let (meta, clock) = (Meta::random(shards)?, Clock::system());
     let end = clock.now() + PATIENCE;
     loop {
         match attempt(client, names, replicas, &meta).await {

@@ -28,6 +28,8 @@ pub struct Opened {
     pub secret: [u8; 32],
     /// Servers that are down, so that nobody could see whether they keep what they acknowledge.
     pub unchecked: Vec<String>,
+    /// How many shards for vhosts the cluster has: [`Nats::of_shard`] is a connection to each.
+    pub shards: u16,
 }
 
 impl Nats {
@@ -48,7 +50,35 @@ impl Nats {
     /// # Errors
     /// [`NatsError::AlreadyThere`], [`NatsError::Refused`], [`NatsError::Request`].
     pub async fn init(&self, replicas: usize) -> Result<u64, NatsError> {
-        init(&self.client, &self.names, replicas).await
+        self.init_with_shards(replicas, 0).await
+    }
+
+    /// The same with so many shards for vhosts, numbered from 1. They are made first: what was begun and not finished can be made whole.
+    ///
+    /// # Errors
+    /// [`NatsError::AlreadyThere`], [`NatsError::Name`], [`NatsError::Request`].
+    pub async fn init_with_shards(&self, replicas: usize, shards: u16) -> Result<u64, NatsError> {
+        if shards > 0 && setup::find(&self.client, &self.names).await.is_ok() {
+            return Err(NatsError::AlreadyThere(self.names.cluster.clone()));
+        }
+        for shard in 1..=shards {
+            let names = self.names.of_shard(shard)?;
+            match init(&self.client, &names, replicas, 0).await {
+                // It was made before, and the rest was not.
+                Err(NatsError::AlreadyThere(_)) if setup::is_unwritten(&self.client, &names).await? => {}
+                made => drop(made?),
+            }
+        }
+        init(&self.client, &self.names, replicas, shards).await
+    }
+
+    /// A connection of its own to one of the cluster's shards for vhosts.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn of_shard(&self, shard: u16) -> Result<Self, NatsError> {
+        let cluster = self.names.of_shard(shard)?.cluster;
+        Self::connect(&NatsOptions { cluster, ..self.options.clone() }).await
     }
 
     /// Opens it, if its streams are as they were made and its servers keep what they acknowledge: at least 2.10.27, and
@@ -73,6 +103,7 @@ impl Nats {
             directory: NatsDirectory::new(client, names),
             log_id: found.meta.log_id,
             secret: found.meta.secret,
+            shards: found.meta.shards,
             unchecked,
         })
     }

@@ -88,10 +88,12 @@ impl Stored {
 pub(super) struct Meta {
     pub(super) log_id: u64,
     pub(super) secret: [u8; 32],
+    /// How many shards for vhosts there are beside it, each a cluster's things by themselves: see [`Names::of_shard`].
+    pub(super) shards: u16,
 }
 
 impl Meta {
-    pub(super) fn random() -> Result<Self, NatsError> {
+    pub(super) fn random(shards: u16) -> Result<Self, NatsError> {
         let failed = |error: getrandom::Error| NatsError::Request {
             doing: "making a random number".into(),
             why: error.to_string(),
@@ -100,12 +102,17 @@ impl Meta {
         getrandom::fill(&mut id).map_err(failed)?;
         getrandom::fill(&mut secret).map_err(failed)?;
         // 0 is that of no log.
-        Ok(Self { log_id: u64::from_le_bytes(id).max(1), secret })
+        Ok(Self { log_id: u64::from_le_bytes(id).max(1), secret, shards })
     }
 
     pub(super) fn encode(&self) -> String {
-        json!({"version": 1, "log_id": format!("{:016x}", self.log_id), "secret": STANDARD.encode(self.secret)})
-            .to_string()
+        let mut fields = json!({
+            "version": 1, "log_id": format!("{:016x}", self.log_id), "secret": STANDARD.encode(self.secret),
+        });
+        if self.shards > 0 {
+            fields["shards"] = self.shards.into();
+        }
+        fields.to_string()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -113,10 +120,13 @@ impl Meta {
         struct Fields {
             log_id: String,
             secret: String,
+            #[serde(default)]
+            shards: u16,
         }
         let fields: Fields = serde_json::from_slice(bytes).ok()?;
         let log_id = u64::from_str_radix(&fields.log_id, 16).ok()?;
-        Some(Self { log_id, secret: STANDARD.decode(fields.secret).ok()?.try_into().ok()? })
+        let secret = STANDARD.decode(fields.secret).ok()?.try_into().ok()?;
+        Some(Self { log_id, secret, shards: fields.shards })
     }
 }
 
@@ -231,6 +241,14 @@ pub(super) async fn read_meta(client: &Client, names: &Names) -> Result<Option<M
     Meta::decode(&payload).ok_or_else(changed).map(Some)
 }
 
+/// Whether no node has ever written to a log that was made.
+///
+/// # Errors
+/// [`NatsError::Request`].
+pub(super) async fn is_unwritten(client: &Client, names: &Names) -> Result<bool, NatsError> {
+    Ok(look(client, &names.stream).await?.is_some_and(|info| info.state.last_seq == 0))
+}
+
 fn check_log(names: &Names, config: &StreamConfig) -> Result<(), NatsError> {
     let wrong = [
         (config.subjects != [names.frames.as_str()], "its subject"),
@@ -254,7 +272,10 @@ mod tests {
 
     #[test]
     fn what_a_cluster_is_comes_back() {
-        let Ok(meta) = Meta::random() else { panic!("no random numbers") };
+        let Ok(meta) = Meta::random(0) else { panic!("no random numbers") };
+        assert_eq!(Meta::decode(meta.encode().as_bytes()), Some(meta));
+        assert!(!meta.encode().contains("shards"));
+        let meta = Meta { shards: 3, ..meta };
         assert_eq!(Meta::decode(meta.encode().as_bytes()), Some(meta));
         assert_eq!(Meta::decode(b"{}"), None);
         assert!(meta.log_id != 0 && meta.secret != [0; 32]);
