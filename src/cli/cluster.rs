@@ -123,11 +123,12 @@ const COLUMNS: [&str; 8] = ["name", "role", "rank", "term", "applied", "synced",
 
 /// With its shards for vhosts, if there are any.
 fn shown_as_json(name: &str, nodes: &[Value], shards: &[Vec<Value>]) -> String {
-    let mut shown = json!({ "name": name, "nodes": nodes });
-    if !shards.is_empty() {
-        let shard = |(number, nodes)| json!({ "shard": number, "nodes": nodes });
-        shown["shards"] = (1..).zip(shards).map(shard).collect();
-    }
+    let shard = |(number, nodes): (u32, _)| json!({ "shard": number, "nodes": nodes });
+    let shards: Vec<Value> = (1..).zip(shards).map(shard).collect();
+    let shown = match shards.is_empty() {
+        true => json!({ "name": name, "nodes": nodes }),
+        false => json!({ "name": name, "nodes": nodes, "shards": shards }),
+    };
     format!("{shown}\n")
 }
 
@@ -135,7 +136,9 @@ fn shown_as_json(name: &str, nodes: &[Value], shards: &[Vec<Value>]) -> String {
 fn shown_by_shard(nodes: Vec<Value>, shards: Vec<Vec<Value>>) -> String {
     let numbered = (0..).zip(std::iter::once(nodes).chain(shards)).flat_map(|(number, nodes): (u32, _)| {
         nodes.into_iter().map(move |mut node: Value| {
-            node["shard"] = number.into();
+            if let Value::Object(fields) = &mut node {
+                fields.insert("shard".to_owned(), number.into());
+            }
             node
         })
     });
@@ -188,10 +191,10 @@ fn nodes_of(before: &[Told], after: &[Told]) -> Vec<Value> {
 
 fn hand_over(node: Option<String>, shard: Option<u16>, place: &Place) -> anyhow::Result<ExitCode> {
     let asked = place.find().and_then(|broker| {
-        let mut body = node.map_or_else(|| json!({}), |node| json!({ "node": node }));
-        if let Some(shard) = shard {
-            body["shard"] = shard.into();
-        }
+        let node = node.map(|node| ("node", json!(node)));
+        let shard = shard.map(|shard| ("shard", json!(shard)));
+        let body = node.into_iter().chain(shard).map(|(key, value)| (key.to_owned(), value)).collect();
+        let body = Value::Object(body);
         broker.post("/api/coney/cluster/move", &body, "the cluster", "ask a node of a cluster")
     });
     match asked {

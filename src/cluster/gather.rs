@@ -28,7 +28,7 @@ const LIMITS: &str = "vhost-limits";
 /// What all shards answer, in their order.
 async fn asked(requests: &Requests, parts: &Parts, path: Option<&str>) -> Result<Vec<Value>, Answer> {
     let mut parts = parts.clone();
-    parts.uri = uri(&parts.uri, path);
+    (parts.method, parts.uri) = (Method::GET, uri(&parts.uri, path));
     let (parts, asking) = (&parts, requests.numbers());
     try_join_all(asking.map(|shard| async move { value(shard, requests.ask(shard, parts).await).await }))
         .await
@@ -103,17 +103,17 @@ pub(super) async fn overview(requests: &Requests, parts: &Parts) -> Answer {
         Ok((overviews, exchanges)) => (overviews.into_iter(), exchanges),
         Err(answer) => return answer,
     };
-    let mut all = overviews.next().unwrap_or_default();
+    let Some(Value::Object(mut all)) = overviews.next() else { return unavailable(0, "it has no overview") };
     for other in overviews {
         for key in SUMS {
-            add(&mut all[key], &other[key]);
+            add(all.entry(key).or_insert(Value::Null), other.get(key).unwrap_or(&Value::Null));
         }
     }
     // The meta shard has the exchanges of each vhost, wherever that is served.
-    if all["object_totals"].is_object() {
-        all["object_totals"]["exchanges"] = own(requests, exchanges, "vhost").len().into();
+    if let Some(Value::Object(totals)) = all.get_mut("object_totals") {
+        totals.insert("exchanges".to_owned(), own(requests, exchanges, "vhost").len().into());
     }
-    json_answer(&all)
+    json_answer(&Value::Object(all))
 }
 
 fn add(to: &mut Value, other: &Value) {
@@ -146,14 +146,16 @@ pub(super) async fn export(requests: &Requests, parts: &Parts) -> Answer {
         Ok(all) => all,
         Err(answer) => return answer,
     };
-    let mut whole = all.first().cloned().unwrap_or_default();
+    let Some(Value::Object(mut whole)) = all.first().cloned() else {
+        return unavailable(0, "it has no definitions");
+    };
     for key in OF_VHOSTS {
-        if !whole[key].is_array() {
-            continue;
+        let lists = || all.iter().map(|one| one.get(key).cloned().unwrap_or_default()).collect();
+        if let Some(list) = whole.get_mut(key).filter(|list| list.is_array()) {
+            *list = own(requests, lists(), "vhost").into();
         }
-        whole[key] = own(requests, all.iter().map(|one| one[key].clone()).collect(), "vhost").into();
     }
-    json_answer(&whole)
+    json_answer(&Value::Object(whole))
 }
 
 /// Gives each shard its own part: what is no vhost's, and new vhosts, to the meta shard first. A part is imported as a whole or not at
@@ -172,8 +174,8 @@ pub(super) async fn import(requests: &Requests, parts: Parts, body: Body) -> Ans
     for key in OF_VHOSTS {
         let Some(Value::Array(items)) = definitions.remove(key) else { continue };
         for item in items {
-            let is_of_meta = item["component"].as_str() == Some(LIMITS);
-            let vhost = item["vhost"].as_str().filter(|_| !is_of_meta);
+            let text = |key: &str| item.get(key).and_then(Value::as_str);
+            let vhost = text("vhost").filter(|_| text("component") != Some(LIMITS));
             let shard = vhost.map_or(0, |vhost| requests.shards.known.shard_of(vhost));
             let part = if shard == 0 { &mut definitions } else { of_shards.entry(shard).or_default() };
             if let Value::Array(list) = part.entry(key).or_insert_with(|| json!([])) {

@@ -174,7 +174,7 @@ impl Requests {
         let number = u16::try_from(shard).map_err(io::Error::other)?;
         let header = ProxyHeader { shard: number, ..self.header };
         let (stream, _) = self.shards.dial(&header).await.map_err(io::Error::other)?;
-        Ok(connected(stream).await?)
+        connected(stream).await
     }
 
     /// The same request without a body.
@@ -228,7 +228,11 @@ impl Requests {
     async fn hand_over(&self, parts: Parts, body: Body) -> Answer {
         let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else { return too_large() };
         let wish: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let shard = wish["shard"].as_u64().and_then(|shard| u32::try_from(shard).ok()).unwrap_or(0);
+        let shard = wish
+            .get("shard")
+            .and_then(Value::as_u64)
+            .and_then(|shard| u32::try_from(shard).ok())
+            .unwrap_or(0);
         if shard as usize >= self.shards.all.len() {
             return refused(StatusCode::NOT_FOUND, "not_found", &format!("there is no shard {shard}"));
         }

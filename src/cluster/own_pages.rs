@@ -111,7 +111,7 @@ fn metrics(overview: &Overview) -> String {
         for (shard, metrics) in &shards {
             let Some(metric) = metrics.get(number) else { continue };
             let label = if named { format!("{{shard=\"{shard}\"}}") } else { String::new() };
-            let _ = write!(text, "{name}{label} {}\n", metric.value);
+            let _ = writeln!(text, "{name}{label} {}", metric.value);
         }
     }
     text

@@ -39,7 +39,10 @@ pub(super) enum Way {
 impl Way {
     /// Of a request for a path, without the API's prefix.
     pub(super) fn of(method: &Method, path: &str) -> Self {
-        let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if *method == Method::OPTIONS {
+            return Self::Meta;
+        }
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let Some((&"api", parts)) = parts.split_first() else { return Self::Meta };
         let vhost = |name: &str| Self::Vhost(percent_decode_str(name).decode_utf8_lossy().into_owned());

@@ -106,13 +106,12 @@ impl Meta {
     }
 
     pub(super) fn encode(&self) -> String {
-        let mut fields = json!({
-            "version": 1, "log_id": format!("{:016x}", self.log_id), "secret": STANDARD.encode(self.secret),
-        });
-        if self.shards > 0 {
-            fields["shards"] = self.shards.into();
+        let (log_id, secret) = (format!("{:016x}", self.log_id), STANDARD.encode(self.secret));
+        match self.shards {
+            0 => json!({"version": 1, "log_id": log_id, "secret": secret}),
+            shards => json!({"version": 1, "log_id": log_id, "secret": secret, "shards": shards}),
         }
-        fields.to_string()
+        .to_string()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
