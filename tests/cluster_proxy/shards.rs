@@ -220,7 +220,7 @@ fn method(id: u8, arguments: &[u8]) -> Vec<u8> {
 /// `connection.tune-ok` and `connection.open`.
 fn opens(vhost: &str) -> Vec<u8> {
     let name = [&[vhost.len() as u8], vhost.as_bytes(), &[0, 0]].concat();
-    [method(31, &[0, 0, 0, 2, 0, 0, 0, 0]), method(40, &name)].concat()
+    [method(31, &[7, 255, 0, 2, 0, 0, 0, 0]), method(40, &name)].concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]
