@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
 use super::carried::Carried;
@@ -305,17 +306,10 @@ impl BrokerBuilder {
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
-        match self.meta.take() {
-            Some(meta) => meta.begin(&shared).await,
-            None => {
-                import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
-                operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
-            }
-        }
-        let (addresses, tls_addresses) = match &self.front {
-            Some(front) => (front.addresses(Door::Amqp), front.addresses(Door::Amqps)),
-            None => (http::addresses(&listeners), http::addresses(&tls_listeners)),
-        };
+        begin(&shared, self.meta.take(), is_new).await?;
+        let front = self.front.as_deref();
+        let (addresses, tls_addresses) =
+            (shown(front, Door::Amqp, &listeners), shown(front, Door::Amqps, &tls_listeners));
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
         if shared.config.test {
             tracing::warn!("started with --test: clients may control time and plan faults");
@@ -405,6 +399,21 @@ struct Opened {
     store: Option<Store>,
     handle: StoreHandle,
     recovered: Recovered,
+}
+
+/// Brings in what does not come from the store: from the meta shard, or from the definitions file.
+async fn begin(shared: &Arc<Shared>, meta: Option<Meta>, is_new: bool) -> Result<(), StartError> {
+    if let Some(meta) = meta {
+        meta.begin(shared).await;
+        return Ok(());
+    }
+    import_file(shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
+    operations::ensure_cluster_id(shared).await.map_err(StartError::ClusterId)
+}
+
+/// Where a door is: the listeners' addresses, or those where others listen for this broker.
+fn shown(front: Option<&Sockets>, door: Door, listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    front.map_or_else(|| http::addresses(listeners), |front| front.addresses(door))
 }
 
 /// What a definitions file that says nothing says.
