@@ -115,6 +115,16 @@ impl Outgoing {
         self.spread(queues, pending, envelope);
     }
 
+    /// So many messages to these queues may follow, of so many bytes together: makes room for them at once.
+    pub fn expect(&mut self, queues: &[QueueId], messages: usize, bytes: usize) {
+        if messages > 1
+            && let [queue] = queues
+        {
+            self.plain_batch(*queue).publishes.reserve(messages);
+            self.block.expect(bytes);
+        }
+    }
+
     /// The same of a message whose head is encoded already.
     #[inline]
     pub fn publish_known(

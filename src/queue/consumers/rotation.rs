@@ -25,6 +25,9 @@ use crate::queue::unacked::TimeoutId;
 /// that a consumer that doesn't read holds no more than this outside its queue.
 pub const WINDOW_BYTES: usize = 512 * 1024;
 
+/// Room is made for so many deliveries at once, at most.
+const EXPECTED_MAX: usize = 1024;
+
 /// Up to so many consumers are looked through one by one.
 const FEW: usize = 4;
 
@@ -164,6 +167,11 @@ pub(in crate::queue) struct OnlyConsumer<'a> {
 impl OnlyConsumer<'_> {
     pub(in crate::queue) const fn consumer(&self) -> &Consumer {
         self.consumer
+    }
+
+    /// There are so many messages for it.
+    pub(in crate::queue) fn expect(&mut self, messages: usize) {
+        self.consumer.pending.reserve(messages.min(EXPECTED_MAX));
     }
 
     /// Whether it can take the message that is there for it: asked only if there is one.

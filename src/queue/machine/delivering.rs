@@ -53,6 +53,7 @@ impl Queue {
         }
         let Some(mut only) = self.consumers.only() else { return };
         let recipient = Recipient::of(only.consumer());
+        only.expect(self.ready.len());
         let mut given = 0;
         while self.ready.next_expires().is_some_and(|expires| expires >= now)
             && only.has_credit()
