@@ -1,6 +1,6 @@
 """What a cluster does, beside one broker alone and beside RabbitMQ, with the same load on the same machine.
 
-    figures.py [--rounds N] [--seconds S] [--only ROW..] [--failover] [--vhosts N] [--json FILE]
+    figures.py [--rounds N] [--seconds S] [--only ROW..] [--without TITLE..] [--failover [--faults NAME..]] [--vhosts N] [--json FILE]
 
 In each round each system in turn is started anew and measured while no other runs; the tables have the medians of all rounds. With
 --failover: how long nothing was confirmed when something dies. With --vhosts: N vhosts beside one, with N load generators each.
@@ -8,6 +8,7 @@ In each round each system in turn is started anew and measured while no other ru
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -45,7 +46,11 @@ def measure(system, row, place, times):
     at = leads if place == "leader" else system.follows()
     watched = system.processes()
     options = [*ROWS[row][1], *system.quorum, "--declare-at", system.uri(leads), *times]
+    before = system.moved()
     found = outcome(load(system.uri(at), options, watched))
+    os.sync()
+    sent, written = ((now - then) / found["published"] for now, then in zip(system.moved(), before))
+    found["bytes"] = {"sent": sent, "written": written}
     cpu = {}
     for (what, _), us in zip(watched, found["watched_us"]):
         cpu.setdefault(what, []).append(us)
@@ -61,6 +66,7 @@ def with_system(kind, work):
     system = kind()
     try:
         system.start()
+        settle()
         return work(system)
     finally:
         system.close()
@@ -82,7 +88,8 @@ def rows_of(options, kind):
 
 
 def settle():
-    """What was left to write for one run does not slow the next."""
+    """What one run has left to write does not slow the next."""
+    os.sync()
     time.sleep(1)
 
 
@@ -119,6 +126,10 @@ def cpu(rounds, key):
     return " / ".join(shown(each, 1, 1) for each in used if each is not None)
 
 
+def moved(rounds, key):
+    return " / ".join(shown(median(rounds, key, "bytes", what)) for what in ("sent", "written"))
+
+
 def tables(results, rows):
     """The medians of all rounds."""
     columns = []
@@ -127,6 +138,7 @@ def tables(results, rows):
     table("confirmed/s", columns, rows, lambda rounds, key: shown(median(rounds, key, "confirmed")))
     table("until the confirm, p50 / p99 in ms", columns, rows, times)
     table("CPU in us for a confirmed message: leader / other nodes together / nats-servers together", columns, rows, cpu)
+    table("bytes for a message that the leader's machine sends / writes", columns, rows, moved)
 
 
 def vhosts(options):
@@ -159,15 +171,17 @@ def main():
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--failover", action="store_true")
+    parser.add_argument("--faults", nargs="+", choices=failover.FAULTS, default=failover.FAULTS)
     parser.add_argument("--vhosts", type=int)
-    parser.add_argument("--no-rabbitmq", action="store_true")
+    parser.add_argument("--without", nargs="+", default=[], help="systems, by their titles")
     parser.add_argument("--json", help="a file for all that was measured")
     options = parser.parse_args()
-    kinds = [Cluster, Alone] + [RabbitMQ] * (ROOT is not None and not options.no_rabbitmq)
+    kinds = [kind for kind in [Cluster, Alone] + [RabbitMQ] * (ROOT is not None) if kind.title not in options.without]
     if options.vhosts:
         return vhosts(options)
     if options.failover:
-        return failover.run([kind for kind in kinds if kind.has_standby], options.rounds, with_system, note)
+        clusters = [kind for kind in kinds if kind.has_standby]
+        return failover.run(clusters, options.faults, options.rounds, with_system)
     results = {kind.title: [] for kind in kinds}
     for _ in range(options.rounds):
         for kind in kinds:

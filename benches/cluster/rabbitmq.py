@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clients import QUEUE
 from machines import AMQP, HTTP, NAMES, Network, Process, wait
-from systems import Cluster, api
+from systems import Cluster, api, pid
 
 ROOT = os.environ.get("RABBITMQ_ROOT")
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
@@ -27,12 +27,9 @@ class Node(Process):
             self.pid_file.unlink(missing_ok=True)
         super().start()
 
-    def pid(self):
-        return int(self.pid_file.read_text())
-
     def end(self, number=signal.SIGKILL):
         if self.child is not None:
-            os.kill(self.pid() if self.pid_file.exists() else self.child.pid, number)
+            os.kill(pid(self) if self.pid_file.exists() else self.child.pid, number)
             self.child.wait(60)
             self.child = None
 
@@ -78,6 +75,7 @@ class RabbitMQ(Cluster):
     def start(self):
         self.start_nodes()
         wait(180, "three nodes of RabbitMQ run", lambda: len(self._running()) == len(NAMES))
+        wait(60, "all of them take connections", lambda: all(self.listens(name) for name in NAMES))
 
     def _running(self):
         for name in NAMES:
@@ -104,17 +102,17 @@ class RabbitMQ(Cluster):
         return self._queue().get("online", [])
 
     def processes(self):
-        return [("leader" if name == "a" else "standby", node.pid()) for name, node in self.nodes.items()]
+        return [("leader" if name == "a" else "standby", pid(node)) for name, node in self.nodes.items()]
 
     def close(self):
         for node in self.nodes.values():
             node.end()
         # epmd goes on by itself, in namespaces that nobody else is in.
         for name in NAMES:
-            pids = subprocess.run(["ip", "netns", "pids", self.network.space(name)], capture_output=True, text=True).stdout
-            for pid in pids.split():
+            left = subprocess.run(["ip", "netns", "pids", self.network.space(name)], capture_output=True, text=True).stdout
+            for one in left.split():
                 try:
-                    os.kill(int(pid), signal.SIGKILL)
+                    os.kill(int(one), signal.SIGKILL)
                 except ProcessLookupError:
                     pass
         self.network.close()

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
+import socket
 import subprocess
 import tempfile
 import urllib.request
+from pathlib import Path
 
-from machines import AMQP, BINARY, HTTP, NAMES, Machines, Process, wait
+from machines import AMQP, BINARY, HTTP, NAMES, Machines, Process, sh, wait
 
 # Coney's and RabbitMQ's first user.
 LOGIN = urllib.request.HTTPPasswordMgrWithDefaultRealm()
@@ -24,6 +27,11 @@ def api(address, path, method="GET", body=None, seconds=2):
             return json.loads(answer.read() or b"{}")
     except (OSError, ValueError):
         return None
+
+
+def pid(process):
+    """Of the broker: what was started may be a script around it."""
+    return int(process.pid_file.read_text()) if hasattr(process, "pid_file") else process.child.pid
 
 
 class Cluster(Machines):
@@ -49,7 +57,22 @@ class Cluster(Machines):
         """Each with what it is."""
         leader = self.leads()
         nodes = [("leader" if name == leader else "standby", node) for name, node in self.nodes.items()]
-        return [(what, process.child.pid) for what, process in nodes + [("nats", server) for server in self.nats.values()]]
+        return [(what, pid(process)) for what, process in nodes + [("nats", server) for server in self.nats.values()]]
+
+    def moved(self):
+        """Bytes that the leader's machine has sent, and that its processes have written."""
+        name = self.leads()
+        link = json.loads(sh("ip", "-json", "-statistics", "link", "show", "dev", f"{self.network.id}{name}"))
+        here = [process for each in (self.nodes, self.nats) for at, process in each.items() if at == name]
+        written = (re.search(r"^write_bytes: (\d+)", Path(f"/proc/{pid(each)}/io").read_text(), re.M)[1] for each in here)
+        return link[0]["stats64"]["rx"]["bytes"], sum(map(int, written))
+
+    def listens(self, name):
+        try:
+            socket.create_connection((self.address(name), AMQP), 1).close()
+        except OSError:
+            return False
+        return True
 
     def make_vhosts(self, names):
         for name in names:

@@ -54,6 +54,7 @@ pub fn print_json(_: &Plan, outcome: &Outcome) {
     let line = json!({
         "confirmed": outcome.confirmed,
         "nacked": outcome.nacked,
+        "published": outcome.published,
         "consumed": outcome.consumed,
         "confirm_us": outcome.confirm_time.map(times),
         "latency_us": outcome.latency.map(times),
