@@ -103,10 +103,10 @@ class Alone(Cluster):
         return "a"
 
 
-def load(uri, options, watched=(), nice=()):
+def load(uri, options, watched=()):
     """Starts the load generator."""
     watch = ["--watch", ",".join(str(pid) for _, pid in watched)] if watched else []
-    command = [*nice, os.environ["CONEY_LOAD"], "--json", "--uri", uri, *options, *watch]
+    command = [os.environ["CONEY_LOAD"], "--json", "--uri", uri, *options, *watch]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
