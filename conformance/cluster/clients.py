@@ -52,8 +52,8 @@ class Ledger:
 
 
 class Clients:
-    def __init__(self, addresses, publishers=6, consumers=2):
-        self.ledger, self.addresses = Ledger(), addresses
+    def __init__(self, addresses, publishers=6, consumers=2, arguments=None):
+        self.ledger, self.addresses, self.arguments = Ledger(), addresses, arguments
         self.stopping, self.errors = threading.Event(), []
         works = [lambda number=number: self.publish(number) for number in range(publishers)] + [self.consume] * consumers
         self.threads = [threading.Thread(target=self.work, args=(work,), daemon=True) for work in works]
@@ -77,7 +77,7 @@ class Clients:
 
     def channel(self):
         channel = self.connect().channel()
-        channel.queue_declare(QUEUE, durable=True)
+        channel.queue_declare(QUEUE, durable=True, arguments=self.arguments)
         return channel
 
     def publish(self, number):

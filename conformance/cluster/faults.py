@@ -190,4 +190,5 @@ def main():
             machines.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

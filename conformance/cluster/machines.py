@@ -66,6 +66,8 @@ class Network:
 
     def close(self):
         for name in NAMES:
+            # A namespace goes in its own time; another of the same name may be made at once.
+            sh("ip", "link", "delete", f"{self.id}{name}", check=False)
             sh("ip", "netns", "delete", self.space(name), check=False)
         sh("ip", "link", "delete", self.id, check=False)
 
