@@ -1,5 +1,7 @@
 //! `coney cluster`: making a cluster's log, showing its nodes, letting another node lead.
 
+mod restore;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,6 +60,9 @@ pub enum ClusterCommand {
         #[command(flatten)]
         place: Place,
     },
+    Mark(restore::ShowMark),
+    Restore(restore::Restore),
+    Rejoin(restore::Rejoin),
 }
 
 impl ClusterCommand {
@@ -67,6 +72,9 @@ impl ClusterCommand {
             Self::Init { replicas, inputs } => init(*inputs, &replicas),
             Self::Status { json, inputs } => status(*inputs, json),
             Self::Move { node, place } => hand_over(node, &place),
+            Self::Mark(mark) => mark.run(),
+            Self::Restore(restore) => restore.run(),
+            Self::Rejoin(rejoin) => rejoin.run(),
         }
     }
 }

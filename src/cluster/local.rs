@@ -11,7 +11,7 @@ use super::tidying::Tidying;
 use super::unusable::Unusable;
 use crate::store::{
     Closing, CommitNumbers, Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, WriteBatch,
-    finish_wiping, open_disk, wipe,
+    finish_setting_aside, finish_wiping, open_disk, wipe,
 };
 use crate::time::Time;
 use std::path::Path;
@@ -89,6 +89,7 @@ impl LocalEngine {
         clock: impl Fn() -> Time + Send + 'static,
     ) -> Result<(Self, Option<String>), Error> {
         finish_wiping(dir)?;
+        finish_setting_aside(dir)?;
         let open = move |dir: &Path| {
             let (engine, healed, closing) = open_disk(dir, open_files_max)?.into_parts();
             let engine: Box<dyn Engine> = Box::new(engine);

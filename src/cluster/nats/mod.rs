@@ -22,6 +22,7 @@ mod init;
 mod log;
 mod names;
 mod opening;
+mod restore;
 mod servers;
 mod setup;
 mod varz;
