@@ -5,6 +5,7 @@
 //! takes a gap, or a commit that was synced and is not whole, for damage, goes by what happened here: what the leader has synced this
 //! disk may not have, and what came by a snapshot was other commits there.
 
+use super::damage::Damage;
 use super::log::Sequence;
 use super::mark::Mark;
 use super::tidying::Tidying;
@@ -32,6 +33,7 @@ pub struct LocalEngine(Arc<Shared>);
 struct Shared {
     local: Mutex<Local>,
     far: Far,
+    damage: Damage,
 }
 
 /// How far it is: who asks does not wait for the disk.
@@ -125,7 +127,7 @@ impl LocalEngine {
             unsynced_bytes: 0,
             tidying: Tidying::default(),
         });
-        Self(Arc::new(Shared { local, far: Far::default() }))
+        Self(Arc::new(Shared { local, far: Far::default(), damage: Damage::default() }))
     }
 
     /// All frames up to this one are on this node's disk for sure: no power failure there needs them again. While a snapshot is being
@@ -139,6 +141,12 @@ impl LocalEngine {
     #[must_use]
     pub fn applied(&self) -> Sequence {
         Sequence(self.0.far.applied.load(Relaxed))
+    }
+
+    /// What of it could not be read, if anything was damaged when it was read.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        self.0.damage.found()
     }
 
     /// Finds out how far it is.
@@ -169,6 +177,7 @@ impl LocalEngine {
         local.numbers = None;
         local.applied = Sequence::default();
         (local.is_unsynced, local.unsynced_bytes) = (false, 0);
+        self.0.damage.forget();
         self.0.far.applied.store(0, Relaxed);
         self.0.far.synced.store(receiving.0, Relaxed);
         Ok(())
@@ -278,7 +287,7 @@ impl Engine for LocalEngine {
     }
 
     fn reader(&self) -> Box<dyn Reader> {
-        self.local().engine.reader()
+        self.0.damage.watch(self.local().engine.reader())
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot> {
