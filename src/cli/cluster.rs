@@ -1,5 +1,6 @@
 //! `coney cluster`: making a cluster's log, showing its nodes, letting another node lead.
 
+mod moved;
 mod restore;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use coney::config::ClusterSettings;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
+use self::moved::Lead;
 use super::inputs::Inputs;
 use super::load::load;
 use super::native::Place;
@@ -50,7 +52,7 @@ pub enum ClusterCommand {
         #[command(flatten)]
         inputs: Box<Inputs>,
     },
-    /// Let another node lead: clients are disconnected, and find it where they were.
+    /// Let another node lead: clients are disconnected, and find it where they were. Waits until one does, and says which.
     ///
     /// Asks the management API of any node, for which it takes an administrator's login.
     #[command(verbatim_doc_comment)]
@@ -151,12 +153,17 @@ fn nodes(before: &[Told], after: &[Told]) -> Vec<Value> {
 
 fn hand_over(node: Option<String>, place: &Place) -> anyhow::Result<ExitCode> {
     let asked = place.find().and_then(|broker| {
+        let before = Lead::of(&broker)?;
         let body = node.map_or_else(|| json!({}), |node| json!({ "node": node }));
-        broker.post("/api/coney/cluster/move", &body, "the cluster", "ask a node of a cluster")
+        broker.post("/api/coney/cluster/move", &body, "the cluster", "ask a node of a cluster")?;
+        Ok((broker, before))
     });
     match asked {
-        Ok(_) => {
-            say("The node that leads hands over.\n")?;
+        Ok((broker, before)) => {
+            let Some(Lead { leader, term }) = before.unwrap_or_default().after(&broker)? else {
+                bail!("the node that leads was told to hand over, but nobody has led since");
+            };
+            say(&format!("Node {leader} leads, in term {term}.\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
