@@ -2,6 +2,7 @@
 
 mod moved;
 mod restore;
+mod runtime;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -13,9 +14,9 @@ use coney::Clock;
 use coney::cluster::{Directory as _, Member, Told};
 use coney::config::ClusterSettings;
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Runtime};
 
 use self::moved::Lead;
+use self::runtime::runtime;
 use super::inputs::Inputs;
 use super::load::load;
 use super::native::Place;
@@ -87,10 +88,6 @@ fn settings(inputs: Inputs) -> anyhow::Result<ClusterSettings> {
         bail!("which cluster is meant? --cluster NAME and --cluster-log nats://HOST:PORT say it");
     }
     Ok(settings)
-}
-
-fn runtime() -> anyhow::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("cannot start a runtime")
 }
 
 fn init(inputs: Inputs, replicas: &str) -> anyhow::Result<ExitCode> {

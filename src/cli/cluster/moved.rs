@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::native::{Broker, NativeError};
-use super::runtime;
+use super::runtime::runtime;
 use coney::Clock;
 
 /// A node that hands over takes a second, and one that takes over for another reason some more.

@@ -15,7 +15,7 @@ use super::super::inputs::Inputs;
 use super::super::load::load;
 use super::super::node::connect;
 use super::super::out::say;
-use super::runtime;
+use super::runtime::runtime;
 
 /// Open files of the engine.
 const OPEN_FILES_MAX: usize = 256;
