@@ -208,7 +208,8 @@ impl Broker {
 
 /// What callgrind's report has under names of this crate.
 fn own(profile: &Path) -> Result<u64> {
-    let report = Command::new("callgrind_annotate").arg("--threshold=100").arg(profile).output()?;
+    let report =
+        Command::new("callgrind_annotate").args(["--threshold=100", "--auto=no"]).arg(profile).output()?;
     let report = String::from_utf8_lossy(&report.stdout).into_owned();
     let first = |line: &str| line.split_whitespace().next().map(|count| count.replace(',', ""));
     let counts = report.lines().filter(|line| line.contains("coney::")).filter_map(first);

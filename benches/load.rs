@@ -64,9 +64,10 @@ fn main() -> ExitCode {
             println!("{}", options::HELP);
             Ok(())
         }
-        Task::Run { uri, plan, record } => {
+        Task::Run { uri, plan, record, is_json } => {
             let outcome = run::run(&uri, &plan, record.as_deref());
-            outcome.map(|outcome| report::print(&plan, &outcome))
+            let print = if is_json { report::print_json } else { report::print };
+            outcome.map(|outcome| print(&plan, &outcome))
         }
         Task::Compare(comparison) => compare::compare(&comparison),
         Task::Loopback { seconds } => loopback::print(seconds),

@@ -351,6 +351,9 @@ impl Slot {
     }
 }
 
+/// A block may have so much room that it does not need, beside twice what it needs.
+const SPARE_BYTES: usize = 4096;
+
 /// A block being filled: the messages of one socket read.
 #[derive(Debug, Default)]
 pub struct MessageBlock {
@@ -409,6 +412,11 @@ impl MessageBlock {
         self.bytes.reserve_exact(bytes);
     }
 
+    /// At most so many bytes follow, probably not many fewer.
+    pub fn expect(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// Ends the message begun last.
     #[must_use]
     pub fn end(&self, slot: Slot) -> Slot {
@@ -435,7 +443,11 @@ impl MessageBlock {
 
     /// Closes the block; its messages can be made from their slots.
     #[must_use]
-    pub fn finish(self) -> FinishedBlock {
+    pub fn finish(mut self) -> FinishedBlock {
+        // Room for what was expected and did not come.
+        if self.bytes.capacity() > 2 * self.bytes.len() + SPARE_BYTES {
+            self.bytes.shrink_to_fit();
+        }
         FinishedBlock { bytes: Block::shared(self.bytes) }
     }
 }

@@ -27,7 +27,12 @@ const SEGMENT_BYTES: i64 = 8 << 20;
 
 /// What a run's queues are declared with.
 pub fn queue_arguments(plan: &Plan) -> Vec<u8> {
-    if plan.stream { wire::table(&[("x-queue-type", Value::Text("stream"))]) } else { NO_TABLE.to_vec() }
+    let of_type = |name| wire::table(&[("x-queue-type", Value::Text(name))]);
+    match (plan.stream, plan.quorum) {
+        (true, _) => of_type("stream"),
+        (false, true) => of_type("quorum"),
+        (false, false) => NO_TABLE.to_vec(),
+    }
 }
 
 /// What a run's consumers say.

@@ -18,6 +18,7 @@ Load for any AMQP 0-9-1 broker.
 
 One broker:
   --uri URI           amqp://user:password@host:port/vhost; amqps:// for TLS, with whatever certificate the broker has
+  --declare-at URI    where its queues are made, if not there
   --row ROW           options of a row (below); those that follow change it
   --publishers N      connections that publish (1)
   --consumers N       connections that consume (1)
@@ -27,10 +28,12 @@ One broker:
   --size BYTES        of a body (16)
   --persistent        delivery mode 2, durable queues
   --confirm-window N  publisher confirms, N messages in flight per publisher
+  --confirm-times     reports the time from send to confirm, too
   --ack-every N       acks; 1 acks each message, N acks N at once; all of one read in one write
   --auto-ack          no acks (default)
   --prefetch N        unacknowledged messages per consumer (0: no limit)
   --rate N            messages per second of one paced publisher; reports latency in us, send to receive
+  --quorum            the queues are quorum queues
   --stream            the queues are streams; consumers begin at the end
   --cursor            they read with a cursor; Coney alone
   --count N           messages that are in the stream of rows s-replay and the like, before it is read
@@ -38,6 +41,8 @@ One broker:
   --duration S        seconds measured (5), also --seconds
   --warmup S          seconds before (1)
   --record HOST:PORT  Coney's management API there: its journal records everything meanwhile
+  --watch PID,..      these processes' processor time for a confirmed message
+  --json              one line of JSON instead of lines for people
 
 Rows (transient, automatic acks, 1 publisher, 1 consumer unless said):
   a    16 B                                                  consumed/s
@@ -84,7 +89,7 @@ pub enum Task {
     /// Print [`HELP`].
     Help,
     /// One run against one broker.
-    Run { uri: Uri, plan: Plan, record: Option<String> },
+    Run { uri: Uri, plan: Plan, record: Option<String>, is_json: bool },
     /// Brokers side by side.
     Compare(Comparison),
     /// The limits of the machine and of this program.
@@ -104,6 +109,8 @@ pub struct Plan {
     pub fanout: bool,
     /// Publish to a topic exchange with so many bindings to the queues; 0 for none.
     pub topic_bindings: usize,
+    /// Where queues are made, if not where messages are published.
+    pub declare_at: Option<Uri>,
     /// Something else than publishing to a few queues.
     pub scene: Scene,
     /// Body size.
@@ -112,6 +119,8 @@ pub struct Plan {
     pub persistent: bool,
     /// Confirms, with so many messages in flight per publisher.
     pub confirm_window: Option<usize>,
+    /// The time that each confirm takes is kept.
+    pub times_confirms: bool,
     /// An ack for so many messages; automatic acks if `None`.
     pub ack_every: Option<u32>,
     /// Unacknowledged messages per consumer; 0 for no limit.
@@ -120,6 +129,8 @@ pub struct Plan {
     pub rate: Option<u32>,
     /// No consumers.
     pub publish_only: bool,
+    /// The queues are quorum queues.
+    pub quorum: bool,
     /// The queues are streams.
     pub stream: bool,
     /// Consumers read with a cursor.
@@ -128,6 +139,8 @@ pub struct Plan {
     pub count: u64,
     /// Coney's journal records everything.
     pub recorded: bool,
+    /// Processes whose processor time is looked at.
+    pub watched: Vec<u32>,
     /// How long to measure.
     pub duration: Duration,
     /// How long to run before measuring.
@@ -230,18 +243,22 @@ impl Default for Plan {
             queues: 1,
             fanout: false,
             topic_bindings: 0,
+            declare_at: None,
             scene: Scene::Messages,
             size_bytes: 16,
             persistent: false,
             confirm_window: None,
+            times_confirms: false,
             ack_every: None,
             prefetch: 0,
             rate: None,
             publish_only: false,
+            quorum: false,
             stream: false,
             cursor: false,
             count: 2_000_000,
             recorded: false,
+            watched: Vec::new(),
             duration: Duration::from_secs(5),
             warmup: Duration::from_secs(1),
         }
@@ -263,6 +280,10 @@ impl Plan {
             "--ack-every is at least 1 and at most the prefetch"
         } else if self.confirm_window == Some(0) || self.rate == Some(0) {
             "--confirm-window and --rate are at least 1"
+        } else if self.times_confirms && self.confirm_window.is_none() {
+            "--confirm-times goes with --confirm-window"
+        } else if self.quorum && (self.stream || !self.persistent) {
+            "--quorum goes with --persistent and without --stream"
         } else if self.rate.is_some()
             && (self.publishers != 1 || self.confirm_window.is_some() || self.publish_only)
         {
@@ -393,6 +414,7 @@ struct Parser {
     plan: Plan,
     comparison: Comparison,
     mode: Mode,
+    is_json: bool,
 }
 
 /// Which task the options belong to.
@@ -436,7 +458,7 @@ impl Parser {
             seconds: Plan::default().duration,
             warmup: Plan::default().warmup,
         };
-        Ok(Self { uri: None, plan: Plan::default(), comparison, mode: Mode::Help })
+        Ok(Self { uri: None, plan: Plan::default(), comparison, mode: Mode::Help, is_json: false })
     }
 
     /// An option without a value; false if it is none.
@@ -448,6 +470,9 @@ impl Parser {
             "--loopback" => self.mode = Mode::Loopback,
             "--persistent" => self.plan.persistent = true,
             "--auto-ack" => self.plan.ack_every = None,
+            "--quorum" => self.plan.quorum = true,
+            "--confirm-times" => self.plan.times_confirms = true,
+            "--json" => self.is_json = true,
             "--stream" => (self.plan.stream, self.plan.persistent) = (true, true),
             "--cursor" => self.plan.cursor = true,
             "--publish-only" => self.plan.publish_only = true,
@@ -461,6 +486,7 @@ impl Parser {
         let plan = &mut self.plan;
         match name {
             "--uri" => self.uri = Some(Uri::parse(value()?)?),
+            "--declare-at" => plan.declare_at = Some(Uri::parse(value()?)?),
             "--row" => {
                 let row = named_rows(value()?)?.swap_remove(0);
                 *plan = Plan { duration: plan.duration, warmup: plan.warmup, ..row.plan };
@@ -479,6 +505,9 @@ impl Parser {
                 self.comparison.count = Some(plan.count);
             }
             "--rate" => plan.rate = Some(number(name, value()?)?),
+            "--watch" => {
+                plan.watched = value()?.split(',').map(|pid| number(name, pid)).collect::<Result<_>>()?;
+            }
             "--duration" | "--seconds" => plan.duration = seconds(name, value()?)?,
             "--warmup" => plan.warmup = seconds(name, value()?)?,
             _ => return Ok(false),
@@ -512,7 +541,8 @@ impl Parser {
                 let record = self.comparison.record;
                 let recorded = self.plan.recorded || record.is_some();
                 let plan = Plan { recorded, ..self.plan }.checked()?;
-                Task::Run { uri: self.uri.ok_or("--uri is missing")?, plan, record }
+                let uri = self.uri.ok_or("--uri is missing")?;
+                Task::Run { uri, plan, record, is_json: self.is_json }
             }
             Mode::Compare => Task::Compare(Comparison { seconds, warmup, ..self.comparison }),
             Mode::Loopback => Task::Loopback { seconds },

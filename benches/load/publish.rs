@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub struct Counters {
     pub confirmed: Counter,
     /// Refused by it.
     pub nacked: Counter,
+    /// What confirms took, once the publisher has ended, if the plan asks for it.
+    pub confirm_times_ns: Mutex<Vec<u64>>,
 }
 
 /// Publishes encoded one after the other, a whole number of rounds over the routes, each of the same length.
@@ -98,7 +101,7 @@ pub fn publish(
     let batch = Batch::new(routes, plan.size_bytes, connection.frame_bytes_max);
     let mut accepted = None;
     let done = match (plan.confirm_window, plan.rate) {
-        (Some(window), _) => windowed(&mut connection, batch, window, signals, counters),
+        (Some(window), _) => windowed(&mut connection, batch, (window, plan), signals, counters),
         (None, Some(rate)) => paced(&mut connection, batch, (rate, plan.size_bytes), signals, counters),
         (None, None) if plan.publish_only => {
             timed(&mut connection, &batch, plan, queue, signals, counters).map(|rate| accepted = Some(rate))
@@ -152,17 +155,16 @@ fn timed(
 fn windowed(
     connection: &mut Connection,
     mut batch: Batch,
-    window: usize,
+    (window, plan): (usize, &Plan),
     signals: &Signals,
     counters: &Counters,
 ) -> Result<()> {
-    let mut confirms =
-        Confirms { confirmed_below: 1, open: VecDeque::new(), waiting: 0, confirmed: 0, nacked: 0 };
+    let mut confirms = Confirms::new(plan.times_confirms.then_some(signals));
     while !signals.stop_publishing.load(Ordering::Relaxed) {
         while confirms.waiting < window {
             let (bytes, count) = batch.take(window - confirms.waiting);
-            connection.stream.write_all(bytes)?;
             confirms.sent(count);
+            connection.stream.write_all(bytes)?;
             counters.sent.add(count as u64, bytes.len() as u64);
         }
         let progress = connection.scanner.read(&mut connection.stream, &mut confirms)?;
@@ -172,23 +174,33 @@ fn windowed(
         counters.confirmed.add(std::mem::take(&mut confirms.confirmed), 0);
         counters.nacked.add(std::mem::take(&mut confirms.nacked), 0);
     }
+    *counters.confirm_times_ns.lock().unwrap_or_else(PoisonError::into_inner) = confirms.times_ns;
     Ok(())
 }
 
 /// The messages that wait for a confirm.
-struct Confirms {
+struct Confirms<'a> {
     /// Every publish with a smaller number is confirmed; `open` begins with this one.
     confirmed_below: u64,
-    /// Whether a message still waits, by number.
-    open: VecDeque<bool>,
+    /// Of each message that still waits, by number, when it was sent if there is a clock; `None` if it waits no more.
+    open: VecDeque<Option<u64>>,
     waiting: usize,
     confirmed: u64,
     nacked: u64,
+    /// Set if times are kept.
+    clock: Option<&'a Signals>,
+    times_ns: Vec<u64>,
 }
 
-impl Confirms {
+impl<'a> Confirms<'a> {
+    const fn new(clock: Option<&'a Signals>) -> Self {
+        let open = VecDeque::new();
+        Self { confirmed_below: 1, open, waiting: 0, confirmed: 0, nacked: 0, clock, times_ns: Vec::new() }
+    }
+
     fn sent(&mut self, count: usize) {
-        self.open.extend(std::iter::repeat_n(true, count));
+        let now_ns = self.clock.map_or(0, Signals::now_ns);
+        self.open.extend(std::iter::repeat_n(Some(now_ns), count));
         self.waiting += count;
     }
 
@@ -198,11 +210,16 @@ impl Confirms {
         if index >= self.open.len() {
             return Err(format!("a confirm for {number}, which does not wait for one").into());
         }
+        let measuring = |signals: &&Signals| signals.measuring.load(Ordering::Relaxed);
+        let now_ns = self.clock.filter(measuring).map(Signals::now_ns);
         let mut count = 0;
         for at in if multiple { 0 } else { index }..=index {
-            count += u64::from(std::mem::take(&mut self.open[at]));
+            if let Some(sent_ns) = self.open[at].take() {
+                count += 1;
+                self.times_ns.extend(now_ns.map(|now_ns| now_ns.saturating_sub(sent_ns)));
+            }
         }
-        while self.open.front() == Some(&false) {
+        while self.open.front() == Some(&None) {
             self.open.pop_front();
             self.confirmed_below += 1;
         }
@@ -211,7 +228,7 @@ impl Confirms {
     }
 }
 
-impl Visit for Confirms {
+impl Visit for Confirms<'_> {
     fn method(&mut self, id: u32, arguments: &[u8]) -> Result<()> {
         if id != wire::ACK && id != wire::NACK {
             return refuse_closing(id, arguments);

@@ -1,7 +1,9 @@
 //! Figures for people: one run as lines, many as a Markdown table.
 
+use serde_json::json;
+
 use crate::options::{Metric, Plan, Scene};
-use crate::run::Outcome;
+use crate::run::{Latency, Outcome};
 
 /// The broker's processor time for a message of the row's rate.
 pub const CPU: &str = ", us of the broker's CPU for a message";
@@ -33,10 +35,32 @@ pub fn print(plan: &Plan, outcome: &Outcome) {
     if let Some(cpu) = outcome.cpu {
         println!("cores busy {cpu:>11.2}    (the broker's)");
     }
-    if let Some(latency) = outcome.latency {
-        let (p50, p90, p99, max) = (latency.p50, latency.p90, latency.p99, latency.max);
-        println!("latency us  p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  max {max:.1}");
+    for (cores, pid) in outcome.watched.iter().zip(&plan.watched) {
+        println!("cores busy {cores:>11.2}    (process {pid})");
     }
+    for (what, times) in [("latency", outcome.latency), ("confirm", outcome.confirm_time)] {
+        if let Some(Latency { p50, p90, p99, max }) = times {
+            println!("{what} us  p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  max {max:.1}");
+        }
+    }
+}
+
+/// The same for programs: rates a second, times in microseconds, the watched processes' time for a confirmed message.
+pub fn print_json(_: &Plan, outcome: &Outcome) {
+    let times =
+        |times: Latency| json!({ "p50": times.p50, "p90": times.p90, "p99": times.p99, "max": times.max });
+    let per_message = |cores: &f64| cores * 1e6 / outcome.confirmed;
+    let watched = outcome.watched.iter().filter(|_| outcome.confirmed > 0.0).map(per_message);
+    let line = json!({
+        "confirmed": outcome.confirmed,
+        "nacked": outcome.nacked,
+        "published": outcome.published,
+        "consumed": outcome.consumed,
+        "confirm_us": outcome.confirm_time.map(times),
+        "latency_us": outcome.latency.map(times),
+        "watched_us": watched.collect::<Vec<_>>(),
+    });
+    println!("{line}");
 }
 
 /// The figures of a run that a row is about, each with the word that tells it apart.

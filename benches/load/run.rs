@@ -1,6 +1,7 @@
 //! One run of a plan against one broker: queues, connections, threads, the measured window, and everything deleted
 //! again.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -42,6 +43,10 @@ pub struct Outcome {
     pub accepted: Option<f64>,
     /// From send to receipt, if the plan has a rate.
     pub latency: Option<Latency>,
+    /// From send to confirm, if the plan asks for it.
+    pub confirm_time: Option<Latency>,
+    /// Cores that the plan's watched processes kept busy.
+    pub watched: Vec<f64>,
     /// Cores that the broker kept busy, if it is on this machine.
     pub cpu: Option<f64>,
     /// Messages written from the run's beginning to its end.
@@ -146,13 +151,14 @@ pub fn run(uri: &Uri, plan: &Plan, record: Option<&str>) -> Result<Outcome> {
 
 fn messages(uri: &Uri, plan: &Plan) -> Result<Outcome> {
     let names = Names::new(plan);
-    let mut control = Connection::open(uri)?;
+    let declare_at = plan.declare_at.as_ref().unwrap_or(uri);
+    let mut control = Connection::open(declare_at)?;
     let outcome = declare(&mut control, plan, &names).and_then(|figures| {
         let outcome = drive(uri, plan, &names)?;
         check_kept(&mut control, plan, &names, outcome.published).map(|()| Outcome { figures, ..outcome })
     });
     // A channel error has closed the connection's channel: deleting takes a new one then.
-    let mut control = if outcome.is_ok() { control } else { Connection::open(uri)? };
+    let mut control = if outcome.is_ok() { control } else { Connection::open(declare_at)? };
     let deleted = delete(&mut control, &names).and_then(|()| control.close());
     outcome.and_then(|outcome| deleted.map(|()| outcome))
 }
@@ -314,10 +320,13 @@ impl<'scope> Threads<'scope> {
         } else {
             self.wait(plan.warmup);
             signals.measuring.store(true, Ordering::Relaxed);
-            let before = Sample::take(received, counters, pid);
+            let (before, used) = (Sample::take(received, counters, pid), cpu_of(&plan.watched));
             self.wait(plan.duration);
             signals.measuring.store(false, Ordering::Relaxed);
-            outcome = Sample::take(received, counters, pid).since(&before);
+            let (after, now_used) = (Sample::take(received, counters, pid), cpu_of(&plan.watched));
+            let seconds = (after.at - before.at).as_secs_f64();
+            let watched = now_used.iter().zip(used).map(|(now, then)| (now - then) / seconds).collect();
+            outcome = Outcome { watched, ..after.since(&before) };
         }
         signals.stop_publishing.store(true, Ordering::Relaxed);
         let accepted = join(self.publishers);
@@ -326,6 +335,10 @@ impl<'scope> Threads<'scope> {
         outcome.accepted = accepted?.into_iter().sum();
         outcome.published = Sample::take(received, counters, None).sent;
         outcome.latency = plan.rate.and_then(|_| latency(latencies.concat()));
+        let times = |one: &Counters| {
+            std::mem::take(&mut *one.confirm_times_ns.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        outcome.confirm_time = latency(counters.iter().flat_map(times).collect());
         Ok(outcome)
     }
 
@@ -350,6 +363,11 @@ impl<'scope> Threads<'scope> {
 pub fn join<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {
     let panicked = |_| Err(Error::from("a thread panicked"));
     threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+}
+
+/// The processor time of each of these processes, in seconds; of one that has ended, none.
+fn cpu_of(pids: &[u32]) -> Vec<f64> {
+    pids.iter().map(|pid| process::cpu_seconds(*pid).unwrap_or(0.0)).collect()
 }
 
 /// All counters at one moment.

@@ -1,5 +1,9 @@
 //! `coney cluster`: making a cluster's log, showing its nodes, letting another node lead.
 
+mod moved;
+mod restore;
+mod runtime;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,8 +14,9 @@ use coney::Clock;
 use coney::cluster::{Directory as _, Member, NatsDirectory, Told};
 use coney::config::ClusterSettings;
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Runtime};
 
+use self::moved::Lead;
+use self::runtime::runtime;
 use super::inputs::Inputs;
 use super::load::load;
 use super::native::Place;
@@ -51,7 +56,7 @@ pub enum ClusterCommand {
         #[command(flatten)]
         inputs: Box<Inputs>,
     },
-    /// Let another node lead: clients are disconnected, and find it where they were.
+    /// Let another node lead: clients are disconnected, and find it where they were. Waits until one does, and says which.
     ///
     /// Asks the management API of any node, for which it takes an administrator's login.
     #[command(verbatim_doc_comment)]
@@ -64,6 +69,9 @@ pub enum ClusterCommand {
         #[command(flatten)]
         place: Place,
     },
+    Mark(restore::ShowMark),
+    Restore(restore::Restore),
+    Rejoin(restore::Rejoin),
 }
 
 impl ClusterCommand {
@@ -73,6 +81,9 @@ impl ClusterCommand {
             Self::Init { replicas, shards, inputs } => init(*inputs, &replicas, shards),
             Self::Status { json, inputs } => status(*inputs, json),
             Self::Move { node, shard, place } => hand_over(node, shard, &place),
+            Self::Mark(mark) => mark.run(),
+            Self::Restore(restore) => restore.run(),
+            Self::Rejoin(rejoin) => rejoin.run(),
         }
     }
 }
@@ -83,10 +94,6 @@ fn settings(inputs: Inputs) -> anyhow::Result<ClusterSettings> {
         bail!("which cluster is meant? --cluster NAME and --cluster-log nats://HOST:PORT say it");
     }
     Ok(settings)
-}
-
-fn runtime() -> anyhow::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("cannot start a runtime")
 }
 
 fn init(inputs: Inputs, replicas: &str, shards: u16) -> anyhow::Result<ExitCode> {
@@ -191,15 +198,20 @@ fn nodes_of(before: &[Told], after: &[Told]) -> Vec<Value> {
 
 fn hand_over(node: Option<String>, shard: Option<u16>, place: &Place) -> anyhow::Result<ExitCode> {
     let asked = place.find().and_then(|broker| {
+        let before = Lead::of(&broker, shard)?;
         let node = node.map(|node| ("node", json!(node)));
-        let shard = shard.map(|shard| ("shard", json!(shard)));
-        let body = node.into_iter().chain(shard).map(|(key, value)| (key.to_owned(), value)).collect();
+        let numbered = shard.map(|shard| ("shard", json!(shard)));
+        let body = node.into_iter().chain(numbered).map(|(key, value)| (key.to_owned(), value)).collect();
         let body = Value::Object(body);
-        broker.post("/api/coney/cluster/move", &body, "the cluster", "ask a node of a cluster")
+        broker.post("/api/coney/cluster/move", &body, "the cluster", "ask a node of a cluster")?;
+        Ok((broker, before))
     });
     match asked {
-        Ok(_) => {
-            say("The node that leads hands over.\n")?;
+        Ok((broker, before)) => {
+            let Some(Lead { leader, term }) = before.unwrap_or_default().after(&broker, shard)? else {
+                bail!("the node that leads was told to hand over, but nobody has led since");
+            };
+            say(&format!("Node {leader} leads, in term {term}.\n"))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

@@ -5,6 +5,7 @@
 //! takes a gap, or a commit that was synced and is not whole, for damage, goes by what happened here: what the leader has synced this
 //! disk may not have, and what came by a snapshot was other commits there.
 
+use super::damage::Damage;
 use super::log::Sequence;
 use super::mark::{Mark, is_partial_key};
 use super::tidying::Tidying;
@@ -12,7 +13,7 @@ use super::unusable::Unusable;
 use crate::broker::identities::Identities;
 use crate::store::{
     Closing, CommitNumbers, Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, Write,
-    WriteBatch, definition_name, finish_wiping, open_disk, wipe,
+    WriteBatch, definition_name, finish_setting_aside, finish_wiping, open_disk, wipe,
 };
 use crate::time::Time;
 use std::path::Path;
@@ -34,6 +35,7 @@ pub struct LocalEngine(Arc<Shared>);
 struct Shared {
     local: Mutex<Local>,
     far: Far,
+    damage: Damage,
 }
 
 /// How far it is: who asks does not wait for the disk.
@@ -93,6 +95,7 @@ impl LocalEngine {
         clock: impl Fn() -> Time + Send + 'static,
     ) -> Result<(Self, Option<String>), Error> {
         finish_wiping(dir)?;
+        finish_setting_aside(dir)?;
         let open = move |dir: &Path| {
             let (engine, healed, closing) = open_disk(dir, open_files_max)?.into_parts();
             let engine: Box<dyn Engine> = Box::new(engine);
@@ -128,7 +131,7 @@ impl LocalEngine {
             unsynced_bytes: 0,
             tidying: Tidying::default(),
         });
-        Self(Arc::new(Shared { local, far: Far::default() }))
+        Self(Arc::new(Shared { local, far: Far::default(), damage: Damage::default() }))
     }
 
     /// All frames up to this one are on this node's disk for sure: no power failure there needs them again. While a snapshot is being
@@ -147,6 +150,12 @@ impl LocalEngine {
     /// Counts the commits that changed users, permissions or vhosts, from now on.
     pub(super) fn identities(&self) -> watch::Receiver<u64> {
         self.0.far.identities.subscribe()
+    }
+
+    /// What of it could not be read, if anything was damaged when it was read.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        self.0.damage.found()
     }
 
     /// Finds out how far it is.
@@ -177,6 +186,7 @@ impl LocalEngine {
         local.numbers = None;
         local.applied = Sequence::default();
         (local.is_unsynced, local.unsynced_bytes) = (false, 0);
+        self.0.damage.forget();
         self.0.far.applied.store(0, Relaxed);
         self.0.far.synced.store(receiving.0, Relaxed);
         Ok(())
@@ -303,7 +313,7 @@ impl Engine for LocalEngine {
     }
 
     fn reader(&self) -> Box<dyn Reader> {
-        self.local().engine.reader()
+        self.0.damage.watch(self.local().engine.reader())
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot> {

@@ -12,6 +12,7 @@
 //! - Who leads is said by the fences in the log alone. The lease only says who may try.
 //! - Each frame carries the hash of the one before. A log that contradicts what was applied stops the node, which keeps what it has.
 
+mod damage;
 mod directory;
 mod engine;
 mod entry;
@@ -41,6 +42,7 @@ mod proxy;
 mod proxy_header;
 mod reading;
 mod rejoin;
+mod restore;
 mod route;
 mod seat;
 mod shards;
@@ -75,8 +77,10 @@ pub use peer::{PeerPieces, serve_snapshots};
 pub use process::{Common, Ended, Process, ProcessError};
 pub use proxy_header::{BadHeader, ProxyHeader, Secret};
 pub use reading::{Reading, Taken};
+pub use restore::{Origin, adopt, mark_of};
 pub use route::{Leader, Route};
 pub use seat::Kept;
+pub use seat::SHARDS_DIR;
 pub use snapshot::{BadPiece, FillError, Filling, PIECE_BYTES, PieceVisitor, read_snapshot};
 pub use status::{Role, Status};
 pub use tenure::Tenure;

@@ -33,7 +33,7 @@ const OPEN_FILES_MIN: usize = 64;
 /// Ranks below this change from shard to shard, so that nodes of the ranks 0, 1 and 2 lead a third of them each.
 const ROTATED: u32 = 3;
 /// Below the data directory.
-const SHARDS_DIR: &str = "shards";
+pub const SHARDS_DIR: &str = "shards";
 
 /// The last word on each broker.
 pub(super) type Complete = Arc<dyn Fn(BrokerBuilder) -> BrokerBuilder + Send + Sync>;

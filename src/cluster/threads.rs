@@ -81,7 +81,7 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
 
     async fn lead(&self, engine: LocalEngine, fence: Mark, tenure: Tenure) -> Result<Started, StartError> {
         let progress = Arc::<Notify>::default();
-        let (failure, failed) = oneshot::channel();
+        let (failure, mut failed) = oneshot::channel();
         let (clock, on_progress) = (self.clock, Arc::clone(&progress));
         let options = RunOptions {
             dir: self.dir.clone(),
@@ -96,7 +96,15 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
         };
         let (store, recovered) = self.block(open).await?;
         let builder = (self.builder)().store(store.handle(), recovered).store_progress(progress);
-        let broker = builder.start().await?;
+        // A broker writes something while it starts, and would wait for that for ever if this node was deposed meanwhile.
+        let broker = tokio::select! {
+            biased;
+            error = &mut failed => {
+                drop(tokio::task::spawn_blocking(move || store.shutdown()).await);
+                return Err(StartError::Store(error.unwrap_or(Error::Stopped)));
+            }
+            started = builder.start() => started?,
+        };
         self.addresses.send_replace(broker.addresses().to_vec());
         Ok(Started {
             store: store.handle(),

@@ -240,7 +240,7 @@ fn content(out: &mut Output, frame_max: u32, channel: u16, wire: &Wire<'_>, mess
 
 /// The most bytes of body in a frame; never 0.
 #[inline]
-const fn body_bytes_max(frame_max: u32) -> usize {
+pub(super) const fn body_bytes_max(frame_max: u32) -> usize {
     match frame_max as usize {
         0 => u32::MAX as usize,
         small if small <= FRAME_OVERHEAD => 1,
@@ -262,7 +262,7 @@ fn method_head(out: &mut Output, channel: u16, method: u8, payload_bytes: usize)
 }
 
 #[inline]
-const fn tag_and_bits(delivery_tag: u64, bits: u8) -> [u8; 9] {
+pub(super) const fn tag_and_bits(delivery_tag: u64, bits: u8) -> [u8; 9] {
     let [t7, t6, t5, t4, t3, t2, t1, t0] = delivery_tag.to_be_bytes();
     [t7, t6, t5, t4, t3, t2, t1, t0, bits]
 }

@@ -7,6 +7,7 @@
 pub mod content;
 pub mod encode;
 pub mod frame;
+pub mod in_row;
 mod layout;
 pub mod method;
 mod method_id;

@@ -50,6 +50,22 @@ impl Output {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Where the next byte will stand.
+    pub(super) const fn end(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds bytes that stand in it already, with others in the place of some of them.
+    #[inline]
+    pub(super) fn extend_from_within(&mut self, at: usize, count: usize, changed_at: usize, changed: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_within(at..at + count);
+        let place = start + changed_at..start + changed_at + changed.len();
+        if let Some(place) = self.bytes.get_mut(place) {
+            place.copy_from_slice(changed);
+        }
+    }
+
     /// Adds a byte of a frame.
     #[inline]
     pub(super) fn push(&mut self, byte: u8) {

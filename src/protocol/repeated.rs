@@ -1,4 +1,5 @@
-//! A publish by its bytes: what follows on the same channel with the same names and properties is known by comparing them.
+//! What clients send most, by its bytes: acks, and publishes that are as the one before on the same channel, with the same names and
+//! properties.
 
 use super::frame::{FRAME_END, FrameKind};
 
@@ -6,6 +7,35 @@ use super::frame::{FRAME_END, FrameKind};
 const PUBLISH: [u8; 6] = [0, 60, 0, 40, 0, 0];
 /// Class basic and a weight of 0 (spec section 4.2.6.1).
 const BASIC_CONTENT: [u8; 4] = [0, 60, 0, 0];
+
+/// A frame with basic.ack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// The channel.
+    pub channel: u16,
+    /// The delivery.
+    pub delivery_tag: u64,
+    /// Whether all up to it are meant.
+    pub multiple: bool,
+}
+
+impl Ack {
+    /// Bytes of the frame.
+    pub const BYTES: usize = 21;
+
+    /// The one at the front of the input; `None` if that is something else, not all there, or not in order.
+    #[must_use]
+    #[inline]
+    pub fn next(input: &[u8]) -> Option<Self> {
+        let [1, c1, c0, 0, 0, 0, 13, 0, 60, 0, 80, t7, t6, t5, t4, t3, t2, t1, t0, bits, FRAME_END] =
+            *input.first_chunk::<{ Self::BYTES }>()?
+        else {
+            return None;
+        };
+        let delivery_tag = u64::from_be_bytes([t7, t6, t5, t4, t3, t2, t1, t0]);
+        Some(Self { channel: u16::from_be_bytes([c1, c0]), delivery_tag, multiple: bits & 1 != 0 })
+    }
+}
 
 /// The frames of a publish whose body is in one frame, but for that body and its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +102,7 @@ const fn head(kind: FrameKind, channel: u16) -> [u8; 3] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Output, encode};
     use super::*;
 
     fn repeated() -> RepeatedPublish {
@@ -100,6 +131,21 @@ mod tests {
         assert_eq!((body, used), (&b"one"[..], publish(b"one").len()));
         assert_eq!(repeated().next(&input[used..], 6), Some((&b"second"[..], input.len() - used)));
         assert_eq!(repeated().next(&input[used..], 5), None);
+    }
+
+    #[test]
+    fn an_ack_is_known_by_all_of_its_bytes() {
+        let mut out = Output::default();
+        encode::ack(&mut out, 7, 0x0102_0304_0506_0708, true);
+        let bytes = out.take();
+        let ack = Ack { channel: 7, delivery_tag: 0x0102_0304_0506_0708, multiple: true };
+        assert_eq!((Ack::next(&bytes), bytes.len()), (Some(ack), Ack::BYTES));
+        assert_eq!(Ack::next(&bytes[..20]), None);
+        for at in (0..11).filter(|at| !(1..3).contains(at)).chain([20]) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_eq!(Ack::next(&changed), None, "byte {at}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::table::{Array, FieldValue, TABLE_DEPTH_MAX, Table, TableError, TableW
 use super::{Octets, encode};
 use crate::message::{Message, Parts};
 
+mod in_row;
 mod methods;
 
 const FRAME_MAX: u32 = 131_072;

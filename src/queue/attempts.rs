@@ -120,6 +120,11 @@ impl Attempts {
 /// A message as its consumer gets it, with what the queue knows of its attempts.
 #[must_use]
 pub fn as_delivered(message: &Message, attempts: Option<&Attempts>) -> Message {
-    let message = attempts.map_or_else(|| message.clone(), |attempts| attempts.mark(message));
+    first_delivery(attempts.map_or_else(|| message.clone(), |attempts| attempts.mark(message)))
+}
+
+/// The same of one of which nothing is known.
+#[inline]
+pub fn first_delivery(message: Message) -> Message {
     if message.has_bcc() { without_bcc(&message) } else { message }
 }

@@ -80,6 +80,9 @@ impl QueueBatch {
     }
 }
 
+/// Clients that ack one by one seldom ack one alone.
+const HANDLES_EXPECTED: usize = 32;
+
 /// Above so many batches a queue's is found by an index; below, a scan is as fast.
 const SCANNED_MAX: usize = 16;
 
@@ -113,6 +116,16 @@ impl Outgoing {
     pub fn publish(&mut self, queues: &[QueueId], content: Content<'_>, envelope: Envelope) {
         let pending = self.pending(content, queues);
         self.spread(queues, pending, envelope);
+    }
+
+    /// So many messages to these queues may follow, of so many bytes together: makes room for them at once.
+    pub fn expect(&mut self, queues: &[QueueId], messages: usize, bytes: usize) {
+        if messages > 1
+            && let [queue] = queues
+        {
+            self.plain_batch(*queue).publishes.reserve(messages);
+            self.block.expect(bytes);
+        }
     }
 
     /// The same of a message whose head is encoded already.
@@ -166,7 +179,11 @@ impl Outgoing {
         let settles = &mut self.batch(queue).settles;
         match settles.last_mut() {
             Some((last, handles)) if *last == verb => handles.push(handle),
-            _ => settles.push((verb, vec![handle])),
+            _ => {
+                let mut handles = Vec::with_capacity(HANDLES_EXPECTED);
+                handles.push(handle);
+                settles.push((verb, handles));
+            }
         }
     }
 

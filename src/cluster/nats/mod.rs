@@ -24,6 +24,7 @@ mod init;
 mod log;
 mod names;
 mod opening;
+mod restore;
 mod servers;
 mod setup;
 mod varz;

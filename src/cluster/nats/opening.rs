@@ -6,8 +6,11 @@ use super::error::NatsError;
 use super::init::init;
 use super::log::NatsLog;
 use super::names::{Names, NatsOptions};
+use super::restore::restore;
 use super::servers::{answering, holders, judge, seen};
 use super::setup::{self, Found};
+use crate::cluster::directory::{Directory as _, Told};
+use crate::cluster::restore::Origin;
 
 /// A connection to NATS.
 pub struct Nats {
@@ -79,6 +82,30 @@ impl Nats {
     pub async fn of_shard(&self, shard: u16) -> Result<Self, NatsError> {
         let cluster = self.names.of_shard(shard)?.cluster;
         Self::connect(&NatsOptions { cluster, ..self.options.clone() }).await
+    }
+
+    /// Makes a log that goes on from what one node has, in the place of one that is lost; its id. What is left of that is removed, if it is
+    /// empty or `discards` says so. Doing it again goes on where it was interrupted.
+    ///
+    /// # Errors
+    /// [`NatsError::Restore`], [`NatsError::Refused`], [`NatsError::Request`].
+    pub async fn restore(&self, origin: &Origin, replicas: usize, discards: bool) -> Result<u64, NatsError> {
+        restore(&self.client, &self.names, origin, replicas, discards).await
+    }
+
+    /// Which log there is, and what it was made of if another was lost.
+    ///
+    /// # Errors
+    /// [`NatsError::NotThere`], [`NatsError::Changed`], [`NatsError::Request`].
+    pub async fn log(&self) -> Result<(u64, Option<Origin>), NatsError> {
+        let meta = setup::find(&self.client, &self.names).await?.meta;
+        Ok((meta.log_id, meta.origin))
+    }
+
+    /// What nodes said of themselves, if anything of that is left.
+    pub async fn members(&self) -> Vec<Told> {
+        let directory = NatsDirectory::new(self.client.clone(), self.names.clone());
+        directory.members().await.unwrap_or_default()
     }
 
     /// Opens it, if its streams are as they were made and its servers keep what they acknowledge: at least 2.10.27, and

@@ -25,6 +25,9 @@ use crate::queue::unacked::TimeoutId;
 /// that a consumer that doesn't read holds no more than this outside its queue.
 pub const WINDOW_BYTES: usize = 512 * 1024;
 
+/// Room is made for so many deliveries at once, at most.
+const EXPECTED_MAX: usize = 1024;
+
 /// Up to so many consumers are looked through one by one.
 const FEW: usize = 4;
 
@@ -53,6 +56,14 @@ impl Consumer {
     fn has_own_credit(&self) -> bool {
         let prefetch_free = self.no_ack || self.prefetch == 0 || self.unacked < self.prefetch;
         prefetch_free && self.window_used < WINDOW_BYTES
+    }
+
+    fn take(&mut self, delivery: Delivery) {
+        let cost = delivery.cost();
+        self.window_used += cost;
+        self.inflow.give(cost);
+        self.unacked += u32::from(!self.no_ack);
+        self.pending.push(delivery);
     }
 
     fn takes_shared_credit(&self) -> bool {
@@ -141,6 +152,49 @@ pub(in crate::queue) struct Consumers {
     single_active: Option<Takeover>,
     /// The single active consumer.
     active: Option<usize>,
+}
+
+/// The one consumer that is served, while it is.
+pub(in crate::queue) struct OnlyConsumer<'a> {
+    consumer: &'a mut Consumer,
+    slot: usize,
+    /// Whether it had no deliveries of this batch.
+    had_none: bool,
+    touched: &'a mut Vec<usize>,
+    rotation: &'a mut VecDeque<usize>,
+}
+
+impl OnlyConsumer<'_> {
+    pub(in crate::queue) const fn consumer(&self) -> &Consumer {
+        self.consumer
+    }
+
+    /// There are so many messages for it.
+    pub(in crate::queue) fn expect(&mut self, messages: usize) {
+        self.consumer.pending.reserve(messages.min(EXPECTED_MAX));
+    }
+
+    /// Whether it can take the message that is there for it: asked only if there is one.
+    #[inline]
+    pub(in crate::queue) fn has_credit(&self) -> bool {
+        self.consumer.has_own_credit() && self.consumer.inflow.has_room()
+    }
+
+    #[inline]
+    pub(in crate::queue) fn give(&mut self, delivery: Delivery) {
+        self.consumer.take(delivery);
+    }
+
+    /// It is left where it stands if it can have more.
+    pub(in crate::queue) fn end(self) {
+        if self.had_none && !self.consumer.pending.is_empty() {
+            self.touched.push(self.slot);
+        }
+        if !self.consumer.has_own_credit() {
+            self.consumer.place = Place::Outside;
+            self.rotation.pop_front();
+        }
+    }
 }
 
 /// Whether a consumer with a higher priority takes over from the single active one.
@@ -288,6 +342,17 @@ impl Consumers {
         None
     }
 
+    /// The consumer in the rotation, if there is but one and nobody else has a say in what it gets.
+    pub(in crate::queue) fn only(&mut self) -> Option<OnlyConsumer<'_>> {
+        let slot = *self.rotation.front().filter(|_| self.rotation.len() == 1)?;
+        let consumer = self.slots.get_mut(slot)?;
+        if self.shared_channels > 0 || self.single_active.is_some() || consumer.share.is_some() {
+            return None;
+        }
+        let (touched, rotation) = (&mut self.touched, &mut self.rotation);
+        Some(OnlyConsumer { slot, had_none: consumer.pending.is_empty(), consumer, touched, rotation })
+    }
+
     /// There is no message for the consumer that [`next`](Self::next) named after all: shared credit goes back.
     pub(in crate::queue) fn not_needed(&mut self) {
         let Some(consumer) = self.rotation.front().and_then(|slot| self.slots.get(*slot)) else { return };
@@ -329,14 +394,10 @@ impl Consumers {
     pub(in crate::queue) fn give(&mut self, delivery: Delivery) {
         let Some(slot) = self.rotation.pop_front() else { return };
         let Some(consumer) = self.slots.get_mut(slot) else { return };
-        let cost = delivery.cost();
-        consumer.window_used += cost;
-        consumer.inflow.give(cost);
-        consumer.unacked += u32::from(!consumer.no_ack);
         if consumer.pending.is_empty() {
             self.touched.push(slot);
         }
-        consumer.pending.push(delivery);
+        consumer.take(delivery);
         if self.shared_channels > 0 {
             self.given.push(slot);
         }
@@ -408,9 +469,9 @@ impl Consumers {
         self.with(key, |consumer| consumer.window_used = consumer.window_used.saturating_sub(bytes));
     }
 
-    /// A message that went to the consumer was settled.
-    pub(in crate::queue) fn settled(&mut self, key: ConsumerKey) {
-        self.with(key, |consumer| consumer.unacked = consumer.unacked.saturating_sub(1));
+    /// So many messages that went to the consumer were settled.
+    pub(in crate::queue) fn settled(&mut self, key: ConsumerKey, count: u32) {
+        self.with(key, |consumer| consumer.unacked = consumer.unacked.saturating_sub(count));
         if self.single_active == Some(Takeover::WhenSettled) {
             self.choose_active();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::queue::Queue;
 use crate::message::Message;
-use crate::queue::attempts::as_delivered;
+use crate::queue::attempts::{as_delivered, first_delivery};
 use crate::queue::consumers::Consumer;
 use crate::queue::dead_letter::Reason;
 use crate::queue::deferred::Getting;
@@ -14,7 +14,7 @@ use crate::queue::entry::Entry;
 use crate::queue::happening::{Happening, HappeningKind, HeldBy};
 use crate::queue::ids::{ConnectionId, ConsumerKey, Handle};
 use crate::queue::reply::Reply;
-use crate::queue::unacked::{TimeoutId, Unacked};
+use crate::queue::unacked::{TimeoutId, Unacked, UnackedSet};
 use crate::time::Time;
 
 impl Queue {
@@ -22,6 +22,7 @@ impl Queue {
         if self.is_paused {
             return;
         }
+        self.dispatch_to_one(now, effects);
         while self.is_head_next()
             && let Some(expires) = self.ready.next_expires()
         {
@@ -38,11 +39,31 @@ impl Queue {
                 self.consumers.not_needed();
                 return;
             };
-            let counted = &mut effects.counted;
-            *if recipient.no_ack { &mut counted.delivered_no_ack } else { &mut counted.delivered } += 1;
+            recipient.count(1, effects);
             let delivery = self.hand_out(now, entry, recipient, effects);
             self.consumers.give(delivery);
         }
+    }
+
+    /// To the only consumer whose turn it may be, as long as each message is in memory and comes for the first time: it takes one after the
+    /// other without a look at whose turn is next.
+    fn dispatch_to_one(&mut self, now: Time, effects: &mut Effects) {
+        if !self.spilled.is_idle() || !self.attempts.is_empty() || effects.is_recording {
+            return;
+        }
+        let Some(mut only) = self.consumers.only() else { return };
+        let recipient = Recipient::of(only.consumer());
+        only.expect(self.ready.len());
+        let mut given = 0;
+        while self.ready.next_expires().is_some_and(|expires| expires >= now)
+            && only.has_credit()
+            && let Some(entry) = self.ready.pop_front()
+        {
+            only.give(given_out(&mut self.unacked, now, entry, None, &recipient, effects));
+            given += 1;
+        }
+        only.end();
+        recipient.count(given, effects);
     }
 
     pub(super) fn get(
@@ -105,29 +126,14 @@ impl Queue {
 
     /// Turns a message into a delivery: it is unacked from now on, or gone if it needs no ack.
     fn hand_out(&mut self, now: Time, entry: Entry, to: Recipient, effects: &mut Effects) -> Delivery {
-        let (message, redelivered) = (self.as_delivered(&entry), entry.redelivered);
-        if !to.by_hand {
-            effects.counted.redelivered += u64::from(redelivered);
-            effects.counted.bytes_out += message.body_len() as u64;
-        }
         if effects.is_recording {
             self.record_delivery(&entry, &to, effects);
         }
+        let message = (!self.attempts.is_empty()).then(|| self.as_delivered(&entry));
         if to.no_ack {
             self.forget_attempts(entry.position);
-            if entry.stored {
-                effects.removed.push(entry.position);
-            }
-            let handle = Handle { slot: u32::MAX, turn: 0, position: entry.position };
-            return Delivery { handle, message, redelivered, counted_by: 0 };
         }
-        if entry.stored {
-            effects.delivered_up_to = effects.delivered_up_to.max(Some(entry.position));
-        }
-        let Recipient { connection, channel, consumer, timeout, counted_by, by_hand, .. } = to;
-        let unacked = Unacked { entry, connection, channel, consumer, by_hand };
-        let handle = self.unacked.insert(unacked, now, timeout);
-        Delivery { handle, message, redelivered, counted_by }
+        given_out(&mut self.unacked, now, entry, message, &to, effects)
     }
 
     #[cold]
@@ -162,6 +168,38 @@ impl Queue {
     }
 }
 
+/// A message of which nothing but what the entry says is to be known, unless `marked` is the message as its consumer gets it.
+#[inline]
+fn given_out(
+    unacked: &mut UnackedSet,
+    now: Time,
+    entry: Entry,
+    marked: Option<Message>,
+    to: &Recipient,
+    effects: &mut Effects,
+) -> Delivery {
+    let (position, redelivered) = (entry.position, entry.redelivered);
+    if !to.by_hand {
+        effects.counted.redelivered += u64::from(redelivered);
+        effects.counted.bytes_out += entry.message.body_len() as u64;
+    }
+    if to.no_ack {
+        if entry.stored {
+            effects.removed.push(position);
+        }
+        let handle = Handle { slot: u32::MAX, turn: 0, position };
+        let message = marked.unwrap_or_else(|| first_delivery(entry.message));
+        return Delivery { handle, message, redelivered, counted_by: 0 };
+    }
+    if entry.stored {
+        effects.delivered_up_to = effects.delivered_up_to.max(Some(position));
+    }
+    let message = marked.unwrap_or_else(|| first_delivery(entry.message.clone()));
+    let Recipient { connection, channel, consumer, timeout, counted_by, by_hand, .. } = *to;
+    let handle = unacked.insert(Unacked { entry, connection, channel, consumer, by_hand }, now, timeout);
+    Delivery { handle, message, redelivered, counted_by }
+}
+
 /// Who gets a message.
 #[derive(Clone, Copy, Debug)]
 struct Recipient {
@@ -177,6 +215,11 @@ struct Recipient {
 }
 
 impl Recipient {
+    const fn count(&self, messages: u64, effects: &mut Effects) {
+        let counted = &mut effects.counted;
+        *if self.no_ack { &mut counted.delivered_no_ack } else { &mut counted.delivered } += messages;
+    }
+
     fn key(&self) -> Option<ConsumerKey> {
         let (connection, channel) = (self.connection, self.channel);
         self.consumer.map(|number| ConsumerKey { connection, channel, number })

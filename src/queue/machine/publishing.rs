@@ -23,6 +23,12 @@ impl Queue {
         if self.options.deduplication.is_some() {
             return self.publish_once(now, connection, publishes, effects);
         }
+        if self.options.is_unlimited() {
+            for publish in publishes {
+                self.enqueue(now, connection, publish, effects);
+            }
+            return;
+        }
         for publish in publishes {
             if self.makes_room(now, connection, &publish, effects) {
                 self.enqueue(now, connection, publish, effects);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::repeating::LastPublish;
+use super::last_publish::LastPublish;
 use crate::auth::{Operation, Refusal, Right, TopicRights};
 use crate::faults::Armed;
 use crate::persona::Persona;

@@ -6,6 +6,7 @@ use super::channel::{Channel, ChannelConsumer};
 use super::session::Session;
 use crate::message::{Message, QueueId};
 use crate::protocol::encode::{self, Edited};
+use crate::protocol::in_row::InRow;
 use crate::queue::{Command, ConsumerKey, Delivery, WINDOW_BYTES, with_offset};
 use crate::session::consumer::{AckPolicy, NewConsumer, SessionConsumer, Source};
 use crate::session::report::ChannelChange;
@@ -144,6 +145,8 @@ impl Session {
         } else {
             &mut channel.counted.delivered
         } += deliveries.len() as u64;
+        let frame_bytes = self.connection.limits.frame_bytes;
+        let mut in_row = InRow::new(frame_bytes, channel.number, tag_bytes);
         for delivery in deliveries {
             let tag = match consumer.queue {
                 Some(queue) if !consumer.no_ack => {
@@ -152,7 +155,7 @@ impl Session {
                 }
                 _ => channel.tags.next_without_ack(),
             };
-            let (out, frame_bytes) = (&mut self.connection.out, self.connection.limits.frame_bytes);
+            let out = &mut self.connection.out;
             let (redelivered, message) = (delivery.redelivered, &delivery.message);
             channel.counted.redelivered += u64::from(redelivered);
             if consumer.is_stream {
@@ -161,7 +164,7 @@ impl Session {
                 let edited = Edited { message, properties: &properties };
                 encode::deliver_edited(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, edited);
             } else {
-                encode::deliver(out, frame_bytes, channel.number, tag_bytes, tag, redelivered, message);
+                in_row.deliver(out, tag, redelivered, message);
             }
             bytes += delivery.cost();
         }

@@ -8,6 +8,7 @@ mod consuming;
 mod direct_replies;
 mod frames;
 mod handshake;
+mod last_publish;
 mod methods;
 mod prefetch;
 pub mod publication;

@@ -1,41 +1,15 @@
-//! Publishes that are as the one before but for their body. They are known by their bytes, so that nothing of them has to be parsed,
-//! checked and routed again: most publishers send few other messages.
+//! What most of the input is: acks, and publishes that are as the one before but for their body. They are known by their bytes, so that
+//! nothing of them has to be parsed, checked and routed again: most publishers send few other messages.
 
 use super::channel::{Channel, Mode};
 use super::connection::Connection;
+use super::last_publish::{Known, LastPublish};
 use super::session::{Phase, Session};
 use crate::message::encode_head;
-use crate::protocol::repeated::RepeatedPublish;
+use crate::protocol::repeated::{Ack, RepeatedPublish};
+use crate::queue::Settlement;
 use crate::session::outgoing::Envelope;
 use crate::session::request::Request;
-
-/// What was published last on a connection, and what is known of it.
-#[derive(Debug, Default)]
-pub(super) struct LastPublish {
-    channel: u16,
-    /// Whether it had the same exchange, key and properties as the one before it, on the same channel.
-    is_repeated: bool,
-    known: Option<Box<Known>>,
-}
-
-/// All that does not depend on the body, of a message without headers that was routed to queues.
-#[derive(Debug)]
-struct Known {
-    frames: RepeatedPublish,
-    /// The message as it is encoded, up to its body.
-    head: Vec<u8>,
-    persistent: bool,
-    envelope: Envelope,
-}
-
-impl LastPublish {
-    /// The next one is another.
-    #[inline]
-    pub(super) fn forget(&mut self) {
-        self.is_repeated = false;
-        self.known = None;
-    }
-}
 
 /// Frames of a publish whose body is in one.
 const FRAMES: u64 = 3;
@@ -62,6 +36,24 @@ impl Session {
         self.note_channel(number);
         self.frames_in += messages * FRAMES;
         Some((used, self.connection.take_overdue().then_some(Request::Pause)))
+    }
+
+    /// Takes the acks of one channel at the front of the input, but for one that is wrong; how many bytes that was, `None` if there are
+    /// none.
+    #[inline]
+    pub(super) fn known_acks(&mut self, input: &[u8]) -> Option<usize> {
+        let number = Ack::next(input)?.channel;
+        if self.phase != Phase::Running || self.connection.watch.is_some() {
+            return None;
+        }
+        let channel = self.channels.get_mut(usize::from(number))?.as_deref_mut()?;
+        let used = channel.take_acks(&mut self.connection, input);
+        if used == 0 {
+            return None;
+        }
+        channel.note(&mut self.noted_channels);
+        self.frames_in += (used / Ack::BYTES) as u64;
+        Some(used)
     }
 }
 
@@ -96,6 +88,20 @@ impl Channel {
         Some(Box::new(Known { frames, head, persistent, envelope: Envelope { sequence: 0, ..envelope } }))
     }
 
+    fn take_acks(&mut self, connection: &mut Connection, input: &[u8]) -> usize {
+        if self.closing || !self.is_idle() {
+            return 0;
+        }
+        let mut used = 0;
+        while let Some(ack) = input.get(used..).and_then(Ack::next)
+            && ack.channel == self.number
+            && self.settle(connection, ack.delivery_tag, ack.multiple, Settlement::Ack).is_ok()
+        {
+            used += Ack::BYTES;
+        }
+        used
+    }
+
     /// Publishes what is at the front of the input as far as it is known; how many bytes and messages that was.
     fn publish_known(&mut self, connection: &mut Connection, known: &Known, input: &[u8]) -> (usize, u64) {
         let queues = &self.target.route;
@@ -110,6 +116,10 @@ impl Channel {
             && let Some((body, bytes)) =
                 input.get(used..).and_then(|rest| known.frames.next(rest, body_bytes_max))
         {
+            if used == 0 {
+                let count = input.len() / bytes;
+                connection.outgoing.expect(queues, count, count * (known.head.len() + body.len()));
+            }
             let sequence = match &mut self.mode {
                 Mode::Plain => 0,
                 Mode::Confirm(confirms) => confirms.publish(queues.len()),

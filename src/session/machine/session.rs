@@ -302,7 +302,8 @@ impl Session {
     pub(super) fn take_in(&mut self, now: Time, input: &[u8]) -> Received {
         let mut consumed = 0;
         while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
-            let known = self.known_publishes(rest);
+            let acked = self.known_acks(rest).map(|used| (used, None));
+            let known = acked.or_else(|| self.known_publishes(rest));
             let Some((used, request)) = known.or_else(|| self.step(now, rest)) else { break };
             consumed += used;
             // Taken apart, so that nothing is dropped where there is none: that is once a frame.
