@@ -65,7 +65,7 @@ impl Running {
     }
 
     async fn leads(&self, shard: u16) {
-        let mut route = self.process.route_of(shard.into()).unwrap();
+        let mut route = self.process.route_of(usize::from(shard)).unwrap();
         timeout(PATIENCE, route.wait_for(Route::is_own)).await.unwrap().unwrap();
     }
 }
@@ -108,10 +108,10 @@ async fn four_vhosts_are_led_by_three_nodes_and_one_that_ends_takes_its_own_alon
     first.leads(0).await;
     let nodes = [first, Running::start(&options, "b", 1).await, Running::start(&options, "c", 2).await];
     // The meta shard and 3 stay with a; b has 1 and 4, c has 2.
-    for (shard, node, name) in [(1, 1, "b"), (2, 2, "c"), (3, 0, "a"), (4, 1, "b")] {
+    for (shard, node, name) in [(1_u16, 1, "b"), (2, 2, "c"), (3, 0, "a"), (4, 1, "b")] {
         let wish = format!("{{\"node\":\"{name}\",\"shard\":{shard}}}");
         let moved = async {
-            let is_there = || nodes[node].process.route_of(shard.into()).unwrap().borrow().is_own();
+            let is_there = || nodes[node].process.route_of(usize::from(shard)).unwrap().borrow().is_own();
             while !is_there() {
                 request(nodes[0].at(Door::Http), "POST", "/api/coney/cluster/move", &wish).await;
             }
