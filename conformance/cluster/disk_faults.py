@@ -9,6 +9,8 @@ import time
 from machines import AMQP, BINARY, CLIENT, HTTP, NAMES, sh, wait
 
 STREAM = "coney-c"
+# Less than --disk-free-limit, which is 200 MB, and enough to write for a while.
+SHORT_BYTES = 120_000_000
 
 
 def purge(address, before):
@@ -71,35 +73,78 @@ class DiskFaults:
         finally:
             disk.freeze(is_frozen=False)
 
-    def fill(self, name, *, leads):
-        """Until its node has ended, or for 15 s; then there is room again, and it is started if it has ended."""
-        disk, node = self.machines.disks["node", name], self.nodes[name]
-        disk.fill()
-        end = time.monotonic() + 15
-        while time.monotonic() < end and node.is_running():
-            time.sleep(0.2)
-        what = "is still there" if node.is_running() else f"ended: {node.last_line()}"
-        print(f"  the disk of {name}, which {'leads' if leads else 'follows'}, was full: it {what}; {self.machines.leader()} leads")
-        if leads:
-            return
-        assert self.machines.leader() != name
-        before = self.clients.count()
-        wait(30, "confirms go on", lambda: self.clients.count() > before + 100)
-
     def full_disk_of_a_standby(self):
+        """It ends when nothing more can be written; confirms go on."""
         name = self.standby()
-        self.fill(name, leads=False)
-        self.room(name)
+        self.machines.disks["node", name].fill()
+        self.confirms_go_on_while_full()
+        print(f"  the disk of {name}, which follows, is full: {self.what_became_of(name)}")
+        assert self.machines.leader() not in (None, name)
+        self.room("node", name)
 
     def full_disk_of_the_leader(self):
+        """At once, to the last block: another leads and confirms while it is full."""
         name = self.leader()
-        self.fill(name, leads=True)
-        self.room(name)
+        self.another_leads(name)
+        self.room("node", name)
 
-    def room(self, name):
-        self.machines.disks["node", name].make_room()
-        self.nodes[name].start_if_ended()
-        wait(60, f"{name} has caught up", lambda: self.has_caught_up(name))
+    def short_disk_of_the_leader(self):
+        """Publishers would be blocked, but another has room: it is handed the lead, and nobody ends."""
+        name = self.leader()
+        disk = self.machines.disks["node", name]
+        disk.fill(leave=SHORT_BYTES)
+        wait(10, "another leads", lambda: self.machines.leader() not in (None, name))
+        self.confirms_go_on_while_full()
+        assert self.nodes[name].is_running(), self.nodes[name].last_line()
+        self.room("node", name)
+
+    def full_disk_of_the_log_leader(self):
+        """Of the nats-server that leads the log. It takes part again when it is started again."""
+        name = wait(30, "a server leads the log", self.machines.log_leader)
+        self.machines.disks["nats", name].fill()
+        self.confirms_go_on_while_full()
+        print(f"  the disk of {name}'s nats-server is full: {self.machines.log_leader()}'s leads the log, {self.machines.leader()} leads")
+        self.room("nats", name)
+
+    def full_disk_of_the_leaders_machine(self):
+        """Of its node, and of the nats-server there: as where both share one."""
+        name = self.leader()
+        self.machines.disks["nats", name].fill()
+        self.another_leads(name)
+        print(f"  {self.machines.log_leader()}'s nats-server leads the log")
+        self.room("nats", name)
+        self.room("node", name)
+
+    def another_leads(self, name):
+        """Within 15 s after its disk was filled, and confirms go on there."""
+        begin = time.monotonic()
+        self.machines.disks["node", name].fill()
+        full = time.monotonic()
+        wait(15, f"another than {name} leads", lambda: self.machines.leader() not in (None, name))
+        print(f"  the disk of {name} was full after {full - begin:.1f} s, and {self.machines.leader()} led {time.monotonic() - begin:.1f} s after that began")
+        self.confirms_go_on_while_full()
+        print(f"  {name}: {self.what_became_of(name)}")
+
+    def confirms_go_on_while_full(self):
+        before = self.clients.count()
+        wait(60, "confirms go on", lambda: self.clients.count() > before + 100)
+
+    def what_became_of(self, name):
+        """Of its node, within 15 s."""
+        node, end = self.nodes[name], time.monotonic() + 15
+        while time.monotonic() < end and node.is_running():
+            time.sleep(0.2)
+        return "it is still there" if node.is_running() else f"it ended: {node.last_line()}"
+
+    def room(self, kind, name):
+        """There is again; what has ended, or does not go on by itself, is started again."""
+        self.machines.disks[kind, name].make_room()
+        if kind == "nats":
+            self.nats[name].end()
+            self.nats[name].start()
+        else:
+            self.nodes[name].start_if_ended()
+            wait(60, f"{name} has caught up", lambda: self.has_caught_up(name))
 
     def power_cut(self):
         """Of all machines at once."""
@@ -166,5 +211,5 @@ class DiskFaults:
 
 
 def disk_faults():
-    helpers = ("standby", "lead_is_moved_to", "has_caught_up", "applied", "fill", "room")
+    helpers = ("standby", "lead_is_moved_to", "has_caught_up", "applied", "another_leads", "confirms_go_on_while_full", "what_became_of", "room")
     return [name for name, value in vars(DiskFaults).items() if callable(value) and name not in helpers and name[0] != "_"]

@@ -36,16 +36,22 @@ class Disk:
     def freeze(self, *, is_frozen):
         sh("fsfreeze", "-f" if is_frozen else "-u", str(self.place))
 
-    def fill(self):
-        """To the last block."""
+    def fill(self, leave=0):
+        """At once, to the last block, or until so many bytes are free."""
         with open(self.filler, "wb") as filler:
-            for size in (1 << 20, 4096):
+            size = 0
+            for step in (1 << 24, 1 << 20, 4096):
                 try:
-                    while True:
-                        os.write(filler.fileno(), bytes(size))
-                        os.fsync(filler.fileno())
+                    while self.free() > leave:
+                        os.posix_fallocate(filler.fileno(), size, step)
+                        size += step
                 except OSError:
                     pass
+
+    def free(self):
+        """Bytes."""
+        system = os.statvfs(self.place)
+        return system.f_bavail * system.f_frsize
 
     def make_room(self):
         self.filler.unlink(missing_ok=True)

@@ -38,6 +38,9 @@ pub struct Member {
     pub applied: u64,
     /// The last frame that is on its disk for sure.
     pub synced: u64,
+    /// Whether its disk has so little left that another should lead rather.
+    #[serde(default)]
+    pub is_short_of_disk: bool,
     /// Its version.
     pub version: String,
 }

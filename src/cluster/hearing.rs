@@ -99,7 +99,7 @@ impl Hearing {
     }
 
     /// Who is to lead after this node, which has applied that much: whoever is asked for, or else of those who are there and caught up
-    /// the one of the lowest rank.
+    /// the one of the lowest rank, those whose disk is short of space last.
     pub(super) fn successor(
         &self,
         now: Time,
@@ -117,10 +117,18 @@ impl Hearing {
                     .ok_or(HandOverError::Behind(wanted.to_owned()))
             }
             None => {
-                let best = present().filter(is_caught_up).min_by_key(|member| member.rank);
+                let best = present()
+                    .filter(is_caught_up)
+                    .min_by_key(|member| (member.is_short_of_disk, member.rank));
                 best.map(|member| member.name.clone()).ok_or(HandOverError::NoSuccessor)
             }
         }
+    }
+
+    /// The same, but only who has room on the disk.
+    pub(super) fn successor_with_room(&self, now: Time, own: (&str, Sequence)) -> Option<String> {
+        let best = self.successor(now, own, None).ok()?;
+        self.0.get(&best).filter(|heard| !heard.told.member.is_short_of_disk).map(|_| best)
     }
 
     /// Who may have a snapshot of which the rest is in a log that begins there: those that are there, those who do not lead first.

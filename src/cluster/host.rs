@@ -75,6 +75,11 @@ pub trait Led: Send + Sync {
     /// Sends something through the log and onto this node's disk, and calls back when it is there.
     fn beat(&self, done: Box<dyn FnOnce() + Send>);
 
+    /// Whether publishers are blocked because the disk is short of space.
+    fn is_short_of_disk(&self) -> bool {
+        false
+    }
+
     /// Stops it: its clients are told, what they sent goes through the log unless the tenure is over, its threads end, and nothing
     /// uses the engine any more.
     fn end(self) -> impl Future<Output = ()> + Send;

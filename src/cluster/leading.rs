@@ -2,16 +2,19 @@
 
 use super::hand_over::Order;
 use super::hearing::{Hearing, Retention};
-use super::host::Host;
+use super::host::{Host, Led};
 use super::local::LocalEngine;
 use super::log::Log;
+use crate::time::Time;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Whether the disk can still be read, a leader looks so often.
+/// Whether the disk can still be read, and has room, a leader looks so often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// For want of room a node hands over so often at most.
+const HANDS_OVER_EVERY: Duration = Duration::from_secs(60);
 
 /// Trims the log now and then, to what somebody may still need.
 pub(super) struct Trimming<'a, H> {
@@ -62,6 +65,39 @@ impl<H: Host> Damaged<'_, H> {
                 return (successor, damage);
             }
         }
+    }
+}
+
+/// Waits until the disk of the node that leads is short of space, and another's is not.
+pub(super) struct Short<'a, H> {
+    pub(super) host: &'a H,
+    pub(super) name: String,
+    pub(super) engine: LocalEngine,
+    pub(super) hearing: Arc<Mutex<Hearing>>,
+    /// When it last handed over for this.
+    pub(super) last: Option<Time>,
+}
+
+impl<H: Host> Short<'_, H> {
+    /// Who leads then. It has to be short for a while: what was just removed may come back to the disk.
+    pub(super) async fn noticed(self, led: &H::Led) -> String {
+        let mut was_short = false;
+        loop {
+            self.host.pass(LOOK_EVERY).await;
+            let is_short = led.is_short_of_disk();
+            if is_short && was_short && self.may_hand_over() {
+                let own = (self.name.as_str(), self.engine.applied());
+                let hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(successor) = hearing.successor_with_room(self.host.now(), own) {
+                    return successor;
+                }
+            }
+            was_short = is_short;
+        }
+    }
+
+    fn may_hand_over(&self) -> bool {
+        self.last.is_none_or(|last| self.host.now().since(last) >= HANDS_OVER_EVERY)
     }
 }
 

@@ -45,6 +45,8 @@ struct Far {
     synced: AtomicU64,
     /// Counts the commits that changed what other shards take from this one.
     identities: watch::Sender<u64>,
+    /// Bytes left on its disk; as many as there can be where that is not known.
+    left: AtomicU64,
 }
 
 /// An engine, and what is to be done when all of it is closed.
@@ -131,7 +133,8 @@ impl LocalEngine {
             unsynced_bytes: 0,
             tidying: Tidying::default(),
         });
-        Self(Arc::new(Shared { local, far: Far::default(), damage: Damage::default() }))
+        let far = Far { left: AtomicU64::new(u64::MAX), ..Far::default() };
+        Self(Arc::new(Shared { local, far, damage: Damage::default() }))
     }
 
     /// All frames up to this one are on this node's disk for sure: no power failure there needs them again. While a snapshot is being
@@ -150,6 +153,12 @@ impl LocalEngine {
     /// Counts the commits that changed users, permissions or vhosts, from now on.
     pub(super) fn identities(&self) -> watch::Receiver<u64> {
         self.0.far.identities.subscribe()
+    }
+
+    /// Bytes left on its disk, as of the last second or so in which the node led or followed.
+    #[must_use]
+    pub(super) fn disk_left(&self) -> u64 {
+        self.0.far.left.load(Relaxed)
     }
 
     /// What of it could not be read, if anything was damaged when it was read.
@@ -173,6 +182,7 @@ impl LocalEngine {
     /// What the engine fails with.
     pub fn tend(&self) -> Result<(), Error> {
         let mut local = self.local();
+        local.look_at_room(&self.0.far);
         local.sync_in_time(&self.0.far)?;
         local.tidy(&self.0.far)
     }
@@ -239,6 +249,9 @@ impl Local {
         let changes = far.identities.receiver_count() > 0 && changes_identities(&batch);
         let is_due = now.since(self.synced_at) >= SYNC_EVERY || self.unsynced_bytes >= SYNC_BYTES;
         let durability = if is_due { Durability::Synced } else { durability };
+        if is_due {
+            self.look_at_room(far);
+        }
         self.engine.commit(batch, durability)?;
         self.numbers = Some(numbers);
         if let Some(mark) = mark {
@@ -262,6 +275,10 @@ impl Local {
         if let Some(numbers) = &mut self.numbers {
             numbers.synced = numbers.number;
         }
+    }
+
+    fn look_at_room(&self, far: &Far) {
+        far.left.store(self.engine.disk_room().map_or(u64::MAX, Room::left), Relaxed);
     }
 
     fn sync_in_time(&mut self, far: &Far) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use super::follower::{Follower, Progress, Stop};
 use super::hand_over::{NodeControl, Order};
 use super::hearing::{HandOverError, Hearing, Retention};
 use super::host::{Host, Led};
-use super::leading::{Damaged, Ordered, Trimming};
+use super::leading::{Damaged, Ordered, Short, Trimming};
 use super::lease::{Action, EXPIRES, Lease, Seen};
 use super::local::LocalEngine;
 use super::log::Log;
@@ -21,7 +21,7 @@ use crate::time::Time;
 use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -55,6 +55,8 @@ enum End {
     Lost,
     /// It is to hand over to this one.
     Ordered(String, Order),
+    /// The disk of this node is short of space, and this one's is not.
+    Short(String),
     /// This one has all, and something that this node has is damaged.
     Damaged(String, String),
 }
@@ -73,6 +75,10 @@ pub struct Node<H> {
     /// Of what another has written to the lease in this node's name.
     named: Option<u64>,
     retention: Retention,
+    /// With less left on its disk publishers are blocked, in bytes.
+    disk_free_limit: u64,
+    /// When it last handed over because its disk was short of space.
+    was_short: Option<Time>,
     hearing: Arc<Mutex<Hearing>>,
     orders: Arc<tokio::sync::Mutex<mpsc::Receiver<Order>>>,
     control: NodeControl,
@@ -97,6 +103,8 @@ impl<H: Host> Node<H> {
             may_have_written: false,
             named: None,
             retention: Retention::default(),
+            disk_free_limit: 0,
+            was_short: None,
             hearing: Arc::default(),
             orders: Arc::new(tokio::sync::Mutex::new(orders)),
             control,
@@ -109,6 +117,13 @@ impl<H: Host> Node<H> {
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// With less left on its disk publishers are blocked, in bytes: another should lead long before that.
+    #[must_use]
+    pub fn disk_free_limit(mut self, bytes: Option<u64>) -> Self {
+        self.disk_free_limit = bytes.unwrap_or(0);
         self
     }
 
@@ -142,6 +157,7 @@ impl<H: Host> Node<H> {
             status: self.status.subscribe(),
             members: self.members.clone(),
             hearing: Arc::clone(&self.hearing),
+            disk_free_limit: self.disk_free_limit,
         };
         tokio::select! {
             biased;
@@ -327,6 +343,12 @@ impl<H: Host> Node<H> {
                 self.hand_over(led, &tenure, &to, order).await;
                 return Ok(());
             }
+            End::Short(to) => {
+                tracing::warn!("the disk is short of space: another node leads, which has more");
+                self.was_short = Some(self.host.now());
+                self.hand_over(led, &tenure, &to, Order::unheard()).await;
+                return Ok(());
+            }
             End::Damaged(to, detail) => {
                 tracing::error!(
                     detail,
@@ -341,7 +363,21 @@ impl<H: Host> Node<H> {
         led.end().await;
         match failure {
             None | Some(Error::Deposed { .. }) => Ok(()),
-            Some(error) => Err(error.into()),
+            Some(error) => {
+                self.name_successor().await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Of a node that ends, and need not be waited for until its lease has run out. What that fails with does not matter.
+    async fn name_successor(&self) {
+        let successor = {
+            let hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner);
+            hearing.successor(self.host.now(), (&self.member.name, self.engine.applied()), None)
+        };
+        if let Ok(to) = successor {
+            drop(self.host.directory().write(&to, self.revision).await);
         }
     }
 
@@ -380,11 +416,19 @@ impl<H: Host> Node<H> {
             engine: self.engine.clone(),
             hearing: Arc::clone(&self.hearing),
         };
+        let short = Short {
+            host: &*host,
+            name: self.member.name.clone(),
+            engine: self.engine.clone(),
+            hearing: Arc::clone(&self.hearing),
+            last: self.was_short,
+        };
         let end = tokio::select! {
             biased;
             error = led.failed() => End::Failed(error),
             (to, order) = ordered.next() => End::Ordered(to, order),
             (to, detail) = damaged.noticed() => End::Damaged(to, detail),
+            to = short.noticed(led) => End::Short(to),
             () = self.keep(Some(led)) => End::Lost,
             never = trimming.run() => match never {},
         };

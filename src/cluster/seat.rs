@@ -165,6 +165,7 @@ impl Seat {
             addresses,
         };
         let node = Node::new(host, member(settings, &setting.address, shard), log_id, engine.clone());
+        let node = node.disk_free_limit(setting.config.disk_free_limit);
         overview.attach(node.status(), hand_over(node.control()));
         let (to, route) = watch::channel(Route::default());
         let mut tasks = JoinSet::new();

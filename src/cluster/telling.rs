@@ -12,6 +12,9 @@ use tokio::sync::watch;
 
 /// So often others are heard, and something is said.
 const EVERY: Duration = Duration::from_millis(500);
+/// With less than so many times what publishers are blocked at left on its disk, a node says that it is short of space: whoever led
+/// because of its room would have to hand over soon.
+const ROOM_TIMES: u64 = 2;
 
 /// Goes on beside the node's roles, so that a directory that hangs is in nobody's way.
 pub(super) struct Telling<H> {
@@ -19,6 +22,8 @@ pub(super) struct Telling<H> {
     pub(super) engine: LocalEngine,
     /// But for what changes.
     pub(super) member: Member,
+    /// With less left on its disk publishers are blocked, in bytes.
+    pub(super) disk_free_limit: u64,
     pub(super) status: watch::Receiver<Status>,
     pub(super) members: watch::Sender<Vec<Told>>,
     pub(super) hearing: Arc<Mutex<Hearing>>,
@@ -32,6 +37,7 @@ impl<H: Host> Telling<H> {
             self.member.term = term;
             self.member.applied = applied.max(self.engine.applied()).0;
             self.member.synced = self.engine.synced().0;
+            self.look_at_room();
             let directory = self.host.directory();
             // What failed is said again soon.
             drop(directory.tell(&self.member).await);
@@ -48,5 +54,17 @@ impl<H: Host> Telling<H> {
                 () = self.host.pass(EVERY) => {}
             }
         }
+    }
+
+    fn look_at_room(&mut self) {
+        let left = self.engine.disk_left();
+        let is_short = left < self.disk_free_limit.saturating_mul(ROOM_TIMES);
+        if is_short && !self.member.is_short_of_disk {
+            tracing::warn!(
+                left_mb = left / 1_000_000,
+                "the disk is short of space: another node leads rather, if it has more"
+            );
+        }
+        self.member.is_short_of_disk = is_short;
     }
 }

@@ -130,6 +130,10 @@ impl Led for Started {
         self.store.submit(Submission::beat().with_done(done));
     }
 
+    fn is_short_of_disk(&self) -> bool {
+        self.store.is_short_of_disk()
+    }
+
     async fn end(mut self) {
         self.addresses.send_replace(Vec::new());
         if let Some((broker, store)) = self.running.take() {

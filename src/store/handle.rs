@@ -212,6 +212,12 @@ impl StoreHandle {
         self.shared.disk.set_short(is_short);
     }
 
+    /// Whether it is: what the store saw itself, or was told last.
+    #[must_use]
+    pub fn is_short_of_disk(&self) -> bool {
+        self.shared.disk.is_short()
+    }
+
     /// With less than this left on the disk it is short of space; `None`: never.
     pub fn set_disk_limit(&self, limit: Option<u64>) {
         self.shared.disk.set_limit(limit);

@@ -195,6 +195,12 @@ impl Led for SimulatedBroker {
         self.handle.submit(Submission::beat().with_done(done));
     }
 
+    /// Now and then, in a world with troubles: if it is twice, another leads.
+    fn is_short_of_disk(&self) -> bool {
+        let network = &self.host.network;
+        network.troubles.lock().unwrap().is_lossy && network.below(3) == 0
+    }
+
     async fn end(mut self) {
         let running = self.host.brokers.0.lock().unwrap()[self.host.node].take();
         if let Some(Running { broker, .. }) = running {

@@ -72,6 +72,24 @@ fn the_lead_is_handed_to_whoever_is_there_and_caught_up() {
 }
 
 #[test]
+fn who_has_room_on_the_disk_leads_rather() {
+    let short = |mut told: Told| {
+        told.member.is_short_of_disk = true;
+        told
+    };
+    let own = ("a", Sequence(100));
+    let mut hearing = Hearing::default();
+    hearing.hear(s(0), &[short(told("a", 1, 100, 0)), short(told("b", 2, 100, 0)), told("c", 3, 100, 0)]);
+    assert_eq!(hearing.successor(s(1), own, None), Ok("c".into()));
+    assert_eq!(hearing.successor_with_room(s(1), own), Some("c".into()));
+    assert_eq!(hearing.successor(s(1), own, Some("b")), Ok("b".into()), "who is asked for may");
+    hearing.hear(s(1), &[short(told("b", 4, 100, 0)), short(told("c", 5, 100, 0))]);
+    assert_eq!(hearing.successor(s(1), own, None), Ok("b".into()), "better than nobody");
+    assert_eq!(hearing.successor_with_room(s(1), own), None);
+    assert_eq!(hearing.successor_with_room(s(5), own), None, "nobody is there");
+}
+
+#[test]
 fn snapshots_are_taken_from_those_who_do_not_lead_first() {
     let mut hearing = Hearing::default();
     let mut leader = told("b", 2, 100, 100);
