@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::http_door::{Answer, BODY_BYTES_MAX, Requests, refused, too_large, unavailable};
+use super::requests::{Answer, BODY_BYTES_MAX, Requests, refused, too_large, unavailable};
 use crate::management::gathered;
 
 /// What is done when the list is there: shards are not asked for it.

@@ -42,6 +42,7 @@ mod proxy;
 mod proxy_header;
 mod reading;
 mod rejoin;
+mod requests;
 mod restore;
 mod route;
 mod seat;

@@ -28,7 +28,11 @@ impl Lead {
         let view = broker.get("/api/coney/cluster", "the cluster", "ask a node of a cluster")?;
         let Some(shard) = shard.filter(|shard| *shard > 0) else { return Ok(Self::seen(&view)) };
         let shards = view.get("shards").and_then(Value::as_array);
-        Ok(shards.into_iter().flatten().find(|view| view.get("shard").is_some_and(|of| *of == shard)).and_then(Self::seen))
+        Ok(shards
+            .into_iter()
+            .flatten()
+            .find(|view| view.get("shard").is_some_and(|of| *of == shard))
+            .and_then(Self::seen))
     }
 
     fn seen(view: &Value) -> Option<Self> {
