@@ -94,6 +94,7 @@ fn every_seed_keeps_its_promises() {
         total.trimmed > 50 * seeds && total.snapshots > seeds && total.hand_overs > seeds / 4,
         "{total:?}"
     );
+    assert!(total.outlived > seeds, "{total:?}");
 }
 
 #[test]
@@ -136,5 +137,25 @@ fn what_was_acked_before_the_lead_is_handed_over_does_not_come_again() {
         // The directory and the log are a few milliseconds away, and now and then half a second.
         assert!(is_slow || took < 2000, "it took {took} ms with seed {seed}");
         println!("handed over in {took} ms");
+    }
+}
+
+#[test]
+fn a_leader_whose_process_dies_is_followed_before_its_lease_ends() {
+    for seed in 0..20 {
+        let (took, _) = in_virtual_time(async { World::new(Random::new(seed)).loses_its_leader(true).await });
+        // As above; the second in rank waits for the first for 200 ms. The lease ends after 2 s at the least.
+        assert!(took < 1500, "it took {took} ms with seed {seed}");
+        println!("another led after {took} ms");
+    }
+}
+
+#[test]
+fn a_leader_that_only_seems_to_be_gone_is_followed_once_and_stops() {
+    for seed in 0..20 {
+        let (took, alone) =
+            in_virtual_time(async { World::new(Random::new(seed)).loses_its_leader(false).await });
+        assert!(took < 1500 && alone < took + 2500, "it took {took} ms and {alone} ms with seed {seed}");
+        println!("another led after {took} ms, and it alone after {alone} ms");
     }
 }

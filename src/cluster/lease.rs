@@ -27,6 +27,11 @@ pub enum Seen {
     Somebody,
     /// This node has it by name, and did not write that: whoever led has handed it over.
     Named,
+    /// Somebody has it whose process is gone, who led in this term.
+    Gone {
+        /// Which.
+        term: u64,
+    },
     /// It did not answer.
     Unknown,
 }
@@ -49,6 +54,8 @@ pub enum Action {
 pub struct Lease {
     rank: u32,
     state: State,
+    /// The last term whose leader was gone, and whose lease this node asked for then.
+    asked_after: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,23 +70,41 @@ impl Lease {
     /// A node that follows; those of lower rank come first.
     #[must_use]
     pub const fn new(rank: u32) -> Self {
-        Self { rank, state: State::Follows { free_since: None } }
+        Self { rank, state: State::Follows { free_since: None }, asked_after: None }
     }
 
     /// Of a node that follows: what to do, now that the directory says this; `may_lead` if it has all of the log.
+    ///
+    /// After a leader that is gone it does not wait for the key to vanish, but asks for it once: if that fails, whoever said so may be wrong.
     pub fn follow(&mut self, now: Time, seen: Seen, may_lead: bool) -> Action {
-        let free_since = match (seen, self.state) {
-            (Seen::Nobody, State::Follows { free_since: Some(since) }) => since,
-            (Seen::Nobody, _) => now,
-            (Seen::Named, _) if may_lead => return Action::Campaign,
-            (Seen::Somebody | Seen::Named | Seen::Unknown, _) => {
-                self.state = State::Follows { free_since: None };
-                return Action::Wait;
-            }
+        let is_free = match seen {
+            Seen::Named if may_lead => return Action::Campaign,
+            Seen::Nobody => true,
+            Seen::Gone { term } => self.asked_after.is_none_or(|asked| asked < term),
+            Seen::Somebody | Seen::Named | Seen::Unknown => false,
         };
-        self.state = State::Follows { free_since: Some(free_since) };
-        let is_its_turn = now.since(free_since) >= RANK_WAITS * self.rank;
-        if may_lead && is_its_turn { Action::Campaign } else { Action::Wait }
+        let free_since = is_free.then(|| self.free_since().unwrap_or(now));
+        self.state = State::Follows { free_since };
+        if !may_lead || self.turn().is_none_or(|turn| now < turn) {
+            return Action::Wait;
+        }
+        if let Seen::Gone { term } = seen {
+            self.asked_after = Some(term);
+        }
+        Action::Campaign
+    }
+
+    const fn free_since(&self) -> Option<Time> {
+        match self.state {
+            State::Follows { free_since } => free_since,
+            State::Leads { .. } => None,
+        }
+    }
+
+    /// From when on a node that follows may ask for the lease, if it is free.
+    #[must_use]
+    pub fn turn(&self) -> Option<Time> {
+        self.free_since().map(|since| since + RANK_WAITS * self.rank)
     }
 
     /// The lease was written, in answer to what was asked then.

@@ -31,6 +31,7 @@ mod overview;
 mod own_pages;
 mod peer;
 mod peer_port;
+mod peer_watch;
 mod process;
 mod proxy;
 mod proxy_header;
@@ -46,6 +47,7 @@ mod tests;
 mod threads;
 mod tidying;
 mod unusable;
+mod watching;
 mod writes;
 
 pub use directory::{Claim, Directory, Member, MemoryDirectory, Told};

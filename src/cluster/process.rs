@@ -15,7 +15,7 @@ use super::local::LocalEngine;
 use super::log::Log;
 use super::node::{Node, NodeError};
 use super::overview::{Identity, Overview};
-use super::peer_port::{self, PeerPort};
+use super::peer_port::{self, PeerPort, WATCHES_MAX};
 use super::proxy::Proxy;
 use super::proxy_header::Secret;
 use super::route::{self, Route};
@@ -90,6 +90,7 @@ pub struct Process {
     /// Of the broker, while there is one.
     broker_addresses: watch::Receiver<Vec<SocketAddr>>,
     node: JoinHandle<NodeError>,
+    watches: Arc<Semaphore>,
     /// They end with the node.
     _tasks: JoinSet<()>,
 }
@@ -164,7 +165,16 @@ impl Process {
         tasks.spawn(route::follow(settings.node.clone(), node.status(), node.members(), to));
         tasks.spawn(Arc::clone(&overview).follow(node.members()));
         let (secret, of_port) = (common.secret, broker.clone());
-        let port = PeerPort { listener, clock, secret, broker: of_port, engine: engine.clone() };
+        let watches = Arc::new(Semaphore::new(WATCHES_MAX));
+        let of_watches = Arc::clone(&watches);
+        let port = PeerPort {
+            listener,
+            clock,
+            secret,
+            broker: of_port,
+            engine: engine.clone(),
+            watches: of_watches,
+        };
         tasks.spawn(port.run());
         let slots = |max: usize| Arc::new(Semaphore::new(max.clamp(1, Semaphore::MAX_PERMITS)));
         // Each takes two descriptors.
@@ -182,7 +192,7 @@ impl Process {
         tasks.spawn(super::own_pages::run(Arc::clone(&sockets), route.clone(), Arc::clone(&overview), clock));
         let node = tokio::spawn(node.run());
         let name = settings.node;
-        Ok(Self { sockets, route, overview, name, engine, broker_addresses, node, _tasks: tasks })
+        Ok(Self { sockets, route, overview, name, engine, broker_addresses, node, watches, _tasks: tasks })
     }
 
     /// Its name.
@@ -201,6 +211,12 @@ impl Process {
     #[must_use]
     pub fn addresses(&self, door: Door) -> Vec<SocketAddr> {
         self.sockets.addresses(door)
+    }
+
+    /// How many other nodes would see at once that this process has ended.
+    #[must_use]
+    pub fn watched_by(&self) -> usize {
+        WATCHES_MAX - self.watches.available_permits()
     }
 
     /// The cluster as it sees it.

@@ -18,6 +18,8 @@ pub struct Cluster {
     pub log: MemoryLog,
     pub directory: MemoryDirectory,
     pub clock: Clock,
+    /// Whether a lease ends that is not renewed.
+    pub leases_end: bool,
 }
 
 /// By which they know each other.
@@ -32,7 +34,8 @@ pub struct Running {
 
 impl Cluster {
     pub fn new() -> Self {
-        Self { log: MemoryLog::default(), directory: MemoryDirectory::default(), clock: Clock::system() }
+        let (log, directory) = (MemoryLog::default(), MemoryDirectory::default());
+        Self { log, directory, clock: Clock::system(), leases_end: true }
     }
 
     pub async fn start(&self, name: &str, rank: u32) -> Running {
@@ -54,7 +57,8 @@ impl Cluster {
             cluster: Some(cluster),
             ..Config::default()
         };
-        let (log, directory) = (self.log.client(name), Timed(self.directory.clone(), self.clock));
+        let time = self.leases_end.then_some(self.clock);
+        let (log, directory) = (self.log.client(name), Timed(self.directory.clone(), time));
         let common = Common { log, directory, log_id: 1, secret: SECRET };
         let process = Process::start(config, self.clock, common, |builder| builder).await.unwrap();
         Running { route: process.route(), process, _dir: dir }
