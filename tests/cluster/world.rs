@@ -429,7 +429,8 @@ impl World {
         let leader = self.at.brokers.first().expect("one leads");
         self.trouble(|troubles| troubles.directory_hangs[leader] = true);
         pass(2600).await;
-        assert_eq!(self.at.brokers.first(), None);
+        // By now another may have it.
+        assert!(!self.at.brokers.leading().contains(&leader));
         pass(3000).await;
         assert!(self.at.brokers.first().is_some_and(|other| other != leader));
         self.assert_running();

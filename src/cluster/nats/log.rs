@@ -181,9 +181,13 @@ impl NatsLog {
     }
 
     async fn fetch_or_wait(&self, after: u64, count: u64) -> Result<Vec<(Sequence, Vec<u8>)>, String> {
-        let frames = self.fetch(after, count).await?;
-        if !frames.is_empty() {
-            return Ok(frames);
+        // Whoever has all that was announced need not ask whether there is more: somebody says so. If nobody does, because that was lost,
+        // it is asked for after the wait, and from then on the frames that are read are ahead of what was announced.
+        if count > 1 || *self.shared.announced.borrow() != after {
+            let frames = self.fetch(after, count).await?;
+            if !frames.is_empty() {
+                return Ok(frames);
+            }
         }
         self.wait_for(after, READ_WAITS).await;
         self.fetch(after, 1).await
