@@ -31,6 +31,8 @@ pub enum Seen {
     Gone {
         /// Which.
         term: u64,
+        /// Of what it has written to the lease.
+        revision: u64,
     },
     /// It did not answer.
     Unknown,
@@ -54,8 +56,16 @@ pub enum Action {
 pub struct Lease {
     rank: u32,
     state: State,
-    /// The last term whose leader was gone, and whose lease this node asked for then.
-    asked_after: Option<u64>,
+    /// The last leader that was gone.
+    gone: Option<Gone>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    term: u64,
+    revision: u64,
+    /// Whether this node has asked for its lease.
+    was_asked: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,17 +80,18 @@ impl Lease {
     /// A node that follows; those of lower rank come first.
     #[must_use]
     pub const fn new(rank: u32) -> Self {
-        Self { rank, state: State::Follows { free_since: None }, asked_after: None }
+        Self { rank, state: State::Follows { free_since: None }, gone: None }
     }
 
     /// Of a node that follows: what to do, now that the directory says this; `may_lead` if it has all of the log.
     ///
-    /// After a leader that is gone it does not wait for the key to vanish, but asks for it once: if that fails, whoever said so may be wrong.
+    /// After a leader that is gone it does not wait for the key to vanish, but asks for it once: if that fails, whoever said so may be
+    /// wrong. So it may be if its lease was written since: perhaps it was started again.
     pub fn follow(&mut self, now: Time, seen: Seen, may_lead: bool) -> Action {
         let is_free = match seen {
             Seen::Named if may_lead => return Action::Campaign,
             Seen::Nobody => true,
-            Seen::Gone { term } => self.asked_after.is_none_or(|asked| asked < term),
+            Seen::Gone { term, revision } => self.is_free_after(term, revision),
             Seen::Somebody | Seen::Named | Seen::Unknown => false,
         };
         let free_since = is_free.then(|| self.free_since().unwrap_or(now));
@@ -88,10 +99,20 @@ impl Lease {
         if !may_lead || self.turn().is_none_or(|turn| now < turn) {
             return Action::Wait;
         }
-        if let Seen::Gone { term } = seen {
-            self.asked_after = Some(term);
+        if let (Seen::Gone { .. }, Some(gone)) = (seen, &mut self.gone) {
+            gone.was_asked = true;
         }
         Action::Campaign
+    }
+
+    fn is_free_after(&mut self, term: u64, revision: u64) -> bool {
+        let new = Gone { term, revision, was_asked: false };
+        let gone = *self.gone.get_or_insert(new);
+        if gone.term < term {
+            self.gone = Some(new);
+            return true;
+        }
+        gone.term == term && gone.revision == revision && !gone.was_asked
     }
 
     const fn free_since(&self) -> Option<Time> {

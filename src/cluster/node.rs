@@ -272,7 +272,7 @@ impl<H: Host> Node<H> {
             Some(Claim { holder, revision }) if self.is_gone(&holder, term) => {
                 self.may_have_written = false;
                 self.free = Some(revision);
-                Seen::Gone { term }
+                Seen::Gone { term, revision }
             }
             claim => {
                 self.may_have_written = false;
@@ -296,9 +296,9 @@ impl<H: Host> Node<H> {
         let Some(revision) = self.write_lease(free).await else { return Ok((follower, None)) };
         self.revision = revision;
         self.lease.got(asked);
-        let tenure = Tenure::default();
-        // What the leader before wrote last may just be coming.
-        while self.host.now().since(asked) < FENCE_MAX {
+        let (tenure, term) = (Tenure::default(), follower.term());
+        // What the leader before wrote last may just be coming. But if it is a fence, another was first, and may lead.
+        while self.host.now().since(asked) < FENCE_MAX && follower.term() == term {
             let fence;
             (follower, fence) = self.guarded(asked, &tenure, self.fence(follower, &tenure)).await?;
             if let Some(fence) = fence {

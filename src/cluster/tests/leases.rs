@@ -4,7 +4,7 @@ use super::*;
 use crate::time::Time;
 use proptest::prelude::*;
 
-const GONE: Seen = Seen::Gone { term: 4 };
+const GONE: Seen = Seen::Gone { term: 4, revision: 7 };
 
 fn ms(ms: u64) -> Time {
     Time::ZERO.plus_ms(ms)
@@ -48,13 +48,22 @@ fn the_lease_of_a_leader_that_is_gone_is_asked_for_once_a_term() {
     assert_eq!(lease.follow(ms(0), GONE, true), Action::Campaign);
     lease.lost();
     assert_eq!(lease.follow(ms(1), GONE, true), Action::Wait, "it did not get it");
-    assert_eq!(lease.follow(ms(9000), Seen::Gone { term: 3 }, true), Action::Wait);
+    assert_eq!(lease.follow(ms(9000), Seen::Gone { term: 3, revision: 7 }, true), Action::Wait);
     assert_eq!(lease.turn(), None);
     // Its key vanishes as any other does.
     assert_eq!(lease.follow(ms(9001), Seen::Nobody, true), Action::Campaign);
     lease.got(ms(9001));
     lease.lost();
-    assert_eq!(lease.follow(ms(9500), Seen::Gone { term: 6 }, true), Action::Campaign);
+    assert_eq!(lease.follow(ms(9500), Seen::Gone { term: 6, revision: 9 }, true), Action::Campaign);
+}
+
+#[test]
+fn who_was_gone_and_has_written_since_is_there_again() {
+    let mut lease = Lease::new(2);
+    assert_eq!(lease.follow(ms(0), GONE, true), Action::Wait);
+    for at in [100, 400, 900] {
+        assert_eq!(lease.follow(ms(at), Seen::Gone { term: 4, revision: 8 }, true), Action::Wait, "{at}");
+    }
 }
 
 #[test]
@@ -152,7 +161,7 @@ proptest! {
             // Some hear that the leader is gone, which need not be so.
             let (seen, revision) = match claim {
                 None => (Seen::Nobody, 0),
-                Some(claim) if luck == 9 => (Seen::Gone { term: follower.term() }, claim.revision),
+                Some(claim) if luck == 9 => (Seen::Gone { term: follower.term(), revision: claim.revision }, claim.revision),
                 Some(_) => (Seen::Somebody, 0),
             };
             // Some do not even ask for the lease.
