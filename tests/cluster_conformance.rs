@@ -10,6 +10,7 @@
 )]
 
 #[path = "cluster_proxy/nodes.rs"]
+#[expect(dead_code, reason = "it is about one shard")]
 mod nodes;
 
 use std::process::ExitCode;

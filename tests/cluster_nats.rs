@@ -21,5 +21,9 @@ mod log;
 mod nodes;
 #[path = "cluster_nats/refusals.rs"]
 mod refusals;
+#[path = "cluster_nats/restores.rs"]
+mod restores;
 #[path = "cluster_nats/servers.rs"]
 mod servers;
+#[path = "cluster_nats/shards.rs"]
+mod shards;

@@ -114,6 +114,44 @@ class Clients:
             except GONE:
                 time.sleep(0.1)
 
+    def publish_large(self, count=160, size=1 << 20):
+        """To a queue of their own; the bodies, which cannot be compressed."""
+        bodies = [random.randbytes(size) for _ in range(count)]
+        left = list(bodies)
+        while left:
+            try:
+                channel = self.connect().channel()
+                channel.queue_declare("large", durable=True)
+                channel.confirm_delivery()
+                while left:
+                    channel.basic_publish("", "large", left[-1], PERSISTENT, mandatory=True)
+                    left.pop()
+                channel.connection.close()
+            except GONE:
+                time.sleep(0.1)
+        return bodies
+
+    def take_large(self, bodies, seconds=120):
+        """All of them."""
+        left, end = set(bodies), time.monotonic() + seconds
+        while left:
+            assert time.monotonic() < end, f"{len(left)} of {len(bodies)} large messages are lost"
+            try:
+                channel = self.connect().channel()
+                channel.basic_qos(prefetch_count=4)
+                for method, _, body in channel.consume("large", inactivity_timeout=3):
+                    if method is None:
+                        break
+                    left.discard(body)
+                    channel.basic_ack(method.delivery_tag)
+                channel.connection.close()
+            except GONE:
+                time.sleep(0.1)
+
+    def count(self):
+        """How many were confirmed."""
+        return len(self.ledger.confirmed)
+
     def assert_running(self):
         assert not self.errors, self.errors
 

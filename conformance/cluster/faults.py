@@ -13,20 +13,22 @@ import tempfile
 import time
 
 from clients import Clients
+from disk_faults import DiskFaults, disk_faults
+from disks import missing
 from machines import AMQP, BINARY, CLIENT, HTTP, NAMES, PEER, Machines, sh, wait
 
 # A fault may take so long before confirms go on.
 RECOVERS_S = 60
 # Confirms need not go on before these are over. A server that hears others and is not heard keeps NATS from electing anybody
 # (2.15.1): the two others need it to fall silent.
-STOPS_ALL = ("kill_all", "leader_is_not_heard")
+STOPS_ALL = ("kill_all", "leader_is_not_heard", "power_cut")
 
 
-class Faults:
+class Faults(DiskFaults):
     """Each does something and undoes it; confirms have to go on by themselves after."""
 
-    def __init__(self, machines):
-        self.machines, self.nodes, self.nats = machines, machines.nodes, machines.nats
+    def __init__(self, machines, clients):
+        self.machines, self.nodes, self.nats, self.clients = machines, machines.nodes, machines.nats, clients
 
     def leader(self):
         return wait(30, "somebody leads", self.machines.leader)
@@ -118,6 +120,10 @@ class Faults:
 
 
 def all_faults():
+    return process_faults() + disk_faults()
+
+
+def process_faults():
     return [name for name, value in vars(Faults).items() if callable(value) and name not in ("__init__", "leader", "heal")]
 
 
@@ -155,7 +161,7 @@ def one(machines, clients, faults, name):
 
 
 def run(machines, clients, names, rounds):
-    faults, ledger, gaps = Faults(machines), clients.ledger, {}
+    faults, ledger, gaps = Faults(machines, clients), clients.ledger, {}
     clients.start()
     confirms_go_on(clients)
     for _ in range(rounds):
@@ -181,7 +187,12 @@ def main():
     options = parser.parse_args()
     random.seed(options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        machines = Machines(options.keep or folder)
+        needing = [name for name in options.only if name in disk_faults()]
+        why = missing() if needing else None
+        if why:
+            print(f"skipped, disks of their own cannot be made here ({why}): {', '.join(needing)}")
+            options.only = [name for name in options.only if name not in needing]
+        machines = Machines(options.keep or folder, has_disks=bool(needing) and not why)
         try:
             machines.start()
             clients = Clients([(machines.address(name), AMQP) for name in NAMES])

@@ -9,6 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from disks import Disk
+
 BINARY, NATS = os.environ["CONEY_BINARY"], os.environ["CONEY_NATS_SERVER"]
 NAMES = "abc"
 AMQP, HTTP, METRICS, PEER, CLIENT, ROUTES, MONITOR = 5672, 15672, 15692, 5680, 4222, 6222, 8222
@@ -47,7 +49,8 @@ class Network:
         return f"10.91.{self.octet}.{10 + NAMES.index(name)}"
 
     def inside(self, name, *command):
-        return ["ip", "netns", "exec", self.space(name), *command]
+        # `ip netns exec` would have mounts of its own, and keep those that are to go.
+        return ["nsenter", f"--net=/run/netns/{self.space(name)}", *command]
 
     def drop(self, name, *rule):
         sh(*self.inside(name, "iptables", "-A", *rule, "-j", "DROP"))
@@ -94,6 +97,22 @@ class Process:
             self.child.wait(30)
             self.child = None
 
+    def is_running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def start_if_ended(self):
+        if not self.is_running():
+            self.child = None
+            self.start()
+
+    def last_line(self):
+        lines = Path(self.log).read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def said(self, text):
+        """How often."""
+        return Path(self.log).read_text(errors="replace").count(text)
+
     def assert_running(self):
         if self.child is not None and self.child.poll() is not None:
             tail = Path(self.log).read_text(errors="replace")[-3000:]
@@ -101,20 +120,26 @@ class Process:
 
 
 class Machines:
-    def __init__(self, folder):
+    def __init__(self, folder, *, has_disks=False):
         self.folder, self.network = Path(folder), Network()
+        kinds = [(kind, name) for kind in ("node", "nats") for name in NAMES] if has_disks else []
+        self.disks = {(kind, name): Disk(self.folder, f"disk-{kind}-{name}") for kind, name in kinds}
         self.nats = {name: self._nats(name) for name in NAMES}
         self.nodes = {name: self._node(name) for name in NAMES}
 
     def address(self, name):
         return self.network.address(name)
 
+    def data(self, kind, name):
+        disk = self.disks.get((kind, name))
+        return disk.place / "data" if disk else self.folder / f"{kind}-{name}"
+
     def _nats(self, name):
         own, config = self.address(name), self.folder / f"nats-{name}.conf"
         routes = ", ".join(f"nats://{self.address(other)}:{ROUTES}" for other in NAMES)
         config.write_text(
             f"server_name: n{name}\nlisten: {own}:{CLIENT}\nhttp: {own}:{MONITOR}\n"
-            f"jetstream {{ store_dir: {self.folder}/nats-{name}, sync_interval: always }}\n"
+            f"jetstream {{ store_dir: {self.data('nats', name)}, sync_interval: always }}\n"
             f"cluster {{ name: coney, listen: {own}:{ROUTES}, routes: [{routes}] }}\n"
             # As docs/nats.md says: without it a server that is cut off is missed after a minute only.
             "ping_interval: 2s\nping_max: 2\n"
@@ -133,7 +158,7 @@ class Machines:
         own = self.address(name)
         doors = ["--amqp", f"{own}:{AMQP}", "--http", f"{own}:{HTTP}", "--metrics", f"{own}:{METRICS}"]
         users = ["--loopback-users", "none"]
-        command = [BINARY, *self.settings(name), *doors, *users, "--data-dir", str(self.folder / f"node-{name}")]
+        command = [BINARY, *self.settings(name), *doors, *users, "--data-dir", str(self.data('node', name))]
         return Process(self.network.inside(name, *command), self.folder / f"node-{name}.log")
 
     def start(self):
@@ -193,6 +218,8 @@ class Machines:
         for process in [*self.nodes.values(), *self.nats.values()]:
             process.end()
         self.network.close()
+        for disk in self.disks.values():
+            disk.close()
 
 
 def wait(seconds, what, condition):

@@ -13,7 +13,7 @@ prepare() { # NAME WORK-DIR
     echo "$1: skipped, network namespaces cannot be made here"
     exit 0
   fi
-  need 'network namespaces' bash -c 'command -v ip && command -v iptables' -- iproute2 iptables
+  need 'network namespaces' bash -c 'command -v ip && command -v iptables && command -v nsenter' -- iproute2 iptables util-linux
   if [[ ! ${CONEY_NATS_SERVER:-} ]]; then
     servers=$("$root/.ci/nats")
     export CONEY_NATS_SERVER=${servers%%$'\n'*}

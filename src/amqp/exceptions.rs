@@ -43,6 +43,7 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::TooManyCursors { .. }
         | OperationError::QueueLimit { .. }
         | OperationError::ProtectedVhost(_)
+        | OperationError::Shard(_)
         | OperationError::Options(_)
         | OperationError::Policy(_)
         | OperationError::Pattern(_)

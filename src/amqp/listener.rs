@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 use super::admission::{Admission, Admitted};
 use super::connection::{self, Endpoints};
 use super::handshake;
+#[cfg(feature = "cluster")]
+use super::replayed::Replayed;
 use crate::auth::canonical;
 use crate::broker::node::node_name;
 use crate::broker::shared::{Shared, stopped};
@@ -33,6 +35,9 @@ pub(crate) struct Accepted {
     pub(crate) stream: TcpStream,
     pub(crate) peer: SocketAddr,
     pub(crate) local: Option<SocketAddr>,
+    /// What the client has said elsewhere, if it has been through the handshake there, as far as `connection.open`: perhaps nothing that
+    /// does not come over the stream.
+    pub(crate) again: Option<Vec<u8>>,
 }
 
 /// Where connections come from.
@@ -50,7 +55,7 @@ impl Entrance {
             Self::Bound(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 let local = stream.local_addr().ok().map(canonical);
-                Ok(Accepted { stream, peer: canonical(peer), local })
+                Ok(Accepted { stream, peer: canonical(peer), local, again: None })
             }
             Self::Carried(connections) => match connections.lock().await.recv().await {
                 Some(accepted) => Ok(accepted),
@@ -75,10 +80,15 @@ pub(crate) async fn run(
     let mut accepting = Box::pin(accept(&shared, &listener, &admission));
     loop {
         tokio::select! {
-            (Accepted { stream, peer, local }, admitted) = &mut accepting => {
+            (Accepted { stream, peer, local, again }, admitted) = &mut accepting => {
                 let endpoints = Endpoints { peer, local, secured: None };
                 let (of_broker, config) = (Arc::clone(&shared), config.clone());
                 match acceptor.clone() {
+                    #[cfg(feature = "cluster")]
+                    None if again.is_some() => {
+                        let stream = Replayed::new(stream, again.unwrap_or_default());
+                        connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted)))
+                    }
                     None => connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted))),
                     Some(acceptor) => {
                         connections.spawn(handshake::run(of_broker, stream, endpoints, config, admitted, acceptor))

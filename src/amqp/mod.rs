@@ -16,6 +16,8 @@ mod journal;
 pub(crate) mod listener;
 mod queue_map;
 mod quick_ack;
+#[cfg(feature = "cluster")]
+mod replayed;
 mod requests;
 mod shares;
 mod socket_reset;

@@ -8,6 +8,8 @@ use std::any::Any;
 
 use tokio::net::TcpStream;
 
+#[cfg(feature = "cluster")]
+use super::replayed::Replayed;
 use crate::tls::TlsStream;
 
 /// A read of fewer bytes may be followed by another that the client holds back.
@@ -17,7 +19,11 @@ pub(super) const BELOW_BYTES: usize = 4096;
 pub(super) fn send<S: Any>(stream: &S) {
     let stream = stream as &dyn Any;
     let beneath_tls = || stream.downcast_ref::<TlsStream<TcpStream>>().map(TlsStream::socket);
-    if let Some(socket) = stream.downcast_ref::<TcpStream>().or_else(beneath_tls) {
+    let beneath = stream.downcast_ref::<TcpStream>().or_else(beneath_tls);
+    #[cfg(feature = "cluster")]
+    let beneath =
+        beneath.or_else(|| stream.downcast_ref::<Replayed<TcpStream>>().map(|replayed| &replayed.stream));
+    if let Some(socket) = beneath {
         acknowledge(socket);
     }
 }

@@ -23,6 +23,22 @@ pub struct ClusterStatus {
     pub is_log_unsafe: bool,
     /// All nodes that have been heard, in the order of their names.
     pub nodes: Vec<ClusterNode>,
+    /// The shards for vhosts, if this is the meta shard and there are others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardStatus>,
+}
+
+/// A shard of it, as the node that answers sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ShardStatus {
+    /// Its number, from 1.
+    pub shard: u16,
+    /// The node that leads it, if it is known.
+    pub leader: Option<String>,
+    /// The term that it leads in.
+    pub term: u64,
+    /// All nodes that have been heard of in it.
+    pub nodes: Vec<ClusterNode>,
 }
 
 /// A node of it.
@@ -134,6 +150,11 @@ pub trait ClusterView: Debug + Send + Sync {
 
     /// Lets another node lead: this one, or whichever comes first.
     fn hand_over(&self, to: Option<String>) -> Moving;
+
+    /// How many shards there are beside this one, for vhosts to be given to: 0 unless this is the meta shard.
+    fn data_shards(&self) -> u32 {
+        0
+    }
 
     /// Somebody asked, over the management API, for the process to be stopped.
     fn stop(&self);

@@ -204,6 +204,9 @@ pub enum OperationError {
     /// The vhost may not be deleted.
     #[error("refusing to delete virtual host '{0}' because it is protected from deletion")]
     ProtectedVhost(String),
+    /// No shard of the cluster, or not this one, can serve the vhost.
+    #[error("{0}")]
+    Shard(String),
     /// Messages of the queue cannot be read from the disk.
     #[error("queue '{queue}' in vhost '{vhost}' cannot be read: {why}. A purge drops what is in it")]
     Unreadable {

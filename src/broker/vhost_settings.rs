@@ -30,6 +30,39 @@ pub struct VhostSettings {
     /// What it was made with if it is a world of a test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub world: Option<WorldSettings>,
+    /// Which shard of a cluster serves it, if that is not the one that knows all vhosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
+}
+
+/// Which shard of a cluster serves a vhost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// Its number, from 1.
+    pub shard: u32,
+    /// Random: a vhost of the same name that is made later has another.
+    pub id: u64,
+    /// In the shard: the place in the meta shard's log by which the vhost was made there. `None` in the meta shard, which has its name,
+    /// settings and permissions, and nothing else of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<MetaMark>,
+}
+
+/// A place in the meta shard's log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetaMark {
+    /// Which log.
+    pub log_id: u64,
+    /// The frame.
+    pub sequence: u64,
+}
+
+impl Home {
+    /// Whether the vhost is another shard's.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        self.made.is_none()
+    }
 }
 
 /// How much there may be in a vhost. What is not limited is `None`, or negative, as in RabbitMQ; 0 allows none.
@@ -142,6 +175,10 @@ pub struct VhostChange {
     pub is_protected: Option<bool>,
     /// Limits, all of them.
     pub limits: Option<Option<VhostLimits>>,
+    /// For a new one: which shard is to serve it; 0 is the meta shard. Without it, one with few vhosts.
+    pub shard: Option<u32>,
+    /// Which shard serves it.
+    pub home: Option<Home>,
 }
 
 /// For the log: what changes, with texts quoted.
@@ -190,6 +227,7 @@ impl VhostChange {
             is_protected: self.is_protected.unwrap_or(now.is_protected),
             limits: self.limits.unwrap_or(now.limits),
             world: now.world,
+            home: self.home.or(now.home),
         }
     }
 }

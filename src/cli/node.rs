@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use coney::cluster::{Common, Nats, NatsError, NatsOptions, Opened, Process, Route};
+use coney::cluster::{Common, Kept, Nats, NatsError, NatsOptions, Opened, Process, Route};
 use coney::config::{ClusterSettings, Config, NODE_PREFIX};
 use coney::{BrokerBuilder, Clock};
 
@@ -22,15 +22,21 @@ pub async fn start(
     complete: impl Fn(BrokerBuilder) -> BrokerBuilder + Send + Sync + 'static,
 ) -> anyhow::Result<Process> {
     let settings = config.cluster.as_ref().ok_or_else(|| anyhow!("this is no node of a cluster"))?;
-    let opened = open_when_there(settings, clock).await?;
-    let Opened { log, directory, log_id, secret, .. } = opened;
-    Ok(Process::start(config, *clock, Common { log, directory, log_id, secret }, complete).await?)
+    let opened = open_when_there(settings, clock, 0).await?;
+    let Opened { log, directory, log_id, secret, shards, .. } = opened;
+    let mut others = Vec::new();
+    for shard in 1..=shards {
+        let Opened { log, directory, log_id, .. } = open_when_there(settings, clock, shard).await?;
+        others.push(Kept { log, directory, log_id });
+    }
+    let common = Common { log, directory, log_id, secret };
+    Ok(Process::start_with_shards(config, *clock, common, others, complete).await?)
 }
 
-async fn open_when_there(settings: &ClusterSettings, clock: &Clock) -> anyhow::Result<Opened> {
+async fn open_when_there(settings: &ClusterSettings, clock: &Clock, shard: u16) -> anyhow::Result<Opened> {
     let mut said = None;
     loop {
-        let opened = match connect(settings).await {
+        let opened = match connect_to(settings, shard).await {
             Ok(nats) => nats.open(settings.is_log_unsafe).await,
             Err(error) => Err(error),
         };
@@ -48,6 +54,12 @@ async fn open_when_there(settings: &ClusterSettings, clock: &Clock) -> anyhow::R
     }
 }
 
+/// A connection to the servers of the log of a shard.
+async fn connect_to(settings: &ClusterSettings, shard: u16) -> Result<Nats, NatsError> {
+    let nats = connect(settings).await?;
+    if shard == 0 { Ok(nats) } else { nats.of_shard(shard).await }
+}
+
 /// The log and the directory of a cluster that was made.
 ///
 /// # Errors
@@ -55,6 +67,15 @@ async fn open_when_there(settings: &ClusterSettings, clock: &Clock) -> anyhow::R
 pub(super) async fn open_log(settings: &ClusterSettings, is_unsafe: bool) -> anyhow::Result<Opened> {
     let nats = connect(settings).await.context("cannot connect to the cluster's log")?;
     nats.open(is_unsafe).await.context("cannot open the cluster's log")
+}
+
+/// The same of one of its shards for vhosts.
+///
+/// # Errors
+/// The same.
+pub(super) async fn open_shard(settings: &ClusterSettings, shard: u16) -> anyhow::Result<Opened> {
+    let nats = connect_to(settings, shard).await.context("cannot connect to a shard's log")?;
+    nats.open(true).await.context("cannot open a shard's log")
 }
 
 /// A connection to the servers of the log.

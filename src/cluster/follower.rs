@@ -3,7 +3,7 @@
 use super::engine::{Appended, Appender};
 use super::frame::{Frame, Kind};
 use super::log::{Contradiction, Log, Sequence, Unreachable};
-use super::mark::{Mark, has_data, is_partial};
+use super::mark::{Mark, has_data, is_partial, was_alone};
 use super::reading::{Reading, Taken};
 use super::tenure::Tenure;
 use crate::store::{Durability, Engine, Error};
@@ -46,6 +46,12 @@ pub enum Stop {
         "this data directory has a broker's data, and none of a cluster's: a node begins with an empty one, and definitions and messages are loaded into the cluster"
     )]
     Unmarked,
+    /// A broker by itself has written here.
+    #[error(
+        "a broker by itself has used this data directory since it was a node's, and what it has taken in no log has: `coney cluster rejoin` \
+         puts it aside, and this node takes what the others have"
+    )]
+    Alone,
     /// What is stored here and what another node gave do not go together.
     #[error("this node has applied frame {} of term {}, but a snapshot of frame {} has term {}", own.sequence.0, own.term, given.sequence.0, given.term)]
     Ahead {
@@ -55,7 +61,10 @@ pub enum Stop {
         given: Mark,
     },
     /// What is stored here comes from another log.
-    #[error("this node's data comes from the log {found:x}, not from {expected:x}")]
+    #[error(
+        "this node's data comes from the log {found:016x}, not from {expected:016x}. If the cluster was restored from another node, `coney \
+         cluster rejoin` puts the data aside, and this node takes what the others have"
+    )]
     Foreign {
         /// Of the data.
         found: u64,
@@ -80,8 +89,11 @@ impl<E: Engine> Follower<E> {
     /// Goes on after what an engine has applied of the log with this id.
     ///
     /// # Errors
-    /// [`Stop::Foreign`], [`Stop::Partial`], [`Stop::Store`], [`Stop::Unmarked`].
+    /// [`Stop::Alone`], [`Stop::Foreign`], [`Stop::Partial`], [`Stop::Store`], [`Stop::Unmarked`].
     pub fn open(engine: E, log_id: u64) -> Result<Self, Stop> {
+        if was_alone(&engine)? {
+            return Err(Stop::Alone);
+        }
         if is_partial(&engine)? {
             return Err(Stop::Partial);
         }
@@ -116,7 +128,10 @@ impl<E: Engine> Follower<E> {
         let (has_read, is_caught_up) = match self.read_some(log)? {
             Ok(true) => (true, false),
             Ok(false) => (false, self.is_at_end(log)?),
-            Err(Unreachable(_)) => (false, false),
+            Err(Unreachable(_)) => {
+                self.is_same(log)?;
+                (false, false)
+            }
         };
         Ok(Progress { applied: self.applied.sequence, has_read, is_caught_up })
     }
@@ -128,7 +143,8 @@ impl<E: Engine> Follower<E> {
         };
         let (has_read, needed) = (!frames.is_empty(), self.reading.last().sequence.next());
         if let Some((first, _)) = frames.first().filter(|(first, _)| *first > needed) {
-            return Err(Contradiction::Trimmed { first: *first, needed }.into());
+            self.begins_later(log, *first)?;
+            return Ok(Ok(false));
         }
         for (at, bytes) in frames {
             self.take(at, &bytes)?;
@@ -152,14 +168,32 @@ impl<E: Engine> Follower<E> {
         if bounds.last < applied {
             return Err(Contradiction::Shorter { last: bounds.last, applied }.into());
         }
-        let needed = applied.next();
-        if bounds.first > needed {
-            return Err(Contradiction::Trimmed { first: bounds.first, needed }.into());
-        }
         if bounds.first <= applied {
             self.check_last(log)?;
+        } else if !self.begins_later(log, bounds.first)? {
+            return Ok(false);
         }
         Ok(bounds.last == applied)
+    }
+
+    /// A log without the frame that was read last may be another one: then a snapshot of what that has is no help. Whether it is known
+    /// to be the same, and what comes next is there.
+    fn begins_later(&self, log: &mut impl Log, first: Sequence) -> Result<bool, Stop> {
+        let needed = self.reading.last().sequence.next();
+        match self.is_same(log)? {
+            true if first > needed => Err(Contradiction::Trimmed { first, needed }.into()),
+            is_same => Ok(is_same),
+        }
+    }
+
+    /// Whether it is still the log that it was; `false` if it does not say.
+    fn is_same(&self, log: &mut impl Log) -> Result<bool, Stop> {
+        let expected = self.reading.last().log_id;
+        match log.id() {
+            Ok(Some(0)) => Err(Contradiction::Gone.into()),
+            Ok(Some(found)) if found != expected => Err(Contradiction::Another { found, expected }.into()),
+            known => Ok(known.is_ok()),
+        }
     }
 
     /// The frame that was read last is still that one.

@@ -20,6 +20,11 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// One whose answer nobody waits for.
+    pub(super) fn unheard() -> Self {
+        Self { to: None, done: oneshot::channel().0 }
+    }
+
     pub(super) fn answer(self, answer: Result<(), HandOverError>) {
         // Perhaps nobody waits any more.
         drop(self.done.send(answer));

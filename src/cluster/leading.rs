@@ -7,7 +7,11 @@ use super::local::LocalEngine;
 use super::log::Log;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Whether the disk can still be read, a leader looks so often.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Trims the log now and then, to what somebody may still need.
 pub(super) struct Trimming<'a, H> {
@@ -31,6 +35,31 @@ impl<H: Host> Trimming<'_, H> {
             };
             if let Some(before) = before {
                 drop(self.host.block(move |log| log.trim(before)).await);
+            }
+        }
+    }
+}
+
+/// Waits until something on the disk of the node that leads is found to be damaged.
+pub(super) struct Damaged<'a, H> {
+    pub(super) host: &'a H,
+    pub(super) name: String,
+    pub(super) engine: LocalEngine,
+    pub(super) hearing: Arc<Mutex<Hearing>>,
+}
+
+impl<H: Host> Damaged<'_, H> {
+    /// Who leads then, and what is damaged. While no other node has all of it, this one goes on with what it can read.
+    pub(super) async fn noticed(self) -> (String, String) {
+        loop {
+            self.host.pass(LOOK_EVERY).await;
+            let Some(damage) = self.engine.damage() else { continue };
+            let successor = {
+                let hearing = self.hearing.lock().unwrap_or_else(PoisonError::into_inner);
+                hearing.successor(self.host.now(), (self.name.as_str(), self.engine.applied()), None)
+            };
+            if let Ok(successor) = successor {
+                return (successor, damage);
             }
         }
     }

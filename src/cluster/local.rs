@@ -5,13 +5,15 @@
 //! takes a gap, or a commit that was synced and is not whole, for damage, goes by what happened here: what the leader has synced this
 //! disk may not have, and what came by a snapshot was other commits there.
 
+use super::damage::Damage;
 use super::log::Sequence;
-use super::mark::Mark;
+use super::mark::{Mark, is_partial_key};
 use super::tidying::Tidying;
 use super::unusable::Unusable;
+use crate::broker::identities::Identities;
 use crate::store::{
-    Closing, CommitNumbers, Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, WriteBatch,
-    finish_wiping, open_disk, wipe,
+    Closing, CommitNumbers, Durability, Engine, Error, Reader, Room, Snapshot, Space, Visitor, Write,
+    WriteBatch, definition_name, finish_setting_aside, finish_wiping, open_disk, wipe,
 };
 use crate::time::Time;
 use std::path::Path;
@@ -19,6 +21,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// So often a commit is synced, if there is any.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -32,6 +35,7 @@ pub struct LocalEngine(Arc<Shared>);
 struct Shared {
     local: Mutex<Local>,
     far: Far,
+    damage: Damage,
 }
 
 /// How far it is: who asks does not wait for the disk.
@@ -39,6 +43,8 @@ struct Shared {
 struct Far {
     applied: AtomicU64,
     synced: AtomicU64,
+    /// Counts the commits that changed what other shards take from this one.
+    identities: watch::Sender<u64>,
 }
 
 /// An engine, and what is to be done when all of it is closed.
@@ -89,6 +95,7 @@ impl LocalEngine {
         clock: impl Fn() -> Time + Send + 'static,
     ) -> Result<(Self, Option<String>), Error> {
         finish_wiping(dir)?;
+        finish_setting_aside(dir)?;
         let open = move |dir: &Path| {
             let (engine, healed, closing) = open_disk(dir, open_files_max)?.into_parts();
             let engine: Box<dyn Engine> = Box::new(engine);
@@ -124,7 +131,7 @@ impl LocalEngine {
             unsynced_bytes: 0,
             tidying: Tidying::default(),
         });
-        Self(Arc::new(Shared { local, far: Far::default() }))
+        Self(Arc::new(Shared { local, far: Far::default(), damage: Damage::default() }))
     }
 
     /// All frames up to this one are on this node's disk for sure: no power failure there needs them again. While a snapshot is being
@@ -138,6 +145,17 @@ impl LocalEngine {
     #[must_use]
     pub fn applied(&self) -> Sequence {
         Sequence(self.0.far.applied.load(Relaxed))
+    }
+
+    /// Counts the commits that changed users, permissions or vhosts, from now on.
+    pub(super) fn identities(&self) -> watch::Receiver<u64> {
+        self.0.far.identities.subscribe()
+    }
+
+    /// What of it could not be read, if anything was damaged when it was read.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        self.0.damage.found()
     }
 
     /// Finds out how far it is.
@@ -168,6 +186,7 @@ impl LocalEngine {
         local.numbers = None;
         local.applied = Sequence::default();
         (local.is_unsynced, local.unsynced_bytes) = (false, 0);
+        self.0.damage.forget();
         self.0.far.applied.store(0, Relaxed);
         self.0.far.synced.store(receiving.0, Relaxed);
         Ok(())
@@ -217,6 +236,7 @@ impl Local {
         self.tidying.committed(&batch);
         self.unsynced_bytes += batch.bytes();
         self.is_unsynced = true;
+        let changes = far.identities.receiver_count() > 0 && changes_identities(&batch);
         let is_due = now.since(self.synced_at) >= SYNC_EVERY || self.unsynced_bytes >= SYNC_BYTES;
         let durability = if is_due { Durability::Synced } else { durability };
         self.engine.commit(batch, durability)?;
@@ -227,6 +247,9 @@ impl Local {
         }
         if durability == Durability::Synced {
             self.has_synced(now, far);
+        }
+        if changes {
+            far.identities.send_modify(|count| *count += 1);
         }
         Ok(())
     }
@@ -267,6 +290,19 @@ impl Local {
     }
 }
 
+/// Whether a batch changes what other shards take from the meta shard, or makes a snapshot whole.
+fn changes_identities(batch: &WriteBatch) -> bool {
+    batch.writes().iter().any(|write| {
+        let (Write::Put { space, key, .. } | Write::Remove { space, key } | Write::RemoveWeak { space, key }) =
+            write;
+        match space {
+            Space::Definitions => definition_name(key).is_some_and(Identities::is_made_of),
+            Space::Messages => is_partial_key(key),
+            Space::Streams => false,
+        }
+    })
+}
+
 impl Engine for LocalEngine {
     fn commit(&mut self, batch: WriteBatch, durability: Durability) -> Result<(), Error> {
         self.local().commit(batch, durability, &self.0.far)
@@ -277,7 +313,7 @@ impl Engine for LocalEngine {
     }
 
     fn reader(&self) -> Box<dyn Reader> {
-        self.local().engine.reader()
+        self.0.damage.watch(self.local().engine.reader())
     }
 
     fn snapshot(&self) -> Box<dyn Snapshot> {

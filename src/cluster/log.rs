@@ -66,6 +66,14 @@ pub trait Log: Send {
     /// [`Unreachable`]; some may be gone.
     fn trim(&mut self, before: Sequence) -> Result<(), Unreachable>;
 
+    /// Which log it is now, if this can tell: one that was lost and made again is another. 0 if it is gone for good.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    fn id(&mut self) -> Result<Option<u64>, Unreachable> {
+        Ok(None)
+    }
+
     /// Waits until there may be a frame after this one, for half a second at most.
     fn wait(&mut self, after: Sequence);
 
@@ -88,6 +96,10 @@ impl<L: Log + ?Sized> Log for &mut L {
 
     fn trim(&mut self, before: Sequence) -> Result<(), Unreachable> {
         (**self).trim(before)
+    }
+
+    fn id(&mut self) -> Result<Option<u64>, Unreachable> {
+        (**self).id()
     }
 
     fn wait(&mut self, after: Sequence) {
@@ -125,6 +137,22 @@ pub enum Contradiction {
         last: Sequence,
         /// What was applied.
         applied: Sequence,
+    },
+    /// It is not there any more.
+    #[error(
+        "the cluster's log is gone: its streams were deleted, or the NATS servers have lost them. This node keeps what it has. \
+         `coney cluster restore` makes a new log from the node that has most"
+    )]
+    Gone,
+    /// It was made again.
+    #[error(
+        "the cluster's log is {found:016x} now, not {expected:016x}: it was made again, and `coney cluster rejoin` lets this node follow it"
+    )]
+    Another {
+        /// What it is.
+        found: u64,
+        /// What it was.
+        expected: u64,
     },
     /// What comes next was trimmed: a snapshot is needed.
     #[error("the log begins at frame {}, but this node needs frame {}", first.0, needed.0)]

@@ -2,15 +2,7 @@
 
 use super::log::Sequence;
 use crate::message::packed::Reader;
-use crate::store::{Engine, Error, Space, Write, WriteBatch};
-
-/// Beside the store's heartbeat, which is `00`.
-const KEY: [u8; 2] = [0, 1];
-const KEY_AFTER: [u8; 3] = [0, 1, 0];
-
-/// There while what is stored is a part of a snapshot, and not to be used.
-const PARTIAL_KEY: [u8; 2] = [0, 2];
-const PARTIAL_KEY_AFTER: [u8; 3] = [0, 2, 0];
+use crate::store::{ALONE_KEY, Engine, Error, MARK_KEY, PARTIAL_KEY, Space, Write, WriteBatch, has};
 
 /// A place in a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +23,7 @@ impl Mark {
     /// Whether a key of [`Space::Messages`] is the one it is kept under, which is no part of what nodes have in common.
     #[must_use]
     pub fn is_key(key: &[u8]) -> bool {
-        key == KEY
+        key == MARK_KEY
     }
 
     /// Whether a node that is here can be one that has only not come as far as this one, and not one that contradicts it.
@@ -49,7 +41,7 @@ impl Mark {
 
     /// Adds it to a batch.
     pub(super) fn put(&self, batch: &mut WriteBatch) {
-        batch.put(Space::Messages, KEY.to_vec(), self.encode());
+        batch.put(Space::Messages, MARK_KEY.to_vec(), self.encode());
     }
 
     /// The one in a batch, if there is any: it is the last write.
@@ -66,7 +58,7 @@ impl Mark {
     /// [`Error::Damaged`] if it is not what was written, or what the engine fails with.
     pub fn read(engine: &dyn Engine) -> Result<Option<Self>, Error> {
         let mut found = None;
-        engine.scan(Space::Messages, &KEY, &KEY_AFTER, &mut |_, value| {
+        engine.scan(Space::Messages, &MARK_KEY, &[MARK_KEY[0], MARK_KEY[1], 0], &mut |_, value| {
             found = Some(value.to_vec());
             Ok(())
         })?;
@@ -102,12 +94,12 @@ pub(super) fn remove_partial(batch: &mut WriteBatch) {
 
 /// Whether what an engine has is a part of a snapshot.
 pub(super) fn is_partial(engine: &dyn Engine) -> Result<bool, Error> {
-    let mut is_partial = false;
-    engine.scan(Space::Messages, &PARTIAL_KEY, &PARTIAL_KEY_AFTER, &mut |_, _| {
-        is_partial = true;
-        Ok(())
-    })?;
-    Ok(is_partial)
+    has(engine, PARTIAL_KEY)
+}
+
+/// Whether a broker by itself has written there since it was a node's.
+pub(super) fn was_alone(engine: &dyn Engine) -> Result<bool, Error> {
+    has(engine, ALONE_KEY)
 }
 
 /// Whether an engine has anything that nodes have in common.
@@ -137,6 +129,6 @@ pub(super) fn is_partial_key(key: &[u8]) -> bool {
 
 /// Whether a key says how far this node is, or what its disk has: no part of what nodes have in common.
 pub(super) fn is_of_one_node(space: Space, key: &[u8]) -> bool {
-    let is_mark = Mark::is_key(key) || is_partial_key(key);
+    let is_mark = Mark::is_key(key) || is_partial_key(key) || key == ALONE_KEY;
     WriteBatch::is_numbers(space, key) || (space == Space::Messages && is_mark)
 }

@@ -15,6 +15,8 @@ pub struct MemoryLog(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Default)]
 struct State {
+    /// Which log it is, if it says that.
+    id: Option<u64>,
     /// How many frames were trimmed.
     trimmed: u64,
     entries: VecDeque<Entry>,
@@ -45,6 +47,14 @@ pub enum Fault {
 }
 
 impl MemoryLog {
+    /// Becomes another log, which begins after a place; 0 is that of one that is gone.
+    pub fn make_again(&self, id: u64, after: Sequence) {
+        let mut state = self.state();
+        state.entries.clear();
+        (state.id, state.trimmed) = (Some(id), after.0);
+        self.0.1.notify_all();
+    }
+
     /// Appends for a client, without faults.
     ///
     /// # Errors
@@ -209,6 +219,10 @@ impl Log for MemoryLogClient {
 
     fn trim(&mut self, before: Sequence) -> Result<(), Unreachable> {
         self.reach().map(|()| self.log.trim(before))
+    }
+
+    fn id(&mut self) -> Result<Option<u64>, Unreachable> {
+        self.reach().map(|()| self.log.state().id)
     }
 
     fn wait(&mut self, after: Sequence) {

@@ -12,13 +12,18 @@
 //! - Who leads is said by the fences in the log alone. The lease only says who may try.
 //! - Each frame carries the hash of the one before. A log that contradicts what was applied stops the node, which keeps what it has.
 
+mod damage;
 mod directory;
 mod engine;
+mod entry;
 mod follower;
 mod frame;
+mod gather;
 mod hand_over;
 mod hearing;
 mod host;
+mod http_door;
+mod known;
 mod leading;
 mod lease;
 mod local;
@@ -27,6 +32,7 @@ mod mark;
 mod memory_log;
 mod nats;
 mod node;
+mod opening;
 mod overview;
 mod own_pages;
 mod peer;
@@ -37,7 +43,10 @@ mod proxy;
 mod proxy_header;
 mod reading;
 mod rejoin;
+mod restore;
 mod route;
+mod seat;
+mod shards;
 mod snapshot;
 mod status;
 mod telling;
@@ -48,6 +57,7 @@ mod threads;
 mod tidying;
 mod unusable;
 mod watching;
+mod way;
 mod writes;
 
 pub use directory::{Claim, Directory, Member, MemoryDirectory, Told};
@@ -69,7 +79,10 @@ pub use peer::{PeerPieces, serve_snapshots};
 pub use process::{Common, Ended, Process, ProcessError};
 pub use proxy_header::{BadHeader, ProxyHeader, Secret};
 pub use reading::{Reading, Taken};
+pub use restore::{Origin, adopt, mark_of};
 pub use route::{Leader, Route};
+pub use seat::Kept;
+pub use seat::SHARDS_DIR;
 pub use snapshot::{BadPiece, FillError, Filling, PIECE_BYTES, PieceVisitor, read_snapshot};
 pub use status::{Role, Status};
 pub use tenure::Tenure;

@@ -6,7 +6,7 @@ use super::follower::{Follower, Progress, Stop};
 use super::hand_over::{NodeControl, Order};
 use super::hearing::{HandOverError, Hearing, Retention};
 use super::host::{Host, Led};
-use super::leading::{Ordered, Trimming};
+use super::leading::{Damaged, Ordered, Trimming};
 use super::lease::{Action, EXPIRES, Lease, Seen};
 use super::local::LocalEngine;
 use super::log::{Log, Sequence};
@@ -56,6 +56,8 @@ enum End {
     Lost,
     /// It is to hand over to this one.
     Ordered(String, Order),
+    /// This one has all, and something that this node has is damaged.
+    Damaged(String, String),
 }
 
 /// A node of a cluster.
@@ -163,7 +165,10 @@ impl<H: Host> Node<H> {
     async fn play(mut self) -> NodeError {
         loop {
             let played = match self.follow().await {
-                Ok((fence, tenure)) => self.lead(fence, tenure).await,
+                Ok((fence, tenure)) => match self.lead(fence, tenure).await {
+                    Err(NodeError::Stop(stop)) if stop.needs_snapshot() => self.rejoin(stop).await,
+                    led => led,
+                },
                 Err(stop) if stop.needs_snapshot() => self.rejoin(stop).await,
                 Err(stop) => Err(stop.into()),
             };
@@ -345,6 +350,10 @@ impl<H: Host> Node<H> {
         let led = match opened {
             Ok(led) => led,
             Err(StartError::Store(Error::Deposed { .. })) => return Ok(()),
+            Err(StartError::Store(damaged @ Error::Damaged { .. })) => {
+                tenure.end();
+                return Err(Stop::from(damaged).into());
+            }
             Err(error) => return Err(error.into()),
         };
         let Mark { term, sequence: applied, .. } = fence;
@@ -358,6 +367,14 @@ impl<H: Host> Node<H> {
             End::Ordered(to, order) => {
                 self.hand_over(led, &tenure, &to, order).await;
                 return Ok(());
+            }
+            End::Damaged(to, detail) => {
+                tracing::error!(
+                    detail,
+                    "this node's store is damaged: another leads, and this one takes a snapshot"
+                );
+                self.hand_over(led, &tenure, &to, Order::unheard()).await;
+                return Err(Stop::from(Error::Damaged { detail }).into());
             }
         };
         tenure.end();
@@ -398,10 +415,17 @@ impl<H: Host> Node<H> {
             hearing: Arc::clone(&self.hearing),
             orders: Arc::clone(&self.orders),
         };
+        let damaged = Damaged {
+            host: &*host,
+            name: self.member.name.clone(),
+            engine: self.engine.clone(),
+            hearing: Arc::clone(&self.hearing),
+        };
         let end = tokio::select! {
             biased;
             error = led.failed() => End::Failed(error),
             (to, order) = ordered.next() => End::Ordered(to, order),
+            (to, detail) = damaged.noticed() => End::Damaged(to, detail),
             () = self.keep(Some(led)) => End::Lost,
             never = trimming.run() => match never {},
         };

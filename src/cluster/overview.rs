@@ -9,7 +9,9 @@ use tokio::sync::{Notify, watch};
 use super::directory::{Member, Told};
 use super::status::{Role, Status};
 use crate::broker::Clock;
-use crate::broker::cluster_view::{ClusterNode, ClusterStatus, ClusterView, MoveError, Moving};
+use crate::broker::cluster_view::{
+    ClusterMetric, ClusterNode, ClusterStatus, ClusterView, MoveError, Moving, ShardStatus,
+};
 use crate::config::ClusterSettings;
 use crate::time::Time;
 
@@ -28,12 +30,14 @@ pub(super) struct Identity {
     pub(super) node: String,
     pub(super) log: Vec<String>,
     pub(super) is_log_unsafe: bool,
+    /// Which shard it is about.
+    pub(super) shard: u16,
 }
 
 impl Identity {
-    pub(super) fn of(settings: &ClusterSettings) -> Self {
+    pub(super) fn of(settings: &ClusterSettings, shard: u16) -> Self {
         let ClusterSettings { name, node, log, is_log_unsafe, .. } = settings.clone();
-        Self { cluster: name, node, log, is_log_unsafe }
+        Self { cluster: name, node, log, is_log_unsafe, shard }
     }
 }
 
@@ -44,7 +48,9 @@ pub struct Overview {
     heard: Mutex<Heard>,
     /// What the node is, and what makes it hand over, when it is there.
     node: OnceLock<(watch::Receiver<Status>, HandOver)>,
-    stop: Notify,
+    stop: Arc<Notify>,
+    /// Of the data shards, if this is the meta shard.
+    others: OnceLock<Vec<Arc<Overview>>>,
 }
 
 #[derive(Debug, Default)]
@@ -99,8 +105,30 @@ impl std::fmt::Debug for Overview {
 }
 
 impl Overview {
-    pub(super) fn new(identity: Identity, clock: Clock) -> Self {
-        Self { identity, clock, heard: Mutex::default(), node: OnceLock::new(), stop: Notify::new() }
+    /// `stop` is notified when somebody asks for the process to be stopped.
+    pub(super) fn new(identity: Identity, clock: Clock, stop: Arc<Notify>) -> Self {
+        let (heard, node, others) = (Mutex::default(), OnceLock::new(), OnceLock::new());
+        Self { identity, clock, heard, node, stop, others }
+    }
+
+    /// Is told of the data shards, once.
+    pub(super) fn attach_shards(&self, others: Vec<Arc<Self>>) {
+        drop(self.others.set(others));
+    }
+
+    fn others(&self) -> &[Arc<Self>] {
+        self.others.get().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn shard_status(&self) -> ShardStatus {
+        let ClusterStatus { leader, term, nodes, .. } = self.status();
+        ShardStatus { shard: self.identity.shard, leader, term, nodes }
+    }
+
+    /// What is watched of the node, in each shard.
+    pub(super) fn metrics(&self) -> Vec<(u16, Vec<ClusterMetric>)> {
+        let of = |overview: &Self| (overview.identity.shard, overview.status().metrics().to_vec());
+        std::iter::once(of(self)).chain(self.others().iter().map(|other| of(other))).collect()
     }
 
     /// Is told of the node, once.
@@ -117,11 +145,6 @@ impl Overview {
         }
     }
 
-    /// Waits until somebody asks for the process to be stopped.
-    pub(super) async fn stop_asked(&self) {
-        self.stop.notified().await;
-    }
-
     fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,7 +152,7 @@ impl Overview {
 
 impl ClusterView for Overview {
     fn status(&self) -> ClusterStatus {
-        let Identity { cluster, node, log, is_log_unsafe } = self.identity.clone();
+        let Identity { cluster, node, log, is_log_unsafe, .. } = self.identity.clone();
         let mut nodes = self.heard().nodes(self.clock.now());
         let Status { role, term, .. } =
             self.node.get().map(|(status, _)| *status.borrow()).unwrap_or_default();
@@ -140,7 +163,12 @@ impl ClusterView for Overview {
         }
         let leaders = nodes.iter().filter(|node| node.role == "leader" && node.term >= term);
         let leader = leaders.max_by_key(|node| node.term).map(|node| node.name.clone());
-        ClusterStatus { name: cluster, node, leader, term, log, is_log_unsafe, nodes }
+        let shards = self.others().iter().map(|other| other.shard_status()).collect();
+        ClusterStatus { name: cluster, node, leader, term, log, is_log_unsafe, nodes, shards }
+    }
+
+    fn data_shards(&self) -> u32 {
+        self.others().len() as u32
     }
 
     fn can_hand_over(&self, to: Option<&str>) -> Result<(), MoveError> {

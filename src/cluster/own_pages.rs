@@ -1,5 +1,5 @@
 //! What a node that does not lead serves by itself where its metrics are: its numbers, and the cluster as it sees it. Neither takes a login,
-//! as metrics never do: who may log in only the leader knows.
+//! as metrics never do: who may log in only the leader knows. Where there are several shards each node does, whatever it leads.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::overview::Overview;
 use super::route::Route;
 use crate::broker::Clock;
-use crate::broker::cluster_view::{ClusterStatus, ClusterView as _};
+use crate::broker::cluster_view::ClusterView as _;
 use crate::server::{Door, Sockets};
 
 /// A request's head has to come within this time.
@@ -40,7 +40,8 @@ pub(super) async fn run(
     clock: Clock,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    while route.wait_for(|route| !route.is_own()).await.is_ok() {
+    let has_shards = overview.data_shards() > 0;
+    while route.wait_for(|route| has_shards || !route.is_own()).await.is_ok() {
         let Ok(listeners) = sockets.listen(Door::Metrics) else {
             clock.wait_for(Some(clock.now() + PAUSE)).await;
             continue;
@@ -49,7 +50,7 @@ pub(super) async fn run(
         for listener in listeners {
             accepting.spawn(accept_all(listener, Arc::clone(&slots), Arc::clone(&overview), clock));
         }
-        if route.wait_for(Route::is_own).await.is_err() {
+        if route.wait_for(|route| !has_shards && route.is_own()).await.is_err() {
             return;
         }
     }
@@ -76,7 +77,7 @@ async fn accept_all(listener: TcpListener, slots: Arc<Semaphore>, overview: Arc<
 
 async fn serve(stream: TcpStream, overview: Arc<Overview>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &overview.status());
+        let response = answer(request.method(), request.uri().path(), &overview);
         async move { Ok::<_, Infallible>(response) }
     });
     let mut builder = http1::Builder::new();
@@ -85,11 +86,11 @@ async fn serve(stream: TcpStream, overview: Arc<Overview>) {
     drop(builder.serve_connection(TokioIo::new(stream), service).await);
 }
 
-fn answer(method: &Method, path: &str, status: &ClusterStatus) -> Response<Body> {
+fn answer(method: &Method, path: &str, overview: &Overview) -> Response<Body> {
     let (code, kind, text) = match (method, path) {
-        (&Method::GET, "/metrics" | "/metrics/per-object") => (StatusCode::OK, TEXT, metrics(status)),
+        (&Method::GET, "/metrics" | "/metrics/per-object") => (StatusCode::OK, TEXT, metrics(overview)),
         (&Method::GET, "/api/coney/cluster") => {
-            (StatusCode::OK, JSON, serde_json::to_string(status).unwrap_or_default())
+            (StatusCode::OK, JSON, serde_json::to_string(&overview.status()).unwrap_or_default())
         }
         _ => (StatusCode::NOT_FOUND, TEXT, "Not Found: this node does not lead\n".to_owned()),
     };
@@ -99,12 +100,19 @@ fn answer(method: &Method, path: &str, status: &ClusterStatus) -> Response<Body>
     response
 }
 
-fn metrics(status: &ClusterStatus) -> String {
-    let mut text = String::new();
-    for metric in status.metrics() {
-        let (name, help, value) = (metric.name, metric.help, metric.value);
+/// With a label where there are several shards.
+fn metrics(overview: &Overview) -> String {
+    let (shards, mut text) = (overview.metrics(), String::new());
+    let named = shards.len() > 1;
+    for (number, metric) in shards.first().map(|(_, metrics)| metrics).into_iter().flatten().enumerate() {
+        let (name, help) = (metric.name, metric.help);
         // Writing to a string does not fail.
-        let _ = write!(text, "# TYPE {name} gauge\n# HELP {name} {help}\n{name} {value}\n");
+        let _ = write!(text, "# TYPE {name} gauge\n# HELP {name} {help}\n");
+        for (shard, metrics) in &shards {
+            let Some(metric) = metrics.get(number) else { continue };
+            let label = if named { format!("{{shard=\"{shard}\"}}") } else { String::new() };
+            let _ = writeln!(text, "{name}{label} {}", metric.value);
+        }
     }
     text
 }

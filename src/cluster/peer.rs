@@ -18,6 +18,12 @@ use tokio::time::timeout;
 
 /// What a connection begins with: who is meant, and the version.
 pub(super) const HELLO: [u8; 5] = *b"CNYp\x01";
+/// The same for one shard of several, whose number follows the secret.
+const HELLO_SHARD: [u8; 5] = *b"CNYp\x02";
+/// Whoever waits for this node to know what was changed in the meta shard.
+const HELLO_WAIT: [u8; 5] = *b"CNYw\x01";
+/// How long that may take.
+const WAIT_MAX: Duration = Duration::from_secs(3);
 const SECRET_BYTES: usize = 32;
 /// Whoever says nothing for so long is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
@@ -59,11 +65,39 @@ pub(super) async fn serve(
     secret: &[u8; SECRET_BYTES],
     engine: LocalEngine,
 ) -> io::Result<()> {
-    let mut hello = [0; HELLO.len() + SECRET_BYTES];
-    within(stream.read_exact(&mut hello)).await?;
-    if !is_same(&hello, &[&HELLO[..], secret].concat()) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not know the cluster's secret"));
+    match within(wish(&mut stream, secret)).await? {
+        Wish::Snapshot(0) => give(stream, engine).await,
+        _ => Err(io::Error::other("there is one shard here")),
     }
+}
+
+/// What another node wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// All that is stored of a shard.
+    Snapshot(u16),
+    /// To know when this node goes by all of the meta shard's log up to there.
+    Wait(u64),
+}
+
+/// Reads what is wanted, and by whom.
+pub(super) async fn wish(stream: &mut TcpStream, secret: &[u8; SECRET_BYTES]) -> io::Result<Wish> {
+    let mut hello = [0; HELLO.len() + SECRET_BYTES];
+    stream.read_exact(&mut hello).await?;
+    let begins = |with: [u8; HELLO.len()]| is_same(&hello, &[&with[..], secret].concat());
+    if begins(HELLO) {
+        Ok(Wish::Snapshot(0))
+    } else if begins(HELLO_SHARD) {
+        Ok(Wish::Snapshot(stream.read_u16().await?))
+    } else if begins(HELLO_WAIT) {
+        Ok(Wish::Wait(stream.read_u64().await?))
+    } else {
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not know the cluster's secret"))
+    }
+}
+
+/// Gives a snapshot.
+pub(super) async fn give(mut stream: TcpStream, engine: LocalEngine) -> io::Result<()> {
     let (pieces, mut taken) = mpsc::channel(AHEAD);
     let reading = tokio::task::spawn_blocking(move || {
         let give = |piece| pieces.blocking_send(piece).map_err(|_| Error::Stopped);
@@ -77,6 +111,19 @@ pub(super) async fn serve(
     drop(taken);
     reading.await?.map_err(io::Error::other)?;
     within(stream.shutdown()).await
+}
+
+/// Waits until the node at an address goes by all of the meta shard's log up to there, two seconds at most; how far it is.
+///
+/// # Errors
+/// It does not answer.
+pub(super) async fn wait_at(address: &str, secret: &[u8; SECRET_BYTES], sequence: u64) -> io::Result<u64> {
+    let asking = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(&[&HELLO_WAIT[..], secret, &sequence.to_be_bytes()].concat()).await?;
+        stream.read_u64().await
+    };
+    timeout(WAIT_MAX, asking).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Takes as long for whatever differs.
@@ -115,9 +162,21 @@ impl PeerPieces {
     /// # Errors
     /// [`Unreachable`].
     pub async fn ask(address: &str, secret: &[u8; SECRET_BYTES]) -> Result<Self, Unreachable> {
+        Self::ask_of(address, secret, 0).await
+    }
+
+    /// The same of one shard of several.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    pub async fn ask_of(address: &str, secret: &[u8; SECRET_BYTES], shard: u16) -> Result<Self, Unreachable> {
+        let hello = match shard {
+            0 => [&HELLO[..], secret].concat(),
+            _ => [&HELLO_SHARD[..], secret, &shard.to_be_bytes()].concat(),
+        };
         let asked = async {
             let mut stream = TcpStream::connect(address).await?;
-            stream.write_all(&[&HELLO[..], secret].concat()).await?;
+            stream.write_all(&hello).await?;
             Ok(Self(stream))
         };
         within(asked).await.map_err(|error| Unreachable(format!("{address}: {error}")))

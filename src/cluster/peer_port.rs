@@ -12,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::known::Known;
 use super::local::LocalEngine;
-use super::peer::{CONNECTIONS_MAX, HELLO, serve};
+use super::peer::{CONNECTIONS_MAX, HELLO, Wish, give, wish};
 use super::peer_watch;
 use super::proxy_header::{ProxyHeader, Secret, WELCOME};
 use crate::broker::Clock;
@@ -23,8 +24,8 @@ use crate::server::Carrier;
 const HEADER_MAX: Duration = Duration::from_secs(5);
 /// Connections that have not said it yet, at a time: whoever is no node holds these at most.
 const UNPROVEN_MAX: usize = 512;
-/// So many other nodes watch this one at a time, with one connection each.
-pub(super) const WATCHES_MAX: usize = 64;
+/// Other nodes watch this one at a time with so many connections, one of each node for each shard that this one leads.
+pub(super) const WATCHES_MAX: usize = 1024;
 /// After a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -33,20 +34,29 @@ pub(super) struct PeerPort {
     pub(super) listener: TcpListener,
     pub(super) clock: Clock,
     pub(super) secret: Secret,
-    /// This node's broker, while it has one.
+    /// Of each shard: this node's part in it.
+    pub(super) parts: Arc<[Part]>,
+    /// What this node goes by of the meta shard.
+    pub(super) known: Known,
+    /// For whoever watches: of [`WATCHES_MAX`].
+    pub(super) watches: Arc<Semaphore>,
+}
+
+/// This node's part in a shard.
+#[derive(Clone)]
+pub(super) struct Part {
+    /// Its broker, while it has one.
     pub(super) broker: watch::Receiver<Option<Carrier>>,
     /// What snapshots are of.
     pub(super) engine: LocalEngine,
-    /// For whoever watches: of [`WATCHES_MAX`].
-    pub(super) watches: Arc<Semaphore>,
 }
 
 /// The same for one connection.
 #[derive(Clone)]
 struct Peer {
     secret: Secret,
-    broker: watch::Receiver<Option<Carrier>>,
-    engine: LocalEngine,
+    parts: Arc<[Part]>,
+    known: Known,
     /// For snapshots.
     free: Arc<Semaphore>,
     /// For whoever watches.
@@ -74,8 +84,9 @@ impl PeerPort {
     /// Takes connections; never ends.
     pub(super) async fn run(self) {
         let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
-        let Self { listener, clock, secret, broker, engine, watches } = self;
-        let peer = Peer { secret, broker, engine, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), watches };
+        let Self { listener, clock, secret, parts, known, watches } = self;
+        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let peer = Peer { secret, parts, known, free, watches };
         // They end with the port: whoever watches sees that.
         let mut taken = JoinSet::new();
         loop {
@@ -105,7 +116,7 @@ impl Peer {
         let mut first = [0];
         timeout(HEADER_MAX, stream.peek(&mut first)).await??;
         let taken = match first {
-            [first] if first == HELLO[0] => self.give_snapshot(stream).await,
+            [first] if first == HELLO[0] => self.answer(stream).await,
             [first] if first == peer_watch::HELLO[0] => return self.be_watched(stream, unproven).await,
             _ => self.carry(stream).await,
         };
@@ -122,20 +133,33 @@ impl Peer {
         held
     }
 
-    async fn give_snapshot(self, stream: TcpStream) -> io::Result<()> {
-        // Whoever has to wait asks again.
-        let permit = self.free.try_acquire().map_err(io::Error::other)?;
-        let given = serve(stream, &self.secret, self.engine.clone()).await;
-        drop(permit);
-        given
+    async fn answer(self, mut stream: TcpStream) -> io::Result<()> {
+        match timeout(HEADER_MAX, wish(&mut stream, &self.secret)).await?? {
+            Wish::Snapshot(shard) => {
+                // Whoever has to wait asks again.
+                let permit = self.free.try_acquire().map_err(io::Error::other)?;
+                let given = give(stream, self.part(shard)?.engine.clone()).await;
+                drop(permit);
+                given
+            }
+            Wish::Wait(sequence) => {
+                let applied = self.known.wait(sequence).await;
+                timeout(HEADER_MAX, stream.write_u64(applied)).await?
+            }
+        }
+    }
+
+    fn part(&self, shard: u16) -> io::Result<&Part> {
+        let none = || io::Error::other("this node knows no such shard");
+        self.parts.get(usize::from(shard)).ok_or_else(none)
     }
 
     async fn carry(self, mut stream: TcpStream) -> io::Result<()> {
         let read = ProxyHeader::read(&mut stream, &self.secret);
         let header = timeout(HEADER_MAX, read).await?.map_err(io::Error::other)?;
-        let ProxyHeader { peer, local, door } = header;
-        let broker =
-            self.broker.borrow().clone().ok_or_else(|| io::Error::other("this node does not lead"))?;
+        let ProxyHeader { peer, local, door, shard, is_again } = header;
+        let broker = self.part(shard)?.broker.borrow().clone();
+        let broker = broker.ok_or_else(|| io::Error::other("this node does not lead"))?;
         let gone = || io::Error::other("this node's broker does not speak that, or has ended");
         if broker.is_gone(door) {
             return Err(gone());
@@ -143,6 +167,7 @@ impl Peer {
         // Without it whoever carries the connection looks for another leader.
         stream.set_nodelay(true)?;
         timeout(HEADER_MAX, stream.write_all(&[WELCOME])).await??;
-        timeout(HEADER_MAX, broker.carry(door, stream, peer, local)).await?.map_err(|_| gone())
+        let again = is_again.then(Vec::new);
+        timeout(HEADER_MAX, broker.carry(door, stream, peer, local, again)).await?.map_err(|_| gone())
     }
 }

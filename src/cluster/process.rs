@@ -1,33 +1,32 @@
 //! A node as a process: its doors, which are bound for as long as it runs, its store, its part in the cluster, and its way out.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use futures_util::future::{join_all, select_all};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
 
-use super::directory::{Directory, Member};
-use super::hand_over::NodeControl;
-use super::hearing::HandOverError;
-use super::local::LocalEngine;
+use super::directory::Directory;
+use super::entry::Entry;
+use super::http_door::HttpDoor;
+use super::known::{Known, known};
 use super::log::Log;
-use super::node::{Node, NodeError};
-use super::overview::{Identity, Overview};
+use super::node::NodeError;
 use super::peer_port::{self, PeerPort, WATCHES_MAX};
 use super::proxy::Proxy;
 use super::proxy_header::Secret;
-use super::route::{self, Route};
-use super::threads::ThreadHost;
+use super::route::Route;
+use super::seat::{Kept, Seat, Setting, dir_of, open};
+use super::shards::Shards;
 use crate::broker::Clock;
-use crate::broker::cluster_view::{ClusterStatus, ClusterView as _, MoveError, Moving};
+use crate::broker::cluster_view::{ClusterStatus, ClusterView as _};
 use crate::config::{ClusterSettings, Config, NODE_PREFIX};
-use crate::server::{Broker, BrokerBuilder, Carrier, Door, Sockets, StartError, carriage, connections_max};
-use crate::store::{self, Reserve};
+use crate::server::{BrokerBuilder, Door, Sockets, StartError, connections_max};
+use crate::store;
 
-/// Open files of the engine, as where a broker is alone.
-const OPEN_FILES_MAX: usize = 900;
 /// Of what can be carried at a time, the management API has one in so many.
 const HTTP_PART: usize = 16;
 
@@ -83,36 +82,12 @@ pub enum Ended {
 /// A node that runs; it ends when this is dropped.
 pub struct Process {
     sockets: Arc<Sockets>,
-    route: watch::Receiver<Route>,
-    overview: Arc<Overview>,
     name: String,
-    engine: LocalEngine,
-    /// Of the broker, while there is one.
-    broker_addresses: watch::Receiver<Vec<SocketAddr>>,
-    node: JoinHandle<NodeError>,
+    /// In the meta shard, and in each data shard.
+    seats: Vec<Seat>,
+    stop: Arc<Notify>,
     watches: Arc<Semaphore>,
-    /// They end with the node.
     _tasks: JoinSet<()>,
-}
-
-/// Makes the brokers that a node leads with, one after the other.
-struct Brokers {
-    config: Config,
-    clock: Clock,
-    sockets: Arc<Sockets>,
-    overview: Arc<Overview>,
-    carrier: watch::Sender<Option<Carrier>>,
-    complete: Box<dyn Fn(BrokerBuilder) -> BrokerBuilder + Send + Sync>,
-}
-
-impl Brokers {
-    fn next(&self) -> BrokerBuilder {
-        let (carrier, carried) = carriage();
-        self.carrier.send_replace(Some(carrier));
-        let (sockets, overview) = (Arc::clone(&self.sockets), Arc::clone(&self.overview));
-        let builder = Broker::builder().config(self.config.clone()).clock(self.clock);
-        (self.complete)(builder.sockets(sockets).carried(carried).cluster(overview))
-    }
 }
 
 impl Process {
@@ -122,7 +97,7 @@ impl Process {
     /// # Errors
     /// [`ProcessError`].
     pub async fn start<L, D>(
-        mut config: Config,
+        config: Config,
         clock: Clock,
         common: Common<L, D>,
         complete: impl Fn(BrokerBuilder) -> BrokerBuilder + Send + Sync + 'static,
@@ -131,68 +106,59 @@ impl Process {
         L: Log + Clone + Sync + 'static,
         D: Directory,
     {
+        Self::start_with_shards(config, clock, common, Vec::new(), complete).await
+    }
+
+    /// The same where there are shards for vhosts, beside the meta shard, which is what all nodes have in common.
+    ///
+    /// # Errors
+    /// [`ProcessError`].
+    pub async fn start_with_shards<L, D>(
+        mut config: Config,
+        clock: Clock,
+        common: Common<L, D>,
+        shards: Vec<Kept<L, D>>,
+        complete: impl Fn(BrokerBuilder) -> BrokerBuilder + Send + Sync + 'static,
+    ) -> Result<Self, ProcessError>
+    where
+        L: Log + Clone + Sync + 'static,
+        D: Directory,
+    {
         let settings = config.cluster.clone().ok_or(ProcessError::Setting("this is no node of a cluster"))?;
         let dir = config.data_dir.clone().ok_or(ProcessError::Setting("a node needs a data directory"))?;
+        if !shards.is_empty() {
+            check_for_shards(&config)?;
+        }
         config.node_name.get_or_insert_with(|| format!("{NODE_PREFIX}{}", settings.node));
         let sockets = Arc::new(Sockets::bind(&config)?);
         let (listener, address) = peer_port(&settings).await?;
-        let opened = open(dir.clone(), clock).await;
-        let engine = opened.map_err(|source| ProcessError::Store { dir: dir.clone(), source })?;
-        let (addresses_sender, broker_addresses) = watch::channel(Vec::new());
-        let overview = Arc::new(Overview::new(Identity::of(&settings), clock));
-        let (carrier, broker) = watch::channel(None);
-        let brokers = Brokers {
+        let own = reachable(&listener, &address);
+        let mut setting = Setting {
             config,
+            settings,
             clock,
-            sockets: Arc::clone(&sockets),
-            overview: Arc::clone(&overview),
-            carrier,
-            complete: Box::new(complete),
-        };
-        let host = ThreadHost {
-            dir,
-            log: common.log,
-            directory: common.directory,
-            clock,
-            builder: Arc::new(move || brokers.next()),
+            sockets,
             secret: common.secret,
-            addresses: addresses_sender,
+            address,
+            complete: Arc::new(complete),
+            stop: Arc::default(),
+            shards: u16::try_from(shards.len()).unwrap_or(u16::MAX),
         };
-        let node = Node::new(host, member(&settings, &address), common.log_id, engine.clone());
-        overview.attach(node.status(), hand_over(node.control()));
-        let (to, route) = watch::channel(Route::default());
-        let mut tasks = JoinSet::new();
-        tasks.spawn(route::follow(settings.node.clone(), node.status(), node.members(), to));
-        tasks.spawn(Arc::clone(&overview).follow(node.members()));
-        let (secret, of_port) = (common.secret, broker.clone());
+        let kept = Kept { log: common.log, directory: common.directory, log_id: common.log_id };
+        let (seats, known, mut tasks) = take_seats(&mut setting, &dir, kept, shards).await?;
+        let parts = seats.iter().map(Seat::part).collect();
         let watches = Arc::new(Semaphore::new(WATCHES_MAX));
-        let of_watches = Arc::clone(&watches);
-        let port = PeerPort {
-            listener,
-            clock,
-            secret,
-            broker: of_port,
-            engine: engine.clone(),
-            watches: of_watches,
-        };
+        let (secret, of_port) = (setting.secret, Arc::clone(&watches));
+        let port = PeerPort { listener, clock, secret, parts, known: known.clone(), watches: of_port };
         tasks.spawn(port.run());
-        let slots = |max: usize| Arc::new(Semaphore::new(max.clamp(1, Semaphore::MAX_PERMITS)));
-        // Each takes two descriptors.
-        let carried_max = connections_max() / 2;
-        let of_http = carried_max / HTTP_PART;
-        let (of_amqp, of_http) = (slots(carried_max - of_http), slots(of_http));
-        for (door, slots) in
-            [(Door::Amqp, &of_amqp), (Door::Amqps, &of_amqp), (Door::Http, &of_http), (Door::Https, &of_http)]
-        {
-            let (route, broker, slots) = (route.clone(), broker.clone(), Arc::clone(slots));
-            let sockets = Arc::clone(&sockets);
-            let proxy = Proxy { clock, secret, route, broker, slots };
-            tasks.spawn(proxy.run(door, move || sockets.listen(door)));
+        let doors = Doors { setting: &setting, seats: &seats };
+        if setting.shards == 0 {
+            doors.lead_to_one(&mut tasks);
+        } else {
+            doors.lead_to_many(&mut tasks, known, own)?;
         }
-        tasks.spawn(super::own_pages::run(Arc::clone(&sockets), route.clone(), Arc::clone(&overview), clock));
-        let node = tokio::spawn(node.run());
-        let name = settings.node;
-        Ok(Self { sockets, route, overview, name, engine, broker_addresses, node, watches, _tasks: tasks })
+        let Setting { sockets, settings, stop, .. } = setting;
+        Ok(Self { sockets, name: settings.node, seats, stop, watches, _tasks: tasks })
     }
 
     /// Its name.
@@ -201,10 +167,16 @@ impl Process {
         &self.name
     }
 
-    /// Where its clients have to go, from now on.
+    /// Where its clients have to go, from now on; those of the meta shard.
     #[must_use]
     pub fn route(&self) -> watch::Receiver<Route> {
-        self.route.clone()
+        self.route_of(0).unwrap_or_else(|| watch::channel(Route::Nobody).1)
+    }
+
+    /// Where clients of a shard have to go; `None` if there is no such shard.
+    #[must_use]
+    pub fn route_of(&self, shard: usize) -> Option<watch::Receiver<Route>> {
+        self.seats.get(shard).map(|seat| seat.route.clone())
     }
 
     /// Where one of its doors is, with the ports that were picked.
@@ -213,7 +185,7 @@ impl Process {
         self.sockets.addresses(door)
     }
 
-    /// How many other nodes would see at once that this process has ended.
+    /// How many other nodes, each once for a shard that this one leads, would see at once that this process has ended.
     #[must_use]
     pub fn watched_by(&self) -> usize {
         WATCHES_MAX - self.watches.available_permits()
@@ -222,55 +194,143 @@ impl Process {
     /// The cluster as it sees it.
     #[must_use]
     pub fn status(&self) -> ClusterStatus {
-        self.overview.status()
+        self.seats.first().map(|seat| seat.overview.status()).unwrap_or_default()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself, in any of its shards.
     pub async fn ended(&mut self) -> Ended {
+        let nodes = select_all(self.seats.iter_mut().map(|seat| &mut seat.node));
         tokio::select! {
-            ended = &mut self.node => match ended {
+            (ended, ..) = nodes => match ended {
                 Ok(error) => Ended::Failed(error),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 // The runtime ends.
                 Err(_) => std::future::pending().await,
             },
-            () = self.overview.stop_asked() => Ended::Asked,
+            () = self.stop.notified() => Ended::Asked,
         }
     }
 
-    /// Stops it: a node that leads hands over first, so that others need not wait for its lease to end. Its clients are told in any case.
-    pub async fn stop(mut self) {
-        if self.route.borrow().is_own()
-            && let Err(error) = self.overview.hand_over(None).await
+    /// Stops it: where it leads it hands over first, so that others need not wait for its lease to end. Its clients are told in any case.
+    pub async fn stop(self) {
+        join_all(self.seats.into_iter().map(Seat::stop)).await;
+    }
+}
+
+/// A node with all its seats, what it knows of the meta shard, and the task that looks.
+type Taken = (Vec<Seat>, Known, JoinSet<()>);
+
+async fn take_seats<L, D>(
+    setting: &mut Setting,
+    dir: &Path,
+    meta: Kept<L, D>,
+    shards: Vec<Kept<L, D>>,
+) -> Result<Taken, ProcessError>
+where
+    L: Log + Clone + Sync + 'static,
+    D: Directory,
+{
+    let (clock, of) = (setting.clock, shards.len() + 1);
+    let opened = async |shard: u16| {
+        let dir = dir_of(dir, shard);
+        let engine = open(dir.clone(), clock, of).await;
+        engine.map(|engine| (engine, dir.clone())).map_err(|source| ProcessError::Store { dir, source })
+    };
+    let (engine, meta_dir) = opened(0).await?;
+    let mut tasks = JoinSet::new();
+    let (reading, mut known) = known(&engine, clock);
+    if of > 1 {
+        tasks.spawn(reading.run());
+    }
+    let mut seats = vec![Seat::take(setting, 0, meta, engine, meta_dir, None)];
+    for (number, kept) in (1..).zip(shards) {
+        let (engine, dir) = opened(number).await?;
+        let identities = Some(known.identities.clone());
+        seats.push(Seat::take(setting, number, kept, engine, dir, identities));
+    }
+    let (first, others) = seats.split_first().map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
+    if let Some(first) = first {
+        first.overview.attach_shards(others.iter().map(|seat| Arc::clone(&seat.overview)).collect());
+    }
+    known.shards = others.iter().map(Seat::follows).collect();
+    Ok((seats, known, tasks))
+}
+
+/// What accepts at the node's doors.
+struct Doors<'a> {
+    setting: &'a Setting,
+    seats: &'a [Seat],
+}
+
+impl Doors<'_> {
+    /// Where there is one shard its leader listens itself, and others lead their clients there.
+    fn lead_to_one(&self, tasks: &mut JoinSet<()>) {
+        let Some(seat) = self.seats.first() else { return };
+        let Setting { clock, secret, sockets, .. } = self.setting;
+        let (of_amqp, of_http) = slots();
+        for (door, slots) in
+            [(Door::Amqp, &of_amqp), (Door::Amqps, &of_amqp), (Door::Http, &of_http), (Door::Https, &of_http)]
         {
-            tracing::warn!(%error, "stopping without having handed over: another node takes over when the lease ends");
+            let (route, broker, slots) = (seat.route.clone(), seat.broker.clone(), Arc::clone(slots));
+            let sockets = Arc::clone(sockets);
+            let proxy = Proxy { clock: *clock, secret: *secret, route, broker, slots };
+            tasks.spawn(proxy.run(door, move || sockets.listen(door)));
         }
-        self.node.abort();
-        // Who aborts it does not know yet whether it had a broker.
-        drop((&mut self.node).await);
-        drop(self.broker_addresses.wait_for(Vec::is_empty).await);
-        let engine = self.engine.clone();
-        drop(tokio::task::spawn_blocking(move || engine.close()).await);
+        self.show(seat, tasks);
+    }
+
+    /// Where there are several the node looks where each client, and each request, has to go.
+    fn lead_to_many(&self, tasks: &mut JoinSet<()>, known: Known, own: String) -> Result<(), ProcessError> {
+        let Some(seat) = self.seats.first() else { return Ok(()) };
+        let Setting { config, settings, clock, secret, sockets, .. } = self.setting;
+        let all = self.seats.iter().map(Seat::shard).collect();
+        let shards = Shards { clock: *clock, secret: *secret, all, known, own, name: settings.node.clone() };
+        let (of_amqp, of_http) = slots();
+        let listen = |door| {
+            let failed = |source| ProcessError::Peer { address: format!("{door:?}"), source };
+            sockets.listen(door).map_err(failed)
+        };
+        tasks.spawn(Entry { shards: shards.clone(), slots: of_amqp }.run(listen(Door::Amqp)?));
+        let prefix = config.http_path_prefix.as_str().into();
+        tasks.spawn(HttpDoor { shards, prefix, slots: of_http }.run(listen(Door::Http)?));
+        self.show(seat, tasks);
+        Ok(())
+    }
+
+    fn show(&self, seat: &Seat, tasks: &mut JoinSet<()>) {
+        let (sockets, overview) = (Arc::clone(&self.setting.sockets), Arc::clone(&seat.overview));
+        tasks.spawn(super::own_pages::run(sockets, seat.route.clone(), overview, self.setting.clock));
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.node.abort();
-    }
+/// For connections of AMQP and of HTTP that are carried: each takes two descriptors.
+fn slots() -> (Arc<Semaphore>, Arc<Semaphore>) {
+    let slots = |max: usize| Arc::new(Semaphore::new(max.clamp(1, Semaphore::MAX_PERMITS)));
+    let carried_max = connections_max() / 2;
+    let of_http = carried_max / HTTP_PART;
+    (slots(carried_max - of_http), slots(of_http))
 }
 
-/// What hands over.
-fn hand_over(control: NodeControl) -> super::overview::HandOver {
-    Arc::new(move |to| -> Moving {
-        let control = control.clone();
-        Box::pin(async move {
-            control.hand_over(to).await.map_err(|error| match error {
-                HandOverError::Unwritten(_) => MoveError::Failed(error.to_string()),
-                refused => MoveError::Refused(refused.to_string()),
-            })
-        })
-    })
+/// What cannot be had where there are several shards.
+fn check_for_shards(config: &Config) -> Result<(), ProcessError> {
+    if config.amqps.is_empty() && config.https.is_empty() {
+        return Ok(());
+    }
+    Err(ProcessError::Setting(
+        "a cluster with several shards does not accept TLS yet (amqps, https): end it before the nodes, or make a cluster without --shards",
+    ))
+}
+
+/// Where this node's own peer port is reached from here.
+fn reachable(listener: &tokio::net::TcpListener, address: &str) -> String {
+    listener.local_addr().map_or_else(
+        |_| address.to_owned(),
+        |local| match local.ip() {
+            ip if !ip.is_unspecified() => local.to_string(),
+            IpAddr::V4(_) => format!("127.0.0.1:{}", local.port()),
+            IpAddr::V6(_) => format!("[::1]:{}", local.port()),
+        },
+    )
 }
 
 /// The port for other nodes, and what they are told.
@@ -281,33 +341,4 @@ async fn peer_port(settings: &ClusterSettings) -> Result<(tokio::net::TcpListene
         Ok((listener, format!("{host}:{port}")))
     });
     bound.map_err(|source| ProcessError::Peer { address: settings.peer.clone(), source })
-}
-
-fn member(settings: &ClusterSettings, address: &str) -> Member {
-    let address = || Some(address.to_owned());
-    Member {
-        name: settings.node.clone(),
-        rank: settings.rank,
-        amqp: address(),
-        http: address(),
-        peer: address(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..Member::default()
-    }
-}
-
-/// Opens the engine, off the runtime's threads.
-async fn open(dir: PathBuf, clock: Clock) -> Result<LocalEngine, store::Error> {
-    let opening = tokio::task::spawn_blocking(move || open_here(&dir, clock)).await;
-    opening.unwrap_or(Err(store::Error::Stopped))
-}
-
-fn open_here(dir: &Path, clock: Clock) -> Result<LocalEngine, store::Error> {
-    // A start on a full disk has the reserve to write to.
-    Reserve::of(dir).release_if_needed(fs4::available_space(dir).unwrap_or(u64::MAX));
-    let (engine, healed) = LocalEngine::open(dir, OPEN_FILES_MAX, move || clock.now())?;
-    if let Some(healed) = healed {
-        tracing::warn!(healed, "the data directory was healed");
-    }
-    Ok(engine)
 }

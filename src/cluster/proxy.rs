@@ -46,9 +46,9 @@ pub(super) struct Proxy {
 }
 
 /// A client that has been accepted.
-struct Client {
-    stream: TcpStream,
-    header: ProxyHeader,
+pub(super) struct Client {
+    pub(super) stream: TcpStream,
+    pub(super) header: ProxyHeader,
 }
 
 impl Proxy {
@@ -93,7 +93,7 @@ impl Proxy {
         let peer = client.header.peer;
         match timeout(HELD_MAX, self.find(client)).await {
             Ok(Some((client, upstream, leader))) => {
-                if let Err(error) = self.copy(client, upstream, &leader).await {
+                if let Err(error) = copy(client, upstream, Some(&leader.name), self.route.clone()).await {
                     tracing::debug!(%peer, leader = leader.name, %error, "a connection that was led there ended");
                 }
             }
@@ -109,7 +109,7 @@ impl Proxy {
         loop {
             let now = route.borrow_and_update().clone();
             match now {
-                Route::To(leader) => match self.dial(&leader, &client.header).await {
+                Route::To(leader) => match dial(&leader.address, &client.header, &self.secret).await {
                     Ok(upstream) => return Some((client.stream, upstream, leader)),
                     Err(error) => {
                         tracing::debug!(leader = leader.name, %error, "the leader cannot be reached")
@@ -128,48 +128,63 @@ impl Proxy {
     /// Gives a client to this node's own broker; gives it back if there is none yet.
     async fn give(&self, client: Client) -> Option<Client> {
         let Client { stream, header } = client;
-        let ProxyHeader { peer, local, door } = header;
+        let ProxyHeader { peer, local, door, .. } = header;
         let broker = self.broker.borrow().clone();
         let stream = match broker {
-            Some(broker) => broker.carry(door, stream, peer, local).await.err()?,
+            Some(broker) => broker.carry(door, stream, peer, local, None).await.err()?,
             None => stream,
         };
         Some(Client { stream, header })
     }
+}
 
-    async fn dial(&self, leader: &Leader, header: &ProxyHeader) -> io::Result<TcpStream> {
-        let dialling = async {
-            let mut stream = TcpStream::connect(&leader.address).await?;
-            stream.set_nodelay(true)?;
-            stream.write_all(&header.encode(&self.secret)).await?;
-            match stream.read_u8().await? {
-                WELCOME => Ok(stream),
-                _ => Err(io::Error::other("it answers something else than a node does")),
-            }
-        };
-        timeout(CONNECT_MAX, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    /// Copies until both have nothing more to say, one of them fails, or the leader leads no more.
-    async fn copy(&self, mut client: TcpStream, mut upstream: TcpStream, leader: &Leader) -> io::Result<()> {
-        let mut route = self.route.clone();
-        let ((client_in, client_out), (leader_in, leader_out)) = (client.split(), upstream.split());
-        let is_over = |route: &Route| !matches!(route, Route::To(now) if now.name == leader.name);
-        tokio::select! {
-            copied = async { tokio::try_join!(pump(client_in, leader_out), pump(leader_in, client_out)) } => {
-                copied.map(|_| ())
-            }
-            _ = route.wait_for(is_over) => Err(io::Error::other("it leads no more")),
+/// A connection to a node's peer port that its broker has taken.
+///
+/// # Errors
+/// There is nobody, or it does not lead.
+pub(super) async fn dial(address: &str, header: &ProxyHeader, secret: &Secret) -> io::Result<TcpStream> {
+    let dialling = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(&header.encode(secret)).await?;
+        match stream.read_u8().await? {
+            WELCOME => Ok(stream),
+            _ => Err(io::Error::other("it answers something else than a node does")),
         }
+    };
+    timeout(CONNECT_MAX, dialling).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Copies until both have nothing more to say, one of them fails, or the leader leads no more, if that is another node.
+///
+/// # Errors
+/// See above.
+pub(super) async fn copy(
+    mut client: TcpStream,
+    mut upstream: TcpStream,
+    leader: Option<&str>,
+    mut route: watch::Receiver<Route>,
+) -> io::Result<()> {
+    let ((client_in, client_out), (leader_in, leader_out)) = (client.split(), upstream.split());
+    let is_over = |route: &Route| match (leader, route) {
+        (Some(leader), Route::To(now)) => now.name != leader,
+        (Some(_), _) => true,
+        (None, route) => !route.is_own(),
+    };
+    tokio::select! {
+        copied = async { tokio::try_join!(pump(client_in, leader_out), pump(leader_in, client_out)) } => {
+            copied.map(|_| ())
+        }
+        _ = route.wait_for(is_over) => Err(io::Error::other("it leads no more")),
     }
 }
 
-async fn accept(listener: &TcpListener, door: Door) -> io::Result<Client> {
+pub(super) async fn accept(listener: &TcpListener, door: Door) -> io::Result<Client> {
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     let canonical = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
     let (peer, local) = (canonical(peer), canonical(stream.local_addr()?));
-    Ok(Client { stream, header: ProxyHeader { peer, local, door } })
+    Ok(Client { stream, header: ProxyHeader { peer, local, door, shard: 0, is_again: false } })
 }
 
 /// Copies one direction, and passes its end on.

@@ -32,8 +32,13 @@ const ADDRESS_BYTES: usize = 36;
 const DOOR: u8 = 0xE0;
 const PROOF: u8 = 0xE1;
 const PROOF_BYTES: usize = 32;
+/// Which shard is meant and whether the client is known; there is none for a new client of the meta shard.
+const SHARD: u8 = 0xE2;
+const SHARD_BYTES: usize = 3;
 /// Addresses, a field of one byte, and the proof.
 const LENGTH: usize = ADDRESS_BYTES + 4 + 3 + PROOF_BYTES;
+/// The same with a shard.
+const LENGTH_OF_SHARD: usize = LENGTH + 3 + SHARD_BYTES;
 /// SHA-256 takes so much at a time.
 const BLOCK_BYTES: usize = 64;
 
@@ -46,6 +51,11 @@ pub struct ProxyHeader {
     pub local: SocketAddr,
     /// What it speaks.
     pub door: Door,
+    /// Of which shard's broker it is a client: 0 is the meta shard, the only one where there are no others.
+    pub shard: u16,
+    /// Whether an AMQP client has been through the handshake with the node that carries it: it says all of it again, and is not told again what
+    /// it was told.
+    pub is_again: bool,
 }
 
 /// Why a connection is not carried.
@@ -68,12 +78,18 @@ impl ProxyHeader {
     pub fn encode(&self, secret: &Secret) -> Vec<u8> {
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend([PROXY, TCP6]);
-        bytes.extend((LENGTH as u16).to_be_bytes());
+        let names_shard = self.shard > 0 || self.is_again;
+        let length = if names_shard { LENGTH_OF_SHARD } else { LENGTH };
+        bytes.extend((length as u16).to_be_bytes());
         bytes.extend(mapped(self.peer.ip()).octets());
         bytes.extend(mapped(self.local.ip()).octets());
         bytes.extend(self.peer.port().to_be_bytes());
         bytes.extend(self.local.port().to_be_bytes());
         bytes.extend([DOOR, 0, 1, number(self.door)]);
+        if names_shard {
+            let [high, low] = self.shard.to_be_bytes();
+            bytes.extend([SHARD, 0, SHARD_BYTES as u8, high, low, u8::from(self.is_again)]);
+        }
         bytes.extend([PROOF, 0, PROOF_BYTES as u8]);
         let proof = proof(secret, &bytes);
         bytes.extend(proof);
@@ -85,14 +101,16 @@ impl ProxyHeader {
     /// # Errors
     /// [`BadHeader`].
     pub async fn read(stream: &mut (impl AsyncRead + Unpin), secret: &Secret) -> Result<Self, BadHeader> {
-        let mut bytes = [0; FIXED_BYTES + LENGTH];
-        let (fixed, rest) = bytes.split_at_mut(FIXED_BYTES);
-        stream.read_exact(fixed).await?;
+        let mut bytes = vec![0; FIXED_BYTES];
+        stream.read_exact(&mut bytes).await?;
+        let is_of = |length: &usize| bytes.ends_with(&(*length as u16).to_be_bytes());
+        let length = [LENGTH, LENGTH_OF_SHARD].into_iter().find(is_of).ok_or(BadHeader::Format)?;
         // Whoever sends something else may not send as much as is waited for.
-        if !fixed.starts_with(&SIGNATURE) || !fixed.ends_with(&(LENGTH as u16).to_be_bytes()) {
+        if !bytes.starts_with(&SIGNATURE) {
             return Err(BadHeader::Format);
         }
-        stream.read_exact(rest).await?;
+        bytes.resize(FIXED_BYTES + length, 0);
+        stream.read_exact(bytes.get_mut(FIXED_BYTES..).unwrap_or_default()).await?;
         Self::parse(&bytes, secret)
     }
 
@@ -116,10 +134,17 @@ impl ProxyHeader {
             let ip = Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?).to_canonical();
             Some(SocketAddr::new(ip, u16::from_be_bytes(port.try_into().ok()?)))
         };
-        let &[DOOR, 0, 1, door, PROOF, ..] = fields else { return None };
+        let (door, shard, again) = match *fields {
+            [DOOR, 0, 1, door, PROOF, ..] => (door, 0, 0),
+            [DOOR, 0, 1, door, SHARD, 0, _, high, low, again, PROOF, ..] => {
+                (door, u16::from_be_bytes([high, low]), again)
+            }
+            _ => return None,
+        };
         let is_known = fixed.get(12..14) == Some(&[PROXY, TCP6]);
         let (peer, local) = (address(peer, peer_port)?, address(local, local_port)?);
-        Some(Self { peer, local, door: Door::ALL.get(usize::from(door)).copied()? }).filter(|_| is_known)
+        let door = Door::ALL.get(usize::from(door)).copied()?;
+        Some(Self { peer, local, door, shard, is_again: again != 0 }).filter(|_| is_known)
     }
 }
 
@@ -150,7 +175,8 @@ mod tests {
     use super::*;
 
     fn header(peer: &str, door: Door) -> ProxyHeader {
-        ProxyHeader { peer: peer.parse().unwrap(), local: "192.0.2.7:5672".parse().unwrap(), door }
+        let local = "192.0.2.7:5672".parse().unwrap();
+        ProxyHeader { peer: peer.parse().unwrap(), local, door, shard: 0, is_again: false }
     }
 
     #[tokio::test]
@@ -183,6 +209,17 @@ mod tests {
         }
         let read = ProxyHeader::read(&mut &b"AMQP\0\0\x09\x01 and more than that"[..], &[7; 32]).await;
         assert!(matches!(read, Err(BadHeader::Format)), "{read:?}");
+    }
+
+    #[tokio::test]
+    async fn a_shard_is_named_where_there_is_more_than_one() {
+        let plain = header("127.0.0.1:9", Door::Amqp);
+        for (shard, is_again) in [(1, false), (0, true), (300, true)] {
+            let named = ProxyHeader { shard, is_again, ..plain };
+            let bytes = named.encode(&[7; 32]);
+            assert_eq!(bytes.len(), plain.encode(&[7; 32]).len() + 6);
+            assert_eq!(ProxyHeader::read(&mut bytes.as_slice(), &[7; 32]).await.unwrap(), named);
+        }
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Route {
 /// Follows what there is to know, until the node is gone.
 pub(super) async fn follow(
     own: String,
+    shard: u16,
     mut status: watch::Receiver<Status>,
     mut members: watch::Receiver<Vec<Told>>,
     route: watch::Sender<Route>,
@@ -78,7 +79,11 @@ pub(super) async fn follow(
         route.send_if_modified(|route| {
             let is_new = *route != now;
             if is_new {
-                tracing::info!(leader = now.leader(&own).unwrap_or("nobody"), "clients are led to");
+                let leader = now.leader(&own).unwrap_or("nobody");
+                match shard {
+                    0 => tracing::info!(leader, "clients are led to"),
+                    shard => tracing::info!(leader, shard, "clients are led to"),
+                }
                 *route = now;
             }
             is_new

@@ -5,6 +5,7 @@ mod frames;
 mod hearing;
 mod leases;
 mod log_faults;
+mod restores;
 mod snapshots;
 
 use super::*;

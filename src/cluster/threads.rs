@@ -35,6 +35,8 @@ pub struct ThreadHost<L, D> {
     pub clock: Clock,
     /// The cluster's, without which others give no snapshots.
     pub secret: [u8; 32],
+    /// Which shard of several it is a part of.
+    pub shard: u16,
     /// Makes a broker to be started.
     pub builder: Arc<dyn Fn() -> BrokerBuilder + Send + Sync>,
     /// Is told the addresses of the broker, while there is one.
@@ -80,7 +82,7 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
 
     async fn lead(&self, engine: LocalEngine, fence: Mark, tenure: Tenure) -> Result<Started, StartError> {
         let progress = Arc::<Notify>::default();
-        let (failure, failed) = oneshot::channel();
+        let (failure, mut failed) = oneshot::channel();
         let (clock, on_progress) = (self.clock, Arc::clone(&progress));
         let options = RunOptions {
             dir: self.dir.clone(),
@@ -95,7 +97,15 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
         };
         let (store, recovered) = self.block(open).await?;
         let builder = (self.builder)().store(store.handle(), recovered).store_progress(progress);
-        let broker = builder.start().await?;
+        // A broker writes something while it starts, and would wait for that for ever if this node was deposed meanwhile.
+        let broker = tokio::select! {
+            biased;
+            error = &mut failed => {
+                drop(tokio::task::spawn_blocking(move || store.shutdown()).await);
+                return Err(StartError::Store(error.unwrap_or(Error::Stopped)));
+            }
+            started = builder.start() => started?,
+        };
         self.addresses.send_replace(broker.addresses().to_vec());
         Ok(Started {
             store: store.handle(),
@@ -106,7 +116,7 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
     }
 
     async fn fetch_snapshot(&self, from: &Member) -> Result<PeerPieces, Unreachable> {
-        PeerPieces::ask(peer_of(from)?, &self.secret).await
+        PeerPieces::ask_of(peer_of(from)?, &self.secret, self.shard).await
     }
 
     async fn outlive(&self, other: &Member) -> Result<(), Unreachable> {

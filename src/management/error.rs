@@ -178,6 +178,7 @@ impl From<OperationError> for ApiError {
                 Self::unavailable(text)
             }
             E::ProtectedVhost(_) => Self::precondition_failed(text),
+            E::Shard(_) => Self::bad_request(text),
             E::NotTesting | E::NoFault(_) => Self::missing(text),
             E::NoWorld(_) | E::WorldExists(_) | E::RealClock(_) | E::Clock(_) | E::Snapshot(_) => {
                 Self::conflict(text)

@@ -31,6 +31,8 @@ mod exchanges;
 mod features;
 mod fields;
 mod for_people;
+#[cfg(feature = "cluster")]
+mod gathered;
 mod health;
 mod inside;
 mod journal;
@@ -69,6 +71,8 @@ mod worlds;
 pub(crate) use api::{Api, ListeningOn};
 #[cfg(unix)]
 pub(crate) use control::{ControlError, ControlSocket};
+#[cfg(feature = "cluster")]
+pub(crate) use gathered::gathered;
 pub(crate) use inside::answer as answer_inside;
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use routes::router;

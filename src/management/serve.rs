@@ -310,7 +310,7 @@ fn with_options(method: &Method, mut response: Response) -> Response {
     response
 }
 
-fn with_headers(mut response: Response) -> Response {
+pub(super) fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CACHE_CONTROL, NO_CACHE),

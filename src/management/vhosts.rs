@@ -82,8 +82,15 @@ fn change(payload: &Payload) -> Result<VhostChange, ApiError> {
         tags: Some(payload.tags("tags")?.unwrap_or_default()),
         default_queue_type: kind.map(|name| default_queue_type(&name)).transpose()?.flatten(),
         tracing,
+        shard: payload.get("shard").map(shard).transpose()?,
         ..VhostChange::default()
     })
+}
+
+/// Which shard of a cluster is to serve it.
+fn shard(value: &Value) -> Result<u32, ApiError> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| ApiError::wrong_kind("shard_is_not_a_number", value.clone()))
 }
 
 /// `undefined` is what RabbitMQ's exports say when there is none.

@@ -4,14 +4,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
 use super::carried::Carried;
 use super::control::ControlListener;
 use super::descriptors::Budget;
+use super::door::Door;
 use super::error::StartError;
 use super::handle::BrokerHandle;
 use super::http::{self, AmqpAddresses};
+use super::meta::{self, Meta};
 use super::sockets::{Listeners, Sockets};
 use super::tls::Tls;
 use crate::amqp::{Admission, Entrance, listener};
@@ -63,6 +66,8 @@ impl Broker {
             sockets: None,
             carried: None,
             cluster: None,
+            front: None,
+            meta: None,
         }
     }
 }
@@ -79,6 +84,8 @@ pub struct BrokerBuilder {
     sockets: Option<Arc<Sockets>>,
     carried: Option<Carried>,
     cluster: Option<Arc<dyn ClusterView>>,
+    front: Option<Arc<Sockets>>,
+    meta: Option<Meta>,
 }
 
 impl BrokerBuilder {
@@ -258,6 +265,20 @@ impl BrokerBuilder {
         self
     }
 
+    /// Listens nowhere: somebody else accepts what comes to these sockets. They are shown as this broker's.
+    #[must_use]
+    pub fn front(mut self, sockets: Arc<Sockets>) -> Self {
+        self.front = Some(sockets);
+        self
+    }
+
+    /// Takes users, permissions and vhosts from a cluster's meta shard: it is a data shard's broker.
+    #[must_use]
+    pub fn meta(mut self, meta: Meta) -> Self {
+        self.meta = Some(meta);
+        self
+    }
+
     /// Binds the addresses, opens the store, restores what is in it, and accepts connections.
     pub async fn start(mut self) -> Result<BrokerHandle, StartError> {
         // Addresses first: a second broker started by mistake fails before it touches anything.
@@ -267,7 +288,7 @@ impl BrokerBuilder {
         let progress = self.store_progress.take().unwrap_or_default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
-        let budget = Budget::of_process(http.is_there());
+        let budget = Budget::of_process(http.is_there() || self.front.is_some());
         let opened = self.open_store(&progress, failure, budget, clock)?;
         let tls = given.or_make(&self.config, clock)?;
         let holds_data_dir = opened.store.is_some() || self.cluster.is_some();
@@ -285,9 +306,10 @@ impl BrokerBuilder {
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
-        import_file(&shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
-        operations::ensure_cluster_id(&shared).await.map_err(StartError::ClusterId)?;
-        let (addresses, tls_addresses) = (http::addresses(&listeners), http::addresses(&tls_listeners));
+        begin(&shared, self.meta.take(), is_new).await?;
+        let front = self.front.as_deref();
+        let (addresses, tls_addresses) =
+            (shown(front, Door::Amqp, &listeners), shown(front, Door::Amqps, &tls_listeners));
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
         if shared.config.test {
             tracing::warn!("started with --test: clients may control time and plan faults");
@@ -330,9 +352,10 @@ impl BrokerBuilder {
     }
 
     fn bind(&self) -> Result<Listeners, StartError> {
-        match &self.sockets {
-            Some(sockets) => sockets.listeners(&self.config),
-            None => Listeners::bind(&self.config),
+        match (&self.front, &self.sockets) {
+            (Some(front), _) => Ok(Listeners::none(front)),
+            (None, Some(sockets)) => sockets.listeners(&self.config),
+            (None, None) => Listeners::bind(&self.config),
         }
     }
 
@@ -378,6 +401,21 @@ struct Opened {
     recovered: Recovered,
 }
 
+/// Brings in what does not come from the store: from the meta shard, or from the definitions file.
+async fn begin(shared: &Arc<Shared>, meta: Option<Meta>, is_new: bool) -> Result<(), StartError> {
+    if let Some(meta) = meta {
+        meta.begin(shared).await;
+        return Ok(());
+    }
+    import_file(shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
+    operations::ensure_cluster_id(shared).await.map_err(StartError::ClusterId)
+}
+
+/// Where a door is: the listeners' addresses, or those where others listen for this broker.
+fn shown(front: Option<&Sockets>, door: Door, listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    front.map_or_else(|| http::addresses(listeners), |front| front.addresses(door))
+}
+
 /// What a definitions file that says nothing says.
 const NO_DEFINITIONS: &str = "{}";
 
@@ -390,6 +428,7 @@ async fn import_file(shared: &Arc<Shared>, defaults: Defaults<'_>) -> Result<(),
         None if defaults == Defaults::None => return Ok(()),
         None => NO_DEFINITIONS.to_owned(),
     };
+    let text = meta::without_elsewhere(shared, text);
     let imported = import::import(shared, &text, Target::of(&shared.config), defaults).await;
     let summary = imported.map_err(|error| StartError::Import { path, error })?;
     if let Some(path) = &shared.config.definitions {

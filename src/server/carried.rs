@@ -62,7 +62,9 @@ impl Carrier {
         }
     }
 
-    /// Gives it a connection, whose client is at `peer` and sees `local` as the other end; waits while it has enough of them.
+    /// Gives it a connection, whose client is at `peer` and sees `local` as the other end; waits while it has enough of them. A client of AMQP
+    /// that has been told `connection.start` and `connection.tune` elsewhere is not told `again`: that is what it has said there, but
+    /// for what is still to come over the stream.
     ///
     /// # Errors
     /// The connection, if the broker is gone or does not speak that.
@@ -72,8 +74,9 @@ impl Carrier {
         stream: TcpStream,
         peer: SocketAddr,
         local: SocketAddr,
+        again: Option<Vec<u8>>,
     ) -> Result<(), TcpStream> {
-        let accepted = |stream| Accepted { stream, peer, local: Some(local) };
+        let accepted = |stream| Accepted { stream, peer, local: Some(local), again };
         match door {
             Door::Amqp => self.amqp.send(accepted(stream)).await.map_err(|back| back.0.stream),
             Door::Amqps => self.amqps.send(accepted(stream)).await.map_err(|back| back.0.stream),

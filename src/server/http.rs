@@ -25,6 +25,8 @@ pub(super) struct HttpListeners {
     /// The same over TLS.
     pub(super) api_tls: Vec<TcpListener>,
     pub(super) metrics_tls: Vec<TcpListener>,
+    /// Where others listen for this broker, in the same order.
+    pub(super) shown: Option<[Vec<SocketAddr>; 4]>,
 }
 
 impl HttpListeners {
@@ -38,6 +40,7 @@ impl HttpListeners {
             metrics: bind(&config.metrics, &METRICS_DEFAULT, "metrics", "metrics")?,
             api_tls: bind(&config.https, &[], "https", "the management API")?,
             metrics_tls: bind(&config.metrics_tls, &[], "metrics-tls", "metrics")?,
+            shown: None,
         })
     }
 
@@ -48,22 +51,29 @@ impl HttpListeners {
 
     /// The addresses of the management API.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        addresses(&self.api)
+        self.shown(0, &self.api)
     }
 
     /// The addresses of the management API over TLS.
     pub(super) fn tls_addresses(&self) -> Vec<SocketAddr> {
-        addresses(&self.api_tls)
+        self.shown(2, &self.api_tls)
     }
 
     /// The addresses of the metrics.
     pub(super) fn metrics_addresses(&self) -> Vec<SocketAddr> {
-        addresses(&self.metrics)
+        self.shown(1, &self.metrics)
     }
 
     /// The addresses of the metrics over TLS.
     pub(super) fn metrics_tls_addresses(&self) -> Vec<SocketAddr> {
-        addresses(&self.metrics_tls)
+        self.shown(3, &self.metrics_tls)
+    }
+
+    fn shown(&self, number: usize, listeners: &[TcpListener]) -> Vec<SocketAddr> {
+        match &self.shown {
+            Some(shown) => shown.get(number).cloned().unwrap_or_default(),
+            None => addresses(listeners),
+        }
     }
 
     /// Serves them until the broker stops.

@@ -9,6 +9,7 @@ mod door;
 mod error;
 mod handle;
 mod http;
+mod meta;
 mod sockets;
 mod tls;
 mod world;
@@ -19,6 +20,7 @@ pub use descriptors::{connections_max, raise_descriptor_limit};
 pub use door::Door;
 pub use error::StartError;
 pub use handle::{BrokerHandle, JournalHandle, QueueHandle};
+pub use meta::Meta;
 pub use sockets::Sockets;
 pub use world::{
     ClockMove, Fault, FaultBuilder, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue,

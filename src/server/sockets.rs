@@ -40,7 +40,7 @@ impl Sockets {
             listeners.into_iter().map(TcpListener::into_std).collect::<io::Result<Vec<_>>>()
         };
         let all = || -> io::Result<Self> {
-            let HttpListeners { api, metrics, api_tls, metrics_tls } = http;
+            let HttpListeners { api, metrics, api_tls, metrics_tls, shown: _ } = http;
             Ok(Self {
                 amqp: kept(amqp)?,
                 amqps: kept(amqps)?,
@@ -87,6 +87,7 @@ impl Sockets {
                 metrics: self.listen(Door::Metrics)?,
                 api_tls: self.listen(Door::Https)?,
                 metrics_tls: self.listen(Door::MetricsTls)?,
+                shown: None,
             };
             Ok(Listeners { amqp: self.listen(Door::Amqp)?, amqps: self.listen(Door::Amqps)?, http })
         };
@@ -95,6 +96,19 @@ impl Sockets {
 }
 
 impl Listeners {
+    /// None: others listen there.
+    pub(super) fn none(front: &Sockets) -> Self {
+        let doors = [Door::Http, Door::Metrics, Door::Https, Door::MetricsTls];
+        let http = HttpListeners {
+            api: Vec::new(),
+            metrics: Vec::new(),
+            api_tls: Vec::new(),
+            metrics_tls: Vec::new(),
+            shown: Some(doors.map(|door| front.addresses(door))),
+        };
+        Self { amqp: Vec::new(), amqps: Vec::new(), http }
+    }
+
     /// Binds them.
     ///
     /// # Errors

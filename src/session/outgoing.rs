@@ -80,6 +80,9 @@ impl QueueBatch {
     }
 }
 
+/// Clients that ack one by one seldom ack one alone.
+const HANDLES_EXPECTED: usize = 32;
+
 /// Above so many batches a queue's is found by an index; below, a scan is as fast.
 const SCANNED_MAX: usize = 16;
 
@@ -176,7 +179,11 @@ impl Outgoing {
         let settles = &mut self.batch(queue).settles;
         match settles.last_mut() {
             Some((last, handles)) if *last == verb => handles.push(handle),
-            _ => settles.push((verb, vec![handle])),
+            _ => {
+                let mut handles = Vec::with_capacity(HANDLES_EXPECTED);
+                handles.push(handle);
+                settles.push((verb, handles));
+            }
         }
     }
 

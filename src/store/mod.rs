@@ -18,6 +18,7 @@
 //! - A load finds everything that was submitted, or written to its page, before it.
 //! - Only `fjall_engine` and `fjall_keyspaces` know fjall and only `files` what its files look like. Nothing here knows tokio.
 
+mod alone;
 mod bodies;
 mod chunk;
 mod committer;
@@ -52,6 +53,8 @@ pub mod rescue;
 mod reserve;
 mod room;
 mod rounds;
+#[cfg(feature = "cluster")]
+mod set_aside;
 mod shared_body;
 mod submission;
 #[cfg(test)]
@@ -60,6 +63,8 @@ mod thread;
 #[cfg(feature = "cluster")]
 mod wiping;
 
+#[cfg(feature = "cluster")]
+pub use alone::{ALONE_KEY, MARK_KEY, PARTIAL_KEY, has};
 pub use committer::DRAIN_BYTES_MAX;
 pub use disk::{Closing, Disk, open_disk};
 pub use engine::{
@@ -72,8 +77,12 @@ pub use load::{Load, Look, Unreadable};
 pub use logs::{LogAppend, LogChunk, LogCommitted, LogRead, LogSeek, LogSink, RecoveredLog};
 pub use memory::{MemoryDisk, MemoryEngine};
 pub use recovered::{Recovered, RecoveredQueue, StoredSegment};
+#[cfg(feature = "cluster")]
+pub use recovery::{definition_name, definitions_of_kind};
 pub use reserve::{RESERVE_BYTES, Reserve};
 pub use room::Room;
+#[cfg(feature = "cluster")]
+pub use set_aside::{finish_setting_aside, set_aside};
 pub use submission::{Confirm, ConfirmSink, Join, Op, StoredMessage, Submission};
 pub use thread::{
     ManualCommitter, OpenOptions, RunOptions, Store, open, open_manual, open_manual_with, open_with,

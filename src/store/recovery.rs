@@ -38,6 +38,29 @@ pub(super) const fn definition_keys() -> (&'static [u8], &'static [u8]) {
     (&[DEFINITION_PREFIX], DEFINITIONS_END)
 }
 
+/// The name of the definition with this key of [`Space::Definitions`], if it is one's.
+#[cfg(feature = "cluster")]
+#[must_use]
+pub fn definition_name(key: &[u8]) -> Option<&str> {
+    let name = key.strip_prefix(&[DEFINITION_PREFIX])?;
+    std::str::from_utf8(name).ok()
+}
+
+/// The definitions whose names begin with this.
+///
+/// # Errors
+/// What the engine fails with.
+#[cfg(feature = "cluster")]
+pub fn definitions_of_kind(engine: &dyn Engine, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut found = Vec::new();
+    let (from, to) = (definition_key(prefix), definition_key(&format!("{prefix}\u{10FFFF}")));
+    engine.scan(Space::Definitions, &from, &to, &mut |key, value| {
+        found.extend(definition_name(key).map(|name| (name.to_owned(), value.to_vec())));
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// The epoch of a queue or a position, whichever is higher.
 pub(super) fn epoch_of(queue: QueueId, position: Position) -> u64 {
     (queue.0 >> QUEUE_EPOCH_SHIFT).max(position.0 >> POSITION_EPOCH_SHIFT)

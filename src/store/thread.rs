@@ -3,6 +3,7 @@
 //! Invariants: the thread ends only after it closed the engine; a failure is reported before the engine is dropped,
 //! which may take long or for ever when it is broken.
 
+use super::alone;
 use super::committer::{Committer, DRAIN_BYTES_MAX};
 use super::disk::{self, Closing, Disk};
 use super::engine::Engine;
@@ -69,7 +70,8 @@ pub struct RunOptions {
 /// damaged.
 pub fn open(options: OpenOptions) -> Result<(Store, Recovered), Error> {
     let OpenOptions { dir, open_files_max, clock, on_commit, on_failure } = options;
-    let disk = disk::open_disk(&dir, open_files_max)?;
+    let mut disk = disk::open_disk(&dir, open_files_max)?;
+    alone::note(&mut disk.engine)?;
     let drain_bytes_max = DRAIN_BYTES_MAX;
     open_with(disk, RunOptions { dir, drain_bytes_max, clock, on_commit, on_failure })
 }

@@ -46,20 +46,20 @@ fn remove_all(dir: &Path) -> io::Result<()> {
 }
 
 /// What belongs to the store; its lock stays.
-fn parts(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn parts(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let names = ["keyspaces", "version", marker::NAME].map(|name| dir.join(name));
     let journals = marker::journal_numbers(dir)?.into_iter().map(|number| marker::journal_path(dir, number));
     Ok(journals.chain(names).filter(|path| path.exists()).collect())
 }
 
 #[cfg(unix)]
-fn sync(dir: &Path) -> io::Result<()> {
+pub(super) fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
 /// Other systems cannot.
 #[cfg(not(unix))]
-fn sync(_: &Path) -> io::Result<()> {
+pub(super) fn sync(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -152,14 +152,18 @@ impl Host for SimulatedHost {
     ) -> Result<SimulatedBroker, StartError> {
         let open = move || open_manual_with(Box::new(ReplicatedEngine::new(engine, TurnLog, fence, tenure)));
         let (handle, committer, recovered) = self.run(open).await?;
-        let (progress, stops, (failure, failed)) =
+        let (progress, stops, (failure, mut failed)) =
             (Arc::<Notify>::default(), Arc::<AtomicBool>::default(), oneshot::channel());
         let pump =
             self.clone().commit_now_and_then(committer, Arc::clone(&progress), Arc::clone(&stops), failure);
         let pump = Pump(tokio::spawn(pump));
         let builder = Broker::builder().detached().clock(self.network.clock);
         let builder = builder.store(handle.clone(), recovered).store_progress(progress);
-        let broker = Arc::new(builder.start().await?);
+        let broker = tokio::select! {
+            biased;
+            error = &mut failed => return Err(StartError::Store(error.unwrap_or(Error::Stopped))),
+            started = builder.start() => Arc::new(started?),
+        };
         let running = Running { broker, connections: Vec::new() };
         self.brokers.begin(self.node, running, &self.network);
         let failed = tokio::sync::Mutex::new(failed);

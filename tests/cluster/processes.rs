@@ -41,6 +41,7 @@ async fn start(dir: &Path, name: &str, rank: u32, log: &MemoryLog, directory: &M
         directory: Timed(directory.clone(), Some(clock)),
         clock,
         secret: SECRET,
+        shard: 0,
         builder: Arc::new(|| Broker::builder().listen("127.0.0.1:0".parse().unwrap())),
         addresses: sender,
     };

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coney::cluster::{
-    Follower, Frame, HandOverError, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention,
+    Follower, Frame, HandOverError, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention, Status,
 };
 use coney::store::{Engine, Space, WriteBatch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clients::{At, consume_all, drain, publisher, transactor, worker};
@@ -58,6 +59,7 @@ pub struct World {
     at: At,
     nodes: [Option<JoinHandle<()>>; NODES],
     controls: [Option<NodeControl>; NODES],
+    statuses: [Option<watch::Receiver<Status>>; NODES],
     /// Whether its disk cannot be read any more.
     damaged: [bool; NODES],
     /// Why nodes have stopped: they should not, but those with a full disk.
@@ -83,6 +85,7 @@ impl World {
             at,
             nodes: [const { None }; NODES],
             controls: [const { None }; NODES],
+            statuses: [const { None }; NODES],
             damaged: [false; NODES],
             stopped: Arc::default(),
             retention,
@@ -112,7 +115,7 @@ impl World {
         let host = SimulatedHost { node, network, directory, brokers: Arc::clone(&self.at.brokers) };
         let member = Member { name: NAMES[node].to_owned(), rank: node as u32, ..Member::default() };
         let runs = Node::new(host, member, LOG_ID, engine).retention(self.retention);
-        self.controls[node] = Some(runs.control());
+        (self.controls[node], self.statuses[node]) = (Some(runs.control()), Some(runs.status()));
         let (stopped, network) = (Arc::clone(&self.stopped), Arc::clone(&self.network));
         self.nodes[node] = Some(tokio::spawn(async move {
             let error = runs.run().await;
@@ -308,11 +311,14 @@ impl World {
     /// All follow, without having missed more than what is just coming.
     fn check_nobody_is_stuck(&self) {
         let last = self.network.log.bounds().last;
-        for (name, disk) in NAMES.into_iter().zip(&self.network.disks) {
+        for ((name, disk), status) in NAMES.into_iter().zip(&self.network.disks).zip(&self.statuses) {
+            let status = status.as_ref().map(|status| *status.borrow());
             let mark = Mark::read(&disk.engine()).unwrap().unwrap_or_default();
             assert!(
                 mark.sequence.0 + 30 >= last.0,
-                "node {name} is stuck at {mark:?}, the log ends at {last:?}"
+                "node {name} is stuck at {mark:?}, {status:?}; the log has {:?}, nodes have said {:?}",
+                self.network.log.bounds(),
+                self.network.directory.members_at(self.network.now())
             );
         }
     }

@@ -45,6 +45,7 @@ impl Running {
             directory: opened.directory,
             clock,
             secret: opened.secret,
+            shard: 0,
             builder: Arc::new(|| Broker::builder().listen("127.0.0.1:0".parse().unwrap())),
             addresses: sender,
         };

@@ -81,14 +81,18 @@ fn a_cluster_is_made_by_servers_that_do_not_answer_at_first() {
     let Some(mut servers) = Servers::start(3) else { return };
     let runtime = Runtime::new().unwrap();
     let nats = runtime.block_on(Nats::connect(&servers.options())).unwrap();
-    ["s2", "s3"].map(|name| servers.by_name(name).signal(Signal::STOP));
+    for name in ["s2", "s3"] {
+        servers.by_name(name).signal(Signal::STOP);
+    }
     let began = Instant::now();
     let initing = runtime.spawn(async move { nats.init(3).await });
     until("the first attempt has failed", NOTICED, || {
         assert!(!initing.is_finished(), "one server of three has made a cluster");
         (began.elapsed() > FIRST_ATTEMPT).then_some(())
     });
-    ["s2", "s3"].map(|name| servers.by_name(name).signal(Signal::CONT));
+    for name in ["s2", "s3"] {
+        servers.by_name(name).signal(Signal::CONT);
+    }
     let log_id = runtime.block_on(initing).unwrap().unwrap();
     println!("made {:?} after it was asked for", began.elapsed());
     assert_eq!(runtime.block_on(open(&servers.options(), false)).unwrap(), log_id);

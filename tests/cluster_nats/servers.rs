@@ -105,7 +105,7 @@ fn configuration(
         "server_name: {name}\nlisten: \"127.0.0.1:{client}\"\nhttp: \"127.0.0.1:{http}\"\nmax_payload: 8MB\n\
          jetstream {{ store_dir: \"{}\", {sync} }}\n{cluster}\n\
          accounts {{ SYS: {{ users: [{{ user: system, password: system }}] }},\n\
-         A: {{ jetstream: enabled, users: [{{ user: coney, password: coney }}] }} }}\nsystem_account: SYS\n",
+         A: {{ jetstream: enabled, users: [{{ user: coney, password: coney }}] }} }}\nsystem_account: SYS\nno_auth_user: coney\n",
         dir.join(name).display()
     )
 }
@@ -179,6 +179,11 @@ impl Servers {
         self.servers.iter().map(|server| format!("http://127.0.0.1:{}", server.http)).collect()
     }
 
+    /// Without a login.
+    pub fn plain_addresses(&self) -> Vec<String> {
+        self.servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.client)).collect()
+    }
+
     pub fn addresses(&self, user: &str) -> Vec<String> {
         self.servers
             .iter()
@@ -199,6 +204,17 @@ impl Servers {
     pub async fn init(&self, replicas: usize) -> u64 {
         let nats = Nats::connect(&self.options()).await.unwrap();
         nats.init(replicas).await.unwrap()
+    }
+
+    /// All that a cluster has is gone, as if servers had lost their disks.
+    pub async fn delete_streams(&self) {
+        let options = async_nats::ConnectOptions::with_user_and_password("coney".into(), "coney".into());
+        let client = options.connect(format!("127.0.0.1:{}", self.servers[0].client)).await.unwrap();
+        for name in ["coney-c", "KV_coney-c-lease", "KV_coney-c-members", "KV_coney-c-meta"] {
+            let answer = client.request(format!("$JS.API.STREAM.DELETE.{name}"), "".into()).await.unwrap();
+            let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+            assert_eq!(answer["success"], true, "{answer}");
+        }
     }
 
     /// Opens it with the `index`th server before the others.

@@ -11,6 +11,7 @@
 )]
 
 mod nodes;
+mod shards;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,7 +32,11 @@ use tokio::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn connect(at: SocketAddr) -> Result<Connection, lapin::Error> {
-    let uri = format!("amqp://guest:guest@{at}/%2f");
+    connect_to(at, "%2f").await
+}
+
+async fn connect_to(at: SocketAddr, vhost: &str) -> Result<Connection, lapin::Error> {
+    let uri = format!("amqp://guest:guest@{at}/{vhost}");
     Connection::connect(&uri, ConnectionProperties::default()).await
 }
 
@@ -46,9 +51,18 @@ async fn pair(cluster: &Cluster) -> (Running, Running) {
 
 /// A GET, and its body.
 async fn get(at: SocketAddr, path: &str) -> (u16, String) {
+    request(at, "GET", path, "").await
+}
+
+/// A request, and its answer.
+async fn request(at: SocketAddr, method: &str, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(at).await.unwrap();
     let login = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n";
-    let head = format!("GET {path} HTTP/1.0\r\n{login}\r\n");
+    let length = match method {
+        "GET" => String::new(),
+        _ => format!("Content-Length: {}\r\n", body.len()),
+    };
+    let head = format!("{method} {path} HTTP/1.0\r\n{login}{length}\r\n{body}");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -112,7 +126,8 @@ async fn logs_in_from(peer: &str, first: &Running, secret: [u8; 32]) -> bool {
     let address = first.process.status().nodes.iter().find_map(|node| node.address.clone()).unwrap();
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let local = "203.0.113.1:5672".parse().unwrap();
-    let header = ProxyHeader { peer: peer.parse().unwrap(), local, door: Door::Amqp };
+    let peer = peer.parse().unwrap();
+    let header = ProxyHeader { peer, local, door: Door::Amqp, shard: 0, is_again: false };
     stream.write_all(&header.encode(&secret)).await.unwrap();
     if stream.read_u8().await.is_err() {
         return false;

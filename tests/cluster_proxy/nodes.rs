@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use coney::Clock;
-use coney::cluster::{Common, MemoryDirectory, MemoryLog, Process, Route};
+use coney::cluster::{Common, Kept, MemoryDirectory, MemoryLog, Process, Route};
 use coney::config::{ClusterSettings, Config};
 use coney::server::Door;
 use tempfile::TempDir;
@@ -17,6 +17,8 @@ use timed::Timed;
 pub struct Cluster {
     pub log: MemoryLog,
     pub directory: MemoryDirectory,
+    /// Of each data shard.
+    pub shards: Vec<(MemoryLog, MemoryDirectory)>,
     pub clock: Clock,
     /// Whether a lease ends that is not renewed.
     pub leases_end: bool,
@@ -34,8 +36,14 @@ pub struct Running {
 
 impl Cluster {
     pub fn new() -> Self {
-        let (log, directory) = (MemoryLog::default(), MemoryDirectory::default());
-        Self { log, directory, clock: Clock::system(), leases_end: true }
+        Self::with_shards(0)
+    }
+
+    pub fn with_shards(shards: usize) -> Self {
+        let kept = || (MemoryLog::default(), MemoryDirectory::default());
+        let (log, directory) = kept();
+        let shards = std::iter::repeat_with(kept).take(shards).collect();
+        Self { log, directory, shards, clock: Clock::system(), leases_end: true }
     }
 
     pub async fn start(&self, name: &str, rank: u32) -> Running {
@@ -60,7 +68,14 @@ impl Cluster {
         let time = self.leases_end.then_some(self.clock);
         let (log, directory) = (self.log.client(name), Timed(self.directory.clone(), time));
         let common = Common { log, directory, log_id: 1, secret: SECRET };
-        let process = Process::start(config, self.clock, common, |builder| builder).await.unwrap();
+        let kept = |(number, (log, directory)): (u64, &(MemoryLog, MemoryDirectory))| Kept {
+            log: log.client(name),
+            directory: Timed(directory.clone(), time),
+            log_id: number,
+        };
+        let shards = (2..).zip(&self.shards).map(kept).collect();
+        let process =
+            Process::start_with_shards(config, self.clock, common, shards, |builder| builder).await.unwrap();
         Running { route: process.route(), process, _dir: dir }
     }
 }
@@ -73,6 +88,21 @@ impl Running {
     /// Waits until it leads.
     pub async fn leads(&mut self) -> &Self {
         self.route.wait_for(|route| matches!(route, Route::Own { .. })).await.unwrap();
+        self
+    }
+
+    /// Waits until it leads a shard.
+    pub async fn leads_shard(&self, shard: usize) -> &Self {
+        let mut route = self.process.route_of(shard).unwrap();
+        route.wait_for(|route| matches!(route, Route::Own { .. })).await.unwrap();
+        self
+    }
+
+    /// Waits until it leads a shard's clients to that node.
+    pub async fn sees_leader(&self, shard: usize, name: &str) -> &Self {
+        let mut route = self.process.route_of(shard).unwrap();
+        let to = |route: &Route| matches!(route, Route::To(leader) if leader.name == name);
+        route.wait_for(to).await.unwrap();
         self
     }
 

@@ -132,7 +132,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
             "management",
         ],
     ),
-    ("cluster", &["time", "config", "message", "store", "broker", "server"]),
+    ("cluster", &["time", "config", "message", "store", "broker", "management", "server"]),
 ];
 
 /// The crate's roots: they put the layers together.

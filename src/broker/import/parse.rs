@@ -270,7 +270,7 @@ impl Parser<'_> {
             default_queue_type: self.default_queue_type(&object.label, kind),
             tracing: object.optional_flag("tracing")?,
             is_protected: metadata.optional_flag("protected_from_deletion")?,
-            limits: None,
+            ..VhostChange::default()
         };
         self.definitions.vhosts.push(NewVhost { name, change });
         Ok(())

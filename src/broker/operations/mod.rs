@@ -11,6 +11,7 @@ mod definitions;
 mod exchanges;
 mod explaining;
 mod faults;
+mod following;
 mod global_parameters;
 mod history;
 mod holding;
@@ -51,6 +52,7 @@ pub use definitions::{ImportRefusal, compare, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
 pub use explaining::{Verdict, Wish, explain_route, may};
 pub use faults::{add_fault, clear_faults, fault, faults, remove_fault};
+pub(crate) use following::follow;
 pub(crate) use global_parameters::ensure_cluster_id;
 pub use global_parameters::{
     cluster_name, global_parameters, internal_cluster_id, put_global_parameter, remove_global_parameter,

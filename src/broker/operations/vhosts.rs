@@ -11,10 +11,10 @@ use crate::broker::error::OperationError;
 use crate::broker::events::{BROKER, Event, tell, tell_limits, tell_removed};
 use crate::broker::mailbox::Mail;
 use crate::broker::removal::{remove_topic_permissions, tell_end};
-use crate::broker::shared::Shared;
+use crate::broker::shared::{Shared, random_bytes};
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
-use crate::broker::vhost_settings::{VhostChange, VhostLimit, VhostSettings};
+use crate::broker::vhost_settings::{Home, VhostChange, VhostLimit, VhostSettings};
 use crate::broker::world::WorldSettings;
 use crate::policy::Policy;
 use crate::queue::Command;
@@ -44,7 +44,7 @@ pub fn vhosts(shared: &Shared) -> Vec<Arc<Vhost>> {
 /// the user who asks for it may do everything there, as in RabbitMQ, and nobody else has a permission on it.
 ///
 /// # Errors
-/// `NotTagged`, `InvalidName`.
+/// `NotTagged`, `InvalidName`; `Shard` if the shard that is asked for cannot serve it.
 pub async fn put_vhost(
     shared: &Shared,
     caller: Caller<'_>,
@@ -76,6 +76,8 @@ pub(super) async fn make_vhost(
     if let Some(vhost) = present.as_ref().filter(|_| world.is_some()) {
         return Ok(Made { vhost: Arc::clone(vhost), is_new });
     }
+    let home = if world.is_some() { None } else { home_of(shared, present.as_deref(), &change)? };
+    let change = VhostChange { home, ..change };
     let vhost = present.unwrap_or_else(|| shared.new_world(name, world.cloned(), None));
     let mut ops = Vec::new();
     let is_there = |user: &&str| shared.users(|users| users.user(user).is_some());
@@ -99,6 +101,46 @@ pub(super) async fn make_vhost(
     let done = if is_new { "made" } else { "changed" };
     tracing::info!(by = caller.logged(), vhost = name, "a vhost was {done}");
     Ok(Made { vhost, is_new })
+}
+
+/// The shard that a vhost is to be served by, if it is a new one: that which is asked for, or else the one with the fewest vhosts.
+fn home_of(
+    shared: &Shared,
+    present: Option<&Vhost>,
+    change: &VhostChange,
+) -> Result<Option<Home>, OperationError> {
+    let (shards, wish) = (shared.cluster.as_ref().map_or(0, |cluster| cluster.data_shards()), change.shard);
+    if change.home.is_some() {
+        return Ok(change.home);
+    }
+    if let Some(vhost) = present {
+        let now = vhost.settings().home.map_or(0, |home| home.shard);
+        let moves = |wish: &u32| *wish != now;
+        return wish.filter(moves).map_or(Ok(None), |wish| {
+            let name = &vhost.name;
+            Err(OperationError::Shard(format!(
+                "vhost '{name}' is served by shard {now} and cannot be moved to shard {wish}: export its definitions and messages, delete it, and make it there"
+            )))
+        });
+    }
+    match wish.unwrap_or_else(|| emptiest(shared, shards)) {
+        0 => Ok(None),
+        shard if shard > shards => Err(OperationError::Shard(format!(
+            "there is no shard {shard}: this cluster has {shards} for vhosts"
+        ))),
+        shard => {
+            let id = random_bytes().map_err(|_| OperationError::NoRandomness)?;
+            Ok(Some(Home { shard, id: u64::from_be_bytes(id), made: None }))
+        }
+    }
+}
+
+/// Of the shards 1 to this one, that with the fewest vhosts; 0 if there are none.
+fn emptiest(shared: &Shared, shards: u32) -> u32 {
+    let homes: Vec<u32> =
+        shared.vhosts.iter().filter_map(|vhost| Some(vhost.settings().home?.shard)).collect();
+    let count = |shard: &u32| homes.iter().filter(|home| *home == shard).count();
+    (1..=shards).min_by_key(count).unwrap_or(0)
 }
 
 fn everything(user: &str, vhost: &str) -> Definition {

@@ -29,7 +29,9 @@ mod why;
 use std::process::ExitCode;
 
 #[cfg(feature = "cluster")]
-pub use broker::Place;
+pub use broker::{Broker, Place};
+#[cfg(feature = "cluster")]
+pub use error::NativeError;
 
 use clap::Subcommand;
 

@@ -43,9 +43,18 @@ pub enum NatsError {
     /// The cluster was made before.
     #[error("the cluster `{0}` is there already")]
     AlreadyThere(String),
+    /// No log is to be made in the place of one that is lost.
+    #[error("the cluster `{cluster}` cannot be restored: {why}")]
+    Restore {
+        /// Its name.
+        cluster: String,
+        /// Why not.
+        why: String,
+    },
     /// The cluster was not made yet, or a part of it is lost.
     #[error(
-        "there is no cluster `{cluster}`, or not all of it: {what} is missing; `coney cluster init` makes one"
+        "there is no cluster `{cluster}`, or not all of it: {what} is missing. `coney cluster init` makes one; if it was lost, \
+         `coney cluster restore` makes one from the node that has most"
     )]
     NotThere {
         /// Its name.

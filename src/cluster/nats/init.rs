@@ -8,6 +8,8 @@ use super::setup::{
     EXPECTED_OF_KEY, META_KEY, Meta, SETUP_MAX, bucket_config, failed, log_config, look, read_meta,
 };
 use crate::broker::Clock;
+use crate::cluster::log::Sequence;
+use crate::time::Time;
 use async_nats::jetstream::context::{Context, ContextBuilder, CreateStreamError, CreateStreamErrorKind};
 use bytes::Bytes;
 use std::error::Error;
@@ -27,16 +29,41 @@ const FINAL: [u64; 3] = [10039, 10058, 10074];
 /// # Errors
 /// [`NatsError::AlreadyThere`], [`NatsError::Refused`]; [`NatsError::Request`] after half a minute. What was made stays, and may be made
 /// whole later.
-pub(super) async fn init(client: &Client, names: &Names, replicas: usize) -> Result<u64, NatsError> {
-    let (meta, clock) = (Meta::random()?, Clock::system());
-    let end = clock.now() + PATIENCE;
+pub(super) async fn init(
+    client: &Client,
+    names: &Names,
+    replicas: usize,
+    shards: u16,
+) -> Result<u64, NatsError> {
+    let meta = Meta::random(shards)?;
+    let patience = Patience::new();
     loop {
         match attempt(client, names, replicas, &meta).await {
-            Err(error) if error.may_pass() && clock.now() < end => {
-                clock.wait_for(Some(clock.now() + PAUSE)).await;
-            }
+            Err(error) if patience.goes_on(&error).await => {}
             made => return made.map(|()| meta.log_id),
         }
+    }
+}
+
+/// For attempts, one after the other.
+pub(super) struct Patience {
+    clock: Clock,
+    end: Time,
+}
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        let clock = Clock::system();
+        Self { clock, end: clock.now() + PATIENCE }
+    }
+
+    /// Whether there is to be another attempt; if so, some time has passed when this returns.
+    pub(super) async fn goes_on(&self, error: &NatsError) -> bool {
+        let goes_on = error.may_pass() && self.clock.now() < self.end;
+        if goes_on {
+            self.clock.wait_for(Some(self.clock.now() + PAUSE)).await;
+        }
+        goes_on
     }
 }
 
@@ -45,8 +72,22 @@ async fn attempt(client: &Client, names: &Names, replicas: usize, meta: &Meta) -
     if look(client, &names.stream).await?.is_some_and(|info| info.state.last_seq > 0) {
         return is_own(client, names, meta).await;
     }
-    let creating = client.spawn(create(client.raw().clone(), names.clone(), replicas));
-    match creating {
+    make(client, names, replicas, meta, FirstFrame(Sequence(1))).await
+}
+
+/// The number that the first frame of a log gets.
+#[derive(Clone, Copy)]
+pub(super) struct FirstFrame(pub(super) Sequence);
+
+/// Makes what is not there, and writes last of all what the cluster is.
+pub(super) async fn make(
+    client: &Client,
+    names: &Names,
+    replicas: usize,
+    meta: &Meta,
+    first: FirstFrame,
+) -> Result<(), NatsError> {
+    match client.spawn(create(client.raw().clone(), names.clone(), replicas, first)) {
         Some(creating) => creating
             .await
             .map_err(|error| NatsError::Request { doing: "creating".into(), why: error.to_string() })??,
@@ -68,13 +109,18 @@ async fn is_own(client: &Client, names: &Names, meta: &Meta) -> Result<(), NatsE
 }
 
 /// Makes the streams, if they are not there.
-async fn create(client: async_nats::Client, names: Names, replicas: usize) -> Result<(), NatsError> {
+async fn create(
+    client: async_nats::Client,
+    names: Names,
+    replicas: usize,
+    first: FirstFrame,
+) -> Result<(), NatsError> {
     let context: Context = ContextBuilder::new().timeout(SETUP_MAX).build(client);
     for bucket in Bucket::ALL {
         let made = context.create_key_value(bucket_config(&names, bucket, replicas)).await;
         made.map_err(|error| refused(&names.bucket(bucket), &error))?;
     }
-    let made = context.create_stream(log_config(&names, replicas)).await;
+    let made = context.create_stream(log_config(&names, replicas, first.0)).await;
     made.map(drop).map_err(|error| refused(&names.stream, &error))
 }
 

@@ -1,8 +1,9 @@
 //! The log on a stream.
 
 use super::client::{Client, Refusal};
+use super::error::NatsError;
 use super::names::Names;
-use super::setup::{MESSAGE_BYTES_MAX, StreamInfo};
+use super::setup::{MESSAGE_BYTES_MAX, StreamInfo, look, read_meta};
 use crate::broker::Clock;
 use crate::cluster::log::{AppendError, Bounds, Log, Sequence, Unreachable};
 use crate::time::Time;
@@ -65,11 +66,21 @@ struct Known {
     last: u64,
     /// Since when a server says that it has less.
     shorter_since: Option<Time>,
+    /// Since when there is no such stream.
+    gone_since: Option<Time>,
     /// Whether the last call failed.
     is_silent: bool,
 }
 
 impl Known {
+    /// Whether to believe that the stream is gone, or that it is there.
+    fn is_gone(&mut self, is_there: bool, now: Time) -> bool {
+        if is_there {
+            self.gone_since = None;
+        }
+        !is_there && now.since(*self.gone_since.get_or_insert(now)) >= BEHIND_MAX
+    }
+
     /// Whether to believe that this is the end of the log.
     fn believes(&mut self, last: u64, now: Time) -> bool {
         if last >= self.last {
@@ -136,6 +147,17 @@ impl NatsLog {
     async fn info(&self) -> Result<StreamInfo, String> {
         let info = self.client.api(format!("STREAM.INFO.{}", self.names.stream), json!({}), CALL_MAX);
         info.await.map_err(|refusal| refusal.why)
+    }
+
+    /// Which log there is; `None` if there is no stream.
+    async fn found(&self) -> Result<Option<u64>, String> {
+        let found = async {
+            let Some(_) = look(&self.client, &self.names.stream).await? else { return Ok(None) };
+            let meta = read_meta(&self.client, &self.names).await?;
+            Ok::<_, NatsError>(meta.map(|meta| meta.log_id))
+        };
+        let found = timeout(CALL_MAX, found).await.map_err(|_| "no answer".to_owned())?;
+        found.map_err(|error| error.to_string())
     }
 
     /// A frame, from whatever replica is asked; `None` if that has none of this number.
@@ -284,6 +306,18 @@ impl Log for NatsLog {
         self.ask(purge).map(drop).map_err(Unreachable)
     }
 
+    fn id(&mut self) -> Result<Option<u64>, Unreachable> {
+        let found =
+            self.client.block(self.found()).unwrap_or_else(|| Err("the connection was closed".into()));
+        let found = found.map_err(Unreachable)?;
+        // A server that has just started may not know of it yet.
+        match (found, self.known().is_gone(found.is_some(), self.shared.clock.now())) {
+            (None, true) => Ok(Some(0)),
+            (None, false) => Err(Unreachable("there is no such stream".into())),
+            known => Ok(known.0),
+        }
+    }
+
     fn wait(&mut self, after: Sequence) {
         // Whether anything is there the next read tells.
         self.client.block(self.wait_for(after.0, WAIT_MAX)).unwrap_or_default();
@@ -308,5 +342,9 @@ mod tests {
         assert!(known.believes(10, at(15)));
         assert!(!known.believes(9, at(20)));
         assert!(known.believes(9, at(35)));
+        assert!(
+            !known.is_gone(false, at(40)) && !known.is_gone(true, at(54)) && !known.is_gone(false, at(56))
+        );
+        assert!(!known.is_gone(false, at(70)) && known.is_gone(false, at(71)));
     }
 }

@@ -9,6 +9,8 @@
 //! `coney.c.>`, `$KV.coney-c-lease.>`, `$KV.coney-c-members.>`, `$KV.coney-c-meta.>`, `$JS.API.>` and `$SYS.REQ.SERVER.PING.CONNZ`, and to subscribe to
 //! `coney.c.appended` and `_INBOX.>`. Nobody else may publish to `coney.c.log`: a message there that is no frame stops all nodes.
 //!
+//! Its shards for vhosts have all of this as clusters named `c-1`, `c-2` and so on would; how many there are `coney-c-meta` says.
+//!
 //! Invariants:
 //! - Calls are bounded: those of the directory by a second, those of the log by two.
 //! - All I/O is on a thread of its own, so that a broker that is busy is not in the lease's way.
@@ -22,6 +24,7 @@ mod init;
 mod log;
 mod names;
 mod opening;
+mod restore;
 mod servers;
 mod setup;
 mod varz;

@@ -97,6 +97,14 @@ impl Names {
         })
     }
 
+    /// Those of one of its shards for vhosts, which are called as the things of another cluster would be.
+    ///
+    /// # Errors
+    /// [`NatsError::Name`]: it gets too long.
+    pub(super) fn of_shard(&self, shard: u16) -> Result<Self, NatsError> {
+        if shard == 0 { Ok(self.clone()) } else { Self::of(&format!("{}-{shard}", self.cluster)) }
+    }
+
     pub(super) fn bucket(&self, bucket: Bucket) -> String {
         format!("coney-{}-{}", self.cluster, bucket.suffix())
     }

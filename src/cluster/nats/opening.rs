@@ -6,8 +6,11 @@ use super::error::NatsError;
 use super::init::init;
 use super::log::NatsLog;
 use super::names::{Names, NatsOptions};
+use super::restore::restore;
 use super::servers::{answering, holders, judge, seen};
 use super::setup::{self, Found};
+use crate::cluster::directory::{Directory as _, Told};
+use crate::cluster::restore::Origin;
 
 /// A connection to NATS.
 pub struct Nats {
@@ -28,6 +31,8 @@ pub struct Opened {
     pub secret: [u8; 32],
     /// Servers that are down, so that nobody could see whether they keep what they acknowledge.
     pub unchecked: Vec<String>,
+    /// How many shards for vhosts the cluster has: [`Nats::of_shard`] is a connection to each.
+    pub shards: u16,
 }
 
 impl Nats {
@@ -48,7 +53,59 @@ impl Nats {
     /// # Errors
     /// [`NatsError::AlreadyThere`], [`NatsError::Refused`], [`NatsError::Request`].
     pub async fn init(&self, replicas: usize) -> Result<u64, NatsError> {
-        init(&self.client, &self.names, replicas).await
+        self.init_with_shards(replicas, 0).await
+    }
+
+    /// The same with so many shards for vhosts, numbered from 1. They are made first: what was begun and not finished can be made whole.
+    ///
+    /// # Errors
+    /// [`NatsError::AlreadyThere`], [`NatsError::Name`], [`NatsError::Request`].
+    pub async fn init_with_shards(&self, replicas: usize, shards: u16) -> Result<u64, NatsError> {
+        if shards > 0 && setup::find(&self.client, &self.names).await.is_ok() {
+            return Err(NatsError::AlreadyThere(self.names.cluster.clone()));
+        }
+        for shard in 1..=shards {
+            let names = self.names.of_shard(shard)?;
+            match init(&self.client, &names, replicas, 0).await {
+                // It was made before, and the rest was not.
+                Err(NatsError::AlreadyThere(_)) if setup::is_unwritten(&self.client, &names).await? => {}
+                made => drop(made?),
+            }
+        }
+        init(&self.client, &self.names, replicas, shards).await
+    }
+
+    /// A connection of its own to one of the cluster's shards for vhosts.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn of_shard(&self, shard: u16) -> Result<Self, NatsError> {
+        let cluster = self.names.of_shard(shard)?.cluster;
+        Self::connect(&NatsOptions { cluster, ..self.options.clone() }).await
+    }
+
+    /// Makes a log that goes on from what one node has, in the place of one that is lost; its id. What is left of that is removed, if it is
+    /// empty or `discards` says so. Doing it again goes on where it was interrupted.
+    ///
+    /// # Errors
+    /// [`NatsError::Restore`], [`NatsError::Refused`], [`NatsError::Request`].
+    pub async fn restore(&self, origin: &Origin, replicas: usize, discards: bool) -> Result<u64, NatsError> {
+        restore(&self.client, &self.names, origin, replicas, discards).await
+    }
+
+    /// Which log there is, and what it was made of if another was lost.
+    ///
+    /// # Errors
+    /// [`NatsError::NotThere`], [`NatsError::Changed`], [`NatsError::Request`].
+    pub async fn log(&self) -> Result<(u64, Option<Origin>), NatsError> {
+        let meta = setup::find(&self.client, &self.names).await?.meta;
+        Ok((meta.log_id, meta.origin))
+    }
+
+    /// What nodes said of themselves, if anything of that is left.
+    pub async fn members(&self) -> Vec<Told> {
+        let directory = NatsDirectory::new(self.client.clone(), self.names.clone());
+        directory.members().await.unwrap_or_default()
     }
 
     /// Opens it, if its streams are as they were made and its servers keep what they acknowledge: at least 2.10.27, and
@@ -73,6 +130,7 @@ impl Nats {
             directory: NatsDirectory::new(client, names),
             log_id: found.meta.log_id,
             secret: found.meta.secret,
+            shards: found.meta.shards,
             unchecked,
         })
     }

@@ -4,11 +4,14 @@ use super::client::{Client, NO_MESSAGE, NO_STREAM, Refusal};
 use super::error::NatsError;
 use super::names::{Bucket, Names};
 use crate::cluster::lease::EXPIRES;
+use crate::cluster::log::Sequence;
+use crate::cluster::mark::Mark;
+use crate::cluster::restore::Origin;
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -84,14 +87,42 @@ impl Stored {
 }
 
 /// What the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Meta {
     pub(super) log_id: u64,
     pub(super) secret: [u8; 32],
+    /// How many shards for vhosts there are beside it, each a cluster's things by themselves: see [`Names::of_shard`].
+    pub(super) shards: u16,
+    /// What it was made of, if another log was lost.
+    pub(super) origin: Option<Origin>,
+}
+
+/// How [`Meta`] is written; the mark in Base64.
+#[derive(Serialize, Deserialize)]
+struct WrittenMeta {
+    version: u32,
+    log_id: String,
+    secret: String,
+    #[serde(default, skip_serializing_if = "is_none")]
+    shards: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<WrittenOrigin>,
+}
+
+/// Without shards nothing is said of them.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_none(shards: &u16) -> bool {
+    *shards == 0
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenOrigin {
+    node: String,
+    mark: String,
 }
 
 impl Meta {
-    pub(super) fn random() -> Result<Self, NatsError> {
+    pub(super) fn random(shards: u16) -> Result<Self, NatsError> {
         let failed = |error: getrandom::Error| NatsError::Request {
             doing: "making a random number".into(),
             why: error.to_string(),
@@ -100,23 +131,29 @@ impl Meta {
         getrandom::fill(&mut id).map_err(failed)?;
         getrandom::fill(&mut secret).map_err(failed)?;
         // 0 is that of no log.
-        Ok(Self { log_id: u64::from_le_bytes(id).max(1), secret })
+        Ok(Self { log_id: u64::from_le_bytes(id).max(1), secret, shards, origin: None })
     }
 
     pub(super) fn encode(&self) -> String {
-        json!({"version": 1, "log_id": format!("{:016x}", self.log_id), "secret": STANDARD.encode(self.secret)})
-            .to_string()
+        let origin = self.origin.as_ref().map(|Origin { node, mark }| WrittenOrigin {
+            node: node.clone(),
+            mark: STANDARD.encode(mark.encode()),
+        });
+        let (log_id, secret) = (format!("{:016x}", self.log_id), STANDARD.encode(self.secret));
+        json!(WrittenMeta { version: 1, log_id, secret, shards: self.shards, origin }).to_string()
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Fields {
-            log_id: String,
-            secret: String,
-        }
-        let fields: Fields = serde_json::from_slice(bytes).ok()?;
-        let log_id = u64::from_str_radix(&fields.log_id, 16).ok()?;
-        Some(Self { log_id, secret: STANDARD.decode(fields.secret).ok()?.try_into().ok()? })
+        let written: WrittenMeta = serde_json::from_slice(bytes).ok()?;
+        let log_id = u64::from_str_radix(&written.log_id, 16).ok()?;
+        let secret = STANDARD.decode(written.secret).ok()?.try_into().ok()?;
+        let origin = match written.origin {
+            Some(WrittenOrigin { node, mark }) => {
+                Some(Origin { node, mark: Mark::parse(&STANDARD.decode(mark).ok()?)? })
+            }
+            None => None,
+        };
+        Some(Self { log_id, secret, shards: written.shards, origin })
     }
 }
 
@@ -152,7 +189,7 @@ pub(super) async fn look(client: &Client, stream: &str) -> Result<Option<StreamI
     }
 }
 
-pub(super) fn log_config(names: &Names, replicas: usize) -> Config {
+pub(super) fn log_config(names: &Names, replicas: usize, first: Sequence) -> Config {
     Config {
         name: names.stream.clone(),
         description: Some("The log of a cluster of Coney: nothing else may write to it".into()),
@@ -166,6 +203,8 @@ pub(super) fn log_config(names: &Names, replicas: usize) -> Config {
         max_message_size: MESSAGE_BYTES_MAX as i32,
         deny_delete: true,
         allow_direct: true,
+        // Of itself it begins with 1.
+        first_sequence: (first.0 > 1).then_some(first.0),
         ..Config::default()
     }
 }
@@ -231,6 +270,14 @@ pub(super) async fn read_meta(client: &Client, names: &Names) -> Result<Option<M
     Meta::decode(&payload).ok_or_else(changed).map(Some)
 }
 
+/// Whether no node has ever written to a log that was made.
+///
+/// # Errors
+/// [`NatsError::Request`].
+pub(super) async fn is_unwritten(client: &Client, names: &Names) -> Result<bool, NatsError> {
+    Ok(look(client, &names.stream).await?.is_some_and(|info| info.state.last_seq == 0))
+}
+
 fn check_log(names: &Names, config: &StreamConfig) -> Result<(), NatsError> {
     let wrong = [
         (config.subjects != [names.frames.as_str()], "its subject"),
@@ -254,8 +301,14 @@ mod tests {
 
     #[test]
     fn what_a_cluster_is_comes_back() {
-        let Ok(meta) = Meta::random() else { panic!("no random numbers") };
-        assert_eq!(Meta::decode(meta.encode().as_bytes()), Some(meta));
+        let Ok(meta) = Meta::random(0) else { panic!("no random numbers") };
+        assert_eq!(Meta::decode(meta.encode().as_bytes()), Some(meta.clone()));
+        assert!(!meta.encode().contains("shards"));
+        let sharded = Meta { shards: 3, ..meta.clone() };
+        assert_eq!(Meta::decode(sharded.encode().as_bytes()), Some(sharded));
+        let mark = Mark { log_id: 1, sequence: Sequence(2), term: 3, number: 4, hash: u64::MAX };
+        let restored = Meta { origin: Some(Origin { node: "a".into(), mark }), ..meta.clone() };
+        assert_eq!(Meta::decode(restored.encode().as_bytes()), Some(restored));
         assert_eq!(Meta::decode(b"{}"), None);
         assert!(meta.log_id != 0 && meta.secret != [0; 32]);
     }

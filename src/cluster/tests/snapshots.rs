@@ -311,3 +311,18 @@ fn a_damaged_store_says_so_until_it_is_replaced() {
     engine.close();
     assert_eq!(all_common(&open(dir.path())), all_common(&a.engine()));
 }
+
+#[test]
+fn damage_that_is_read_is_remembered_until_all_is_wiped() {
+    let damaged = unusable::Unusable::Damaged("a bit".into());
+    let renew = || Ok(Box::new(MemoryDisk::new().engine()) as Box<dyn Engine>);
+    let engine = LocalEngine::with_wipe(Box::new(damaged), || Time::ZERO, renew);
+    assert_eq!(engine.damage(), None);
+    let reader = engine.reader();
+    assert!(reader.read(Space::Messages, &[1]).is_err());
+    assert_eq!(engine.damage().unwrap(), "a bit");
+    engine.wipe(Sequence(1)).unwrap();
+    assert_eq!(engine.damage(), None);
+    assert!(engine.reader().read(Space::Messages, &[1]).unwrap().is_none());
+    assert_eq!(engine.damage(), None);
+}

@@ -17,6 +17,9 @@ pub(in crate::management) struct VhostView<'a> {
     pub settings: Metadata,
     pub metadata: Metadata,
     pub tracing: bool,
+    /// Which shard of a cluster serves it, if that is not the meta shard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
     pub cluster_state: BTreeMap<&'a str, &'static str>,
     pub message_stats: RatedMap,
     #[serde(flatten)]
@@ -67,6 +70,7 @@ impl<'a> VhostView<'a> {
             settings: metadata.clone(),
             metadata,
             tracing: settings.tracing,
+            shard: settings.home.map(|home| home.shard),
             cluster_state: BTreeMap::from([(node, "running")]),
             message_stats: message_stats(&channels),
             lengths,

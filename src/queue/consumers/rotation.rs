@@ -469,9 +469,9 @@ impl Consumers {
         self.with(key, |consumer| consumer.window_used = consumer.window_used.saturating_sub(bytes));
     }
 
-    /// A message that went to the consumer was settled.
-    pub(in crate::queue) fn settled(&mut self, key: ConsumerKey) {
-        self.with(key, |consumer| consumer.unacked = consumer.unacked.saturating_sub(1));
+    /// So many messages that went to the consumer were settled.
+    pub(in crate::queue) fn settled(&mut self, key: ConsumerKey, count: u32) {
+        self.with(key, |consumer| consumer.unacked = consumer.unacked.saturating_sub(count));
         if self.single_active == Some(Takeover::WhenSettled) {
             self.choose_active();
         }

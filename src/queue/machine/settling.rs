@@ -4,11 +4,12 @@ use super::queue::Queue;
 use super::returning::{Back, in_memory};
 use crate::queue::attempts::{Ending, WaitKind};
 use crate::queue::command::{Disposition, MoveOut, Settlement};
+use crate::queue::consumers::Consumers;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::{Effects, Moved};
 use crate::queue::failure_policy::Outcome;
 use crate::queue::happening::{Cause, Happening, HappeningKind};
-use crate::queue::ids::Handle;
+use crate::queue::ids::{ConsumerKey, Handle};
 use crate::queue::unacked::Unacked;
 use crate::time::Time;
 
@@ -25,9 +26,10 @@ impl Queue {
             self.dispatch(now, effects);
         }
         let mut back = Vec::new();
+        let mut run = SettledRun::default();
         for handle in handles {
             let Some(unacked) = self.unacked.remove(handle) else { continue };
-            self.give_credit_back(&unacked);
+            run.add(unacked.key(), &mut self.consumers);
             match settlement {
                 Settlement::Ack => {
                     effects.counted.acked += u64::from(!unacked.by_hand);
@@ -53,6 +55,7 @@ impl Queue {
                 }
             }
         }
+        run.end(&mut self.consumers);
         let cause = if settlement == Settlement::Fail { Cause::Failed } else { Cause::Requeued };
         self.return_to_queue(now, back, cause, effects);
         self.drop_overflow(now, effects);
@@ -130,7 +133,7 @@ impl Queue {
 
     pub(super) fn give_credit_back(&mut self, unacked: &Unacked) {
         if let Some(key) = unacked.key() {
-            self.consumers.settled(key);
+            self.consumers.settled(key, 1);
         }
     }
 
@@ -139,6 +142,30 @@ impl Queue {
         if self.options.failure.is_any() {
             let attempts = self.note_ending(now, unacked, Ending::Failed);
             self.attempts.insert(unacked.entry.position, attempts);
+        }
+    }
+}
+
+/// Messages in a row that were settled by one consumer, which gets its credit for all of them at once.
+#[derive(Default)]
+struct SettledRun {
+    key: Option<ConsumerKey>,
+    count: u32,
+}
+
+impl SettledRun {
+    #[inline]
+    fn add(&mut self, key: Option<ConsumerKey>, consumers: &mut Consumers) {
+        if self.key != key {
+            std::mem::take(self).end(consumers);
+            self.key = key;
+        }
+        self.count += 1;
+    }
+
+    fn end(self, consumers: &mut Consumers) {
+        if let Some(key) = self.key {
+            consumers.settled(key, self.count);
         }
     }
 }

@@ -1,0 +1,195 @@
+//! The AMQP door of a node where there are several shards: a client is led through the handshake until it says where it wants to go.
+//!
+//! Who a client is and what it may do only brokers decide. Until `connection.open` the client speaks to the broker of some shard, byte by
+//! byte, and so everything that is refused is refused by a broker, in its words. Then the vhost is known, and with it the shard. If it is
+//! another one, or this node leads it, everything that the client has said is said again to that shard's broker, which looks at the login as
+//! at every login and does not tell the client again what it was told (`amqp/replayed.rs`). The first connection is given up.
+//!
+//! A node that leads the shard serves the client itself from then on, with nothing between.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::opening::{Answered, Answers, Opening, Said};
+use super::proxy::{Client, HELD_MAX, accept, copy};
+use super::proxy_header::ProxyHeader;
+use super::route::Route;
+use super::shards::Shards;
+use crate::server::Door;
+
+/// From the accepted socket to `connection.open`: a little more than brokers give.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
+/// Read at a time, before the client is in.
+const CHUNK_BYTES: usize = 4096;
+/// After a failed accept.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What leads clients in.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) shards: Shards,
+    /// For clients on their way in, and connections that are carried.
+    pub(super) slots: Arc<Semaphore>,
+}
+
+/// What came of the handshake.
+enum Talked {
+    /// One of the two has ended it.
+    Over,
+    /// The broker that it spoke to says what becomes of it.
+    Stays,
+    /// The client wants to open this vhost.
+    Opens(String),
+}
+
+impl Entry {
+    /// Takes what comes to the door's listeners, until the node is gone.
+    pub(super) async fn run(self, listeners: Vec<TcpListener>) {
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(self.clone().accept_all(listener));
+        }
+        while accepting.join_next().await.is_some() {}
+    }
+
+    async fn accept_all(self, listener: TcpListener) {
+        loop {
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            match accept(&listener, Door::Amqp).await {
+                Ok(client) => drop(tokio::spawn(self.clone().take(client, slot))),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::error!(%error, "a connection could not be accepted");
+                    let clock = self.shards.clock;
+                    clock.wait_for(Some(clock.now() + PAUSE)).await;
+                }
+            }
+        }
+    }
+
+    async fn take(self, client: Client, slot: OwnedSemaphorePermit) {
+        let peer = client.header.peer;
+        if let Err(error) = self.lead(client).await {
+            tracing::debug!(%peer, %error, "a connection that was led in ended");
+        }
+        drop(slot);
+    }
+
+    async fn lead(&self, client: Client) -> io::Result<()> {
+        let Client { mut stream, header } = client;
+        let first = self.shards.nearest();
+        let (mut broker, leader) = self.dial(header, first, false).await?;
+        let mut opening = Opening::default();
+        let talked = talk(&mut stream, &mut broker, &mut opening);
+        match timeout(HANDSHAKE_MAX, talked).await.map_err(|_| io::ErrorKind::TimedOut)?? {
+            Talked::Over => Ok(()),
+            Talked::Stays => self.carry(stream, broker, first, &leader).await,
+            Talked::Opens(vhost) => {
+                let shard = self.shards.known.shard_of(&vhost);
+                if shard == first && !self.shards.route(shard).is_own() {
+                    broker.write_all(opening.rest()).await?;
+                    return self.carry(stream, broker, first, &leader).await;
+                }
+                drop(broker);
+                self.lead_to(stream, header, shard, opening.into_said()).await
+            }
+        }
+    }
+
+    /// Gives the client, and all that it said, to the broker of a shard.
+    async fn lead_to(
+        &self,
+        mut stream: TcpStream,
+        header: ProxyHeader,
+        shard: u32,
+        said: Vec<u8>,
+    ) -> io::Result<()> {
+        let header = of_shard(header, shard, true)?;
+        let last = self.shards.clock.now() + HELD_MAX;
+        while self.shards.route(shard).is_own() {
+            match self.shards.give(&header, stream, said.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(back) => stream = back,
+            }
+            self.shards.pause(last, shard).await.map_err(|nobody| self.held(header.peer, nobody))?;
+        }
+        let (mut broker, leader) = self.dial(header, shard, true).await?;
+        broker.write_all(&said).await?;
+        self.carry(stream, broker, shard, &leader).await
+    }
+
+    async fn dial(&self, header: ProxyHeader, shard: u32, is_again: bool) -> io::Result<(TcpStream, String)> {
+        let header = of_shard(header, shard, is_again)?;
+        self.shards.dial(&header).await.map_err(|nobody| self.held(header.peer, nobody))
+    }
+
+    fn held(&self, peer: SocketAddr, nobody: super::shards::Leaderless) -> io::Error {
+        tracing::info!(%peer, "a connection was closed: {nobody}");
+        io::Error::other(nobody)
+    }
+
+    /// Copies as long as that node leads.
+    async fn carry(&self, client: TcpStream, broker: TcpStream, shard: u32, leader: &str) -> io::Result<()> {
+        let route = self.shards.of(shard).map(|shard| shard.route.clone());
+        let route = route.ok_or_else(|| io::Error::other("there is no such shard"))?;
+        // The broker's end is this node's own: it ends with the broker.
+        let leader = if matches!(*route.borrow(), Route::Own { .. }) { None } else { Some(leader) };
+        copy(client, broker, leader, route).await
+    }
+}
+
+fn of_shard(header: ProxyHeader, shard: u32, is_again: bool) -> io::Result<ProxyHeader> {
+    let shard = u16::try_from(shard).map_err(io::Error::other)?;
+    Ok(ProxyHeader { shard, is_again, ..header })
+}
+
+/// Carries what both say until the client opens a vhost, which the broker is not told, and its login is accepted. Who says everything at
+/// once is told everything nevertheless.
+async fn talk(client: &mut TcpStream, broker: &mut TcpStream, opening: &mut Opening) -> io::Result<Talked> {
+    let (mut of_client, mut of_broker) = (Vec::new(), Vec::new());
+    let (mut answers, mut opens) = (Answers::default(), None);
+    loop {
+        of_client.clear();
+        of_broker.clear();
+        of_client.reserve(CHUNK_BYTES);
+        of_broker.reserve(CHUNK_BYTES);
+        tokio::select! {
+            read = client.read_buf(&mut of_client), if opens.is_none() => {
+                if read? == 0 {
+                    return Ok(Talked::Over);
+                }
+                let said = opening.take(&of_client);
+                broker.write_all(opening.passed()).await?;
+                match said {
+                    Said::Nothing => {}
+                    Said::Opens(vhost) => opens = Some(vhost),
+                    Said::Other => return Ok(Talked::Stays),
+                }
+            }
+            read = broker.read_buf(&mut of_broker) => {
+                if read? == 0 {
+                    client.shutdown().await?;
+                    return Ok(Talked::Over);
+                }
+                client.write_all(&of_broker).await?;
+                answers.take(&of_broker);
+            }
+        }
+        match answers.answered {
+            Answered::Other => {
+                broker.write_all(opening.rest()).await?;
+                return Ok(Talked::Stays);
+            }
+            Answered::Tune if opens.is_some() => return Ok(Talked::Opens(opens.unwrap_or_default())),
+            Answered::Tune | Answered::Nothing => {}
+        }
+    }
+}

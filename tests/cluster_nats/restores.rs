@@ -1,0 +1,296 @@
+//! A log that is lost, and made again from one node's data directory: the program itself, on real servers.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::servers::{Servers, until};
+
+/// Leases and elections, on a machine that has other things to do.
+const SOON: Duration = Duration::from_secs(90);
+const NODES: [&str; 3] = ["a", "b", "c"];
+
+/// Three nodes' settings, and those that run; they end with this.
+struct Programs<'a> {
+    servers: &'a Servers,
+    dir: TempDir,
+    peers: [u16; 3],
+    doors: [u16; 3],
+    running: [Option<Child>; 3],
+}
+
+impl Drop for Programs<'_> {
+    fn drop(&mut self) {
+        for mut child in self.running.iter_mut().filter_map(Option::take) {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+impl<'a> Programs<'a> {
+    fn new(servers: &'a Servers) -> Self {
+        let (peers, doors) = (free_ports(), free_ports());
+        Self { servers, dir: tempfile::tempdir().unwrap(), peers, doors, running: [const { None }; 3] }
+    }
+
+    fn data(&self, node: usize) -> PathBuf {
+        self.dir.path().join(NODES[node])
+    }
+
+    fn log(&self, node: usize) -> String {
+        let path = self.dir.path().join(format!("{}.log", NODES[node]));
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+
+    fn settings(&self, node: usize, command: &mut Command) {
+        let options = self.servers.options();
+        command.args(["--cluster", &options.cluster, "--cluster-node", NODES[node]]);
+        command.args(["--cluster-peer", &format!("127.0.0.1:{}", self.peers[node])]);
+        command.args(["--cluster-rank", &node.to_string()]).arg("--data-dir").arg(self.data(node));
+        for (server, page) in self.servers.plain_addresses().iter().zip(&options.monitoring) {
+            command.args(["--cluster-log", server, "--cluster-log-monitor", page]);
+        }
+        command.stdin(Stdio::null());
+    }
+
+    fn start(&mut self, node: usize) {
+        std::fs::create_dir_all(self.data(node)).unwrap();
+        let log = std::fs::File::create(self.dir.path().join(format!("{}.log", NODES[node]))).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coney"));
+        self.settings(node, &mut command);
+        command.args([
+            "--amqp",
+            &format!("127.0.0.1:{}", self.doors[node]),
+            "--http",
+            "127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+        ]);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.running[node] = Some(command.spawn().unwrap());
+    }
+
+    /// `coney cluster ..` with a node's settings.
+    fn cluster(&self, node: usize, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coney"));
+        command.arg("cluster").args(arguments);
+        self.settings(node, &mut command);
+        command.output().unwrap()
+    }
+
+    fn succeeds(&self, node: usize, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.cluster(node, arguments);
+        let said = String::from_utf8(stdout).unwrap();
+        assert!(status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&stderr));
+        said
+    }
+
+    fn fails(&self, node: usize, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.cluster(node, arguments);
+        assert!(!status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stdout));
+        String::from_utf8(stderr).unwrap()
+    }
+
+    fn mark(&self, node: usize) -> Value {
+        serde_json::from_str(&self.succeeds(node, &["mark", "--json"])).unwrap()
+    }
+
+    /// Waits until a node ends by itself; what it said.
+    fn ended(&mut self, node: usize) -> String {
+        let mut child = self.running[node].take().unwrap();
+        let status = until("a node ends", SOON, || child.try_wait().unwrap());
+        assert!(!status.success(), "{}", self.log(node));
+        self.log(node)
+    }
+
+    fn kill(&mut self, node: usize) {
+        let mut child = self.running[node].take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn has_ended(&mut self, node: usize) -> bool {
+        self.running[node].as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
+    /// A channel that confirms, at a node, when somebody leads.
+    fn channel(&mut self, runtime: &Runtime, node: usize) -> (Connection, Channel) {
+        let door = self.doors[node];
+        until("clients are let in", SOON, || {
+            assert!(!self.has_ended(node), "{}", self.log(node));
+            let connected = connect(door);
+            let connected = async { tokio::time::timeout(Duration::from_secs(10), connected).await };
+            runtime.block_on(connected).ok()?.ok()
+        })
+    }
+}
+
+async fn connect(door: u16) -> lapin::Result<(Connection, Channel)> {
+    let uri = format!("amqp://guest:guest@127.0.0.1:{door}/%2f");
+    let connection = Connection::connect(&uri, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("q".into(), durable, FieldTable::default()).await?;
+    Ok((connection, channel))
+}
+
+async fn publish(channel: &Channel, numbers: std::ops::Range<u32>) {
+    let mut sent = Vec::new();
+    for number in numbers {
+        let (options, properties) =
+            (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
+        sent.push(
+            channel
+                .basic_publish("".into(), "q".into(), options, &number.to_be_bytes(), properties)
+                .await
+                .unwrap(),
+        );
+    }
+    for confirm in sent {
+        assert!(confirm.await.unwrap().is_ack());
+    }
+}
+
+async fn drain(channel: &Channel) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
+    while let Some(got) = channel.basic_get("q".into(), BasicGetOptions { no_ack: true }).await.unwrap() {
+        let number = u32::from_be_bytes(got.delivery.data.as_slice().try_into().unwrap());
+        assert!(found.insert(number), "message {number} is there twice");
+    }
+    found
+}
+
+/// Whether a store was put aside in a node's data directory.
+fn asides(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir).unwrap();
+    entries
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("aside-"))
+        .count()
+}
+
+#[test]
+fn a_log_that_is_lost_is_made_again_from_the_node_that_has_most() {
+    let Some(servers) = Servers::start(3) else { return };
+    let runtime = Runtime::new().unwrap();
+    let before = runtime.block_on(servers.init(3));
+    let mut programs = Programs::new(&servers);
+    (0..3).for_each(|node| programs.start(node));
+    {
+        let (_connection, channel) = programs.channel(&runtime, 0);
+        runtime.block_on(publish(&channel, 0..300));
+        // The last one misses what comes now.
+        programs.kill(2);
+    }
+    {
+        let (_connection, channel) = programs.channel(&runtime, 1);
+        runtime.block_on(publish(&channel, 300..600));
+    }
+    let refused = programs.fails(2, &["restore"]);
+    assert!(
+        refused.contains("has said that it has applied") || refused.contains("its log is there"),
+        "{refused}"
+    );
+    runtime.block_on(servers.delete_streams());
+    for node in [0, 1] {
+        let said = programs.ended(node);
+        assert!(
+            said.contains("the cluster's log is gone") && said.contains("coney cluster restore"),
+            "{said}"
+        );
+    }
+    assert!(programs.fails(2, &["rejoin"]).contains("there is no cluster"));
+    let of = |mark: &Value| (mark["term"].as_u64().unwrap(), mark["frame"].as_u64().unwrap());
+    let marks = [0, 1, 2].map(|node| programs.mark(node));
+    assert!(marks.iter().all(|mark| mark["log"] == format!("{before:016x}")), "{marks:?}");
+    let best = if of(&marks[1]) > of(&marks[0]) { 1 } else { 0 };
+    let other = 1 - best;
+    assert!(of(&marks[2]) < of(&marks[best]));
+    goes_on(&mut programs, &runtime, best, other);
+    everything_is_there_at_all(&mut programs, &runtime, [best, other, 2]);
+}
+
+/// Restores from the best one; the others do not go on by themselves.
+fn goes_on(programs: &mut Programs<'_>, runtime: &Runtime, best: usize, other: usize) {
+    let said = programs.succeeds(best, &["restore"]);
+    assert!(said.contains("goes on after frame"), "{said}");
+    // Again, as after a crash.
+    programs.succeeds(best, &["restore"]);
+    let refused = programs.fails(2, &["restore"]);
+    assert!(refused.contains(&format!("restored from node {}", NODES[best])), "{refused}");
+    programs.start(2);
+    let said = programs.ended(2);
+    assert!(said.contains("coney cluster rejoin"), "{said}");
+    programs.start(best);
+    let (_connection, channel) = programs.channel(runtime, best);
+    runtime.block_on(publish(&channel, 600..650));
+    for node in [other, 2] {
+        let said = programs.succeeds(node, &["rejoin"]);
+        let has_same = said.contains("has the same as");
+        assert_eq!(asides(&programs.data(node)), usize::from(!has_same), "{said}");
+        programs.start(node);
+    }
+    assert_eq!(asides(&programs.data(2)), 1, "what it had is kept");
+}
+
+/// Each of them leads once, the first one is gone for good.
+fn everything_is_there_at_all(
+    programs: &mut Programs<'_>,
+    runtime: &Runtime,
+    [best, other, last]: [usize; 3],
+) {
+    until("all are caught up", SOON, || {
+        let Output { stdout, .. } = programs.cluster(best, &["status", "--json"]);
+        let status: Value = serde_json::from_slice(&stdout).ok()?;
+        let nodes = status["nodes"].as_array()?;
+        let is_near =
+            |node: &Value| node["role"] != "silent" && node["lag"].as_u64().is_some_and(|lag| lag < 50);
+        (nodes.len() == 3 && nodes.iter().all(is_near)).then_some(())
+    });
+    programs.kill(best);
+    let (_connection, channel) = programs.channel(runtime, last);
+    runtime.block_on(publish(&channel, 650..700));
+    assert_eq!(runtime.block_on(drain(&channel)), (0..700).collect());
+    drop((_connection, channel));
+    programs.kill(other);
+    assert!(programs.log(last).contains("snapshot"), "{}", programs.log(last));
+}
+
+#[test]
+fn what_a_broker_by_itself_has_used_is_put_aside() {
+    let Some(servers) = Servers::start(1) else { return };
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(servers.init(1));
+    let mut programs = Programs::new(&servers);
+    programs.start(0);
+    drop(programs.channel(&runtime, 0));
+    programs.kill(0);
+    let mut alone = Command::new(env!("CARGO_BIN_EXE_coney"));
+    alone.arg("--data-dir").arg(programs.data(0)).args(["--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]);
+    alone.args(["--amqp", &format!("127.0.0.1:{}", programs.doors[0])]);
+    programs.running[0] = Some(alone.spawn().unwrap());
+    drop(programs.channel(&runtime, 0));
+    programs.kill(0);
+    programs.start(0);
+    let said = programs.ended(0);
+    assert!(said.contains("a broker by itself has used this data directory"), "{said}");
+    assert!(programs.fails(0, &["restore"]).contains("a broker by itself"));
+    programs.succeeds(0, &["rejoin"]);
+    programs.start(0);
+    drop(programs.channel(&runtime, 0));
+}
