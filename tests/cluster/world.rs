@@ -394,8 +394,9 @@ impl World {
         took
     }
 
-    /// The leader's process dies, or the others only think so. How long it took until another led, and until only that one did.
-    pub async fn loses_its_leader(&mut self, is_true: bool) -> (u64, u64) {
+    /// The leader's process dies, or the others only think so. How long it took until another led, and until only that one did; `None` if
+    /// nobody took the lease of one that is alive, because it wrote it again before it was another's turn.
+    pub async fn loses_its_leader(&mut self, is_true: bool) -> Option<(u64, u64)> {
         self.trouble(|troubles| troubles.is_lossy = false);
         pass(6000).await;
         let publisher = tokio::spawn(publisher(self.at.clone(), self.random.fork()));
@@ -411,6 +412,9 @@ impl World {
         while leads.iter().all(|node| *node == leader) {
             pass(1).await;
             leads = self.at.brokers.leading();
+            if !is_true && leads == [leader] && self.network.now().since(begin) > Duration::from_secs(10) {
+                return None;
+            }
         }
         let took = ms(self.network.now().since(begin));
         while leads.contains(&leader) {
@@ -425,7 +429,7 @@ impl World {
         self.trouble(|troubles| troubles.seems_gone[leader] = false);
         self.heal().await;
         assert_eq!(self.check().await.terms, 2);
-        (took, alone)
+        Some((took, alone))
     }
 
     /// A leader whose directory hangs stops before the lease can be another's.
