@@ -94,6 +94,7 @@ fn every_seed_keeps_its_promises() {
         total.trimmed > 50 * seeds && total.snapshots > seeds && total.hand_overs > seeds / 4,
         "{total:?}"
     );
+    assert!(total.outlived > seeds, "{total:?}");
 }
 
 #[test]
@@ -137,4 +138,28 @@ fn what_was_acked_before_the_lead_is_handed_over_does_not_come_again() {
         assert!(is_slow || took < 2000, "it took {took} ms with seed {seed}");
         println!("handed over in {took} ms");
     }
+}
+
+#[test]
+fn a_leader_whose_process_dies_is_followed_before_its_lease_ends() {
+    for seed in 0..20 {
+        let lost = in_virtual_time(async { World::new(Random::new(seed)).loses_its_leader(true).await });
+        let (took, _) = lost.expect("another led");
+        // As above; the second in rank waits for the first for 200 ms. The lease ends after 2 s at the least.
+        assert!(took < 1500, "it took {took} ms with seed {seed}");
+        println!("another led after {took} ms");
+    }
+}
+
+#[test]
+fn a_leader_that_only_seems_to_be_gone_is_followed_once_and_stops() {
+    let mut followed = 0;
+    for seed in 0..20 {
+        let lost = in_virtual_time(async { World::new(Random::new(seed)).loses_its_leader(false).await });
+        let Some((took, alone)) = lost else { continue };
+        followed += 1;
+        assert!(took < 1500 && alone < took + 2500, "it took {took} ms and {alone} ms with seed {seed}");
+        println!("another led after {took} ms, and it alone after {alone} ms");
+    }
+    assert!((5..20).contains(&followed), "{followed} of 20 were followed");
 }

@@ -141,6 +141,8 @@ class Machines:
             f"server_name: n{name}\nlisten: {own}:{CLIENT}\nhttp: {own}:{MONITOR}\n"
             f"jetstream {{ store_dir: {self.data('nats', name)}, sync_interval: always }}\n"
             f"cluster {{ name: coney, listen: {own}:{ROUTES}, routes: [{routes}] }}\n"
+            # As docs/nats.md says: without it a server that is cut off is missed after a minute only.
+            "ping_interval: 2s\nping_max: 2\n"
         )
         return Process(self.network.inside(name, NATS, "-c", str(config)), self.folder / f"nats-{name}.log")
 

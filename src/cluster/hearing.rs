@@ -85,8 +85,9 @@ impl Hearing {
         bounds: Bounds,
         retention: Retention,
     ) -> Option<Sequence> {
-        // Before it has heard of anybody it knows nothing of others.
-        self.0.get(name)?;
+        // Before it has heard of anybody it knows nothing of others. And if it dies now, others go by what it has said of itself.
+        let said = Sequence(self.0.get(name)?.told.member.synced);
+        let synced = synced.min(said);
         let others = self.within(now, retention.retain).filter(|member| member.name != name);
         // Whoever needs what is gone already has to take a snapshot anyway.
         let needed =

@@ -54,6 +54,13 @@ pub trait Host: Send + Sync + 'static {
     fn fetch_snapshot(&self, from: &Member)
     -> impl Future<Output = Result<Self::Pieces, Unreachable>> + Send;
 
+    /// Waits until another node's process is gone: it was there, and there is nothing now where it was, which somebody who is there must
+    /// say. A silence is none. Whoever says so may be wrong; safe is only what the log says.
+    ///
+    /// # Errors
+    /// [`Unreachable`]: it is not known, perhaps it never was. Whoever asks may ask again a little later.
+    fn outlive(&self, other: &Member) -> impl Future<Output = Result<(), Unreachable>> + Send;
+
     /// The frame that was applied last has this sequence; `is_leader` if this node writes.
     fn tell(&self, _is_leader: bool, _term: u64, _applied: Sequence) {}
 }

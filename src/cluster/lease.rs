@@ -27,6 +27,13 @@ pub enum Seen {
     Somebody,
     /// This node has it by name, and did not write that: whoever led has handed it over.
     Named,
+    /// Somebody has it whose process is gone, who led in this term.
+    Gone {
+        /// Which.
+        term: u64,
+        /// Of what it has written to the lease.
+        revision: u64,
+    },
     /// It did not answer.
     Unknown,
 }
@@ -49,6 +56,16 @@ pub enum Action {
 pub struct Lease {
     rank: u32,
     state: State,
+    /// The last leader that was gone.
+    gone: Option<Gone>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gone {
+    term: u64,
+    revision: u64,
+    /// Whether this node has asked for its lease.
+    was_asked: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,23 +80,52 @@ impl Lease {
     /// A node that follows; those of lower rank come first.
     #[must_use]
     pub const fn new(rank: u32) -> Self {
-        Self { rank, state: State::Follows { free_since: None } }
+        Self { rank, state: State::Follows { free_since: None }, gone: None }
     }
 
     /// Of a node that follows: what to do, now that the directory says this; `may_lead` if it has all of the log.
+    ///
+    /// After a leader that is gone it does not wait for the key to vanish, but asks for it once: if that fails, whoever said so may be
+    /// wrong. So it may be if its lease was written since: perhaps it was started again.
     pub fn follow(&mut self, now: Time, seen: Seen, may_lead: bool) -> Action {
-        let free_since = match (seen, self.state) {
-            (Seen::Nobody, State::Follows { free_since: Some(since) }) => since,
-            (Seen::Nobody, _) => now,
-            (Seen::Named, _) if may_lead => return Action::Campaign,
-            (Seen::Somebody | Seen::Named | Seen::Unknown, _) => {
-                self.state = State::Follows { free_since: None };
-                return Action::Wait;
-            }
+        let is_free = match seen {
+            Seen::Named if may_lead => return Action::Campaign,
+            Seen::Nobody => true,
+            Seen::Gone { term, revision } => self.is_free_after(term, revision),
+            Seen::Somebody | Seen::Named | Seen::Unknown => false,
         };
-        self.state = State::Follows { free_since: Some(free_since) };
-        let is_its_turn = now.since(free_since) >= RANK_WAITS * self.rank;
-        if may_lead && is_its_turn { Action::Campaign } else { Action::Wait }
+        let free_since = is_free.then(|| self.free_since().unwrap_or(now));
+        self.state = State::Follows { free_since };
+        if !may_lead || self.turn().is_none_or(|turn| now < turn) {
+            return Action::Wait;
+        }
+        if let (Seen::Gone { .. }, Some(gone)) = (seen, &mut self.gone) {
+            gone.was_asked = true;
+        }
+        Action::Campaign
+    }
+
+    fn is_free_after(&mut self, term: u64, revision: u64) -> bool {
+        let new = Gone { term, revision, was_asked: false };
+        let gone = *self.gone.get_or_insert(new);
+        if gone.term < term {
+            self.gone = Some(new);
+            return true;
+        }
+        gone.term == term && gone.revision == revision && !gone.was_asked
+    }
+
+    const fn free_since(&self) -> Option<Time> {
+        match self.state {
+            State::Follows { free_since } => free_since,
+            State::Leads { .. } => None,
+        }
+    }
+
+    /// From when on a node that follows may ask for the lease, if it is free.
+    #[must_use]
+    pub fn turn(&self) -> Option<Time> {
+        self.free_since().map(|since| since + RANK_WAITS * self.rank)
     }
 
     /// The lease was written, in answer to what was asked then.

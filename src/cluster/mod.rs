@@ -37,6 +37,7 @@ mod overview;
 mod own_pages;
 mod peer;
 mod peer_port;
+mod peer_watch;
 mod process;
 mod proxy;
 mod proxy_header;
@@ -56,6 +57,7 @@ mod tests;
 mod threads;
 mod tidying;
 mod unusable;
+mod watching;
 mod way;
 mod writes;
 

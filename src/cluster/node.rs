@@ -9,12 +9,13 @@ use super::host::{Host, Led};
 use super::leading::{Damaged, Ordered, Short, Trimming};
 use super::lease::{Action, EXPIRES, Lease, Seen};
 use super::local::LocalEngine;
-use super::log::Log;
+use super::log::{Log, Sequence};
 use super::mark::Mark;
 use super::rejoin::Rejoin;
 use super::status::{Role, Status};
 use super::telling::Telling;
 use super::tenure::Tenure;
+use super::watching::{Gone, Watching};
 use crate::server::StartError;
 use crate::store::Error;
 use crate::time::Time;
@@ -72,8 +73,10 @@ pub struct Node<H> {
     revision: u64,
     /// Whether it may have written something of which it has not heard.
     may_have_written: bool,
-    /// Of what another has written to the lease in this node's name.
-    named: Option<u64>,
+    /// Of what another has written to the lease, and this node may write over: it is in this node's name, or in that of one that is gone.
+    free: Option<u64>,
+    /// The last leader whose process was gone.
+    gone: watch::Sender<Option<Gone>>,
     retention: Retention,
     /// With less left on its disk publishers are blocked, in bytes.
     disk_free_limit: u64,
@@ -101,7 +104,8 @@ impl<H: Host> Node<H> {
             lease,
             revision: 0,
             may_have_written: false,
-            named: None,
+            free: None,
+            gone: watch::Sender::default(),
             retention: Retention::default(),
             disk_free_limit: 0,
             was_short: None,
@@ -159,10 +163,18 @@ impl<H: Host> Node<H> {
             hearing: Arc::clone(&self.hearing),
             disk_free_limit: self.disk_free_limit,
         };
+        let watching = Watching {
+            host: Arc::clone(&self.host),
+            name: self.member.name.clone(),
+            status: self.status.subscribe(),
+            members: self.members.subscribe(),
+            gone: self.gone.clone(),
+        };
         tokio::select! {
             biased;
             error = self.play() => error,
             never = telling.run() => match never {},
+            never = watching.run() => match never {},
         }
     }
 
@@ -204,15 +216,20 @@ impl<H: Host> Node<H> {
     async fn follow(&mut self) -> Result<(Mark, Tenure), Stop> {
         let (engine, log_id) = (self.engine.clone(), self.log_id);
         let mut follower = self.host.block(move |_| Follower::open(engine, log_id)).await?;
+        let mut gone = self.gone.subscribe();
         loop {
-            let (back, progress) = self.step(follower, true).await?;
+            let (back, progress) = self.step(follower).await?;
             follower = back;
             let term = follower.term();
             let Progress { applied, has_read, is_caught_up } = progress;
             self.host.tell(false, term, applied);
             let status = Status { role: Role::Follower, term, applied, is_caught_up, is_rejoining: false };
             self.status.send_replace(status);
-            if has_read || !self.may_campaign(is_caught_up).await {
+            if has_read {
+                continue;
+            }
+            if !self.may_campaign(term, is_caught_up).await {
+                self.wait(applied, &mut gone).await;
                 continue;
             }
             let (back, won) = self.campaign(follower).await?;
@@ -227,37 +244,56 @@ impl<H: Host> Node<H> {
     async fn step(
         &self,
         mut follower: Follower<LocalEngine>,
-        waits: bool,
     ) -> Result<(Follower<LocalEngine>, Progress), Stop> {
         let engine = self.engine.clone();
         let step = move |log: &mut H::Log| {
             let progress = follower.step(log)?;
             engine.tend()?;
-            if waits && !progress.has_read {
-                log.wait(progress.applied);
-            }
             Ok((follower, progress))
         };
         self.host.block(step).await
     }
 
-    async fn may_campaign(&mut self, is_caught_up: bool) -> bool {
+    /// Waits until there may be more in the log, or something else to do.
+    async fn wait(&self, applied: Sequence, gone: &mut watch::Receiver<Option<Gone>>) {
+        let (host, now) = (&self.host, self.host.now());
+        let its_turn = async {
+            match self.lease.turn().filter(|turn| *turn > now) {
+                Some(turn) => host.pass(turn.since(now)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            // The sender is this node's.
+            changed = gone.changed() => drop(changed),
+            () = its_turn => {}
+            () = host.block(move |log| log.wait(applied)) => {}
+        }
+    }
+
+    async fn may_campaign(&mut self, term: u64, is_caught_up: bool) -> bool {
         let seen = match self.host.directory().read().await {
-            Ok(claim) => self.seen(claim),
+            Ok(claim) => self.seen(claim, term),
             Err(_) => Seen::Unknown,
         };
         self.lease.follow(self.host.now(), seen, is_caught_up) == Action::Campaign
     }
 
-    fn seen(&mut self, claim: Option<Claim>) -> Seen {
-        self.named = None;
+    fn seen(&mut self, claim: Option<Claim>, term: u64) -> Seen {
+        self.free = None;
         match claim {
             Some(Claim { holder, revision }) if holder == self.member.name => {
                 if revision == self.revision || self.may_have_written {
                     return Seen::Somebody;
                 }
-                self.named = Some(revision);
+                self.free = Some(revision);
                 Seen::Named
+            }
+            Some(Claim { holder, revision }) if self.is_gone(&holder, term) => {
+                self.may_have_written = false;
+                self.free = Some(revision);
+                Seen::Gone { term, revision }
             }
             claim => {
                 self.may_have_written = false;
@@ -266,25 +302,30 @@ impl<H: Host> Node<H> {
         }
     }
 
+    /// Whether that node led in this term, the last one, and its process is gone.
+    fn is_gone(&self, name: &str, term: u64) -> bool {
+        self.gone.borrow().as_ref().is_some_and(|gone| gone.name == name && gone.term == term)
+    }
+
     /// Asks for the lease, and fences the log.
     async fn campaign(
         &mut self,
         mut follower: Follower<LocalEngine>,
     ) -> Result<(Follower<LocalEngine>, Option<(Mark, Tenure)>), Stop> {
         let asked = self.host.now();
-        let named = self.named.take().unwrap_or(0);
-        let Some(revision) = self.write_lease(named).await else { return Ok((follower, None)) };
+        let free = self.free.take().unwrap_or(0);
+        let Some(revision) = self.write_lease(free).await else { return Ok((follower, None)) };
         self.revision = revision;
         self.lease.got(asked);
-        let tenure = Tenure::default();
-        // What the leader before wrote last may just be coming.
-        while self.host.now().since(asked) < FENCE_MAX {
+        let (tenure, term) = (Tenure::default(), follower.term());
+        // What the leader before wrote last may just be coming. But if it is a fence, another was first, and may lead.
+        while self.host.now().since(asked) < FENCE_MAX && follower.term() == term {
             let fence;
             (follower, fence) = self.guarded(asked, &tenure, self.fence(follower, &tenure)).await?;
             if let Some(fence) = fence {
                 return Ok((follower, Some((fence, tenure))));
             }
-            follower = self.step(follower, false).await?.0;
+            follower = self.step(follower).await?.0;
         }
         Ok((follower, None))
     }

@@ -1,5 +1,5 @@
-//! The port on which other nodes reach this one: with connections of clients that they carry here, for this node's broker, and for
-//! snapshots of its store.
+//! The port on which other nodes reach this one: with connections of clients that they carry here, for this node's broker, for
+//! snapshots of its store, and to find out that its process has ended.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::known::Known;
 use super::local::LocalEngine;
 use super::peer::{CONNECTIONS_MAX, HELLO, Wish, give, wish};
+use super::peer_watch;
 use super::proxy_header::{ProxyHeader, Secret, WELCOME};
 use crate::broker::Clock;
 use crate::server::Carrier;
@@ -22,6 +24,8 @@ use crate::server::Carrier;
 const HEADER_MAX: Duration = Duration::from_secs(5);
 /// Connections that have not said it yet, at a time: whoever is no node holds these at most.
 const UNPROVEN_MAX: usize = 512;
+/// Other nodes watch this one at a time with so many connections, one of each node for each shard that this one leads.
+pub(super) const WATCHES_MAX: usize = 1024;
 /// After a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -34,6 +38,8 @@ pub(super) struct PeerPort {
     pub(super) parts: Arc<[Part]>,
     /// What this node goes by of the meta shard.
     pub(super) known: Known,
+    /// For whoever watches: of [`WATCHES_MAX`].
+    pub(super) watches: Arc<Semaphore>,
 }
 
 /// This node's part in a shard.
@@ -53,6 +59,8 @@ struct Peer {
     known: Known,
     /// For snapshots.
     free: Arc<Semaphore>,
+    /// For whoever watches.
+    watches: Arc<Semaphore>,
 }
 
 /// Listens where others are told to connect; on all addresses if that one is not this machine's, as behind a translated one.
@@ -76,18 +84,21 @@ impl PeerPort {
     /// Takes connections; never ends.
     pub(super) async fn run(self) {
         let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
-        let Self { listener, clock, secret, parts, known } = self;
-        let peer = Peer { secret, parts, known, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)) };
+        let Self { listener, clock, secret, parts, known, watches } = self;
+        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let peer = Peer { secret, parts, known, free, watches };
+        // They end with the port: whoever watches sees that.
+        let mut taken = JoinSet::new();
         loop {
+            while taken.try_join_next().is_some() {}
             let Ok(permit) = Arc::clone(&unproven).acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, node)) => {
                     let peer = peer.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = peer.take(stream).await {
+                    taken.spawn(async move {
+                        if let Err(error) = peer.take(stream, permit).await {
                             tracing::debug!(%node, %error, "a connection on the peer port was closed");
                         }
-                        drop(permit);
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -101,10 +112,25 @@ impl PeerPort {
 }
 
 impl Peer {
-    async fn take(self, stream: TcpStream) -> io::Result<()> {
+    async fn take(self, stream: TcpStream, unproven: OwnedSemaphorePermit) -> io::Result<()> {
         let mut first = [0];
         timeout(HEADER_MAX, stream.peek(&mut first)).await??;
-        if first == [HELLO[0]] { self.answer(stream).await } else { self.carry(stream).await }
+        let taken = match first {
+            [first] if first == HELLO[0] => self.answer(stream).await,
+            [first] if first == peer_watch::HELLO[0] => return self.be_watched(stream, unproven).await,
+            _ => self.carry(stream).await,
+        };
+        drop(unproven);
+        taken
+    }
+
+    async fn be_watched(self, mut stream: TcpStream, unproven: OwnedSemaphorePermit) -> io::Result<()> {
+        timeout(HEADER_MAX, peer_watch::check(&mut stream, &self.secret)).await??;
+        let permit = self.watches.try_acquire().map_err(io::Error::other)?;
+        drop(unproven);
+        let held = peer_watch::hold(stream).await;
+        drop(permit);
+        held
     }
 
     async fn answer(self, mut stream: TcpStream) -> io::Result<()> {

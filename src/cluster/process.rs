@@ -15,7 +15,7 @@ use super::http_door::HttpDoor;
 use super::known::{Known, known};
 use super::log::Log;
 use super::node::NodeError;
-use super::peer_port::{self, PeerPort};
+use super::peer_port::{self, PeerPort, WATCHES_MAX};
 use super::proxy::Proxy;
 use super::proxy_header::Secret;
 use super::route::Route;
@@ -86,6 +86,7 @@ pub struct Process {
     /// In the meta shard, and in each data shard.
     seats: Vec<Seat>,
     stop: Arc<Notify>,
+    watches: Arc<Semaphore>,
     _tasks: JoinSet<()>,
 }
 
@@ -146,7 +147,9 @@ impl Process {
         let kept = Kept { log: common.log, directory: common.directory, log_id: common.log_id };
         let (seats, known, mut tasks) = take_seats(&mut setting, &dir, kept, shards).await?;
         let parts = seats.iter().map(Seat::part).collect();
-        let port = PeerPort { listener, clock, secret: setting.secret, parts, known: known.clone() };
+        let watches = Arc::new(Semaphore::new(WATCHES_MAX));
+        let (secret, of_port) = (setting.secret, Arc::clone(&watches));
+        let port = PeerPort { listener, clock, secret, parts, known: known.clone(), watches: of_port };
         tasks.spawn(port.run());
         let doors = Doors { setting: &setting, seats: &seats };
         if setting.shards == 0 {
@@ -155,7 +158,7 @@ impl Process {
             doors.lead_to_many(&mut tasks, known, own)?;
         }
         let Setting { sockets, settings, stop, .. } = setting;
-        Ok(Self { sockets, name: settings.node, seats, stop, _tasks: tasks })
+        Ok(Self { sockets, name: settings.node, seats, stop, watches, _tasks: tasks })
     }
 
     /// Its name.
@@ -180,6 +183,12 @@ impl Process {
     #[must_use]
     pub fn addresses(&self, door: Door) -> Vec<SocketAddr> {
         self.sockets.addresses(door)
+    }
+
+    /// How many other nodes, each once for a shard that this one leads, would see at once that this process has ended.
+    #[must_use]
+    pub fn watched_by(&self) -> usize {
+        WATCHES_MAX - self.watches.available_permits()
     }
 
     /// The cluster as it sees it.

@@ -4,6 +4,7 @@ use super::directory::{Directory, Member, Told};
 use super::hearing::Hearing;
 use super::host::Host;
 use super::local::LocalEngine;
+use super::route::Route;
 use super::status::{Role, Status};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,8 @@ const EVERY: Duration = Duration::from_millis(500);
 /// With less than so many times what publishers are blocked at left on its disk, a node says that it is short of space: whoever led
 /// because of its room would have to hand over soon.
 const ROOM_TIMES: u64 = 2;
+/// While nobody is heard who leads: clients wait for that.
+const EVERY_WITHOUT_LEADER: Duration = Duration::from_millis(100);
 
 /// Goes on beside the node's roles, so that a directory that hangs is in nobody's way.
 pub(super) struct Telling<H> {
@@ -46,12 +49,15 @@ impl<H: Host> Telling<H> {
                 hearing.unwrap_or_else(PoisonError::into_inner).hear(self.host.now(), &members);
                 self.members.send_replace(members);
             }
-            // Who leads is said at once; how far it is, now and then.
-            let role_changed = self.status.wait_for(|status| status.role != role);
+            let is_led =
+                Route::of(&self.member.name, &self.status.borrow(), &self.members.borrow()) != Route::Nobody;
+            let every = if is_led { EVERY } else { EVERY_WITHOUT_LEADER };
+            // Who leads, and that nobody does, is said at once; how far it is, now and then.
+            let changed = self.status.wait_for(|status| (status.role, status.term) != (role, term));
             tokio::select! {
                 biased;
-                changed = role_changed => drop(changed),
-                () = self.host.pass(EVERY) => {}
+                changed = changed => drop(changed),
+                () = self.host.pass(every) => {}
             }
         }
     }

@@ -7,6 +7,7 @@ use super::local::LocalEngine;
 use super::log::{Log, Unreachable};
 use super::mark::Mark;
 use super::peer::PeerPieces;
+use super::peer_watch;
 use super::tenure::Tenure;
 use crate::broker::Clock;
 use crate::server::{BrokerBuilder, BrokerHandle, StartError};
@@ -115,9 +116,17 @@ impl<L: Log + Clone + Sync + 'static, D: Directory> Host for ThreadHost<L, D> {
     }
 
     async fn fetch_snapshot(&self, from: &Member) -> Result<PeerPieces, Unreachable> {
-        let none = || Unreachable(format!("node {} says no address", from.name));
-        PeerPieces::ask_of(from.peer.as_deref().ok_or_else(none)?, &self.secret, self.shard).await
+        PeerPieces::ask_of(peer_of(from)?, &self.secret, self.shard).await
     }
+
+    async fn outlive(&self, other: &Member) -> Result<(), Unreachable> {
+        peer_watch::outlive(peer_of(other)?, &self.secret, self.clock).await
+    }
+}
+
+fn peer_of(member: &Member) -> Result<&str, Unreachable> {
+    let none = || Unreachable(format!("node {} says no address", member.name));
+    member.peer.as_deref().ok_or_else(none)
 }
 
 impl Led for Started {

@@ -12,7 +12,7 @@ use coney::{Broker, BrokerHandle, StartError};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::network::{NODES, Network, NodesDirectory, SimulatedPieces, ms};
+use crate::network::{NAMES, NODES, Network, NodesDirectory, SimulatedPieces, ms};
 use crate::turns::{TurnLog, block};
 
 /// Bytes in a pipe between client and broker.
@@ -49,7 +49,9 @@ impl Brokers {
     /// Another one runs. Those before it have ended, but for one that stood still.
     fn begin(&self, node: usize, running: Running, network: &Network) {
         let mut brokers = self.0.lock().unwrap();
-        let other = (0..NODES).find(|other| brokers[*other].is_some() && network.has_gone_on(*other));
+        let others = (0..NODES).filter(|other| brokers[*other].is_some());
+        let other =
+            others.filter(|other| !network.is_buried(*other)).find(|other| network.has_gone_on(*other));
         assert_eq!(other, None, "node {node} begins to lead, and another still serves clients");
         brokers[node] = Some(running);
     }
@@ -57,6 +59,12 @@ impl Brokers {
     /// The node of the first that runs.
     pub fn first(&self) -> Option<usize> {
         self.0.lock().unwrap().iter().position(Option::is_some)
+    }
+
+    /// The nodes of all that run.
+    pub fn leading(&self) -> Vec<usize> {
+        let brokers = self.0.lock().unwrap();
+        (0..NODES).filter(|node| brokers[*node].is_some()).collect()
     }
 
     /// Its broker is gone, and with it all connections.
@@ -165,6 +173,11 @@ impl Host for SimulatedHost {
     async fn fetch_snapshot(&self, from: &Member) -> Result<SimulatedPieces, Unreachable> {
         SimulatedPieces::ask(Arc::clone(&self.network), self.node, &from.name).await
     }
+
+    async fn outlive(&self, other: &Member) -> Result<(), Unreachable> {
+        let other = NAMES.iter().position(|name| *name == other.name).unwrap();
+        self.network.outlive(self.node, other).await
+    }
 }
 
 /// Ends with its node.
@@ -207,6 +220,7 @@ impl Led for SimulatedBroker {
             let broker = Arc::try_unwrap(broker).ok().expect("nobody else keeps it");
             broker.shutdown().await.unwrap();
         }
+        self.host.network.has_ended(self.host.node);
         self.stops.store(true, Relaxed);
         (&mut self.pump.0).await.unwrap();
     }

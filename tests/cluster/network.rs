@@ -23,6 +23,9 @@ pub const NAMES: [&str; NODES] = ["a", "b", "c"];
 /// Who asks and hears nothing gives up after so long at most.
 const GIVES_UP_MS: u64 = 900;
 
+/// A leader whose lease was taken from it has found that out after so long.
+const FINDS_OUT: Duration = Duration::from_millis(2500);
+
 /// Shared by all nodes.
 pub struct Network {
     pub log: MemoryLog,
@@ -35,6 +38,8 @@ pub struct Network {
     pub history: Mutex<Vec<Entry>>,
     /// Snapshots that were begun.
     pub snapshots: AtomicU64,
+    /// How often a node was told that another's process is gone.
+    pub outlived: AtomicU64,
 }
 
 /// What is wrong now, by node.
@@ -49,6 +54,14 @@ pub struct Troubles {
     pub full_disk: [bool; NODES],
     /// Whether it is there at all.
     pub runs: [bool; NODES],
+    /// How often it was started.
+    pub starts: [u64; NODES],
+    /// Whether others take its process for gone, whatever is true.
+    pub seems_gone: [bool; NODES],
+    /// Whether somebody was told so, of the process that is there.
+    pub was_buried: [bool; NODES],
+    /// When another began to lead after that.
+    pub buried_at: [Option<Time>; NODES],
     /// Whether the directory does not even fail.
     pub directory_hangs: [bool; NODES],
     /// Whether answers and requests are lost now and then.
@@ -68,6 +81,7 @@ impl Network {
             disks: [(); NODES].map(|()| MemoryDisk::new()),
             history: Mutex::default(),
             snapshots: AtomicU64::new(0),
+            outlived: AtomicU64::new(0),
         })
     }
 
@@ -99,9 +113,52 @@ impl Network {
         }
     }
 
-    /// Whether it does not stand still, and has not just stood still.
+    /// Whether it does not stand still, and has not just stood still; and whether it had time to find out that another leads, if
+    /// that one was told that this one is gone.
     pub fn has_gone_on(&self, node: usize) -> bool {
-        !self.has(|troubles| troubles.stands_still[node] || troubles.stood_still[node])
+        let now = self.now();
+        !self.has(|troubles| {
+            let is_unaware = troubles.buried_at[node].is_some_and(|at| now.since(at) < FINDS_OUT);
+            troubles.stands_still[node] || troubles.stood_still[node] || is_unaware
+        })
+    }
+
+    /// Another begins to lead; whether this one, which still does, was said to be gone.
+    pub fn is_buried(&self, node: usize) -> bool {
+        let (now, mut troubles) = (self.now(), self.troubles.lock().unwrap());
+        let was_buried = troubles.was_buried[node];
+        if was_buried {
+            troubles.buried_at[node] = Some(now);
+        }
+        was_buried
+    }
+
+    /// It leads no more.
+    pub fn has_ended(&self, node: usize) {
+        let mut troubles = self.troubles.lock().unwrap();
+        (troubles.was_buried[node], troubles.buried_at[node]) = (false, None);
+    }
+
+    /// As a connection to another's process tells.
+    pub async fn outlive(&self, node: usize, other: usize) -> Result<(), Unreachable> {
+        let is_cut_off = |troubles: &Troubles| troubles.cut_off[node] || troubles.cut_off[other];
+        let is_there = |troubles: &Troubles| troubles.runs[other] && !troubles.stands_still[other];
+        if self.has(|troubles| is_cut_off(troubles) || !is_there(troubles)) || !self.travel(node).await {
+            return Err(self.gives_up(node).await);
+        }
+        let starts = |troubles: &Troubles| (troubles.runs[other], troubles.starts[other]);
+        let met = starts(&self.troubles.lock().unwrap());
+        let has_ended = |troubles: &Troubles| starts(troubles) != met || troubles.seems_gone[other];
+        while self.has(is_cut_off) || !self.has(has_ended) {
+            self.pass(node, 1 + self.below(5)).await;
+        }
+        let mut troubles = self.troubles.lock().unwrap();
+        if troubles.runs[other] && !troubles.seems_gone[other] {
+            return Err(Unreachable("it is there again".into()));
+        }
+        troubles.was_buried[other] = troubles.runs[other];
+        self.outlived.fetch_add(1, Relaxed);
+        Ok(())
     }
 
     /// On the way there or back; whether it arrives.

@@ -38,7 +38,7 @@ async fn start(dir: &Path, name: &str, rank: u32, log: &MemoryLog, directory: &M
     let host: ThreadHost<MemoryLogClient, Timed> = ThreadHost {
         dir: dir.into(),
         log: log.client(name),
-        directory: Timed(directory.clone(), clock),
+        directory: Timed(directory.clone(), Some(clock)),
         clock,
         secret: SECRET,
         shard: 0,

@@ -187,6 +187,23 @@ async fn clients_are_disconnected_when_the_leader_changes_and_find_the_new_one_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_process_is_gone_is_followed_though_its_lease_has_not_ended() {
+    let cluster = Cluster { leases_end: false, ..Cluster::new() };
+    let (first, mut second) = pair(&cluster).await;
+    let mut third = cluster.start("c", 2).await;
+    third.follows("a").await;
+    let mut now = cluster.clock.now();
+    while first.process.watched_by() < 2 {
+        now = now + Duration::from_millis(10);
+        cluster.clock.wait_for(Some(now)).await;
+    }
+    drop(first);
+    second.leads().await;
+    third.follows("b").await;
+    assert!(connect(third.at(Door::Amqp)).await.unwrap().status().connected());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_held_until_somebody_leads() {
     let cluster = Cluster::new();
     cluster.log.cut_off("a", true);

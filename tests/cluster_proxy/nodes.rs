@@ -20,6 +20,8 @@ pub struct Cluster {
     /// Of each data shard.
     pub shards: Vec<(MemoryLog, MemoryDirectory)>,
     pub clock: Clock,
+    /// Whether a lease ends that is not renewed.
+    pub leases_end: bool,
 }
 
 /// By which they know each other.
@@ -41,7 +43,7 @@ impl Cluster {
         let kept = || (MemoryLog::default(), MemoryDirectory::default());
         let (log, directory) = kept();
         let shards = std::iter::repeat_with(kept).take(shards).collect();
-        Self { log, directory, shards, clock: Clock::system() }
+        Self { log, directory, shards, clock: Clock::system(), leases_end: true }
     }
 
     pub async fn start(&self, name: &str, rank: u32) -> Running {
@@ -63,11 +65,12 @@ impl Cluster {
             cluster: Some(cluster),
             ..Config::default()
         };
-        let (log, directory) = (self.log.client(name), Timed(self.directory.clone(), self.clock));
+        let time = self.leases_end.then_some(self.clock);
+        let (log, directory) = (self.log.client(name), Timed(self.directory.clone(), time));
         let common = Common { log, directory, log_id: 1, secret: SECRET };
         let kept = |(number, (log, directory)): (u64, &(MemoryLog, MemoryDirectory))| Kept {
             log: log.client(name),
-            directory: Timed(directory.clone(), self.clock),
+            directory: Timed(directory.clone(), time),
             log_id: number,
         };
         let shards = (2..).zip(&self.shards).map(kept).collect();

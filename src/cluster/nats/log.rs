@@ -24,7 +24,7 @@ const CALL_MAX: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_millis(500);
 /// A read that finds nothing waits so long for something, which costs less than asking again and again for the end of the log.
 const READ_WAITS: Duration = Duration::from_millis(50);
-/// A frame was appended, and the replica that was asked does not have it yet.
+/// A frame was appended, and the replica that is asked has it a little later.
 const REPLICA_WAITS: Duration = Duration::from_millis(1);
 /// So many frames are asked for at once.
 const READS_MAX: u64 = 64;
@@ -203,11 +203,19 @@ impl NatsLog {
     }
 
     async fn fetch_or_wait(&self, after: u64, count: u64) -> Result<Vec<(Sequence, Vec<u8>)>, String> {
-        let frames = self.fetch(after, count).await?;
-        if !frames.is_empty() {
-            return Ok(frames);
+        let announced = || *self.shared.announced.borrow();
+        // Whoever has all that was announced need not ask whether there is more: somebody says so. If nobody does, because that was lost,
+        // it is asked for after the wait, and from then on the frames that are read are ahead of what was announced.
+        if count > 1 || announced() != after {
+            let frames = self.fetch(after, count).await?;
+            if !frames.is_empty() {
+                return Ok(frames);
+            }
         }
-        self.wait_for(after, READ_WAITS).await;
+        if announced() <= after {
+            self.wait_for(after, READ_WAITS).await;
+        }
+        self.pass(REPLICA_WAITS).await;
         self.fetch(after, 1).await
     }
 

@@ -46,6 +46,15 @@ fn the_log_is_trimmed_to_what_nobody_needs_who_was_heard_of() {
 }
 
 #[test]
+fn a_leader_trims_no_further_than_others_know_that_it_has_synced() {
+    let mut hearing = Hearing::default();
+    hearing.hear(s(0), &[told("a", 1, 95, 30), told("b", 2, 100, 80)]);
+    assert_eq!(before(&hearing, 0, 90, (1, 100)), Some(30));
+    hearing.hear(s(1), &[told("a", 3, 95, 90)]);
+    assert_eq!(before(&hearing, 1, 90, (1, 100)), Some(80));
+}
+
+#[test]
 fn the_log_does_not_grow_for_ever_for_one_that_lags() {
     let mut hearing = Hearing::default();
     hearing.hear(s(0), &[told("a", 1, 5000, 4900), told("b", 2, 10, 10)]);

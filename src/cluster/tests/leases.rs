@@ -4,6 +4,8 @@ use super::*;
 use crate::time::Time;
 use proptest::prelude::*;
 
+const GONE: Seen = Seen::Gone { term: 4, revision: 7 };
+
 fn ms(ms: u64) -> Time {
     Time::ZERO.plus_ms(ms)
 }
@@ -24,6 +26,13 @@ fn a_follower_campaigns_when_nobody_has_the_lease_and_it_is_its_turn() {
         (2, &[(0, Seen::Nobody, true), (300, Seen::Somebody, true), (400, Seen::Nobody, true)], Action::Wait),
         (2, &[(0, Seen::Nobody, true), (300, Seen::Unknown, true), (400, Seen::Nobody, true)], Action::Wait),
         (2, &[(0, Seen::Nobody, false), (400, Seen::Nobody, true)], Action::Campaign),
+        (0, &[(0, GONE, true)], Action::Campaign),
+        (0, &[(0, GONE, false)], Action::Wait),
+        (2, &[(0, GONE, true), (399, GONE, true)], Action::Wait),
+        (2, &[(0, GONE, true), (400, GONE, true)], Action::Campaign),
+        // Another was first; the key vanishes meanwhile.
+        (2, &[(0, GONE, true), (200, Seen::Somebody, true), (400, GONE, true)], Action::Wait),
+        (2, &[(0, GONE, true), (200, Seen::Nobody, true), (400, Seen::Nobody, true)], Action::Campaign),
     ];
     for (rank, story, expected) in table {
         let mut lease = Lease::new(rank);
@@ -31,6 +40,40 @@ fn a_follower_campaigns_when_nobody_has_the_lease_and_it_is_its_turn() {
             story.iter().map(|(at, seen, may)| lease.follow(ms(*at), *seen, *may)).collect();
         assert_eq!(actions.last(), Some(&expected), "rank {rank}, {story:?}");
     }
+}
+
+#[test]
+fn the_lease_of_a_leader_that_is_gone_is_asked_for_once_a_term() {
+    let mut lease = Lease::new(0);
+    assert_eq!(lease.follow(ms(0), GONE, true), Action::Campaign);
+    lease.lost();
+    assert_eq!(lease.follow(ms(1), GONE, true), Action::Wait, "it did not get it");
+    assert_eq!(lease.follow(ms(9000), Seen::Gone { term: 3, revision: 7 }, true), Action::Wait);
+    assert_eq!(lease.turn(), None);
+    // Its key vanishes as any other does.
+    assert_eq!(lease.follow(ms(9001), Seen::Nobody, true), Action::Campaign);
+    lease.got(ms(9001));
+    lease.lost();
+    assert_eq!(lease.follow(ms(9500), Seen::Gone { term: 6, revision: 9 }, true), Action::Campaign);
+}
+
+#[test]
+fn who_was_gone_and_has_written_since_is_there_again() {
+    let mut lease = Lease::new(2);
+    assert_eq!(lease.follow(ms(0), GONE, true), Action::Wait);
+    for at in [100, 400, 900] {
+        assert_eq!(lease.follow(ms(at), Seen::Gone { term: 4, revision: 8 }, true), Action::Wait, "{at}");
+    }
+}
+
+#[test]
+fn a_follower_knows_when_it_is_its_turn() {
+    let mut lease = Lease::new(2);
+    assert_eq!(lease.turn(), None);
+    assert_eq!(lease.follow(ms(100), GONE, true), Action::Wait);
+    assert_eq!(lease.turn(), Some(ms(500)));
+    assert_eq!(lease.follow(ms(200), Seen::Somebody, true), Action::Wait);
+    assert_eq!(lease.turn(), None);
 }
 
 #[test]
@@ -114,10 +157,16 @@ proptest! {
                 continue;
             }
             let mut follower = follow(&member.disk, &log, name).unwrap();
-            let seen = directory.read_at(shared).map_or(Seen::Nobody, |_| Seen::Somebody);
+            let claim = directory.read_at(shared);
+            // Some hear that the leader is gone, which need not be so.
+            let (seen, revision) = match claim {
+                None => (Seen::Nobody, 0),
+                Some(claim) if luck == 9 => (Seen::Gone { term: follower.term(), revision: claim.revision }, claim.revision),
+                Some(_) => (Seen::Somebody, 0),
+            };
             // Some do not even ask for the lease.
             if member.lease.follow(own, seen, true) != Action::Campaign && luck > 0 { continue; }
-            member.revision = directory.write_at(shared, name, 0).unwrap_or_default();
+            member.revision = directory.write_at(shared, name, revision).unwrap_or_default();
             let tenure = Tenure::default();
             let fence = follower.fence(&mut client(&log, name), name, &tenure).unwrap();
             member.lease.got(own);
