@@ -81,6 +81,9 @@ pub(crate) async fn run(
     loop {
         tokio::select! {
             (Accepted { stream, peer, local, again }, admitted) = &mut accepting => {
+                // Only a node of a cluster carries connections.
+                #[cfg(not(feature = "cluster"))]
+                drop(again);
                 let endpoints = Endpoints { peer, local, secured: None };
                 let (of_broker, config) = (Arc::clone(&shared), config.clone());
                 match acceptor.clone() {
