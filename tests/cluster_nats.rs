@@ -11,6 +11,8 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "measures real processes")]
 
+#[path = "cluster_nats/clients.rs"]
+mod clients;
 #[path = "cluster_nats/directory.rs"]
 mod directory;
 #[path = "cluster_nats/figures.rs"]

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use coney::cluster::{LocalEngine, Member, NatsDirectory, NatsLog, Node, Opened, ThreadHost};
 use coney::store::open_disk;
 use coney::{Broker, Clock};
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::{BasicProperties, Channel};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::clients::{self, VHOST};
 use crate::servers::{Servers, until};
 
 /// Lease, and elections of NATS, and a machine that has other things to do.
@@ -89,16 +89,6 @@ impl Known {
     }
 }
 
-async fn connect(address: SocketAddr) -> lapin::Result<(Connection, Channel)> {
-    let uri = format!("amqp://guest:guest@{address}/%2f");
-    let connection = Connection::connect(&uri, ConnectionProperties::default()).await?;
-    let channel = connection.create_channel().await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("q".into(), durable, FieldTable::default()).await?;
-    Ok((connection, channel))
-}
-
 /// Publishes a window of numbers; what was confirmed is written down.
 async fn publish(channel: &Channel, known: &Known, next: &mut u32) -> lapin::Result<()> {
     let mut sent = Vec::new();
@@ -124,7 +114,9 @@ async fn publisher(known: Arc<Known>) {
     while !known.is_over.load(Relaxed) {
         look.tick().await;
         let Some(address) = *known.leads.lock().unwrap() else { continue };
-        let Ok(Ok((_connection, channel))) = tokio::time::timeout(PATIENCE, connect(address)).await else {
+        let Ok(Ok((_connection, channel))) =
+            tokio::time::timeout(PATIENCE, clients::open(address, VHOST)).await
+        else {
             continue;
         };
         while !known.is_over.load(Relaxed) {
@@ -137,7 +129,7 @@ async fn publisher(known: Arc<Known>) {
 }
 
 async fn drain(address: SocketAddr) -> BTreeSet<u32> {
-    let (_connection, channel) = connect(address).await.unwrap();
+    let (_connection, channel) = clients::open(address, VHOST).await.unwrap();
     let mut found = BTreeSet::new();
     while let Some(got) = channel.basic_get("q".into(), BasicGetOptions { no_ack: true }).await.unwrap() {
         let number = u32::from_be_bytes(got.delivery.data.as_slice().try_into().unwrap());

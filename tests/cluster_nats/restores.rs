@@ -1,18 +1,18 @@
 //! A log that is lost, and made again from one node's data directory: the program itself, on real servers.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::{BasicProperties, Channel, Connection};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::clients::{self, VHOST};
 use crate::servers::{Servers, until};
 
 /// Leases and elections, on a machine that has other things to do.
@@ -133,21 +133,11 @@ impl<'a> Programs<'a> {
         let door = self.doors[node];
         until("clients are let in", SOON, || {
             assert!(!self.has_ended(node), "{}", self.log(node));
-            let connected = connect(door);
+            let connected = clients::open((Ipv4Addr::LOCALHOST, door).into(), VHOST);
             let connected = async { tokio::time::timeout(Duration::from_secs(10), connected).await };
             runtime.block_on(connected).ok()?.ok()
         })
     }
-}
-
-async fn connect(door: u16) -> lapin::Result<(Connection, Channel)> {
-    let uri = format!("amqp://guest:guest@127.0.0.1:{door}/%2f");
-    let connection = Connection::connect(&uri, ConnectionProperties::default()).await?;
-    let channel = connection.create_channel().await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("q".into(), durable, FieldTable::default()).await?;
-    Ok((connection, channel))
 }
 
 async fn publish(channel: &Channel, numbers: std::ops::Range<u32>) {

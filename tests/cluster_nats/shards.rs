@@ -7,14 +7,14 @@ use coney::Clock;
 use coney::cluster::{Common, Kept, Nats, NatsError, NatsOptions, Opened, Process, Route};
 use coney::config::{ClusterSettings, Config};
 use coney::server::Door;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::{BasicProperties, Channel};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::clients::open;
 use crate::servers::Servers;
 
 const SHARDS: u16 = 4;
@@ -78,16 +78,6 @@ async fn request(at: SocketAddr, method: &str, path: &str, body: &str) -> u16 {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer.split(' ').nth(1).unwrap().parse().unwrap()
-}
-
-async fn open(at: SocketAddr, vhost: &str) -> lapin::Result<(Connection, Channel)> {
-    let uri = format!("amqp://guest:guest@{at}/{vhost}");
-    let connection = Connection::connect(&uri, ConnectionProperties::default()).await?;
-    let channel = connection.create_channel().await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("q".into(), durable, FieldTable::default()).await?;
-    Ok((connection, channel))
 }
 
 async fn publish(channel: &Channel) -> lapin::Result<()> {
