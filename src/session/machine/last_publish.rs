@@ -7,8 +7,9 @@ use crate::session::outgoing::Envelope;
 #[derive(Debug, Default)]
 pub(super) struct LastPublish {
     pub(super) channel: u16,
-    /// Whether it had the same exchange, key and properties as the one before it, on the same channel.
-    pub(super) is_repeated: bool,
+    /// Whether one went the usual way on that channel, and nothing has come since that could make the next one another: names, properties, a
+    /// route.
+    pub(super) is_noted: bool,
     pub(super) known: Option<Box<Known>>,
 }
 
@@ -26,7 +27,7 @@ impl LastPublish {
     /// The next one is another.
     #[inline]
     pub(super) fn forget(&mut self) {
-        self.is_repeated = false;
+        self.is_noted = false;
         self.known = None;
     }
 }

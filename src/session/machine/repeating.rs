@@ -71,8 +71,8 @@ impl Channel {
         if last.channel != self.number {
             *last = LastPublish { channel: self.number, ..LastPublish::default() };
         }
-        if !last.is_repeated {
-            last.is_repeated = true;
+        if !last.is_noted {
+            last.is_noted = true;
         } else if last.known.is_none() && self.target.generation.is_some() {
             last.known = self.known(properties, persistent, envelope);
         }
