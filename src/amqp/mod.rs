@@ -1,6 +1,8 @@
 //! AMQP over sockets: listeners, the task of each connection, and what it asks the broker for.
 
 mod admission;
+#[cfg(feature = "cluster")]
+mod answers;
 mod connection;
 mod connection_log;
 mod consumer_arguments;
@@ -20,11 +22,14 @@ mod quick_ack;
 mod replayed;
 mod requests;
 mod shares;
+mod socket;
 mod socket_reset;
 mod test_exchange;
 mod wire;
 
 pub(crate) use admission::Admission;
+#[cfg(feature = "cluster")]
+pub(crate) use answers::{Answered, Answers};
 pub(crate) use connection::{Endpoints, run};
 pub(crate) use listener::{Accepted, Entrance};
 pub use wire::Stream;

@@ -8,22 +8,14 @@ use std::any::Any;
 
 use tokio::net::TcpStream;
 
-#[cfg(feature = "cluster")]
-use super::replayed::Replayed;
-use crate::tls::TlsStream;
+use super::socket;
 
 /// A read of fewer bytes may be followed by another that the client holds back.
 pub(super) const BELOW_BYTES: usize = 4096;
 
 /// Sends the acknowledgement that the kernel delays, if there is a TCP socket beneath the stream. Failing is no fault: it would go a little later.
 pub(super) fn send<S: Any>(stream: &S) {
-    let stream = stream as &dyn Any;
-    let beneath_tls = || stream.downcast_ref::<TlsStream<TcpStream>>().map(TlsStream::socket);
-    let beneath = stream.downcast_ref::<TcpStream>().or_else(beneath_tls);
-    #[cfg(feature = "cluster")]
-    let beneath =
-        beneath.or_else(|| stream.downcast_ref::<Replayed<TcpStream>>().map(|replayed| &replayed.stream));
-    if let Some(socket) = beneath {
+    if let Some(socket) = socket::beneath(stream) {
         acknowledge(socket);
     }
 }

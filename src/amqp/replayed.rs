@@ -9,14 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Type, channel, size; then class and method.
-const HEAD_BYTES: usize = 11;
-/// Of a frame beside its payload.
-const AROUND_BYTES: usize = 8;
-/// `connection.start`, `.secure` and `.tune`, and how a frame of a method on channel 0 begins.
-const CONNECTION: u8 = 10;
-const TOLD: [u8; 3] = [10, 20, TUNE];
-const TUNE: u8 = 30;
+use super::answers::Answers;
 
 /// A stream that begins with something that was read before, and of which the first answers are dropped.
 #[derive(Debug)]
@@ -24,75 +17,25 @@ pub(crate) struct Replayed<S> {
     pub(super) stream: S,
     said: Vec<u8>,
     taken: usize,
-    told: Told,
-}
-
-/// What is done with what is written.
-#[derive(Debug, Default)]
-struct Told {
-    /// The beginning of a frame.
-    head: Vec<u8>,
-    /// So much of a frame that is dropped is to come.
-    left: usize,
-    /// The frame that is dropped is the last one.
-    is_last: bool,
-    /// Everything goes out.
-    is_over: bool,
-}
-
-impl Told {
-    /// Takes what it can of what is written; how much, 0 if all goes out from now on, the head first.
-    fn take(&mut self, bytes: &[u8]) -> usize {
-        let mut taken = 0;
-        while !self.is_over && taken < bytes.len() {
-            let rest = bytes.get(taken..).unwrap_or_default();
-            if self.left > 0 {
-                let some = self.left.min(rest.len());
-                self.left -= some;
-                taken += some;
-                self.is_over = self.left == 0 && self.is_last;
-                continue;
-            }
-            let some = rest.len().min(HEAD_BYTES - self.head.len());
-            self.head.extend(rest.get(..some).unwrap_or_default());
-            taken += some;
-            if self.head.len() == HEAD_BYTES {
-                self.decide();
-            }
-        }
-        taken
-    }
-
-    /// Whether the frame was told before.
-    fn decide(&mut self) {
-        match *self.head.as_slice() {
-            [1, 0, 0, a, b, c, d, 0, CONNECTION, 0, method] if TOLD.contains(&method) => {
-                let payload = u32::from_be_bytes([a, b, c, d]) as usize;
-                self.left = (payload + AROUND_BYTES).saturating_sub(HEAD_BYTES);
-                self.is_last = method == TUNE;
-                self.head.clear();
-            }
-            _ => self.is_over = true,
-        }
-    }
+    told: Answers,
 }
 
 impl<S> Replayed<S> {
     /// `said` is what the client has said so far.
     pub(super) fn new(stream: S, said: Vec<u8>) -> Self {
-        Self { stream, said, taken: 0, told: Told::default() }
+        Self { stream, said, taken: 0, told: Answers::default() }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Replayed<S> {
     /// Ready when nothing of what was held back is left.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.told.is_over && !self.told.head.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.told.head))?;
+        while self.told.is_over() && !self.told.held.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.told.held))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.told.head.drain(..written);
+            self.told.held.drain(..written);
         }
         Poll::Ready(Ok(()))
     }
@@ -120,7 +63,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Replayed<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Replayed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if !self.told.is_over {
+        if !self.told.is_over() {
             return Poll::Ready(Ok(self.told.take(bytes)));
         }
         ready!(self.poll_head(cx))?;
@@ -132,7 +75,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Replayed<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if !self.told.is_over {
+        if !self.told.is_over() {
             let first = slices.iter().find(|slice| !slice.is_empty());
             let taken = first.map_or(0, |first| self.told.take(first));
             return Poll::Ready(Ok(taken));
@@ -161,6 +104,8 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    const CONNECTION: u8 = 10;
 
     fn frame(method: u8, payload: usize) -> Vec<u8> {
         let mut frame = vec![1, 0, 0];

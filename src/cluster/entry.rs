@@ -15,22 +15,19 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::opening::{Answered, Answers, Opening, Said};
-use super::proxy::{Client, HELD_MAX, accept, copy};
+use super::opening::{Opening, Said};
+use super::proxy::{Client, HELD_MAX, accept_each, copy};
 use super::proxy_header::ProxyHeader;
 use super::route::Route;
 use super::shards::Shards;
-use crate::server::Door;
+use crate::server::{Answered, Answers, Door};
 
 /// From the accepted socket to `connection.open`: a little more than brokers give.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
 /// Read at a time, before the client is in.
 const CHUNK_BYTES: usize = 4096;
-/// After a failed accept.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// What leads clients in.
 #[derive(Clone)]
@@ -53,26 +50,9 @@ enum Talked {
 impl Entry {
     /// Takes what comes to the door's listeners, until the node is gone.
     pub(super) async fn run(self, listeners: Vec<TcpListener>) {
-        let mut accepting = JoinSet::new();
-        for listener in listeners {
-            accepting.spawn(self.clone().accept_all(listener));
-        }
-        while accepting.join_next().await.is_some() {}
-    }
-
-    async fn accept_all(self, listener: TcpListener) {
-        loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-            match accept(&listener, Door::Amqp).await {
-                Ok(client) => drop(tokio::spawn(self.clone().take(client, slot))),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::error!(%error, "a connection could not be accepted");
-                    let clock = self.shards.clock;
-                    clock.wait_for(Some(clock.now() + PAUSE)).await;
-                }
-            }
-        }
+        let (slots, clock) = (Arc::clone(&self.slots), self.shards.clock);
+        let take = move |client, slot| self.clone().take(client, slot);
+        match accept_each(listeners, Door::Amqp, &slots, clock, take).await {}
     }
 
     async fn take(self, client: Client, slot: OwnedSemaphorePermit) {
@@ -183,7 +163,7 @@ async fn talk(client: &mut TcpStream, broker: &mut TcpStream, opening: &mut Open
                 answers.take(&of_broker);
             }
         }
-        match answers.answered {
+        match answers.answered() {
             Answered::Other => {
                 broker.write_all(opening.rest()).await?;
                 return Ok(Talked::Stays);

@@ -2,7 +2,6 @@
 //! connections that the brokers take for the client's own. Who may ask is theirs to say.
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +14,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::gather;
-use super::proxy::{Client, accept};
+use super::proxy::{Client, accept_each};
 use super::requests::{Answer, BODY_BYTES_MAX, Requests, refused, too_large, unavailable};
 use super::shards::Shards;
 use super::way::Way;
@@ -27,8 +25,7 @@ use crate::server::Door;
 
 /// A request's head has to come within this time.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
-/// After a failed accept.
-const PAUSE: Duration = Duration::from_millis(100);
+
 /// What leads requests to shards.
 #[derive(Clone)]
 pub(super) struct HttpDoor {
@@ -41,35 +38,12 @@ pub(super) struct HttpDoor {
 impl HttpDoor {
     /// Takes what comes to the door's listeners, until the node is gone.
     pub(super) async fn run(self, listeners: Vec<TcpListener>) {
-        let mut accepting = JoinSet::new();
-        for listener in listeners {
-            accepting.spawn(self.clone().accept_all(listener));
-        }
-        while accepting.join_next().await.is_some() {}
+        let (slots, clock) = (Arc::clone(&self.slots), self.shards.clock);
+        let serve = move |client, slot| self.clone().serve(client, slot);
+        match accept_each(listeners, Door::Http, &slots, clock, serve).await {}
     }
 
-    async fn accept_all(self, listener: TcpListener) {
-        loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-            match accept(&listener, Door::Http).await {
-                Ok(client) => {
-                    let door = self.clone();
-                    tokio::spawn(async move {
-                        door.serve(client).await;
-                        drop(slot);
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::error!(%error, "an HTTP connection could not be accepted");
-                    let clock = self.shards.clock;
-                    clock.wait_for(Some(clock.now() + PAUSE)).await;
-                }
-            }
-        }
-    }
-
-    async fn serve(self, client: Client) {
+    async fn serve(self, client: Client, slot: OwnedSemaphorePermit) {
         let Client { stream, header } = client;
         let requests = Arc::new(Requests::new(self.shards, self.prefix, header));
         let service = service_fn(move |request: Request<Incoming>| {
@@ -80,6 +54,7 @@ impl HttpDoor {
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX);
         // What clients do to their connections is no concern of the operator's.
         drop(builder.serve_connection(TokioIo::new(stream), service).await);
+        drop(slot);
     }
 }
 

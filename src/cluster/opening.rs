@@ -5,8 +5,6 @@
 const PROTOCOL: &[u8; 8] = b"AMQP\0\0\x09\x01";
 /// Type, channel, size.
 const HEAD_BYTES: usize = 7;
-/// Class and method.
-const METHOD_BYTES: usize = 4;
 const FRAME_END: u8 = 0xCE;
 /// No client says more before it is in.
 const SAID_BYTES_MAX: usize = 1024 * 1024;
@@ -76,63 +74,6 @@ impl Opening {
     }
 }
 
-/// What a broker has answered so far.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    /// The beginning of a frame.
-    head: Vec<u8>,
-    /// So much of it is to come.
-    left: usize,
-    is_tune: bool,
-    pub(super) answered: Answered,
-}
-
-/// What that comes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Answered {
-    /// The handshake goes on.
-    #[default]
-    Nothing,
-    /// All of `connection.tune`: the login is accepted, and nothing more comes before the client opens a vhost.
-    Tune,
-    /// Something else: it is not.
-    Other,
-}
-
-impl Answers {
-    /// Takes what the broker says.
-    pub(super) fn take(&mut self, mut bytes: &[u8]) {
-        while self.answered == Answered::Nothing && !bytes.is_empty() {
-            let wanted = if self.left > 0 { self.left } else { HEAD_BYTES + METHOD_BYTES - self.head.len() };
-            let (some, rest) = bytes.split_at(wanted.min(bytes.len()));
-            bytes = rest;
-            if self.left > 0 {
-                self.left -= some.len();
-            } else {
-                self.head.extend(some);
-                self.begin();
-            }
-            if self.left == 0 && self.is_tune {
-                self.answered = Answered::Tune;
-            }
-        }
-    }
-
-    /// A frame's beginning may be there.
-    fn begin(&mut self) {
-        match *self.head.as_slice() {
-            [1, 0, 0, a, b, c, d, 0, 10, 0, method @ (10 | 20 | 30)] => {
-                let size = u32::from_be_bytes([a, b, c, d]) as usize;
-                self.left = (size + 1).saturating_sub(METHOD_BYTES);
-                self.is_tune = method == 30;
-                self.head.clear();
-            }
-            ref head if head.len() == HEAD_BYTES + METHOD_BYTES => self.answered = Answered::Other,
-            _ => {}
-        }
-    }
-}
-
 enum Frame {
     Partial,
     Whole(usize),
@@ -193,22 +134,6 @@ mod tests {
             }
             assert_eq!((opens.as_deref(), &passed), (Some("a/b"), &before), "{at_once} at once");
             assert!(open.starts_with(opening.rest()) || opening.rest().starts_with(&open));
-        }
-    }
-
-    #[test]
-    fn a_login_is_accepted_when_all_of_the_tune_is_there() {
-        let (start, tune, close) = (method(10, &[3; 200]), method(30, &[0; 8]), method(50, &[0; 30]));
-        for at_once in [1, 3, 11, 500] {
-            let taken = |frames: &[&[u8]]| {
-                let mut answers = Answers::default();
-                frames.concat().chunks(at_once).for_each(|some| answers.take(some));
-                answers.answered
-            };
-            assert_eq!(taken(&[&start]), Answered::Nothing);
-            assert_eq!(taken(&[&start, &tune[..tune.len() - 1]]), Answered::Nothing);
-            assert_eq!(taken(&[&start, &tune]), Answered::Tune);
-            assert_eq!(taken(&[&start, &close]), Answered::Other);
         }
     }
 

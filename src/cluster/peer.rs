@@ -22,7 +22,9 @@ pub(super) const HELLO: [u8; 5] = *b"CNYp\x01";
 const HELLO_SHARD: [u8; 5] = *b"CNYp\x02";
 /// Whoever waits for this node to know what was changed in the meta shard.
 const HELLO_WAIT: [u8; 5] = *b"CNYw\x01";
-/// How long that may take.
+/// Whoever watches whether this node's process is there: see [`peer_watch`](super::peer_watch).
+pub(super) const HELLO_WATCH: [u8; 5] = *b"CNYd\x01";
+/// How long waiting may take.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 const SECRET_BYTES: usize = 32;
 /// Whoever says nothing for so long is given up.
@@ -78,6 +80,8 @@ pub(super) enum Wish {
     Snapshot(u16),
     /// To know when this node goes by all of the meta shard's log up to there.
     Wait(u64),
+    /// To know when this node's process has ended.
+    Watch,
 }
 
 /// Reads what is wanted, and by whom.
@@ -91,6 +95,8 @@ pub(super) async fn wish(stream: &mut TcpStream, secret: &[u8; SECRET_BYTES]) ->
         Ok(Wish::Snapshot(stream.read_u16().await?))
     } else if begins(HELLO_WAIT) {
         Ok(Wish::Wait(stream.read_u64().await?))
+    } else if begins(HELLO_WATCH) {
+        Ok(Wish::Watch)
     } else {
         Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not know the cluster's secret"))
     }

@@ -115,25 +115,13 @@ impl Peer {
     async fn take(self, stream: TcpStream, unproven: OwnedSemaphorePermit) -> io::Result<()> {
         let mut first = [0];
         timeout(HEADER_MAX, stream.peek(&mut first)).await??;
-        let taken = match first {
-            [first] if first == HELLO[0] => self.answer(stream).await,
-            [first] if first == peer_watch::HELLO[0] => return self.be_watched(stream, unproven).await,
-            _ => self.carry(stream).await,
-        };
-        drop(unproven);
-        taken
+        if first != [HELLO[0]] {
+            return self.carry(stream).await;
+        }
+        self.answer(stream, unproven).await
     }
 
-    async fn be_watched(self, mut stream: TcpStream, unproven: OwnedSemaphorePermit) -> io::Result<()> {
-        timeout(HEADER_MAX, peer_watch::check(&mut stream, &self.secret)).await??;
-        let permit = self.watches.try_acquire().map_err(io::Error::other)?;
-        drop(unproven);
-        let held = peer_watch::hold(stream).await;
-        drop(permit);
-        held
-    }
-
-    async fn answer(self, mut stream: TcpStream) -> io::Result<()> {
+    async fn answer(self, mut stream: TcpStream, unproven: OwnedSemaphorePermit) -> io::Result<()> {
         match timeout(HEADER_MAX, wish(&mut stream, &self.secret)).await?? {
             Wish::Snapshot(shard) => {
                 // Whoever has to wait asks again.
@@ -145,6 +133,13 @@ impl Peer {
             Wish::Wait(sequence) => {
                 let applied = self.known.wait(sequence).await;
                 timeout(HEADER_MAX, stream.write_u64(applied)).await?
+            }
+            Wish::Watch => {
+                let permit = self.watches.try_acquire().map_err(io::Error::other)?;
+                drop(unproven);
+                let held = peer_watch::hold(stream).await;
+                drop(permit);
+                held
             }
         }
     }

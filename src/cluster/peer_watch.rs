@@ -4,7 +4,7 @@
 //! All that may as well be a network that fails counts for nothing: no answer, no route, a connection that is lost and can be made again.
 
 use super::log::Unreachable;
-use super::peer::is_same;
+use super::peer::HELLO_WATCH;
 use super::proxy_header::{Secret, WELCOME};
 use crate::broker::Clock;
 use std::io;
@@ -13,8 +13,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::timeout;
 
-/// What such a connection begins with: what is meant, and the version.
-pub(super) const HELLO: [u8; 5] = *b"wCNY\x01";
 /// A node that is there answers within this.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// So often whoever watches says that it is there.
@@ -24,19 +22,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// A process that ends closes one thing after the other: so often it is looked whether it has closed its port.
 const LOOKS: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-/// Reads how a connection begins.
-///
-/// # Errors
-/// Whoever connects does not know the secret.
-pub(super) async fn check(stream: &mut TcpStream, secret: &Secret) -> io::Result<()> {
-    let mut hello = [0; HELLO.len() + size_of::<Secret>()];
-    stream.read_exact(&mut hello).await?;
-    if is_same(&hello, &[&HELLO[..], secret].concat()) {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not know the cluster's secret"))
-}
 
 /// Holds it until whoever watches is gone.
 pub(super) async fn hold(mut stream: TcpStream) -> io::Result<()> {
@@ -73,7 +58,7 @@ async fn watch(address: &str, secret: &Secret, clock: Clock) -> io::Result<()> {
 /// A connection to somebody who is there.
 async fn greet(address: impl ToSocketAddrs, secret: &Secret) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(&[&HELLO[..], secret].concat()).await?;
+    stream.write_all(&[&HELLO_WATCH[..], secret].concat()).await?;
     match stream.read_u8().await? {
         WELCOME => Ok(stream),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it answers something else than a node does")),
@@ -107,6 +92,7 @@ async fn until_closed(stream: &mut TcpStream, clock: Clock) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::peer::{Wish, wish};
     use super::*;
     use tokio::net::TcpListener;
 
@@ -118,7 +104,7 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let found = tokio::spawn(async move { outlive(&address, &SECRET, Clock::system()).await });
         let (mut stream, _) = listener.accept().await.unwrap();
-        check(&mut stream, &SECRET).await.unwrap();
+        assert_eq!(wish(&mut stream, &SECRET).await.unwrap(), Wish::Watch);
         stream.write_all(&[WELCOME]).await.unwrap();
         (listener, stream, found)
     }
@@ -145,7 +131,7 @@ mod tests {
         let (listener, stream, found) = watched().await;
         drop(stream);
         let (mut stream, _) = listener.accept().await.unwrap();
-        check(&mut stream, &SECRET).await.unwrap();
+        assert_eq!(wish(&mut stream, &SECRET).await.unwrap(), Wish::Watch);
         stream.write_all(&[WELCOME]).await.unwrap();
         assert!(found.await.unwrap().is_err());
     }
@@ -168,7 +154,7 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let found = tokio::spawn(async move { outlive(&address, &[8; 32], Clock::system()).await });
         let (mut stream, _) = listener.accept().await.unwrap();
-        assert!(check(&mut stream, &SECRET).await.is_err());
+        assert!(wish(&mut stream, &SECRET).await.is_err());
         drop(stream);
         assert!(found.await.unwrap().is_err());
     }

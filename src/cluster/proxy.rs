@@ -7,6 +7,7 @@
 //! - A connection ends when the node that it leads to leads no more, whatever its sockets say.
 //! - Connections have a permit each, of as many as there are pairs of descriptors; whoever comes then waits in the system's queue.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,27 +61,13 @@ impl Proxy {
                 self.pause().await;
                 continue;
             };
-            // They end when this is dropped.
-            let mut accepting = JoinSet::new();
-            for listener in listeners {
-                accepting.spawn(self.clone().accept_all(door, listener));
-            }
-            if route.wait_for(Route::is_own).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    async fn accept_all(self, door: Door, listener: TcpListener) {
-        loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-            match accept(&listener, door).await {
-                Ok(client) => drop(tokio::spawn(self.clone().lead(client, slot))),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    tracing::error!(%error, "a connection could not be accepted");
-                    self.pause().await;
-                }
+            let proxy = self.clone();
+            let lead = move |client, slot| proxy.clone().lead(client, slot);
+            tokio::select! {
+                never = accept_each(listeners, door, &self.slots, self.clock, lead) => match never {},
+                led = route.wait_for(Route::is_own) => if led.is_err() {
+                    return;
+                },
             }
         }
     }
@@ -179,7 +166,44 @@ pub(super) async fn copy(
     }
 }
 
-pub(super) async fn accept(listener: &TcpListener, door: Door) -> io::Result<Client> {
+/// Takes what comes to a door's listeners, each client with a slot, as long as this is polled.
+pub(super) async fn accept_each<F: Future<Output = ()> + Send + 'static>(
+    listeners: Vec<TcpListener>,
+    door: Door,
+    slots: &Arc<Semaphore>,
+    clock: Clock,
+    take: impl Fn(Client, OwnedSemaphorePermit) -> F + Clone + Send + 'static,
+) -> Infallible {
+    // They end when this is dropped.
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(accept_all(listener, door, Arc::clone(slots), clock, take.clone()));
+    }
+    while accepting.join_next().await.is_some() {}
+    std::future::pending().await
+}
+
+async fn accept_all<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    door: Door,
+    slots: Arc<Semaphore>,
+    clock: Clock,
+    take: impl Fn(Client, OwnedSemaphorePermit) -> F,
+) {
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        match accept(&listener, door).await {
+            Ok(client) => drop(tokio::spawn(take(client, slot))),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::error!(%error, "a connection could not be accepted");
+                clock.wait_for(Some(clock.now() + PAUSE)).await;
+            }
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener, door: Door) -> io::Result<Client> {
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     let canonical = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());

@@ -14,6 +14,8 @@ mod sockets;
 mod tls;
 mod world;
 
+#[cfg(feature = "cluster")]
+pub(crate) use crate::amqp::{Answered, Answers};
 pub use builder::{Broker, BrokerBuilder};
 pub use carried::{Carried, Carrier, carriage};
 pub use descriptors::{connections_max, raise_descriptor_limit};
