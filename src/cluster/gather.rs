@@ -10,8 +10,9 @@ use futures_util::future::try_join_all;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::requests::{Answer, BODY_BYTES_MAX, Requests, refused, too_large, unavailable};
+use super::requests::{Answer, BODY_BYTES_MAX, Requests, json_answer, refused, too_large, unavailable};
 use crate::management::gathered;
+use crate::server::OF_VHOSTS;
 
 /// What is done when the list is there: shards are not asked for it.
 const DONE_HERE: [&str; 8] =
@@ -20,8 +21,6 @@ const DONE_HERE: [&str; 8] =
 const CONNECTIONS: [&str; 2] = ["/connections", "/channels"];
 /// Parts of an overview that are sums.
 const SUMS: [&str; 4] = ["queue_totals", "object_totals", "message_stats", "churn_rates"];
-/// What definitions have of each vhost.
-const OF_VHOSTS: [&str; 5] = ["queues", "exchanges", "bindings", "policies", "parameters"];
 /// Of the parameters, what belongs to a vhost itself.
 const LIMITS: &str = "vhost-limits";
 
@@ -132,12 +131,6 @@ fn add(to: &mut Value, other: &Value) {
             }
         }
     }
-}
-
-fn json_answer(value: &Value) -> Answer {
-    let mut answer = Answer::new(Body::from(value.to_string()));
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
 }
 
 /// The meta shard's definitions, with what each shard has in its vhosts.

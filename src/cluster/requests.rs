@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
@@ -99,11 +99,15 @@ async fn connected(stream: TcpStream) -> io::Result<SendRequest<Body>> {
 
 /// An answer of the node's own, worded as brokers word theirs.
 pub(super) fn refused(status: StatusCode, error: &str, reason: &str) -> Answer {
-    let text = json!({ "error": error, "reason": reason }).to_string();
-    let mut response = Response::new(Body::from(Bytes::from(text)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    let mut answer = json_answer(&json!({ "error": error, "reason": reason }));
+    *answer.status_mut() = status;
+    answer
+}
+
+pub(super) fn json_answer(value: &Value) -> Answer {
+    let mut answer = Answer::new(Body::from(value.to_string()));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
 }
 
 pub(super) fn unavailable(shard: u32, why: &str) -> Answer {

@@ -14,7 +14,7 @@ use crate::broker::shared::{Shared, stopped};
 const FIRST_MAX: Duration = Duration::from_secs(10);
 
 /// What definitions have of each vhost.
-const OF_VHOSTS: [&str; 5] = ["queues", "exchanges", "bindings", "policies", "parameters"];
+pub(crate) const OF_VHOSTS: [&str; 5] = ["queues", "exchanges", "bindings", "policies", "parameters"];
 
 /// A definitions file without what belongs to vhosts of other shards, if there are any.
 pub(super) fn without_elsewhere(shared: &Shared, text: String) -> String {

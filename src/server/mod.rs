@@ -23,6 +23,8 @@ pub use door::Door;
 pub use error::StartError;
 pub use handle::{BrokerHandle, JournalHandle, QueueHandle};
 pub use meta::Meta;
+#[cfg(feature = "cluster")]
+pub(crate) use meta::OF_VHOSTS;
 pub use sockets::Sockets;
 pub use world::{
     ClockMove, Fault, FaultBuilder, WaitError, World, WorldBuilder, WorldClock, WorldHandle, WorldQueue,
