@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::admission::Admitted;
 use super::connection_log;
@@ -19,6 +19,7 @@ use super::test_exchange;
 use super::wire::{Ready, Stream, Wire};
 use crate::auth::Seat;
 use crate::broker::alarms::Alarms;
+use crate::broker::batch_channel::{Receiver, batch_channel};
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::journal::{Unconfirmed, Why};
 use crate::broker::mailbox::{Mail, Mailbox};
@@ -66,7 +67,7 @@ pub struct Connection {
     /// What others can read of it.
     pub(super) overview: Arc<ConnectionOverview>,
     /// Its own handle: what others reach it by.
-    pub(super) handle: ConnectionHandle,
+    pub(super) handle: Arc<ConnectionHandle>,
     /// Its place among the half-open ones, while it is one of them.
     pub(super) place: Option<Place>,
     pub(super) vhost: Option<Arc<Vhost>>,
@@ -76,7 +77,7 @@ pub struct Connection {
     pub(super) raised: Option<Arc<str>>,
     /// Its places among the connections of its vhost and its user.
     pub(super) seats: Option<[Seat; 2]>,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Receiver<Event>,
     taken: Vec<Event>,
     /// What queues of a world have told it and it has yet to carry out.
     in_flight: Vec<InFlight>,
@@ -85,8 +86,6 @@ pub struct Connection {
     pub(super) stopping: watch::Receiver<bool>,
     /// What rules make of it, in a broker for tests.
     pub(super) faulty: Option<Box<Faulty>>,
-    /// Whether it has to end for a reason of its own.
-    pub(super) ends: watch::Receiver<Option<EndReason>>,
     is_told_to_end: bool,
     /// Queues this connection has sent something to.
     mailboxes: QueueMap<Mailbox>,
@@ -123,60 +122,9 @@ pub async fn run<S: Stream>(
     config: SessionConfig,
     admitted: Option<Admitted>,
 ) {
-    if shared.ledger.refuses(Kind::Clients) {
-        tracing::warn!(peer = %endpoints.peer, "no memory for another connection");
-        return;
-    }
-    let (_slot, place, eviction) = match admitted {
-        Some(Admitted { slot, place, eviction }) => (Some(slot), Some(place), Some(eviction)),
-        None => (None, None, None),
-    };
-    let id = shared.new_connection_id();
-    let Ok(secret) = random_bytes().map(u64::from_be_bytes) else { return };
-    let (events, receiver) = mpsc::unbounded_channel();
-    let session = Session::new(id, secret, config, shared.clock.now());
-    let Endpoints { peer, local, secured } = endpoints;
-    let shares = Shares::new(&shared.ledger, secured.is_some());
-    let overview = ConnectionOverview::new(id, PROTOCOL, peer, local, shared.clock.timestamp());
-    let overview = Arc::new(overview.over_tls(secured));
-    let handle = ConnectionHandle::new(
-        events,
-        Some(Arc::clone(&overview)),
-        secret,
-        session.reply_consumers().clone(),
-        &shared.ledger,
-    );
-    shared.connections.insert(id, handle.clone());
-    shared.count(BrokerCounters { connections_opened: 1, ..BrokerCounters::default() });
-    let mut connection = Connection {
-        session,
-        consumed: HashMap::new(),
-        is_told_closed: false,
-        owned: QueueMap::default(),
-        peer,
-        overview,
-        ends: handle.ends(),
-        is_told_to_end: false,
-        handle,
-        place,
-        vhost: None,
-        unconfirmed: Unconfirmed::default(),
-        raised: None,
-        seats: None,
-        events: receiver,
-        taken: Vec::new(),
-        in_flight: Vec::new(),
-        alarms: shared.alarms.subscribe(),
-        shares,
-        stopping: shared.stopping.subscribe(),
-        faulty: None,
-        mailboxes: QueueMap::default(),
-        has_published: false,
-        full: Vec::new(),
-        stop_by: None,
-        shared,
-    };
+    let Some(mut begun) = begin(shared, endpoints, config, admitted) else { return };
     let mut wire = Wire::new(stream);
+    let Begun { connection, eviction, .. } = &mut *begun;
     let served = {
         let event_loop = std::pin::pin!(connection.event_loop(&mut wire));
         unless_evicted(event_loop, eviction).await
@@ -184,10 +132,37 @@ pub async fn run<S: Stream>(
     connection.finish(served).await;
 }
 
+/// A connection, and what goes with it while its task runs.
+struct Begun {
+    connection: Connection,
+    eviction: Option<Eviction>,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Makes a connection; `None` if there is no memory for it. Apart from the task, which would else have room for each part twice, for as
+/// long as it lives.
+fn begin(
+    shared: Arc<Shared>,
+    endpoints: Endpoints,
+    config: SessionConfig,
+    admitted: Option<Admitted>,
+) -> Option<Box<Begun>> {
+    if shared.ledger.refuses(Kind::Clients) {
+        tracing::warn!(peer = %endpoints.peer, "no memory for another connection");
+        return None;
+    }
+    let (slot, place, eviction) = match admitted {
+        Some(Admitted { slot, place, eviction }) => (Some(slot), Some(place), Some(eviction)),
+        None => (None, None, None),
+    };
+    let connection = Connection::new(shared, endpoints, config, place)?;
+    Some(Box::new(Begun { connection, eviction, _slot: slot }))
+}
+
 /// Runs a connection unless it has to make room before it is through its handshake. After that it costs nothing.
 async fn unless_evicted(
     mut connection: Pin<&mut impl Future<Output = std::io::Result<()>>>,
-    mut eviction: Option<Eviction>,
+    eviction: &mut Option<Eviction>,
 ) -> std::io::Result<()> {
     std::future::poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
@@ -197,7 +172,7 @@ async fn unless_evicted(
             Some(Poll::Ready(Ok(()))) => {
                 return Poll::Ready(Err(std::io::Error::other("not logged in, it had to make room")));
             }
-            Some(Poll::Ready(Err(_))) => eviction = None,
+            Some(Poll::Ready(Err(_))) => *eviction = None,
             Some(Poll::Pending) | None => {}
         }
         Poll::Pending
@@ -206,6 +181,58 @@ async fn unless_evicted(
 }
 
 impl Connection {
+    fn new(
+        shared: Arc<Shared>,
+        endpoints: Endpoints,
+        config: SessionConfig,
+        place: Option<Place>,
+    ) -> Option<Self> {
+        let id = shared.new_connection_id();
+        let secret = random_bytes().map(u64::from_be_bytes).ok()?;
+        let (events, receiver) = batch_channel();
+        let session = Session::new(id, secret, config, shared.clock.now());
+        let Endpoints { peer, local, secured } = endpoints;
+        let shares = Shares::new(&shared.ledger, secured.is_some());
+        let overview = ConnectionOverview::new(id, PROTOCOL, peer, local, shared.clock.timestamp());
+        let overview = Arc::new(overview.over_tls(secured));
+        let handle = ConnectionHandle::new(
+            events,
+            Some(Arc::clone(&overview)),
+            secret,
+            session.reply_consumers().clone(),
+            &shared.ledger,
+        );
+        shared.connections.insert(id, Arc::clone(&handle));
+        shared.count(BrokerCounters { connections_opened: 1, ..BrokerCounters::default() });
+        Some(Self {
+            session,
+            consumed: HashMap::new(),
+            is_told_closed: false,
+            owned: QueueMap::default(),
+            peer,
+            overview,
+            is_told_to_end: false,
+            handle,
+            place,
+            vhost: None,
+            unconfirmed: Unconfirmed::default(),
+            raised: None,
+            seats: None,
+            events: receiver,
+            taken: Vec::new(),
+            in_flight: Vec::new(),
+            alarms: shared.alarms.subscribe(),
+            shares,
+            stopping: shared.stopping.subscribe(),
+            faulty: None,
+            mailboxes: QueueMap::default(),
+            has_published: false,
+            full: Vec::new(),
+            stop_by: None,
+            shared,
+        })
+    }
+
     pub(super) const fn id(&self) -> ConnectionId {
         self.session.id()
     }
@@ -326,7 +353,8 @@ impl Connection {
         let is_blocked = self.session.is_running() && self.is_blocked();
         let waits = !self.full.is_empty();
         let looks_again = is_over || self.session.withholds_credit();
-        let look_again = self.shared.clock.now() + LOOK_AGAIN;
+        let look_again = looks_again.then(|| self.shared.clock.now() + LOOK_AGAIN);
+        let deadline = [deadline, look_again].into_iter().flatten().min();
         let paused = stop_by.is_some() || is_blocked || is_full || waits || is_over;
         let bytes_out = wire.bytes_out;
         let deliver_below = WRITE_HIGH_BYTES.min(self.shared.ledger.part());
@@ -335,11 +363,11 @@ impl Connection {
         let ready = tokio::select! {
             biased;
             ready = std::future::poll_fn(|cx| wire.poll(cx, out, deliver_below, paused, events, taken)) => Some(ready?),
-            () = wait_for_room(&mut self.full), if waits => None,
+            // Beside the task: few connections ever wait for it, and all would have room for it.
+            () = async { Box::pin(wait_for_room(&mut self.full)).await }, if waits => None,
             () = clock.wait_for(deadline) => None,
-            () = clock.wait_for(Some(look_again)), if looks_again => None,
             _ = self.alarms.changed() => None,
-            _ = self.ends.changed() => {
+            () = self.handle.ends(), if !self.is_told_to_end => {
                 self.check_end()?;
                 return Ok(());
             }
@@ -379,7 +407,7 @@ impl Connection {
         if self.is_told_to_end {
             return Ok(false);
         }
-        let Some(reason) = self.ends.borrow().clone() else { return Ok(false) };
+        let Some(reason) = self.handle.end_reason().cloned() else { return Ok(false) };
         self.is_told_to_end = true;
         let now = self.shared.clock.now();
         match reason {
@@ -463,7 +491,7 @@ impl Connection {
     /// Before a queue's answer to a request goes out: what the queue sent before it is in the inbox by now, and comes first
     /// on the wire too. Only the consumers that lost their queue are told after the answer, as RabbitMQ tells them.
     pub(super) fn take_deliveries(&mut self) {
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(event) = self.events.next_at_hand() {
             self.taken.push(event);
         }
         let cancelled = self.taken.extract_if(.., |event| matches!(event, Event::Cancelled(_))).collect();

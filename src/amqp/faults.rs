@@ -69,10 +69,7 @@ impl Connection {
     async fn wait_unless_it_ends(&mut self, awaited: impl Future<Output = ()>) -> bool {
         tokio::select! {
             () = awaited => true,
-            _ = self.ends.changed() => {
-                self.ends.mark_changed();
-                false
-            }
+            () = self.handle.ends() => false,
             () = stopped(&mut self.stopping) => false,
         }
     }
@@ -104,10 +101,7 @@ impl Connection {
         tokio::select! {
             biased;
             guard = faults.restarting.read() => Some(guard),
-            _ = self.ends.changed() => {
-                self.ends.mark_changed();
-                None
-            }
+            () = self.handle.ends() => None,
         }
     }
 

@@ -1,12 +1,13 @@
 //! A connection's socket: what was read and not yet taken, and what is to be written.
 
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::mpsc;
 
 use super::{quick_ack, socket_reset};
+use crate::broker::batch_channel::Receiver;
 use crate::broker::connections::Event;
 use crate::protocol::Output;
 
@@ -14,6 +15,10 @@ use crate::protocol::Output;
 const READ_BYTES_MIN: usize = 1024;
 /// Read at a time by a busy one: a socket buffer's worth, so that it costs few system calls.
 const READ_BYTES_MAX: usize = 256 * 1024;
+/// So many reads in a row that leave most of the room empty halve it.
+const SMALL_READS_MAX: u8 = 100;
+/// Room that a connection that says little keeps while it says nothing.
+const KEPT_BYTES: usize = 128;
 /// Events taken from the inbox at a time.
 const EVENTS_MAX: usize = 128;
 
@@ -35,6 +40,8 @@ pub(super) struct Wire<S> {
     pub(super) bytes_out: u64,
     /// Room for the next read: doubled by a read that fills it.
     read_bytes: usize,
+    /// Reads in a row that left most of the room empty.
+    small_reads: u8,
     /// Whether the last read brought little, and the client may wait for its acknowledgement before it sends more.
     is_owed_an_ack: bool,
     pub(super) eof: bool,
@@ -62,6 +69,7 @@ impl<S: Stream> Wire<S> {
             bytes_in: 0,
             bytes_out: 0,
             read_bytes: READ_BYTES_MIN,
+            small_reads: 0,
             is_owed_an_ack: false,
             eof: false,
             is_unflushed: false,
@@ -100,7 +108,7 @@ impl<S: Stream> Wire<S> {
         out: &mut Output,
         deliver_below: usize,
         paused: bool,
-        events: &mut mpsc::UnboundedReceiver<Event>,
+        events: &mut Receiver<Event>,
         taken: &mut Vec<Event>,
     ) -> Poll<std::io::Result<Ready>> {
         let mut done = Ready::default();
@@ -108,7 +116,7 @@ impl<S: Stream> Wire<S> {
         if had_output && self.poll_write(cx, out)?.is_ready() {
             done.drained = true;
         }
-        if out.len() < deliver_below && events.poll_recv_many(cx, taken, EVENTS_MAX).is_ready() {
+        if out.len() < deliver_below && events.poll_receive(cx, taken, EVENTS_MAX).is_ready() {
             done.events = true;
         }
         if !paused && !self.eof && self.budget > 0 && self.poll_read(cx)?.is_ready() {
@@ -157,6 +165,9 @@ impl<S: Stream> Wire<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, std::io::Error> {
+        if self.filled == 0 && self.read_bytes == READ_BYTES_MIN {
+            return self.poll_read_little(cx);
+        }
         self.make_room();
         let Some(room) = self.input.get_mut(self.filled..) else { return Ok(Poll::Pending) };
         let room_now = room.len().min(self.budget);
@@ -166,16 +177,53 @@ impl<S: Stream> Wire<S> {
             Poll::Ready(()) => {
                 let count = buffer.filled().len();
                 self.filled += count;
-                self.budget = self.budget.saturating_sub(count);
-                self.bytes_in += count as u64;
-                self.eof = count == 0;
-                self.is_owed_an_ack = (1..quick_ack::BELOW_BYTES).contains(&count);
-                if self.filled == self.input.len() {
-                    self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
-                }
+                self.has_read(count, self.filled == self.input.len());
                 Ok(Poll::Ready(()))
             }
             Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// By way of the stack: a connection that says nothing needs no room for it.
+    fn poll_read_little(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, std::io::Error> {
+        let mut room = [MaybeUninit::uninit(); READ_BYTES_MIN];
+        let room_now = READ_BYTES_MIN.min(self.budget);
+        let Some(room) = room.get_mut(..room_now) else { return Ok(Poll::Pending) };
+        let mut buffer = ReadBuf::uninit(room);
+        if Pin::new(&mut self.stream).poll_read(cx, &mut buffer)?.is_pending() {
+            if self.input.capacity() > KEPT_BYTES {
+                self.input = Vec::new();
+            }
+            return Ok(Poll::Pending);
+        }
+        let read = buffer.filled();
+        self.taken = 0;
+        self.filled = read.len();
+        self.input.clear();
+        self.input.extend_from_slice(read);
+        self.has_read(read.len(), read.len() == READ_BYTES_MIN);
+        Ok(Poll::Ready(()))
+    }
+
+    /// So much was read, and the next read has more room, or less.
+    fn has_read(&mut self, count: usize, is_full: bool) {
+        self.budget = self.budget.saturating_sub(count);
+        self.bytes_in += count as u64;
+        self.eof = count == 0;
+        self.is_owed_an_ack = (1..quick_ack::BELOW_BYTES).contains(&count);
+        if is_full {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+            self.small_reads = 0;
+        } else if count >= self.read_bytes / 8 {
+            self.small_reads = 0;
+        } else if self.small_reads < SMALL_READS_MAX {
+            self.small_reads += 1;
+        } else if self.read_bytes > READ_BYTES_MIN {
+            self.small_reads = 0;
+            self.read_bytes /= 2;
+            // What is there now is less than an eighth of it.
+            self.input.truncate(self.filled);
+            self.input.shrink_to(self.filled + self.read_bytes);
         }
     }
 

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::Notify;
 
+use super::batch_channel::Sender;
 use super::inbox::{DeliveryInbox, Wake};
 use super::journal::Client;
 use super::overview::ConnectionOverview;
@@ -70,25 +71,26 @@ pub enum EndReason {
 }
 
 /// How the rest of the broker reaches a connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ConnectionHandle {
     /// Its inbox. What queues put there is bounded by their consumers' windows, and by what they [share](DeliveryInbox).
-    pub events: mpsc::UnboundedSender<Event>,
+    pub events: Sender<Event>,
     /// What others can read of it; `None` for the broker's own.
     pub overview: Option<Arc<ConnectionOverview>>,
     /// The secret that its direct reply-to addresses carry.
     pub secret: u64,
     /// What the journal calls it, once it has entered a virtual host.
-    client: Arc<OnceLock<Arc<Client>>>,
+    client: OnceLock<Arc<Client>>,
     /// Its consumers that direct reply-to addresses name.
     reply_consumers: ReplyConsumers,
     /// Set when it has to end. This does not wait in the inbox, which a connection whose client does not read leaves alone.
-    end: watch::Sender<Option<EndReason>>,
+    end: OnceLock<EndReason>,
+    told_to_end: Notify,
     /// Bytes of memory that the client makes its session hold, what is in its inbox aside.
-    held: Arc<AtomicUsize>,
+    held: AtomicUsize,
     ledger: Arc<Ledger>,
     /// Direct replies in the inbox.
-    replies: Arc<Mutex<Share>>,
+    replies: Mutex<Share>,
     /// Deliveries in the inbox.
     inbox: Arc<DeliveryInbox>,
 }
@@ -101,29 +103,29 @@ impl ConnectionHandle {
     /// The way to a connection with this inbox, whose direct replies are entered in the ledger. Direct reply-to addresses that carry `secret` lead to `reply_consumers`.
     #[must_use]
     pub fn new(
-        events: mpsc::UnboundedSender<Event>,
+        events: Sender<Event>,
         overview: Option<Arc<ConnectionOverview>>,
         secret: u64,
         reply_consumers: ReplyConsumers,
         ledger: &Arc<Ledger>,
-    ) -> Self {
-        let replies = Arc::new(Mutex::new(Share::new(Arc::clone(ledger), Kind::Replies)));
+    ) -> Arc<Self> {
         let to_wake = events.clone();
         // One that is gone has nobody to look for.
         let wake = Wake(Box::new(move || drop(to_wake.send(Event::InboxHasRoom))));
         let inbox = Arc::new(DeliveryInbox::new(ledger, wake));
-        Self {
+        Arc::new(Self {
             events,
             overview,
             secret,
-            client: Arc::default(),
+            client: OnceLock::new(),
             reply_consumers,
-            end: watch::Sender::default(),
-            held: Arc::default(),
+            end: OnceLock::new(),
+            told_to_end: Notify::new(),
+            held: AtomicUsize::new(0),
             ledger: Arc::clone(ledger),
-            replies,
+            replies: Mutex::new(Share::new(Arc::clone(ledger), Kind::Replies)),
             inbox,
-        }
+        })
     }
 
     /// What the journal calls it, once it has entered a virtual host.
@@ -139,17 +141,23 @@ impl ConnectionHandle {
 
     /// Asks the connection to end. The first reason counts.
     pub fn end(&self, reason: EndReason) {
-        self.end.send_if_modified(|end| {
-            let is_first = end.is_none();
-            end.get_or_insert(reason);
-            is_first
-        });
+        if self.end.set(reason).is_ok() {
+            self.told_to_end.notify_waiters();
+        }
     }
 
-    /// Tells when it has to end.
+    /// Why it has to end, once it has to.
     #[must_use]
-    pub fn ends(&self) -> watch::Receiver<Option<EndReason>> {
-        self.end.subscribe()
+    pub fn end_reason(&self) -> Option<&EndReason> {
+        self.end.get()
+    }
+
+    /// Waits until it has to end.
+    pub async fn ends(&self) {
+        let told = self.told_to_end.notified();
+        if self.end.get().is_none() {
+            told.await;
+        }
     }
 
     /// Bytes of memory that the client makes the broker hold.
@@ -202,7 +210,7 @@ impl ConnectionHandle {
 }
 
 /// A confirm goes from the committer to the publisher's connection, past the queue.
-impl crate::store::ConfirmSink for ConnectionHandle {
+impl crate::store::ConfirmSink for Arc<ConnectionHandle> {
     fn confirmed(&self, channel: u16, first: u64, last: u64) {
         // A connection that is gone needs no confirm.
         let _ = self.events.send(Event::Confirmed { channel, first, last, refused: false });

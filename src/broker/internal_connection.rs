@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
+use super::batch_channel::{Receiver, batch_channel};
 use super::connections::{ConnectionHandle, Event};
 use super::journal::Client;
 use super::mailbox::{Mail, Mailbox};
@@ -20,7 +19,7 @@ const API: &str = "the management API";
 pub struct InternalConnection {
     shared: Arc<Shared>,
     id: ConnectionId,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Receiver<Event>,
     queues: Vec<Mailbox>,
 }
 
@@ -29,7 +28,7 @@ impl InternalConnection {
     #[must_use]
     pub fn new(shared: &Arc<Shared>) -> Self {
         let id = shared.new_connection_id();
-        let (sender, events) = mpsc::unbounded_channel();
+        let (sender, events) = batch_channel();
         let handle = ConnectionHandle::new(sender, None, 0, ReplyConsumers::default(), &shared.ledger);
         shared.connections.insert(id, handle);
         Self { shared: Arc::clone(shared), id, events, queues: Vec::new() }
@@ -58,19 +57,19 @@ impl InternalConnection {
 
     /// What its queues have for it next.
     pub async fn event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.events.next().await
     }
 
     /// The same if there is something.
     pub fn event_at_hand(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+        self.events.next_at_hand()
     }
 
     /// Waits for that many confirms, several of which may come at a time; whether none of them was a refusal.
     pub async fn confirmed(&mut self, mut count: usize) -> bool {
         let mut is_accepted = true;
         while count > 0 {
-            let Some(event) = self.events.recv().await else { return false };
+            let Some(event) = self.events.next().await else { return false };
             if let Event::Confirmed { first, last, refused, .. } = event {
                 is_accepted &= !refused;
                 count = count.saturating_sub(usize::try_from(last - first + 1).unwrap_or(usize::MAX));

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
+use super::batch_channel::{Receiver, Sender, batch_channel};
 use super::queue_machine::LeftInStore;
 use super::world::{Activity, InFlight};
 use crate::queue::{Command, Publish, Reply};
@@ -86,14 +87,14 @@ impl Gauge {
 /// The sending end.
 #[derive(Clone, Debug)]
 pub struct Mailbox {
-    sender: mpsc::UnboundedSender<(usize, Mail)>,
+    sender: Sender<(usize, Mail)>,
     gauge: Arc<Gauge>,
 }
 
 impl Mailbox {
     /// A mailbox and its receiving end; in a world, with what is under way there.
     pub fn new(activity: Option<Arc<Activity>>) -> (Self, MailReceiver) {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = batch_channel();
         let gauge = Arc::new(Gauge { activity, ..Gauge::default() });
         let receiving =
             MailReceiver { receiver, gauge: Arc::clone(&gauge), taken: Vec::new(), carried_out: 0 };
@@ -117,7 +118,7 @@ impl Mailbox {
             if let Some(activity) = is_work {
                 activity.subtract(1);
             }
-            error.0.1
+            error.1
         })
     }
 
@@ -160,7 +161,7 @@ impl Mailbox {
 /// The receiving end.
 #[derive(Debug)]
 pub struct MailReceiver {
-    receiver: mpsc::UnboundedReceiver<(usize, Mail)>,
+    receiver: Receiver<(usize, Mail)>,
     gauge: Arc<Gauge>,
     taken: Vec<(usize, Mail)>,
     /// Mail that was taken and is under way until its batch is carried out; in a world alone.
@@ -170,7 +171,7 @@ pub struct MailReceiver {
 impl MailReceiver {
     /// Waits for mail and takes up to `max` pieces of it; none: nobody can send any more.
     pub async fn receive(&mut self, max: usize) -> Vec<Mail> {
-        self.receiver.recv_many(&mut self.taken, max).await;
+        self.receiver.receive(&mut self.taken, max).await;
         self.account()
     }
 
@@ -181,10 +182,7 @@ impl MailReceiver {
 
     /// Takes what is there and lets no more in.
     pub fn close(&mut self) -> Vec<Mail> {
-        self.receiver.close();
-        while let Ok(mail) = self.receiver.try_recv() {
-            self.taken.push(mail);
-        }
+        self.taken.extend(self.receiver.close());
         self.account()
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod alarm_watch;
 pub(crate) mod alarms;
 pub(crate) mod api_hook;
 pub mod arguments_json;
+pub(crate) mod batch_channel;
 pub(crate) mod clock;
 pub mod cluster_view;
 pub(crate) mod connections;

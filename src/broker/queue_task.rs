@@ -62,7 +62,7 @@ pub(super) struct QueueTask {
     /// It has work to carry out beside its mail, in a world.
     in_flight: Option<InFlight>,
     /// Ways to the connections this queue has to do with.
-    connections: HashMap<ConnectionId, ConnectionHandle>,
+    connections: HashMap<ConnectionId, Arc<ConnectionHandle>>,
     /// What it has asked the store for and has yet to get.
     loads: usize,
     /// So much of what is yet to come is for what it was before a crash.
@@ -455,7 +455,7 @@ impl QueueTask {
     }
 
     fn trace_deliveries(&mut self, Deliveries { consumer, deliveries }: &Deliveries) {
-        let client = self.connection(consumer.connection).and_then(ConnectionHandle::client);
+        let client = self.connection(consumer.connection).and_then(|handle| handle.client());
         let Some(firehose) = Firehose::of(&self.shared, &self.vhost) else { return };
         let (connection, user) =
             client.as_ref().map_or(("", ""), |client| (&client.connection, &client.user));
@@ -509,7 +509,7 @@ impl QueueTask {
     }
 
     /// Looks a connection up once; most queues have to do with the same few all the time.
-    fn connection(&mut self, id: ConnectionId) -> Option<&ConnectionHandle> {
+    fn connection(&mut self, id: ConnectionId) -> Option<&Arc<ConnectionHandle>> {
         if !self.connections.contains_key(&id) {
             let handle = self.shared.connections.get(&id)?.clone();
             self.connections.retain(|_, handle| !handle.events.is_closed());

@@ -52,7 +52,7 @@ pub struct Shared {
     /// Virtual hosts by name.
     pub vhosts: DashMap<String, Arc<Vhost>>,
     /// Open connections.
-    pub connections: DashMap<ConnectionId, ConnectionHandle>,
+    pub connections: DashMap<ConnectionId, Arc<ConnectionHandle>>,
     /// What is in memory, by kind.
     pub ledger: Arc<Ledger>,
     /// Counters.
@@ -269,7 +269,7 @@ impl Shared {
     }
 
     /// The way to a connection.
-    pub fn connection(&self, id: ConnectionId) -> Option<ConnectionHandle> {
+    pub fn connection(&self, id: ConnectionId) -> Option<Arc<ConnectionHandle>> {
         self.connections.get(&id).map(|handle| handle.clone())
     }
 

@@ -71,7 +71,7 @@ async fn list_of(
     }
     let view = move |key: Key| {
         let connection = api.shared().connection(key.consumer.key.connection);
-        let connection = connection.and_then(|handle| handle.overview);
+        let connection = connection.and_then(|handle| handle.overview.clone());
         let queue = QueueName::of(&key.vhost, &key.record);
         let view = ConsumerView::of(&key.consumer, queue, connection.as_deref(), api.node());
         std::future::ready(serde_json::to_value(view).ok())
@@ -88,7 +88,8 @@ async fn cancel(
     let (vhost, record) = asker.queue(&api, &vhost, &queue)?;
     let details = record.details().await.ok_or_else(ApiError::not_found)?;
     let is_meant = |consumer: &ConsumerDetails| {
-        let connection = api.shared().connection(consumer.key.connection).and_then(|handle| handle.overview);
+        let connection =
+            api.shared().connection(consumer.key.connection).and_then(|handle| handle.overview.clone());
         let name = connection.map(|connection| channel_name(&connection, consumer.key.channel));
         *consumer.name.tag == *tag && name.as_deref() == Some(&channel)
     };

@@ -149,7 +149,7 @@ async fn view(
             if depth == Depth::Full {
                 return fields.of(&queue);
             }
-            let connection = |id| api.shared().connection(id).and_then(|handle| handle.overview);
+            let connection = |id| api.shared().connection(id).and_then(|handle| handle.overview.clone());
             let name = QueueName::of(vhost, record);
             let consumers = details.consumers.iter().map(|consumer| {
                 ConsumerView::of(consumer, name, connection(consumer.key.connection).as_deref(), api.node())

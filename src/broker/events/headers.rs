@@ -398,7 +398,7 @@ fn of_alarm(key: &'static str, shared: &Shared, source: &str) -> Told {
 
 /// A connection of the broker's own has no name.
 fn connection_name(shared: &Shared, id: ConnectionId) -> String {
-    let overview = shared.connection(id).and_then(|handle| handle.overview);
+    let overview = shared.connection(id).and_then(|handle| handle.overview.clone());
     overview.map(|overview| overview.name()).unwrap_or_default()
 }
 

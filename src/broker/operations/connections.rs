@@ -115,9 +115,9 @@ pub fn close_connections(
 fn find(
     shared: &Shared,
     id: ConnectionId,
-) -> Result<(ConnectionHandle, Arc<ConnectionOverview>), OperationError> {
+) -> Result<(Arc<ConnectionHandle>, Arc<ConnectionOverview>), OperationError> {
     let handle = shared.connection(id);
-    let found = handle.and_then(|handle| Some((handle.clone(), handle.overview?)));
+    let found = handle.and_then(|handle| Some((Arc::clone(&handle), handle.overview.clone()?)));
     found.ok_or(OperationError::NoConnection(id.0))
 }
 

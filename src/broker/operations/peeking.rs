@@ -225,7 +225,7 @@ fn describe(
 }
 
 fn describe_holder(shared: &Shared, epoch: Timestamp, holder: Holder) -> MessageHolder {
-    let overview = shared.connection(holder.connection).and_then(|handle| handle.overview);
+    let overview = shared.connection(holder.connection).and_then(|handle| handle.overview.clone());
     MessageHolder {
         connection: holder.connection,
         connection_name: overview.map(|overview| overview.name()),

@@ -84,7 +84,7 @@ async fn delete_transient_exchanges(shared: &Arc<Shared>, vhost: &Arc<Vhost>) {
 }
 
 /// The connections that are in a virtual host, or are entering it.
-pub(super) fn connections_of(shared: &Shared, vhost: &Vhost) -> Vec<ConnectionHandle> {
+pub(super) fn connections_of(shared: &Shared, vhost: &Vhost) -> Vec<Arc<ConnectionHandle>> {
     let is_there = |handle: &ConnectionHandle| {
         let overview = handle.overview.as_ref();
         overview.is_some_and(|overview| overview.handshake().vhost.as_deref() == Some(&*vhost.name))
