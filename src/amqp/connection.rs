@@ -491,21 +491,18 @@ impl Connection {
     /// Before a queue's answer to a request goes out: what the queue sent before it is in the inbox by now, and comes first
     /// on the wire too. Only the consumers that lost their queue are told after the answer, as RabbitMQ tells them.
     pub(super) fn take_deliveries(&mut self) {
-        while let Some(event) = self.events.next_at_hand() {
-            self.taken.push(event);
-        }
+        self.taken.append(&mut self.events.at_hand());
         let cancelled = self.taken.extract_if(.., |event| matches!(event, Event::Cancelled(_))).collect();
         self.apply_events();
         self.taken = cancelled;
     }
 
     fn apply_events(&mut self) {
-        let mut taken = std::mem::take(&mut self.taken);
         let mut delivered_bytes = 0;
         if self.faulty.is_some() {
             self.session.tell_time(self.shared.clock.now());
         }
-        for event in taken.drain(..) {
+        for event in std::mem::take(&mut self.taken) {
             match event {
                 Event::Deliver(number, deliveries) => {
                     delivered_bytes += deliveries.iter().map(Delivery::cost).sum::<usize>();
@@ -540,7 +537,6 @@ impl Connection {
                 Event::FaultsChanged => self.look_at_rules(),
             }
         }
-        self.taken = taken;
         self.tell_room(delivered_bytes);
         self.session.send_confirms();
     }

@@ -18,7 +18,7 @@ impl Connection {
     /// The overview names the user before the credentials are looked at: whoever deletes the user meanwhile finds either
     /// the connection or its login refused.
     pub(super) async fn authenticate(&mut self, credentials: &Credentials) {
-        let client_properties = self.session.client_properties().clone();
+        let client_properties = Arc::clone(self.session.client_properties());
         self.overview.change_handshake(|handshake| {
             handshake.user.clone_from(&credentials.user);
             handshake.auth_mechanism = credentials.mechanism.to_owned();

@@ -116,7 +116,14 @@ impl<S: Stream> Wire<S> {
         if had_output && self.poll_write(cx, out)?.is_ready() {
             done.drained = true;
         }
-        if out.len() < deliver_below && events.poll_receive(cx, taken, EVENTS_MAX).is_ready() {
+        if out.len() < deliver_below
+            && let Poll::Ready(mut batch) = events.poll_receive(cx, EVENTS_MAX)
+        {
+            if taken.is_empty() {
+                *taken = batch;
+            } else {
+                taken.append(&mut batch);
+            }
             done.events = true;
         }
         if !paused && !self.eof && self.budget > 0 && self.poll_read(cx)?.is_ready() {

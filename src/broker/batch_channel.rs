@@ -1,29 +1,26 @@
 //! A channel without bounds for many senders, whose receiver takes what is there in batches.
 //!
 //! Each connection and each queue has one, and most of them are idle: an empty one takes a hundred bytes or two, where a channel that is
-//! made of blocks keeps at least one.
+//! made of blocks keeps at least one. A batch goes over as it stands, and its room with it.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::vec;
 
 use tokio::sync::Notify;
 use tokio::task::coop;
-
-/// Room for so many items is kept when all are taken; more is given back.
-const KEPT_ITEMS: usize = 16;
 
 /// A channel's two ends.
 #[must_use]
 pub fn batch_channel<T>() -> (Sender<T>, Receiver<T>) {
     let inner = Arc::new(Inner {
-        state: Mutex::new(State { items: VecDeque::new(), waker: None }),
+        state: Mutex::new(State { items: Vec::new(), waker: None }),
         senders: AtomicUsize::new(1),
         is_closed: AtomicBool::new(false),
         closed: Notify::new(),
     });
-    (Sender(Arc::clone(&inner)), Receiver(inner))
+    (Sender(Arc::clone(&inner)), Receiver { inner, left: Vec::new().into_iter() })
 }
 
 #[derive(Debug)]
@@ -37,7 +34,7 @@ struct Inner<T> {
 
 #[derive(Debug)]
 struct State<T> {
-    items: VecDeque<T>,
+    items: Vec<T>,
     /// The receiver, if it waits.
     waker: Option<Waker>,
 }
@@ -65,7 +62,7 @@ impl<T> Sender<T> {
             if self.0.is_closed() {
                 return Err(item);
             }
-            state.items.push_back(item);
+            state.items.push(item);
             state.waker.take()
         };
         if let Some(waker) = waker {
@@ -109,67 +106,73 @@ impl<T> Drop for Sender<T> {
 
 /// The end that gives items out.
 #[derive(Debug)]
-pub struct Receiver<T>(Arc<Inner<T>>);
+pub struct Receiver<T> {
+    inner: Arc<Inner<T>>,
+    /// What was taken and was more than one batch: comes next.
+    left: vec::IntoIter<T>,
+}
 
 impl<T> Receiver<T> {
-    /// Adds what is there to `taken`, up to `max` items, and tells how many; none: nothing more will come.
-    pub fn poll_receive(&mut self, cx: &mut Context<'_>, taken: &mut Vec<T>, max: usize) -> Poll<usize> {
+    /// What is there, up to `max` items; none: nothing more will come.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>, max: usize) -> Poll<Vec<T>> {
         let turn = ready!(coop::poll_proceed(cx));
-        let mut state = self.0.lock();
-        let count = state.take(taken, max);
-        if count == 0 && !self.0.is_closed() && self.0.senders.load(Ordering::Acquire) > 0 {
+        if self.left.len() > 0 {
+            turn.made_progress();
+            return Poll::Ready(self.left.by_ref().take(max).collect());
+        }
+        let mut state = self.inner.lock();
+        if state.items.is_empty() && !self.inner.is_closed() && self.inner.senders.load(Ordering::Acquire) > 0
+        {
             if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 state.waker = Some(cx.waker().clone());
             }
             return Poll::Pending;
         }
         turn.made_progress();
-        Poll::Ready(count)
+        let items = std::mem::take(&mut state.items);
+        if items.len() <= max {
+            return Poll::Ready(items);
+        }
+        drop(state);
+        self.left = items.into_iter();
+        Poll::Ready(self.left.by_ref().take(max).collect())
     }
 
-    /// Waits for items and adds up to `max` of them to `taken`; tells how many, and none if nothing more will come.
-    pub async fn receive(&mut self, taken: &mut Vec<T>, max: usize) -> usize {
-        std::future::poll_fn(|cx| self.poll_receive(cx, taken, max)).await
+    /// Waits for items and takes up to `max` of them; none: nothing more will come.
+    pub async fn receive(&mut self, max: usize) -> Vec<T> {
+        std::future::poll_fn(|cx| self.poll_receive(cx, max)).await
     }
 
-    /// Waits for an item; `None`: nothing more will come.
-    pub async fn next(&mut self) -> Option<T> {
-        let mut taken = Vec::with_capacity(1);
-        self.receive(&mut taken, 1).await;
-        taken.pop()
+    /// All that is there.
+    pub fn at_hand(&mut self) -> Vec<T> {
+        let items = std::mem::take(&mut self.inner.lock().items);
+        self.behind_left(items)
     }
 
-    /// An item, if there is one.
-    pub fn next_at_hand(&mut self) -> Option<T> {
-        self.0.lock().items.pop_front()
+    fn behind_left(&mut self, mut items: Vec<T>) -> Vec<T> {
+        if self.left.len() == 0 {
+            return items;
+        }
+        let mut all: Vec<T> = std::mem::take(&mut self.left).collect();
+        all.append(&mut items);
+        all
     }
 
     /// Lets nothing more in, and takes what is there.
-    pub fn close(&mut self) -> VecDeque<T> {
+    pub fn close(&mut self) -> Vec<T> {
         let items = {
-            let mut state = self.0.lock();
-            self.0.is_closed.store(true, Ordering::Release);
+            let mut state = self.inner.lock();
+            self.inner.is_closed.store(true, Ordering::Release);
             std::mem::take(&mut state.items)
         };
-        self.0.closed.notify_waiters();
-        items
+        self.inner.closed.notify_waiters();
+        self.behind_left(items)
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         drop(self.close());
-    }
-}
-
-impl<T> State<T> {
-    fn take(&mut self, taken: &mut Vec<T>, max: usize) -> usize {
-        let count = self.items.len().min(max);
-        taken.extend(self.items.drain(..count));
-        if self.items.is_empty() && self.items.capacity() > KEPT_ITEMS {
-            self.items = VecDeque::new();
-        }
-        count
     }
 }
 

@@ -1,6 +1,7 @@
 //! A connection of the broker's own, for one operation of a caller that has no connection. Queues send it their confirms, and it
 //! holds messages that were got until they are settled.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::batch_channel::{Receiver, batch_channel};
@@ -20,6 +21,8 @@ pub struct InternalConnection {
     shared: Arc<Shared>,
     id: ConnectionId,
     events: Receiver<Event>,
+    /// Taken from there, and next.
+    taken: VecDeque<Event>,
     queues: Vec<Mailbox>,
 }
 
@@ -31,7 +34,7 @@ impl InternalConnection {
         let (sender, events) = batch_channel();
         let handle = ConnectionHandle::new(sender, None, 0, ReplyConsumers::default(), &shared.ledger);
         shared.connections.insert(id, handle);
-        Self { shared: Arc::clone(shared), id, events, queues: Vec::new() }
+        Self { shared: Arc::clone(shared), id, events, taken: VecDeque::new(), queues: Vec::new() }
     }
 
     /// The same, as the doing of this user: for the journal.
@@ -57,19 +60,25 @@ impl InternalConnection {
 
     /// What its queues have for it next.
     pub async fn event(&mut self) -> Option<Event> {
-        self.events.next().await
+        if self.taken.is_empty() {
+            self.taken = self.events.receive(usize::MAX).await.into();
+        }
+        self.taken.pop_front()
     }
 
     /// The same if there is something.
     pub fn event_at_hand(&mut self) -> Option<Event> {
-        self.events.next_at_hand()
+        if self.taken.is_empty() {
+            self.taken = self.events.at_hand().into();
+        }
+        self.taken.pop_front()
     }
 
     /// Waits for that many confirms, several of which may come at a time; whether none of them was a refusal.
     pub async fn confirmed(&mut self, mut count: usize) -> bool {
         let mut is_accepted = true;
         while count > 0 {
-            let Some(event) = self.events.next().await else { return false };
+            let Some(event) = self.event().await else { return false };
             if let Event::Confirmed { first, last, refused, .. } = event {
                 is_accepted &= !refused;
                 count = count.saturating_sub(usize::try_from(last - first + 1).unwrap_or(usize::MAX));

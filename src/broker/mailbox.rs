@@ -96,8 +96,7 @@ impl Mailbox {
     pub fn new(activity: Option<Arc<Activity>>) -> (Self, MailReceiver) {
         let (sender, receiver) = batch_channel();
         let gauge = Arc::new(Gauge { activity, ..Gauge::default() });
-        let receiving =
-            MailReceiver { receiver, gauge: Arc::clone(&gauge), taken: Vec::new(), carried_out: 0 };
+        let receiving = MailReceiver { receiver, gauge: Arc::clone(&gauge), carried_out: 0 };
         (Self { sender, gauge }, receiving)
     }
 
@@ -163,16 +162,16 @@ impl Mailbox {
 pub struct MailReceiver {
     receiver: Receiver<(usize, Mail)>,
     gauge: Arc<Gauge>,
-    taken: Vec<(usize, Mail)>,
     /// Mail that was taken and is under way until its batch is carried out; in a world alone.
     carried_out: usize,
 }
 
 impl MailReceiver {
-    /// Waits for mail and takes up to `max` pieces of it; none: nobody can send any more.
-    pub async fn receive(&mut self, max: usize) -> Vec<Mail> {
-        self.receiver.receive(&mut self.taken, max).await;
-        self.account()
+    /// Waits for mail and takes up to `max` pieces of it, each with what it counted for; none: nobody can send any more.
+    pub async fn receive(&mut self, max: usize) -> Vec<(usize, Mail)> {
+        let taken = self.receiver.receive(max).await;
+        self.account(&taken);
+        taken
     }
 
     /// Makes publishers wait, or lets them go on.
@@ -181,9 +180,10 @@ impl MailReceiver {
     }
 
     /// Takes what is there and lets no more in.
-    pub fn close(&mut self) -> Vec<Mail> {
-        self.taken.extend(self.receiver.close());
-        self.account()
+    pub fn close(&mut self) -> Vec<(usize, Mail)> {
+        let taken = self.receiver.close();
+        self.account(&taken);
+        taken
     }
 
     /// What was taken is carried out, and when the queue has to be looked at next is known.
@@ -194,12 +194,11 @@ impl MailReceiver {
         }
     }
 
-    fn account(&mut self) -> Vec<Mail> {
+    fn account(&mut self, taken: &[(usize, Mail)]) {
         if self.gauge.activity.is_some() {
-            self.carried_out += self.taken.iter().filter(|(_, mail)| !is_look(mail)).count();
+            self.carried_out += taken.iter().filter(|(_, mail)| !is_look(mail)).count();
         }
-        self.gauge.subtract(self.taken.iter().map(|(bytes, _)| bytes).sum());
-        self.taken.drain(..).map(|(_, mail)| mail).collect()
+        self.gauge.subtract(taken.iter().map(|(bytes, _)| bytes).sum());
     }
 }
 

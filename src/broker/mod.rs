@@ -13,6 +13,7 @@ pub(crate) mod creation;
 mod dead_lettering;
 pub(crate) mod definitions;
 mod delayed_exchange;
+mod desk;
 pub(crate) mod entering;
 pub(crate) mod error;
 pub(crate) mod events;

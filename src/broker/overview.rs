@@ -57,7 +57,7 @@ pub struct Handshake {
     /// The SASL mechanism of the login.
     pub auth_mechanism: String,
     /// What the client said about itself.
-    pub client_properties: FieldTable,
+    pub client_properties: Arc<FieldTable>,
     /// The vhost; `None` before connection.open-ok.
     pub vhost: Option<String>,
     /// Heartbeat interval in seconds; 0: none.

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::connections::{ConnectionHandle, Event};
 use super::dead_lettering::{DeadLettering, publish};
 use super::delayed_exchange::DueMessages;
+use super::desk::Desk;
 use super::feeding::{Intake, hand_over};
 use super::firehose::{Firehose, Party};
 use super::flow_control::FlowControl;
@@ -54,7 +55,7 @@ pub(super) struct QueueTask {
     sum: Arc<QueueSum>,
     queue: Machine,
     mail: MailReceiver,
-    effects: Effects,
+    desk: Desk,
     /// When the queue has to be looked at although there is no mail.
     alarm: Option<(Time, Alarm)>,
     /// The same by the system's clock, where the vhost has its own.
@@ -93,7 +94,7 @@ impl QueueTask {
         mail: MailReceiver,
     ) -> Self {
         let sum = Arc::clone(shared.sums.of_queues(queue_type(&record.arguments)));
-        let (effects, connections) = (Effects::default(), HashMap::new());
+        let (desk, connections) = (Desk::default(), HashMap::new());
         let waiting = HashMap::new();
         let intake = queue.options().source.as_deref().map(Intake::new);
         // What an earlier run left may have expired.
@@ -106,7 +107,7 @@ impl QueueTask {
             sum,
             queue,
             mail,
-            effects,
+            desk,
             alarm: None,
             pace: None,
             in_flight,
@@ -148,7 +149,7 @@ impl QueueTask {
     }
 
     /// Waits for mail, or for the time to look after the queue without any; `None` when nobody can send mail any more.
-    async fn wake_up(&mut self) -> Option<Vec<Mail>> {
+    async fn wake_up(&mut self) -> Option<Vec<(usize, Mail)>> {
         self.set_alarms();
         self.mail.done();
         self.in_flight = None;
@@ -211,17 +212,17 @@ impl QueueTask {
     }
 
     /// One batch. Replies leave last, so that whoever gets one finds the deliveries before it in its inbox.
-    fn batch(&mut self, mail: Vec<Mail>) -> Option<Ended> {
+    fn batch(&mut self, mail: Vec<(usize, Mail)>) -> Option<Ended> {
         let now = self.now();
-        self.effects.is_recording = self.events.begin_batch(&self.vhost, &self.record);
+        self.desk.effects().is_recording = self.events.begin_batch(&self.vhost, &self.record);
         let mut replies = Vec::new();
-        for mail in mail {
+        for (_, mail) in mail {
             self.take(now, mail, &mut replies);
         }
-        if std::mem::take(&mut self.effects.missing) > 0 {
+        if std::mem::take(&mut self.desk.effects().missing) > 0 {
             self.set_unreadable(now, "some are missing in the store");
         }
-        self.queue.settle_batch(now, &mut self.effects);
+        self.queue.settle_batch(now, self.desk.effects());
         self.footprint.set(self.queue.footprint());
         self.carry_out(None);
         replies.extend(self.late_replies());
@@ -230,7 +231,9 @@ impl QueueTask {
         // Publishers are held back in real time.
         let paced = if self.vhost.clock.is_virtual() { self.shared.clock.now() } else { now };
         self.control_flow(paced);
-        self.effects.ended.take()
+        let ended = self.desk.effects().ended.take();
+        self.desk.leave();
+        ended
     }
 
     fn ask_source(&mut self) {
@@ -248,7 +251,7 @@ impl QueueTask {
     }
 
     fn take(&mut self, now: Time, mail: Mail, replies: &mut Vec<(oneshot::Sender<Reply>, Reply)>) {
-        if self.effects.ended.is_some() {
+        if self.desk.effects().ended.is_some() {
             self.refuse(mail);
             return;
         }
@@ -264,11 +267,11 @@ impl QueueTask {
                     intake.begin_anew();
                 }
                 // A TTL counts from when its message came.
-                self.queue.apply(self.vhost.clock.now(), command, &mut self.effects);
+                self.queue.apply(self.vhost.clock.now(), command, self.desk.effects());
             }
             Mail::Ask(command, reply_to) => {
                 self.note_getter(&command);
-                match self.queue.apply(now, command, &mut self.effects) {
+                match self.queue.apply(now, command, self.desk.effects()) {
                     Reply::Deferred(ticket) => drop(self.waiting.insert(ticket, reply_to)),
                     reply => replies.push((reply_to, reply)),
                 }
@@ -279,7 +282,7 @@ impl QueueTask {
                 self.loads = self.loads.saturating_sub(1);
                 let (real, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
                 let messages = messages.into_iter().map(|message| restored(message, real, wall)).collect();
-                self.queue.apply(now, Command::Loaded(id, messages), &mut self.effects);
+                self.queue.apply(now, Command::Loaded(id, messages), self.desk.effects());
             }
             Mail::Crash(done) => {
                 // One that does not wait any more needs no answer.
@@ -292,7 +295,7 @@ impl QueueTask {
                     if let (Command::PublishFed(publishes, _), Some(intake)) = (&command, &mut self.intake) {
                         intake.took(publishes);
                     }
-                    self.queue.apply(now, command, &mut self.effects);
+                    self.queue.apply(now, command, self.desk.effects());
                 }
                 self.carry_out(Some(join));
             }
@@ -316,7 +319,7 @@ impl QueueTask {
     }
 
     fn late_replies(&mut self) -> Vec<(oneshot::Sender<Reply>, Reply)> {
-        let answers = std::mem::take(&mut self.effects.deferred_replies).into_iter();
+        let answers = std::mem::take(&mut self.desk.effects().deferred_replies).into_iter();
         let answers: Vec<_> =
             answers.filter_map(|(ticket, reply)| Some((self.waiting.remove(&ticket)?, reply))).collect();
         // Those whose connection is gone get no answer any more.
@@ -340,7 +343,7 @@ impl QueueTask {
 
     /// Counts what the batch did before anybody hears of it: whoever has an answer finds it counted.
     fn count(&mut self) {
-        let counted = std::mem::take(&mut self.effects.counted);
+        let counted = std::mem::take(&mut self.desk.effects().counted);
         if !counted.is_zero() {
             self.record.statistics.add(self.shared.clock.now(), &counted);
             self.sum.add(&counted);
@@ -352,42 +355,48 @@ impl QueueTask {
         self.count();
         self.log_missed();
         self.note_happened();
-        for deliveries in std::mem::take(&mut self.effects.deliveries) {
+        for deliveries in std::mem::take(&mut self.desk.effects().deliveries) {
             self.trace(&deliveries);
             let ConsumerKey { connection, number, .. } = deliveries.consumer;
             self.tell(connection, Event::Deliver(number, deliveries.deliveries));
         }
-        for key in std::mem::take(&mut self.effects.cancelled) {
+        for key in std::mem::take(&mut self.desk.effects().cancelled) {
             self.tell(key.connection, Event::Cancelled(key.number));
         }
-        for key in std::mem::take(&mut self.effects.dismissed) {
+        for key in std::mem::take(&mut self.desk.effects().dismissed) {
             self.tell(key.connection, Event::Dismissed(key.number));
         }
         for (refused, ranges) in [
-            (false, std::mem::take(&mut self.effects.confirms)),
-            (true, std::mem::take(&mut self.effects.refusals)),
+            (false, std::mem::take(&mut self.desk.effects().confirms)),
+            (true, std::mem::take(&mut self.desk.effects().refusals)),
         ] {
             for Range { connection, channel, first, last } in ranges {
                 self.tell(connection, Event::Confirmed { channel, first, last, refused });
             }
         }
-        for TimedOut { connection, channel, timeout_ms } in std::mem::take(&mut self.effects.timed_out) {
+        for TimedOut { connection, channel, timeout_ms } in std::mem::take(&mut self.desk.effects().timed_out)
+        {
             let in_flight = self.record.mailbox.begin();
             self.tell(connection, Event::TimedOut { channel, timeout_ms, in_flight });
         }
-        for (connection, channel) in std::mem::take(&mut self.effects.turns_passed_on) {
+        for (connection, channel) in std::mem::take(&mut self.desk.effects().turns_passed_on) {
             self.tell(connection, Event::TurnPassedOn(channel));
         }
         let dropped = &self.shared.counters.dropped;
-        dropped.duplicate.add(std::mem::take(&mut self.effects.duplicates));
-        dropped.out_of_turn.add(std::mem::take(&mut self.effects.out_of_turn));
-        self.shared.counters.ack_timeouts.add(std::mem::take(&mut self.effects.timed_out_count));
-        for (reason, count) in self.effects.dropped.drain(..) {
+        dropped.duplicate.add(std::mem::take(&mut self.desk.effects().duplicates));
+        dropped.out_of_turn.add(std::mem::take(&mut self.desk.effects().out_of_turn));
+        self.shared.counters.ack_timeouts.add(std::mem::take(&mut self.desk.effects().timed_out_count));
+        for (reason, count) in self.desk.effects().dropped.drain(..) {
             count_reason(&self.shared.counters.dropped.dead, reason, count as u64);
         }
         self.submit(join);
         self.confirm_duplicates();
-        stream_log::ask(&mut self.effects.log, &self.shared.store, self.record.id, &self.record.mailbox);
+        stream_log::ask(
+            &mut self.desk.effects().log,
+            &self.shared.store,
+            self.record.id,
+            &self.record.mailbox,
+        );
         self.page();
         self.feed();
         self.publish_due();
@@ -397,18 +406,18 @@ impl QueueTask {
     }
 
     /// What happened because its time had come, for whoever moves the clock of the world.
-    fn note_steps(&self) {
+    fn note_steps(&mut self) {
         let Some(world) = self.vhost.world.as_ref().filter(|world| world.steps.is_on()) else { return };
-        let Effects { counted, happened, due, log, .. } = &self.effects;
+        let Effects { counted, happened, due, log, timed_out_count, ended, .. } = self.desk.effects();
         let released = happened.iter().filter(|it| it.kind == HappeningKind::Released { by_hand: false });
         let (at, queue) = (self.vhost.clock.now(), &self.record.label);
         for (what, messages) in [
             (StepKind::Expired, counted.dead_lettered_expired + counted.dropped_expired),
-            (StepKind::TimedOut, self.effects.timed_out_count),
+            (StepKind::TimedOut, *timed_out_count),
             (StepKind::Released, released.map(|it| it.count).sum()),
             (StepKind::Due, due.len() as u64),
             (StepKind::Trimmed, u64::from(log.trim.is_some())),
-            (StepKind::QueueExpired, u64::from(self.effects.ended == Some(Ended::Expired))),
+            (StepKind::QueueExpired, u64::from(*ended == Some(Ended::Expired))),
         ] {
             world.steps.note(at, queue, what, messages);
         }
@@ -416,7 +425,7 @@ impl QueueTask {
 
     /// Says which consumers of a stream will never see what was there for them.
     fn log_missed(&mut self) {
-        for LogMissed { consumer, first, next } in std::mem::take(&mut self.effects.missed) {
+        for LogMissed { consumer, first, next } in std::mem::take(&mut self.desk.effects().missed) {
             let (queue, vhost, messages) = (&*self.record.name, &*self.vhost.name, next - first);
             let (consumer, peer) = (&*consumer.tag, &*consumer.peer);
             self.shared.log_limits.missed.say(self.shared.clock.now(), || {
@@ -435,15 +444,15 @@ impl QueueTask {
 
     /// Notes what happened before anybody hears of it.
     fn note_happened(&mut self) {
-        if self.effects.happened.is_empty() {
+        if self.desk.effects().happened.is_empty() {
             return;
         }
         if self.vhost.journal.is_on() {
             let at = surroundings(&self.shared, &self.vhost, &self.record, self.queue.options());
-            self.events.note(&at, &self.effects.happened);
+            self.events.note(&at, &self.desk.effects().happened);
         }
-        self.effects.happened.clear();
-        self.effects.happened.shrink_to(HAPPENED_KEPT);
+        self.desk.effects().happened.clear();
+        self.desk.effects().happened.shrink_to(HAPPENED_KEPT);
     }
 
     /// What consumers are given, if that is traced.
@@ -474,27 +483,27 @@ impl QueueTask {
             "messages of this queue cannot be read: {why}. It delivers nothing until it is purged or deleted, which loses \
              what is in it; a stopped broker's messages that are whole are saved by `coney store salvage`"
         );
-        self.queue.apply(now, Command::Unreadable(why.into()), &mut self.effects);
+        self.queue.apply(now, Command::Unreadable(why.into()), self.desk.effects());
     }
 
     /// Messages out of memory and back. The store has to know of all messages that came in before it is asked for them.
     fn page(&mut self) {
         let (store, queue) = (&self.shared.store, self.record.id);
-        if std::mem::take(&mut self.effects.all_pages_forgotten) {
+        if std::mem::take(&mut self.desk.effects().all_pages_forgotten) {
             store.forget_pages(queue);
         }
-        for page in self.effects.pages_forgotten.drain(..) {
+        for page in self.desk.effects().pages_forgotten.drain(..) {
             store.forget_page(queue, page);
         }
-        if !self.effects.pages.is_empty() {
+        if !self.desk.effects().pages.is_empty() {
             self.submitted.pages = true;
             let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
-            for Page { id, entries } in self.effects.pages.drain(..) {
+            for Page { id, entries } in self.desk.effects().pages.drain(..) {
                 let entries = entries.into_iter().map(|append| stored(append, now, wall));
                 store.write_page(queue, id, entries.collect());
             }
         }
-        for Load { id, positions, stored, paged, keeps_page } in self.effects.loads.drain(..) {
+        for Load { id, positions, stored, paged, keeps_page } in self.desk.effects().loads.drain(..) {
             let mailbox = self.record.mailbox.clone();
             self.loads += 1;
             let in_flight = mailbox.begin();
@@ -536,14 +545,14 @@ impl QueueTask {
             return;
         }
         self.submitted.records = true;
-        let ranges = std::mem::take(&mut self.effects.append_confirms);
+        let ranges = std::mem::take(&mut self.desk.effects().append_confirms);
         let confirms = ranges.into_iter().filter_map(|range| self.confirm(range)).collect();
         self.shared.store.submit(Submission { ops, join, confirms, ..Submission::default() });
     }
 
     /// A duplicate is as safe as the first, which was submitted before, or is in a unit that still waits for its other parts.
     fn confirm_duplicates(&mut self) {
-        let ranges = std::mem::take(&mut self.effects.duplicate_confirms);
+        let ranges = std::mem::take(&mut self.desk.effects().duplicate_confirms);
         if ranges.is_empty() {
             return;
         }
@@ -560,33 +569,33 @@ impl QueueTask {
     fn store_ops(&mut self) -> Vec<Op> {
         let queue = self.record.id;
         let mut ops = Vec::new();
-        if !self.effects.appended.is_empty() {
+        if !self.desk.effects().appended.is_empty() {
             let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
-            let entries = self.effects.appended.drain(..).map(|append| stored(append, now, wall));
+            let entries = self.desk.effects().appended.drain(..).map(|append| stored(append, now, wall));
             ops.push(Op::Append { queue, entries: entries.collect() });
         }
-        ops.extend(stream_log::operations(&mut self.effects.log, queue, &self.record.mailbox));
+        ops.extend(stream_log::operations(&mut self.desk.effects().log, queue, &self.record.mailbox));
         // After what was published before it in the same batch; what came later lies at or above its bound.
-        if let Some((before, keep)) = self.effects.purged.take() {
+        if let Some((before, keep)) = self.desk.effects().purged.take() {
             ops.push(Op::Purge { queue, before, keep });
         }
-        if let Some(up_to) = self.effects.delivered_up_to.take() {
+        if let Some(up_to) = self.desk.effects().delivered_up_to.take() {
             ops.push(Op::Delivered { queue, up_to });
         }
-        for (position, attempts) in self.effects.attempts.drain(..) {
+        for (position, attempts) in self.desk.effects().attempts.drain(..) {
             ops.push(Op::Note { queue, position, note: attempts.encode() });
         }
-        for (key, value) in std::mem::take(&mut self.effects.records) {
+        for (key, value) in std::mem::take(&mut self.desk.effects().records) {
             ops.push(Op::Record { queue, key, value });
         }
-        if !self.effects.removed.is_empty() {
-            ops.push(Op::Remove { queue, positions: std::mem::take(&mut self.effects.removed) });
+        if !self.desk.effects().removed.is_empty() {
+            ops.push(Op::Remove { queue, positions: std::mem::take(&mut self.desk.effects().removed) });
         }
         ops
     }
 
     fn publish_due(&mut self) {
-        let due = std::mem::take(&mut self.effects.due);
+        let due = std::mem::take(&mut self.desk.effects().due);
         if !due.is_empty() {
             self.submitted.records = true;
             let at = surroundings(&self.shared, &self.vhost, &self.record, self.queue.options());
@@ -596,7 +605,7 @@ impl QueueTask {
 
     /// What a stream has for queues that are fed from it.
     fn feed(&mut self) {
-        let fed = std::mem::take(&mut self.effects.fed);
+        let fed = std::mem::take(&mut self.desk.effects().fed);
         if !fed.is_empty() {
             self.submitted.records = true;
             hand_over(&surroundings(&self.shared, &self.vhost, &self.record, self.queue.options()), fed);
@@ -604,7 +613,7 @@ impl QueueTask {
     }
 
     fn dead_letter(&mut self) {
-        let letters = std::mem::take(&mut self.effects.dead_letters);
+        let letters = std::mem::take(&mut self.desk.effects().dead_letters);
         if !letters.is_empty() {
             self.submitted.records = true;
             let options = self.queue.options();
@@ -614,7 +623,7 @@ impl QueueTask {
     }
 
     fn move_out(&mut self) {
-        let moved = std::mem::take(&mut self.effects.moved);
+        let moved = std::mem::take(&mut self.desk.effects().moved);
         if moved.is_empty() {
             return;
         }
@@ -640,7 +649,7 @@ impl QueueTask {
     /// The end of the queue. Its mailbox is closed first: whoever holds the vhost's lock finds that it is gone. Who had it deleted
     /// takes it out of sight as well, if they still wait for that.
     async fn finish(mut self: Box<Self>) {
-        for mail in self.mail.close() {
+        for (_, mail) in self.mail.close() {
             self.refuse(mail);
         }
         if self.record.durable {

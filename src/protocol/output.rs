@@ -145,6 +145,14 @@ impl Output {
         all
     }
 
+    /// Gives its room back, if nothing is to be written.
+    pub fn give_back(&mut self) {
+        if self.is_empty() {
+            self.bytes = Vec::new();
+            self.bodies = VecDeque::new();
+        }
+    }
+
     /// Forgets all that is to be written.
     pub fn clear(&mut self) {
         self.written = 0;

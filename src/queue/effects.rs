@@ -18,7 +18,8 @@ use crate::time::Time;
 /// Happenings of a batch of which each is noted by itself.
 const SINGLE_MAX: usize = 64;
 
-/// What a batch of commands asks the outside to do. Reused from batch to batch.
+/// What a batch of commands asks the outside to do. Reused from batch to batch, of one queue or another, once it
+/// [is clear](Self::is_clear): who adds an effect adds it there as well.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Deliveries, in the order in which each channel is to see them: one entry a consumer, more only where consumers share a
@@ -96,6 +97,52 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Whether all of it has been carried out, so that another queue may have it for its batch.
+    #[must_use]
+    pub fn is_clear(&self) -> bool {
+        self.asks_nothing() && self.says_nothing()
+    }
+
+    fn asks_nothing(&self) -> bool {
+        self.appended.is_empty()
+            && self.append_confirms.is_empty()
+            && self.duplicate_confirms.is_empty()
+            && self.records.is_empty()
+            && self.log.is_clear()
+            && self.removed.is_empty()
+            && self.delivered_up_to.is_none()
+            && self.purged.is_none()
+            && self.pages.is_empty()
+            && self.loads.is_empty()
+            && self.pages_forgotten.is_empty()
+            && !self.all_pages_forgotten
+            && self.attempts.is_empty()
+            && self.fed.is_empty()
+            && self.due.is_empty()
+            && self.dead_letters.is_empty()
+            && self.moved.is_empty()
+            && self.ended.is_none()
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.deliveries.is_empty()
+            && self.confirms.is_empty()
+            && self.refusals.is_empty()
+            && self.duplicates == 0
+            && self.out_of_turn == 0
+            && self.missed.is_empty()
+            && self.missing == 0
+            && self.deferred_replies.is_empty()
+            && self.dropped.is_empty()
+            && self.timed_out.is_empty()
+            && self.timed_out_count == 0
+            && self.counted == QueueCounters::default()
+            && self.happened.is_empty()
+            && self.turns_passed_on.is_empty()
+            && self.cancelled.is_empty()
+            && self.dismissed.is_empty()
+    }
+
     pub(crate) fn confirm(ranges: &mut Vec<Range>, connection: ConnectionId, channel: u16, sequence: u64) {
         if let Some(last) = ranges.last_mut()
             && last.connection == connection
@@ -257,4 +304,50 @@ pub struct TimedOut {
     pub channel: u16,
     /// How long the consumer had, in ms.
     pub timeout_ms: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Effects;
+    use crate::message::Position;
+    use crate::queue::{Attempts, Ended};
+
+    /// By name: whoever adds an effect is sent here, and to what tells whether it is clear.
+    #[rustfmt::skip]
+    const fn all_are_known(effects: Effects) -> Effects {
+        let Effects {
+            deliveries: _, confirms: _, refusals: _, appended: _, append_confirms: _, duplicate_confirms: _, records: _, duplicates: _,
+            out_of_turn: _, log: _, fed: _, missed: _, removed: _, delivered_up_to: _, purged: _, pages: _, loads: _, pages_forgotten: _,
+            all_pages_forgotten: _, missing: _, deferred_replies: _, due: _, dead_letters: _, moved: _, dropped: _, attempts: _,
+            timed_out: _, timed_out_count: _, counted: _, is_recording: _, happened: _, turns_passed_on: _, cancelled: _,
+            dismissed: _, ended: _,
+        } = &effects;
+        effects
+    }
+
+    #[test]
+    fn one_effect_is_enough_not_to_be_clear() {
+        assert!(all_are_known(Effects { is_recording: true, ..Effects::default() }).is_clear());
+        let one: [fn(&mut Effects); 14] = [
+            |effects| effects.duplicates = 1,
+            |effects| effects.out_of_turn = 1,
+            |effects| effects.timed_out_count = 1,
+            |effects| effects.missing = 1,
+            |effects| effects.log.trim = Some(1),
+            |effects| effects.delivered_up_to = Some(Position(1)),
+            |effects| effects.ended = Some(Ended::Expired),
+            |effects| effects.purged = Some((Position(1), Vec::new())),
+            |effects| effects.all_pages_forgotten = true,
+            |effects| effects.removed.push(Position(1)),
+            |effects| effects.pages_forgotten.push(1),
+            |effects| effects.attempts.push((Position(1), Attempts::default())),
+            |effects| effects.counted.delivered = 1,
+            |effects| drop(effects.records.insert(Vec::new(), None)),
+        ];
+        for (number, cause) in one.into_iter().enumerate() {
+            let mut effects = Effects::default();
+            cause(&mut effects);
+            assert!(!effects.is_clear(), "effect {number}");
+        }
+    }
 }

@@ -83,6 +83,15 @@ pub struct LogEffects {
     pub seeks: Vec<LogSeek>,
 }
 
+impl LogEffects {
+    /// Whether nothing is asked.
+    #[must_use]
+    pub const fn is_clear(&self) -> bool {
+        let Self { appends, trim, reads, seeks } = self;
+        appends.is_empty() && trim.is_none() && reads.is_empty() && seeks.is_empty()
+    }
+}
+
 /// Messages that were gone, too old or too many, before a consumer came to them.
 #[derive(Clone, Debug)]
 pub struct LogMissed {

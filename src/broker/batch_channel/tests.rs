@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::{KEPT_ITEMS, Receiver, Sender, batch_channel};
+use super::{Receiver, Sender, batch_channel};
 
 /// Counts how often it is woken.
 #[derive(Default)]
@@ -18,12 +18,7 @@ impl Wake for Woken {
 
 fn poll(receiver: &mut Receiver<u32>, woken: &Arc<Woken>, max: usize) -> Poll<Vec<u32>> {
     let waker = Waker::from(Arc::clone(woken));
-    let mut taken = Vec::new();
-    let polled = receiver.poll_receive(&mut Context::from_waker(&waker), &mut taken, max);
-    polled.map(|count| {
-        assert_eq!(count, taken.len());
-        taken
-    })
+    receiver.poll_receive(&mut Context::from_waker(&waker), max)
 }
 
 fn idle() -> (Sender<u32>, Receiver<u32>, Arc<Woken>) {
@@ -41,7 +36,9 @@ fn a_receiver_that_waits_is_woken_once_and_takes_no_more_than_it_asks_for() {
     }
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     assert_eq!(poll(&mut receiver, &woken, 3), Poll::Ready(vec![0, 1, 2]));
+    sender.send(5).expect("open");
     assert_eq!(poll(&mut receiver, &woken, 3), Poll::Ready(vec![3, 4]));
+    assert_eq!(poll(&mut receiver, &woken, 3), Poll::Ready(vec![5]));
     assert_eq!(poll(&mut receiver, &woken, 3), Poll::Pending);
 }
 
@@ -78,6 +75,22 @@ async fn what_is_closed_gives_back_what_comes_and_tells_those_who_wait_for_it() 
     sender.closed().await;
 }
 
+#[test]
+fn what_is_at_hand_comes_behind_what_was_left_of_a_batch() {
+    let (sender, mut receiver, woken) = idle();
+    for item in 0..4 {
+        sender.send(item).expect("open");
+    }
+    assert_eq!(poll(&mut receiver, &woken, 1), Poll::Ready(vec![0]));
+    sender.send(4).expect("open");
+    assert_eq!(receiver.at_hand(), [1, 2, 3, 4]);
+    for item in 5..8 {
+        sender.send(item).expect("open");
+    }
+    assert_eq!(poll(&mut receiver, &woken, 1), Poll::Ready(vec![5]));
+    assert_eq!(receiver.close(), [6, 7]);
+}
+
 #[tokio::test]
 async fn a_receiver_that_is_gone_has_closed_it() {
     let (sender, receiver) = batch_channel();
@@ -89,13 +102,13 @@ async fn a_receiver_that_is_gone_has_closed_it() {
 }
 
 #[test]
-fn room_for_many_is_given_back() {
+fn room_goes_with_what_was_in_it() {
     let (sender, mut receiver, woken) = idle();
     for item in 0..1000 {
         sender.send(item).expect("open");
     }
     assert!(poll(&mut receiver, &woken, 1000).is_ready());
-    assert!(receiver.0.lock().items.capacity() <= KEPT_ITEMS);
+    assert_eq!(receiver.inner.lock().items.capacity(), 0);
 }
 
 /// Each sender's items come in its order, none is lost and none comes twice, whatever threads do; and a receiver that waits is woken.
@@ -119,13 +132,17 @@ fn threads_lose_nothing() {
     drop(sender);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let next = runtime.block_on(async {
-        let (mut next, mut taken) = ([0; SENDERS as usize], Vec::new());
-        while receiver.receive(&mut taken, 64).await > 0 {
-            for (id, item) in taken.drain(..) {
+        let mut next = [0; SENDERS as usize];
+        loop {
+            let taken = receiver.receive(64).await;
+            if taken.is_empty() {
+                return next;
+            }
+            assert!(taken.len() <= 64);
+            for (id, item) in taken {
                 assert_eq!(std::mem::replace(&mut next[id as usize], item + 1), item);
             }
         }
-        next
     });
     assert_eq!(next, [ITEMS; SENDERS as usize]);
     threads.into_iter().for_each(|thread| thread.join().expect("a sender"));

@@ -215,7 +215,7 @@ fn of_connection(key: &'static str, shared: &Shared, connection: &ConnectionOver
         .text("name", &name)
         .text("pid", &name)
         .text("node", &node_name(&shared.config))
-        .table("client_properties", handshake.client_properties.clone());
+        .table("client_properties", (*handshake.client_properties).clone());
     match handshake.client_properties.inner().get("connection_name") {
         Some(AMQPValue::LongString(own)) => {
             told.value("user_provided_name", AMQPValue::LongString(own.clone()))

@@ -45,7 +45,8 @@ fn connection() -> ConnectionOverview {
         handshake.user = "ann".to_owned();
         handshake.auth_mechanism = "PLAIN".to_owned();
         handshake.vhost = Some("/".to_owned());
-        handshake.client_properties.insert("connection_name".into(), AMQPValue::LongString("w".into()));
+        Arc::make_mut(&mut handshake.client_properties)
+            .insert("connection_name".into(), AMQPValue::LongString("w".into()));
         (handshake.heartbeat_s, handshake.frame_bytes_max, handshake.channels_max) = (60, 131_072, 2047);
     });
     connection

@@ -226,6 +226,10 @@ impl Session {
     /// All output was written: credit for the deliveries in it goes back to their queues; but with `withhold` not that of
     /// consumers that ack, whose client has more to ack than it may.
     pub fn drained(&mut self, withhold: bool) {
+        if !self.is_running() {
+            // The handshake took more than a connection that says little will.
+            self.connection.out.give_back();
+        }
         for (number, bytes) in std::mem::take(&mut self.unwritten) {
             let Some(consumer) = self.consumers.get_mut(&number) else { continue };
             consumer.owed += bytes;

@@ -93,7 +93,7 @@ impl Session {
 
     fn start_ok(&mut self, now: Time, start: connection::StartOk) -> Option<Request> {
         self.capabilities = capabilities(&start.client_properties);
-        self.client_properties = start.client_properties;
+        self.client_properties = Arc::new(start.client_properties);
         let credentials = match (start.mechanism.as_str(), &self.config.external) {
             (EXTERNAL, Some(external)) => Some(Credentials::external(external.clone())),
             (mechanism, _) => Credentials::parse(mechanism, start.response.as_bytes()),

@@ -1,6 +1,7 @@
 //! The session's state, and what becomes of its input.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use amq_protocol::types::FieldTable;
@@ -79,7 +80,7 @@ pub struct Session {
     /// Channels and consumers that came and went since they were last taken.
     pub(super) changes: Vec<ChannelChange>,
     pub(super) mismatch: Option<Mismatch>,
-    pub(super) client_properties: FieldTable,
+    pub(super) client_properties: Arc<FieldTable>,
     pub(super) capabilities: Capabilities,
     pub(super) heartbeat: Option<Duration>,
     pub(super) blocked: bool,
@@ -127,7 +128,7 @@ impl Session {
             raised: Vec::new(),
             changes: Vec::new(),
             mismatch: None,
-            client_properties: FieldTable::default(),
+            client_properties: Arc::default(),
             capabilities: Capabilities::default(),
             heartbeat: None,
             blocked: false,
@@ -161,7 +162,7 @@ impl Session {
 
     /// What the client said about itself.
     #[must_use]
-    pub const fn client_properties(&self) -> &FieldTable {
+    pub const fn client_properties(&self) -> &Arc<FieldTable> {
         &self.client_properties
     }
 
