@@ -27,12 +27,7 @@ const BACK_MAX: Duration = Duration::from_secs(30);
 
 /// Opens connections, lets them be idle, then has each send itself messages.
 pub fn connections(uri: &Uri, plan: &Plan, count: usize) -> Result<Outcome> {
-    let pid = process::listening_at(&uri.address);
-    let memory = || {
-        let pid = pid?;
-        process::settle(pid);
-        process::resident_mib(pid)
-    };
+    let memory = || resident_mib(uri);
     let before = memory();
     let start = Instant::now();
     let mut open = (0..count).map(|_| Connection::open(uri)).collect::<Result<Vec<_>>>()?;
@@ -49,6 +44,13 @@ pub fn connections(uri: &Uri, plan: &Plan, count: usize) -> Result<Outcome> {
     figures.push((" messages/s, each to itself", exchange_bursts(&mut open, &run, plan)?));
     open.into_iter().try_for_each(Connection::close)?;
     Ok(Outcome { figures, ..Outcome::default() })
+}
+
+/// What the broker there takes in MiB, when it has come to rest; `None` if it cannot be known.
+fn resident_mib(uri: &Uri) -> Option<f64> {
+    let pid = process::listening_at(&uri.address)?;
+    process::settle(pid);
+    process::resident_mib(pid)
 }
 
 /// Every connection sends its burst, then all wait for theirs; returns messages per second.
@@ -136,7 +138,12 @@ pub fn declares(uri: &Uri, count: usize) -> Result<Outcome> {
                 request(connection, &format!("{run}.{number:05}"), bits)
             })
         };
+        let before = resident_mib(uri);
         figures.push((declares, each(declare)?));
+        // The first ones: what comes later finds room that these had.
+        if let (0, Some(before), Some(after)) = (bits, before, resident_mib(uri)) {
+            figures.push((" KiB resident per idle queue", (after - before) * 1024.0 / count as f64));
+        }
         figures.push((deletes, each(|connection, queue, _| delete(connection, queue))?));
     }
     Ok(Outcome { figures, ..Outcome::default() })

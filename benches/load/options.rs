@@ -68,7 +68,7 @@ Rows (transient, automatic acks, 1 publisher, 1 consumer unless said):
                      `cargo bench --bench backlog -- --stream`
   conn1k    1,000 connections: connects/s, memory of an idle one, each sending itself 10 messages at a time;
             the memory is right as the first row of a broker just started, which has nothing to reuse
-  declare10k  10,000 queues, transient and durable: declares/s, deletes/s
+  declare10k  10,000 queues, transient and durable: declares/s, deletes/s, memory of an idle one
 
 Comparison (--compare): rounds over the rows, the brokers in turn, medians as a Markdown table
   --coney FILE        the binary (default: the one cargo built with this bench)
