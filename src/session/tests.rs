@@ -5,6 +5,7 @@ mod errors;
 mod handshake;
 mod publishing;
 mod repeating;
+mod watching;
 
 use amq_protocol::frame::{AMQPFrame, parse_frame};
 use amq_protocol::protocol::{AMQPClass, basic, channel, confirm, connection, tx};

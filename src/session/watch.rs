@@ -70,6 +70,8 @@ pub struct Watch {
     names: QueueNames,
     user: String,
     connection: String,
+    /// What there were rules for at the last look.
+    armed: Armed,
     /// The time, as the session's owner said it last.
     pub(super) now: Time,
     /// The frame that comes next was looked at before.
@@ -96,6 +98,7 @@ impl Watch {
             names,
             user: user.to_owned(),
             connection: connection.to_owned(),
+            armed: Armed::NOTHING,
             now: Time::ZERO,
             is_let_through: false,
             doom: None,
@@ -108,9 +111,31 @@ impl Watch {
         }
     }
 
-    /// What there are rules for.
-    pub(super) fn armed(&self) -> Armed {
-        self.faults.armed()
+    /// Looks at what there are rules for; whether that has changed.
+    #[inline]
+    pub(super) fn look(&mut self) -> bool {
+        let armed = self.faults.armed();
+        std::mem::replace(&mut self.armed, armed) != armed
+    }
+
+    /// What there were rules for at the last [look](Self::look). A rule that is made after it has no say before the next.
+    pub(super) const fn armed(&self) -> Armed {
+        self.armed
+    }
+
+    /// Whether anything that a client sends may be met by a rule, or by what one has left.
+    #[inline]
+    pub(super) fn looks_at_input(&self) -> bool {
+        self.armed.has(Armed::PUBLISH | Armed::CONFIRM) || self.looks_at_methods()
+    }
+
+    /// The same of methods but publishes.
+    #[inline]
+    pub(super) fn looks_at_methods(&self) -> bool {
+        self.armed.has(Armed::METHODS | Armed::SETTLE)
+            || self.is_let_through
+            || !self.twins.is_empty()
+            || !self.settled_by_twin.is_empty()
     }
 
     /// The name of a queue, in a list as subjects have it.

@@ -65,10 +65,9 @@ pub fn clear_faults(shared: &Shared, at: InWorld<'_>) -> usize {
     removed
 }
 
-/// Sessions look at their publishes anew; connections, and queues, at what is always so.
+/// Connections, and queues, look at what is always so. Sessions look at what there are rules for with each input.
 fn rules_changed(shared: &Shared, vhost: &Vhost, faults: &WorldFaults) {
     faults.end_timers();
-    vhost.topology.invalidate_routes();
     for record in vhost.queues() {
         pause_by_rules(faults, &record);
     }

@@ -525,6 +525,11 @@ impl PublishTarget {
         counted.published_out
     }
 
+    /// Other rules for faults: the route is looked for anew, and whether such rules have a say.
+    pub(super) const fn look_anew(&mut self) {
+        (self.permitted, self.generation) = (None, None);
+    }
+
     fn note_delay(&mut self, scratch: &RouteScratch) {
         self.delay_queues.clear();
         self.delay_ms = scratch.delayed().map(|(queues, ms)| {

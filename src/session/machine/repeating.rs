@@ -15,11 +15,10 @@ use crate::session::request::Request;
 const FRAMES: u64 = 3;
 
 impl Session {
-    /// Takes the publishes at the front of the input that are as the last one; `None` if there are none. With rules for faults, each is
-    /// looked at.
+    /// Takes the publishes at the front of the input that are as the last one; `None` if there are none.
     #[inline]
     pub(in crate::session) fn known_publishes(&mut self, input: &[u8]) -> Option<(usize, Option<Request>)> {
-        if self.phase != Phase::Running || self.connection.watch.is_some() {
+        if self.phase != Phase::Running {
             return None;
         }
         let (number, known) =
@@ -43,7 +42,7 @@ impl Session {
     #[inline]
     pub(super) fn known_acks(&mut self, input: &[u8]) -> Option<usize> {
         let number = Ack::next(input)?.channel;
-        if self.phase != Phase::Running || self.connection.watch.is_some() {
+        if self.phase != Phase::Running {
             return None;
         }
         let channel = self.channels.get_mut(usize::from(number))?.as_deref_mut()?;

@@ -9,19 +9,23 @@ use super::*;
 use crate::protocol::frame::frame_bytes;
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(super) enum Step {
     Publish(Published),
     Confirm(u16),
     Transaction(u16),
     Reopen(u16),
     /// The default exchange's `q` or `r` gets another queue, or amq.fanout another binding.
     Change,
+    /// The consumer of the channel, while it has one, gets so many messages.
+    Deliver(u16, u64),
+    /// A channel acks a tag, which may be none, or all up to it.
+    Ack(u16, u64, bool),
     /// What was published so far goes to its queues.
     Flush,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Published {
+pub(super) struct Published {
     channel: u16,
     target: (&'static str, &'static str),
     mandatory: bool,
@@ -76,12 +80,15 @@ fn published() -> impl Strategy<Value = Step> {
 }
 
 /// Mostly one of few publishes again and again.
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let other = prop_oneof![
         (1..=2_u16).prop_map(Step::Confirm),
         (1..=2_u16).prop_map(Step::Transaction),
         (1..=2_u16).prop_map(Step::Reopen),
         Just(Step::Change),
+        (1..=2_u16, 1..6_u64).prop_map(|(channel, count)| Step::Deliver(channel, count)),
+        (1..=2_u16, 1..6_u64, any::<bool>())
+            .prop_map(|(channel, tag, multiple)| Step::Ack(channel, tag, multiple)),
         Just(Step::Flush),
     ];
     prop::collection::vec(published(), 1..4).prop_flat_map(move |few| {
@@ -149,40 +156,66 @@ fn seen(client: &mut Client, confirmed: &mut Confirmed) -> String {
     )
 }
 
-fn run(steps: &[Step], is_whole: bool) -> Vec<String> {
+/// How a session gets what there is for it.
+pub(super) struct Way<'a> {
+    /// All at once, or frame by frame.
+    pub(super) is_whole: bool,
+    /// What is done before it gets anything.
+    pub(super) begin: &'a dyn Fn(&mut Client),
+    /// What is done before it gets more; how often it got something.
+    pub(super) before: &'a dyn Fn(usize),
+}
+
+/// What anybody can see of it each time that a session got something.
+pub(super) fn run(steps: &[Step], way: &Way<'_>) -> Vec<String> {
     let mut client = Client::running(&["basic.nack"], 0);
+    (way.begin)(&mut client);
+    let consumers = [1, 2].map(|channel| client.consumer(channel, "tag", false));
     let (mut story, mut confirmed) = (Vec::new(), Confirmed::new());
     let mut waiting = Vec::new();
     for step in steps.iter().chain([&Step::Flush]) {
-        let bytes = match *step {
-            Step::Publish(publishes) => frames_of(publishes),
-            Step::Confirm(channel) => {
-                let select = confirm::AMQPMethod::Select(confirm::Select { nowait: true });
-                encoded(channel, AMQPClass::Confirm(select))
-            }
-            Step::Transaction(channel) => {
-                encoded(channel, AMQPClass::Tx(tx::AMQPMethod::Select(tx::Select {})))
-            }
-            Step::Reopen(channel) => {
-                let text = String::new().as_str().into();
-                let close = channel::Close { reply_code: 200, reply_text: text, class_id: 0, method_id: 0 };
-                let close = encoded(channel, AMQPClass::Channel(channel::AMQPMethod::Close(close)));
-                let open = AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}));
-                [close, encoded(channel, open)].concat()
-            }
-            Step::Change | Step::Flush => Vec::new(),
-        };
-        waiting.extend(bytes);
-        if matches!(step, Step::Change | Step::Flush) {
-            give(&mut client, &std::mem::take(&mut waiting), is_whole);
+        waiting.extend(bytes_of(*step));
+        if matches!(step, Step::Change | Step::Flush | Step::Deliver(..)) {
+            (way.before)(story.len());
+            give(&mut client, &std::mem::take(&mut waiting), way.is_whole);
             story.push(seen(&mut client, &mut confirmed));
         }
-        if matches!(step, Step::Change) {
-            let added = QueueId(100 + story.len() as u64);
-            client.topology.change(|topology| topology.add_queue("nowhere", added));
+        match *step {
+            Step::Change => {
+                let added = QueueId(100 + story.len() as u64);
+                client.topology.change(|topology| topology.add_queue("nowhere", added));
+            }
+            Step::Deliver(channel, count) => {
+                client.session.tell_time(client.now);
+                let positions: Vec<u64> = (0..count).map(|at| story.len() as u64 * 100 + at).collect();
+                client.deliver(consumers[usize::from(channel) - 1], &positions);
+            }
+            _ => {}
         }
     }
     story
+}
+
+fn bytes_of(step: Step) -> Vec<u8> {
+    match step {
+        Step::Publish(publishes) => frames_of(publishes),
+        Step::Confirm(channel) => {
+            let select = confirm::AMQPMethod::Select(confirm::Select { nowait: true });
+            encoded(channel, AMQPClass::Confirm(select))
+        }
+        Step::Transaction(channel) => encoded(channel, AMQPClass::Tx(tx::AMQPMethod::Select(tx::Select {}))),
+        Step::Reopen(channel) => {
+            let text = String::new().as_str().into();
+            let close = channel::Close { reply_code: 200, reply_text: text, class_id: 0, method_id: 0 };
+            let close = encoded(channel, AMQPClass::Channel(channel::AMQPMethod::Close(close)));
+            let open = AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}));
+            [close, encoded(channel, open)].concat()
+        }
+        Step::Ack(channel, delivery_tag, multiple) => {
+            encoded(channel, AMQPClass::Basic(basic::AMQPMethod::Ack(basic::Ack { delivery_tag, multiple })))
+        }
+        Step::Change | Step::Flush | Step::Deliver(..) => Vec::new(),
+    }
 }
 
 /// All of it at once, or frame by frame.
@@ -198,7 +231,7 @@ fn give(client: &mut Client, mut bytes: &[u8], is_whole: bool) {
 proptest! {
     #[test]
     fn all_at_once_is_as_frame_by_frame(steps in steps()) {
-        let (whole, single) = (run(&steps, true), run(&steps, false));
+        let [whole, single] = [true, false].map(|is_whole| run(&steps, &Way { is_whole, begin: &|_| (), before: &|_| () }));
         prop_assert_eq!(whole, single);
     }
 }

@@ -49,7 +49,8 @@ impl Session {
         if watch.doom.is_some() {
             return;
         }
-        let verdict = watch.decide_on(Happening::Confirm, number, noted.as_ref());
+        let is_asked = watch.armed().has(Armed::CONFIRM);
+        let verdict = is_asked.then(|| watch.decide_on(Happening::Confirm, number, noted.as_ref())).flatten();
         match verdict.map(|verdict| verdict.action) {
             None => return self.send_confirm(number, tag, refused),
             Some(Action::Nack) => return self.send_confirm(number, tag, true),

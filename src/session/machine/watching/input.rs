@@ -1,6 +1,6 @@
 //! Input of a session that is watched: rules are asked about methods before these are looked at.
 
-use crate::faults::{Armed, Refusal};
+use crate::faults::Refusal;
 use crate::protocol::frame::{FrameKind, decode_frame};
 use crate::protocol::method::{self, Method};
 use crate::session::exception::Exception;
@@ -31,20 +31,39 @@ impl Session {
         self.is_reset
     }
 
-    /// Says what time it is, before deliveries and confirms are handed over: rules may hold some back.
+    /// Says what time it is, before deliveries and confirms are handed over: rules may hold some back. Which kinds of rules there are is
+    /// looked at here alone, so that nothing changes in the midst of what is handed over.
     #[inline]
     pub fn tell_time(&mut self, now: Time) {
-        if let Some(watch) = &mut self.connection.watch {
-            watch.now = now;
+        let Some(watch) = &mut self.connection.watch else { return };
+        watch.now = now;
+        if watch.look() {
+            // Where publishes go was found without asking the rules that there are now, or is asked of rules that are done.
+            self.connection.last_publish.forget();
+            self.channels.iter_mut().flatten().for_each(|channel| channel.target.look_anew());
         }
     }
 
-    /// As [`receive`](Self::receive).
-    #[cold]
+    /// As [`receive`](Self::receive). While no rule has a say in what comes, it is taken in as if there were none; a rule that is
+    /// made meanwhile sees what is read after that.
     pub(in crate::session::machine) fn receive_watched(&mut self, now: Time, input: &[u8]) -> Received {
         self.tell_time(now);
         self.meet_doom(now);
-        let looks = self.looks_at_frames();
+        if self.connection.watch.as_ref().is_some_and(|watch| watch.looks_at_input()) {
+            return self.receive_by_frames(now, input);
+        }
+        let received = self.take_in(now, input);
+        if received.request.is_none() {
+            self.send_confirms();
+            self.meet_doom(now);
+        }
+        received
+    }
+
+    /// Frame by frame: rules are asked about each, and may end the connection after any.
+    #[cold]
+    fn receive_by_frames(&mut self, now: Time, input: &[u8]) -> Received {
+        let looks = self.connection.watch.as_ref().is_some_and(|watch| watch.looks_at_methods());
         let mut consumed = 0;
         while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
             if looks {
@@ -78,15 +97,6 @@ impl Session {
         let is_frame = self.phase == Phase::Running;
         let frame = is_frame.then(|| decode_frame(input, self.connection.limits.frame_bytes).ok().flatten());
         frame.flatten().map_or(input.len(), |(_, used)| used)
-    }
-
-    fn looks_at_frames(&self) -> bool {
-        self.connection.watch.as_ref().is_some_and(|watch| {
-            watch.armed().has(Armed::METHODS | Armed::SETTLE)
-                || watch.is_let_through
-                || !watch.twins.is_empty()
-                || !watch.settled_by_twin.is_empty()
-        })
     }
 
     fn intercept(&mut self, now: Time, input: &[u8]) -> Intercepted {

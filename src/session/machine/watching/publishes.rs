@@ -73,6 +73,9 @@ impl Channel {
         connection: &mut Connection,
         mut work: TxWork,
     ) -> Result<TxWork, Exception> {
+        if !connection.watches_publishes() {
+            return Ok(work);
+        }
         for publish in std::mem::take(&mut work.publishes) {
             let Some(watch) = &mut connection.watch else { break };
             let queues = watch.names_of(publish.queues.iter().copied());
