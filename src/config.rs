@@ -203,6 +203,8 @@ pub struct Config {
     pub test: bool,
     /// Which broker it stands in for: it refuses what that one refuses.
     pub persona: Persona,
+    /// The file to which the linter appends what it finds, a JSON object a line; `None`: none. The API has it in any case.
+    pub lint: Option<PathBuf>,
     /// The cluster that it is a node of, if it is one. Without the cargo feature `cluster` there is none.
     pub cluster: Option<ClusterSettings>,
 }
@@ -255,6 +257,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             test: false,
             persona: Persona::Coney,
+            lint: None,
             cluster: None,
         }
     }
@@ -306,6 +309,7 @@ impl fmt::Debug for Config {
             .field("log_format", &self.log_format)
             .field("test", &self.test)
             .field("persona", &self.persona)
+            .field("lint", &self.lint)
             .field("cluster", &self.cluster)
             .finish_non_exhaustive()
     }

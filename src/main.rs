@@ -94,7 +94,9 @@ fn run(inputs: Inputs, clock: &Clock) -> anyhow::Result<()> {
         return Err(missing.into());
     }
     let config = Config { settings: as_toml(&given), ..config };
-    let log_file = config.log_file.as_deref().map(open_log).transpose()?;
+    let log_file = config.log_file.as_deref().map(|path| open_to_append("log file", path)).transpose()?;
+    // It is there, if only to say that nothing was found.
+    config.lint.as_deref().map(|path| open_to_append("file of the linter", path)).transpose()?;
     telemetry::init(&config.log, config.log_format == LogFormat::Json, log_file)?;
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -108,9 +110,10 @@ fn run(inputs: Inputs, clock: &Clock) -> anyhow::Result<()> {
     result
 }
 
-fn open_log(path: &Path) -> anyhow::Result<File> {
+/// A file that is written to at its end.
+fn open_to_append(what: &str, path: &Path) -> anyhow::Result<File> {
     let file = File::options().create(true).append(true).open(path);
-    file.with_context(|| format!("cannot write the log file {}", path.display()))
+    file.with_context(|| format!("cannot write the {what} {}", path.display()))
 }
 
 /// A file with the number of this process, while it runs.

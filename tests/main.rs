@@ -52,6 +52,8 @@ mod publishing;
 mod rabbitmqadmin;
 mod routing;
 mod simulation;
+#[cfg(feature = "management")]
+mod smells;
 mod statistics;
 mod streams;
 mod support;

@@ -739,15 +739,11 @@ export class Fault {
    * @throws {WaitTimeout}
    */
   async waitFired({ times = 1, withinMs = 5000 } = {}) {
-    const end = performance.now() + withinMs;
-    for (let pause = 2; ; pause = Math.min(2 * pause, 50)) {
-      const { fired, seen } = await this.#shown();
-      if (fired >= times) return;
-      if (performance.now() >= end) {
-        const why = `rule ${this.id} (${this.text}) fired ${fired} times; it saw ${seen} events`;
-        throw new WaitTimeout(`fired>=${times}`, [why], {});
-      }
-      await new Promise((resolve) => setTimeout(resolve, pause));
+    const query = [['fired', String(times)], ['within_ms', String(withinMs)]];
+    const { fired, seen } = await this.#shown({ query, timeoutMs: REQUEST_MS + withinMs });
+    if (fired < times) {
+      const why = `rule ${this.id} (${this.text}) fired ${fired} times; it saw ${seen} events`;
+      throw new WaitTimeout(`fired>=${times}`, [why], {});
     }
   }
 
@@ -760,8 +756,9 @@ export class Fault {
     await this.remove();
   }
 
-  #shown() {
-    return this.#world.request('GET', `/faults/${this.id}`);
+  /** @param {{ query?: string[][], timeoutMs?: number }} [options] */
+  #shown(options) {
+    return this.#world.request('GET', `/faults/${this.id}`, options);
   }
 }
 

@@ -23,12 +23,13 @@ use crate::broker::batch_channel::{Receiver, batch_channel};
 use crate::broker::connections::{ConnectionHandle, EndReason, Event};
 use crate::broker::journal::{Unconfirmed, Why};
 use crate::broker::mailbox::{Mail, Mailbox};
-use crate::broker::operations::{delete_owned_queues, note_publishes};
+use crate::broker::operations::{delete_owned_queues, note_first_publish, note_publishes, note_short_lived};
 use crate::broker::overview::{ConnectionOverview, ConnectionState};
 use crate::broker::shared::{Shared, random_bytes, stopped};
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::broker::world::InFlight;
 use crate::ledger::Kind;
+use crate::persona::ShortLived;
 use crate::protocol::reply::ReplyCode;
 use crate::queue::{Command, ConnectionId, Delivery, Ending};
 use crate::session::outgoing::DirectReply;
@@ -264,11 +265,11 @@ impl Connection {
                 return Ok(());
             }
             wire.acknowledge_unless(!self.session.out().is_empty());
-            if self.faulty.is_some() {
+            if self.is_held_back(wire) {
                 Box::pin(self.hold_back(wire)).await;
             }
             self.wait(wire).await?;
-            if self.faulty.is_some() {
+            if self.is_held_back(wire) {
                 Box::pin(self.hold_back(wire)).await;
             }
         }
@@ -537,6 +538,9 @@ impl Connection {
                 Event::FaultsChanged => self.look_at_rules(),
             }
         }
+        if self.faulty.is_some() {
+            self.count_duplicates();
+        }
         self.tell_room(delivered_bytes);
         self.session.send_confirms();
     }
@@ -589,11 +593,15 @@ impl Connection {
         self.note_published(&vhost, &commands);
         self.trace_published(&vhost, &commands);
         for (queue, command) in commands {
-            let find = || vhost.queue(queue).map(|record| record.mailbox.clone());
+            let mut first = None;
+            let find = || first.insert(vhost.queue(queue)?).mailbox.clone().into();
             let Some(mailbox) = self.mailboxes.get_or_find(queue, find) else {
                 self.confirm_undeliverable(&command);
                 continue;
             };
+            if let Some(record) = first {
+                self.note_first_publish(&vhost, &record, &command);
+            }
             let is_publish = matches!(command, Command::Publish(..) | Command::PublishDedup(..));
             if let Err(Mail::Tell(command)) = mailbox.send(Mail::Tell(command)) {
                 self.mailboxes.remove(queue);
@@ -654,6 +662,15 @@ impl Connection {
         self.tell_channels();
         self.count(&counted);
         self.shares.set_input(wire.input_capacity());
+    }
+
+    /// What may be wrong with the first message that it sends to a queue.
+    #[cold]
+    fn note_first_publish(&self, vhost: &Arc<Vhost>, record: &QueueRecord, command: &Command) {
+        if let Some(first) = command.publishes().next() {
+            let confirmed = self.session.confirms_publishes(first.channel);
+            note_first_publish(self.scope(vhost), record, first.message.is_persistent(), confirmed);
+        }
     }
 
     /// Exceptions since the last batch.
@@ -722,6 +739,9 @@ impl Connection {
         self.tell_channels();
         self.count(&ConnectionCounters::default());
         let Some(vhost) = self.vhost.take() else { return };
+        if self.session.published() == 1 {
+            note_short_lived(self.scope(&vhost), ShortLived::Connection, 1);
+        }
         self.note_end(&vhost, unacked);
         let id = self.id();
         for (queue, command) in self.session.outgoing().take(id) {

@@ -15,6 +15,7 @@ use crate::broker::world::{ConnectionState, WorldFaults};
 use crate::faults::{Action, Armed, Happening, Subject};
 use crate::message::QueueId;
 use crate::session::{Exception, Watch};
+use crate::statistics::QueueCounters;
 use crate::time::Time;
 
 /// How often a slow connection has its next piece.
@@ -121,12 +122,32 @@ impl Connection {
         self.look_at_rules();
     }
 
+    /// What a rule delivered twice counts as two deliveries of its queue.
+    pub(super) fn count_duplicates(&mut self) {
+        let duplicated = self.session.take_duplicated();
+        let Some(vhost) = self.vhost.as_ref().filter(|_| !duplicated.is_empty()) else { return };
+        for (queue, is_acked) in duplicated {
+            let (delivered, delivered_no_ack) = (u64::from(is_acked), u64::from(!is_acked));
+            let counted =
+                QueueCounters { delivered, delivered_no_ack, redelivered: 1, ..QueueCounters::default() };
+            if let Some(record) = vhost.queue(queue) {
+                record.statistics.add(self.shared.clock.now(), &counted);
+            }
+        }
+    }
+
     /// There are other rules, or it is new here.
     pub(super) fn look_at_rules(&mut self) {
         if let Some(faulty) = &mut self.faulty {
             faulty.look();
             self.announce_block();
         }
+    }
+
+    /// Whether there is, or was until now, something to be done before the socket is looked at.
+    pub(super) fn is_held_back<S: Stream>(&self, wire: &Wire<S>) -> bool {
+        let holds = |faulty: &Faulty| faulty.state.is_silent || faulty.state.bytes_per_s.is_some();
+        self.faulty.as_deref().is_some_and(|faulty| holds(faulty) || wire.budget <= usize::MAX / 2)
     }
 
     /// Does what is so by the rules before the socket is looked at again: waits while it is silent, or for the next piece if it is slow.

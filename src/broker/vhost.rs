@@ -126,7 +126,7 @@ impl QueueRecord {
     }
 
     /// The options that follow from its declare arguments alone.
-    fn declared_options(&self, vhost: &str) -> Option<QueueOptions> {
+    pub(super) fn declared_options(&self, vhost: &str) -> Option<QueueOptions> {
         self.options(vhost, &self.arguments)
     }
 

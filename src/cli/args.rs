@@ -122,7 +122,7 @@ mod tests {
              --control-socket /s --data-dir d --default-user u --default-pass p \
              --default-vhost v --event-exchange-vhost x --definitions f --consumer-timeout 7 --max-message-size 1k --queue-memory 2k --journal-events 9 --journal-bytes 3k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --default-tags t,s --default-configure c --default-write w --default-read r \
-             --default-users [{\"name\":\"n\",\"password\":\"q\"}] --node-name host --log-file l --pid-file i --log warn --log-format json --test --persona lavinmq-2",
+             --default-users [{\"name\":\"n\",\"password\":\"q\"}] --node-name host --log-file l --pid-file i --log warn --log-format json --test --persona lavinmq-2 --lint lf",
         );
         assert_eq!(
             config,
@@ -169,6 +169,7 @@ mod tests {
                 log_format: LogFormat::Json,
                 test: true,
                 persona: Persona::LavinMq2,
+                lint: Some("lf".into()),
                 log_file: Some("l".into()),
                 node_name: Some("rabbit@host".into()),
                 config_files: vec![],

@@ -111,6 +111,30 @@ pub struct PublishCall<'a> {
     pub settles: bool,
 }
 
+/// The first messages that a connection sends to a queue by basic.publish, outside of transactions.
+#[derive(Clone, Copy, Debug)]
+pub struct SendCall<'a> {
+    /// To which queue.
+    pub place: Place<'a>,
+    /// Whether it survives a restart.
+    pub durable: bool,
+    /// Whether it belongs to a connection.
+    pub exclusive: bool,
+    /// Whether the first message does.
+    pub persistent: bool,
+    /// Whether its publisher asks for confirms.
+    pub confirmed: bool,
+}
+
+/// Something that ended after a single publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShortLived {
+    /// A connection.
+    Connection,
+    /// A channel, not the first one of its connection.
+    Channel,
+}
+
 /// What a client asks for.
 #[derive(Clone, Copy, Debug)]
 pub enum Call<'a> {
@@ -122,6 +146,12 @@ pub enum Call<'a> {
     Consume(ConsumeCall<'a>),
     /// basic.publish.
     Publish(PublishCall<'a>),
+    /// basic.publish, as its queue sees it.
+    Send(SendCall<'a>),
+    /// queue.declare, passive.
+    Find(Place<'a>),
+    /// The end of something in that virtual host.
+    End(ShortLived, &'a str),
 }
 
 impl<'a> Call<'a> {
@@ -141,6 +171,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// It as the first messages to a queue.
+    pub(super) const fn send(&self) -> Option<SendCall<'a>> {
+        match self {
+            Self::Send(call) => Some(*call),
+            _ => None,
+        }
+    }
+
     /// It as a declare of an exchange.
     pub(super) const fn exchange(&self) -> Option<ExchangeCall<'a>> {
         match self {
@@ -152,11 +190,14 @@ impl<'a> Call<'a> {
     /// What RabbitMQ's errors call it: `queue 'q' in vhost '/'`.
     pub(super) fn thing(&self) -> String {
         let (what, place) = match self {
-            Self::Queue(QueueCall { place, .. }) | Self::Consume(ConsumeCall { place, .. }) => {
-                ("queue", place)
-            }
+            Self::Queue(QueueCall { place, .. })
+            | Self::Consume(ConsumeCall { place, .. })
+            | Self::Send(SendCall { place, .. })
+            | Self::Find(place) => ("queue", place),
             Self::Exchange(ExchangeCall { place, .. }) => ("exchange", place),
-            Self::Publish(PublishCall { vhost, .. }) => return format!("vhost '{vhost}'"),
+            Self::Publish(PublishCall { vhost, .. }) | Self::End(_, vhost) => {
+                return format!("vhost '{vhost}'");
+            }
         };
         format!("{what} '{}' in vhost '{}'", place.name, place.vhost)
     }
@@ -165,7 +206,7 @@ impl<'a> Call<'a> {
     pub(super) const fn module(&self) -> &'static str {
         match self {
             Self::Queue(QueueCall { kind, .. }) | Self::Consume(ConsumeCall { kind, .. }) => kind.module(),
-            Self::Exchange(_) | Self::Publish(_) => "",
+            Self::Exchange(_) | Self::Publish(_) | Self::Send(_) | Self::Find(_) | Self::End(..) => "",
         }
     }
 }
@@ -175,15 +216,26 @@ impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queue(QueueCall { server_named: true, .. }) => f.write_str("a queue that the broker names"),
-            Self::Queue(QueueCall { place, .. }) => write!(f, "queue '{}'", place.name),
-            Self::Consume(ConsumeCall { place, .. }) if place.name.starts_with("amq.gen-") => {
+            Self::Consume(ConsumeCall { place, .. }) if is_made_up(place) => {
                 f.write_str("consumer of a queue that the broker named")
+            }
+            Self::Send(SendCall { place, .. }) | Self::Find(place) if is_made_up(place) => {
+                f.write_str("a queue that the broker named")
+            }
+            Self::Queue(QueueCall { place, .. }) | Self::Send(SendCall { place, .. }) | Self::Find(place) => {
+                write!(f, "queue '{}'", place.name)
             }
             Self::Consume(ConsumeCall { place, .. }) => write!(f, "consumer of queue '{}'", place.name),
             Self::Exchange(ExchangeCall { place, .. }) => write!(f, "exchange '{}'", place.name),
             Self::Publish(_) => f.write_str("messages"),
+            Self::End(ShortLived::Connection, _) => f.write_str("connections"),
+            Self::End(ShortLived::Channel, _) => f.write_str("channels"),
         }
     }
+}
+
+fn is_made_up(place: &Place<'_>) -> bool {
+    place.name.starts_with("amq.gen-")
 }
 
 /// The first of these arguments that is there.

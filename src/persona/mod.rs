@@ -14,9 +14,12 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Call, ConsumeCall, ExchangeCall, LARGE_BODY_BYTES, Place, PublishCall, QueueCall, QueueKind};
+pub use call::{
+    Call, ConsumeCall, ExchangeCall, LARGE_BODY_BYTES, Place, PublishCall, QueueCall, QueueKind, SendCall,
+    ShortLived,
+};
 pub use judging::{findings, refusal};
 pub use name::{Persona, UnknownPersona};
 pub use outcome::{Outcome, Refusal, Refused};
 pub use rule::{Outcomes, Rule, Shown};
-pub use rules::{DEAD_LETTERS_GO_NOWHERE, rule, rules};
+pub use rules::{DEAD_LETTERS_GO_NOWHERE, EXPIRES_IN_CIRCLES, GOES_ROUND, NOBODY_TAKES, rule, rules};

@@ -28,6 +28,8 @@ pub enum Outcomes {
     Of([Outcome; 4]),
     /// The same everywhere, and seldom what was wanted.
     Smell(&'static str),
+    /// The same of what is done so often by one client; less is nothing to be told of.
+    Habit(&'static str, u64),
 }
 
 /// A rule that a call falls under.
@@ -50,7 +52,25 @@ impl Rule {
     /// Whether it is about what no broker does well.
     #[must_use]
     pub const fn is_smell(&self) -> bool {
-        matches!(self.outcomes, Outcomes::Smell(_))
+        self.smell().is_some()
+    }
+
+    /// What comes of what no broker does well.
+    #[must_use]
+    pub const fn smell(&self) -> Option<&'static str> {
+        match self.outcomes {
+            Outcomes::Smell(text) | Outcomes::Habit(text, _) => Some(text),
+            Outcomes::Of(_) => None,
+        }
+    }
+
+    /// How often one client has to do it to be told of.
+    #[must_use]
+    pub const fn least(&self) -> u64 {
+        match self.outcomes {
+            Outcomes::Habit(_, least) => least,
+            Outcomes::Of(_) | Outcomes::Smell(_) => 1,
+        }
     }
 
     /// What to do instead, for a call.

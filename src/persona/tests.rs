@@ -308,6 +308,24 @@ fn smells_are_the_same_everywhere() {
 }
 
 #[test]
+fn first_messages_are_looked_at() {
+    let place = Place { name: "q", vhost: "v" };
+    let send = SendCall { place, durable: true, exclusive: false, persistent: true, confirmed: true };
+    let none: [&str; 0] = [];
+    assert_eq!(found(&Call::Send(send)), none);
+    assert_eq!(found(&Call::Send(SendCall { confirmed: false, ..send })), ["no-confirms"]);
+    let transient = SendCall { persistent: false, confirmed: false, ..send };
+    assert_eq!(found(&Call::Send(transient)), ["transient-in-durable-queue"]);
+    assert_eq!(found(&Call::Send(SendCall { durable: false, ..transient })), none);
+    let lost = SendCall { durable: false, confirmed: false, ..send };
+    assert_eq!(found(&Call::Send(lost)), ["persistent-in-transient-queue"]);
+    assert_eq!(found(&Call::Send(SendCall { exclusive: true, ..lost })), none, "it goes with its client");
+    assert_eq!(Call::Send(send).to_string(), "queue 'q'");
+    let made_up = Place { name: "amq.gen-x", ..place };
+    assert_eq!(Call::Find(made_up).to_string(), "a queue that the broker named");
+}
+
+#[test]
 fn rules_have_names_of_their_own() {
     let ids: BTreeSet<&str> = rules().map(|rule| rule.id).collect();
     assert_eq!(ids.len(), rules().count());
@@ -370,7 +388,7 @@ fn table_of_rules() -> String {
     }
     out.push_str("\n| a client | what comes of it |\n|---|---|\n");
     for rule in rules() {
-        if let Outcomes::Smell(text) = rule.outcomes {
+        if let Some(text) = rule.smell() {
             writeln!(out, "| {} (`{}`) | {text} |", rule.what, rule.id).unwrap();
         }
     }

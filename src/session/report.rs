@@ -47,6 +47,8 @@ pub struct Unusual {
     pub large_body: Option<u64>,
     /// Whether something went to `amq.settle`.
     pub settles: bool,
+    /// Channels that were closed after a single publish, each connection's first left out.
+    pub short_channels: u64,
 }
 
 /// A channel on which something was done.

@@ -85,6 +85,8 @@ pub struct Watch {
     pub(super) delivered: BTreeMap<ChannelTag, NotedMessage>,
     /// Second deliveries of a message, with the tag of the first.
     pub(super) twins: BTreeMap<ChannelTag, u64>,
+    /// Second deliveries since they were last taken: of which queue, and whether they are acked. Queues know of one each.
+    pub(super) duplicated: Vec<(QueueId, bool)>,
     /// First deliveries that were settled by the tag of the second.
     pub(super) settled_by_twin: BTreeSet<ChannelTag>,
 }
@@ -107,6 +109,7 @@ impl Watch {
             published: BTreeMap::new(),
             delivered: BTreeMap::new(),
             twins: BTreeMap::new(),
+            duplicated: Vec::new(),
             settled_by_twin: BTreeSet::new(),
         }
     }

@@ -26,6 +26,8 @@ async fn a_duplicate_has_a_tag_of_its_own_and_either_settles_both() {
         stage.until("q", (0, 0)).await;
         ack(stage.channel(), both[order[1]].2, false).await;
     }
+    let counts = stage.world.queue("q").counts().await.unwrap();
+    assert_eq!((counts.delivered, counts.redelivered), (4, 2));
     // What was settled twice closed nothing.
     publish(stage.channel(), "q", "3").await;
     assert_eq!(delivered(&mut worker).await.0, "3");

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::broker::Embedded;
 use crate::support::http::Http;
+use crate::support::raw;
 
 fn broker(test: bool) -> (Embedded, Http) {
     let config = Config { test, ..Config::default() };
@@ -65,6 +66,32 @@ fn a_rule_that_makes_no_sense_is_400_with_what_would_do() {
 }
 
 #[test]
+fn a_hit_is_waited_for() {
+    let (broker, http) = broker(true);
+    http.post(FAULTS, &json!({"on": "open", "times": 2, "do": "refuse"}));
+    let path = format!("{FAULTS}/f1");
+    assert_eq!(http.json(&format!("{path}?fired=0"))["fired"], 0);
+    assert_eq!(http.json(&format!("{path}?fired=1&within_ms=10"))["fired"], 0, "nothing came");
+    assert_eq!(http.get(&format!("{path}?fired=x")).status, 400);
+    assert_eq!(http.get(&format!("{path}?fired=1&within_ms=300001")).status, 400);
+    assert_eq!(http.get(&format!("{FAULTS}/f9?fired=1")).status, 404);
+    let hit = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| http.json(&format!("{path}?fired=2&within_ms=60000")));
+        for _ in 0..2 {
+            assert!(is_refused(&broker));
+        }
+        waits.join().unwrap()
+    });
+    assert_eq!((hit["fired"].clone(), hit["done"].clone()), (json!(2), json!(true)));
+    let gone = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| http.get(&format!("{path}?fired=3&within_ms=60000")).status);
+        assert_eq!(http.delete(&path).status, 204);
+        waits.join().unwrap()
+    });
+    assert_eq!(gone, 404);
+}
+
+#[test]
 fn without_test_there_are_none() {
     let (_broker, http) = broker(false);
     for answer in [http.get(FAULTS), http.post(FAULTS, &json!({"do": "pause"})), http.delete(FAULTS)] {
@@ -77,18 +104,22 @@ fn without_test_there_are_none() {
 fn a_firing_is_in_the_journal() {
     let (broker, http) = broker(true);
     http.post(FAULTS, &json!({"on": "open", "do": "refuse"}));
-    let address = broker.address();
-    let mut raw = crate::support::raw::Raw::connect(address);
-    raw.send(b"AMQP\x00\x00\x09\x01");
-    raw.expect_start();
-    raw.method(0, crate::support::raw::start_ok("PLAIN", b"\0guest\0guest", true));
-    let tune = raw.expect_tune();
-    raw.method(0, crate::support::raw::tune_ok(tune.channel_max, 131_072, 0));
-    raw.method(0, crate::support::raw::open("/"));
-    assert!(matches!(raw.closed(), crate::support::raw::Closed::Connection(530, ..)));
+    assert!(is_refused(&broker));
     let events = http.json("/api/coney/journal/%2f?what=fault");
     let event = &events["events"][0];
     assert_eq!((event["what"].as_str(), event["fault"].as_str()), (Some("fault"), Some("f1")), "{events}");
     let sentence = event["sentence"].as_str().unwrap();
     assert!(sentence.starts_with("fault f1 (on open: refuse) hit user 'guest' at "), "{sentence}");
+}
+
+/// Whether a client is refused its virtual host.
+fn is_refused(broker: &Embedded) -> bool {
+    let mut raw = raw::Raw::connect(broker.address());
+    raw.send(b"AMQP\x00\x00\x09\x01");
+    raw.expect_start();
+    raw.method(0, raw::start_ok("PLAIN", b"\0guest\0guest", true));
+    let tune = raw.expect_tune();
+    raw.method(0, raw::tune_ok(tune.channel_max, 131_072, 0));
+    raw.method(0, raw::open("/"));
+    matches!(raw.closed(), raw::Closed::Connection(530, ..))
 }

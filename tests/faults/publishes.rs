@@ -5,7 +5,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Confirmation};
 use serde_json::json;
 
-use super::stage::{PATIENCE, how, publish, send, stage};
+use super::stage::{PATIENCE, how, outcome, publish, send, stage};
 use crate::support::client::text;
 
 #[tokio::test]
@@ -91,6 +91,29 @@ async fn nothing_behind_a_reset_is_taken_in() {
     }
     tokio::time::timeout(PATIENCE, fault.fired()).await.unwrap();
     stage.until("q", (5, 0)).await;
+}
+
+/// Publishes that are as the one before are taken in a shorter way, many at a time: not those that are sent after a rule was made.
+#[tokio::test]
+async fn a_rule_that_is_made_in_the_midst_of_a_flood_sees_all_that_is_sent_after_it() {
+    let stage = stage().await;
+    let mut confirms = Vec::new();
+    for round in 0..5_u64 {
+        for _ in 0..300 {
+            confirms.push(send(stage.channel(), "q", "goes").await);
+        }
+        let fault = stage.rule(json!({"on": "publish", "do": "drop", "times": 0}));
+        for _ in 0..100 {
+            confirms.push(send(stage.channel(), "q", "dropped").await);
+        }
+        for confirm in confirms.drain(..) {
+            assert_eq!(outcome(confirm).await, "ack");
+        }
+        assert!(fault.count() >= 100, "round {round}: {}", fault.count());
+    }
+    let bodies = stage.bench.bodies("q").await;
+    assert!(bodies.iter().all(|body| body == "goes"), "{} were not dropped", bodies.len());
+    assert!(bodies.len() > 300, "{}", bodies.len());
 }
 
 #[tokio::test]

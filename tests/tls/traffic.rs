@@ -1,11 +1,21 @@
 //! Messages over TLS.
 
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use coney::Broker;
+use coney::config::Config;
+use coney::faults::Occasion;
 use lapin::options::BasicConsumeOptions;
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
 
-use super::support::{address, bridge, client_of, started};
+use super::pki::Pki;
+use super::support::{address, bridge, client, client_of, started};
 use crate::support::client::{Bench, confirming, consume, next};
 
 /// Of one record, of several, of several frames, and of such as are written from where they stand.
@@ -67,4 +77,31 @@ async fn many_small_messages_keep_their_order() {
         assert_eq!(next(&mut deliveries).await.data, number.to_be_bytes());
     }
     bench.connection.close(200, "".into()).await.unwrap();
+}
+
+/// An orderly end of TLS would tell the client that the broker meant it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_by_a_rule_is_one_of_the_socket() {
+    let (pki, any) = (Pki::new("authority"), "127.0.0.1:0".parse().unwrap());
+    let config = Config { test: true, ..Config::default() };
+    let builder = Broker::builder().config(config).ephemeral().listen(any).amqps(any).tls(pki.server());
+    let broker = builder.start().await.unwrap();
+    let _fault = broker.world_named("/").unwrap().on(Occasion::Publish).reset().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("amqp://guest:guest@{}/%2f", listener.local_addr().unwrap());
+    let (to, config) = (address(&broker), client(&pki.der, None));
+    let relay = tokio::spawn(async move {
+        let (mut plain, _) = listener.accept().await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let socket = TcpStream::connect(to).await?;
+        let mut secured = TlsConnector::from(Arc::clone(&config)).connect(name, socket).await?;
+        tokio::io::copy_bidirectional(&mut plain, &mut secured).await
+    });
+    let connection = Connection::connect(&uri, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let (options, properties) = (Default::default(), BasicProperties::default());
+    let sent = channel.basic_publish("".into(), "q".into(), options, b"m", properties).await;
+    // The client may hear of the end before it has sent everything.
+    drop(sent);
+    assert_eq!(relay.await.unwrap().unwrap_err().kind(), ErrorKind::ConnectionReset);
 }

@@ -1,6 +1,7 @@
 //! Rules for faults in a world: make, look at, remove; and what follows from it at once.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::in_world::InWorld;
 use super::pausing::pause_by_rules;
@@ -27,6 +28,36 @@ pub fn faults(at: InWorld<'_>) -> Vec<RuleInForce> {
 pub fn fault(at: InWorld<'_>, id: &str) -> Result<RuleInForce, OperationError> {
     let found = RuleId::parse(id).and_then(|id| at.world.faults.rules.get(id));
     found.ok_or_else(|| OperationError::NoFault(id.to_owned()))
+}
+
+/// The same when it has hit so many events, or when that time has passed without, in real time.
+///
+/// # Errors
+/// `NoFault`, also if it is removed meanwhile.
+pub async fn fault_fired(
+    shared: &Shared,
+    at: InWorld<'_>,
+    id: &str,
+    fired: u64,
+    within: Duration,
+) -> Result<RuleInForce, OperationError> {
+    let ends = shared.clock.now() + within;
+    let faults = &at.world.faults;
+    loop {
+        let mut hit = std::pin::pin!(faults.fired.notified());
+        let mut changed = std::pin::pin!(faults.changed.notified());
+        hit.as_mut().enable();
+        changed.as_mut().enable();
+        let rule = fault(at, id)?;
+        if rule.fired >= fired || shared.clock.now() >= ends {
+            return Ok(rule);
+        }
+        tokio::select! {
+            () = hit => {}
+            () = changed => {}
+            () = shared.clock.wait_for(Some(ends)) => {}
+        }
+    }
 }
 
 /// Makes a rule. What clients do from now on meets it.

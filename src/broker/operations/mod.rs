@@ -29,6 +29,7 @@ mod queues;
 mod recording;
 mod restarting;
 mod scope;
+mod smelling;
 mod snapshots;
 mod streams;
 mod taking;
@@ -51,7 +52,7 @@ pub use consumers::{cancel_consumer, consume, queue_to_consume};
 pub use definitions::{ImportRefusal, compare, export, export_vhost, import};
 pub use exchanges::{declare_exchange, delete_exchange, exchange, exchanges, find_exchange};
 pub use explaining::{Verdict, Wish, explain_route, may};
-pub use faults::{add_fault, clear_faults, fault, faults, remove_fault};
+pub use faults::{add_fault, clear_faults, fault, fault_fired, faults, remove_fault};
 pub(crate) use following::follow;
 pub(crate) use global_parameters::ensure_cluster_id;
 pub use global_parameters::{
@@ -68,7 +69,7 @@ pub use moving::{Act, Acted, Target, act_on_messages, drop_waiting, release_wait
 pub use node::{ask_to_stop, authenticate, require_operator, set_disk_free_limit, set_memory_limit};
 pub use peeking::{MessageHolder, PeekedMessage, peek, peek_and_read, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
-pub use portability::{consumer_allowed, lint, note_publishes};
+pub use portability::{consumer_allowed, note_first_publish, note_publishes, note_short_lived};
 pub use previewing::{Affected, Applied, PolicyPreview, preview_policy, queue_settings};
 pub use publishing::{NewMessage, Published, publish};
 pub use queues::{
@@ -78,6 +79,7 @@ pub use queues::{
 pub use recording::{end_recording, record, recordings};
 pub use restarting::restart_world;
 pub use scope::{Caller, Scope};
+pub use smelling::lint;
 pub use snapshots::{require_snapshots, snapshot, take_snapshot};
 pub use streams::{delete_cursor, move_cursor, read_stream, stream_details};
 pub use taking::{Take, Taken, take};

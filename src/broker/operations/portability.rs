@@ -5,10 +5,9 @@ use amq_protocol::types::AMQPValue;
 use super::scope::{Caller, Scope};
 use crate::broker::error::OperationError;
 use crate::broker::lint::LintFinding;
-use crate::broker::vhost::{QueueRecord, Vhost};
+use crate::broker::vhost::QueueRecord;
 use crate::persona::{
-    Call, ConsumeCall, DEAD_LETTERS_GO_NOWHERE, Place, PublishCall, QueueCall, QueueKind, Refused, Rule,
-    Shown, findings, rule,
+    Call, ConsumeCall, Place, PublishCall, QueueKind, Refused, SendCall, ShortLived, findings,
 };
 use crate::queue::ConnectionId;
 use crate::session::Unusual;
@@ -21,20 +20,31 @@ impl From<Refused> for OperationError {
 
 /// Notes what other brokers make of a call. Tells how the one that the vhost stands in for refuses it, if it does.
 pub(super) fn examine(scope: Scope<'_>, call: &Call<'_>) -> Option<Refused> {
+    examine_times(scope, call, 1)
+}
+
+/// The same of a call that was made so often.
+fn examine_times(scope: Scope<'_>, call: &Call<'_>, times: u64) -> Option<Refused> {
     let mut refused = None;
     let mut by = None;
     for shown in findings(call) {
         refused = refused.or_else(|| shown.rule.refused(scope.vhost.persona, call, &shown.found));
         let by = by.get_or_insert_with(|| author(scope, call));
-        if let Some(first) = scope.vhost.lint.note(shown, call, by) {
+        if let Some(first) = scope.vhost.lint.note(shown, call, by, times) {
             tell(scope, &first);
         }
     }
     refused
 }
 
-/// A broker for tests says so at once.
+/// Whoever wants to hear of it at once does: a file; in a broker for tests, the log.
 fn tell(scope: Scope<'_>, finding: &LintFinding) {
+    let vhost = &scope.vhost.name;
+    let written =
+        scope.shared.config.lint.as_deref().map_or(Ok(()), |path| finding.clone().append_to(path, vhost));
+    if let Err(error) = written {
+        tracing::warn!("what the linter found cannot be written to its file: {error}");
+    }
     if !scope.shared.config.test {
         return;
     }
@@ -52,7 +62,9 @@ fn author(scope: Scope<'_>, call: &Call<'_>) -> String {
     let verb = match call {
         Call::Queue(_) | Call::Exchange(_) => "declared",
         Call::Consume(_) => "consumed",
-        Call::Publish(_) => "published",
+        Call::Publish(_) | Call::Send(_) => "published",
+        Call::Find(_) => "looked for",
+        Call::End(..) => "opened",
     };
     let app = match scope.caller {
         Caller::Operator => "the operator".to_owned(),
@@ -93,52 +105,29 @@ pub fn consumer_allowed(
 
 /// Notes what other brokers make of publishes that were taken, or refused already.
 pub fn note_publishes(scope: Scope<'_>, unusual: Unusual) {
-    let Unusual { large_body, settles } = unusual;
+    let Unusual { large_body, settles, short_channels } = unusual;
     let vhost = &scope.vhost.name;
+    note_short_lived(scope, ShortLived::Channel, short_channels);
     // Its session refused what the persona does.
     let _ = examine(scope, &Call::Publish(PublishCall { vhost, large_body, settles }));
 }
 
-/// All that was found in a vhost, with what its queues and exchanges look like now.
-#[must_use]
-pub fn lint(scope: Scope<'_>) -> Vec<LintFinding> {
-    let mut findings = scope.vhost.lint.findings();
-    findings.extend(unbound_dead_letters(scope.vhost));
-    findings
+/// Notes what is made of the first message that a connection sends to a queue.
+pub fn note_first_publish(scope: Scope<'_>, record: &QueueRecord, persistent: bool, confirmed: bool) {
+    let place = Place { name: &record.name, vhost: &scope.vhost.name };
+    let (durable, exclusive) = (record.durable, record.owner.is_some());
+    // Nobody refuses it.
+    let _ = examine(scope, &Call::Send(SendCall { place, durable, exclusive, persistent, confirmed }));
 }
 
-fn unbound_dead_letters(vhost: &Vhost) -> Vec<LintFinding> {
-    let Some(rule) = rule(DEAD_LETTERS_GO_NOWHERE) else { return Vec::new() };
-    let queues = vhost.declared_queues();
-    let mut unbound: Vec<_> = queues.iter().filter_map(|record| unbound(vhost, record, rule)).collect();
-    unbound.sort_by(|one, other| one.subject.cmp(&other.subject));
-    unbound
+/// Notes a passive declare.
+pub(super) fn note_find(scope: Scope<'_>, record: &QueueRecord) {
+    let _ = examine(scope, &Call::Find(Place { name: &record.name, vhost: &scope.vhost.name }));
 }
 
-/// A queue whose dead letters go nowhere.
-fn unbound(vhost: &Vhost, record: &QueueRecord, rule: &'static Rule) -> Option<LintFinding> {
-    let name = match record.arguments.inner().get("x-dead-letter-exchange")? {
-        AMQPValue::LongString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-        _ => return None,
-    };
-    // The default exchange leads to every queue.
-    if name.is_empty() || is_bound(vhost, &name) {
-        return None;
+/// Notes so many connections or channels that ended after a single publish.
+pub fn note_short_lived(scope: Scope<'_>, what: ShortLived, count: u64) {
+    if count > 0 {
+        let _ = examine_times(scope, &Call::End(what, &scope.vhost.name), count);
     }
-    let call = Call::Queue(QueueCall {
-        place: Place { name: &record.name, vhost: &vhost.name },
-        kind: QueueKind::of(&record.arguments),
-        durable: record.durable,
-        exclusive: record.owner.is_some(),
-        auto_delete: record.auto_delete,
-        server_named: false,
-        arguments: &record.arguments,
-    });
-    let shown = Shown { rule, found: format!("exchange '{name}'") };
-    Some(LintFinding::new(shown, &call, "as it is now".to_owned()))
-}
-
-fn is_bound(vhost: &Vhost, exchange: &str) -> bool {
-    let topology = vhost.topology.read();
-    topology.exchange(exchange).is_some() && topology.bindings_of_exchange(exchange).next().is_some()
 }

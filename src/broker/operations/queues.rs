@@ -213,6 +213,7 @@ pub async fn find_queue(scope: Scope<'_>, name: &str) -> Result<QueueState, Oper
         scope.permit(Operation::QueueFind(name))?;
         let record = scope.open_queue(name)?;
         if let Some(counts) = record.counts().await {
+            portability::note_find(scope, &record);
             scope.shared.count(BrokerCounters { queues_declared: 1, ..BrokerCounters::default() });
             return Ok(QueueState { record, counts });
         }

@@ -36,5 +36,15 @@ pub const TESTING: Group = Group {
                 Ok(())
             },
         },
+        Setting {
+            key: "lint",
+            kind: Kind::Text,
+            value_name: "FILE",
+            help: "Write what clients do that other brokers do not take, or that is seldom wanted, to the end of this file.\n\n\
+                   A JSON object a line, each thing when it is found first. GET /api/coney/lint has it in any case.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.lint, value::path(one(texts)).map(Some)),
+        },
     ],
 };

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value, json};
 
 use super::one::{enter, world};
+use super::wait::within;
 use crate::broker::operations;
 use crate::broker::vhost::Vhost;
 use crate::faults::{Rule, RuleInForce};
@@ -15,7 +16,7 @@ use crate::management::answer;
 use crate::management::api::Api;
 use crate::management::asker::Manager;
 use crate::management::error::ApiError;
-use crate::management::params::At;
+use crate::management::params::{At, Params};
 use crate::management::payload::RawBody;
 
 /// `GET /api/coney/worlds/{vhost}/faults`: all, in the order in which they were made.
@@ -51,13 +52,24 @@ fn rule(body: &RawBody) -> Result<Rule, ApiError> {
     Rule::parse(&fields).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-/// `GET /api/coney/worlds/{vhost}/faults/{id}`.
+/// `GET /api/coney/worlds/{vhost}/faults/{id}`: at once, or with `fired` when it has hit so many, `within_ms` at most.
 pub(super) async fn show(
     State(api): State<Api>,
     asker: Manager,
     At((vhost, id)): At<(String, String)>,
+    params: Params,
 ) -> Result<Response, ApiError> {
-    one(&api, &enter(&api, &asker, &vhost)?, &id)
+    let vhost = enter(&api, &asker, &vhost)?;
+    let Some(fired) = number(&params, "fired")? else { return one(&api, &vhost, &id) };
+    let within = within(number(&params, "within_ms")?)?;
+    let rule = operations::fault_fired(api.shared(), world(&api, &vhost)?, &id, fired, within).await?;
+    Ok(answer::json(&view(&rule)))
+}
+
+fn number(params: &Params, name: &str) -> Result<Option<u64>, ApiError> {
+    let parse =
+        |text: &str| text.parse().map_err(|_| ApiError::bad_request(format!("{name}: expected a number")));
+    params.get(name).map(parse).transpose()
 }
 
 fn one(api: &Api, vhost: &Arc<Vhost>, id: &str) -> Result<Response, ApiError> {

@@ -61,7 +61,7 @@ pub(super) async fn wait(
 
 fn wish(params: &Params) -> Result<(WaitFor, Duration), ApiError> {
     let mut wanted = WaitFor::default();
-    let mut within_ms = WITHIN_MS;
+    let mut within_ms = None;
     for (key, value) in params.iter() {
         let wrong = |what: &str| ApiError::bad_request(format!("{key}: expected {what}"));
         let ms = || value.parse().map_err(|_| wrong("milliseconds"));
@@ -70,7 +70,7 @@ fn wish(params: &Params) -> Result<(WaitFor, Duration), ApiError> {
             "idle" if matches!(value, "1" | "true") => wanted.idle = true,
             "idle" => return Err(wrong("1")),
             "quiet_ms" => wanted.quiet = Duration::from_millis(ms()?),
-            "within_ms" => within_ms = ms()?,
+            "within_ms" => within_ms = Some(ms()?),
             _ => {
                 let what = Countable::ALL.into_iter().find(|what| what.name() == key);
                 let what = what.ok_or_else(|| unknown(key))?;
@@ -79,13 +79,24 @@ fn wish(params: &Params) -> Result<(WaitFor, Duration), ApiError> {
             }
         }
     }
-    if within_ms > WITHIN_MS_MAX || wanted.quiet.as_millis() > u128::from(WITHIN_MS_MAX) {
-        return Err(ApiError::bad_request(format!("waits of at most {WITHIN_MS_MAX} ms are served")));
+    let within = within(within_ms)?;
+    if wanted.quiet.as_millis() > u128::from(WITHIN_MS_MAX) {
+        return Err(too_long());
     }
     if wanted.conditions.is_empty() && !wanted.idle && wanted.quiet.is_zero() {
         return Err(ApiError::bad_request("needs a condition: ready=0, acked=>=3, idle=1 .."));
     }
-    Ok((wanted, Duration::from_millis(within_ms)))
+    Ok((wanted, within))
+}
+
+/// How long is waited at most, of what was said, if anything was.
+pub(super) fn within(ms: Option<u64>) -> Result<Duration, ApiError> {
+    let ms = ms.unwrap_or(WITHIN_MS);
+    if ms > WITHIN_MS_MAX { Err(too_long()) } else { Ok(Duration::from_millis(ms)) }
+}
+
+fn too_long() -> ApiError {
+    ApiError::bad_request(format!("waits of at most {WITHIN_MS_MAX} ms are served"))
 }
 
 fn unknown(key: &str) -> ApiError {

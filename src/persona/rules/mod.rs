@@ -2,6 +2,7 @@
 
 mod consumers;
 mod exchanges;
+mod habits;
 mod publishes;
 mod queue_arguments;
 mod queues;
@@ -9,6 +10,7 @@ mod smells;
 
 use super::rule::Rule;
 
+pub use habits::{EXPIRES_IN_CIRCLES, GOES_ROUND, NOBODY_TAKES};
 pub use smells::DEAD_LETTERS_GO_NOWHERE;
 
 /// The rule with this id.
@@ -27,6 +29,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         consumers::RULES,
         publishes::RULES,
         smells::RULES,
+        habits::RULES,
     ]
     .into_iter()
     .flatten()

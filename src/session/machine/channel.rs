@@ -112,6 +112,8 @@ pub(super) struct Channel {
     pub(super) mode: Mode,
     /// What happened on it since the last report.
     pub(super) counted: ChannelCounters,
+    /// Messages published up to the last report.
+    pub(super) published: u64,
     /// Of what was published since then, how much before the channel was in confirm mode.
     pub(super) published_before_confirm: u64,
     pub(super) incoming: Incoming,
@@ -145,6 +147,7 @@ impl Channel {
             is_noted: false,
             mode: Mode::Plain,
             counted: ChannelCounters::default(),
+            published: 0,
             published_before_confirm: 0,
             incoming: Incoming::Idle,
             target: PublishTarget::default(),

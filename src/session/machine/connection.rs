@@ -54,6 +54,8 @@ pub(super) struct Connection {
     pub(super) watch: Option<Box<Watch>>,
     /// Which broker the virtual host stands in for.
     pub(super) persona: Persona,
+    /// Messages that its channels have reported.
+    pub(super) published: u64,
     /// What was published lately that is not as most is.
     pub(super) unusual: Unusual,
     pub(super) last_publish: LastPublish,
@@ -91,6 +93,7 @@ impl Connection {
             sent_confirms: None,
             watch: None,
             persona: Persona::Coney,
+            published: 0,
             unusual: Unusual::default(),
             last_publish: LastPublish::default(),
         }

@@ -257,6 +257,8 @@ impl Session {
         };
         channel.take_counted(&mut self.connection);
         channel.let_go(&mut self.connection.held);
+        let is_short = !channel.closing && channel.published == 1 && channel.incarnation > 1;
+        self.connection.unusual.short_channels += u64::from(is_short);
         if let Some(watch) = &mut self.connection.watch {
             watch.forget_channel(number);
         }

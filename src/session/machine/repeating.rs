@@ -106,7 +106,9 @@ impl Channel {
         let queues = &self.target.route;
         let is_routed =
             self.target.generation == Some(connection.topology.generation()) && !queues.is_empty();
-        if self.closing || !self.is_idle() || !is_routed {
+        // Of a transaction nothing goes to a queue before its commit.
+        let waits = matches!(self.mode, Mode::Transaction(_));
+        if self.closing || !self.is_idle() || !is_routed || waits {
             return (0, 0);
         }
         let (mut used, mut messages) = (0, 0);

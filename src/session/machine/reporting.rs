@@ -49,12 +49,25 @@ impl Session {
     /// What was published since the last call that is not as most is.
     pub const fn take_unusual(&mut self) -> Option<Unusual> {
         match self.connection.unusual {
-            Unusual { large_body: None, settles: false } => None,
+            Unusual { large_body: None, settles: false, short_channels: 0 } => None,
             unusual => {
-                self.connection.unusual = Unusual { large_body: None, settles: false };
+                self.connection.unusual = Unusual { large_body: None, settles: false, short_channels: 0 };
                 Some(unusual)
             }
         }
+    }
+
+    /// How many messages it published up to the last report, and on channels that are gone.
+    #[must_use]
+    pub const fn published(&self) -> u64 {
+        self.connection.published
+    }
+
+    /// Whether publishes on that channel are confirmed, or go with a transaction.
+    #[must_use]
+    pub fn confirms_publishes(&self, channel: u16) -> bool {
+        let channel = self.channels.get(usize::from(channel)).and_then(Option::as_ref);
+        channel.is_some_and(|channel| !matches!(channel.mode, Mode::Plain))
     }
 
     /// Adds what passed through exchanges to their statistics, after [`report_channels`](Self::report_channels).
@@ -74,6 +87,8 @@ impl Channel {
             self.counted.published_confirm = self.counted.published - before_confirm;
         }
         let counted = std::mem::take(&mut self.counted);
+        self.published += counted.published;
+        connection.published += counted.published;
         connection.counters.messages.add(&counted);
         counted
     }

@@ -46,7 +46,9 @@ fn made() -> impl Strategy<Value = Made> {
 /// The story of a session for which that rule is made in its midst, and how often it met something and hit it.
 fn meeting(steps: &[Step], made: &Made, others: &[&str]) -> (Vec<String>, Option<(u64, u64)>) {
     let faults = Arc::new(Faults::default());
-    others.iter().for_each(|on| drop(faults.add(vain(on))));
+    for on in others {
+        faults.add(vain(on));
+    }
     let before = |number| {
         if number == made.before {
             faults.add(rule(json!({"on": made.on, "do": "drop", "skip": made.skip, "times": made.times})));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::faults::{Action, Armed, Happening, Verdict};
-use crate::message::{Message, Parts};
+use crate::message::{Message, Parts, QueueId};
 use crate::queue::Delivery;
 use crate::session::machine::session::Session;
 use crate::session::watch::{Doom, HeldDelivery, NotedMessage};
@@ -140,8 +140,26 @@ impl Session {
         let again = Delivery { redelivered: true, ..delivery.clone() };
         self.write_deliveries(number, std::slice::from_ref(&again));
         self.set_no_ack(number, no_ack);
+        self.count_duplicate(number, channel, no_ack);
         // Its queue knows of one: credit for the other was never taken.
         self.unwritten.pop();
+    }
+
+    /// A second delivery counts as what the first was.
+    fn count_duplicate(&mut self, number: u32, channel: u16, no_ack: bool) {
+        if let Some(channel) = self.channel(channel).filter(|_| !no_ack) {
+            channel.counted.delivered_no_ack -= 1;
+            channel.counted.delivered += 1;
+        }
+        let queue = self.consumers.get(&number).and_then(|consumer| consumer.queue);
+        if let (Some(watch), Some(queue)) = (&mut self.connection.watch, queue) {
+            watch.duplicated.push((queue, !no_ack));
+        }
+    }
+
+    /// Takes the second deliveries since the last call: of which queue, and whether they are acked.
+    pub fn take_duplicated(&mut self) -> Vec<(QueueId, bool)> {
+        self.connection.watch.as_mut().map(|watch| std::mem::take(&mut watch.duplicated)).unwrap_or_default()
     }
 
     fn set_no_ack(&mut self, number: u32, no_ack: bool) {
