@@ -739,6 +739,7 @@ export class Fault {
    * @throws {WaitTimeout}
    */
   async waitFired({ times = 1, withinMs = 5000 } = {}) {
+    /** @type {[string, string][]} */
     const query = [['fired', String(times)], ['within_ms', String(withinMs)]];
     const { fired, seen } = await this.#shown({ query, timeoutMs: REQUEST_MS + withinMs });
     if (fired < times) {
@@ -756,7 +757,7 @@ export class Fault {
     await this.remove();
   }
 
-  /** @param {{ query?: string[][], timeoutMs?: number }} [options] */
+  /** @param {{ query?: [string, string][], timeoutMs?: number }} [options] */
   #shown(options) {
     return this.#world.request('GET', `/faults/${this.id}`, options);
   }

@@ -25,7 +25,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coney::Countable;
 use lapin::options::{BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::ShortString;
 use serde_json::json;
@@ -27,7 +28,7 @@ async fn a_duplicate_has_a_tag_of_its_own_and_either_settles_both() {
         ack(stage.channel(), both[order[1]].2, false).await;
     }
     let counts = stage.world.queue("q").counts().await.unwrap();
-    assert_eq!((counts.delivered, counts.redelivered), (4, 2));
+    assert_eq!((counts.get(Countable::Delivered), counts.get(Countable::Redelivered)), (4, 2));
     // What was settled twice closed nothing.
     publish(stage.channel(), "q", "3").await;
     assert_eq!(delivered(&mut worker).await.0, "3");
