@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::overview::Overview;
 use super::route::Route;
 use crate::broker::Clock;
 use crate::broker::cluster_view::ClusterView as _;
-use crate::server::{Door, Sockets};
+use crate::server::{Door, Front, Socket, Sockets};
 
 /// A request's head has to come within this time.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -37,18 +38,26 @@ pub(super) async fn run(
     sockets: Arc<Sockets>,
     mut route: watch::Receiver<Route>,
     overview: Arc<Overview>,
+    front: Option<Arc<Front>>,
     clock: Clock,
 ) {
+    let pages = Pages { overview, front, clock };
+    let overview = &pages.overview;
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let has_shards = overview.data_shards() > 0;
     while route.wait_for(|route| has_shards || !route.is_own()).await.is_ok() {
-        let Ok(listeners) = sockets.listen(Door::Metrics) else {
-            clock.wait_for(Some(clock.now() + PAUSE)).await;
-            continue;
-        };
         let mut accepting = JoinSet::new();
-        for listener in listeners {
-            accepting.spawn(accept_all(listener, Arc::clone(&slots), Arc::clone(&overview), clock));
+        for door in [Door::Metrics, Door::MetricsTls] {
+            if door == Door::MetricsTls && pages.front.is_none() {
+                continue;
+            }
+            let Ok(listeners) = sockets.listen(door) else {
+                clock.wait_for(Some(clock.now() + PAUSE)).await;
+                continue;
+            };
+            for listener in listeners {
+                accepting.spawn(accept_all(listener, door, Arc::clone(&slots), pages.clone()));
+            }
         }
         if route.wait_for(|route| !has_shards && route.is_own()).await.is_err() {
             return;
@@ -56,26 +65,46 @@ pub(super) async fn run(
     }
 }
 
-async fn accept_all(listener: TcpListener, slots: Arc<Semaphore>, overview: Arc<Overview>, clock: Clock) {
+/// What is served, and what ends TLS before it, where there are several shards.
+#[derive(Clone)]
+struct Pages {
+    overview: Arc<Overview>,
+    front: Option<Arc<Front>>,
+    clock: Clock,
+}
+
+impl Pages {
+    async fn serve(self, door: Door, stream: TcpStream, peer: SocketAddr) {
+        let socket = match (&self.front, door) {
+            (Some(front), Door::MetricsTls) => front.shake(door, stream, peer).await.map(|shaken| shaken.0),
+            _ => Some(Socket::Plain(stream)),
+        };
+        if let Some(socket) = socket {
+            serve(socket, self.overview).await;
+        }
+    }
+}
+
+async fn accept_all(listener: TcpListener, door: Door, slots: Arc<Semaphore>, pages: Pages) {
     // Whoever is served by this node as a standby is not served by it any longer.
     let mut served = JoinSet::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         while served.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let overview = Arc::clone(&overview);
+            Ok((stream, peer)) => {
+                let serving = pages.clone().serve(door, stream, peer);
                 served.spawn(async move {
-                    serve(stream, overview).await;
+                    serving.await;
                     drop(slot);
                 });
             }
-            Err(_) => clock.wait_for(Some(clock.now() + PAUSE)).await,
+            Err(_) => pages.clock.wait_for(Some(pages.clock.now() + PAUSE)).await,
         }
     }
 }
 
-async fn serve(stream: TcpStream, overview: Arc<Overview>) {
+async fn serve(stream: Socket, overview: Arc<Overview>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = answer(request.method(), request.uri().path(), &overview);
         async move { Ok::<_, Infallible>(response) }

@@ -18,7 +18,7 @@ use super::peer::{CONNECTIONS_MAX, HELLO, Wish, give, wish};
 use super::peer_watch;
 use super::proxy_header::{ProxyHeader, Secret, WELCOME};
 use crate::broker::Clock;
-use crate::server::Carrier;
+use crate::server::{Carrier, Socket};
 
 /// So long a node may take to say whose connection it carries, and a broker to take it.
 const HEADER_MAX: Duration = Duration::from_secs(5);
@@ -152,8 +152,8 @@ impl Peer {
     async fn carry(self, mut stream: TcpStream) -> io::Result<()> {
         let read = ProxyHeader::read(&mut stream, &self.secret);
         let header = timeout(HEADER_MAX, read).await?.map_err(io::Error::other)?;
-        let ProxyHeader { peer, local, door, shard, is_again } = header;
-        let broker = self.part(shard)?.broker.borrow().clone();
+        let door = header.door;
+        let broker = self.part(header.shard)?.broker.borrow().clone();
         let broker = broker.ok_or_else(|| io::Error::other("this node does not lead"))?;
         let gone = || io::Error::other("this node's broker does not speak that, or has ended");
         if broker.is_gone(door) {
@@ -162,7 +162,7 @@ impl Peer {
         // Without it whoever carries the connection looks for another leader.
         stream.set_nodelay(true)?;
         timeout(HEADER_MAX, stream.write_all(&[WELCOME])).await??;
-        let again = is_again.then(Vec::new);
-        timeout(HEADER_MAX, broker.carry(door, stream, peer, local, again)).await?.map_err(|_| gone())
+        let came = header.came(header.is_again.then(Vec::new));
+        timeout(HEADER_MAX, broker.carry(came, Socket::Plain(stream))).await?.map_err(|_| gone())
     }
 }

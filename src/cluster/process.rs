@@ -24,7 +24,7 @@ use super::shards::Shards;
 use crate::broker::Clock;
 use crate::broker::cluster_view::{ClusterStatus, ClusterView as _};
 use crate::config::{ClusterSettings, Config, NODE_PREFIX};
-use crate::server::{BrokerBuilder, Door, Sockets, StartError, connections_max};
+use crate::server::{BrokerBuilder, Certificates, Door, Front, Sockets, StartError, connections_max};
 use crate::store;
 
 /// Of what can be carried at a time, the management API has one in so many.
@@ -82,6 +82,8 @@ pub enum Ended {
 /// A node that runs; it ends when this is dropped.
 pub struct Process {
     sockets: Arc<Sockets>,
+    /// Where there are several shards.
+    front: Option<Arc<Front>>,
     name: String,
     /// In the meta shard, and in each data shard.
     seats: Vec<Seat>,
@@ -126,11 +128,12 @@ impl Process {
     {
         let settings = config.cluster.clone().ok_or(ProcessError::Setting("this is no node of a cluster"))?;
         let dir = config.data_dir.clone().ok_or(ProcessError::Setting("a node needs a data directory"))?;
-        if !shards.is_empty() {
-            check_for_shards(&config)?;
-        }
         config.node_name.get_or_insert_with(|| format!("{NODE_PREFIX}{}", settings.node));
         let sockets = Arc::new(Sockets::bind(&config)?);
+        let certificates = match shards.is_empty() {
+            true => None,
+            false => Some(Certificates::given(&config, clock)?),
+        };
         let (listener, address) = peer_port(&settings).await?;
         let own = reachable(&listener, &address);
         let mut setting = Setting {
@@ -138,6 +141,7 @@ impl Process {
             settings,
             clock,
             sockets,
+            front: None,
             secret: common.secret,
             address,
             complete: Arc::new(complete),
@@ -145,7 +149,7 @@ impl Process {
             shards: u16::try_from(shards.len()).unwrap_or(u16::MAX),
         };
         let kept = Kept { log: common.log, directory: common.directory, log_id: common.log_id };
-        let (seats, known, mut tasks) = take_seats(&mut setting, &dir, kept, shards).await?;
+        let (seats, known, mut tasks) = take_seats(&mut setting, &dir, kept, shards, certificates).await?;
         let parts = seats.iter().map(Seat::part).collect();
         let watches = Arc::new(Semaphore::new(WATCHES_MAX));
         let (secret, of_port) = (setting.secret, Arc::clone(&watches));
@@ -157,8 +161,8 @@ impl Process {
         } else {
             doors.lead_to_many(&mut tasks, known, own)?;
         }
-        let Setting { sockets, settings, stop, .. } = setting;
-        Ok(Self { sockets, name: settings.node, seats, stop, watches, _tasks: tasks })
+        let Setting { sockets, front, settings, stop, .. } = setting;
+        Ok(Self { sockets, front, name: settings.node, seats, stop, watches, _tasks: tasks })
     }
 
     /// Its name.
@@ -197,6 +201,13 @@ impl Process {
         self.seats.first().map(|seat| seat.overview.status()).unwrap_or_default()
     }
 
+    /// Reads certificates of TLS again, where they are the node's own and not its broker's.
+    pub async fn reload_tls(&self) {
+        if let Some(front) = &self.front {
+            front.reload().await;
+        }
+    }
+
     /// Waits until it ends by itself, in any of its shards.
     pub async fn ended(&mut self) -> Ended {
         let nodes = select_all(self.seats.iter_mut().map(|seat| &mut seat.node));
@@ -225,6 +236,7 @@ async fn take_seats<L, D>(
     dir: &Path,
     meta: Kept<L, D>,
     shards: Vec<Kept<L, D>>,
+    certificates: Option<Certificates>,
 ) -> Result<Taken, ProcessError>
 where
     L: Log + Clone + Sync + 'static,
@@ -238,6 +250,10 @@ where
     };
     let (engine, meta_dir) = opened(0).await?;
     let mut tasks = JoinSet::new();
+    if let Some(certificates) = certificates {
+        let front = certificates.front(Arc::clone(&setting.sockets), &setting.config, clock)?;
+        setting.front = Some(Arc::new(front));
+    }
     let (reading, mut known) = known(&engine, clock);
     if of > 1 {
         tasks.spawn(reading.run());
@@ -290,16 +306,25 @@ impl Doors<'_> {
             let failed = |source| ProcessError::Peer { address: format!("{door:?}"), source };
             sockets.listen(door).map_err(failed)
         };
-        tasks.spawn(Entry { shards: shards.clone(), slots: of_amqp }.run(listen(Door::Amqp)?));
+        let Some(front) = self.setting.front.clone() else { return Ok(()) };
+        let entry = Entry { shards: shards.clone(), front: Arc::clone(&front), slots: of_amqp };
+        for door in [Door::Amqp, Door::Amqps] {
+            tasks.spawn(entry.clone().run(door, listen(door)?));
+        }
         let prefix = config.http_path_prefix.as_str().into();
-        tasks.spawn(HttpDoor { shards, prefix, slots: of_http }.run(listen(Door::Http)?));
+        let http = HttpDoor { shards, front: Arc::clone(&front), prefix, slots: of_http };
+        for door in [Door::Http, Door::Https] {
+            tasks.spawn(http.clone().run(door, listen(door)?));
+        }
+        tasks.spawn(async move { front.watch().await });
         self.show(seat, tasks);
         Ok(())
     }
 
     fn show(&self, seat: &Seat, tasks: &mut JoinSet<()>) {
         let (sockets, overview) = (Arc::clone(&self.setting.sockets), Arc::clone(&seat.overview));
-        tasks.spawn(super::own_pages::run(sockets, seat.route.clone(), overview, self.setting.clock));
+        let front = self.setting.front.clone();
+        tasks.spawn(super::own_pages::run(sockets, seat.route.clone(), overview, front, self.setting.clock));
     }
 }
 
@@ -309,16 +334,6 @@ fn slots() -> (Arc<Semaphore>, Arc<Semaphore>) {
     let carried_max = connections_max() / 2;
     let of_http = carried_max / HTTP_PART;
     (slots(carried_max - of_http), slots(of_http))
-}
-
-/// What cannot be had where there are several shards.
-fn check_for_shards(config: &Config) -> Result<(), ProcessError> {
-    if config.amqps.is_empty() && config.https.is_empty() {
-        return Ok(());
-    }
-    Err(ProcessError::Setting(
-        "a cluster with several shards does not accept TLS yet (amqps, https): end it before the nodes, or make a cluster without --shards",
-    ))
 }
 
 /// Where this node's own peer port is reached from here.

@@ -23,7 +23,7 @@ use super::threads::ThreadHost;
 use crate::broker::Clock;
 use crate::broker::cluster_view::{ClusterView as _, MoveError, Moving};
 use crate::config::{ClusterSettings, Config, ControlSocketPath};
-use crate::server::{Broker, BrokerBuilder, Carrier, Meta, Sockets, carriage};
+use crate::server::{Broker, BrokerBuilder, Carrier, Front, Meta, Sockets, carriage};
 use crate::store::{self, Reserve};
 
 /// Open files of the engines, as where a broker is alone.
@@ -44,6 +44,8 @@ pub(super) struct Setting {
     pub(super) settings: ClusterSettings,
     pub(super) clock: Clock,
     pub(super) sockets: Arc<Sockets>,
+    /// What accepts for brokers that do not listen: where there are several.
+    pub(super) front: Option<Arc<Front>>,
     pub(super) secret: Secret,
     /// Where other nodes reach this one.
     pub(super) address: String,
@@ -83,11 +85,10 @@ struct Brokers {
     config: Config,
     clock: Clock,
     sockets: Arc<Sockets>,
+    front: Option<Arc<Front>>,
     overview: Arc<Overview>,
     carrier: watch::Sender<Option<Carrier>>,
     complete: Complete,
-    /// Others accept what comes to the sockets.
-    has_front: bool,
     /// Of a data shard.
     meta: Option<(u16, watch::Receiver<Identified>, watch::Sender<Identified>)>,
 }
@@ -98,7 +99,10 @@ impl Brokers {
         self.carrier.send_replace(Some(carrier));
         let (sockets, overview) = (Arc::clone(&self.sockets), Arc::clone(&self.overview));
         let builder = Broker::builder().config(self.config.clone()).clock(self.clock);
-        let builder = if self.has_front { builder.front(sockets) } else { builder.sockets(sockets) };
+        let builder = match self.front.clone() {
+            Some(front) => builder.front(front),
+            None => builder.sockets(sockets),
+        };
         let builder = match self.meta.clone() {
             Some((shard, identities, followed)) => {
                 builder.meta(Meta { shard: shard.into(), identities, followed })
@@ -147,10 +151,10 @@ impl Seat {
             config,
             clock: *clock,
             sockets: Arc::clone(&setting.sockets),
+            front: setting.front.clone(),
             overview: Arc::clone(&overview),
             carrier,
             complete: Arc::clone(&setting.complete),
-            has_front: setting.shards > 0,
             meta: identities.map(|identities| (shard, identities, followed)),
         };
         let Kept { log, directory, log_id } = kept;

@@ -12,6 +12,7 @@ use super::control::ControlListener;
 use super::descriptors::Budget;
 use super::door::Door;
 use super::error::StartError;
+use super::front::Front;
 use super::handle::BrokerHandle;
 use super::http::{self, AmqpAddresses};
 use super::meta::{self, Meta};
@@ -84,7 +85,7 @@ pub struct BrokerBuilder {
     sockets: Option<Arc<Sockets>>,
     carried: Option<Carried>,
     cluster: Option<Arc<dyn ClusterView>>,
-    front: Option<Arc<Sockets>>,
+    front: Option<Arc<Front>>,
     meta: Option<Meta>,
 }
 
@@ -266,15 +267,17 @@ impl BrokerBuilder {
     }
 
     /// Listens nowhere: somebody else accepts what comes to these sockets. They are shown as this broker's.
+    #[cfg(feature = "cluster")]
     #[must_use]
-    pub fn front(mut self, sockets: Arc<Sockets>) -> Self {
-        self.front = Some(sockets);
+    pub(crate) fn front(mut self, front: Arc<Front>) -> Self {
+        self.front = Some(front);
         self
     }
 
     /// Takes users, permissions and vhosts from a cluster's meta shard: it is a data shard's broker.
+    #[cfg(feature = "cluster")]
     #[must_use]
-    pub fn meta(mut self, meta: Meta) -> Self {
+    pub(crate) fn meta(mut self, meta: Meta) -> Self {
         self.meta = Some(meta);
         self
     }
@@ -284,13 +287,19 @@ impl BrokerBuilder {
         // Addresses first: a second broker started by mistake fails before it touches anything.
         let Listeners { amqp: listeners, amqps: tls_listeners, http } = self.bind()?;
         let clock = self.clock.unwrap_or_else(Clock::system);
-        let given = Tls::given(&self.config, clock)?;
+        let given = match &self.front {
+            Some(_) => None,
+            None => Some(Tls::given(&self.config, clock)?),
+        };
         let progress = self.store_progress.take().unwrap_or_default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
         let budget = Budget::of_process(http.is_there() || self.front.is_some());
         let opened = self.open_store(&progress, failure, budget, clock)?;
-        let tls = given.or_make(&self.config, clock)?;
+        let tls = match (given, &self.front) {
+            (Some(given), _) => given.or_make(&self.config, clock)?,
+            (None, front) => front.as_ref().map(|front| front.tls.clone()).unwrap_or_default(),
+        };
         let holds_data_dir = opened.store.is_some() || self.cluster.is_some();
         let control = ControlListener::bind(&self.config, holds_data_dir)?;
         let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
@@ -307,7 +316,7 @@ impl BrokerBuilder {
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
         begin(&shared, self.meta.take(), is_new).await?;
-        let front = self.front.as_deref();
+        let front = self.front.as_ref().map(|front| &*front.sockets);
         let (addresses, tls_addresses) =
             (shown(front, Door::Amqp, &listeners), shown(front, Door::Amqps, &tls_listeners));
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
@@ -334,7 +343,9 @@ impl BrokerBuilder {
         let control_socket = control.path().map(Path::to_owned);
         let amqp = AmqpAddresses { plain: &addresses, tls: &tls_addresses };
         tasks.extend(http.serve(&shared, &amqp, &tls, budget.http_connections, control, carried_http));
-        tasks.extend(tls.watch(&shared));
+        if front.is_none() {
+            tasks.extend(tls.watch(&shared));
+        }
         Ok(BrokerHandle {
             shared,
             addresses,
@@ -353,7 +364,7 @@ impl BrokerBuilder {
 
     fn bind(&self) -> Result<Listeners, StartError> {
         match (&self.front, &self.sockets) {
-            (Some(front), _) => Ok(Listeners::none(front)),
+            (Some(front), _) => Ok(Listeners::none(&front.sockets)),
             (None, Some(sockets)) => sockets.listeners(&self.config),
             (None, None) => Listeners::bind(&self.config),
         }

@@ -1,12 +1,16 @@
 //! Connections that somebody else accepted for a broker: another node, or this one before it had a broker.
 
-use std::net::SocketAddr;
+#[cfg(feature = "cluster")]
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
 
 use super::door::Door;
 use crate::amqp::{Accepted, Entrance};
+use crate::broker::http_client::HttpClient;
+#[cfg(feature = "cluster")]
+use crate::tls::{Secured, Socket};
 
 /// Connections that wait to be taken, for each door. Who has more waits.
 const WAITING_MAX: usize = 64;
@@ -20,16 +24,16 @@ pub struct Carried {
     pub(super) https: OfHttp,
 }
 
-/// Of HTTP only the client's address matters.
-pub(super) type OfHttp = Mutex<mpsc::Receiver<(TcpStream, SocketAddr)>>;
+/// Of HTTP only the client matters.
+pub(super) type OfHttp = Mutex<mpsc::Receiver<(TcpStream, HttpClient)>>;
 
 /// How they are given to it.
 #[derive(Clone, Debug)]
 pub struct Carrier {
     amqp: mpsc::Sender<Accepted>,
     amqps: mpsc::Sender<Accepted>,
-    http: mpsc::Sender<(TcpStream, SocketAddr)>,
-    https: mpsc::Sender<(TcpStream, SocketAddr)>,
+    http: mpsc::Sender<(TcpStream, HttpClient)>,
+    https: mpsc::Sender<(TcpStream, HttpClient)>,
 }
 
 /// Both ends, for one broker.
@@ -62,27 +66,45 @@ impl Carrier {
         }
     }
 
-    /// Gives it a connection, whose client is at `peer` and sees `local` as the other end; waits while it has enough of them. A client of AMQP
-    /// that has been told `connection.start` and `connection.tune` elsewhere is not told `again`: that is what it has said there, but
-    /// for what is still to come over the stream.
+    /// Gives it a connection; waits while it has enough of them.
     ///
     /// # Errors
     /// The connection, if the broker is gone or does not speak that.
-    pub async fn carry(
-        &self,
-        door: Door,
-        stream: TcpStream,
-        peer: SocketAddr,
-        local: SocketAddr,
-        again: Option<Vec<u8>>,
-    ) -> Result<(), TcpStream> {
-        let accepted = |stream| Accepted { stream, peer, local: Some(local), again };
-        match door {
-            Door::Amqp => self.amqp.send(accepted(stream)).await.map_err(|back| back.0.stream),
-            Door::Amqps => self.amqps.send(accepted(stream)).await.map_err(|back| back.0.stream),
-            Door::Http => self.http.send((stream, peer)).await.map_err(|back| back.0.0),
-            Door::Https => self.https.send((stream, peer)).await.map_err(|back| back.0.0),
-            Door::Metrics | Door::MetricsTls => Err(stream),
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn carry(&self, came: Came, stream: Socket) -> Result<(), Socket> {
+        let Came { door, peer, local, secured, again } = came;
+        let client = HttpClient {
+            address: peer,
+            is_over_tls: secured.is_some(),
+            is_led: again.is_some() && matches!(door, Door::Http | Door::Https),
+        };
+        let accepted = |stream| Accepted { stream, peer, local: Some(local), secured, again };
+        match (door, stream) {
+            (Door::Amqp, stream) => self.amqp.send(accepted(stream)).await.map_err(|back| back.0.stream),
+            (Door::Amqps, stream) => self.amqps.send(accepted(stream)).await.map_err(|back| back.0.stream),
+            (Door::Http, Socket::Plain(stream)) => {
+                self.http.send((stream, client)).await.map_err(|back| Socket::Plain(back.0.0))
+            }
+            (Door::Https, Socket::Plain(stream)) => {
+                self.https.send((stream, client)).await.map_err(|back| Socket::Plain(back.0.0))
+            }
+            (_, stream) => Err(stream),
         }
     }
+}
+
+/// A connection that another accepted.
+#[cfg(feature = "cluster")]
+pub(crate) struct Came {
+    /// What is spoken.
+    pub(crate) door: Door,
+    /// Where the client is.
+    pub(crate) peer: SocketAddr,
+    /// What the client is connected to.
+    pub(crate) local: SocketAddr,
+    /// How it is secured, if whoever accepted it has ended its TLS.
+    pub(crate) secured: Option<Arc<Secured>>,
+    /// A client of AMQP that has been told `connection.start` and `connection.tune` elsewhere is not told again: this is what it has said
+    /// there, but for what is still to come over the stream. For HTTP, that requests may say for whom they are.
+    pub(crate) again: Option<Vec<u8>>,
 }

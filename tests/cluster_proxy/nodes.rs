@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use coney::Clock;
 use coney::cluster::{Common, Kept, MemoryDirectory, MemoryLog, Process, Route};
-use coney::config::{ClusterSettings, Config};
+use coney::config::{ClusterSettings, Config, TlsLogin, TlsSettings};
 use coney::server::Door;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -20,6 +20,8 @@ pub struct Cluster {
     /// Of each data shard.
     pub shards: Vec<(MemoryLog, MemoryDirectory)>,
     pub clock: Clock,
+    /// With which nodes speak TLS, too.
+    pub tls: Option<TlsSettings>,
     /// Whether a lease ends that is not renewed.
     pub leases_end: bool,
 }
@@ -43,7 +45,7 @@ impl Cluster {
         let kept = || (MemoryLog::default(), MemoryDirectory::default());
         let (log, directory) = kept();
         let shards = std::iter::repeat_with(kept).take(shards).collect();
-        Self { log, directory, shards, clock: Clock::system(), leases_end: true }
+        Self { log, directory, shards, clock: Clock::system(), tls: None, leases_end: true }
     }
 
     pub async fn start(&self, name: &str, rank: u32) -> Running {
@@ -57,10 +59,18 @@ impl Cluster {
             peer: "127.0.0.1:0".to_owned(),
             ..ClusterSettings::default()
         };
+        let over_tls = || self.tls.iter().map(|_| any).collect::<Vec<_>>();
+        let tls = self.tls.clone().unwrap_or_default();
         let config = Config {
             listen: vec![any],
             http: vec![any],
             metrics: vec![any],
+            amqps: over_tls(),
+            https: over_tls(),
+            metrics_tls: over_tls(),
+            tls_login: self.tls.is_some().then_some(TlsLogin::CommonName),
+            https_tls: TlsSettings { verify_peer: false, ..tls.clone() },
+            tls,
             data_dir: Some(dir.path().join("data")),
             cluster: Some(cluster),
             ..Config::default()
