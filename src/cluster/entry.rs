@@ -76,6 +76,7 @@ impl Entry {
             Talked::Over => Ok(()),
             Talked::Stays => self.carry(stream, broker, first, &leader).await,
             Talked::Opens(vhost) => {
+                self.wait_for_move(&vhost).await;
                 let shard = self.shards.known.shard_of(&vhost);
                 if shard == first && !self.shards.route(shard).is_own() {
                     broker.write_all(opening.rest()).await?;
@@ -83,6 +84,17 @@ impl Entry {
                 }
                 drop(broker);
                 self.lead_to(stream, header, shard, opening.into_said()).await
+            }
+        }
+    }
+
+    /// Who comes while a vhost moves is held for a while; then a broker tells them.
+    async fn wait_for_move(&self, vhost: &str) {
+        let Shards { known, clock, .. } = &self.shards;
+        let last = clock.now() + HELD_MAX;
+        while known.home(vhost).is_some_and(|home| home.moving.is_some()) {
+            if self.shards.pause(last, 0).await.is_err() {
+                return;
             }
         }
     }

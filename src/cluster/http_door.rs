@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::request::Parts;
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -65,7 +65,7 @@ impl HttpDoor {
 }
 
 impl Requests {
-    async fn answer(&self, request: Request<Body>) -> Answer {
+    async fn answer(self: &Arc<Self>, request: Request<Body>) -> Answer {
         let (mut parts, body) = request.into_parts();
         // Only a node says for whom it asks.
         parts.headers.remove(ASKS_FOR);
@@ -162,9 +162,12 @@ impl Requests {
     }
 
     /// The shard is told by the leader that is to hand over.
-    async fn hand_over(&self, parts: Parts, body: Body) -> Answer {
+    async fn hand_over(self: &Arc<Self>, parts: Parts, body: Body) -> Answer {
         let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else { return too_large() };
         let wish: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if let Some(vhost) = wish.get("vhost").and_then(Value::as_str) {
+            return self.move_vhost(parts, vhost, bytes.clone()).await;
+        }
         let shard = wish
             .get("shard")
             .and_then(Value::as_u64)
@@ -174,6 +177,38 @@ impl Requests {
             return refused(StatusCode::NOT_FOUND, "not_found", &format!("there is no shard {shard}"));
         }
         self.forward(shard, parts, Body::from(bytes)).await
+    }
+}
+
+impl Requests {
+    /// The meta shard is told to begin, and to end when the vhost was copied: whoever asks has to be allowed to.
+    async fn move_vhost(self: &Arc<Self>, parts: Parts, vhost: &str, body: Bytes) -> Answer {
+        let begun = self.forward(0, parts.clone(), Body::from(body)).await;
+        if !begun.status().is_success() {
+            return begun;
+        }
+        // It goes on whatever becomes of the client.
+        let (requests, vhost) = (Arc::clone(self), vhost.to_owned());
+        let moving = tokio::spawn(async move { requests.copy_vhost(parts, &vhost, begun).await });
+        moving.await.unwrap_or_else(|error| unavailable(0, &error.to_string()))
+    }
+
+    async fn copy_vhost(&self, parts: Parts, vhost: &str, begun: Answer) -> Answer {
+        self.settle().await;
+        match self.shards.copy(vhost).await {
+            Ok(None) => begun,
+            Ok(Some((shard, id))) => {
+                let wish = json!({ "vhost": vhost, "shard": shard, "copied": id.to_string() });
+                let wish = wish.as_object().cloned().unwrap_or_default();
+                let ended = gather::post(self, &parts, 0, wish).await;
+                self.settle().await;
+                ended
+            }
+            Err(why) => {
+                let reason = format!("the vhost is closed, and could not be copied yet: {why}. Do it again");
+                refused(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", &reason)
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{join_all, select_all};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -21,11 +22,15 @@ use super::proxy_header::Secret;
 use super::route::Route;
 use super::seat::{Kept, Seat, Setting, dir_of, open};
 use super::shards::Shards;
+use super::spreading::Spreading;
 use crate::broker::Clock;
 use crate::broker::cluster_view::{ClusterStatus, ClusterView as _};
 use crate::config::{ClusterSettings, Config, NODE_PREFIX};
 use crate::server::{BrokerBuilder, Certificates, Door, Front, Sockets, StartError, connections_max};
 use crate::store;
+
+/// Leads that are uneven for so many seconds are spread.
+const SPREAD_AFTER_S: u64 = 60;
 
 /// Of what can be carried at a time, the management API has one in so many.
 const HTTP_PART: usize = 16;
@@ -208,17 +213,26 @@ impl Process {
         }
     }
 
-    /// Waits until it ends by itself, in any of its shards.
+    /// Waits until it ends by itself. Where its data and the log of a shard for vhosts contradict each other it stops in that shard alone.
     pub async fn ended(&mut self) -> Ended {
-        let nodes = select_all(self.seats.iter_mut().map(|seat| &mut seat.node));
-        tokio::select! {
-            (ended, ..) = nodes => match ended {
-                Ok(error) => Ended::Failed(error),
+        loop {
+            let running = self.seats.iter_mut().enumerate().filter(|(_, seat)| !seat.is_stopped);
+            let nodes =
+                running.map(|(number, seat)| Box::pin(async move { (number, (&mut seat.node).await) }));
+            let (number, ended) = tokio::select! {
+                (ended, ..) = select_all(nodes) => ended,
+                () = self.stop.notified() => return Ended::Asked,
+            };
+            match ended {
+                Ok(NodeError::Stop(why)) if number > 0 => {
+                    tracing::error!(shard = number, %why, "this node stops in a shard, and goes on in the others");
+                    self.seats.iter_mut().skip(number).take(1).for_each(Seat::stopped);
+                }
+                Ok(error) => return Ended::Failed(error),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 // The runtime ends.
                 Err(_) => std::future::pending().await,
-            },
-            () = self.stop.notified() => Ended::Asked,
+            }
         }
     }
 
@@ -317,6 +331,12 @@ impl Doors<'_> {
             tasks.spawn(http.clone().run(door, listen(door)?));
         }
         tasks.spawn(async move { front.watch().await });
+        let after = Duration::from_secs(settings.spread_after_s.unwrap_or(SPREAD_AFTER_S));
+        if !after.is_zero() {
+            let overviews = self.seats.iter().map(|seat| Arc::clone(&seat.overview)).collect();
+            let spreading = Spreading { name: settings.node.clone(), overviews, clock: *clock, after };
+            tasks.spawn(spreading.run());
+        }
         self.show(seat, tasks);
         Ok(())
     }

@@ -76,6 +76,9 @@ pub(super) struct Seat {
     /// Of the broker, while there is one.
     addresses: watch::Receiver<Vec<SocketAddr>>,
     pub(super) node: JoinHandle<NodeError>,
+    /// Whether its node has ended, and the others go on.
+    pub(super) is_stopped: bool,
+    routes: watch::Sender<Route>,
     /// They end with the node.
     _tasks: JoinSet<()>,
 }
@@ -172,6 +175,7 @@ impl Seat {
         let node = node.disk_free_limit(setting.config.disk_free_limit);
         overview.attach(node.status(), hand_over(node.control()));
         let (to, route) = watch::channel(Route::default());
+        let routes = to.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(route::follow(settings.node.clone(), shard, node.status(), node.members(), to));
         tasks.spawn(Arc::clone(&overview).follow(node.members()));
@@ -184,6 +188,8 @@ impl Seat {
             followed: of_broker,
             addresses: broker_addresses,
             node,
+            is_stopped: false,
+            routes,
             _tasks: tasks,
         }
     }
@@ -200,6 +206,13 @@ impl Seat {
         Follows { route: self.route.clone(), followed: self.followed.clone() }
     }
 
+    /// Its node has ended: nobody is known to lead, and that is shown.
+    pub(super) fn stopped(&mut self) {
+        self.is_stopped = true;
+        self.routes.send_replace(Route::Nobody);
+        self.overview.stopped();
+    }
+
     /// Stops it: a node that leads hands over first, so that others need not wait for its lease to end. Its clients are told in any case.
     pub(super) async fn stop(mut self) {
         if self.route.borrow().is_own()
@@ -208,8 +221,10 @@ impl Seat {
             tracing::warn!(%error, "stopping without having handed over: another node takes over when the lease ends");
         }
         self.node.abort();
-        // Who aborts it does not know yet whether it had a broker.
-        drop((&mut self.node).await);
+        if !self.is_stopped {
+            // Who aborts it does not know yet whether it had a broker.
+            drop((&mut self.node).await);
+        }
         drop(self.addresses.wait_for(Vec::is_empty).await);
         let engine = self.engine.clone();
         drop(tokio::task::spawn_blocking(move || engine.close()).await);

@@ -61,7 +61,7 @@ impl Shards {
     }
 
     /// The peer port of whoever leads a shard, and its name.
-    fn leader(&self, shard: u32) -> Option<(String, String)> {
+    pub(super) fn leader(&self, shard: u32) -> Option<(String, String)> {
         match self.route(shard) {
             Route::Own { .. } => Some((self.own.clone(), self.name.clone())),
             Route::To(leader) => Some((leader.address, leader.name)),

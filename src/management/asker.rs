@@ -116,10 +116,13 @@ impl Asker {
     /// 404, or 401 if the user has no permission on it.
     pub(super) fn enter(&self, api: &Api, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
         let found = api.shared().vhost(vhost).ok_or_else(ApiError::not_found)?;
-        if self.is_administrator() || self.may_enter(api, vhost) {
-            return Ok(found);
+        if !self.is_administrator() && !self.may_enter(api, vhost) {
+            return Err(ApiError::not_authorised("User not authorised to access virtual host"));
         }
-        Err(ApiError::not_authorised("User not authorised to access virtual host"))
+        if found.settings().home.is_some_and(|home| home.is_leaving()) {
+            return Err(ApiError::unavailable("the virtual host moves to another shard of the cluster"));
+        }
+        Ok(found)
     }
 
     /// The vhost, for making something in it.

@@ -307,6 +307,9 @@ impl BrokerBuilder {
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
         shared.store_progress = progress;
         shared.cluster = self.cluster.take();
+        if let Some(front) = &self.front {
+            shared.ledger = Arc::clone(&front.ledger);
+        }
         // Without a disk there is nowhere else to keep them.
         if !is_ephemeral {
             let setting = Window::of(shared.config.queue_bytes_in_memory);
@@ -332,8 +335,14 @@ impl BrokerBuilder {
         let bound = Entrance::Bound;
         let mut tasks: Vec<_> = listeners.into_iter().map(|listener| run(bound(listener), None)).collect();
         tasks.extend(tls_listeners.into_iter().map(|listener| run(bound(listener), tls.amqp.clone())));
-        let carried_http = self.carried.map(|carried| {
-            let Carried { amqp, amqps, http, https } = carried;
+        #[cfg(feature = "cluster")]
+        let mut carried = self.carried;
+        #[cfg(not(feature = "cluster"))]
+        let carried = self.carried;
+        #[cfg(feature = "cluster")]
+        tasks.extend(carried.as_mut().map(|carried| carried.take_copies(&shared)));
+        let carried_http = carried.map(|carried| {
+            let Carried { amqp, amqps, http, https, .. } = carried;
             tasks.push(run(amqp, None));
             tasks.extend(tls.amqp.clone().map(|acceptor| run(amqps, Some(acceptor))));
             (http, https)
@@ -419,6 +428,8 @@ async fn begin(shared: &Arc<Shared>, meta: Option<Meta>, is_new: bool) -> Result
         return Ok(());
     }
     import_file(shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
+    #[cfg(feature = "cluster")]
+    operations::go_on_moving(shared).await;
     operations::ensure_cluster_id(shared).await.map_err(StartError::ClusterId)
 }
 

@@ -10,6 +10,10 @@ use super::door::Door;
 use crate::amqp::{Accepted, Entrance};
 use crate::broker::http_client::HttpClient;
 #[cfg(feature = "cluster")]
+use crate::broker::operations::VhostCopy;
+#[cfg(feature = "cluster")]
+use crate::broker::shared::{Shared, stopped};
+#[cfg(feature = "cluster")]
 use crate::tls::{Secured, Socket};
 
 /// Connections that wait to be taken, for each door. Who has more waits.
@@ -22,10 +26,35 @@ pub struct Carried {
     pub(super) amqps: Entrance,
     pub(super) http: OfHttp,
     pub(super) https: OfHttp,
+    #[cfg(feature = "cluster")]
+    pub(super) copies: mpsc::Receiver<VhostCopy>,
 }
 
 /// Of HTTP only the client matters.
 pub(super) type OfHttp = Mutex<mpsc::Receiver<(TcpStream, HttpClient)>>;
+
+#[cfg(feature = "cluster")]
+impl Carried {
+    /// Takes in copies of vhosts until the broker stops.
+    pub(super) fn take_copies(&mut self, shared: &Arc<Shared>) -> tokio::task::JoinHandle<()> {
+        let shared = Arc::clone(shared);
+        let mut copies = std::mem::replace(&mut self.copies, mpsc::channel(1).1);
+        tokio::spawn(async move {
+            let mut stopping = shared.stopping.subscribe();
+            loop {
+                let copy = tokio::select! {
+                    copy = copies.recv() => copy,
+                    () = stopped(&mut stopping) => None,
+                };
+                let Some(copy) = copy else { return };
+                tokio::select! {
+                    () = copy.take(&shared) => {}
+                    () = stopped(&mut stopping) => return,
+                }
+            }
+        })
+    }
+}
 
 /// How they are given to it.
 #[derive(Clone, Debug)]
@@ -34,6 +63,8 @@ pub struct Carrier {
     amqps: mpsc::Sender<Accepted>,
     http: mpsc::Sender<(TcpStream, HttpClient)>,
     https: mpsc::Sender<(TcpStream, HttpClient)>,
+    #[cfg(feature = "cluster")]
+    copies: mpsc::Sender<VhostCopy>,
 }
 
 /// Both ends, for one broker.
@@ -43,14 +74,26 @@ pub fn carriage() -> (Carrier, Carried) {
     let (amqps, of_amqps) = mpsc::channel(WAITING_MAX);
     let (http, of_http) = mpsc::channel(WAITING_MAX);
     let (https, of_https) = mpsc::channel(WAITING_MAX);
+    #[cfg(feature = "cluster")]
+    let (copies, of_copies) = mpsc::channel(1);
     let entrance = |receiver| Entrance::Carried(Mutex::new(receiver));
     let carried = Carried {
         amqp: entrance(of_amqp),
         amqps: entrance(of_amqps),
         http: Mutex::new(of_http),
         https: Mutex::new(of_https),
+        #[cfg(feature = "cluster")]
+        copies: of_copies,
     };
-    (Carrier { amqp, amqps, http, https }, carried)
+    let carrier = Carrier {
+        amqp,
+        amqps,
+        http,
+        https,
+        #[cfg(feature = "cluster")]
+        copies,
+    };
+    (carrier, carried)
 }
 
 impl Carrier {
@@ -64,6 +107,15 @@ impl Carrier {
             Door::Https => self.https.is_closed(),
             Door::Metrics | Door::MetricsTls => true,
         }
+    }
+
+    /// Gives it a copy of a vhost; waits while it takes in another.
+    ///
+    /// # Errors
+    /// The broker is gone.
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn give_copy(&self, copy: VhostCopy) -> Result<(), &'static str> {
+        self.copies.send(copy).await.map_err(|_| "the broker is gone")
     }
 
     /// Gives it a connection; waits while it has enough of them.

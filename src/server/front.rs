@@ -6,6 +6,7 @@ use super::sockets::Sockets;
 use super::tls::Tls;
 use crate::broker::Clock;
 use crate::broker::log_limits::LogLimit;
+use crate::ledger::Ledger;
 
 /// Sockets of brokers that listen nowhere, and what ends TLS there.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ use crate::broker::log_limits::LogLimit;
 pub(crate) struct Front {
     pub(crate) sockets: Arc<Sockets>,
     pub(super) tls: Tls,
+    /// Of all brokers behind it: they share what the process may use.
+    pub(super) ledger: Arc<Ledger>,
     pub(super) clock: Clock,
     pub(super) refusals: LogLimit,
 }

@@ -14,6 +14,7 @@ use super::tls::{Given, Tls};
 use crate::amqp::explained;
 use crate::broker::Clock;
 use crate::broker::log_limits::LogLimit;
+use crate::broker::shared::ledger_of;
 use crate::config::Config;
 use crate::management::shake;
 use crate::tls::{Acceptor, EndedTls, Opening, Socket};
@@ -44,7 +45,8 @@ impl Certificates {
         clock: Clock,
     ) -> Result<Front, StartError> {
         let tls = self.0.or_make(config, clock)?;
-        Ok(Front { sockets, tls, clock, refusals: LogLimit::default() })
+        let ledger = Arc::new(ledger_of(config));
+        Ok(Front { sockets, tls, ledger, clock, refusals: LogLimit::default() })
     }
 }
 

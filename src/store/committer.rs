@@ -10,6 +10,8 @@
 //!   definitions or streams has a heartbeat for them, too.
 //! - After a failed commit nothing is committed and nothing fires any more.
 
+#[cfg(feature = "cluster")]
+use super::adopting::{AdoptStep, AdoptWhat};
 use super::bodies::Bodies;
 use super::chunk::{self, ChunkWriter, EncodedChunk};
 use super::confirms::Confirms;
@@ -71,6 +73,9 @@ pub(super) struct Committer<E> {
     loads: Vec<Load>,
     /// Queues to be looked at then.
     looks: Vec<Look>,
+    /// Taken in then.
+    #[cfg(feature = "cluster")]
+    adoptions: Vec<AdoptStep>,
     pager: Sender<Request>,
     commit_number: u64,
     synced_number: u64,
@@ -141,6 +146,8 @@ impl<E: Engine> Committer<E> {
             late_confirms: Vec::new(),
             loads: Vec::new(),
             looks: Vec::new(),
+            #[cfg(feature = "cluster")]
+            adoptions: Vec::new(),
             pager,
             commit_number: start.commit_number,
             synced_number: start.commit_number,
@@ -218,6 +225,52 @@ impl<E: Engine> Committer<E> {
         self.forward_loads();
         for Look { queues, done } in std::mem::take(&mut self.looks) {
             done(recovery::look(&self.engine, &queues)?);
+        }
+        #[cfg(feature = "cluster")]
+        for step in std::mem::take(&mut self.adoptions) {
+            self.adopt(step)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what comes of another store, after the next commit.
+    #[cfg(feature = "cluster")]
+    pub(super) fn add_adoption(&mut self, step: AdoptStep) {
+        self.adoptions.push(step);
+    }
+
+    #[cfg(feature = "cluster")]
+    fn adopt(&mut self, step: AdoptStep) -> Result<(), Error> {
+        let AdoptStep { adoption, what, done } = step;
+        let mut batch = self.heartbeat_batch();
+        match what {
+            AdoptWhat::Pairs(pairs) => {
+                if adoption.put(pairs, &mut self.bodies, &mut batch).is_none() {
+                    done(Err("what came makes no sense".to_owned()));
+                    return Ok(());
+                }
+                if batch.has_streams() {
+                    recovery::put_streams_heartbeat(&mut batch, self.commit_number + 1, self.streams_number);
+                    recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
+                    recovery::put_version(&mut batch, true);
+                    self.logs.mark();
+                }
+                self.commit_batch(batch, true)?;
+                done(Ok(std::collections::HashMap::new()));
+            }
+            AdoptWhat::End { epoch } => {
+                let next = recovery::put_epoch_above(&self.engine, epoch, &mut batch)?;
+                recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
+                self.commit_batch(batch, true)?;
+                let adopted = recovery::adopted(&self.engine, &adoption.queues(), next)?;
+                for (queue, index, references) in adopted.indexes {
+                    self.live_bytes += index.bytes();
+                    self.bodies.recover(&references);
+                    self.index.insert(queue, index);
+                }
+                self.logs.take_over(adopted.logs, &adoption.queues());
+                done(Ok(adopted.queues));
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod moves;
 mod nodes;
 mod page;
 #[path = "../tls/pki.rs"]

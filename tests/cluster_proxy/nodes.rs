@@ -22,6 +22,8 @@ pub struct Cluster {
     pub clock: Clock,
     /// With which nodes speak TLS, too.
     pub tls: Option<TlsSettings>,
+    /// Seconds after which leads are spread; 0: never.
+    pub spread_after_s: u64,
     /// Whether a lease ends that is not renewed.
     pub leases_end: bool,
 }
@@ -45,7 +47,15 @@ impl Cluster {
         let kept = || (MemoryLog::default(), MemoryDirectory::default());
         let (log, directory) = kept();
         let shards = std::iter::repeat_with(kept).take(shards).collect();
-        Self { log, directory, shards, clock: Clock::system(), tls: None, leases_end: true }
+        Self {
+            log,
+            directory,
+            shards,
+            clock: Clock::system(),
+            tls: None,
+            spread_after_s: 0,
+            leases_end: true,
+        }
     }
 
     pub async fn start(&self, name: &str, rank: u32) -> Running {
@@ -57,6 +67,7 @@ impl Cluster {
             rank,
             log: vec!["nats://nowhere".to_owned()],
             peer: "127.0.0.1:0".to_owned(),
+            spread_after_s: Some(self.spread_after_s),
             ..ClusterSettings::default()
         };
         let over_tls = || self.tls.iter().map(|_| any).collect::<Vec<_>>();

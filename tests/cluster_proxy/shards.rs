@@ -17,7 +17,7 @@ use super::{PATIENCE, connect_to, get, is_closed, request, start_ok};
 
 /// Three nodes: `a` leads the meta shard, `b` shard 1 and `c` shard 2. Their vhosts are `one` and `two`, and `/` is the meta shard's.
 pub struct Three {
-    cluster: Cluster,
+    pub cluster: Cluster,
     pub nodes: [Running; 3],
 }
 
@@ -297,7 +297,7 @@ async fn a_vhost_is_made_where_there_are_fewest_and_deleted_with_all_that_is_in_
         assert_eq!(three.json(1, &format!("/api/vhosts/{name}")).await["shard"], shard);
     }
     let moved = three.ask(0, "PUT", "/api/vhosts/three", r#"{"shard":2}"#).await;
-    assert!(moved.0 == 400 && moved.1.contains("cannot be moved"), "{moved:?}");
+    assert!(moved.0 == 400 && moved.1.contains("coney cluster move"), "{moved:?}");
     assert_eq!(three.ask(0, "PUT", "/api/vhosts/none", r#"{"shard":3}"#).await.0, 400);
     let connection = connect_to(three.amqp(0), "three").await.unwrap();
     let channel = confirming(&connection).await;
@@ -391,4 +391,23 @@ async fn what_is_shown_names_each_shard_and_what_cannot_be_shown_says_so() {
         }
     };
     timeout(Duration::from_secs(20), closed).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leads_are_spread_by_themselves_and_stay_where_they_are_then() {
+    let cluster = Cluster { spread_after_s: 2, ..Cluster::with_shards(2) };
+    let first = cluster.start("a", 0).await;
+    first.leads_shard(0).await.leads_shard(1).await.leads_shard(2).await;
+    let nodes = [first, cluster.start("b", 1).await, cluster.start("c", 2).await];
+    let spread = async {
+        nodes[1].leads_shard(1).await;
+        nodes[2].leads_shard(2).await;
+    };
+    timeout(PATIENCE, spread).await.unwrap();
+    let terms = || {
+        (0..3).map(|shard| nodes[shard].process.route_of(shard).unwrap().borrow().clone()).collect::<Vec<_>>()
+    };
+    let (before, end) = (terms(), cluster.clock.now() + Duration::from_secs(6));
+    cluster.clock.wait_for(Some(end)).await;
+    assert_eq!(terms(), before, "nobody gives back what it was given");
 }
