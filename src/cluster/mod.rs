@@ -12,6 +12,7 @@
 //! - Who leads is said by the fences in the log alone. The lease only says who may try.
 //! - Each frame carries the hash of the one before. A log that contradicts what was applied stops the node, which keeps what it has.
 
+mod broker_metrics;
 mod damage;
 mod directory;
 mod engine;

@@ -17,11 +17,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::broker_metrics::merged;
 use super::overview::Overview;
 use super::route::Route;
 use crate::broker::Clock;
 use crate::broker::cluster_view::ClusterView as _;
-use crate::server::{Door, Front, Socket, Sockets};
+use crate::server::{Carrier, Door, Front, Socket, Sockets};
 
 /// A request's head has to come within this time.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -39,9 +40,10 @@ pub(super) async fn run(
     mut route: watch::Receiver<Route>,
     overview: Arc<Overview>,
     front: Option<Arc<Front>>,
+    brokers: Arc<[watch::Receiver<Option<Carrier>>]>,
     clock: Clock,
 ) {
-    let pages = Pages { overview, front, clock };
+    let pages = Pages { overview, front, brokers, clock };
     let overview = &pages.overview;
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let has_shards = overview.data_shards() > 0;
@@ -70,17 +72,33 @@ pub(super) async fn run(
 struct Pages {
     overview: Arc<Overview>,
     front: Option<Arc<Front>>,
+    /// The node's, of each shard, while it leads.
+    brokers: Arc<[watch::Receiver<Option<Carrier>>]>,
     clock: Clock,
 }
 
 impl Pages {
+    /// What the brokers of a node with several shards say there, those that it has.
+    async fn of_brokers(&self, path: &str) -> Vec<(u16, String)> {
+        let mut all = Vec::new();
+        if self.front.is_none() {
+            return all;
+        }
+        for (shard, broker) in (0..).zip(self.brokers.iter()) {
+            let broker = broker.borrow().clone();
+            let Some(broker) = broker else { continue };
+            all.extend(broker.metrics(path).await.map(|page| (shard, page)));
+        }
+        all
+    }
+
     async fn serve(self, door: Door, stream: TcpStream, peer: SocketAddr) {
         let socket = match (&self.front, door) {
             (Some(front), Door::MetricsTls) => front.shake(door, stream, peer).await.map(|shaken| shaken.0),
             _ => Some(Socket::Plain(stream)),
         };
         if let Some(socket) = socket {
-            serve(socket, self.overview).await;
+            serve(socket, self).await;
         }
     }
 }
@@ -104,10 +122,11 @@ async fn accept_all(listener: TcpListener, door: Door, slots: Arc<Semaphore>, pa
     }
 }
 
-async fn serve(stream: Socket, overview: Arc<Overview>) {
+async fn serve(stream: Socket, pages: Pages) {
+    let pages = Arc::new(pages);
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &overview);
-        async move { Ok::<_, Infallible>(response) }
+        let pages = Arc::clone(&pages);
+        async move { Ok::<_, Infallible>(answer(&request, &pages).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX);
@@ -115,9 +134,13 @@ async fn serve(stream: Socket, overview: Arc<Overview>) {
     drop(builder.serve_connection(TokioIo::new(stream), service).await);
 }
 
-fn answer(method: &Method, path: &str, overview: &Overview) -> Response<Body> {
-    let (code, kind, text) = match (method, path) {
-        (&Method::GET, "/metrics" | "/metrics/per-object") => (StatusCode::OK, TEXT, metrics(overview)),
+async fn answer(request: &Request<Incoming>, pages: &Pages) -> Response<Body> {
+    let overview = &pages.overview;
+    let (code, kind, text) = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/metrics" | "/metrics/per-object" | "/metrics/detailed") => {
+            let path = request.uri().path_and_query().map_or("/metrics", |whole| whole.as_str());
+            (StatusCode::OK, TEXT, metrics(overview) + &merged(&pages.of_brokers(path).await))
+        }
         (&Method::GET, "/api/coney/cluster") => {
             (StatusCode::OK, JSON, serde_json::to_string(&overview.status()).unwrap_or_default())
         }

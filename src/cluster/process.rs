@@ -343,8 +343,9 @@ impl Doors<'_> {
 
     fn show(&self, seat: &Seat, tasks: &mut JoinSet<()>) {
         let (sockets, overview) = (Arc::clone(&self.setting.sockets), Arc::clone(&seat.overview));
-        let front = self.setting.front.clone();
-        tasks.spawn(super::own_pages::run(sockets, seat.route.clone(), overview, front, self.setting.clock));
+        let (front, clock) = (self.setting.front.clone(), self.setting.clock);
+        let brokers = self.seats.iter().map(|seat| seat.broker.clone()).collect();
+        tasks.spawn(super::own_pages::run(sockets, seat.route.clone(), overview, front, brokers, clock));
     }
 }
 

@@ -76,6 +76,8 @@ pub(crate) use control::{ControlError, ControlSocket};
 #[cfg(feature = "cluster")]
 pub(crate) use gathered::gathered;
 pub(crate) use inside::answer as answer_inside;
+#[cfg(feature = "cluster")]
+pub(crate) use metrics::MetricsPages;
 pub(crate) use metrics::router as metrics_router;
 #[cfg(feature = "cluster")]
 pub(crate) use page::is_own_page;

@@ -342,10 +342,10 @@ impl BrokerBuilder {
         #[cfg(feature = "cluster")]
         tasks.extend(carried.as_mut().map(|carried| carried.take_copies(&shared)));
         let carried_http = carried.map(|carried| {
-            let Carried { amqp, amqps, http, https, .. } = carried;
+            let Carried { amqp, amqps, api, .. } = carried;
             tasks.push(run(amqp, None));
             tasks.extend(tls.amqp.clone().map(|acceptor| run(amqps, Some(acceptor))));
-            (http, https)
+            api
         });
         let (http_addresses, metrics_addresses) = (http.addresses(), http.metrics_addresses());
         let (https_addresses, metrics_tls_addresses) = (http.tls_addresses(), http.metrics_tls_addresses());

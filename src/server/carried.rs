@@ -1,7 +1,9 @@
 //! Connections that somebody else accepted for a broker: another node, or this one before it had a broker.
 
 #[cfg(feature = "cluster")]
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
+#[cfg(feature = "cluster")]
+use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
@@ -14,6 +16,8 @@ use crate::broker::operations::VhostCopy;
 #[cfg(feature = "cluster")]
 use crate::broker::shared::{Shared, stopped};
 #[cfg(feature = "cluster")]
+use crate::management::MetricsPages;
+#[cfg(feature = "cluster")]
 use crate::tls::{Secured, Socket};
 
 /// Connections that wait to be taken, for each door. Who has more waits.
@@ -24,10 +28,19 @@ const WAITING_MAX: usize = 64;
 pub struct Carried {
     pub(super) amqp: Entrance,
     pub(super) amqps: Entrance,
-    pub(super) http: OfHttp,
-    pub(super) https: OfHttp,
+    pub(super) api: OfApi,
     #[cfg(feature = "cluster")]
     pub(super) copies: mpsc::Receiver<VhostCopy>,
+}
+
+/// What is HTTP's of it.
+#[derive(Debug)]
+pub(super) struct OfApi {
+    pub(super) http: OfHttp,
+    pub(super) https: OfHttp,
+    /// Gets what answers for metrics.
+    #[cfg(feature = "cluster")]
+    pub(super) metrics: Arc<OnceLock<MetricsPages>>,
 }
 
 /// Of HTTP only the client matters.
@@ -65,6 +78,8 @@ pub struct Carrier {
     https: mpsc::Sender<(TcpStream, HttpClient)>,
     #[cfg(feature = "cluster")]
     copies: mpsc::Sender<VhostCopy>,
+    #[cfg(feature = "cluster")]
+    metrics: Arc<OnceLock<MetricsPages>>,
 }
 
 /// Both ends, for one broker.
@@ -76,12 +91,18 @@ pub fn carriage() -> (Carrier, Carried) {
     let (https, of_https) = mpsc::channel(WAITING_MAX);
     #[cfg(feature = "cluster")]
     let (copies, of_copies) = mpsc::channel(1);
+    #[cfg(feature = "cluster")]
+    let metrics = Arc::<OnceLock<MetricsPages>>::default();
     let entrance = |receiver| Entrance::Carried(Mutex::new(receiver));
     let carried = Carried {
         amqp: entrance(of_amqp),
         amqps: entrance(of_amqps),
-        http: Mutex::new(of_http),
-        https: Mutex::new(of_https),
+        api: OfApi {
+            http: Mutex::new(of_http),
+            https: Mutex::new(of_https),
+            #[cfg(feature = "cluster")]
+            metrics: Arc::clone(&metrics),
+        },
         #[cfg(feature = "cluster")]
         copies: of_copies,
     };
@@ -92,6 +113,8 @@ pub fn carriage() -> (Carrier, Carried) {
         https,
         #[cfg(feature = "cluster")]
         copies,
+        #[cfg(feature = "cluster")]
+        metrics,
     };
     (carrier, carried)
 }
@@ -107,6 +130,12 @@ impl Carrier {
             Door::Https => self.https.is_closed(),
             Door::Metrics | Door::MetricsTls => true,
         }
+    }
+
+    /// Its metrics at a path, with a query perhaps; `None` if it has none, or is gone.
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn metrics(&self, path: &str) -> Option<String> {
+        self.metrics.get().filter(|_| !self.amqp.is_closed())?.page(path).await
     }
 
     /// Gives it a copy of a vhost; waits while it takes in another.

@@ -373,6 +373,20 @@ async fn what_is_shown_names_each_shard_and_what_cannot_be_shown_says_so() {
     for line in ["{shard=\"0\"} 0", "{shard=\"1\"} 1", "{shard=\"2\"} 0"] {
         assert!(text.contains(&format!("\nconey_cluster_role{line}\n")), "{text}");
     }
+    // Each node has the metrics of the brokers that it leads with, and no others.
+    let connection = connect_to(three.amqp(0), "one").await.unwrap();
+    declare(&connection.create_channel().await.unwrap(), "counted").await;
+    for (node, queues) in [(0, [Some(0), None, None]), (1, [None, Some(1), None]), (2, [None, None, Some(0)])]
+    {
+        let (_, text) = get(three.nodes[node].at(Door::Metrics), "/metrics").await;
+        for (shard, count) in queues.iter().enumerate() {
+            let found = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("rabbitmq_queues{{shard=\"{shard}\"}} ")));
+            assert_eq!(found, count.map(|count: u8| count.to_string()).as_deref(), "node {node}: {text}");
+        }
+    }
+    drop(connection);
     let missing = three.ask(0, "GET", "/api/coney/journal", "").await;
     assert!(missing.0 == 501 && missing.1.contains("several shards"), "{missing:?}");
     let checked = async {
