@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
 use super::carried::Carried;
+#[cfg(feature = "cluster")]
+use super::carried::take_copies;
 use super::control::ControlListener;
 use super::descriptors::Budget;
 use super::door::Door;
@@ -17,7 +19,7 @@ use super::handle::BrokerHandle;
 use super::http::{self, AmqpAddresses};
 use super::meta::{self, Meta};
 use super::sockets::{Listeners, Sockets};
-use super::tls::Tls;
+use super::tls::{Given, Tls};
 use crate::amqp::{Admission, Entrance, listener};
 use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Meter, Readings};
@@ -287,19 +289,13 @@ impl BrokerBuilder {
         // Addresses first: a second broker started by mistake fails before it touches anything.
         let Listeners { amqp: listeners, amqps: tls_listeners, http } = self.bind()?;
         let clock = self.clock.unwrap_or_else(Clock::system);
-        let given = match &self.front {
-            Some(_) => None,
-            None => Some(Tls::given(&self.config, clock)?),
-        };
+        let given = self.certificates(clock)?;
         let progress = self.store_progress.take().unwrap_or_default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
         let budget = Budget::of_process(http.is_there() || self.front.is_some());
         let opened = self.open_store(&progress, failure, budget, clock)?;
-        let tls = match (given, &self.front) {
-            (Some(given), _) => given.or_make(&self.config, clock)?,
-            (None, front) => front.as_ref().map(|front| front.tls.clone()).unwrap_or_default(),
-        };
+        let tls = given.or_make(&self.config, clock)?;
         let holds_data_dir = opened.store.is_some() || self.cluster.is_some();
         let control = ControlListener::bind(&self.config, holds_data_dir)?;
         let definitions = Definition::read_all(&opened.recovered.definitions).map_err(RecoveryError::from)?;
@@ -307,14 +303,7 @@ impl BrokerBuilder {
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
         shared.store_progress = progress;
         shared.cluster = self.cluster.take();
-        if let Some(front) = &self.front {
-            shared.ledger = Arc::clone(&front.ledger);
-        }
-        // Without a disk there is nowhere else to keep them.
-        if !is_ephemeral {
-            let setting = Window::of(shared.config.queue_bytes_in_memory);
-            shared.window = self.window.unwrap_or(setting);
-        }
+        share_memory(&mut shared, self.front.as_deref(), self.window, is_ephemeral);
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
@@ -335,13 +324,9 @@ impl BrokerBuilder {
         let bound = Entrance::Bound;
         let mut tasks: Vec<_> = listeners.into_iter().map(|listener| run(bound(listener), None)).collect();
         tasks.extend(tls_listeners.into_iter().map(|listener| run(bound(listener), tls.amqp.clone())));
-        #[cfg(feature = "cluster")]
-        let mut carried = self.carried;
-        #[cfg(not(feature = "cluster"))]
-        let carried = self.carried;
-        #[cfg(feature = "cluster")]
-        tasks.extend(carried.as_mut().map(|carried| carried.take_copies(&shared)));
-        let carried_http = carried.map(|carried| {
+        let carried_http = self.carried.map(|carried| {
+            #[cfg(feature = "cluster")]
+            tasks.push(take_copies(&shared, carried.copies));
             let Carried { amqp, amqps, api, .. } = carried;
             tasks.push(run(amqp, None));
             tasks.extend(tls.amqp.clone().map(|acceptor| run(amqps, Some(acceptor))));
@@ -369,6 +354,14 @@ impl BrokerBuilder {
             store: opened.store,
             failed: Some(failed),
         })
+    }
+
+    /// What the settings say, or else what ends TLS before this broker.
+    fn certificates(&self, clock: Clock) -> Result<Given, StartError> {
+        match &self.front {
+            Some(front) => Ok(Given::of(front.tls.clone())),
+            None => Tls::given(&self.config, clock),
+        }
     }
 
     fn bind(&self) -> Result<Listeners, StartError> {
@@ -412,6 +405,18 @@ impl BrokerBuilder {
             tracing::warn!(healed, "the data directory was healed");
         }
         Ok(Opened { handle: store.handle(), store: Some(store), recovered })
+    }
+}
+
+/// How much of queues may be in memory, and who counts it.
+fn share_memory(shared: &mut Shared, front: Option<&Front>, window: Option<Window>, is_ephemeral: bool) {
+    if let Some(front) = front {
+        shared.ledger = Arc::clone(&front.ledger);
+    }
+    // Without a disk there is nowhere else to keep them.
+    if !is_ephemeral {
+        let setting = Window::of(shared.config.queue_bytes_in_memory);
+        shared.window = window.unwrap_or(setting);
     }
 }
 

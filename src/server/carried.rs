@@ -46,27 +46,27 @@ pub(super) struct OfApi {
 /// Of HTTP only the client matters.
 pub(super) type OfHttp = Mutex<mpsc::Receiver<(TcpStream, HttpClient)>>;
 
+/// Takes in copies of vhosts until the broker stops.
 #[cfg(feature = "cluster")]
-impl Carried {
-    /// Takes in copies of vhosts until the broker stops.
-    pub(super) fn take_copies(&mut self, shared: &Arc<Shared>) -> tokio::task::JoinHandle<()> {
-        let shared = Arc::clone(shared);
-        let mut copies = std::mem::replace(&mut self.copies, mpsc::channel(1).1);
-        tokio::spawn(async move {
-            let mut stopping = shared.stopping.subscribe();
-            loop {
-                let copy = tokio::select! {
-                    copy = copies.recv() => copy,
-                    () = stopped(&mut stopping) => None,
-                };
-                let Some(copy) = copy else { return };
-                tokio::select! {
-                    () = copy.take(&shared) => {}
-                    () = stopped(&mut stopping) => return,
-                }
+pub(super) fn take_copies(
+    shared: &Arc<Shared>,
+    mut copies: mpsc::Receiver<VhostCopy>,
+) -> tokio::task::JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let mut stopping = shared.stopping.subscribe();
+        loop {
+            let copy = tokio::select! {
+                copy = copies.recv() => copy,
+                () = stopped(&mut stopping) => None,
+            };
+            let Some(copy) = copy else { return };
+            tokio::select! {
+                () = copy.take(&shared) => {}
+                () = stopped(&mut stopping) => return,
             }
-        })
-    }
+        }
+    })
 }
 
 /// How they are given to it.

@@ -20,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const FOLDER: &str = "tls";
 
 /// What makes the handshakes of a broker.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Tls {
     pub(super) amqp: Option<Arc<Acceptor>>,
     pub(super) http: Option<Arc<Acceptor>>,
@@ -108,6 +108,11 @@ impl Tls {
 }
 
 impl Given {
+    /// Where nothing is missing.
+    pub(super) const fn of(tls: Tls) -> Self {
+        Self { tls, amqp_wants: false, http_wants: false }
+    }
+
     /// Makes what is missing, in the data directory if there is one, which has to be the broker's by now.
     ///
     /// # Errors

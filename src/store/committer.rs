@@ -11,7 +11,7 @@
 //! - After a failed commit nothing is committed and nothing fires any more.
 
 #[cfg(feature = "cluster")]
-use super::adopting::{AdoptStep, AdoptWhat};
+use super::adopting::AdoptStep;
 use super::bodies::Bodies;
 use super::chunk::{self, ChunkWriter, EncodedChunk};
 use super::confirms::Confirms;
@@ -34,6 +34,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
+
+#[cfg(feature = "cluster")]
+mod adopting;
 
 /// On a disk of its own a drain is committed when it holds this much: more gains nothing and delays the first confirm.
 pub const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -237,42 +240,6 @@ impl<E: Engine> Committer<E> {
     #[cfg(feature = "cluster")]
     pub(super) fn add_adoption(&mut self, step: AdoptStep) {
         self.adoptions.push(step);
-    }
-
-    #[cfg(feature = "cluster")]
-    fn adopt(&mut self, step: AdoptStep) -> Result<(), Error> {
-        let AdoptStep { adoption, what, done } = step;
-        let mut batch = self.heartbeat_batch();
-        match what {
-            AdoptWhat::Pairs(pairs) => {
-                if adoption.put(pairs, &mut self.bodies, &mut batch).is_none() {
-                    done(Err("what came makes no sense".to_owned()));
-                    return Ok(());
-                }
-                if batch.has_streams() {
-                    recovery::put_streams_heartbeat(&mut batch, self.commit_number + 1, self.streams_number);
-                    recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
-                    recovery::put_version(&mut batch, true);
-                    self.logs.mark();
-                }
-                self.commit_batch(batch, true)?;
-                done(Ok(std::collections::HashMap::new()));
-            }
-            AdoptWhat::End { epoch } => {
-                let next = recovery::put_epoch_above(&self.engine, epoch, &mut batch)?;
-                recovery::put_definitions_heartbeat(&mut batch, self.commit_number + 1);
-                self.commit_batch(batch, true)?;
-                let adopted = recovery::adopted(&self.engine, &adoption.queues(), next)?;
-                for (queue, index, references) in adopted.indexes {
-                    self.live_bytes += index.bytes();
-                    self.bodies.recover(&references);
-                    self.index.insert(queue, index);
-                }
-                self.logs.take_over(adopted.logs, &adoption.queues());
-                done(Ok(adopted.queues));
-            }
-        }
-        Ok(())
     }
 
     /// Those whose units are whole now go with this drain.

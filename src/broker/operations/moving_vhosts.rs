@@ -53,7 +53,11 @@ pub async fn move_vhost(
             return Err(OperationError::Shard(format!("'{name}' is a world of a test: it cannot be moved")));
         }
         let home = stepped(shared, name, present.settings().home.unwrap_or_default(), step)?;
-        tracing::info!(by = caller.logged(), vhost = name, ?step, "a vhost moves to another shard");
+        let (shard, done) = match step {
+            Step::Begin(shard) => (shard, "is to be served by another shard"),
+            Step::End(shard, _) => (shard, "is served by another shard from now on"),
+        };
+        tracing::info!(by = caller.logged(), vhost = name, shard, "a vhost {done}");
         let change = VhostChange { home: Some(home), ..VhostChange::default() };
         store_settings(shared, &present, change, Vec::new()).await;
         present
