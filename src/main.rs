@@ -191,12 +191,14 @@ async fn serve_as_node(config: Config, clock: &Clock) -> anyhow::Result<()> {
     };
     service_manager::ready();
     let (mut route, mut is_announced) = (node.route(), false);
+    let mut hangup = Hangup::catch().context("cannot catch signals")?;
     loop {
         tokio::select! {
             name = signals.next() => {
                 tracing::info!("{name}, stopping");
                 return stop(async { node.stop().await; anyhow::Ok(()) }, &mut signals, clock).await;
             }
+            () = hangup.next() => node.reload_tls().await,
             Ok(now) = async { route.wait_for(|route| *route != Route::Nobody).await.map(|now| now.clone()) },
                 if !is_announced =>
             {

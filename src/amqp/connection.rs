@@ -65,6 +65,8 @@ pub struct Connection {
     /// Exclusive queues: they go with the connection.
     pub(super) owned: QueueMap<Arc<QueueRecord>>,
     pub(super) peer: SocketAddr,
+    /// Whether its login was counted elsewhere.
+    pub(super) is_again: bool,
     /// What others can read of it.
     pub(super) overview: Arc<ConnectionOverview>,
     /// Its own handle: what others reach it by.
@@ -110,6 +112,8 @@ pub struct Endpoints {
     pub local: Option<SocketAddr>,
     /// How they are secured, with TLS.
     pub secured: Option<Arc<Secured>>,
+    /// Whether the client was let in elsewhere before, and its login is counted there.
+    pub is_again: bool,
 }
 
 /// Requests that a client may have served in a row before others have a turn: each may take a millisecond.
@@ -192,7 +196,7 @@ impl Connection {
         let secret = random_bytes().map(u64::from_be_bytes).ok()?;
         let (events, receiver) = batch_channel();
         let session = Session::new(id, secret, config, shared.clock.now());
-        let Endpoints { peer, local, secured } = endpoints;
+        let Endpoints { peer, local, secured, is_again } = endpoints;
         let shares = Shares::new(&shared.ledger, secured.is_some());
         let overview = ConnectionOverview::new(id, PROTOCOL, peer, local, shared.clock.timestamp());
         let overview = Arc::new(overview.over_tls(secured));
@@ -211,6 +215,7 @@ impl Connection {
             is_told_closed: false,
             owned: QueueMap::default(),
             peer,
+            is_again,
             overview,
             is_told_to_end: false,
             handle,

@@ -25,11 +25,15 @@ impl Connection {
             handshake.client_properties = client_properties;
         });
         let admitted = log_in(&self.shared, credentials, self.peer.ip()).await;
-        self.shared.counters.logins.amqp.count(admitted.is_ok());
+        if !self.is_again || admitted.is_err() {
+            self.shared.counters.logins.amqp.count(admitted.is_ok());
+        }
         let now = self.shared.clock.now();
         let Err(refusal) = admitted else {
             let user = &credentials.user;
-            self.tell_login(user, None);
+            if !self.is_again {
+                self.tell_login(user, None);
+            }
             let impersonator =
                 self.shared.users(|users| users.user(user).is_some_and(|user| user.has_tag(IMPERSONATOR)));
             self.session.authenticated(now, user, impersonator);

@@ -16,7 +16,6 @@ use super::connection::{self, Endpoints};
 use super::connection_log;
 use crate::auth::External;
 use crate::broker::shared::{Shared, stopped};
-use crate::config::TlsLogin;
 use crate::ledger::Kind;
 use crate::session::SessionConfig;
 use crate::tls::{Acceptor, NoName, Opening, Secured, TlsStream, login_name};
@@ -48,7 +47,7 @@ pub(super) async fn run(
         () = stopped(&mut stopping) => None,
     };
     let Some((stream, secured)) = shaken else { return };
-    let external = shared.config.tls_login.map(|login| external(&secured, login));
+    let external = external(&shared, &secured);
     let config = SessionConfig { external, ..config };
     let endpoints = Endpoints { secured: Some(Arc::new(secured)), ..endpoints };
     connection::run(shared, stream, endpoints, config, Some(admitted)).await;
@@ -92,16 +91,18 @@ async fn shake(
     }
 }
 
-fn external(secured: &Secured, login: TlsLogin) -> External {
-    match login_name(secured.certificate.as_ref(), login) {
+/// Who EXTERNAL says that the client is, if it can be used.
+pub(super) fn external(shared: &Shared, secured: &Secured) -> Option<External> {
+    let login = shared.config.tls_login?;
+    Some(match login_name(secured.certificate.as_ref(), login) {
         Ok(user) => External::User(user),
         Err(NoName::NoCertificate) => External::NoCertificate,
         Err(NoName::NotFound) => External::NoName,
-    }
+    })
 }
 
 /// What went wrong and, where it can be told, what to do.
-fn explained(error: &io::Error) -> String {
+pub(crate) fn explained(error: &io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
     let hint = match cause {
         Some(Error::AlertReceived(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -20,7 +20,7 @@ use crate::broker::shared::{Shared, stopped};
 use crate::config::Config;
 use crate::persona::Persona;
 use crate::session::SessionConfig;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, Secured, Socket};
 
 /// Connections that the system holds until they are accepted; it may have a lower limit. A client beyond it tries again after a
 /// second, so a thousand that connect at once should find room.
@@ -32,9 +32,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A connection, and the addresses of its two ends as its client sees them: another may have accepted it.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Socket,
     pub(crate) peer: SocketAddr,
     pub(crate) local: Option<SocketAddr>,
+    /// How the client's connection is secured, if whoever accepted it has ended its TLS.
+    pub(crate) secured: Option<Arc<Secured>>,
     /// What the client has said elsewhere, if it has been through the handshake there, as far as `connection.open`: perhaps nothing that
     /// does not come over the stream.
     pub(crate) again: Option<Vec<u8>>,
@@ -55,7 +57,8 @@ impl Entrance {
             Self::Bound(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 let local = stream.local_addr().ok().map(canonical);
-                Ok(Accepted { stream, peer: canonical(peer), local, again: None })
+                let stream = Socket::Plain(stream);
+                Ok(Accepted { stream, peer: canonical(peer), local, secured: None, again: None })
             }
             Self::Carried(connections) => match connections.lock().await.recv().await {
                 Some(accepted) => Ok(accepted),
@@ -80,23 +83,26 @@ pub(crate) async fn run(
     let mut accepting = Box::pin(accept(&shared, &listener, &admission));
     loop {
         tokio::select! {
-            (Accepted { stream, peer, local, again }, admitted) = &mut accepting => {
-                // Only a node of a cluster carries connections.
-                #[cfg(not(feature = "cluster"))]
-                drop(again);
-                let endpoints = Endpoints { peer, local, secured: None };
-                let (of_broker, config) = (Arc::clone(&shared), config.clone());
-                match acceptor.clone() {
+            (Accepted { stream, peer, local, secured, again }, admitted) = &mut accepting => {
+                let external = secured.as_ref().and_then(|secured| handshake::external(&shared, secured));
+                let (of_broker, config) = (Arc::clone(&shared), SessionConfig { external, ..config.clone() });
+                let is_secured = secured.is_some();
+                let endpoints = Endpoints { peer, local, secured, is_again: again.is_some() };
+                match (stream, acceptor.clone()) {
                     #[cfg(feature = "cluster")]
-                    None if again.is_some() => {
+                    (stream, _) if again.is_some() => {
                         let stream = Replayed::new(stream, again.unwrap_or_default());
-                        connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted)))
+                        connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted)));
                     }
-                    None => connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted))),
-                    Some(acceptor) => {
-                        connections.spawn(handshake::run(of_broker, stream, endpoints, config, admitted, acceptor))
+                    (Socket::Plain(stream), Some(acceptor)) if !is_secured => {
+                        connections.spawn(handshake::run(of_broker, stream, endpoints, config, admitted, acceptor));
                     }
-                };
+                    (Socket::Plain(stream), _) => {
+                        connections.spawn(connection::run(of_broker, stream, endpoints, config, Some(admitted)));
+                    }
+                    // Who ends TLS says what the client has said.
+                    (Socket::Tls(_), _) => {}
+                }
                 accepting.set(accept(&shared, &listener, &admission));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
@@ -114,7 +120,9 @@ async fn accept(shared: &Shared, listener: &Entrance, admission: &Admission) -> 
         match listener.accept().await {
             Ok(accepted) => {
                 // Latency is worth more than fewer packets: a batch is one write already.
-                let _ = accepted.stream.set_nodelay(true);
+                if let Socket::Plain(stream) = &accepted.stream {
+                    let _ = stream.set_nodelay(true);
+                }
                 let admitted = admission.admit(accepted.peer.ip()).await;
                 return (accepted, admitted);
             }

@@ -31,5 +31,7 @@ pub(crate) use admission::Admission;
 #[cfg(feature = "cluster")]
 pub(crate) use answers::{Answered, Answers};
 pub(crate) use connection::{Endpoints, run};
+#[cfg(feature = "cluster")]
+pub(crate) use handshake::explained;
 pub(crate) use listener::{Accepted, Entrance};
 pub use wire::Stream;

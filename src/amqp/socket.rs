@@ -6,6 +6,8 @@ use tokio::net::TcpStream;
 
 #[cfg(feature = "cluster")]
 use super::replayed::Replayed;
+#[cfg(feature = "cluster")]
+use crate::tls::Socket;
 use crate::tls::TlsStream;
 
 /// The socket, if there is one.
@@ -14,7 +16,7 @@ pub(super) fn beneath<S: Any>(stream: &S) -> Option<&TcpStream> {
     let beneath_tls = || stream.downcast_ref::<TlsStream<TcpStream>>().map(TlsStream::socket);
     let beneath = stream.downcast_ref::<TcpStream>().or_else(beneath_tls);
     #[cfg(feature = "cluster")]
-    let beneath =
-        beneath.or_else(|| stream.downcast_ref::<Replayed<TcpStream>>().map(|replayed| &replayed.stream));
+    let beneath = beneath
+        .or_else(|| stream.downcast_ref::<Replayed<Socket>>().map(|replayed| replayed.stream.beneath()));
     beneath
 }

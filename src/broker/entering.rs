@@ -28,6 +28,9 @@ pub enum EntryRefusal {
     /// Another shard of the cluster serves it: whoever led the client here did not know yet.
     #[error("vhost {0} is served by another shard of the cluster: try again")]
     Elsewhere(String),
+    /// It moves to another shard of the cluster.
+    #[error("vhost {0} moves to another shard of the cluster: try again")]
+    Moving(String),
     /// There are as many connections on the vhost as there may be.
     #[error("access to vhost '{vhost}' refused for user '{user}': connection limit ({limit}) is reached")]
     VhostLimit {
@@ -64,6 +67,9 @@ pub fn enter(shared: &Shared, user: &str, name: &str) -> Result<Entry, EntryRefu
     let vhost = shared.vhost(name).ok_or_else(|| EntryRefusal::NoVhost(name.to_owned()))?;
     if vhost.settings().home.is_some_and(|home| home.is_elsewhere()) {
         return Err(EntryRefusal::Elsewhere(name.to_owned()));
+    }
+    if vhost.settings().home.is_some_and(|home| home.is_leaving()) {
+        return Err(EntryRefusal::Moving(name.to_owned()));
     }
     let in_vhost = vhost.connections().take().map_err(|reached| EntryRefusal::VhostLimit {
         vhost: name.to_owned(),

@@ -23,6 +23,7 @@ pub(crate) mod firehose;
 mod flow_control;
 pub mod give_back;
 pub(crate) mod global_parameters;
+pub(crate) mod http_client;
 pub mod identities;
 pub(crate) mod import;
 mod inbox;

@@ -96,6 +96,12 @@ pub struct Shared {
     first_position: Position,
 }
 
+/// An empty ledger of a process with these settings.
+#[must_use]
+pub fn ledger_of(config: &Config) -> Ledger {
+    Ledger::new(Limits::of(config).memory())
+}
+
 impl Shared {
     /// The shared state of a broker that is starting.
     pub fn new(
@@ -106,8 +112,7 @@ impl Shared {
         first_position: Position,
     ) -> Self {
         let users = RwLock::new(Users::new(config.loopback_users.clone()));
-        let limits = Limits::of(&config);
-        let ledger = Ledger::new(limits.memory());
+        let (limits, ledger) = (Limits::of(&config), ledger_of(&config));
         let events = Listening::of(&config);
         Self {
             config,

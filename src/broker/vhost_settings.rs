@@ -36,9 +36,9 @@ pub struct VhostSettings {
 }
 
 /// Which shard of a cluster serves a vhost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Home {
-    /// Its number, from 1.
+    /// Its number. 0 is the meta shard: a vhost that was never moved has no home there.
     pub shard: u32,
     /// Random: a vhost of the same name that is made later has another.
     pub id: u64,
@@ -46,6 +46,21 @@ pub struct Home {
     /// settings and permissions, and nothing else of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<MetaMark>,
+    /// Whereto it moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving: Option<Moving>,
+}
+
+/// A vhost moves to another shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moving {
+    /// Whereto.
+    pub shard: u32,
+    /// Random: what the copy is known by there.
+    pub id: u64,
+    /// Where it is noted by the shard that has it: nobody is in it any more, and nobody comes in.
+    #[serde(default)]
+    pub is_closed: bool,
 }
 
 /// A place in the meta shard's log.
@@ -61,7 +76,19 @@ impl Home {
     /// Whether the vhost is another shard's.
     #[must_use]
     pub const fn is_elsewhere(&self) -> bool {
-        self.made.is_none()
+        self.shard > 0 && self.made.is_none()
+    }
+
+    /// What a copy elsewhere is known by, while it moves.
+    #[must_use]
+    pub fn copy_id(&self) -> Option<u64> {
+        self.moving.map(|moving| moving.id)
+    }
+
+    /// Whether this is the shard from which it moves.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        !self.is_elsewhere() && self.moving.is_some()
     }
 }
 

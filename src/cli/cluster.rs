@@ -56,16 +56,23 @@ pub enum ClusterCommand {
         #[command(flatten)]
         inputs: Box<Inputs>,
     },
-    /// Let another node lead: clients are disconnected, and find it where they were. Waits until one does, and says which.
+    /// Let another node lead: clients are disconnected, and find it where they were. Waits until one does, and says which. Or, with --vhost,
+    /// move a vhost to another shard.
+    ///
+    /// A vhost that moves is closed for as long as it takes to copy it: its clients are disconnected. When that was interrupted, do it
+    /// again, or move the vhost to the shard where it is, which opens it again.
     ///
     /// Asks the management API of any node, for which it takes an administrator's login.
     #[command(verbatim_doc_comment)]
     Move {
         /// The node; without it the one of the lowest rank that has caught up.
         node: Option<String>,
-        /// In this shard, if there are several; 0 is the meta shard.
+        /// In this shard, if there are several; 0 is the meta shard. With --vhost: to this one.
         #[arg(long, value_name = "NUMBER")]
         shard: Option<u16>,
+        /// A vhost, to be moved to the shard that --shard names.
+        #[arg(long, value_name = "NAME", conflicts_with = "node", requires = "shard")]
+        vhost: Option<String>,
         #[command(flatten)]
         place: Place,
     },
@@ -80,7 +87,10 @@ impl ClusterCommand {
         match self {
             Self::Init { replicas, shards, inputs } => init(*inputs, &replicas, shards),
             Self::Status { json, inputs } => status(*inputs, json),
-            Self::Move { node, shard, place } => hand_over(node, shard, &place),
+            Self::Move { shard: Some(shard), vhost: Some(vhost), place, .. } => {
+                move_vhost(&vhost, shard, &place)
+            }
+            Self::Move { node, shard, place, .. } => hand_over(node, shard, &place),
             Self::Mark(mark) => mark.run(),
             Self::Restore(restore) => restore.run(),
             Self::Rejoin(rejoin) => rejoin.run(),
@@ -194,6 +204,23 @@ fn nodes_of(before: &[Told], after: &[Told]) -> Vec<Value> {
         })
     };
     after.iter().map(node).collect()
+}
+
+fn move_vhost(vhost: &str, shard: u16, place: &Place) -> anyhow::Result<ExitCode> {
+    let asked = place.find().and_then(|broker| {
+        let wish = json!({ "vhost": vhost, "shard": shard });
+        broker.post("/api/coney/cluster/move", &wish, "the vhost", "ask a node of a cluster")
+    });
+    match asked {
+        Ok(_) => {
+            say(&format!("Shard {shard} serves vhost {vhost}.\n"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("coney: {error}");
+            Ok(ExitCode::from(error.exit_code()))
+        }
+    }
 }
 
 fn hand_over(node: Option<String>, shard: Option<u16>, place: &Place) -> anyhow::Result<ExitCode> {

@@ -22,7 +22,7 @@ use super::proxy::{Client, HELD_MAX, accept_each, copy};
 use super::proxy_header::ProxyHeader;
 use super::route::Route;
 use super::shards::Shards;
-use crate::server::{Answered, Answers, Door};
+use crate::server::{Answered, Answers, Door, Front, Socket};
 
 /// From the accepted socket to `connection.open`: a little more than brokers give.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
@@ -33,6 +33,8 @@ const CHUNK_BYTES: usize = 4096;
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) shards: Shards,
+    /// What ends their TLS.
+    pub(super) front: Arc<Front>,
     /// For clients on their way in, and connections that are carried.
     pub(super) slots: Arc<Semaphore>,
 }
@@ -49,30 +51,32 @@ enum Talked {
 
 impl Entry {
     /// Takes what comes to the door's listeners, until the node is gone.
-    pub(super) async fn run(self, listeners: Vec<TcpListener>) {
+    pub(super) async fn run(self, door: Door, listeners: Vec<TcpListener>) {
         let (slots, clock) = (Arc::clone(&self.slots), self.shards.clock);
         let take = move |client, slot| self.clone().take(client, slot);
-        match accept_each(listeners, Door::Amqp, &slots, clock, take).await {}
+        match accept_each(listeners, door, &slots, clock, take).await {}
     }
 
     async fn take(self, client: Client, slot: OwnedSemaphorePermit) {
         let peer = client.header.peer;
-        if let Err(error) = self.lead(client).await {
+        if let Some((stream, header)) = ended(&self.front, client).await
+            && let Err(error) = self.lead(stream, header).await
+        {
             tracing::debug!(%peer, %error, "a connection that was led in ended");
         }
         drop(slot);
     }
 
-    async fn lead(&self, client: Client) -> io::Result<()> {
-        let Client { mut stream, header } = client;
+    async fn lead(&self, mut stream: Socket, header: ProxyHeader) -> io::Result<()> {
         let first = self.shards.nearest();
-        let (mut broker, leader) = self.dial(header, first, false).await?;
+        let (mut broker, leader) = self.dial(&header, first, false).await?;
         let mut opening = Opening::default();
         let talked = talk(&mut stream, &mut broker, &mut opening);
         match timeout(HANDSHAKE_MAX, talked).await.map_err(|_| io::ErrorKind::TimedOut)?? {
             Talked::Over => Ok(()),
             Talked::Stays => self.carry(stream, broker, first, &leader).await,
             Talked::Opens(vhost) => {
+                self.wait_for_move(&vhost).await;
                 let shard = self.shards.known.shard_of(&vhost);
                 if shard == first && !self.shards.route(shard).is_own() {
                     broker.write_all(opening.rest()).await?;
@@ -84,15 +88,26 @@ impl Entry {
         }
     }
 
+    /// Who comes while a vhost moves is held for a while; then a broker tells them.
+    async fn wait_for_move(&self, vhost: &str) {
+        let Shards { known, clock, .. } = &self.shards;
+        let last = clock.now() + HELD_MAX;
+        while known.home(vhost).is_some_and(|home| home.moving.is_some()) {
+            if self.shards.pause(last, 0).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Gives the client, and all that it said, to the broker of a shard.
     async fn lead_to(
         &self,
-        mut stream: TcpStream,
+        mut stream: Socket,
         header: ProxyHeader,
         shard: u32,
         said: Vec<u8>,
     ) -> io::Result<()> {
-        let header = of_shard(header, shard, true)?;
+        let header = of_shard(&header, shard, true)?;
         let last = self.shards.clock.now() + HELD_MAX;
         while self.shards.route(shard).is_own() {
             match self.shards.give(&header, stream, said.clone()).await {
@@ -101,12 +116,17 @@ impl Entry {
             }
             self.shards.pause(last, shard).await.map_err(|nobody| self.held(header.peer, nobody))?;
         }
-        let (mut broker, leader) = self.dial(header, shard, true).await?;
+        let (mut broker, leader) = self.dial(&header, shard, true).await?;
         broker.write_all(&said).await?;
         self.carry(stream, broker, shard, &leader).await
     }
 
-    async fn dial(&self, header: ProxyHeader, shard: u32, is_again: bool) -> io::Result<(TcpStream, String)> {
+    async fn dial(
+        &self,
+        header: &ProxyHeader,
+        shard: u32,
+        is_again: bool,
+    ) -> io::Result<(TcpStream, String)> {
         let header = of_shard(header, shard, is_again)?;
         self.shards.dial(&header).await.map_err(|nobody| self.held(header.peer, nobody))
     }
@@ -117,7 +137,7 @@ impl Entry {
     }
 
     /// Copies as long as that node leads.
-    async fn carry(&self, client: TcpStream, broker: TcpStream, shard: u32, leader: &str) -> io::Result<()> {
+    async fn carry(&self, client: Socket, broker: TcpStream, shard: u32, leader: &str) -> io::Result<()> {
         let route = self.shards.of(shard).map(|shard| shard.route.clone());
         let route = route.ok_or_else(|| io::Error::other("there is no such shard"))?;
         // The broker's end is this node's own: it ends with the broker.
@@ -126,14 +146,32 @@ impl Entry {
     }
 }
 
-fn of_shard(header: ProxyHeader, shard: u32, is_again: bool) -> io::Result<ProxyHeader> {
+fn of_shard(header: &ProxyHeader, shard: u32, is_again: bool) -> io::Result<ProxyHeader> {
     let shard = u16::try_from(shard).map_err(io::Error::other)?;
-    Ok(ProxyHeader { shard, is_again, ..header })
+    Ok(ProxyHeader { shard, is_again, ..header.clone() })
+}
+
+/// A client whose TLS, if that is what its door speaks, ends here: brokers are told how it was agreed on, and take what the client says from
+/// then on. `None` if it has gone, or is not let in.
+pub(super) async fn ended(front: &Front, client: Client) -> Option<(Socket, ProxyHeader)> {
+    let Client { stream, header } = client;
+    let plain = match header.door {
+        Door::Amqps => Door::Amqp,
+        Door::Https => Door::Http,
+        _ => return Some((Socket::Plain(stream), header)),
+    };
+    let (stream, tls) = front.shake(header.door, stream, header.peer).await?;
+    let header = ProxyHeader { door: plain, tls: Some(tls), ..header };
+    if !header.can_be_sent() {
+        tracing::warn!(peer = %header.peer, "a client's certificate is too long to be shown to another node");
+        return None;
+    }
+    Some((stream, header))
 }
 
 /// Carries what both say until the client opens a vhost, which the broker is not told, and its login is accepted. Who says everything at
 /// once is told everything nevertheless.
-async fn talk(client: &mut TcpStream, broker: &mut TcpStream, opening: &mut Opening) -> io::Result<Talked> {
+async fn talk(client: &mut Socket, broker: &mut TcpStream, opening: &mut Opening) -> io::Result<Talked> {
     let (mut of_client, mut of_broker) = (Vec::new(), Vec::new());
     let (mut answers, mut opens) = (Answers::default(), None);
     loop {

@@ -210,7 +210,7 @@ async fn make_vhosts(
     Ok(())
 }
 
-async fn post(requests: &Requests, parts: &Parts, shard: u32, part: Map<String, Value>) -> Answer {
+pub(super) async fn post(requests: &Requests, parts: &Parts, shard: u32, part: Map<String, Value>) -> Answer {
     let bytes = Value::Object(part).to_string();
     let mut parts = parts.clone();
     parts.headers.remove(header::TRANSFER_ENCODING);

@@ -5,23 +5,27 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::request::Parts;
-use axum::http::{Request, StatusCode, header};
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::Value;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::entry::ended;
 use super::gather;
 use super::proxy::{Client, accept_each};
 use super::requests::{Answer, BODY_BYTES_MAX, Requests, refused, too_large, unavailable};
 use super::shards::Shards;
 use super::way::Way;
-use crate::server::Door;
+use crate::management::{ASKS_FOR, is_own_page};
+use crate::server::{Door, Front};
 
 /// A request's head has to come within this time.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -30,6 +34,8 @@ const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct HttpDoor {
     pub(super) shards: Shards,
+    /// What ends clients' TLS.
+    pub(super) front: Arc<Front>,
     /// What the API's paths begin with.
     pub(super) prefix: Arc<str>,
     pub(super) slots: Arc<Semaphore>,
@@ -37,14 +43,14 @@ pub(super) struct HttpDoor {
 
 impl HttpDoor {
     /// Takes what comes to the door's listeners, until the node is gone.
-    pub(super) async fn run(self, listeners: Vec<TcpListener>) {
+    pub(super) async fn run(self, door: Door, listeners: Vec<TcpListener>) {
         let (slots, clock) = (Arc::clone(&self.slots), self.shards.clock);
         let serve = move |client, slot| self.clone().serve(client, slot);
-        match accept_each(listeners, Door::Http, &slots, clock, serve).await {}
+        match accept_each(listeners, door, &slots, clock, serve).await {}
     }
 
     async fn serve(self, client: Client, slot: OwnedSemaphorePermit) {
-        let Client { stream, header } = client;
+        let Some((stream, header)) = ended(&self.front, client).await else { return };
         let requests = Arc::new(Requests::new(self.shards, self.prefix, header));
         let service = service_fn(move |request: Request<Incoming>| {
             let requests = Arc::clone(&requests);
@@ -59,14 +65,17 @@ impl HttpDoor {
 }
 
 impl Requests {
-    async fn answer(&self, request: Request<Body>) -> Answer {
-        let (parts, body) = request.into_parts();
+    async fn answer(self: &Arc<Self>, request: Request<Body>) -> Answer {
+        let (mut parts, body) = request.into_parts();
+        // Only a node says for whom it asks.
+        parts.headers.remove(ASKS_FOR);
         let path = parts.uri.path();
         let way = Way::of(&parts.method, path.strip_prefix(&*self.prefix).unwrap_or(path));
-        if way.leaves_meta() && is_of_session(&parts) {
-            let reason =
-                "sessions of the page are known to the meta shard alone: use a login with each request";
-            return refused(StatusCode::NOT_IMPLEMENTED, "not_implemented", reason);
+        if way.leaves_meta()
+            && is_of_session(&parts)
+            && let Err(refusal) = self.ask_for_user(&mut parts).await
+        {
+            return refusal;
         }
         match way {
             Way::Meta => self.forward(0, parts, body).await,
@@ -92,6 +101,32 @@ impl Requests {
                 "not in a cluster with several shards: ask for one vhost, if that can be asked for",
             ),
         }
+    }
+
+    /// The meta shard alone knows the page's sessions: it says whose this one is, and other shards are told that name.
+    async fn ask_for_user(&self, parts: &mut Parts) -> Result<(), Answer> {
+        if !is_own_page(&parts.method, &parts.headers) {
+            // The meta shard's broker would say the same of whatever it is asked.
+            let reason = "with a cookie alone, this has to be asked for by this broker's own page";
+            return Err(refused(StatusCode::FORBIDDEN, "forbidden", reason));
+        }
+        let path = format!("{}/api/coney/session", self.prefix);
+        let mut asking = parts.clone();
+        asking.method = Method::GET;
+        asking.uri = PathAndQuery::try_from(path).map(Uri::from).unwrap_or_default();
+        let answer = self.ask(0, &asking).await;
+        if answer.status() != StatusCode::OK {
+            return Err(answer);
+        }
+        let bytes = to_bytes(answer.into_body(), BODY_BYTES_MAX).await.unwrap_or_default();
+        let session: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let user = session.get("name").and_then(Value::as_str);
+        let user = user.map(|user| utf8_percent_encode(user, NON_ALPHANUMERIC).to_string());
+        let user = user.and_then(|user| HeaderValue::try_from(user).ok());
+        let user = user.ok_or_else(|| unavailable(0, "it does not say whose the session is"))?;
+        parts.headers.remove(header::COOKIE);
+        parts.headers.insert(ASKS_FOR, user);
+        Ok(())
     }
 
     async fn change(&self, parts: Parts, body: Body) -> Answer {
@@ -127,9 +162,12 @@ impl Requests {
     }
 
     /// The shard is told by the leader that is to hand over.
-    async fn hand_over(&self, parts: Parts, body: Body) -> Answer {
+    async fn hand_over(self: &Arc<Self>, parts: Parts, body: Body) -> Answer {
         let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else { return too_large() };
         let wish: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if let Some(vhost) = wish.get("vhost").and_then(Value::as_str) {
+            return self.move_vhost(parts, vhost, bytes.clone()).await;
+        }
         let shard = wish
             .get("shard")
             .and_then(Value::as_u64)
@@ -139,6 +177,38 @@ impl Requests {
             return refused(StatusCode::NOT_FOUND, "not_found", &format!("there is no shard {shard}"));
         }
         self.forward(shard, parts, Body::from(bytes)).await
+    }
+}
+
+impl Requests {
+    /// The meta shard is told to begin, and to end when the vhost was copied: whoever asks has to be allowed to.
+    async fn move_vhost(self: &Arc<Self>, parts: Parts, vhost: &str, body: Bytes) -> Answer {
+        let begun = self.forward(0, parts.clone(), Body::from(body)).await;
+        if !begun.status().is_success() {
+            return begun;
+        }
+        // It goes on whatever becomes of the client.
+        let (requests, vhost) = (Arc::clone(self), vhost.to_owned());
+        let moving = tokio::spawn(async move { requests.copy_vhost(parts, &vhost, begun).await });
+        moving.await.unwrap_or_else(|error| unavailable(0, &error.to_string()))
+    }
+
+    async fn copy_vhost(&self, parts: Parts, vhost: &str, begun: Answer) -> Answer {
+        self.settle().await;
+        match self.shards.copy(vhost).await {
+            Ok(None) => begun,
+            Ok(Some((shard, id))) => {
+                let wish = json!({ "vhost": vhost, "shard": shard, "copied": id.to_string() });
+                let wish = wish.as_object().cloned().unwrap_or_default();
+                let ended = gather::post(self, &parts, 0, wish).await;
+                self.settle().await;
+                ended
+            }
+            Err(why) => {
+                let reason = format!("the vhost is closed, and could not be copied yet: {why}. Do it again");
+                refused(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", &reason)
+            }
+        }
     }
 }
 

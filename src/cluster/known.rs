@@ -11,7 +11,7 @@ use super::local::LocalEngine;
 use super::mark::{Mark, is_partial};
 use super::route::Route;
 use crate::broker::identities::Identities;
-use crate::broker::{Clock, MetaMark};
+use crate::broker::{Clock, Home, MetaMark};
 use crate::store::{Error, definitions_of_kind};
 
 /// Whoever waits for something to be known waits so long at most.
@@ -106,6 +106,11 @@ impl Known {
     /// The shard that serves a vhost.
     pub(super) fn shard_of(&self, vhost: &str) -> u32 {
         self.identities.borrow().as_ref().map_or(0, |known| known.shard_of(vhost))
+    }
+
+    /// Where a vhost is; `None` if it is not known, or was always the meta shard's.
+    pub(super) fn home(&self, vhost: &str) -> Option<Home> {
+        self.identities.borrow().as_ref()?.vhosts.get(vhost)?.home
     }
 
     /// Waits until this node and its brokers go by all of the meta shard's log up to there, two seconds at most; how far the node is.

@@ -12,6 +12,7 @@
 //! - Who leads is said by the fences in the log alone. The lease only says who may try.
 //! - Each frame carries the hash of the one before. A log that contradicts what was applied stops the node, which keeps what it has.
 
+mod broker_metrics;
 mod damage;
 mod directory;
 mod engine;
@@ -30,6 +31,7 @@ mod local;
 mod log;
 mod mark;
 mod memory_log;
+mod moving;
 mod nats;
 mod node;
 mod opening;
@@ -49,6 +51,7 @@ mod route;
 mod seat;
 mod shards;
 mod snapshot;
+mod spreading;
 mod status;
 mod telling;
 mod tenure;
@@ -57,6 +60,7 @@ mod tests;
 mod threads;
 mod tidying;
 mod unusable;
+mod vhost_copy;
 mod watching;
 mod way;
 mod writes;

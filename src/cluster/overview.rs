@@ -1,6 +1,8 @@
 //! The cluster as a node sees it: for the management API, the metrics and the command line.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +51,8 @@ pub struct Overview {
     /// What the node is, and what makes it hand over, when it is there.
     node: OnceLock<(watch::Receiver<Status>, HandOver)>,
     stop: Arc<Notify>,
+    /// Whether the node has stopped in this shard, and runs in others.
+    is_stopped: AtomicBool,
     /// Of the data shards, if this is the meta shard.
     others: OnceLock<Vec<Arc<Overview>>>,
 }
@@ -108,7 +112,12 @@ impl Overview {
     /// `stop` is notified when somebody asks for the process to be stopped.
     pub(super) fn new(identity: Identity, clock: Clock, stop: Arc<Notify>) -> Self {
         let (heard, node, others) = (Mutex::default(), OnceLock::new(), OnceLock::new());
-        Self { identity, clock, heard, node, stop, others }
+        Self { identity, clock, heard, node, stop, is_stopped: AtomicBool::new(false), others }
+    }
+
+    /// The node has stopped in this shard.
+    pub(super) fn stopped(&self) {
+        self.is_stopped.store(true, Relaxed);
     }
 
     /// Is told of the data shards, once.
@@ -158,7 +167,12 @@ impl ClusterView for Overview {
             self.node.get().map(|(status, _)| *status.borrow()).unwrap_or_default();
         // Of itself a node knows at once.
         for own in nodes.iter_mut().filter(|own| own.name == node) {
-            own.role = if role == Role::Leader { "leader" } else { "standby" };
+            own.role = match role {
+                _ if self.is_stopped.load(Relaxed) => "stopped",
+                Role::Leader => "leader",
+                Role::Follower => "standby",
+            };
+            own.is_caught_up &= own.role != "stopped";
             own.term = term;
         }
         let leaders = nodes.iter().filter(|node| node.role == "leader" && node.term >= term);

@@ -6,7 +6,8 @@
 use super::host::Pieces;
 use super::local::LocalEngine;
 use super::log::Unreachable;
-use super::snapshot::{PIECE_BYTES, read_snapshot};
+use super::snapshot::{PIECE_BYTES, PieceVisitor, read_snapshot};
+use super::vhost_copy::read_vhost;
 use crate::store::{Engine, Error};
 use std::io;
 use std::sync::Arc;
@@ -22,6 +23,12 @@ pub(super) const HELLO: [u8; 5] = *b"CNYp\x01";
 const HELLO_SHARD: [u8; 5] = *b"CNYp\x02";
 /// Whoever waits for this node to know what was changed in the meta shard.
 const HELLO_WAIT: [u8; 5] = *b"CNYw\x01";
+/// Whoever wants what a shard has of a vhost: shard, id, name.
+const HELLO_VHOST: [u8; 5] = *b"CNYv\x01";
+/// Whoever wants a shard to take in a vhost: shards, id, name, and where the one is led that has it.
+const HELLO_ADOPT: [u8; 5] = *b"CNYa\x01";
+/// Longest text in a wish, in bytes.
+const TEXT_BYTES_MAX: usize = 1024;
 /// Whoever watches whether this node's process is there: see [`peer_watch`](super::peer_watch).
 pub(super) const HELLO_WATCH: [u8; 5] = *b"CNYd\x01";
 /// How long waiting may take.
@@ -74,7 +81,7 @@ pub(super) async fn serve(
 }
 
 /// What another node wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// All that is stored of a shard.
     Snapshot(u16),
@@ -82,6 +89,69 @@ pub(super) enum Wish {
     Wait(u64),
     /// To know when this node's process has ended.
     Watch,
+    /// What a shard has of a vhost that was closed for the move of this id.
+    Vhost(u16, u64, String),
+    /// That a shard takes in a vhost.
+    Adopt(AdoptWish),
+}
+
+/// A shard is to take in a vhost that another has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AdoptWish {
+    pub(super) vhost: String,
+    /// Of the move.
+    pub(super) id: u64,
+    pub(super) to: u16,
+    pub(super) from: u16,
+    /// The peer port of who leads the shard that it comes from.
+    pub(super) leader: String,
+}
+
+async fn text(stream: &mut TcpStream) -> io::Result<String> {
+    let len = usize::from(stream.read_u16().await?);
+    if len > TEXT_BYTES_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut bytes = vec![0; len];
+    stream.read_exact(&mut bytes).await?;
+    String::from_utf8(bytes).map_err(io::Error::other)
+}
+
+fn push_text(bytes: &mut Vec<u8>, text: &str) {
+    let text = text.as_bytes().get(..TEXT_BYTES_MAX).unwrap_or(text.as_bytes());
+    bytes.extend((text.len() as u16).to_be_bytes());
+    bytes.extend(text);
+}
+
+/// Has the node at an address take in a vhost, and waits until that is durable.
+///
+/// # Errors
+/// Why it has not.
+pub(super) async fn adopt_at(
+    address: &str,
+    secret: &[u8; SECRET_BYTES],
+    wish: &AdoptWish,
+) -> Result<(), String> {
+    let AdoptWish { vhost, id, to, from, leader } = wish;
+    let mut hello = [&HELLO_ADOPT[..], secret, &to.to_be_bytes(), &from.to_be_bytes()].concat();
+    hello.extend(id.to_be_bytes());
+    push_text(&mut hello, vhost);
+    push_text(&mut hello, leader);
+    let asking = async {
+        let mut stream = timeout(WAIT_MAX, TcpStream::connect(address)).await??;
+        stream.write_all(&hello).await?;
+        // As long as it takes.
+        text(&mut stream).await
+    };
+    let why = asking.await.map_err(|error: io::Error| format!("{address}: {error}"))?;
+    if why.is_empty() { Ok(()) } else { Err(why) }
+}
+
+/// Answers such a wish.
+pub(super) async fn say_adopted(mut stream: TcpStream, adopted: Result<(), String>) -> io::Result<()> {
+    let mut answer = Vec::new();
+    push_text(&mut answer, adopted.err().as_deref().unwrap_or_default());
+    within(stream.write_all(&answer)).await
 }
 
 /// Reads what is wanted, and by whom.
@@ -97,18 +167,43 @@ pub(super) async fn wish(stream: &mut TcpStream, secret: &[u8; SECRET_BYTES]) ->
         Ok(Wish::Wait(stream.read_u64().await?))
     } else if begins(HELLO_WATCH) {
         Ok(Wish::Watch)
+    } else if begins(HELLO_VHOST) {
+        let (shard, id) = (stream.read_u16().await?, stream.read_u64().await?);
+        Ok(Wish::Vhost(shard, id, text(stream).await?))
+    } else if begins(HELLO_ADOPT) {
+        let (to, from) = (stream.read_u16().await?, stream.read_u16().await?);
+        let id = stream.read_u64().await?;
+        let (vhost, leader) = (text(stream).await?, text(stream).await?);
+        Ok(Wish::Adopt(AdoptWish { vhost, id, to, from, leader }))
     } else {
         Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not know the cluster's secret"))
     }
 }
 
 /// Gives a snapshot.
-pub(super) async fn give(mut stream: TcpStream, engine: LocalEngine) -> io::Result<()> {
+pub(super) async fn give(stream: TcpStream, engine: LocalEngine) -> io::Result<()> {
+    give_pieces(stream, move |visit| read_snapshot(&*engine.snapshot(), PIECE_BYTES, visit)).await
+}
+
+/// Gives what there is of a vhost.
+pub(super) async fn give_vhost(
+    stream: TcpStream,
+    engine: LocalEngine,
+    vhost: String,
+    id: u64,
+) -> io::Result<()> {
+    let read =
+        move |visit: &mut PieceVisitor<'_>| read_vhost(&*engine.snapshot(), &vhost, id, PIECE_BYTES, visit);
+    give_pieces(stream, read).await
+}
+
+async fn give_pieces(
+    mut stream: TcpStream,
+    read: impl FnOnce(&mut PieceVisitor<'_>) -> Result<(), Error> + Send + 'static,
+) -> io::Result<()> {
     let (pieces, mut taken) = mpsc::channel(AHEAD);
     let reading = tokio::task::spawn_blocking(move || {
-        let give = |piece| pieces.blocking_send(piece).map_err(|_| Error::Stopped);
-        let snapshot = engine.snapshot();
-        read_snapshot(&*snapshot, PIECE_BYTES, &mut { give })
+        read(&mut |piece| pieces.blocking_send(piece).map_err(|_| Error::Stopped))
     });
     while let Some(piece) = taken.recv().await {
         within(send(&mut stream, &piece)).await?;
@@ -180,6 +275,29 @@ impl PeerPieces {
             0 => [&HELLO[..], secret].concat(),
             _ => [&HELLO_SHARD[..], secret, &shard.to_be_bytes()].concat(),
         };
+        let asked = async {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(&hello).await?;
+            Ok(Self(stream))
+        };
+        within(asked).await.map_err(|error| Unreachable(format!("{address}: {error}")))
+    }
+}
+
+impl PeerPieces {
+    /// What a shard has of a vhost that was closed for the move of this id.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    pub(super) async fn of_vhost(
+        address: &str,
+        secret: &[u8; SECRET_BYTES],
+        shard: u16,
+        id: u64,
+        vhost: &str,
+    ) -> Result<Self, Unreachable> {
+        let mut hello = [&HELLO_VHOST[..], secret, &shard.to_be_bytes(), &id.to_be_bytes()].concat();
+        push_text(&mut hello, vhost);
         let asked = async {
             let mut stream = TcpStream::connect(address).await?;
             stream.write_all(&hello).await?;

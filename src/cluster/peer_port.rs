@@ -8,17 +8,22 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::frame::BadFrame;
+use super::host::Pieces as _;
 use super::known::Known;
 use super::local::LocalEngine;
-use super::peer::{CONNECTIONS_MAX, HELLO, Wish, give, wish};
+use super::log::Unreachable;
+use super::peer::{AdoptWish, CONNECTIONS_MAX, HELLO, PeerPieces, Wish, give, give_vhost, say_adopted, wish};
 use super::peer_watch;
 use super::proxy_header::{ProxyHeader, Secret, WELCOME};
+use super::vhost_copy::{Head, Taking};
 use crate::broker::Clock;
-use crate::server::Carrier;
+use crate::broker::operations::VhostCopy;
+use crate::server::{Carrier, Door, Socket};
 
 /// So long a node may take to say whose connection it carries, and a broker to take it.
 const HEADER_MAX: Duration = Duration::from_secs(5);
@@ -130,6 +135,17 @@ impl Peer {
                 drop(permit);
                 given
             }
+            Wish::Vhost(shard, id, vhost) => {
+                let permit = self.free.try_acquire().map_err(io::Error::other)?;
+                let given = give_vhost(stream, self.part(shard)?.engine.clone(), vhost, id).await;
+                drop(permit);
+                given
+            }
+            Wish::Adopt(wish) => {
+                drop(unproven);
+                let adopted = self.adopt(&wish).await;
+                say_adopted(stream, adopted).await
+            }
             Wish::Wait(sequence) => {
                 let applied = self.known.wait(sequence).await;
                 timeout(HEADER_MAX, stream.write_u64(applied)).await?
@@ -149,11 +165,54 @@ impl Peer {
         self.parts.get(usize::from(shard)).ok_or_else(none)
     }
 
+    /// Has this node's broker of a shard take in a vhost.
+    async fn adopt(&self, wish: &AdoptWish) -> Result<(), String> {
+        let AdoptWish { vhost, id, to, from, leader } = wish;
+        let broker = self.part(*to).map_err(|error| error.to_string())?.broker.borrow().clone();
+        let broker = broker.filter(|broker| !broker.is_gone(Door::Amqp)).ok_or("this node does not lead")?;
+        let known = self.known.identities.borrow().clone().ok_or("this node knows no vhosts")?;
+        let home = self.known.home(vhost).unwrap_or_default();
+        let moving = home.moving.filter(|moving| (moving.shard, moving.id) == (u32::from(*to), *id));
+        if moving.is_none() || home.shard != u32::from(*from) {
+            return Err("this node does not know that it moves".to_owned());
+        }
+        let unreachable = |error: Unreachable| error.to_string();
+        let mut pieces =
+            PeerPieces::of_vhost(leader, &self.secret, *from, *id, vhost).await.map_err(unreachable)?;
+        let bad = |error: BadFrame| format!("a part of a vhost: {error}");
+        let mut taking = Taking::default();
+        let head = taking.head(&pieces.next().await.map_err(unreachable)?).map_err(bad)?;
+        let Head { definitions, epoch } = head.ok_or("it is not closed yet")?;
+        let (sender, receiver) = mpsc::channel(2);
+        let (done, is_done) = oneshot::channel();
+        let made = (*to > 0).then_some(known.mark);
+        let copy = VhostCopy {
+            vhost: vhost.clone(),
+            to: ((*to).into(), *id),
+            made,
+            epoch,
+            definitions,
+            pieces: receiver,
+            done,
+        };
+        broker.give_copy(copy).await?;
+        loop {
+            let pairs = taking.next(&pieces.next().await.map_err(unreachable)?).map_err(bad)?;
+            let is_last = pairs.is_empty();
+            // If nobody takes them the answer says why.
+            if sender.send(pairs).await.is_err() || is_last {
+                break;
+            }
+        }
+        drop(sender);
+        is_done.await.map_err(|_| "the broker has stopped".to_owned())?.map(|_| ())
+    }
+
     async fn carry(self, mut stream: TcpStream) -> io::Result<()> {
         let read = ProxyHeader::read(&mut stream, &self.secret);
         let header = timeout(HEADER_MAX, read).await?.map_err(io::Error::other)?;
-        let ProxyHeader { peer, local, door, shard, is_again } = header;
-        let broker = self.part(shard)?.broker.borrow().clone();
+        let door = header.door;
+        let broker = self.part(header.shard)?.broker.borrow().clone();
         let broker = broker.ok_or_else(|| io::Error::other("this node does not lead"))?;
         let gone = || io::Error::other("this node's broker does not speak that, or has ended");
         if broker.is_gone(door) {
@@ -162,7 +221,7 @@ impl Peer {
         // Without it whoever carries the connection looks for another leader.
         stream.set_nodelay(true)?;
         timeout(HEADER_MAX, stream.write_all(&[WELCOME])).await??;
-        let again = is_again.then(Vec::new);
-        timeout(HEADER_MAX, broker.carry(door, stream, peer, local, again)).await?.map_err(|_| gone())
+        let came = header.came(header.is_again.then(Vec::new));
+        timeout(HEADER_MAX, broker.carry(came, Socket::Plain(stream))).await?.map_err(|_| gone())
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{join_all, select_all};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -21,11 +22,15 @@ use super::proxy_header::Secret;
 use super::route::Route;
 use super::seat::{Kept, Seat, Setting, dir_of, open};
 use super::shards::Shards;
+use super::spreading::Spreading;
 use crate::broker::Clock;
 use crate::broker::cluster_view::{ClusterStatus, ClusterView as _};
 use crate::config::{ClusterSettings, Config, NODE_PREFIX};
-use crate::server::{BrokerBuilder, Door, Sockets, StartError, connections_max};
+use crate::server::{BrokerBuilder, Certificates, Door, Front, Sockets, StartError, connections_max};
 use crate::store;
+
+/// Leads that are uneven for so many seconds are spread.
+const SPREAD_AFTER_S: u64 = 60;
 
 /// Of what can be carried at a time, the management API has one in so many.
 const HTTP_PART: usize = 16;
@@ -82,6 +87,8 @@ pub enum Ended {
 /// A node that runs; it ends when this is dropped.
 pub struct Process {
     sockets: Arc<Sockets>,
+    /// Where there are several shards.
+    front: Option<Arc<Front>>,
     name: String,
     /// In the meta shard, and in each data shard.
     seats: Vec<Seat>,
@@ -126,11 +133,12 @@ impl Process {
     {
         let settings = config.cluster.clone().ok_or(ProcessError::Setting("this is no node of a cluster"))?;
         let dir = config.data_dir.clone().ok_or(ProcessError::Setting("a node needs a data directory"))?;
-        if !shards.is_empty() {
-            check_for_shards(&config)?;
-        }
         config.node_name.get_or_insert_with(|| format!("{NODE_PREFIX}{}", settings.node));
         let sockets = Arc::new(Sockets::bind(&config)?);
+        let certificates = match shards.is_empty() {
+            true => None,
+            false => Some(Certificates::given(&config, clock)?),
+        };
         let (listener, address) = peer_port(&settings).await?;
         let own = reachable(&listener, &address);
         let mut setting = Setting {
@@ -138,6 +146,7 @@ impl Process {
             settings,
             clock,
             sockets,
+            front: None,
             secret: common.secret,
             address,
             complete: Arc::new(complete),
@@ -145,7 +154,7 @@ impl Process {
             shards: u16::try_from(shards.len()).unwrap_or(u16::MAX),
         };
         let kept = Kept { log: common.log, directory: common.directory, log_id: common.log_id };
-        let (seats, known, mut tasks) = take_seats(&mut setting, &dir, kept, shards).await?;
+        let (seats, known, mut tasks) = take_seats(&mut setting, &dir, kept, shards, certificates).await?;
         let parts = seats.iter().map(Seat::part).collect();
         let watches = Arc::new(Semaphore::new(WATCHES_MAX));
         let (secret, of_port) = (setting.secret, Arc::clone(&watches));
@@ -157,8 +166,8 @@ impl Process {
         } else {
             doors.lead_to_many(&mut tasks, known, own)?;
         }
-        let Setting { sockets, settings, stop, .. } = setting;
-        Ok(Self { sockets, name: settings.node, seats, stop, watches, _tasks: tasks })
+        let Setting { sockets, front, settings, stop, .. } = setting;
+        Ok(Self { sockets, front, name: settings.node, seats, stop, watches, _tasks: tasks })
     }
 
     /// Its name.
@@ -197,17 +206,33 @@ impl Process {
         self.seats.first().map(|seat| seat.overview.status()).unwrap_or_default()
     }
 
-    /// Waits until it ends by itself, in any of its shards.
+    /// Reads certificates of TLS again, where they are the node's own and not its broker's.
+    pub async fn reload_tls(&self) {
+        if let Some(front) = &self.front {
+            front.reload().await;
+        }
+    }
+
+    /// Waits until it ends by itself. Where its data and the log of a shard for vhosts contradict each other it stops in that shard alone.
     pub async fn ended(&mut self) -> Ended {
-        let nodes = select_all(self.seats.iter_mut().map(|seat| &mut seat.node));
-        tokio::select! {
-            (ended, ..) = nodes => match ended {
-                Ok(error) => Ended::Failed(error),
+        loop {
+            let running = self.seats.iter_mut().enumerate().filter(|(_, seat)| !seat.is_stopped);
+            let nodes =
+                running.map(|(number, seat)| Box::pin(async move { (number, (&mut seat.node).await) }));
+            let (number, ended) = tokio::select! {
+                (ended, ..) = select_all(nodes) => ended,
+                () = self.stop.notified() => return Ended::Asked,
+            };
+            match ended {
+                Ok(NodeError::Stop(why)) if number > 0 => {
+                    tracing::error!(shard = number, %why, "this node stops in a shard, and goes on in the others");
+                    self.seats.iter_mut().skip(number).take(1).for_each(Seat::stopped);
+                }
+                Ok(error) => return Ended::Failed(error),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 // The runtime ends.
                 Err(_) => std::future::pending().await,
-            },
-            () = self.stop.notified() => Ended::Asked,
+            }
         }
     }
 
@@ -225,6 +250,7 @@ async fn take_seats<L, D>(
     dir: &Path,
     meta: Kept<L, D>,
     shards: Vec<Kept<L, D>>,
+    certificates: Option<Certificates>,
 ) -> Result<Taken, ProcessError>
 where
     L: Log + Clone + Sync + 'static,
@@ -238,6 +264,10 @@ where
     };
     let (engine, meta_dir) = opened(0).await?;
     let mut tasks = JoinSet::new();
+    if let Some(certificates) = certificates {
+        let front = certificates.front(Arc::clone(&setting.sockets), &setting.config, clock)?;
+        setting.front = Some(Arc::new(front));
+    }
     let (reading, mut known) = known(&engine, clock);
     if of > 1 {
         tasks.spawn(reading.run());
@@ -290,16 +320,32 @@ impl Doors<'_> {
             let failed = |source| ProcessError::Peer { address: format!("{door:?}"), source };
             sockets.listen(door).map_err(failed)
         };
-        tasks.spawn(Entry { shards: shards.clone(), slots: of_amqp }.run(listen(Door::Amqp)?));
+        let Some(front) = self.setting.front.clone() else { return Ok(()) };
+        let entry = Entry { shards: shards.clone(), front: Arc::clone(&front), slots: of_amqp };
+        for door in [Door::Amqp, Door::Amqps] {
+            tasks.spawn(entry.clone().run(door, listen(door)?));
+        }
         let prefix = config.http_path_prefix.as_str().into();
-        tasks.spawn(HttpDoor { shards, prefix, slots: of_http }.run(listen(Door::Http)?));
+        let http = HttpDoor { shards, front: Arc::clone(&front), prefix, slots: of_http };
+        for door in [Door::Http, Door::Https] {
+            tasks.spawn(http.clone().run(door, listen(door)?));
+        }
+        tasks.spawn(async move { front.watch().await });
+        let after = Duration::from_secs(settings.spread_after_s.unwrap_or(SPREAD_AFTER_S));
+        if !after.is_zero() {
+            let overviews = self.seats.iter().map(|seat| Arc::clone(&seat.overview)).collect();
+            let spreading = Spreading { name: settings.node.clone(), overviews, clock: *clock, after };
+            tasks.spawn(spreading.run());
+        }
         self.show(seat, tasks);
         Ok(())
     }
 
     fn show(&self, seat: &Seat, tasks: &mut JoinSet<()>) {
         let (sockets, overview) = (Arc::clone(&self.setting.sockets), Arc::clone(&seat.overview));
-        tasks.spawn(super::own_pages::run(sockets, seat.route.clone(), overview, self.setting.clock));
+        let (front, clock) = (self.setting.front.clone(), self.setting.clock);
+        let brokers = self.seats.iter().map(|seat| seat.broker.clone()).collect();
+        tasks.spawn(super::own_pages::run(sockets, seat.route.clone(), overview, front, brokers, clock));
     }
 }
 
@@ -309,16 +355,6 @@ fn slots() -> (Arc<Semaphore>, Arc<Semaphore>) {
     let carried_max = connections_max() / 2;
     let of_http = carried_max / HTTP_PART;
     (slots(carried_max - of_http), slots(of_http))
-}
-
-/// What cannot be had where there are several shards.
-fn check_for_shards(config: &Config) -> Result<(), ProcessError> {
-    if config.amqps.is_empty() && config.https.is_empty() {
-        return Ok(());
-    }
-    Err(ProcessError::Setting(
-        "a cluster with several shards does not accept TLS yet (amqps, https): end it before the nodes, or make a cluster without --shards",
-    ))
 }
 
 /// Where this node's own peer port is reached from here.

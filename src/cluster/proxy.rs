@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest, copy_bidirectional_with_sizes};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::proxy_header::{ProxyHeader, Secret, WELCOME};
 use super::route::{Leader, Route};
 use crate::broker::Clock;
-use crate::server::{Carrier, Door};
+use crate::server::{Came, Carrier, Door, Socket};
 
 /// So long a connection is held when nobody leads.
 pub const HELD_MAX: Duration = Duration::from_secs(5);
@@ -33,6 +33,8 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Read at a time. A buffer is there only while there is something in it.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// The same with TLS, where a buffer is there for as long as the connection: a record's worth.
+const TLS_CHUNK_BYTES: usize = 16 * 1024;
 
 /// What all doors of a node have in common.
 #[derive(Clone, Debug)]
@@ -50,6 +52,15 @@ pub(super) struct Proxy {
 pub(super) struct Client {
     pub(super) stream: TcpStream,
     pub(super) header: ProxyHeader,
+}
+
+impl ProxyHeader {
+    /// The same for a broker of this process, to which the client says this again.
+    pub(super) fn came(&self, again: Option<Vec<u8>>) -> Came {
+        let Self { peer, local, door, .. } = *self;
+        let secured = self.tls.as_ref().map(|tls| Arc::new(tls.secured()));
+        Came { door, peer, local, secured, again }
+    }
 }
 
 impl Proxy {
@@ -80,7 +91,8 @@ impl Proxy {
         let peer = client.header.peer;
         match timeout(HELD_MAX, self.find(client)).await {
             Ok(Some((client, upstream, leader))) => {
-                if let Err(error) = copy(client, upstream, Some(&leader.name), self.route.clone()).await {
+                let (client, leads) = (Socket::Plain(client), self.route.clone());
+                if let Err(error) = copy(client, upstream, Some(&leader.name), leads).await {
                     tracing::debug!(%peer, leader = leader.name, %error, "a connection that was led there ended");
                 }
             }
@@ -115,13 +127,15 @@ impl Proxy {
     /// Gives a client to this node's own broker; gives it back if there is none yet.
     async fn give(&self, client: Client) -> Option<Client> {
         let Client { stream, header } = client;
-        let ProxyHeader { peer, local, door, .. } = header;
         let broker = self.broker.borrow().clone();
         let stream = match broker {
-            Some(broker) => broker.carry(door, stream, peer, local, None).await.err()?,
-            None => stream,
+            Some(broker) => broker.carry(header.came(None), Socket::Plain(stream)).await.err()?,
+            None => Socket::Plain(stream),
         };
-        Some(Client { stream, header })
+        match stream {
+            Socket::Plain(stream) => Some(Client { stream, header }),
+            Socket::Tls(_) => None,
+        }
     }
 }
 
@@ -147,22 +161,33 @@ pub(super) async fn dial(address: &str, header: &ProxyHeader, secret: &Secret) -
 /// # Errors
 /// See above.
 pub(super) async fn copy(
-    mut client: TcpStream,
+    client: Socket,
     mut upstream: TcpStream,
     leader: Option<&str>,
     mut route: watch::Receiver<Route>,
 ) -> io::Result<()> {
-    let ((client_in, client_out), (leader_in, leader_out)) = (client.split(), upstream.split());
     let is_over = |route: &Route| match (leader, route) {
         (Some(leader), Route::To(now)) => now.name != leader,
         (Some(_), _) => true,
         (None, route) => !route.is_own(),
     };
     tokio::select! {
-        copied = async { tokio::try_join!(pump(client_in, leader_out), pump(leader_in, client_out)) } => {
-            copied.map(|_| ())
-        }
+        copied = copy_both(client, &mut upstream) => copied,
         _ = route.wait_for(is_over) => Err(io::Error::other("it leads no more")),
+    }
+}
+
+async fn copy_both(client: Socket, upstream: &mut TcpStream) -> io::Result<()> {
+    match client {
+        Socket::Plain(mut client) => {
+            let ((client_in, client_out), (leader_in, leader_out)) = (client.split(), upstream.split());
+            tokio::try_join!(pump(client_in, leader_out), pump(leader_in, client_out)).map(|_| ())
+        }
+        Socket::Tls(mut client) => {
+            copy_bidirectional_with_sizes(&mut *client, upstream, TLS_CHUNK_BYTES, TLS_CHUNK_BYTES)
+                .await
+                .map(|_| ())
+        }
     }
 }
 
@@ -208,7 +233,7 @@ async fn accept(listener: &TcpListener, door: Door) -> io::Result<Client> {
     stream.set_nodelay(true)?;
     let canonical = |at: SocketAddr| SocketAddr::new(at.ip().to_canonical(), at.port());
     let (peer, local) = (canonical(peer), canonical(stream.local_addr()?));
-    Ok(Client { stream, header: ProxyHeader { peer, local, door, shard: 0, is_again: false } })
+    Ok(Client { stream, header: ProxyHeader { peer, local, door, shard: 0, is_again: false, tls: None } })
 }
 
 /// Copies one direction, and passes its end on.

@@ -1,16 +1,18 @@
 //! What a node says first when it carries a client's connection to the leader: a header of the PROXY protocol, version 2, with the addresses
-//! that the client sees. Two fields of ours follow: what the client speaks, and a proof that the sender knows the cluster's secret.
+//! that the client sees. Fields of ours follow: what the client speaks, where it wants to go, how TLS that ended at the sender was agreed on, with
+//! the client's certificate, and a proof that the sender knows the cluster's secret.
 //!
-//! The proof is an HMAC-SHA256 over all before it, so that nobody else can name addresses, least of all loopback ones. Who can listen
+//! The proof is an HMAC-SHA256 over all before it, so that nobody else can name addresses, least of all loopback ones, or show a certificate. Who can listen
 //! in between two nodes could say the same again: the nodes' network has to be a trusted one.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::peer::is_same;
-use crate::server::Door;
+use crate::server::{Door, EndedTls};
 
 /// What all nodes of a cluster know, and nobody else.
 pub type Secret = [u8; 32];
@@ -35,15 +37,21 @@ const PROOF_BYTES: usize = 32;
 /// Which shard is meant and whether the client is known; there is none for a new client of the meta shard.
 const SHARD: u8 = 0xE2;
 const SHARD_BYTES: usize = 3;
+/// How TLS was agreed on, if the sender has ended it.
+const TLS: u8 = 0xE3;
+/// Certificates that are longer are not carried.
+const TLS_BYTES_MAX: usize = 16 * 1024;
+/// Before the value of a field: what it is, and how long.
+const FIELD_BYTES: usize = 3;
 /// Addresses, a field of one byte, and the proof.
-const LENGTH: usize = ADDRESS_BYTES + 4 + 3 + PROOF_BYTES;
-/// The same with a shard.
-const LENGTH_OF_SHARD: usize = LENGTH + 3 + SHARD_BYTES;
+const LENGTH: usize = ADDRESS_BYTES + FIELD_BYTES + 1 + FIELD_BYTES + PROOF_BYTES;
+/// With a shard, and TLS.
+const LENGTH_MAX: usize = LENGTH + FIELD_BYTES + SHARD_BYTES + FIELD_BYTES + TLS_BYTES_MAX;
 /// SHA-256 takes so much at a time.
 const BLOCK_BYTES: usize = 64;
 
 /// Whose connection it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyHeader {
     /// Where the client is.
     pub peer: SocketAddr,
@@ -54,8 +62,10 @@ pub struct ProxyHeader {
     /// Of which shard's broker it is a client: 0 is the meta shard, the only one where there are no others.
     pub shard: u16,
     /// Whether an AMQP client has been through the handshake with the node that carries it: it says all of it again, and is not told again what
-    /// it was told.
+    /// it was told. Of HTTP, whether the requests are a node's, which may say for whom it asks.
     pub is_again: bool,
+    /// How the client's connection is secured, if its TLS ends at the node that carries it.
+    pub tls: Option<Arc<EndedTls>>,
 }
 
 /// Why a connection is not carried.
@@ -78,18 +88,19 @@ impl ProxyHeader {
     pub fn encode(&self, secret: &Secret) -> Vec<u8> {
         let mut bytes = SIGNATURE.to_vec();
         bytes.extend([PROXY, TCP6]);
-        let names_shard = self.shard > 0 || self.is_again;
-        let length = if names_shard { LENGTH_OF_SHARD } else { LENGTH };
+        let mut fields = field(DOOR, &[number(self.door)]);
+        if self.shard > 0 || self.is_again {
+            let [high, low] = self.shard.to_be_bytes();
+            fields.extend(field(SHARD, &[high, low, u8::from(self.is_again)]));
+        }
+        fields.extend(self.tls.iter().flat_map(|tls| field(TLS, &tls.encode())));
+        let length = ADDRESS_BYTES + fields.len() + FIELD_BYTES + PROOF_BYTES;
         bytes.extend((length as u16).to_be_bytes());
         bytes.extend(mapped(self.peer.ip()).octets());
         bytes.extend(mapped(self.local.ip()).octets());
         bytes.extend(self.peer.port().to_be_bytes());
         bytes.extend(self.local.port().to_be_bytes());
-        bytes.extend([DOOR, 0, 1, number(self.door)]);
-        if names_shard {
-            let [high, low] = self.shard.to_be_bytes();
-            bytes.extend([SHARD, 0, SHARD_BYTES as u8, high, low, u8::from(self.is_again)]);
-        }
+        bytes.extend(fields);
         bytes.extend([PROOF, 0, PROOF_BYTES as u8]);
         let proof = proof(secret, &bytes);
         bytes.extend(proof);
@@ -103,10 +114,9 @@ impl ProxyHeader {
     pub async fn read(stream: &mut (impl AsyncRead + Unpin), secret: &Secret) -> Result<Self, BadHeader> {
         let mut bytes = vec![0; FIXED_BYTES];
         stream.read_exact(&mut bytes).await?;
-        let is_of = |length: &usize| bytes.ends_with(&(*length as u16).to_be_bytes());
-        let length = [LENGTH, LENGTH_OF_SHARD].into_iter().find(is_of).ok_or(BadHeader::Format)?;
+        let length = bytes.last_chunk().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
         // Whoever sends something else may not send as much as is waited for.
-        if !bytes.starts_with(&SIGNATURE) {
+        if !bytes.starts_with(&SIGNATURE) || !(LENGTH..=LENGTH_MAX).contains(&length) {
             return Err(BadHeader::Format);
         }
         bytes.resize(FIXED_BYTES + length, 0);
@@ -134,18 +144,37 @@ impl ProxyHeader {
             let ip = Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?).to_canonical();
             Some(SocketAddr::new(ip, u16::from_be_bytes(port.try_into().ok()?)))
         };
-        let (door, shard, again) = match *fields {
-            [DOOR, 0, 1, door, PROOF, ..] => (door, 0, 0),
-            [DOOR, 0, 1, door, SHARD, 0, _, high, low, again, PROOF, ..] => {
-                (door, u16::from_be_bytes([high, low]), again)
+        let (mut door, mut shard, mut is_again, mut tls) = (None, 0, false, None);
+        let mut fields = fields;
+        while let [kind, high, low, rest @ ..] = fields {
+            let (value, rest) = match *kind {
+                PROOF => break,
+                _ => rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?,
+            };
+            match (*kind, value) {
+                (DOOR, [number]) => door = Door::ALL.get(usize::from(*number)).copied(),
+                (SHARD, [high, low, again]) => {
+                    (shard, is_again) = (u16::from_be_bytes([*high, *low]), *again != 0);
+                }
+                (TLS, value) => tls = Some(Arc::new(EndedTls::decode(value)?)),
+                _ => return None,
             }
-            _ => return None,
-        };
+            fields = rest;
+        }
         let is_known = fixed.get(12..14) == Some(&[PROXY, TCP6]);
         let (peer, local) = (address(peer, peer_port)?, address(local, local_port)?);
-        let door = Door::ALL.get(usize::from(door)).copied()?;
-        Some(Self { peer, local, door, shard, is_again: again != 0 }).filter(|_| is_known)
+        Some(Self { peer, local, door: door?, shard, is_again, tls }).filter(|_| is_known)
     }
+
+    /// Whether what it says of TLS is short enough.
+    pub(super) fn can_be_sent(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.encode().len() <= TLS_BYTES_MAX)
+    }
+}
+
+fn field(kind: u8, value: &[u8]) -> Vec<u8> {
+    let [high, low] = (value.len() as u16).to_be_bytes();
+    [&[kind, high, low], value].concat()
 }
 
 fn mapped(ip: IpAddr) -> Ipv6Addr {
@@ -176,7 +205,7 @@ mod tests {
 
     fn header(peer: &str, door: Door) -> ProxyHeader {
         let local = "192.0.2.7:5672".parse().unwrap();
-        ProxyHeader { peer: peer.parse().unwrap(), local, door, shard: 0, is_again: false }
+        ProxyHeader { peer: peer.parse().unwrap(), local, door, shard: 0, is_again: false, tls: None }
     }
 
     #[tokio::test]
@@ -215,10 +244,22 @@ mod tests {
     async fn a_shard_is_named_where_there_is_more_than_one() {
         let plain = header("127.0.0.1:9", Door::Amqp);
         for (shard, is_again) in [(1, false), (0, true), (300, true)] {
-            let named = ProxyHeader { shard, is_again, ..plain };
+            let named = ProxyHeader { shard, is_again, ..plain.clone() };
             let bytes = named.encode(&[7; 32]);
             assert_eq!(bytes.len(), plain.encode(&[7; 32]).len() + 6);
             assert_eq!(ProxyHeader::read(&mut bytes.as_slice(), &[7; 32]).await.unwrap(), named);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_shown_whole() {
+        for certificate in [0, 1, 900, TLS_BYTES_MAX - 4] {
+            let bytes = [&[3, 4, 0x13, 2][..], &vec![7; certificate]].concat();
+            let tls = Some(Arc::new(EndedTls::decode(&bytes).unwrap()));
+            let shown = ProxyHeader { shard: 3, tls, ..header("[2001:db8::1]:1", Door::Amqp) };
+            assert!(shown.can_be_sent());
+            let bytes = shown.encode(&[7; 32]);
+            assert_eq!(ProxyHeader::read(&mut bytes.as_slice(), &[7; 32]).await.unwrap(), shown);
         }
     }
 

@@ -69,7 +69,7 @@ impl Requests {
             return Ok(sender);
         }
         let number = u16::try_from(shard).map_err(io::Error::other)?;
-        let header = ProxyHeader { shard: number, ..self.header };
+        let header = ProxyHeader { shard: number, is_again: true, ..self.header.clone() };
         let (stream, _) = self.shards.dial(&header).await.map_err(io::Error::other)?;
         connected(stream).await
     }

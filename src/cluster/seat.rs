@@ -23,7 +23,7 @@ use super::threads::ThreadHost;
 use crate::broker::Clock;
 use crate::broker::cluster_view::{ClusterView as _, MoveError, Moving};
 use crate::config::{ClusterSettings, Config, ControlSocketPath};
-use crate::server::{Broker, BrokerBuilder, Carrier, Meta, Sockets, carriage};
+use crate::server::{Broker, BrokerBuilder, Carrier, Front, Meta, Sockets, carriage};
 use crate::store::{self, Reserve};
 
 /// Open files of the engines, as where a broker is alone.
@@ -44,6 +44,8 @@ pub(super) struct Setting {
     pub(super) settings: ClusterSettings,
     pub(super) clock: Clock,
     pub(super) sockets: Arc<Sockets>,
+    /// What accepts for brokers that do not listen: where there are several.
+    pub(super) front: Option<Arc<Front>>,
     pub(super) secret: Secret,
     /// Where other nodes reach this one.
     pub(super) address: String,
@@ -74,6 +76,9 @@ pub(super) struct Seat {
     /// Of the broker, while there is one.
     addresses: watch::Receiver<Vec<SocketAddr>>,
     pub(super) node: JoinHandle<NodeError>,
+    /// Whether its node has ended, and the others go on.
+    pub(super) is_stopped: bool,
+    routes: watch::Sender<Route>,
     /// They end with the node.
     _tasks: JoinSet<()>,
 }
@@ -83,11 +88,10 @@ struct Brokers {
     config: Config,
     clock: Clock,
     sockets: Arc<Sockets>,
+    front: Option<Arc<Front>>,
     overview: Arc<Overview>,
     carrier: watch::Sender<Option<Carrier>>,
     complete: Complete,
-    /// Others accept what comes to the sockets.
-    has_front: bool,
     /// Of a data shard.
     meta: Option<(u16, watch::Receiver<Identified>, watch::Sender<Identified>)>,
 }
@@ -98,7 +102,10 @@ impl Brokers {
         self.carrier.send_replace(Some(carrier));
         let (sockets, overview) = (Arc::clone(&self.sockets), Arc::clone(&self.overview));
         let builder = Broker::builder().config(self.config.clone()).clock(self.clock);
-        let builder = if self.has_front { builder.front(sockets) } else { builder.sockets(sockets) };
+        let builder = match self.front.clone() {
+            Some(front) => builder.front(front),
+            None => builder.sockets(sockets),
+        };
         let builder = match self.meta.clone() {
             Some((shard, identities, followed)) => {
                 builder.meta(Meta { shard: shard.into(), identities, followed })
@@ -147,10 +154,10 @@ impl Seat {
             config,
             clock: *clock,
             sockets: Arc::clone(&setting.sockets),
+            front: setting.front.clone(),
             overview: Arc::clone(&overview),
             carrier,
             complete: Arc::clone(&setting.complete),
-            has_front: setting.shards > 0,
             meta: identities.map(|identities| (shard, identities, followed)),
         };
         let Kept { log, directory, log_id } = kept;
@@ -168,6 +175,7 @@ impl Seat {
         let node = node.disk_free_limit(setting.config.disk_free_limit);
         overview.attach(node.status(), hand_over(node.control()));
         let (to, route) = watch::channel(Route::default());
+        let routes = to.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(route::follow(settings.node.clone(), shard, node.status(), node.members(), to));
         tasks.spawn(Arc::clone(&overview).follow(node.members()));
@@ -180,6 +188,8 @@ impl Seat {
             followed: of_broker,
             addresses: broker_addresses,
             node,
+            is_stopped: false,
+            routes,
             _tasks: tasks,
         }
     }
@@ -196,6 +206,13 @@ impl Seat {
         Follows { route: self.route.clone(), followed: self.followed.clone() }
     }
 
+    /// Its node has ended: nobody is known to lead, and that is shown.
+    pub(super) fn stopped(&mut self) {
+        self.is_stopped = true;
+        self.routes.send_replace(Route::Nobody);
+        self.overview.stopped();
+    }
+
     /// Stops it: a node that leads hands over first, so that others need not wait for its lease to end. Its clients are told in any case.
     pub(super) async fn stop(mut self) {
         if self.route.borrow().is_own()
@@ -204,8 +221,10 @@ impl Seat {
             tracing::warn!(%error, "stopping without having handed over: another node takes over when the lease ends");
         }
         self.node.abort();
-        // Who aborts it does not know yet whether it had a broker.
-        drop((&mut self.node).await);
+        if !self.is_stopped {
+            // Who aborts it does not know yet whether it had a broker.
+            drop((&mut self.node).await);
+        }
         drop(self.addresses.wait_for(Vec::is_empty).await);
         let engine = self.engine.clone();
         drop(tokio::task::spawn_blocking(move || engine.close()).await);

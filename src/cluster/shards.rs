@@ -12,7 +12,7 @@ use super::proxy::{self, HELD_MAX};
 use super::proxy_header::{ProxyHeader, Secret};
 use super::route::Route;
 use crate::broker::Clock;
-use crate::server::Carrier;
+use crate::server::{Carrier, Socket};
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -61,7 +61,7 @@ impl Shards {
     }
 
     /// The peer port of whoever leads a shard, and its name.
-    fn leader(&self, shard: u32) -> Option<(String, String)> {
+    pub(super) fn leader(&self, shard: u32) -> Option<(String, String)> {
         match self.route(shard) {
             Route::Own { .. } => Some((self.own.clone(), self.name.clone())),
             Route::To(leader) => Some((leader.address, leader.name)),
@@ -94,14 +94,13 @@ impl Shards {
     pub(super) async fn give(
         &self,
         header: &ProxyHeader,
-        stream: TcpStream,
+        stream: Socket,
         said: Vec<u8>,
-    ) -> Result<(), TcpStream> {
-        let ProxyHeader { peer, local, door, shard, .. } = *header;
-        let broker = self.of(u32::from(shard)).and_then(|shard| shard.broker.borrow().clone());
+    ) -> Result<(), Socket> {
+        let broker = self.of(u32::from(header.shard)).and_then(|shard| shard.broker.borrow().clone());
         match broker {
-            Some(broker) if !broker.is_gone(door) => {
-                broker.carry(door, stream, peer, local, Some(said)).await
+            Some(broker) if !broker.is_gone(header.door) => {
+                broker.carry(header.came(Some(said)), stream).await
             }
             _ => Err(stream),
         }

@@ -56,6 +56,10 @@ impl Snapshot for Unusable {
     fn scan(&self, _: Space, _: &mut Visitor<'_>) -> Result<(), Error> {
         Err(self.error())
     }
+
+    fn read(&self, _: Space, _: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Err(self.error())
+    }
 }
 
 impl Reader for Unusable {

@@ -21,6 +21,9 @@ pub struct ClusterSettings {
     pub log_system_credentials: Option<PathBuf>,
     /// Where other nodes reach this one, `HOST:PORT`.
     pub peer: String,
+    /// Where it leads two shards more than another node, it hands one over when it has been so for this many seconds; 0: never. A minute
+    /// if it is not said.
+    pub spread_after_s: Option<u64>,
     /// Whether it starts although the log's servers may lose what they have confirmed.
     pub is_log_unsafe: bool,
 }

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode;
 
 use super::api::Api;
 use super::error::ApiError;
@@ -30,6 +31,9 @@ use crate::broker::vhost::{QueueRecord, Vhost};
 
 /// The name that the operator goes by, in the log and as the answer to "who am I".
 const OPERATOR: &str = "control socket";
+
+/// For whom a node of the cluster asks, who has found out who that is: a user's name, percent-encoded. From anybody else it means nothing.
+pub(crate) const ASKS_FOR: HeaderName = HeaderName::from_static("coney-asks-for");
 
 /// A user who has logged in for this request, and has one of the tags that let in.
 #[derive(Clone, Debug)]
@@ -112,10 +116,13 @@ impl Asker {
     /// 404, or 401 if the user has no permission on it.
     pub(super) fn enter(&self, api: &Api, vhost: &str) -> Result<Arc<Vhost>, ApiError> {
         let found = api.shared().vhost(vhost).ok_or_else(ApiError::not_found)?;
-        if self.is_administrator() || self.may_enter(api, vhost) {
-            return Ok(found);
+        if !self.is_administrator() && !self.may_enter(api, vhost) {
+            return Err(ApiError::not_authorised("User not authorised to access virtual host"));
         }
-        Err(ApiError::not_authorised("User not authorised to access virtual host"))
+        if found.settings().home.is_some_and(|home| home.is_leaving()) {
+            return Err(ApiError::unavailable("the virtual host moves to another shard of the cluster"));
+        }
+        Ok(found)
     }
 
     /// The vhost, for making something in it.
@@ -235,6 +242,12 @@ impl Asker {
         }
         if let Some(Admission(login)) = parts.extensions.get() {
             return Self::again(api, login.clone(), peer);
+        }
+        if let (Peer::Led(_), Some(user)) = (peer, parts.headers.get(ASKS_FOR)) {
+            let user = percent_decode(user.as_bytes()).decode_utf8_lossy().into_owned();
+            let password = api.shared().users(|users| users.user(&user)?.password.clone());
+            let password = password.ok_or_else(ApiError::login_refused)?;
+            return Self::again(api, Login { holder: Holder { user, password }, session: None }, peer);
         }
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Self::of_session(api, parts, peer);

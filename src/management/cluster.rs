@@ -13,11 +13,13 @@ use super::error::ApiError;
 use super::payload::Payload;
 use super::route::Route;
 use crate::broker::cluster_view::{ClusterNode, ClusterStatus, ClusterView};
+#[cfg(feature = "cluster")]
+use crate::broker::operations::{self, Step};
 use crate::config::NODE_PREFIX;
 
 /// `/api/coney/cluster`.
 pub(super) fn routes() -> Vec<Route> {
-    vec![("/api/coney/cluster", get(show)), ("/api/coney/cluster/move", post(hand_over))]
+    vec![("/api/coney/cluster", get(show)), ("/api/coney/cluster/move", post(move_something))]
 }
 
 /// What the cluster says of itself, if there is one.
@@ -56,13 +58,41 @@ pub(super) fn own_page(api: &Api) -> Response {
     }
 }
 
-/// Answers before it is done: with this node's broker its connections end.
-async fn hand_over(
+/// Lets a node lead, or a vhost move; answers before that is done in both cases.
+async fn move_something(
     State(api): State<Api>,
     asker: Administrator,
     payload: Payload,
 ) -> Result<Response, ApiError> {
-    let cluster = view(&api)?;
+    #[cfg(feature = "cluster")]
+    if let Some(vhost) = payload.text("vhost")? {
+        return move_vhost(&api, &asker, &vhost, &payload).await;
+    }
+    hand_over(&api, &asker, &payload)
+}
+
+#[cfg(feature = "cluster")]
+async fn move_vhost(
+    api: &Api,
+    asker: &Administrator,
+    vhost: &str,
+    payload: &Payload,
+) -> Result<Response, ApiError> {
+    if view(api)?.data_shards() == 0 {
+        return Err(ApiError::bad_request("this cluster has no shards"));
+    }
+    let shard = payload.get("shard").and_then(Value::as_u64).and_then(|shard| u32::try_from(shard).ok());
+    let shard = shard.ok_or_else(|| ApiError::bad_request("shard has to be there, a number"))?;
+    // By the node that has copied it.
+    let copied = payload.get("copied").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    let step = copied.map_or(Step::Begin(shard), |id| Step::End(shard, id));
+    operations::move_vhost(api.shared(), asker.caller(), vhost, step).await?;
+    Ok(answer::done())
+}
+
+/// Answers before it is done: with this node's broker its connections end.
+fn hand_over(api: &Api, asker: &Administrator, payload: &Payload) -> Result<Response, ApiError> {
+    let cluster = view(api)?;
     let to = payload.text("node")?.filter(|node| !node.is_empty());
     let name = |to: String| to.strip_prefix(NODE_PREFIX).map(str::to_owned).unwrap_or(to);
     let to = to.map(name);

@@ -69,12 +69,20 @@ mod views;
 mod worlds;
 
 pub(crate) use api::{Api, ListeningOn};
+#[cfg(feature = "cluster")]
+pub(crate) use asker::ASKS_FOR;
 #[cfg(unix)]
 pub(crate) use control::{ControlError, ControlSocket};
 #[cfg(feature = "cluster")]
 pub(crate) use gathered::gathered;
 pub(crate) use inside::answer as answer_inside;
+#[cfg(feature = "cluster")]
+pub(crate) use metrics::MetricsPages;
 pub(crate) use metrics::router as metrics_router;
+#[cfg(feature = "cluster")]
+pub(crate) use page::is_own_page;
 pub(crate) use routes::router;
 pub(crate) use serve::run;
+#[cfg(feature = "cluster")]
+pub(crate) use serve::shake;
 pub(crate) use site::Site;

@@ -26,8 +26,10 @@ use tokio::task::JoinSet;
 use super::page::{cookie, origin};
 use super::site::Site;
 use crate::auth::canonical;
+use crate::broker::Clock;
+use crate::broker::http_client::HttpClient;
 use crate::broker::shared::{Shared, stopped};
-use crate::tls::{Acceptor, Opening};
+use crate::tls::{Acceptor, Opening, TlsStream};
 
 /// A request's head has to come within this time, and so has the next one on an idle connection.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -56,6 +58,8 @@ pub(crate) enum Peer {
     Network(SocketAddr),
     /// The same, over TLS.
     OverTls(SocketAddr),
+    /// A client that a node of the cluster asks for, who may say who that is.
+    Led(HttpClient),
     /// Whoever may open the control socket: the operator.
     ControlSocket,
 }
@@ -65,13 +69,18 @@ impl Peer {
     pub(super) const fn ip(&self) -> IpAddr {
         match self {
             Self::Network(address) | Self::OverTls(address) => address.ip(),
+            Self::Led(client) => client.address.ip(),
             Self::ControlSocket => IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
     }
 
     /// Whether nobody between can read what is said.
     pub(super) const fn is_encrypted(&self) -> bool {
-        matches!(self, Self::OverTls(_))
+        match self {
+            Self::OverTls(_) => true,
+            Self::Led(client) => client.is_over_tls,
+            Self::Network(_) | Self::ControlSocket => false,
+        }
     }
 
     const fn over_tls(self) -> Self {
@@ -87,6 +96,7 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(address) | Self::OverTls(address) => address.fmt(f),
+            Self::Led(client) => client.address.fmt(f),
             Self::ControlSocket => f.write_str("control socket"),
         }
     }
@@ -119,13 +129,17 @@ impl Listener for TcpListener {
     }
 }
 
-/// Connections that were accepted elsewhere, with the address of each client.
-impl Listener for Mutex<mpsc::Receiver<(TcpStream, SocketAddr)>> {
+/// Connections that were accepted elsewhere, with the client of each.
+impl Listener for Mutex<mpsc::Receiver<(TcpStream, HttpClient)>> {
     type Stream = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
         match self.lock().await.recv().await {
-            Some((stream, peer)) => Ok((stream, Peer::Network(canonical(peer)))),
+            Some((stream, client)) => {
+                let client = HttpClient { address: canonical(client.address), ..client };
+                let of_network = || Peer::Network(client.address);
+                Ok((stream, if client.is_led { Peer::Led(client) } else { of_network() }))
+            }
             None => std::future::pending().await,
         }
     }
@@ -204,9 +218,24 @@ async fn accept<L: Listener>(
     }
 }
 
-/// Who speaks HTTP without TLS is told.
 async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, site: Site, acceptor: &Acceptor) {
     let mut stopping = shared.stopping.subscribe();
+    let shaken = tokio::select! {
+        shaken = shake(shared.clock, socket, &peer, acceptor) => shaken,
+        () = stopped(&mut stopping) => None,
+    };
+    if let Some(stream) = shaken {
+        serve(stream, peer.over_tls(), site, stopped(&mut stopping)).await;
+    }
+}
+
+/// Makes the handshake of TLS. Who speaks HTTP without is told.
+pub(crate) async fn shake(
+    clock: Clock,
+    socket: TcpStream,
+    peer: &impl fmt::Display,
+    acceptor: &Acceptor,
+) -> Option<TlsStream<TcpStream>> {
     let handshake = async {
         match Opening::of(&socket).await? {
             Opening::Tls => acceptor.accept(socket).await.map(Some),
@@ -218,18 +247,12 @@ async fn serve_over_tls(shared: &Shared, socket: TcpStream, peer: Peer, site: Si
             _ => Ok(None),
         }
     };
-    let shaken = tokio::select! {
-        shaken = shared.clock.within(HANDSHAKE_MAX, Box::pin(handshake)) => shaken,
-        () = stopped(&mut stopping) => None,
-    };
-    match shaken {
-        Some(Ok(Some((stream, _)))) => {
-            serve(stream, peer.over_tls(), site, stopped(&mut stopping)).await;
-        }
-        Some(Ok(None)) => {}
+    match clock.within(HANDSHAKE_MAX, Box::pin(handshake)).await {
+        Some(Ok(shaken)) => return shaken.map(|(stream, _)| stream),
         Some(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake of an HTTP connection failed"),
         None => tracing::debug!(%peer, "the TLS handshake of an HTTP connection was not over in time"),
     }
+    None
 }
 
 /// Answers the requests of one connection until its client ends it, or until `stop`.

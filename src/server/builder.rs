@@ -8,15 +8,18 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
 use super::carried::Carried;
+#[cfg(feature = "cluster")]
+use super::carried::take_copies;
 use super::control::ControlListener;
 use super::descriptors::Budget;
 use super::door::Door;
 use super::error::StartError;
+use super::front::Front;
 use super::handle::BrokerHandle;
 use super::http::{self, AmqpAddresses};
 use super::meta::{self, Meta};
 use super::sockets::{Listeners, Sockets};
-use super::tls::Tls;
+use super::tls::{Given, Tls};
 use crate::amqp::{Admission, Entrance, listener};
 use crate::broker::alarm_watch;
 use crate::broker::alarms::{self, Meter, Readings};
@@ -84,7 +87,7 @@ pub struct BrokerBuilder {
     sockets: Option<Arc<Sockets>>,
     carried: Option<Carried>,
     cluster: Option<Arc<dyn ClusterView>>,
-    front: Option<Arc<Sockets>>,
+    front: Option<Arc<Front>>,
     meta: Option<Meta>,
 }
 
@@ -266,15 +269,17 @@ impl BrokerBuilder {
     }
 
     /// Listens nowhere: somebody else accepts what comes to these sockets. They are shown as this broker's.
+    #[cfg(feature = "cluster")]
     #[must_use]
-    pub fn front(mut self, sockets: Arc<Sockets>) -> Self {
-        self.front = Some(sockets);
+    pub(crate) fn front(mut self, front: Arc<Front>) -> Self {
+        self.front = Some(front);
         self
     }
 
     /// Takes users, permissions and vhosts from a cluster's meta shard: it is a data shard's broker.
+    #[cfg(feature = "cluster")]
     #[must_use]
-    pub fn meta(mut self, meta: Meta) -> Self {
+    pub(crate) fn meta(mut self, meta: Meta) -> Self {
         self.meta = Some(meta);
         self
     }
@@ -284,7 +289,7 @@ impl BrokerBuilder {
         // Addresses first: a second broker started by mistake fails before it touches anything.
         let Listeners { amqp: listeners, amqps: tls_listeners, http } = self.bind()?;
         let clock = self.clock.unwrap_or_else(Clock::system);
-        let given = Tls::given(&self.config, clock)?;
+        let given = self.certificates(clock)?;
         let progress = self.store_progress.take().unwrap_or_default();
         let (failure, failed) = oneshot::channel();
         let is_ephemeral = self.store.is_none() && self.config.data_dir.is_none();
@@ -298,16 +303,12 @@ impl BrokerBuilder {
         let mut shared = Shared::new(self.config, clock, opened.handle, first_queue, first_position);
         shared.store_progress = progress;
         shared.cluster = self.cluster.take();
-        // Without a disk there is nowhere else to keep them.
-        if !is_ephemeral {
-            let setting = Window::of(shared.config.queue_bytes_in_memory);
-            shared.window = self.window.unwrap_or(setting);
-        }
+        share_memory(&mut shared, self.front.as_deref(), self.window, is_ephemeral);
         let shared = Arc::new(shared);
         let is_new = definitions.is_empty();
         recovery::restore(&shared, definitions, opened.recovered.queues)?;
         begin(&shared, self.meta.take(), is_new).await?;
-        let front = self.front.as_deref();
+        let front = self.front.as_ref().map(|front| &*front.sockets);
         let (addresses, tls_addresses) =
             (shown(front, Door::Amqp, &listeners), shown(front, Door::Amqps, &tls_listeners));
         let meter = self.meter.unwrap_or_else(|| alarms::system_meter(shared.config.data_dir.clone()));
@@ -324,17 +325,21 @@ impl BrokerBuilder {
         let mut tasks: Vec<_> = listeners.into_iter().map(|listener| run(bound(listener), None)).collect();
         tasks.extend(tls_listeners.into_iter().map(|listener| run(bound(listener), tls.amqp.clone())));
         let carried_http = self.carried.map(|carried| {
-            let Carried { amqp, amqps, http, https } = carried;
+            #[cfg(feature = "cluster")]
+            tasks.push(take_copies(&shared, carried.copies));
+            let Carried { amqp, amqps, api, .. } = carried;
             tasks.push(run(amqp, None));
             tasks.extend(tls.amqp.clone().map(|acceptor| run(amqps, Some(acceptor))));
-            (http, https)
+            api
         });
         let (http_addresses, metrics_addresses) = (http.addresses(), http.metrics_addresses());
         let (https_addresses, metrics_tls_addresses) = (http.tls_addresses(), http.metrics_tls_addresses());
         let control_socket = control.path().map(Path::to_owned);
         let amqp = AmqpAddresses { plain: &addresses, tls: &tls_addresses };
         tasks.extend(http.serve(&shared, &amqp, &tls, budget.http_connections, control, carried_http));
-        tasks.extend(tls.watch(&shared));
+        if front.is_none() {
+            tasks.extend(tls.watch(&shared));
+        }
         Ok(BrokerHandle {
             shared,
             addresses,
@@ -351,9 +356,17 @@ impl BrokerBuilder {
         })
     }
 
+    /// What the settings say, or else what ends TLS before this broker.
+    fn certificates(&self, clock: Clock) -> Result<Given, StartError> {
+        match &self.front {
+            Some(front) => Ok(Given::of(front.tls.clone())),
+            None => Tls::given(&self.config, clock),
+        }
+    }
+
     fn bind(&self) -> Result<Listeners, StartError> {
         match (&self.front, &self.sockets) {
-            (Some(front), _) => Ok(Listeners::none(front)),
+            (Some(front), _) => Ok(Listeners::none(&front.sockets)),
             (None, Some(sockets)) => sockets.listeners(&self.config),
             (None, None) => Listeners::bind(&self.config),
         }
@@ -395,6 +408,18 @@ impl BrokerBuilder {
     }
 }
 
+/// How much of queues may be in memory, and who counts it.
+fn share_memory(shared: &mut Shared, front: Option<&Front>, window: Option<Window>, is_ephemeral: bool) {
+    if let Some(front) = front {
+        shared.ledger = Arc::clone(&front.ledger);
+    }
+    // Without a disk there is nowhere else to keep them.
+    if !is_ephemeral {
+        let setting = Window::of(shared.config.queue_bytes_in_memory);
+        shared.window = window.unwrap_or(setting);
+    }
+}
+
 struct Opened {
     store: Option<Store>,
     handle: StoreHandle,
@@ -408,6 +433,8 @@ async fn begin(shared: &Arc<Shared>, meta: Option<Meta>, is_new: bool) -> Result
         return Ok(());
     }
     import_file(shared, if is_new { Defaults::Add } else { Defaults::None }).await?;
+    #[cfg(feature = "cluster")]
+    operations::go_on_moving(shared).await;
     operations::ensure_cluster_id(shared).await.map_err(StartError::ClusterId)
 }
 

@@ -241,6 +241,7 @@ impl BrokerHandle {
             peer: SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0)),
             local: None,
             secured: None,
+            is_again: false,
         };
         tokio::spawn(amqp::run(Arc::clone(&self.shared), stream, endpoints, config, None))
     }

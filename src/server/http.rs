@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 #[cfg(feature = "management")]
 use super::binding::bind_all;
-use super::carried::OfHttp;
+use super::carried::OfApi;
 use super::control::ControlListener;
 use super::error::StartError;
 use super::tls::Tls;
@@ -85,7 +85,7 @@ impl HttpListeners {
         tls: &Tls,
         connections_max: usize,
         control: ControlListener,
-        carried: Option<(OfHttp, OfHttp)>,
+        carried: Option<OfApi>,
     ) -> Vec<JoinHandle<()>> {
         use crate::management::{Api, ListeningOn, Site, answer_inside, metrics_router, router, run};
         let (plain, amqps, https) = (&None, &tls.amqp, &tls.http);
@@ -107,7 +107,10 @@ impl HttpListeners {
         });
         let api = Api::new(Arc::clone(shared), listening.collect());
         let slots = Arc::new(tokio::sync::Semaphore::new(connections_max));
-        let (of_api, of_metrics) = (router(api.clone()), Site::plain(metrics_router(api)));
+        let metrics = metrics_router(api.clone());
+        #[cfg(feature = "cluster")]
+        let pages = crate::management::MetricsPages::new(metrics.clone());
+        let (of_api, of_metrics) = (router(api), Site::plain(metrics));
         if shared.config.test {
             let inside = of_api.clone();
             shared.api.set(move |request| Box::pin(answer_inside(inside.clone(), request)));
@@ -128,8 +131,13 @@ impl HttpListeners {
             listeners.into_iter().map(|listener| spawn(listener, site, acceptor)).collect::<Vec<_>>()
         };
         let mut tasks: Vec<_> = served.into_iter().flat_map(spawn_all).collect();
+        #[cfg(feature = "cluster")]
+        if let Some(carried) = &carried {
+            // It is this broker's alone.
+            drop(carried.metrics.set(pages));
+        }
         tasks.extend(control.serve(shared, of_tools));
-        if let Some((http, https)) = carried {
+        if let Some(OfApi { http, https, .. }) = carried {
             let carry = |listener, acceptor| {
                 let (shared, site, slots) = (Arc::clone(shared), of_api.clone(), Arc::clone(&slots));
                 tokio::spawn(run(shared, listener, site, slots, acceptor))
@@ -149,7 +157,7 @@ impl HttpListeners {
         _: &Tls,
         _: usize,
         _: ControlListener,
-        _: Option<(OfHttp, OfHttp)>,
+        _: Option<OfApi>,
     ) -> Vec<JoinHandle<()>> {
         Vec::new()
     }

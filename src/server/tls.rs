@@ -20,11 +20,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const FOLDER: &str = "tls";
 
 /// What makes the handshakes of a broker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tls {
     pub(super) amqp: Option<Arc<Acceptor>>,
     pub(super) http: Option<Arc<Acceptor>>,
-    ca: Option<CaFile>,
+    ca: Option<Arc<CaFile>>,
 }
 
 /// Whether AMQP and HTTP still want a certificate that the broker makes.
@@ -84,6 +84,16 @@ impl Tls {
         }))
     }
 
+    /// The same for ever.
+    #[cfg(feature = "cluster")]
+    pub(super) async fn look(&self, clock: Clock) {
+        let acceptors = self.acceptors();
+        loop {
+            clock.wait_for(Some(clock.now() + LOOK_AGAIN)).await;
+            reload(&acceptors, false).await;
+        }
+    }
+
     /// Looks at the files again, and tells what is wrong with them even if it was told.
     pub(super) async fn reload(&self) {
         reload(&self.acceptors(), true).await;
@@ -98,6 +108,11 @@ impl Tls {
 }
 
 impl Given {
+    /// Where nothing is missing.
+    pub(super) const fn of(tls: Tls) -> Self {
+        Self { tls, amqp_wants: false, http_wants: false }
+    }
+
     /// Makes what is missing, in the data directory if there is one, which has to be the broker's by now.
     ///
     /// # Errors
@@ -123,7 +138,7 @@ impl Given {
             "TLS with a certificate that the broker made for development: clients have to trust the authority in {}",
             made.ca.path.display()
         );
-        tls.ca = Some(made.ca);
+        tls.ca = Some(Arc::new(made.ca));
         Ok(tls)
     }
 }

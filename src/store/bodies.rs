@@ -38,6 +38,20 @@ impl Bodies {
         self.next = next;
     }
 
+    /// A number for a record that comes from elsewhere.
+    #[cfg(feature = "cluster")]
+    pub(super) const fn next_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// References to records that another has found.
+    #[cfg(feature = "cluster")]
+    pub(super) fn references(&self, numbers: impl Iterator<Item = u64>) -> Vec<Reference> {
+        let found = |number| self.by_number.get(&number).map(|body| Reference { number, bytes: body.bytes });
+        numbers.filter_map(found).collect()
+    }
+
     /// A chunk was found that refers to these.
     pub(super) fn recover(&mut self, references: &[Reference]) {
         for Reference { number, bytes } in references {

@@ -429,6 +429,30 @@ pub(super) fn outline(first: Position, value: &[u8]) -> Option<(Runs, Vec<u64>)>
     Some((positions, numbers))
 }
 
+/// The same chunk with other numbers of shared messages; `None` if it is no chunk, or one of them has no other number.
+#[cfg(feature = "cluster")]
+pub(super) fn renumbered(
+    first: Position,
+    mut value: Vec<u8>,
+    other: &dyn Fn(u64) -> Option<u64>,
+) -> Option<Vec<u8>> {
+    const NUMBER_BYTES: usize = 8;
+    let (count, end) = (u32::from_be_bytes(*value.first_chunk()?), value.len());
+    let mut reader = Reader(value.get(4..)?);
+    let (mut last, mut numbers) = (first, Vec::new());
+    for _ in 0..count {
+        let (header, place) = Header::decode(&mut reader, last, end)?;
+        last = header.position;
+        if let Place::Shared(number) = place {
+            numbers.push((end - reader.0.len() - NUMBER_BYTES, other(number)?));
+        }
+    }
+    for (at, number) in numbers {
+        value.get_mut(at..at + NUMBER_BYTES)?.copy_from_slice(&number.to_be_bytes());
+    }
+    Some(value)
+}
+
 /// An entry without its message.
 struct Header {
     flags: u8,

@@ -10,6 +10,8 @@
 //!   definitions or streams has a heartbeat for them, too.
 //! - After a failed commit nothing is committed and nothing fires any more.
 
+#[cfg(feature = "cluster")]
+use super::adopting::AdoptStep;
 use super::bodies::Bodies;
 use super::chunk::{self, ChunkWriter, EncodedChunk};
 use super::confirms::Confirms;
@@ -32,6 +34,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
+
+#[cfg(feature = "cluster")]
+mod adopting;
 
 /// On a disk of its own a drain is committed when it holds this much: more gains nothing and delays the first confirm.
 pub const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -71,6 +76,9 @@ pub(super) struct Committer<E> {
     loads: Vec<Load>,
     /// Queues to be looked at then.
     looks: Vec<Look>,
+    /// Taken in then.
+    #[cfg(feature = "cluster")]
+    adoptions: Vec<AdoptStep>,
     pager: Sender<Request>,
     commit_number: u64,
     synced_number: u64,
@@ -141,6 +149,8 @@ impl<E: Engine> Committer<E> {
             late_confirms: Vec::new(),
             loads: Vec::new(),
             looks: Vec::new(),
+            #[cfg(feature = "cluster")]
+            adoptions: Vec::new(),
             pager,
             commit_number: start.commit_number,
             synced_number: start.commit_number,
@@ -219,7 +229,17 @@ impl<E: Engine> Committer<E> {
         for Look { queues, done } in std::mem::take(&mut self.looks) {
             done(recovery::look(&self.engine, &queues)?);
         }
+        #[cfg(feature = "cluster")]
+        for step in std::mem::take(&mut self.adoptions) {
+            self.adopt(step)?;
+        }
         Ok(())
+    }
+
+    /// Takes in what comes of another store, after the next commit.
+    #[cfg(feature = "cluster")]
+    pub(super) fn add_adoption(&mut self, step: AdoptStep) {
+        self.adoptions.push(step);
     }
 
     /// Those whose units are whole now go with this drain.

@@ -212,6 +212,12 @@ pub trait Snapshot: Send {
     /// # Errors
     /// What the engine or the visitor fails with.
     fn scan(&self, space: Space, visit: &mut Visitor<'_>) -> Result<(), Error>;
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// What the engine fails with.
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
 }
 
 /// Keeps key-value pairs.

@@ -387,6 +387,12 @@ impl Snapshot for FjallSnapshot {
         }
         Ok(())
     }
+
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let Some(keyspace) = self.reader.keyspaces.get(space) else { return Ok(None) };
+        let value = self.reader.reading(|| self.snapshot.get(keyspace, key))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
 }
 
 /// An error of reading or of a commit, with its first cause.

@@ -2,6 +2,8 @@
 //!
 //! Invariant: pending bytes grow before a submission is sent and shrink after its commit, so they never wrap.
 
+#[cfg(feature = "cluster")]
+use super::adopting::AdoptStep;
 use super::ephemeral::Ephemeral;
 use super::error::Error;
 use super::load::{Load, Look, Request};
@@ -79,6 +81,8 @@ pub(super) enum Input {
     Submit(Submission, usize),
     Load(Load),
     Look(Look),
+    #[cfg(feature = "cluster")]
+    Adopt(AdoptStep),
     /// The pager failed.
     Failed(Error),
     Close,
@@ -139,6 +143,16 @@ impl StoreHandle {
             // After the store has stopped, nobody waits for it.
             Target::Threads(threads) => drop(threads.committer.send(Input::Look(look))),
             Target::Ephemeral(_) => (look.done)(HashMap::new()),
+        }
+    }
+
+    /// Takes in what comes of another store; never blocks. An ephemeral store takes nothing.
+    #[cfg(feature = "cluster")]
+    pub fn adopt(&self, step: AdoptStep) {
+        match &*self.target {
+            // After the store has stopped, nobody waits for it.
+            Target::Threads(threads) => drop(threads.committer.send(Input::Adopt(step))),
+            Target::Ephemeral(_) => (step.done)(Err("this store keeps nothing".to_owned())),
         }
     }
 

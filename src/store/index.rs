@@ -48,6 +48,12 @@ pub(super) struct QueueIndex {
 }
 
 impl QueueIndex {
+    /// The shared messages that its chunks refer to, once per entry.
+    #[cfg(feature = "cluster")]
+    pub(super) fn body_numbers(&self) -> impl Iterator<Item = u64> {
+        self.chunks.values().chain(self.nested.values()).flat_map(|chunk| chunk.bodies.iter().copied())
+    }
+
     /// The queue has this record from now on, or no more.
     pub(super) fn record(&mut self, name: Vec<u8>, is_there: bool) {
         if is_there {

@@ -231,6 +231,10 @@ impl Snapshot for MemorySnapshot {
         let pairs = self.0.range((space, Vec::new())..).take_while(|((of, _), _)| *of == space);
         pairs.into_iter().try_for_each(|((_, key), value)| visit(key, value))
     }
+
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.0.get(&(space, key.to_vec())).cloned())
+    }
 }
 
 impl Reader for MemoryEngine {

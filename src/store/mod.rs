@@ -18,6 +18,8 @@
 //! - A load finds everything that was submitted, or written to its page, before it.
 //! - Only `fjall_engine` and `fjall_keyspaces` know fjall and only `files` what its files look like. Nothing here knows tokio.
 
+#[cfg(feature = "cluster")]
+mod adopting;
 mod alone;
 mod bodies;
 mod chunk;
@@ -63,6 +65,8 @@ mod thread;
 #[cfg(feature = "cluster")]
 mod wiping;
 
+#[cfg(feature = "cluster")]
+pub use adopting::{AdoptStep, AdoptWhat, Adoption, Pair, definitions_of, pairs_of_queues};
 #[cfg(feature = "cluster")]
 pub use alone::{ALONE_KEY, MARK_KEY, PARTIAL_KEY, has};
 pub use committer::DRAIN_BYTES_MAX;

@@ -148,6 +148,52 @@ pub(super) fn look(
     Ok(queues)
 }
 
+/// Puts an epoch above that of the store and another; which one.
+///
+/// # Errors
+/// What the engine fails with.
+#[cfg(feature = "cluster")]
+pub(super) fn put_epoch_above(
+    engine: &impl Engine,
+    other: u64,
+    batch: &mut WriteBatch,
+) -> Result<u64, Error> {
+    let epoch = Header::read(engine)?.epoch.max(other) + 1;
+    batch.put(Space::Definitions, EPOCH_KEY.to_vec(), epoch.to_be_bytes().to_vec());
+    Ok(epoch)
+}
+
+/// What there is of queues that another has put there.
+#[cfg(feature = "cluster")]
+pub(super) struct Adopted {
+    /// With what their chunks refer to.
+    pub(super) indexes: Vec<(QueueId, super::index::QueueIndex, Vec<super::shared_body::Reference>)>,
+    pub(super) logs: Logs,
+    pub(super) queues: HashMap<QueueId, RecoveredQueue>,
+}
+
+/// The same, for whoever goes on with them in an epoch that nobody has used.
+///
+/// # Errors
+/// As [`start`].
+#[cfg(feature = "cluster")]
+pub(super) fn adopted(
+    engine: &impl Engine,
+    wanted: &std::collections::HashSet<QueueId>,
+    epoch: u64,
+) -> Result<Adopted, Error> {
+    let Stored { mut loaded, logs, .. } = Stored::read(engine)?;
+    let index = std::mem::take(&mut loaded.index).into_iter().filter(|(queue, _)| wanted.contains(queue));
+    let with_references = |(queue, index): (QueueId, super::index::QueueIndex)| {
+        let references = loaded.bodies.references(index.body_numbers());
+        (queue, index, references)
+    };
+    let indexes = index.map(with_references).collect();
+    let mut queues = loaded.queues(Position(epoch << POSITION_EPOCH_SHIFT));
+    queues.retain(|queue, _| wanted.contains(queue));
+    Ok(Adopted { indexes, logs, queues })
+}
+
 /// All there is.
 struct Stored {
     header: Header,

@@ -232,6 +232,8 @@ fn run<E: Engine>(
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
             Ok(Input::Load(load)) => committer.add_load(load),
             Ok(Input::Look(look)) => committer.add_look(look),
+            #[cfg(feature = "cluster")]
+            Ok(Input::Adopt(step)) => committer.add_adoption(step),
             Ok(Input::Failed(error)) => return Err(error),
             Ok(Input::Close) | Err(RecvTimeoutError::Disconnected) => return committer.close(),
             Err(RecvTimeoutError::Timeout) if committer.is_trimming() => {}
@@ -266,6 +268,8 @@ fn fill<E: Engine>(committer: &mut Committer<E>, inputs: &Receiver<Input>) -> Re
             Ok(Input::Submit(submission, cost)) => committer.add(submission, cost),
             Ok(Input::Load(load)) => committer.add_load(load),
             Ok(Input::Look(look)) => committer.add_look(look),
+            #[cfg(feature = "cluster")]
+            Ok(Input::Adopt(step)) => committer.add_adoption(step),
             Ok(Input::Failed(error)) => return Err(error),
             Ok(Input::Close) => return Ok(true),
             Err(_) => break,
@@ -307,6 +311,8 @@ impl ManualCommitter {
                 }
                 Input::Load(load) => committer.add_load(load),
                 Input::Look(look) => committer.add_look(look),
+                #[cfg(feature = "cluster")]
+                Input::Adopt(step) => committer.add_adoption(step),
                 Input::Failed(error) => failed = Some(error),
                 Input::Close => {}
             }

@@ -1,5 +1,6 @@
 //! What was agreed on in a handshake, in the words of Erlang's ssl application, which RabbitMQ's tools show.
 
+use rustls::pki_types::CertificateDer;
 use rustls::{CipherSuite, ProtocolVersion, ServerConnection};
 
 use super::certificate::Certificate;
@@ -23,10 +24,18 @@ impl Secured {
     /// Of a connection whose handshake is over.
     pub(super) fn of(connection: &ServerConnection) -> Self {
         let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
-        let (key_exchange, cipher) = suite.map_or(("unknown", "unknown"), parts);
         let peer = connection.peer_certificates().and_then(<[_]>::first);
+        Self::new(connection.protocol_version(), suite, peer)
+    }
+
+    pub(super) fn new(
+        version: Option<ProtocolVersion>,
+        suite: Option<CipherSuite>,
+        peer: Option<&CertificateDer<'_>>,
+    ) -> Self {
+        let (key_exchange, cipher) = suite.map_or(("unknown", "unknown"), parts);
         Self {
-            protocol: match connection.protocol_version() {
+            protocol: match version {
                 Some(ProtocolVersion::TLSv1_2) => "tlsv1.2",
                 _ => "tlsv1.3",
             },

@@ -26,6 +26,12 @@ impl<S> TlsStream<S> {
     pub(crate) fn socket(&self) -> &S {
         &self.0.get_ref().0.socket
     }
+
+    /// What was agreed on, for another who serves the client.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn ended(&self) -> super::ended::EndedTls {
+        super::ended::EndedTls::of(self.0.get_ref().1)
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use coney::cluster::Nats;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel, Connection};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 use crate::clients::{self, VHOST};
@@ -25,6 +28,7 @@ struct Programs<'a> {
     dir: TempDir,
     peers: [u16; 3],
     doors: [u16; 3],
+    pages: [u16; 3],
     running: [Option<Child>; 3],
 }
 
@@ -44,8 +48,9 @@ fn free_ports() -> [u16; 3] {
 
 impl<'a> Programs<'a> {
     fn new(servers: &'a Servers) -> Self {
-        let (peers, doors) = (free_ports(), free_ports());
-        Self { servers, dir: tempfile::tempdir().unwrap(), peers, doors, running: [const { None }; 3] }
+        let (peers, doors, pages) = (free_ports(), free_ports(), free_ports());
+        let dir = tempfile::tempdir().unwrap();
+        Self { servers, dir, peers, doors, pages, running: [const { None }; 3] }
     }
 
     fn data(&self, node: usize) -> PathBuf {
@@ -77,7 +82,7 @@ impl<'a> Programs<'a> {
             "--amqp",
             &format!("127.0.0.1:{}", self.doors[node]),
             "--http",
-            "127.0.0.1:0",
+            &format!("127.0.0.1:{}", self.pages[node]),
             "--metrics",
             "127.0.0.1:0",
         ]);
@@ -130,10 +135,14 @@ impl<'a> Programs<'a> {
 
     /// A channel that confirms, at a node, when somebody leads.
     fn channel(&mut self, runtime: &Runtime, node: usize) -> (Connection, Channel) {
+        self.channel_to(runtime, node, VHOST)
+    }
+
+    fn channel_to(&mut self, runtime: &Runtime, node: usize, vhost: &str) -> (Connection, Channel) {
         let door = self.doors[node];
         until("clients are let in", SOON, || {
             assert!(!self.has_ended(node), "{}", self.log(node));
-            let connected = clients::open((Ipv4Addr::LOCALHOST, door).into(), VHOST);
+            let connected = clients::open((Ipv4Addr::LOCALHOST, door).into(), vhost);
             let connected = async { tokio::time::timeout(Duration::from_secs(10), connected).await };
             runtime.block_on(connected).ok()?.ok()
         })
@@ -283,4 +292,89 @@ fn what_a_broker_by_itself_has_used_is_put_aside() {
     programs.succeeds(0, &["rejoin"]);
     programs.start(0);
     drop(programs.channel(&runtime, 0));
+}
+
+#[test]
+fn the_logs_of_all_shards_are_made_again_from_one_node_and_that_of_one_alone() {
+    let Some(servers) = Servers::start(1) else { return };
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let nats = Nats::connect(&servers.options()).await.unwrap();
+        nats.init_with_shards(1, 2).await.unwrap();
+    });
+    let mut programs = Programs::new(&servers);
+    programs.start(0);
+    drop(programs.channel(&runtime, 0));
+    programs.start(1);
+    let vhosts = [VHOST, "one", "two"];
+    for (shard, vhost) in [(1, "one"), (2, "two")] {
+        let url = format!("http://guest:guest@127.0.0.1:{}", programs.pages[0]);
+        let mut made = Command::new(env!("CARGO_BIN_EXE_coney"));
+        made.args(["cluster", "move", "--vhost", vhost, "--shard", &shard.to_string(), "--url", &url]);
+        put_vhost(&runtime, programs.pages[0], vhost);
+        assert!(made.output().unwrap().status.success(), "it is moved, or there");
+    }
+    for vhost in vhosts {
+        let (_connection, channel) = programs.channel_to(&runtime, 1, vhost);
+        runtime.block_on(publish(&channel, 0..100));
+    }
+    runtime.block_on(async {
+        servers.delete_streams().await;
+        servers.delete_streams_of("c-1").await;
+        servers.delete_streams_of("c-2").await;
+    });
+    programs.ended(0);
+    programs.ended(1);
+    let best = {
+        let of = |node: usize| {
+            let said = programs.succeeds(node, &["mark", "--json"]);
+            let marks: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(marks.len(), 3, "{said}");
+            marks.iter().map(|mark| (mark["term"].as_u64(), mark["frame"].as_u64())).collect::<Vec<_>>()
+        };
+        usize::from(of(1) > of(0))
+    };
+    let said = programs.succeeds(best, &["restore", "--replicas", "1", "--behind"]);
+    assert_eq!(said.matches("goes on after frame").count(), 3, "{said}");
+    programs.succeeds(best, &["restore", "--replicas", "1", "--behind"]);
+    programs.start(best);
+    for vhost in vhosts {
+        let (_connection, channel) = programs.channel_to(&runtime, best, vhost);
+        runtime.block_on(publish(&channel, 100..150));
+    }
+    let other = 1 - best;
+    programs.succeeds(other, &["rejoin"]);
+    programs.start(other);
+    drop(programs.channel(&runtime, other));
+    // The log of one shard: the nodes go on in the others until they are stopped.
+    runtime.block_on(servers.delete_streams_of("c-1"));
+    until("a node has stopped in that shard", SOON, || {
+        programs.log(best).contains("this node stops in a shard").then_some(())
+    });
+    drop(programs.channel_to(&runtime, best, "two"));
+    programs.kill(best);
+    programs.kill(other);
+    let said = programs.succeeds(best, &["restore", "--shard", "1", "--replicas", "1", "--behind"]);
+    assert!(said.contains("of shard 1"), "{said}");
+    programs.start(best);
+    for vhost in vhosts {
+        let (_connection, channel) = programs.channel_to(&runtime, best, vhost);
+        assert_eq!(runtime.block_on(drain(&channel)), (0..150).collect(), "{vhost}");
+    }
+    let refused = programs.fails(other, &["restore", "--shard", "3"]);
+    assert!(refused.contains("no shard 3"), "{refused}");
+}
+
+/// Makes a vhost over the management API.
+fn put_vhost(runtime: &Runtime, page: u16, vhost: &str) {
+    let put = async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, page)).await.unwrap();
+        let login = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=";
+        let head = format!("PUT /api/vhosts/{vhost} HTTP/1.0\r\n{login}\r\nContent-Length: 2\r\n\r\n{{}}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 201"), "{answer}");
+    };
+    runtime.block_on(put);
 }

@@ -208,9 +208,16 @@ impl Servers {
 
     /// All that a cluster has is gone, as if servers had lost their disks.
     pub async fn delete_streams(&self) {
+        self.delete_streams_of("c").await;
+    }
+
+    /// The same of a cluster, or of one of its shards.
+    pub async fn delete_streams_of(&self, cluster: &str) {
+        let cluster = format!("coney-{cluster}");
+        let buckets = ["lease", "members", "meta"].map(|bucket| format!("KV_{cluster}-{bucket}"));
         let options = async_nats::ConnectOptions::with_user_and_password("coney".into(), "coney".into());
         let client = options.connect(format!("127.0.0.1:{}", self.servers[0].client)).await.unwrap();
-        for name in ["coney-c", "KV_coney-c-lease", "KV_coney-c-members", "KV_coney-c-meta"] {
+        for name in [cluster.to_owned()].into_iter().chain(buckets) {
             let answer = client.request(format!("$JS.API.STREAM.DELETE.{name}"), "".into()).await.unwrap();
             let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
             assert_eq!(answer["success"], true, "{answer}");

@@ -10,8 +10,17 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod moves;
 mod nodes;
+mod page;
+#[path = "../tls/pki.rs"]
+#[allow(dead_code, reason = "it is for other tests, too")]
+mod pki;
 mod shards;
+#[path = "../tls/support.rs"]
+#[allow(dead_code, reason = "it is for other tests, too")]
+mod support;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -127,7 +136,7 @@ async fn logs_in_from(peer: &str, first: &Running, secret: [u8; 32]) -> bool {
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let local = "203.0.113.1:5672".parse().unwrap();
     let peer = peer.parse().unwrap();
-    let header = ProxyHeader { peer, local, door: Door::Amqp, shard: 0, is_again: false };
+    let header = ProxyHeader { peer, local, door: Door::Amqp, shard: 0, is_again: false, tls: None };
     stream.write_all(&header.encode(&secret)).await.unwrap();
     if stream.read_u8().await.is_err() {
         return false;
@@ -145,10 +154,14 @@ async fn logs_in_from(peer: &str, first: &Running, secret: [u8; 32]) -> bool {
 
 /// `connection.start-ok` as guest.
 fn start_ok() -> Vec<u8> {
-    let mut method = vec![0, 10, 0, 11, 0, 0, 0, 0, 5];
-    method.extend(b"PLAIN");
-    method.extend([0, 0, 0, 12]);
-    method.extend(b"\0guest\0guest");
+    start_ok_by("PLAIN", b"\0guest\0guest")
+}
+
+fn start_ok_by(mechanism: &str, response: &[u8]) -> Vec<u8> {
+    let mut method = vec![0, 10, 0, 11, 0, 0, 0, 0, mechanism.len() as u8];
+    method.extend(mechanism.as_bytes());
+    method.extend((response.len() as u32).to_be_bytes());
+    method.extend(response);
     method.extend(b"\x05en_US");
     let mut frame = vec![1, 0, 0];
     frame.extend(u32::try_from(method.len()).unwrap().to_be_bytes());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use coney::Clock;
 use coney::cluster::{Common, Kept, MemoryDirectory, MemoryLog, Process, Route};
-use coney::config::{ClusterSettings, Config};
+use coney::config::{ClusterSettings, Config, TlsLogin, TlsSettings};
 use coney::server::Door;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -20,6 +20,10 @@ pub struct Cluster {
     /// Of each data shard.
     pub shards: Vec<(MemoryLog, MemoryDirectory)>,
     pub clock: Clock,
+    /// With which nodes speak TLS, too.
+    pub tls: Option<TlsSettings>,
+    /// Seconds after which leads are spread; 0: never.
+    pub spread_after_s: u64,
     /// Whether a lease ends that is not renewed.
     pub leases_end: bool,
 }
@@ -43,7 +47,15 @@ impl Cluster {
         let kept = || (MemoryLog::default(), MemoryDirectory::default());
         let (log, directory) = kept();
         let shards = std::iter::repeat_with(kept).take(shards).collect();
-        Self { log, directory, shards, clock: Clock::system(), leases_end: true }
+        Self {
+            log,
+            directory,
+            shards,
+            clock: Clock::system(),
+            tls: None,
+            spread_after_s: 0,
+            leases_end: true,
+        }
     }
 
     pub async fn start(&self, name: &str, rank: u32) -> Running {
@@ -55,12 +67,21 @@ impl Cluster {
             rank,
             log: vec!["nats://nowhere".to_owned()],
             peer: "127.0.0.1:0".to_owned(),
+            spread_after_s: Some(self.spread_after_s),
             ..ClusterSettings::default()
         };
+        let over_tls = || self.tls.iter().map(|_| any).collect::<Vec<_>>();
+        let tls = self.tls.clone().unwrap_or_default();
         let config = Config {
             listen: vec![any],
             http: vec![any],
             metrics: vec![any],
+            amqps: over_tls(),
+            https: over_tls(),
+            metrics_tls: over_tls(),
+            tls_login: self.tls.is_some().then_some(TlsLogin::CommonName),
+            https_tls: TlsSettings { verify_peer: false, ..tls.clone() },
+            tls,
             data_dir: Some(dir.path().join("data")),
             cluster: Some(cluster),
             ..Config::default()

@@ -16,14 +16,17 @@ use super::nodes::{Cluster, Running};
 use super::{PATIENCE, connect_to, get, is_closed, request, start_ok};
 
 /// Three nodes: `a` leads the meta shard, `b` shard 1 and `c` shard 2. Their vhosts are `one` and `two`, and `/` is the meta shard's.
-struct Three {
-    cluster: Cluster,
-    nodes: [Running; 3],
+pub struct Three {
+    pub cluster: Cluster,
+    pub nodes: [Running; 3],
 }
 
 impl Three {
-    async fn new() -> Self {
-        let cluster = Cluster::with_shards(2);
+    pub async fn new() -> Self {
+        Self::of(Cluster::with_shards(2)).await
+    }
+
+    pub async fn of(cluster: Cluster) -> Self {
         let mut first = cluster.start("a", 0).await;
         first.leads().await;
         first.leads_shard(1).await.leads_shard(2).await;
@@ -40,22 +43,22 @@ impl Three {
         three
     }
 
-    fn amqp(&self, node: usize) -> SocketAddr {
+    pub fn amqp(&self, node: usize) -> SocketAddr {
         self.nodes[node].at(Door::Amqp)
     }
 
-    async fn ask(&self, node: usize, method: &str, path: &str, body: &str) -> (u16, String) {
+    pub async fn ask(&self, node: usize, method: &str, path: &str, body: &str) -> (u16, String) {
         request(self.nodes[node].at(Door::Http), method, path, body).await
     }
 
-    async fn json(&self, node: usize, path: &str) -> Value {
+    pub async fn json(&self, node: usize, path: &str) -> Value {
         let (code, text) = get(self.nodes[node].at(Door::Http), path).await;
         assert_eq!(code, 200, "{path}: {text}");
         serde_json::from_str(&text).unwrap()
     }
 
     /// Lets a node lead a shard, as soon as it can.
-    async fn hand_over(&self, shard: usize, node: usize) {
+    pub async fn hand_over(&self, shard: usize, node: usize) {
         let name = ["a", "b", "c"][node];
         let wish = format!("{{\"node\":\"{name}\",\"shard\":{shard}}}");
         let moved =
@@ -68,18 +71,18 @@ impl Three {
     }
 }
 
-async fn confirming(connection: &Connection) -> Channel {
+pub async fn confirming(connection: &Connection) -> Channel {
     let channel = connection.create_channel().await.unwrap();
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     channel
 }
 
-async fn declare(channel: &Channel, queue: &str) {
+pub async fn declare(channel: &Channel, queue: &str) {
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
 }
 
-async fn publish(channel: &Channel, queue: &str, body: &[u8]) -> bool {
+pub async fn publish(channel: &Channel, queue: &str, body: &[u8]) -> bool {
     let properties = BasicProperties::default().with_delivery_mode(2);
     let published =
         channel.basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties);
@@ -89,7 +92,7 @@ async fn publish(channel: &Channel, queue: &str, body: &[u8]) -> bool {
     }
 }
 
-async fn take(channel: &Channel, queue: &str) -> Option<Vec<u8>> {
+pub async fn take(channel: &Channel, queue: &str) -> Option<Vec<u8>> {
     let options = BasicGetOptions { no_ack: true };
     channel.basic_get(queue.into(), options).await.unwrap().map(|message| message.delivery.data)
 }
@@ -190,7 +193,7 @@ async fn a_shard_without_a_leader_holds_up_no_other() {
 }
 
 /// What a broker answers to a login as guest, up to the end: the methods of class `connection`, and whether it is closed then.
-async fn answers(at: SocketAddr, start_ok: &[u8], rest: &[u8]) -> Vec<u8> {
+pub async fn answers(at: SocketAddr, start_ok: &[u8], rest: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(at).await.unwrap();
     stream.write_all(&[b"AMQP\0\0\x09\x01", start_ok, rest].concat()).await.unwrap();
     let mut methods = Vec::new();
@@ -218,7 +221,7 @@ fn method(id: u8, arguments: &[u8]) -> Vec<u8> {
 }
 
 /// `connection.tune-ok` and `connection.open`.
-fn opens(vhost: &str) -> Vec<u8> {
+pub fn opens(vhost: &str) -> Vec<u8> {
     let name = [&[vhost.len() as u8], vhost.as_bytes(), &[0, 0]].concat();
     [method(31, &[7, 255, 0, 2, 0, 0, 0, 0]), method(40, &name)].concat()
 }
@@ -294,7 +297,7 @@ async fn a_vhost_is_made_where_there_are_fewest_and_deleted_with_all_that_is_in_
         assert_eq!(three.json(1, &format!("/api/vhosts/{name}")).await["shard"], shard);
     }
     let moved = three.ask(0, "PUT", "/api/vhosts/three", r#"{"shard":2}"#).await;
-    assert!(moved.0 == 400 && moved.1.contains("cannot be moved"), "{moved:?}");
+    assert!(moved.0 == 400 && moved.1.contains("coney cluster move"), "{moved:?}");
     assert_eq!(three.ask(0, "PUT", "/api/vhosts/none", r#"{"shard":3}"#).await.0, 400);
     let connection = connect_to(three.amqp(0), "three").await.unwrap();
     let channel = confirming(&connection).await;
@@ -370,6 +373,20 @@ async fn what_is_shown_names_each_shard_and_what_cannot_be_shown_says_so() {
     for line in ["{shard=\"0\"} 0", "{shard=\"1\"} 1", "{shard=\"2\"} 0"] {
         assert!(text.contains(&format!("\nconey_cluster_role{line}\n")), "{text}");
     }
+    // Each node has the metrics of the brokers that it leads with, and no others.
+    let connection = connect_to(three.amqp(0), "one").await.unwrap();
+    declare(&connection.create_channel().await.unwrap(), "counted").await;
+    for (node, queues) in [(0, [Some(0), None, None]), (1, [None, Some(1), None]), (2, [None, None, Some(0)])]
+    {
+        let (_, text) = get(three.nodes[node].at(Door::Metrics), "/metrics").await;
+        for (shard, count) in queues.iter().enumerate() {
+            let found = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("rabbitmq_queues{{shard=\"{shard}\"}} ")));
+            assert_eq!(found, count.map(|count: u8| count.to_string()).as_deref(), "node {node}: {text}");
+        }
+    }
+    drop(connection);
     let missing = three.ask(0, "GET", "/api/coney/journal", "").await;
     assert!(missing.0 == 501 && missing.1.contains("several shards"), "{missing:?}");
     let checked = async {
@@ -388,4 +405,23 @@ async fn what_is_shown_names_each_shard_and_what_cannot_be_shown_says_so() {
         }
     };
     timeout(Duration::from_secs(20), closed).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leads_are_spread_by_themselves_and_stay_where_they_are_then() {
+    let cluster = Cluster { spread_after_s: 2, ..Cluster::with_shards(2) };
+    let first = cluster.start("a", 0).await;
+    first.leads_shard(0).await.leads_shard(1).await.leads_shard(2).await;
+    let nodes = [first, cluster.start("b", 1).await, cluster.start("c", 2).await];
+    let spread = async {
+        nodes[1].leads_shard(1).await;
+        nodes[2].leads_shard(2).await;
+    };
+    timeout(PATIENCE, spread).await.unwrap();
+    let terms = || {
+        (0..3).map(|shard| nodes[shard].process.route_of(shard).unwrap().borrow().clone()).collect::<Vec<_>>()
+    };
+    let (before, end) = (terms(), cluster.clock.now() + Duration::from_secs(6));
+    cluster.clock.wait_for(Some(end)).await;
+    assert_eq!(terms(), before, "nobody gives back what it was given");
 }

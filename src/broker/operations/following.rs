@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::connections::close_connections_of_user;
+#[cfg(feature = "cluster")]
+use super::moving_vhosts::close;
 use super::scope::Caller;
 use super::vhosts::{change_vhost, delete_as, make_vhost, vhosts};
 use crate::auth::Users;
@@ -16,7 +18,7 @@ use crate::broker::error::OperationError;
 use crate::broker::identities::Identities;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
-use crate::broker::vhost_settings::{Home, MetaMark, VhostChange, VhostSettings};
+use crate::broker::vhost_settings::{Home, MetaMark, Moving, VhostChange, VhostSettings};
 
 /// In whose name it is done.
 const META: &str = "the meta shard";
@@ -103,17 +105,32 @@ fn follow_topics(shared: &Shared, now: &Identities) {
 }
 
 /// A vhost that is here.
-async fn follow_vhost(shared: &Arc<Shared>, vhost: &Vhost, now: &Identities) -> Result<(), OperationError> {
+async fn follow_vhost(
+    shared: &Arc<Shared>,
+    vhost: &Arc<Vhost>,
+    now: &Identities,
+) -> Result<(), OperationError> {
     let own = vhost.settings();
     let Some(Home { id, made: Some(made), .. }) = own.home else { return Ok(()) };
-    match now.vhosts.get(&vhost.name) {
-        Some(settings) if settings.home.is_some_and(|home| home.id == id) => {
-            let same = VhostSettings { home: own.home, ..settings.clone() };
-            if same == *own {
-                return Ok(());
+    let (found, known) =
+        (now.vhosts.get(&vhost.name), |home: &Home| home.id == id || home.copy_id() == Some(id));
+    match found.and_then(|settings| Some((settings, settings.home.filter(known)?))) {
+        Some((settings, home)) => {
+            let moving = home.moving.filter(|_| home.id == id);
+            // After the meta shard's log was restored, places in the one before say nothing any more.
+            let is_old = made.log_id != now.mark.log_id;
+            let made = if is_old { now.mark } else { made };
+            let home =
+                own.home.map(|own| Home { moving: noted(own.moving, moving), made: Some(made), ..own });
+            let same = VhostSettings { home, ..settings.clone() };
+            if let (Some(home), false) = (home, same == *own) {
+                change_vhost(shared, Caller::Operator, &vhost.name, as_in(settings, home)).await?;
             }
-            let change = VhostChange { home: None, ..as_in(settings, Home { shard: 0, id, made: None }) };
-            change_vhost(shared, Caller::Operator, &vhost.name, change).await
+            #[cfg(feature = "cluster")]
+            if let Some(moving) = home.and_then(|home| home.moving) {
+                close(shared, vhost, moving);
+            }
+            Ok(())
         }
         _ if !is_after(now.mark, made) => Ok(()),
         _ => {
@@ -124,6 +141,12 @@ async fn follow_vhost(shared: &Arc<Shared>, vhost: &Vhost, now: &Identities) -> 
             Ok(())
         }
     }
+}
+
+/// A move as it is noted here: whether the vhost is closed is for this shard to say.
+fn noted(own: Option<Moving>, now: Option<Moving>) -> Option<Moving> {
+    let same = |moving: &Moving| own.is_some_and(|own| own.id == moving.id && own.is_closed);
+    now.map(|moving| Moving { is_closed: same(&moving), ..moving })
 }
 
 /// Whether what is known at a place of the meta shard's log says something of what was made at another.

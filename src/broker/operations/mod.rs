@@ -18,6 +18,8 @@ mod holding;
 mod in_world;
 mod messages;
 mod moving;
+#[cfg(feature = "cluster")]
+mod moving_vhosts;
 mod node;
 mod pausing;
 mod peeking;
@@ -37,6 +39,8 @@ mod taking;
 mod tests;
 mod topic_permissions;
 mod users;
+#[cfg(feature = "cluster")]
+mod vhost_copies;
 mod vhosts;
 mod waiting;
 mod worlds;
@@ -66,6 +70,8 @@ pub use messages::{
     release_parked, release_parked_in,
 };
 pub use moving::{Act, Acted, Target, act_on_messages, drop_waiting, release_waiting};
+#[cfg(feature = "cluster")]
+pub(crate) use moving_vhosts::{Step, go_on_moving, move_vhost};
 pub use node::{ask_to_stop, authenticate, require_operator, set_disk_free_limit, set_memory_limit};
 pub use peeking::{MessageHolder, PeekedMessage, peek, peek_and_read, peek_in};
 pub use policies::{policies, put_policy, remove_policy};
@@ -89,6 +95,8 @@ pub use users::{
     limited_users, permission, permissions, put_permission, put_user, remove_permission, set_user_limit,
     user, user_limits, users, users_without_permissions,
 };
+#[cfg(feature = "cluster")]
+pub(crate) use vhost_copies::{VhostCopy, content_of, is_content_of, settings_name};
 pub use vhosts::{change_vhost, delete_vhost, put_vhost, set_vhost_limit, vhost, vhosts};
 pub use waiting::{
     Comparison as CountComparison, CountCondition, Countable, Predicate, Unmet, WaitFor, WorldCounts,

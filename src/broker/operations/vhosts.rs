@@ -119,7 +119,7 @@ fn home_of(
         return wish.filter(moves).map_or(Ok(None), |wish| {
             let name = &vhost.name;
             Err(OperationError::Shard(format!(
-                "vhost '{name}' is served by shard {now} and cannot be moved to shard {wish}: export its definitions and messages, delete it, and make it there"
+                "vhost '{name}' is served by shard {now}: `coney cluster move --vhost {name} --shard {wish}` moves it"
             )))
         });
     }
@@ -130,7 +130,7 @@ fn home_of(
         ))),
         shard => {
             let id = random_bytes().map_err(|_| OperationError::NoRandomness)?;
-            Ok(Some(Home { shard, id: u64::from_be_bytes(id), made: None }))
+            Ok(Some(Home { shard, id: u64::from_be_bytes(id), made: None, moving: None }))
         }
     }
 }
@@ -148,7 +148,7 @@ fn everything(user: &str, vhost: &str) -> Definition {
 }
 
 /// Changes the settings, with more in the same commit. The caller holds [`Shared::changes`].
-async fn store_settings(shared: &Shared, vhost: &Vhost, change: VhostChange, mut ops: Vec<Op>) {
+pub(super) async fn store_settings(shared: &Shared, vhost: &Vhost, change: VhostChange, mut ops: Vec<Op>) {
     let settings = vhost.settings();
     let made_with = vhost.world.as_ref().and_then(|world| world.settings.clone());
     let changed = VhostSettings { world: made_with, ..change.applied_to(&settings) };

@@ -87,6 +87,17 @@ pub const CLUSTER: Group = Group {
             set: |draft, texts| put(&mut cluster(draft)?.rank, value::rank(one(texts))),
         },
         Setting {
+            key: "cluster-spread-after",
+            kind: Kind::Number,
+            value_name: "SECONDS",
+            help: "Hand a shard over to a node that leads two less, when it has been so for so long; 60 if it is not said, 0 never.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut cluster(draft)?.spread_after_s, value::rank(one(texts)).map(|s| Some(s.into())))
+            },
+        },
+        Setting {
             key: "cluster-unsafe-log",
             kind: Kind::Switch,
             value_name: "BOOL",

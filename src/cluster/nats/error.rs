@@ -8,6 +8,11 @@ pub enum NatsError {
         "`{0}` cannot be a cluster's name: it has 1 to 64 of the letters a-z and A-Z, digits, `-` and `_`"
     )]
     Name(String),
+    /// A name that the shards of another cluster could have.
+    #[error(
+        "`{0}` cannot be the name of a new cluster: with a number after `-` it could be that of another cluster's shard"
+    )]
+    NameOfShard(String),
     /// The credentials cannot be read.
     #[error("the credentials {path}: {why}")]
     Credentials {

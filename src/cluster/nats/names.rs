@@ -105,6 +105,12 @@ impl Names {
         if shard == 0 { Ok(self.clone()) } else { Self::of(&format!("{}-{shard}", self.cluster)) }
     }
 
+    /// Whether the name is one that a shard of another cluster could have.
+    pub(super) fn is_of_shard(&self) -> bool {
+        let number = self.cluster.rsplit_once('-').map(|(_, number)| number).unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
     pub(super) fn bucket(&self, bucket: Bucket) -> String {
         format!("coney-{}-{}", self.cluster, bucket.suffix())
     }
@@ -130,6 +136,15 @@ pub(super) fn key_of(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shard_s_name_is_no_new_cluster_s() {
+        let is_of_shard = |name: &str| Names::of(name).unwrap().is_of_shard();
+        assert!(is_of_shard("prod-1") && is_of_shard(&Names::of("a").unwrap().of_shard(64).unwrap().cluster));
+        assert!(
+            !is_of_shard("prod") && !is_of_shard("prod-a1") && !is_of_shard("prod1") && !is_of_shard("p-")
+        );
+    }
 
     #[test]
     fn names_of_clusters_are_plain_and_keys_are_of_one_node() {

@@ -61,6 +61,9 @@ impl Nats {
     /// # Errors
     /// [`NatsError::AlreadyThere`], [`NatsError::Name`], [`NatsError::Request`].
     pub async fn init_with_shards(&self, replicas: usize, shards: u16) -> Result<u64, NatsError> {
+        if self.names.is_of_shard() {
+            return Err(NatsError::NameOfShard(self.names.cluster.clone()));
+        }
         if shards > 0 && setup::find(&self.client, &self.names).await.is_ok() {
             return Err(NatsError::AlreadyThere(self.names.cluster.clone()));
         }
@@ -85,12 +88,18 @@ impl Nats {
     }
 
     /// Makes a log that goes on from what one node has, in the place of one that is lost; its id. What is left of that is removed, if it is
-    /// empty or `discards` says so. Doing it again goes on where it was interrupted.
+    /// empty or `discards` says so; `shards` is how many there are for vhosts, if it is the meta shard's. Doing it again goes on where it was interrupted.
     ///
     /// # Errors
     /// [`NatsError::Restore`], [`NatsError::Refused`], [`NatsError::Request`].
-    pub async fn restore(&self, origin: &Origin, replicas: usize, discards: bool) -> Result<u64, NatsError> {
-        restore(&self.client, &self.names, origin, replicas, discards).await
+    pub async fn restore(
+        &self,
+        origin: &Origin,
+        replicas: usize,
+        shards: u16,
+        discards: bool,
+    ) -> Result<u64, NatsError> {
+        restore(&self.client, &self.names, origin, (replicas, shards), discards).await
     }
 
     /// Which log there is, and what it was made of if another was lost.

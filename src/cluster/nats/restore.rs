@@ -28,10 +28,10 @@ pub(super) async fn restore(
     client: &Client,
     names: &Names,
     origin: &Origin,
-    replicas: usize,
+    (replicas, shards): (usize, u16),
     discards: bool,
 ) -> Result<u64, NatsError> {
-    let meta = Meta { origin: Some(origin.clone()), ..Meta::random(0)? };
+    let meta = Meta { origin: Some(origin.clone()), ..Meta::random(shards)? };
     let patience = Patience::new();
     loop {
         match attempt(client, names, replicas, &meta, origin, discards).await {
@@ -51,8 +51,11 @@ async fn attempt(
 ) -> Result<u64, NatsError> {
     let refuse = |why: String| NatsError::Restore { cluster: names.cluster.clone(), why };
     let remains = remains(client, names).await?;
-    if remains.meta.as_ref().is_some_and(|meta| meta.shards > 0) {
-        return Err(refuse("one with shards cannot be restored".into()));
+    if let Some(found) = remains.meta.as_ref().filter(|found| found.shards != meta.shards) {
+        return Err(refuse(format!(
+            "it has {} shards, and this node's data directory {}",
+            found.shards, meta.shards
+        )));
     }
     if let Some(made) = made_already(client, names, &remains, origin).await.map_err(refuse)? {
         return Ok(made);

@@ -23,6 +23,10 @@ const TEXT_FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0
 /// Longest pattern of names of queues, in bytes: RabbitMQ's.
 const PATTERN_BYTES_MAX: usize = 2000;
 
+/// Of a page that another shows.
+#[cfg(feature = "cluster")]
+const PAGE_BYTES_MAX: usize = 64 << 20;
+
 /// The router of the listeners for metrics.
 pub(crate) fn router(api: Api) -> Router {
     Router::new()
@@ -41,6 +45,28 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/coney/cluster", get(|State(api): State<Api>| async move { cluster::own_page(&api) }))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not Found") })
         .with_state(api)
+}
+
+/// The pages for another who shows them.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Debug)]
+pub(crate) struct MetricsPages(Router);
+
+#[cfg(feature = "cluster")]
+impl MetricsPages {
+    pub(crate) const fn new(router: Router) -> Self {
+        Self(router)
+    }
+
+    /// The page at a path, with a query perhaps; `None` if there is none.
+    pub(crate) async fn page(&self, path: &str) -> Option<String> {
+        use tower_service::Service as _;
+        let request = axum::http::Request::get(path).body(Body::empty()).ok()?;
+        let Ok(response) = self.0.clone().call(request).await;
+        let is_there = response.status().is_success();
+        let bytes = axum::body::to_bytes(response.into_body(), PAGE_BYTES_MAX).await.ok()?;
+        String::from_utf8(bytes.to_vec()).ok().filter(|_| is_there)
+    }
 }
 
 /// The same pages of the management API.

@@ -16,5 +16,7 @@ mod queues;
 mod table;
 mod text;
 
+#[cfg(feature = "cluster")]
+pub(crate) use handlers::MetricsPages;
 pub(crate) use handlers::router;
 pub(super) use handlers::routes;

@@ -9,6 +9,8 @@ pub(super) mod sessions;
 mod watching;
 
 pub(super) use files::file;
+#[cfg(feature = "cluster")]
+pub(crate) use origin::is_own as is_own_page;
 
 use super::route::Route;
 

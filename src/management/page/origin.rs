@@ -16,7 +16,7 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 /// Whether a request may be taken with a cookie alone: it is of a page of this broker; to look at something is allowed also to whoever typed the
 /// address.
-pub(in crate::management) fn is_own(method: &Method, headers: &HeaderMap) -> bool {
+pub(crate) fn is_own(method: &Method, headers: &HeaderMap) -> bool {
     let is_look = matches!(*method, Method::GET | Method::HEAD);
     match (text(headers, &FETCH_SITE), headers.get(header::ORIGIN)) {
         (Some("same-origin"), _) => true,

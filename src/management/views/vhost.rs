@@ -70,7 +70,7 @@ impl<'a> VhostView<'a> {
             settings: metadata.clone(),
             metadata,
             tracing: settings.tracing,
-            shard: settings.home.map(|home| home.shard),
+            shard: settings.home.map(|home| home.shard).filter(|shard| *shard > 0),
             cluster_state: BTreeMap::from([(node, "running")]),
             message_stats: message_stats(&channels),
             lengths,

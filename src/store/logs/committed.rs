@@ -56,6 +56,19 @@ impl Logs {
         !self.trimming.is_empty()
     }
 
+    /// It is marked, with a batch that another has made.
+    #[cfg(feature = "cluster")]
+    pub(in crate::store) const fn mark(&mut self) {
+        self.is_marked = true;
+    }
+
+    /// Takes these streams of what was found anew.
+    #[cfg(feature = "cluster")]
+    pub(in crate::store) fn take_over(&mut self, found: Self, wanted: &std::collections::HashSet<QueueId>) {
+        self.streams.extend(found.streams.into_iter().filter(|(stream, _)| wanted.contains(stream)));
+        self.trimming.extend(found.trimming.into_iter().filter(|stream| wanted.contains(stream)));
+    }
+
     /// Whether the store has to be marked, with the batch that this is asked for, as one with streams.
     pub(in crate::store) fn take_mark(&mut self) -> bool {
         let is_due = !self.is_empty() && !self.is_marked;
