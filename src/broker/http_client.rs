@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 /// Where it is, and how it came.
+#[cfg_attr(not(feature = "management"), expect(dead_code, reason = "nobody serves HTTP then"))]
 #[derive(Clone, Copy, Debug)]
 pub struct HttpClient {
     /// Its address.

@@ -34,6 +34,7 @@ pub struct Carried {
 }
 
 /// What is HTTP's of it.
+#[cfg_attr(not(feature = "management"), expect(dead_code, reason = "nobody serves HTTP then"))]
 #[derive(Debug)]
 pub(super) struct OfApi {
     pub(super) http: OfHttp,
