@@ -125,6 +125,8 @@ pub struct Config {
     pub http_allowed_origins: Vec<String>,
     /// How long a browser may remember that they may, in s.
     pub http_cors_max_age_s: u32,
+    /// Headers, by lower-case names, that answers of the management API and the page have as well, or in the place of the broker's own.
+    pub http_headers: Vec<(String, String)>,
     /// Path below which the management API is: empty, or with a slash at its beginning and none at its end.
     pub http_path_prefix: String,
     /// Where command line tools reach the management API without a login.
@@ -218,6 +220,7 @@ impl Default for Config {
             http_page: true,
             http_allowed_origins: Vec::new(),
             http_cors_max_age_s: 1800,
+            http_headers: Vec::new(),
             http_path_prefix: String::new(),
             control_socket: ControlSocketPath::InDataDir,
             amqps: Vec::new(),
@@ -272,6 +275,7 @@ impl fmt::Debug for Config {
             .field("http_page", &self.http_page)
             .field("http_allowed_origins", &self.http_allowed_origins)
             .field("http_cors_max_age_s", &self.http_cors_max_age_s)
+            .field("http_headers", &self.http_headers)
             .field("http_path_prefix", &self.http_path_prefix)
             .field("control_socket", &self.control_socket)
             .field("amqps", &self.amqps)

@@ -118,7 +118,7 @@ mod tests {
     fn every_flag_reaches_its_setting() {
         let config = config_of(
             "coney --amqp 127.0.0.1:1 --amqp 127.0.0.1:2 --http 127.0.0.1:3 --http 127.0.0.1:4 --metrics none \
-             --http-allow-origin https://a,http://b:1 --http-cors-max-age 9 --http-path-prefix c/d \
+             --http-allow-origin https://a,http://b:1 --http-cors-max-age 9 --http-path-prefix c/d --http-header X-Frame-Options:DENY \
              --control-socket /s --data-dir d --default-user u --default-pass p \
              --default-vhost v --event-exchange-vhost x --definitions f --consumer-timeout 7 --max-message-size 1k --queue-memory 2k --journal-events 9 --journal-bytes 3k --memory-limit 1G --disk-free-limit none --heartbeat 1 --frame-max 9000 --channel-max 3 \
              --server-product P --server-version V --loopback-users a,b --default-tags t,s --default-configure c --default-write w --default-read r \
@@ -132,6 +132,7 @@ mod tests {
                 metrics: vec![],
                 http_allowed_origins: vec!["https://a".into(), "http://b:1".into()],
                 http_cors_max_age_s: 9,
+                http_headers: vec![("x-frame-options".into(), "DENY".into())],
                 http_path_prefix: "/c/d".into(),
                 control_socket: ControlSocketPath::At("/s".into()),
                 data_dir: Some("d".into()),

@@ -205,6 +205,23 @@ pub(super) fn rank(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
 }
 
+/// For how long the cluster's log is kept for a node, in s.
+pub(super) fn retain_time(text: &str) -> Result<u32, String> {
+    let seconds = text.parse().ok().filter(|seconds| (10..=3600).contains(seconds));
+    seconds.ok_or_else(|| format!("{text:?} is not a number of seconds from 10 to 3600"))
+}
+
+/// How many frames of it are kept.
+pub(super) fn retain_frames(text: &str) -> Result<u64, String> {
+    let frames = text.parse().ok().filter(|frames| (1000..=10_000_000).contains(frames));
+    frames.ok_or_else(|| format!("{text:?} is not a number of frames from 1000 to 10000000"))
+}
+
+/// Some text.
+pub(super) fn filled(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("may not be empty".into()) } else { Ok(text.to_owned()) }
+}
+
 /// Tags of a user; `none` alone is the empty list.
 pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, String> {
     match tags {
@@ -251,6 +268,47 @@ fn origin(text: &str) -> Result<String, String> {
     Err(format!(
         "{text:?} is no site such as https://host or http://host:8080, without a path; * is every one"
     ))
+}
+
+/// What an answer of HTTP says by itself: whoever changes it breaks the answer.
+const OWN_HEADERS: [&str; 14] = [
+    "allow",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "etag",
+    "keep-alive",
+    "location",
+    "set-cookie",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "www-authenticate",
+];
+
+/// Headers of answers, or `none`; of one that is there twice the last counts.
+pub(super) fn headers(texts: &[String]) -> Result<Vec<(String, String)>, String> {
+    match texts {
+        [only] if only == "none" => Ok(Vec::new()),
+        _ => texts.iter().map(|text| answer_header(text)).collect(),
+    }
+}
+
+/// RFC 9110, 5.1 and 5.5.
+fn answer_header(text: &str) -> Result<(String, String), String> {
+    let is_named = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_said = |byte: u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
+    let (name, value) = text.split_once(':').unwrap_or((text, ""));
+    let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+    if name.is_empty() || value.is_empty() || !name.bytes().all(is_named) || !value.bytes().all(is_said) {
+        return Err(format!("{text:?} is not a header such as `x-frame-options: DENY`"));
+    }
+    if OWN_HEADERS.contains(&name.as_str()) || name.starts_with("access-control-") {
+        return Err(format!("the header {name} is the broker's to say"));
+    }
+    Ok((name, value.to_owned()))
 }
 
 /// A path to put before others: slashes at its beginning and end may be left out. `/` is none.

@@ -306,7 +306,7 @@ async fn answer(
         Err(instead) => *instead,
     };
     let response = if is_of_page { without_challenge(response) } else { response };
-    let mut response = with_headers(with_options(&method, response));
+    let mut response = site.with_headers(with_headers(with_options(&method, response)));
     grant.put(&mut response);
     Ok(response)
 }

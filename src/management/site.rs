@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::uri::{PathAndQuery, Uri};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::cors::Cors;
@@ -18,18 +18,23 @@ pub(crate) struct Site {
     pub(super) cors: Arc<Cors>,
     /// Empty, or a path that begins with a slash and does not end with one.
     prefix: Arc<str>,
+    /// What all answers have, before anything of the broker's own of the same name.
+    headers: Arc<[(HeaderName, HeaderValue)]>,
 }
 
 impl Site {
     /// A router as the settings of the management API have it.
     pub(crate) fn of(router: Router, config: &Config) -> Self {
         let prefix = config.http_path_prefix.as_str().into();
-        Self { router, cors: Arc::new(Cors::of(config)), prefix }
+        let headers = config.http_headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        });
+        Self { router, cors: Arc::new(Cors::of(config)), prefix, headers: headers.collect() }
     }
 
     /// A router alone, for no page.
     pub(crate) fn plain(router: Router) -> Self {
-        Self { router, cors: Arc::new(Cors::none()), prefix: "".into() }
+        Self { router, cors: Arc::new(Cors::none()), prefix: "".into(), headers: Arc::from([]) }
     }
 
     /// Where the router finds what is asked for: a path is the same with a slash at its end, and has no prefix there.
@@ -47,6 +52,14 @@ impl Site {
             path.strip_prefix(&*self.prefix).filter(|below| below.is_empty() || below.starts_with('/'));
         let found = below.and_then(|below| with_path(asked, below));
         found.ok_or_else(|| Box::new(ApiError::not_found().into_response()))
+    }
+
+    /// The headers that the settings want.
+    pub(super) fn with_headers(&self, mut response: Response) -> Response {
+        for (name, value) in &*self.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
     }
 
     /// A place on this broker is told with its prefix.

@@ -107,6 +107,48 @@ fn no_other_sites_page_can_use_a_session() {
     assert_eq!(nobody.send("GET", "/api/whoami", &own, b"").status, 200);
 }
 
+/// As RabbitMQ 4.0.5 does with `management.csp.policy`, `management.hsts.policy` and `management.headers.*`, whatever is answered.
+#[test]
+fn headers_that_are_set_are_in_all_answers_in_the_place_of_our_own() {
+    let policy = "default-src 'self'";
+    let set = [
+        ("content-security-policy", policy),
+        ("strict-transport-security", "max-age=31536000"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("x-xss-protection", "1; mode=block"),
+    ];
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let (broker, http) = managed(Config { http_headers: set.map(owned).into(), ..Config::default() });
+    let nobody = http.nobody();
+    for (answer, status) in [
+        (http.get("/api/overview"), 200),
+        (http.get("/api/nope"), 404),
+        (http.send("DELETE", "/api/whoami", "", b""), 405),
+        (http.send("PUT", "/api/vhosts/x", "", b"{bad"), 400),
+        (nobody.get("/api/whoami"), 401),
+        (nobody.get("/"), 200),
+        (nobody.get("/app/main.js"), 200),
+    ] {
+        assert_eq!(answer.status, status, "{answer:?}");
+        for (name, value) in set {
+            let said: Vec<_> = answer.headers.iter().filter(|(said, _)| said == name).collect();
+            assert_eq!(said.len(), 1, "{name}: {answer:?}");
+            assert_eq!(answer.header(name), Some(value));
+        }
+    }
+    let metrics = Http::new(broker.broker().metrics_addresses()[0]).nobody();
+    assert_eq!(metrics.get("/metrics").header("x-frame-options"), None);
+    let (_broker, http) = managed(Config::default());
+    for path in ["/api/overview", "/"] {
+        let answer = http.get(path);
+        assert!(answer.header("content-security-policy").is_some_and(|own| own != policy), "{answer:?}");
+        for name in ["strict-transport-security", "x-frame-options", "x-xss-protection"] {
+            assert_eq!(answer.header(name), None, "{answer:?}");
+        }
+    }
+}
+
 #[test]
 fn metrics_are_for_no_page() {
     let (broker, _http) = open_to(&["*"]);

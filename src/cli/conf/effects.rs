@@ -18,6 +18,32 @@ pub fn one_more(found: &mut Collected, entry: &Entry, to: &'static str, _: &str)
     Ok(())
 }
 
+pub fn content_security_policy(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
+    header(found, entry, to, "content-security-policy")
+}
+
+pub fn strict_transport_security(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
+    header(found, entry, to, "strict-transport-security")
+}
+
+pub fn content_type_options(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
+    header(found, entry, to, "x-content-type-options")
+}
+
+pub fn frame_options(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
+    header(found, entry, to, "x-frame-options")
+}
+
+pub fn xss_protection(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
+    header(found, entry, to, "x-xss-protection")
+}
+
+/// The list of headers has this one, too.
+fn header(found: &mut Collected, entry: &Entry, to: &'static str, name: &str) -> Done {
+    found.add(to, format!("{name}: {}", entry.value), entry);
+    Ok(())
+}
+
 /// 0 means as many as there can be.
 pub fn channels(found: &mut Collected, entry: &Entry, to: &'static str, _: &str) -> Done {
     found.set(to, if entry.value == "0" { "65535" } else { &entry.value }, entry);

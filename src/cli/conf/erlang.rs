@@ -57,6 +57,13 @@ impl Found<'_> {
                 self.numbered("management.cors.allow_origins", value)
             }
             ("rabbitmq_management", "cors_max_age") => self.scalar_or_name("management.cors.max_age", value),
+            ("rabbitmq_management", "content_security_policy") => {
+                self.scalar_or_name("management.csp.policy", value)
+            }
+            ("rabbitmq_management", "strict_transport_security") => {
+                self.scalar_or_name("management.hsts.policy", value)
+            }
+            ("rabbitmq_management", "headers") => self.table("management.headers", value),
             ("rabbit", "tcp_listeners") => self.listeners("listeners.tcp", value),
             ("rabbit", "ssl_listeners") => self.listeners("listeners.ssl", value),
             ("rabbit", "ssl_options") => self.table("ssl_options", value),
@@ -227,7 +234,8 @@ mod tests {
                     \x20 {vm_memory_high_watermark, 0.4}, {disk_free_limit, {mem_relative, 1.0}}, {heartbeat, 5},\n\
                     \x20 {ssl_options, [{cacertfile, \"/ca.pem\"}, {verify, verify_peer}, {versions, ['tlsv1.2']}]}]},\n\
                     {rabbitmq_management, [{listener, [{port, 15000}, {ssl, false}]}, {load_definitions, \"/d.json\"},\n\
-                    \x20 {cors_allow_origins, [\"http://a\"]}, {cors_max_age, 5}]},\n\
+                    \x20 {cors_allow_origins, [\"http://a\"]}, {cors_max_age, 5}, {content_security_policy, \"c\"},\n\
+                    \x20 {strict_transport_security, \"s\"}, {headers, [{frame_options, \"DENY\"}]}]},\n\
                     {kernel, [{inet_dist_listen_min, 1}]}\n].";
         assert_eq!(
             plain(text).unwrap(),
@@ -251,7 +259,10 @@ mod tests {
                 "8:management.load_definitions = /d.json",
                 "9:management.cors.allow_origins.1 = http://a",
                 "9:management.cors.max_age = 5",
-                "10:kernel.inet_dist_listen_min = 1",
+                "9:management.csp.policy = c",
+                "10:management.hsts.policy = s",
+                "10:management.headers.frame_options = DENY",
+                "11:kernel.inet_dist_listen_min = 1",
             ]
         );
     }

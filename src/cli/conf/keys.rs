@@ -150,6 +150,14 @@ pub const KEYS: &[Key] = &[
     Key { pattern: "management.cors.allow_origins", effect: Does("http-allow-origin", to::none) },
     Key { pattern: "management.cors.allow_origins.$", effect: Does("http-allow-origin", to::one_more) },
     Key { pattern: "management.cors.max_age", effect: Does("http-cors-max-age", to::same) },
+    Key { pattern: "management.csp.policy", effect: Does("http-header", to::content_security_policy) },
+    Key { pattern: "management.hsts.policy", effect: Does("http-header", to::strict_transport_security) },
+    Key {
+        pattern: "management.headers.content_type_options",
+        effect: Does("http-header", to::content_type_options),
+    },
+    Key { pattern: "management.headers.frame_options", effect: Does("http-header", to::frame_options) },
+    Key { pattern: "management.headers.xss_protection", effect: Does("http-header", to::xss_protection) },
     Key {
         pattern: "management.disable_stats",
         effect: Fits("statistics cost next to nothing: they are always there"),

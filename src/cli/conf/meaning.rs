@@ -98,6 +98,10 @@ mod tests {
              management.path_prefix = /rabbit/\nmanagement.disable_stats = true\n\
              management.cors.allow_origins.1 = https://a.example/\nmanagement.cors.allow_origins.2 = *\n\
              management.cors.max_age = 60\n\
+             management.csp.policy = default-src 'self'; frame-ancestors 'none'\n\
+             management.hsts.policy = max-age=31536000; includeSubDomains\n\
+             management.headers.content_type_options = nosniff\nmanagement.headers.frame_options = DENY\n\
+             management.headers.xss_protection = 1; mode=block\n\
              prometheus.tcp.port = 15001\n\
              default_user = ann\ndefault_pass = 'se#cret'\ndefault_vhost = shop\nevent_exchange.vhost = audit\n\
              default_user_tags.monitoring = true\ndefault_user_tags.administrator = false\n\
@@ -121,6 +125,17 @@ mod tests {
         );
         assert_eq!(config.http_allowed_origins, ["https://a.example", "*"]);
         assert_eq!((config.http_cors_max_age_s, config.http_path_prefix.as_str()), (60, "/rabbit"));
+        let headers = config.http_headers.iter().map(|(name, value)| format!("{name}: {value}"));
+        assert_eq!(
+            headers.collect::<Vec<_>>(),
+            [
+                "content-security-policy: default-src 'self'; frame-ancestors 'none'",
+                "strict-transport-security: max-age=31536000; includeSubDomains",
+                "x-content-type-options: nosniff",
+                "x-frame-options: DENY",
+                "x-xss-protection: 1; mode=block",
+            ]
+        );
         assert_eq!((config.default_user.as_str(), config.default_pass.as_str()), ("ann", "se#cret"));
         assert_eq!(
             (config.default_vhost.as_str(), config.default_tags),

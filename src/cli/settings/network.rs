@@ -80,6 +80,18 @@ pub const NETWORK: Group = Group {
             set: |draft, texts| put(&mut draft.config.http_cors_max_age_s, value::seconds(one(texts))),
         },
         Setting {
+            key: "http-header",
+            kind: Kind::List,
+            value_name: "NAME: VALUE",
+            help: "Have this header in answers of the management API and the page (repeatable), or `none`.\n\n\
+                   For what browsers are told: strict-transport-security, content-security-policy, x-frame-options.\n\
+                   It takes the place of the broker's own of that name. One that has a meaning of its own, such as\n\
+                   content-type, is refused. A value with a comma needs a configuration file.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut draft.config.http_headers, value::headers(texts)),
+        },
+        Setting {
             key: "http-path-prefix",
             kind: Kind::Text,
             value_name: "PATH",
