@@ -1,6 +1,7 @@
 //! Metrics: what a scrape shows is what holds, and counters never fall.
 
 use coney::Broker;
+use lapin::BasicProperties;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, BasicRejectOptions, QueueDeclareOptions,
     QueueDeleteOptions,
@@ -9,6 +10,9 @@ use lapin::types::FieldTable;
 
 use crate::support::client::{Bench, string, table};
 use crate::support::http::Http;
+
+/// Of dead letters of classic queues that were sent on.
+const SENT_ON: &str = "{queue_type=\"rabbit_classic_queue\",dead_letter_strategy=\"at_least_once\"}";
 
 /// With HTTP and metrics on free ports.
 async fn measured() -> (Bench, Http, Http) {
@@ -136,14 +140,14 @@ async fn a_scrape_shows_what_happened_up_to_now() {
             "rabbitmq_global_messages_acknowledged_total{protocol=\"amqp091\",queue_type=\"rabbit_classic_queue\"}",
             1,
         ),
-        (
-            "rabbitmq_global_messages_dead_lettered_rejected_total{queue_type=\"rabbit_classic_queue\",dead_letter_strategy=\"at_least_once\"}",
-            1,
-        ),
         ("rabbitmq_auth_attempts_succeeded_total{protocol=\"amqp091\"}", 1),
         ("rabbitmq_alarms_memory_used_watermark", 0),
     ] {
         assert_eq!(page.count(sample), expected, "{sample}");
+    }
+    for reason in ["rejected", "confirmed"] {
+        let sample = format!("rabbitmq_global_messages_dead_lettered_{reason}_total{SENT_ON}");
+        assert_eq!(page.count(&sample), 1, "{sample}");
     }
     let objects = Page::get(&metrics, "/metrics/per-object");
     assert_eq!(objects.count("rabbitmq_queue_messages_ready{vhost=\"/\",queue=\"dead\"}"), 1);
@@ -151,6 +155,55 @@ async fn a_scrape_shows_what_happened_up_to_now() {
     assert_eq!(objects.count("rabbitmq_queue_get_ack_total{vhost=\"/\",queue=\"q\"}"), 3);
     let info = "rabbitmq_queue_info{vhost=\"/\",queue=\"dead\",queue_type=\"rabbit_quorum_queue\",membership=\"leader\"}";
     assert_eq!(objects.count(info), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_is_in_a_queue_is_shown_where_queues_are_shown() {
+    let (bench, metrics, api) = measured().await;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    for queue in ["empty", "q"] {
+        bench.channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
+    }
+    let plain = bench.channel().await;
+    let publish = async |body: &[u8], properties: BasicProperties| {
+        let options = BasicPublishOptions::default();
+        plain.basic_publish("".into(), "q".into(), options, body, properties).await.unwrap();
+    };
+    publish(b"12", BasicProperties::default()).await;
+    publish(b"3456", BasicProperties::default().with_timestamp(1_700_000_000).with_delivery_mode(2)).await;
+    publish(b"7", BasicProperties::default()).await;
+    let _unacked = plain.basic_get("q".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+    let seen = api.json("/api/queues/%2F/q");
+    for (path, prefix) in [
+        ("/metrics/per-object", "rabbitmq_queue"),
+        ("/metrics/detailed?family=queue_metrics", "rabbitmq_detailed_queue"),
+    ] {
+        let page = Page::get(&metrics, path);
+        let of = |queue: &str, name: &str| {
+            page.value(&format!("{prefix}_{name}{{vhost=\"/\",queue=\"{queue}\"}}"))
+        };
+        for (name, field, expected) in [
+            ("messages_ram", "messages_ram", 3),
+            ("messages_ram_bytes", "message_bytes_ram", 7),
+            ("messages_ready_ram", "messages_ready_ram", 2),
+            ("messages_unacked_ram", "messages_unacknowledged_ram", 1),
+            ("messages_persistent", "messages_persistent", 1),
+            ("messages_persistent_bytes", "message_bytes_persistent", 4),
+            ("messages_bytes", "message_bytes", 7),
+            ("messages_unacked_bytes", "message_bytes_unacknowledged", 2),
+            ("messages_paged_out", "messages_paged_out", 0),
+            ("messages_paged_out_bytes", "message_bytes_paged_out", 0),
+            ("head_message_timestamp", "head_message_timestamp", 1_700_000_000),
+            ("consumer_capacity", "consumer_capacity", 0),
+            ("consumer_utilisation", "consumer_utilisation", 0),
+        ] {
+            assert_eq!(of("q", name), Some(f64::from(expected)), "{path}: {name}");
+            assert_eq!(seen[field].as_f64(), Some(f64::from(expected)), "{field}");
+        }
+        assert_eq!(of("empty", "messages_ram"), Some(0.0));
+        assert_eq!(of("empty", "head_message_timestamp"), None, "no message, no timestamp");
+    }
+    assert_eq!(Page::get(&metrics, "/metrics").value("rabbitmq_queue_messages_ram"), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

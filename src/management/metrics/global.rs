@@ -138,4 +138,11 @@ fn dead_letters(of_types: &[(&'static str, QueueCounters)], text: &mut Text) {
             }
         }
     }
+    let name = "rabbitmq_global_messages_dead_lettered_confirmed_total";
+    let help = "Messages that were dead and are safe in the queues that they were sent on to";
+    text.family(name, Type::Counter, help);
+    for (queue_type, counters) in of_types {
+        let labels = [("queue_type", *queue_type), ("dead_letter_strategy", "at_least_once")];
+        text.sample(name, &Labels::new(&labels), counters.dead_lettered());
+    }
 }

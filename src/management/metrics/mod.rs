@@ -12,6 +12,7 @@ mod handlers;
 mod memory;
 mod node;
 mod pages;
+mod queue_contents;
 mod queues;
 mod table;
 mod text;

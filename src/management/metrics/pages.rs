@@ -10,7 +10,7 @@ use super::node::{self, NodeNumbers};
 use super::queues::{self, QueueNumbers};
 use super::table::{Column, Owner, Page, Row};
 use super::text::{Labels, Text, Type};
-use super::{exchanges, global, memory};
+use super::{exchanges, global, memory, queue_contents};
 use crate::broker::operations;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
@@ -93,6 +93,8 @@ pub(super) async fn per_object(api: &Api) -> Vec<Part> {
     parts.push(Box::new(move |text| node_metrics(&of_node, text)));
     parts.push(queue_info(Page::Plain, queues::info(&vhosts, |_| true)));
     each(Page::Plain, queues::COLUMNS, None, &queues, &mut parts);
+    let contents = Arc::new(queue_contents::rows(&vhosts, |_| true).await);
+    each(Page::Plain, queue_contents::COLUMNS, None, &contents, &mut parts);
     each(Page::Plain, cursors::COLUMNS, None, &Arc::new(of_cursors), &mut parts);
     each(Page::Plain, CHANNEL_COLUMNS, None, &Arc::new(channels), &mut parts);
     each(Page::Plain, CONNECTION_COLUMNS, None, &Arc::new(connections), &mut parts);
@@ -170,6 +172,10 @@ async fn add_queues(vhosts: &[Arc<Vhost>], wanted: &Wanted, parts: &mut Vec<Part
     let rows = Arc::new(queues::measure(vhosts, is_wanted).await);
     parts.push(queue_info(Page::Detailed, queues::info(vhosts, is_wanted)));
     each(Page::Detailed, queues::COLUMNS, Some(&wanted.families), &rows, parts);
+    if queue_contents::COLUMNS.iter().any(|column| column.is_in(&wanted.families)) {
+        let contents = Arc::new(queue_contents::rows(vhosts, is_wanted).await);
+        each(Page::Detailed, queue_contents::COLUMNS, Some(&wanted.families), &contents, parts);
+    }
 }
 
 async fn add_cursors(vhosts: &[Arc<Vhost>], wanted: &Wanted, parts: &mut Vec<Part>) {

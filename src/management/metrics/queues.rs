@@ -14,7 +14,7 @@ use crate::statistics::QueueCounters;
 use crate::time::Time;
 
 /// Queues that are asked at the same time.
-const TOGETHER: usize = 512;
+pub(super) const TOGETHER: usize = 512;
 
 /// The numbers of a queue, or of all together.
 #[derive(Clone, Copy, Debug, Default)]

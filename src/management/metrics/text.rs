@@ -29,11 +29,19 @@ impl Type {
 pub(super) enum Number {
     Integer(u64),
     Float(f64),
+    /// There is none: no sample is written.
+    None,
 }
 
 impl From<u64> for Number {
     fn from(number: u64) -> Self {
         Self::Integer(number)
+    }
+}
+
+impl From<Option<u64>> for Number {
+    fn from(number: Option<u64>) -> Self {
+        number.map_or(Self::None, Self::Integer)
     }
 }
 
@@ -54,6 +62,7 @@ impl fmt::Display for Number {
         match self {
             Self::Integer(number) => number.fmt(f),
             Self::Float(number) => number.fmt(f),
+            Self::None => Ok(()),
         }
     }
 }
@@ -101,10 +110,13 @@ impl Text {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {}", kind.name());
     }
 
-    /// A sample.
+    /// A sample, if there is a value.
     pub(super) fn sample(&mut self, name: &str, labels: &Labels, value: impl Into<Number>) {
         let Labels(labels) = labels;
         let value = value.into();
+        if value == Number::None {
+            return;
+        }
         let _ = if labels.is_empty() {
             writeln!(self.0, "{name} {value}")
         } else {
