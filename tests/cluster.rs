@@ -4,7 +4,7 @@
 //!
 //! Checked, when all is well again: what was confirmed and not acked is there, once; what was acked, and after which something was
 //! confirmed, was never delivered again; what the log has of a term is from the one node that fenced it; and the nodes are equal at the
-//! end of the log.
+//! end of the log. The same of each shard where there are several, whose vhosts come and go: `CONEY_SHARDED_SEED=n`, `CONEY_SHARDED_SEEDS=n`.
 #![cfg(feature = "cluster")]
 #![allow(
     missing_docs,
@@ -33,6 +33,8 @@ mod ledger;
 mod network;
 #[path = "cluster/processes.rs"]
 mod processes;
+#[path = "cluster/shards.rs"]
+mod shards;
 #[path = "cluster/timed.rs"]
 mod timed;
 #[path = "cluster/turns.rs"]
@@ -42,11 +44,14 @@ mod world;
 
 use coney::cluster::Retention;
 use random::Random;
+use shards::{Cluster, Total};
 use std::time::Duration;
 use world::{Summary, World};
 
 /// Seeds run each time.
 const SEEDS: u64 = 60;
+/// Of those with shards, of which each takes three times as long.
+const SHARDED_SEEDS: u64 = 8;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -95,6 +100,35 @@ fn every_seed_keeps_its_promises() {
         "{total:?}"
     );
     assert!(total.outlived > seeds, "{total:?}");
+}
+
+#[test]
+fn every_seed_keeps_its_promises_in_all_shards() {
+    let run = |seed| {
+        in_virtual_time(async move {
+            let mut cluster = Cluster::new(Random::new(seed));
+            cluster.live().await;
+            cluster.heal().await;
+            cluster.check().await
+        })
+    };
+    if let Some(seed) = number("CONEY_SHARDED_SEED") {
+        println!("{:?}", run(seed));
+        return;
+    }
+    let seeds = number("CONEY_SHARDED_SEEDS").unwrap_or(SHARDED_SEEDS);
+    let mut total = Total::default();
+    for seed in 0..seeds {
+        let outcome = std::panic::catch_unwind(|| run(seed));
+        total +=
+            outcome.unwrap_or_else(|_| panic!("seed {seed} failed; CONEY_SHARDED_SEED={seed} runs it alone"));
+    }
+    println!("{seeds} seeds: {total:?}");
+    for shard in total.shards {
+        assert!(shard.confirmed > 30 * seeds && shard.gone > 10 * seeds && shard.terms > seeds, "{total:?}");
+        assert!(shard.crashes > seeds && shard.snapshots > seeds / 2, "{total:?}");
+    }
+    assert!(total.made > 3 * seeds && total.deleted > seeds, "{total:?}");
 }
 
 #[test]

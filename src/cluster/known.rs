@@ -12,7 +12,7 @@ use super::mark::{Mark, is_partial};
 use super::route::Route;
 use crate::broker::identities::Identities;
 use crate::broker::{Clock, Home, MetaMark};
-use crate::store::{Error, definitions_of_kind};
+use crate::store::{Engine, Error, definitions_of_kind};
 
 /// Whoever waits for something to be known waits so long at most.
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -67,7 +67,7 @@ impl Reading {
         loop {
             let change = *self.changes.borrow_and_update();
             let engine = self.engine.clone();
-            match tokio::task::spawn_blocking(move || read(&engine)).await {
+            match tokio::task::spawn_blocking(move || identities_in(&engine)).await {
                 Ok(Ok(Some(now))) => drop(self.to.send_replace(Some(Arc::new(now)))),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => {
@@ -83,8 +83,11 @@ impl Reading {
     }
 }
 
-/// What an engine has; nothing if it was never filled, or only in part.
-fn read(engine: &LocalEngine) -> Result<Option<Identities>, Error> {
+/// What an engine has of users, permissions and vhosts; nothing if it was never filled, or only in part.
+///
+/// # Errors
+/// What the engine fails with, or [`Error::Damaged`].
+pub fn identities_in(engine: &dyn Engine) -> Result<Option<Identities>, Error> {
     if is_partial(engine)? {
         return Ok(None);
     }

@@ -151,7 +151,8 @@ impl LocalEngine {
     }
 
     /// Counts the commits that changed users, permissions or vhosts, from now on.
-    pub(super) fn identities(&self) -> watch::Receiver<u64> {
+    #[must_use]
+    pub fn identities(&self) -> watch::Receiver<u64> {
         self.0.far.identities.subscribe()
     }
 

@@ -72,6 +72,7 @@ pub use frame::{BadFrame, Frame, Kind};
 pub use hand_over::NodeControl;
 pub use hearing::{HandOverError, Retention};
 pub use host::{Host, Led, Pieces};
+pub use known::identities_in;
 pub use lease::{Action, Lease, Seen};
 pub use local::LocalEngine;
 pub use log::{AppendError, Bounds, Contradiction, Log, Sequence, Unreachable};

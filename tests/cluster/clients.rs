@@ -7,7 +7,7 @@ use std::time::Duration;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use crate::client::{Client, Said, Settle};
-use crate::host::Brokers;
+use crate::host::{Brokers, META_VHOST};
 use crate::ledger::{ARGUMENTS, Ledger, QUEUES, STREAM};
 use crate::network::Network;
 use crate::random::Random;
@@ -19,6 +19,7 @@ pub struct At {
     pub brokers: Arc<Brokers>,
     pub ledger: Arc<Mutex<Ledger>>,
     pub network: Arc<Network>,
+    pub vhost: &'static str,
 }
 
 impl At {
@@ -27,7 +28,11 @@ impl At {
         let (node, streams) = self.brokers.connect::<N>(random.below(1 << 32))?;
         let mut clients = Vec::new();
         for stream in streams {
-            clients.push(Client::connect(stream, "/").await?);
+            clients.push(match self.vhost {
+                META_VHOST => Client::connect(stream, META_VHOST).await?,
+                // The meta shard makes it.
+                vhost => Client::open(stream, vhost, true).await?,
+            });
         }
         Some((node, clients.try_into().ok()?))
     }

@@ -5,11 +5,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use coney::broker::cluster_view::{ClusterStatus, ClusterView, MoveError, Moving};
+use coney::broker::identities::Identities;
 use coney::cluster::{Host, Led, LocalEngine, Mark, Member, ReplicatedEngine, Tenure, Unreachable};
+use coney::server::Meta;
 use coney::store::{Error, ManualCommitter, StoreHandle, Submission, open_manual_with};
 use coney::time::Time;
 use coney::{Broker, BrokerHandle, StartError};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::network::{NAMES, NODES, Network, NodesDirectory, SimulatedPieces, ms};
@@ -25,6 +28,67 @@ pub struct Brokers(Mutex<[Option<Running>; NODES]>);
 struct Running {
     broker: Arc<BrokerHandle>,
     connections: Vec<JoinHandle<()>>,
+    /// What it does for operators.
+    orders: Vec<JoinHandle<()>>,
+}
+
+/// What a node knows of the meta shard.
+pub type Identified = Option<Arc<Identities>>;
+
+/// The vhost that is the meta shard's.
+pub const META_VHOST: &str = "/";
+/// A vhost of each shard that is there for all of the story.
+pub const VHOSTS: [&str; 3] = [META_VHOST, "first", "second"];
+
+/// Which shard a world is.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    /// 0 is the meta shard.
+    pub shard: u32,
+    /// How many others there are, as the meta shard's brokers are told.
+    pub shards: u32,
+}
+
+impl Seat {
+    /// There are no shards.
+    pub const ALONE: Self = Self { shard: 0, shards: 0 };
+
+    pub const fn log_id(self) -> u64 {
+        1 + self.shard as u64
+    }
+
+    pub const fn vhost(self) -> &'static str {
+        VHOSTS[self.shard as usize]
+    }
+
+    /// Each shard has another node first.
+    pub const fn rank_of(self, node: usize) -> u32 {
+        ((node + NODES - self.shard as usize % NODES) % NODES) as u32
+    }
+}
+
+/// What a broker of the meta shard knows of the cluster: how many shards it may give vhosts to.
+#[derive(Debug)]
+struct View(u32);
+
+impl ClusterView for View {
+    fn status(&self) -> ClusterStatus {
+        ClusterStatus::default()
+    }
+
+    fn can_hand_over(&self, _: Option<&str>) -> Result<(), MoveError> {
+        Ok(())
+    }
+
+    fn hand_over(&self, _: Option<String>) -> Moving {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn data_shards(&self) -> u32 {
+        self.0
+    }
+
+    fn stop(&self) {}
 }
 
 impl Brokers {
@@ -37,7 +101,7 @@ impl Brokers {
             .filter_map(|(node, broker)| Some((node, broker.as_mut()?)))
             .collect();
         let index = (pick as usize).checked_rem(running.len())?;
-        let (node, Running { broker, connections }) = running.swap_remove(index);
+        let (node, Running { broker, connections, .. }) = running.swap_remove(index);
         let streams = [(); N].map(|()| {
             let (near, far) = tokio::io::duplex(PIPE_BYTES);
             connections.push(broker.attach(far));
@@ -61,6 +125,26 @@ impl Brokers {
         self.0.lock().unwrap().iter().position(Option::is_some)
     }
 
+    /// Has one of them do something for an operator.
+    pub fn order<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        pick: u64,
+        order: impl FnOnce(Arc<BrokerHandle>) -> F,
+    ) {
+        let mut brokers = self.0.lock().unwrap();
+        let mut running: Vec<_> = brokers.iter_mut().flatten().collect();
+        let Some(index) = (pick as usize).checked_rem(running.len()) else { return };
+        let Running { broker, orders, .. } = running.swap_remove(index);
+        orders.push(tokio::spawn(order(Arc::clone(broker))));
+    }
+
+    /// The vhosts that each has which runs, with its node.
+    pub fn vhosts(&self) -> Vec<(usize, Vec<String>)> {
+        let brokers = self.0.lock().unwrap();
+        let running = brokers.iter().enumerate();
+        running.filter_map(|(node, running)| Some((node, running.as_ref()?.broker.vhosts()))).collect()
+    }
+
     /// The nodes of all that run.
     pub fn leading(&self) -> Vec<usize> {
         let brokers = self.0.lock().unwrap();
@@ -70,7 +154,8 @@ impl Brokers {
     /// Its broker is gone, and with it all connections.
     pub fn crash(&self, node: usize) {
         let running = self.0.lock().unwrap()[node].take();
-        running.into_iter().flat_map(|running| running.connections).for_each(|connection| connection.abort());
+        let Some(Running { connections, orders, .. }) = running else { return };
+        connections.iter().chain(&orders).for_each(JoinHandle::abort);
     }
 }
 
@@ -81,6 +166,9 @@ pub struct SimulatedHost {
     pub network: Arc<Network>,
     pub directory: NodesDirectory,
     pub brokers: Arc<Brokers>,
+    pub seat: Seat,
+    /// What the node knows of the meta shard, if this is another.
+    pub identities: Option<watch::Receiver<Identified>>,
 }
 
 impl SimulatedHost {
@@ -159,12 +247,18 @@ impl Host for SimulatedHost {
         let pump = Pump(tokio::spawn(pump));
         let builder = Broker::builder().detached().clock(self.network.clock);
         let builder = builder.store(handle.clone(), recovered).store_progress(progress);
+        let Seat { shard, shards } = self.seat;
+        let builder = match self.identities.clone() {
+            Some(identities) => builder.meta(Meta { shard, identities, followed: watch::Sender::default() }),
+            None if shards > 0 => builder.cluster(Arc::new(View(shards))),
+            None => builder,
+        };
         let broker = tokio::select! {
             biased;
             error = &mut failed => return Err(StartError::Store(error.unwrap_or(Error::Stopped))),
             started = builder.start() => Arc::new(started?),
         };
-        let running = Running { broker, connections: Vec::new() };
+        let running = Running { broker, connections: Vec::new(), orders: Vec::new() };
         self.brokers.begin(self.node, running, &self.network);
         let failed = tokio::sync::Mutex::new(failed);
         Ok(SimulatedBroker { host: self.clone(), handle, pump, stops, failed })
@@ -216,7 +310,11 @@ impl Led for SimulatedBroker {
 
     async fn end(mut self) {
         let running = self.host.brokers.0.lock().unwrap()[self.host.node].take();
-        if let Some(Running { broker, .. }) = running {
+        if let Some(Running { broker, orders, .. }) = running {
+            for order in orders {
+                order.abort();
+                drop(order.await);
+            }
             let broker = Arc::try_unwrap(broker).ok().expect("nobody else keeps it");
             broker.shutdown().await.unwrap();
         }

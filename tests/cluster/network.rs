@@ -12,7 +12,7 @@ use coney::cluster::{
     Unreachable, read_snapshot,
 };
 use coney::store::{Engine, MemoryDisk};
-use coney::time::{Time, Timestamp};
+use coney::time::Time;
 
 use crate::random::Random;
 use crate::turns::{Answer, Ask};
@@ -71,11 +71,11 @@ pub struct Troubles {
 }
 
 impl Network {
-    pub fn new(random: Random) -> Arc<Self> {
+    pub fn new(random: Random, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             log: MemoryLog::default(),
             directory: MemoryDirectory::default(),
-            clock: Clock::starting_at(Timestamp::from_millis(1_000_000)),
+            clock,
             random: Mutex::new(random),
             troubles: Mutex::new(Troubles { is_lossy: true, ..Troubles::default() }),
             disks: [(); NODES].map(|()| MemoryDisk::new()),

@@ -49,8 +49,12 @@ async fn start(dir: &Path, name: &str, rank: u32, log: &MemoryLog, directory: &M
     let peer = listener.local_addr().unwrap().to_string();
     tokio::spawn(serve_snapshots(listener, SECRET, engine.clone()));
     let member = Member { name: name.to_owned(), rank, peer: Some(peer.clone()), ..Member::default() };
-    let retention =
-        Retention { retain: Duration::from_secs(2), every: Duration::from_millis(100), frames_max: 1000 };
+    let retention = Retention {
+        retain: Duration::from_secs(2),
+        every: Duration::from_millis(100),
+        frames_max: 1000,
+        ..Retention::default()
+    };
     let node = Node::new(host, member, 1, engine.clone()).retention(retention);
     let (status, control) = (node.status(), node.control());
     let node = tokio::spawn(async move { panic!("a node has stopped: {}", node.run().await) });

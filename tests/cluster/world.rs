@@ -4,21 +4,22 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use coney::Clock;
 use coney::cluster::{
     Follower, Frame, HandOverError, Kind, LocalEngine, Mark, Member, Node, NodeControl, Retention, Status,
 };
 use coney::store::{Engine, Space, WriteBatch};
+use coney::time::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clients::{At, consume_all, drain, publisher, transactor, worker};
-use crate::host::SimulatedHost;
+use crate::host::{Identified, Seat, SimulatedHost};
 use crate::network::{NAMES, NODES, Network, NodesDirectory, Troubles, ms};
 use crate::random::Random;
 use crate::turns::{DamagedDisk, TurnDisk};
 use crate::virtual_time::pass;
 
-const LOG_ID: u64 = 1;
 /// Virtual time with clients at work.
 const LIFE_MS: u64 = 15_000;
 
@@ -55,11 +56,17 @@ impl std::ops::AddAssign for Summary {
 }
 
 pub struct World {
-    network: Arc<Network>,
-    at: At,
-    nodes: [Option<JoinHandle<()>>; NODES],
+    /// Of which shard it is, and how many there are for vhosts.
+    seat: Seat,
+    pub network: Arc<Network>,
+    pub at: At,
+    pub nodes: [Option<JoinHandle<()>>; NODES],
     controls: [Option<NodeControl>; NODES],
     statuses: [Option<watch::Receiver<Status>>; NODES],
+    /// What each node knows of the meta shard, if this is another.
+    pub identities: [Option<watch::Receiver<Identified>>; NODES],
+    /// Those of the nodes that were started last.
+    pub engines: [Option<LocalEngine>; NODES],
     /// Whether its disk cannot be read any more.
     damaged: [bool; NODES],
     /// Why nodes have stopped: they should not, but those with a full disk.
@@ -70,17 +77,50 @@ pub struct World {
     hand_overs: Arc<Mutex<u64>>,
 }
 
+/// What one node may do, or what becomes of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    Crash(usize),
+    CrashAll,
+    Start(usize),
+    StartAll,
+    CutOff(usize),
+    StandStill(usize),
+    SlowDisk(usize),
+    HandOver(usize),
+    LoseDisk(usize),
+    FullDisk(usize),
+    SeemGone(usize),
+    Nothing,
+}
+
 impl World {
     pub fn new(random: Random) -> Self {
-        let retention =
-            Retention { retain: Duration::from_secs(2), frames_max: 3000, every: Duration::from_millis(300) };
+        let retention = Retention {
+            retain: Duration::from_secs(2),
+            frames_max: 3000,
+            every: Duration::from_millis(300),
+            ..Retention::default()
+        };
         Self::with_retention(random, retention)
     }
 
-    pub fn with_retention(mut random: Random, retention: Retention) -> Self {
-        let network = Network::new(random.fork());
-        let at = At { brokers: Arc::default(), ledger: Arc::default(), network: Arc::clone(&network) };
-        let mut world = Self {
+    pub fn with_retention(random: Random, retention: Retention) -> Self {
+        let clock = Clock::starting_at(Timestamp::from_millis(1_000_000));
+        let mut world = Self::of_shard(random, retention, clock, Seat::ALONE);
+        (0..NODES).for_each(|node| world.start(node));
+        world
+    }
+
+    /// One of several that have their nodes in common: none of these has been started.
+    pub fn of_shard(mut random: Random, retention: Retention, clock: Clock, seat: Seat) -> Self {
+        let network = Network::new(random.fork(), clock);
+        let (brokers, ledger) = (Arc::default(), Arc::default());
+        let at = At { brokers, ledger, network: Arc::clone(&network), vhost: seat.vhost() };
+        Self {
+            seat,
+            identities: [const { None }; NODES],
+            engines: [const { None }; NODES],
             network,
             at,
             nodes: [const { None }; NODES],
@@ -92,12 +132,10 @@ impl World {
             random,
             crashes: 0,
             hand_overs: Arc::default(),
-        };
-        (0..NODES).for_each(|node| world.start(node));
-        world
+        }
     }
 
-    fn start(&mut self, node: usize) {
+    pub fn start(&mut self, node: usize) {
         if self.nodes[node].is_some() {
             return;
         }
@@ -112,9 +150,13 @@ impl World {
         };
         let engine = LocalEngine::with_wipe(engine, move || clock.now(), renew);
         let directory = NodesDirectory { network: Arc::clone(&network), node };
-        let host = SimulatedHost { node, network, directory, brokers: Arc::clone(&self.at.brokers) };
-        let member = Member { name: NAMES[node].to_owned(), rank: node as u32, ..Member::default() };
-        let runs = Node::new(host, member, LOG_ID, engine).retention(self.retention);
+        self.engines[node] = Some(engine.clone());
+        let (brokers, seat) = (Arc::clone(&self.at.brokers), self.seat);
+        let identities = self.identities[node].clone();
+        let host = SimulatedHost { node, network, directory, brokers, seat, identities };
+        let rank = seat.rank_of(node);
+        let member = Member { name: NAMES[node].to_owned(), rank, ..Member::default() };
+        let runs = Node::new(host, member, seat.log_id(), engine).retention(self.retention);
         (self.controls[node], self.statuses[node]) = (Some(runs.control()), Some(runs.status()));
         let (stopped, network) = (Arc::clone(&self.stopped), Arc::clone(&self.network));
         self.nodes[node] = Some(tokio::spawn(async move {
@@ -132,7 +174,7 @@ impl World {
     }
 
     /// Power fails: of what the disk had not synced a random part is kept.
-    fn crash(&mut self, node: usize) {
+    pub fn crash(&mut self, node: usize) {
         let Some(running) = self.nodes[node].take() else { return };
         running.abort();
         self.at.brokers.crash(node);
@@ -149,11 +191,11 @@ impl World {
     }
 
     /// Whether a node has all that the log has no more.
-    fn is_whole(&self, node: usize) -> bool {
+    pub fn is_whole(&self, node: usize) -> bool {
         let engine = self.network.disks[node].engine();
         let mark = Mark::read(&engine).unwrap().unwrap_or_default();
         !self.damaged[node]
-            && Follower::open(engine, LOG_ID).is_ok()
+            && Follower::open(engine, self.seat.log_id()).is_ok()
             && mark.sequence.next() >= self.network.log.bounds().first
     }
 
@@ -163,12 +205,17 @@ impl World {
             return;
         }
         self.crash(node);
+        self.spoil_disk(node);
+        self.start(node);
+    }
+
+    /// Of a node that does not run.
+    pub fn spoil_disk(&mut self, node: usize) {
         if self.random.one_in(2) {
             self.network.disks[node].wipe();
         } else {
             self.damaged[node] = true;
         }
-        self.start(node);
     }
 
     /// Whoever leads is to hand over, to whoever is best or to another.
@@ -183,18 +230,13 @@ impl World {
         });
     }
 
-    fn trouble(&self, change: impl FnOnce(&mut Troubles)) {
+    pub fn trouble(&self, change: impl FnOnce(&mut Troubles)) {
         change(&mut self.network.troubles.lock().unwrap());
     }
 
     /// Clients at work, and one trouble after the other.
     pub async fn live(&mut self) {
-        let mut clients = Vec::new();
-        for _ in 0..2 {
-            clients.push(tokio::spawn(publisher(self.at.clone(), self.random.fork())));
-            clients.push(tokio::spawn(worker(self.at.clone(), self.random.fork())));
-        }
-        clients.push(tokio::spawn(transactor(self.at.clone(), self.random.fork())));
+        let clients = self.clients();
         let mut left = LIFE_MS;
         while left > 0 {
             let step = (100 + self.random.below(1500)).min(left);
@@ -207,7 +249,18 @@ impl World {
         clients.iter().for_each(JoinHandle::abort);
     }
 
-    fn assert_running(&self) {
+    /// All that a shard has.
+    pub fn clients(&mut self) -> Vec<JoinHandle<()>> {
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            clients.push(tokio::spawn(publisher(self.at.clone(), self.random.fork())));
+            clients.push(tokio::spawn(worker(self.at.clone(), self.random.fork())));
+        }
+        clients.push(tokio::spawn(transactor(self.at.clone(), self.random.fork())));
+        clients
+    }
+
+    pub fn assert_running(&self) {
         let stopped = self.stopped.lock().unwrap();
         assert!(stopped.is_empty(), "nodes have stopped: {stopped:?}");
         let full = self.network.troubles.lock().unwrap().full_disk;
@@ -218,48 +271,65 @@ impl World {
 
     /// Something begins, or ends. Whoever leads is met more often than others.
     fn change(&mut self) {
-        let any = self.random.below(NODES as u64) as usize;
-        let node = self.at.brokers.first().filter(|_| self.random.one_in(2)).unwrap_or(any);
-        match self.random.below(16) {
-            0 | 1 => self.crash(node),
-            2 if self.random.one_in(4) => (0..NODES).for_each(|node| self.crash(node)),
-            2 | 3 => (0..NODES).for_each(|node| self.start(node)),
-            4 | 5 => self.trouble(|troubles| troubles.cut_off[node] = true),
-            6 => self.trouble(|troubles| {
+        let change = pick(&mut self.random, self.at.brokers.first());
+        self.apply(change);
+        // What is wrong stays so for some seconds.
+        if self.random.one_in(4) {
+            self.relieve();
+        }
+    }
+
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Crash(node) => self.crash(node),
+            Change::CrashAll => (0..NODES).for_each(|node| self.crash(node)),
+            Change::Start(node) => self.start(node),
+            Change::StartAll => (0..NODES).for_each(|node| self.start(node)),
+            Change::CutOff(node) => self.trouble(|troubles| troubles.cut_off[node] = true),
+            Change::StandStill(node) => self.trouble(|troubles| {
                 troubles.stands_still[node] = true;
                 troubles.stood_still[node] = true;
             }),
-            7 => self.trouble(|troubles| troubles.slow_disk[node] = true),
-            8 => self.start(any),
-            9 | 10 => self.hand_over(node),
-            11 => self.lose_disk(any),
-            12 if self.nodes[node].is_some() => {
+            Change::SlowDisk(node) => self.trouble(|troubles| troubles.slow_disk[node] = true),
+            Change::HandOver(node) => self.hand_over(node),
+            Change::LoseDisk(node) => self.lose_disk(node),
+            Change::FullDisk(node) if self.nodes[node].is_some() => {
                 self.trouble(|troubles| troubles.full_disk[node] = true);
                 self.network.disks[node].fail_after(self.random.below(20));
             }
-            13 => self.trouble(|troubles| troubles.seems_gone[node] = true),
-            _ => {}
+            Change::SeemGone(node) => self.trouble(|troubles| troubles.seems_gone[node] = true),
+            Change::FullDisk(_) | Change::Nothing => {}
         }
-        // What is wrong stays so for some seconds.
-        if self.random.one_in(4) {
-            self.trouble(|troubles| {
-                *troubles = Troubles {
-                    is_lossy: troubles.is_lossy,
-                    unknown: troubles.unknown,
-                    stood_still: troubles.stood_still,
-                    full_disk: troubles.full_disk,
-                    runs: troubles.runs,
-                    starts: troubles.starts,
-                    was_buried: troubles.was_buried,
-                    buried_at: troubles.buried_at,
-                    ..Troubles::default()
-                };
-            });
-        }
+    }
+
+    /// What is wrong with the network and the disks is over, but for those that are full.
+    pub fn relieve(&self) {
+        self.trouble(|troubles| {
+            *troubles = Troubles {
+                is_lossy: troubles.is_lossy,
+                unknown: troubles.unknown,
+                stood_still: troubles.stood_still,
+                full_disk: troubles.full_disk,
+                runs: troubles.runs,
+                starts: troubles.starts,
+                was_buried: troubles.was_buried,
+                buried_at: troubles.buried_at,
+                ..Troubles::default()
+            };
+        });
     }
 
     /// All is well again, and all that is left is taken out.
     pub async fn heal(&mut self) {
+        self.calm();
+        (0..NODES).for_each(|node| self.start(node));
+        // Whatever was late has come, and whoever was to step down has.
+        pass(12_000).await;
+        self.take_out().await;
+    }
+
+    /// Nothing is wrong any more; whose disk was full has to be started again.
+    pub fn calm(&mut self) {
         let full = self.network.troubles.lock().unwrap().full_disk;
         (0..NODES).filter(|node| full[*node]).for_each(|node| self.crash(node));
         self.trouble(|troubles| {
@@ -272,9 +342,10 @@ impl World {
                 ..Troubles::default()
             };
         });
-        (0..NODES).for_each(|node| self.start(node));
-        // Whatever was late has come, and whoever was to step down has.
-        pass(12_000).await;
+    }
+
+    /// All that is left, which has to be what clients know.
+    pub async fn take_out(&mut self) {
         self.assert_running();
         let found = drain(&self.at, &mut self.random).await.expect("somebody leads, and goes on");
         self.at.ledger.lock().unwrap().check(&found);
@@ -341,7 +412,7 @@ impl World {
     /// What a node has when it has applied all of the log, but for what is its own.
     fn state(&self, node: usize) -> Vec<(Space, Vec<u8>, Vec<u8>)> {
         let disk = &self.network.disks[node];
-        let mut follower = Follower::open(disk.engine(), LOG_ID).unwrap();
+        let mut follower = Follower::open(disk.engine(), self.seat.log_id()).unwrap();
         let mut log = self.network.log.client(NAMES[node]);
         while follower.step(&mut log).unwrap().has_read {}
         let is_common = |space, key: &[u8]| !Mark::is_key(key) && !WriteBatch::is_numbers(space, key);
@@ -456,5 +527,25 @@ impl World {
         client.abort();
         let stopped = self.stopped.lock().unwrap();
         stopped.first().expect("nobody has noticed").clone()
+    }
+}
+
+/// What happens next. Whoever leads is met more often than others.
+pub fn pick(random: &mut Random, leader: Option<usize>) -> Change {
+    let any = random.below(NODES as u64) as usize;
+    let node = leader.filter(|_| random.one_in(2)).unwrap_or(any);
+    match random.below(16) {
+        0 | 1 => Change::Crash(node),
+        2 if random.one_in(4) => Change::CrashAll,
+        2 | 3 => Change::StartAll,
+        4 | 5 => Change::CutOff(node),
+        6 => Change::StandStill(node),
+        7 => Change::SlowDisk(node),
+        8 => Change::Start(any),
+        9 | 10 => Change::HandOver(node),
+        11 => Change::LoseDisk(any),
+        12 => Change::FullDisk(node),
+        13 => Change::SeemGone(node),
+        _ => Change::Nothing,
     }
 }

@@ -10,6 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 const CHANNEL: u16 = 1;
 /// What a broker that stops closes connections with.
 const CONNECTION_FORCED: u16 = 320;
+/// The user is not known, or has no right there.
+const ACCESS_REFUSED: u16 = 403;
+/// There is no such vhost.
+const NOT_ALLOWED: u16 = 530;
 
 /// What the broker said.
 #[derive(Debug)]
@@ -27,12 +31,21 @@ pub struct Client {
     delivery: Option<(u64, bool)>,
     /// Of a stream, from the delivery's headers.
     offset: Option<u64>,
+    /// Whether the broker may not know the vhost, or the user; and that it does not.
+    may_be_refused: bool,
+    was_refused: bool,
 }
 
 impl Client {
     /// Connects, opens the channel.
     pub async fn connect(stream: DuplexStream, vhost: &str) -> Option<Self> {
-        let mut client = Self { stream, input: Vec::new(), out: Vec::new(), delivery: None, offset: None };
+        Self::open(stream, vhost, false).await
+    }
+
+    /// The same; `None` also if the broker does not know the vhost or the user, where that may be.
+    pub async fn open(stream: DuplexStream, vhost: &str, may_be_refused: bool) -> Option<Self> {
+        let (input, out, delivery, offset) = (Vec::new(), Vec::new(), None, None);
+        let mut client = Self { stream, input, out, delivery, offset, may_be_refused, was_refused: false };
         client.out.extend_from_slice(b"AMQP\x00\x00\x09\x01");
         client.method_on(0, start_ok());
         let tune = connection::TuneOk { channel_max: 10, frame_max: 131_072, heartbeat: 0 };
@@ -46,6 +59,7 @@ impl Client {
                 matches!(said, Said::Method(AMQPClass::Channel(channel::AMQPMethod::OpenOk(_)))).then_some(())
             })
             .await?;
+        client.may_be_refused = false;
         Some(client)
     }
 
@@ -272,6 +286,9 @@ impl Client {
                     return Some(said);
                 }
             }
+            if self.was_refused {
+                return None;
+            }
             if self.stream.read_buf(&mut self.input).await.ok()? == 0 {
                 return None;
             }
@@ -313,6 +330,12 @@ impl Client {
             AMQPFrame::Method(_, AMQPClass::Connection(connection::AMQPMethod::Close(close)))
                 if close.reply_code == CONNECTION_FORCED =>
             {
+                None
+            }
+            AMQPFrame::Method(_, AMQPClass::Connection(connection::AMQPMethod::Close(close)))
+                if self.may_be_refused && matches!(close.reply_code, ACCESS_REFUSED | NOT_ALLOWED) =>
+            {
+                self.was_refused = true;
                 None
             }
             AMQPFrame::Method(_, AMQPClass::Connection(connection::AMQPMethod::Close(close))) => {
