@@ -25,6 +25,8 @@ mod nodes;
 mod refusals;
 #[path = "cluster_nats/restores.rs"]
 mod restores;
+#[path = "cluster_nats/rights.rs"]
+mod rights;
 #[path = "cluster_nats/servers.rs"]
 mod servers;
 #[path = "cluster_nats/shards.rs"]

@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow};
 use coney::cluster::{Common, Kept, Nats, NatsError, NatsOptions, Opened, Process, Route};
 use coney::config::{ClusterSettings, Config, NODE_PREFIX};
 use coney::{BrokerBuilder, Clock};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::announce::Started;
 
@@ -23,7 +24,14 @@ pub async fn start(
 ) -> anyhow::Result<Process> {
     let settings = config.cluster.as_ref().ok_or_else(|| anyhow!("this is no node of a cluster"))?;
     let opened = open_when_there(settings, clock, 0).await?;
-    let Opened { log, directory, log_id, secret, shards, .. } = opened;
+    let Opened { log, directory, log_id, secret, shards, slow_pings, .. } = opened;
+    for (server, interval) in slow_pings {
+        tracing::warn!(
+            server,
+            "the nats-server's ping_interval is {interval:?}: if another is cut off, nobody may confirm for more than a minute; \
+             2s with a ping_max of 2 is recommended"
+        );
+    }
     let mut others = Vec::new();
     for shard in 1..=shards {
         let Opened { log, directory, log_id, .. } = open_when_there(settings, clock, shard).await?;
@@ -84,13 +92,24 @@ pub(super) async fn open_shard(settings: &ClusterSettings, shard: u16) -> anyhow
 /// None of them answers.
 pub(super) async fn connect(settings: &ClusterSettings) -> Result<Nats, NatsError> {
     let options = NatsOptions {
-        servers: settings.log.clone(),
+        servers: settings.log.iter().map(|server| with_login(server, settings)).collect(),
         cluster: settings.name.clone(),
         credentials: settings.log_credentials.clone(),
         monitoring: settings.log_monitor.clone(),
         system_credentials: settings.log_system_credentials.clone(),
     };
     Nats::connect(&options).await
+}
+
+/// The address of a server with the user and the password that it asks for, if there is one.
+fn with_login(server: &str, settings: &ClusterSettings) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    match (server.split_once("://"), &settings.log_user, &settings.log_password) {
+        (Some((scheme, host)), Some(user), Some(password)) => {
+            format!("{scheme}://{}:{}@{host}", encoded(user), encoded(password))
+        }
+        _ => server.to_owned(),
+    }
 }
 
 /// Says that clients can connect, and what this node is.

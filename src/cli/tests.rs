@@ -288,6 +288,13 @@ fn values_out_of_range_are_refused() {
         "http-allow-origin = ['https:// ']",
         "http-allow-origin = ['']",
         "http-cors-max-age = -1",
+        "http-header = ['x-frame-options']",
+        "http-header = ['x-frame-options:']",
+        "http-header = [': DENY']",
+        "http-header = ['x frame: DENY']",
+        "http-header = [\"x-frame-options: a\\nset-cookie: b\"]",
+        "http-header = ['Content-Type: text/html']",
+        "http-header = ['access-control-allow-origin: *']",
         "http-path-prefix = 'a b'",
         "http-path-prefix = '/a//b'",
         "http-path-prefix = '/../a'",
@@ -304,6 +311,46 @@ fn values_out_of_range_are_refused() {
     }
     let long = format!("default-vhost = '{}'", "v".repeat(256));
     assert!(from_file(&long).is_err());
+}
+
+#[cfg(feature = "cluster")]
+#[test]
+fn a_node_is_told_how_much_of_the_log_it_keeps_and_who_it_is_to_nats() -> TestResult {
+    let node = |more: &str| {
+        from_file(&format!(
+            "cluster = 'c'\ncluster-node = 'a'\ncluster-log = ['nats://h:4222']\ncluster-peer = 'h:5680'\n{more}"
+        ))
+    };
+    let settings = node("")?.cluster.unwrap_or_default();
+    assert_eq!((settings.retain_s, settings.retain_frames, settings.retain_bytes), (None, None, None));
+    let all = "cluster-retain-time = 10\ncluster-retain-frames = 10000000\ncluster-retain-bytes = '16MiB'\n\
+               cluster-log-user = 'u'\ncluster-log-password = 'hunter2'\n";
+    let settings = node(all)?.cluster.unwrap_or_default();
+    assert_eq!(
+        (settings.retain_s, settings.retain_frames, settings.retain_bytes),
+        (Some(10), Some(10_000_000), Some(16 << 20))
+    );
+    assert_eq!(
+        (settings.log_user.as_deref(), settings.log_password.as_deref()),
+        (Some("u"), Some("hunter2"))
+    );
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    for (bad, why) in [
+        ("cluster-retain-time = 9", "from 10 to 3600"),
+        ("cluster-retain-time = 3601", "from 10 to 3600"),
+        ("cluster-retain-time = '1h'", "from 10 to 3600"),
+        ("cluster-retain-frames = 999", "from 1000 to 10000000"),
+        ("cluster-retain-frames = 10000001", "from 1000 to 10000000"),
+        ("cluster-retain-bytes = '1MiB'", "is outside 16777216 to"),
+        ("cluster-retain-bytes = 'much'", "much"),
+        ("cluster-log-user = 'u'", "needs cluster-log-password"),
+        ("cluster-log-password = 'hunter2'", "needs cluster-log-user"),
+        ("cluster-log-user = ''\ncluster-log-password = 'hunter2'", "may not be empty"),
+    ] {
+        let error = error_of(node(bad));
+        assert!(error.contains(why) && !error.contains("hunter2"), "{bad}: {error}");
+    }
+    Ok(())
 }
 
 #[test]

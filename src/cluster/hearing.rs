@@ -18,16 +18,34 @@ pub struct Retention {
     /// What a member has yet to put on its disk is kept for it so long after it was last heard of. After that it has to take a
     /// snapshot. A dead member would fill the log otherwise.
     pub retain: Duration,
-    /// Whoever needs it, no more frames are kept than this, but for those that the leader itself needs. A frame has 512 KiB at most,
-    /// and 20,000 of these are 10 GiB.
+    /// Whoever needs it, no more frames are kept than this, but for those that the leader itself needs.
     pub frames_max: u64,
+    /// The same in bytes. How many frames that is follows from the mean size of those that there are.
+    pub bytes_max: u64,
     /// So often the leader looks.
     pub every: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { retain: Duration::from_secs(3600), frames_max: 20_000, every: Duration::from_secs(10) }
+        Self {
+            retain: Duration::from_secs(3600),
+            frames_max: 20_000,
+            bytes_max: 10 << 30,
+            every: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Retention {
+    /// The first frame that is within both limits.
+    fn first_within(&self, bounds: Bounds) -> Sequence {
+        let by_count = bounds.last.0.saturating_sub(self.frames_max);
+        let frames = u128::from(bounds.last.next().0.saturating_sub(bounds.first.0));
+        let over = u128::from(bounds.bytes.saturating_sub(self.bytes_max));
+        let too_many = (frames * over).div_ceil(u128::from(bounds.bytes).max(1));
+        let by_bytes = bounds.first.0.saturating_add(u64::try_from(too_many).unwrap_or(u64::MAX));
+        Sequence(by_count.max(by_bytes))
     }
 }
 
@@ -93,7 +111,7 @@ impl Hearing {
         let needed =
             others.map(|member| Sequence(member.synced)).filter(|synced| synced.next() >= bounds.first);
         let needed = needed.min().unwrap_or(synced);
-        let most = Sequence(bounds.last.0.saturating_sub(retention.frames_max));
+        let most = retention.first_within(bounds);
         // The last frame that all have stays: by that they can tell that the log is the one they know.
         let before = needed.max(most).min(synced);
         (before > bounds.first).then_some(before)

@@ -37,6 +37,8 @@ pub struct Bounds {
     pub first: Sequence,
     /// The last frame; what was trimmed counts.
     pub last: Sequence,
+    /// What the frames take that were not trimmed, in bytes.
+    pub bytes: u64,
 }
 
 /// A replicated log of frames, as one client sees it. Calls block, each for a bounded time.

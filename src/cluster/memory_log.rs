@@ -90,7 +90,8 @@ impl MemoryLog {
     #[must_use]
     pub fn bounds(&self) -> Bounds {
         let state = self.state();
-        Bounds { first: Sequence(state.trimmed + 1), last: state.last() }
+        let bytes = state.entries.iter().map(|entry| entry.frame.len() as u64).sum();
+        Bounds { first: Sequence(state.trimmed + 1), last: state.last(), bytes }
     }
 
     /// Forgets the frames before this one.

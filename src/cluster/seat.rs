@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::directory::{Directory, Member};
 use super::hand_over::NodeControl;
-use super::hearing::HandOverError;
+use super::hearing::{HandOverError, Retention};
 use super::known::{Follows, Identified};
 use super::local::LocalEngine;
 use super::log::Log;
@@ -172,7 +173,7 @@ impl Seat {
             addresses,
         };
         let node = Node::new(host, member(settings, &setting.address, shard), log_id, engine.clone());
-        let node = node.disk_free_limit(setting.config.disk_free_limit);
+        let node = node.disk_free_limit(setting.config.disk_free_limit).retention(retention(settings));
         overview.attach(node.status(), hand_over(node.control()));
         let (to, route) = watch::channel(Route::default());
         let routes = to.clone();
@@ -234,6 +235,17 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.node.abort();
+    }
+}
+
+/// How much of the log is kept.
+fn retention(settings: &ClusterSettings) -> Retention {
+    let usual = Retention::default();
+    Retention {
+        retain: settings.retain_s.map_or(usual.retain, |s| Duration::from_secs(s.into())),
+        frames_max: settings.retain_frames.unwrap_or(usual.frames_max),
+        bytes_max: settings.retain_bytes.unwrap_or(usual.bytes_max),
+        ..usual
     }
 }
 

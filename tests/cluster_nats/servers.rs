@@ -94,6 +94,7 @@ fn configuration(
     routes: &[u16],
     dir: &Path,
     sync: &str,
+    accounts: &str,
 ) -> String {
     let routes: Vec<String> = routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
     let cluster = if routes.len() > 1 {
@@ -104,11 +105,14 @@ fn configuration(
     format!(
         "server_name: {name}\nlisten: \"127.0.0.1:{client}\"\nhttp: \"127.0.0.1:{http}\"\nmax_payload: 8MB\n\
          jetstream {{ store_dir: \"{}\", {sync} }}\n{cluster}\n\
-         accounts {{ SYS: {{ users: [{{ user: system, password: system }}] }},\n\
-         A: {{ jetstream: enabled, users: [{{ user: coney, password: coney }}] }} }}\nsystem_account: SYS\nno_auth_user: coney\n",
+         {accounts}\n",
         dir.join(name).display()
     )
 }
+
+/// Who may do what, if nothing else is said.
+const ACCOUNTS: &str = "accounts { SYS: { users: [{ user: system, password: system }] },\n\
+    A: { jetstream: enabled, users: [{ user: coney, password: coney }] } }\nsystem_account: SYS\nno_auth_user: coney";
 
 impl Servers {
     /// So many servers that sync always; `None`, and says so, if there is no program.
@@ -117,6 +121,15 @@ impl Servers {
     }
 
     pub fn start_with(count: usize, sync: &str) -> Option<Self> {
+        Self::configured(count, sync, ACCOUNTS)
+    }
+
+    /// One server with these accounts.
+    pub fn with_accounts(accounts: &str) -> Option<Self> {
+        Self::configured(1, "sync_interval: always", accounts)
+    }
+
+    fn configured(count: usize, sync: &str, accounts: &str) -> Option<Self> {
         let Some(binary) = std::env::var_os("CONEY_NATS_SERVER").map(PathBuf::from) else {
             println!("cluster: skipped, no nats-server");
             return None;
@@ -130,7 +143,7 @@ impl Servers {
         let mut servers = Vec::new();
         for (index, ports) in ports.into_iter().enumerate() {
             let name = format!("s{}", index + 1);
-            let text = configuration(&name, ports, &routes, dir.path(), sync);
+            let text = configuration(&name, ports, &routes, dir.path(), sync, accounts);
             std::fs::write(dir.path().join(format!("{name}.conf")), text).unwrap();
             let child = spawn(&binary, dir.path(), &name);
             servers.push(Server { name, child, client: ports[0], http: ports[1] });

@@ -1,9 +1,14 @@
 //! What makes the broker a node of a cluster.
 
+use std::ops::RangeInclusive;
+
 use coney::config::ClusterSettings;
 
 use super::setting::{Draft, Group, Kind, Setting, one, put};
 use crate::cli::value;
+
+/// What `cluster-retain-bytes` may be: the least holds 32 frames of the largest kind.
+const RETAIN_BYTES: RangeInclusive<u64> = 16 << 20..=1 << 40;
 
 pub const CLUSTER: Group = Group {
     heading: "Cluster",
@@ -44,6 +49,24 @@ pub const CLUSTER: Group = Group {
             default: None,
             rabbitmq_env: &[],
             set: |draft, texts| put(&mut cluster(draft)?.log_credentials, value::path(one(texts)).map(Some)),
+        },
+        Setting {
+            key: "cluster-log-user",
+            kind: Kind::Text,
+            value_name: "NAME",
+            help: "Log in to the NATS servers as this user, with --cluster-log-password.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut cluster(draft)?.log_user, value::filled(one(texts)).map(Some)),
+        },
+        Setting {
+            key: "cluster-log-password",
+            kind: Kind::Secret,
+            value_name: "PASSWORD",
+            help: "Log in to the NATS servers with this password.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut cluster(draft)?.log_password, value::filled(one(texts)).map(Some)),
         },
         Setting {
             key: "cluster-log-monitor",
@@ -98,6 +121,44 @@ pub const CLUSTER: Group = Group {
             },
         },
         Setting {
+            key: "cluster-retain-time",
+            kind: Kind::Number,
+            value_name: "SECONDS",
+            help: "Keep in the log what a node has yet to take for this long, 10 to 3600 s; 3600 if it is not said.\n\n\
+                   Counted from when the node was last heard of. One that was away for longer takes a snapshot of\n\
+                   another. NATS forgets what a node said after an hour.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| put(&mut cluster(draft)?.retain_s, value::retain_time(one(texts)).map(Some)),
+        },
+        Setting {
+            key: "cluster-retain-frames",
+            kind: Kind::Number,
+            value_name: "NUMBER",
+            help: "Keep no more frames in the log than this, 1000 to 10000000; 20000 if it is not said.\n\n\
+                   Whoever needs them. A frame is what the leader writes at once, 512 KiB at most.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(&mut cluster(draft)?.retain_frames, value::retain_frames(one(texts)).map(Some))
+            },
+        },
+        Setting {
+            key: "cluster-retain-bytes",
+            kind: Kind::Number,
+            value_name: "BYTES",
+            help: "Keep no more in the log than about this, 16MiB to 1024GiB; 10GiB if it is not said.\n\n\
+                   How many frames that is, is estimated by the mean size of those that there are.",
+            default: None,
+            rabbitmq_env: &[],
+            set: |draft, texts| {
+                put(
+                    &mut cluster(draft)?.retain_bytes,
+                    value::bytes_within(one(texts), RETAIN_BYTES).map(Some),
+                )
+            },
+        },
+        Setting {
             key: "cluster-unsafe-log",
             kind: Kind::Switch,
             value_name: "BOOL",
@@ -125,12 +186,15 @@ fn cluster(draft: &mut Draft) -> Result<&mut ClusterSettings, String> {
 
 /// What a cluster lacks, if there is one: the setting that is missing, and what for.
 pub fn missing(draft: &Draft) -> Option<String> {
-    let ClusterSettings { name, node, log, peer, .. } = draft.config.cluster.as_ref()?;
+    let ClusterSettings { name, node, log, peer, log_user, log_password, .. } =
+        draft.config.cluster.as_ref()?;
     let needed = [
         ("cluster", name.is_empty(), "is the cluster's name"),
         ("cluster-node", node.is_empty(), "is this node's name in the cluster"),
         ("cluster-log", log.is_empty(), "says where the cluster's log is"),
         ("cluster-peer", peer.is_empty(), "says where other nodes reach this one"),
+        ("cluster-log-password", log_user.is_some() && log_password.is_none(), "goes with cluster-log-user"),
+        ("cluster-log-user", log_user.is_none() && log_password.is_some(), "goes with cluster-log-password"),
         (
             "data-dir",
             draft.config.data_dir.is_none(),

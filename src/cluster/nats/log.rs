@@ -289,7 +289,7 @@ impl Log for NatsLog {
             )));
         }
         let first = if state.messages == 0 { last.next() } else { Sequence(state.first_seq) };
-        Ok(Bounds { first, last })
+        Ok(Bounds { first, last, bytes: state.bytes })
     }
 
     fn trim(&mut self, before: Sequence) -> Result<(), Unreachable> {

@@ -7,10 +7,12 @@ use super::init::init;
 use super::log::NatsLog;
 use super::names::{Names, NatsOptions};
 use super::restore::restore;
-use super::servers::{answering, holders, judge, seen};
+use super::servers::{answering, holders, judge, seen, slow_pings};
 use super::setup::{self, Found};
 use crate::cluster::directory::{Directory as _, Told};
 use crate::cluster::restore::Origin;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A connection to NATS.
 pub struct Nats {
@@ -31,6 +33,8 @@ pub struct Opened {
     pub secret: [u8; 32],
     /// Servers that are down, so that nobody could see whether they keep what they acknowledge.
     pub unchecked: Vec<String>,
+    /// Servers that take long to notice that another is cut off, and how often they ping. Of those that were seen; the others may as well.
+    pub slow_pings: BTreeMap<String, Duration>,
     /// How many shards for vhosts the cluster has: [`Nats::of_shard`] is a connection to each.
     pub shards: u16,
 }
@@ -125,10 +129,10 @@ impl Nats {
     /// [`NatsError`], but for those of the other functions.
     pub async fn open(&self, is_unsafe: bool) -> Result<Opened, NatsError> {
         let found = setup::find(&self.client, &self.names).await?;
-        let unchecked = match self.check(&found).await {
+        let (unchecked, slow_pings) = match self.check(&found).await {
             Err(error @ (NatsError::Unsafe { .. } | NatsError::Unseen { .. })) if is_unsafe => {
                 tracing::warn!("started nevertheless: {error}");
-                Vec::new()
+                <(Vec<_>, BTreeMap<_, _>)>::default()
             }
             checked => checked?,
         };
@@ -141,20 +145,22 @@ impl Nats {
             secret: found.meta.secret,
             shards: found.meta.shards,
             unchecked,
+            slow_pings,
         })
     }
 
-    async fn check(&self, found: &Found) -> Result<Vec<String>, NatsError> {
+    async fn check(&self, found: &Found) -> Result<(Vec<String>, BTreeMap<String, Duration>), NatsError> {
         let connected = self.client.raw().server_info().server_name;
         let cluster = found.clusters.iter().find_map(|cluster| cluster.name.as_deref());
         let (seen, answering) = tokio::join!(seen(&self.client, &self.options), answering(&self.client));
-        let down = judge(&holders(&found.clusters, &connected, &answering), cluster, &seen)?;
+        let holders = holders(&found.clusters, &connected, &answering);
+        let down = judge(&holders, cluster, &seen)?;
         for server in &down {
             tracing::warn!(
                 server,
                 "a nats-server is down: whether it keeps what it acknowledges is not known"
             );
         }
-        Ok(down)
+        Ok((down, slow_pings(&holders, &seen)))
     }
 }

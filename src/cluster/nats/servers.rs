@@ -12,9 +12,13 @@ use super::names::{NatsOptions, shown};
 use super::setup::StreamCluster;
 use super::varz::{Varz, ask, ping_as, ping_names, ping_varz};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// 2.10.23 is the first that does not lose a stream when it is killed; this is the oldest that is tested.
 const VERSION_MIN: [u64; 3] = [2, 10, 27];
+
+/// Two pings may be missed, and half a minute without a confirm is long enough.
+const PING_INTERVAL_MAX: Duration = Duration::from_secs(10);
 
 /// Asks wherever the options say, and over the cluster's own connection.
 pub(super) async fn seen(client: &Client, options: &NatsOptions) -> Vec<Varz> {
@@ -104,6 +108,13 @@ pub(super) fn judge(
     Ok(down)
 }
 
+/// Those of the holders that ping so seldom that one that is cut off may be missed for long, and how often.
+pub(super) fn slow_pings(holders: &BTreeMap<String, bool>, seen: &[Varz]) -> BTreeMap<String, Duration> {
+    let ours = seen.iter().filter(|varz| holders.contains_key(&varz.name));
+    let intervals = ours.map(|varz| (varz.name.clone(), Duration::from_nanos(varz.ping_interval)));
+    intervals.filter(|(_, interval)| *interval > PING_INTERVAL_MAX).collect()
+}
+
 const NOT_SYNCED: &str = "it acknowledges before it writes to disk. Its configuration needs \
     `jetstream { sync_interval: always }`, and it has to be restarted";
 
@@ -125,6 +136,7 @@ mod tests {
             version: version.into(),
             cluster: Cluster { name: "n".into() },
             jetstream: JetStream { config: Some(JetStreamConfig { sync_always }) },
+            ping_interval: 0,
         }
     }
 
@@ -149,6 +161,15 @@ mod tests {
         assert_eq!(of(&["a"]), [false, true, true]);
         assert_eq!(of(&["a", "b"]), [false, false, true]);
         assert_eq!(holders(&[], "a", &BTreeSet::new()).into_keys().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn servers_that_ping_seldom_are_named() {
+        let every =
+            |name: &str, s: u64| Varz { ping_interval: s * 1_000_000_000, ..varz(name, "2.15.1", true) };
+        let seen = [every("a", 2), every("b", 120), every("c", 10), every("d", 120)];
+        let slow = slow_pings(&three(""), &seen);
+        assert_eq!(slow.into_iter().collect::<Vec<_>>(), [("b".to_owned(), Duration::from_secs(120))]);
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) struct StreamConfig {
 #[derive(Debug, Deserialize)]
 pub(super) struct StreamState {
     pub(super) messages: u64,
+    #[serde(default)]
+    pub(super) bytes: u64,
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
     #[serde(default)]

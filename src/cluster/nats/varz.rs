@@ -34,6 +34,8 @@ pub(super) struct Varz {
     pub(super) version: String,
     pub(super) cluster: Cluster,
     pub(super) jetstream: JetStream,
+    /// Between two pings of a connection, in ns; 0 if it was not said.
+    pub(super) ping_interval: u64,
 }
 
 /// Of which cluster the server is.
@@ -148,10 +150,11 @@ mod tests {
     #[test]
     fn a_page_says_how_a_server_writes() {
         let page = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{\"server_name\":\"s1\",\
-            \"version\":\"2.10.27\",\"jetstream\":{\"config\":{\"sync_always\":true,\"sync_interval\":1}}}";
+            \"version\":\"2.10.27\",\"ping_interval\":2000000000,\"jetstream\":{\"config\":{\"sync_always\":true,\"sync_interval\":1}}}";
         let varz = body(page).unwrap();
         assert_eq!((varz.name.as_str(), varz.version.as_str()), ("s1", "2.10.27"));
         assert!(varz.jetstream.config.unwrap().sync_always);
+        assert_eq!(varz.ping_interval, 2_000_000_000);
         // Servers leave out what is false.
         let page = b"HTTP/1.0 200 OK\r\n\r\n{\"jetstream\":{\"config\":{\"sync_interval\":120000000000}}}";
         assert!(!body(page).unwrap().jetstream.config.unwrap().sync_always);

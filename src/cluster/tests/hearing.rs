@@ -5,8 +5,12 @@ use super::*;
 use crate::time::Time;
 use std::time::Duration;
 
-const RETENTION: Retention =
-    Retention { retain: Duration::from_secs(100), frames_max: 1000, every: Duration::from_secs(1) };
+const RETENTION: Retention = Retention {
+    retain: Duration::from_secs(100),
+    frames_max: 1000,
+    bytes_max: 10_000,
+    every: Duration::from_secs(1),
+};
 
 fn s(s: u64) -> Time {
     Time::ZERO.plus_ms(s * 1000)
@@ -18,7 +22,11 @@ fn told(name: &str, revision: u64, applied: u64, synced: u64) -> Told {
 }
 
 fn before(hearing: &Hearing, at: u64, synced: u64, bounds: (u64, u64)) -> Option<u64> {
-    let bounds = Bounds { first: Sequence(bounds.0), last: Sequence(bounds.1) };
+    before_of(hearing, at, synced, bounds, 0)
+}
+
+fn before_of(hearing: &Hearing, at: u64, synced: u64, bounds: (u64, u64), bytes: u64) -> Option<u64> {
+    let bounds = Bounds { first: Sequence(bounds.0), last: Sequence(bounds.1), bytes };
     hearing.trim_before(s(at), ("a", Sequence(synced)), bounds, RETENTION).map(|before| before.0)
 }
 
@@ -61,6 +69,19 @@ fn the_log_does_not_grow_for_ever_for_one_that_lags() {
     assert_eq!(before(&hearing, 1, 4900, (1, 900)), Some(10));
     assert_eq!(before(&hearing, 1, 4900, (1, 5000)), Some(4000));
     assert_eq!(before(&hearing, 1, 3000, (1, 5000)), Some(3000));
+}
+
+#[test]
+fn the_log_does_not_take_more_bytes_than_it_may() {
+    let mut hearing = Hearing::default();
+    hearing.hear(s(0), &[told("a", 1, 500, 480), told("b", 2, 10, 10)]);
+    let before = |synced, bounds, bytes| before_of(&hearing, 1, synced, bounds, bytes);
+    assert_eq!(before(480, (11, 110), 10_000), None, "b needs all of it, and it may have that");
+    assert_eq!(before(480, (11, 110), 10_001), Some(12), "one frame more than there may be");
+    assert_eq!(before(480, (11, 110), 20_000), Some(61), "half of it");
+    assert_eq!(before(480, (401, 500), 100_000), Some(480), "a tenth is less than the leader needs");
+    assert_eq!(before(420, (401, 500), 100_000), Some(420), "never what the leader needs");
+    assert_eq!(before(480, (401, 400), 0), None, "there is nothing");
 }
 
 #[test]
