@@ -81,7 +81,7 @@ fn the_log_does_not_take_more_bytes_than_it_may() {
     assert_eq!(before(480, (11, 110), 20_000), Some(61), "half of it");
     assert_eq!(before(480, (401, 500), 100_000), Some(480), "a tenth is less than the leader needs");
     assert_eq!(before(420, (401, 500), 100_000), Some(420), "never what the leader needs");
-    assert_eq!(before(480, (401, 400), 0), None, "there is nothing");
+    assert_eq!(before(400, (401, 400), 0), None, "there is nothing");
 }
 
 #[test]
