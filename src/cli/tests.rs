@@ -8,6 +8,8 @@ use coney::config::{
 };
 
 use super::resolve::resolve;
+#[cfg(feature = "cluster")]
+use super::settings::Draft;
 use super::settings::{self, env_name};
 use super::source::{ConfigError, Given, Origin, Source};
 use super::value::parse_bytes;
@@ -343,12 +345,19 @@ fn a_node_is_told_how_much_of_the_log_it_keeps_and_who_it_is_to_nats() -> TestRe
         ("cluster-retain-frames = 10000001", "from 1000 to 10000000"),
         ("cluster-retain-bytes = '1MiB'", "is outside 16777216 to"),
         ("cluster-retain-bytes = 'much'", "much"),
-        ("cluster-log-user = 'u'", "needs cluster-log-password"),
-        ("cluster-log-password = 'hunter2'", "needs cluster-log-user"),
         ("cluster-log-user = ''\ncluster-log-password = 'hunter2'", "may not be empty"),
     ] {
         let error = error_of(node(bad));
         assert!(error.contains(why) && !error.contains("hunter2"), "{bad}: {error}");
+    }
+    for (half, why) in [
+        (all, None),
+        ("cluster-log-user = 'u'", Some("needs cluster-log-password")),
+        ("cluster-log-password = 'hunter2'", Some("needs cluster-log-user")),
+    ] {
+        let missing = settings::missing(&Draft { config: node(half)?, ..Draft::default() });
+        assert_eq!(missing.is_some(), why.is_some(), "{half}");
+        assert!(missing.iter().all(|missing| missing.contains(why.unwrap_or_default())), "{missing:?}");
     }
     Ok(())
 }

@@ -236,8 +236,10 @@ impl Cluster {
             self.end_those_who_failed();
             self.change();
             let passing = PASSING[self.random.below(PASSING.len() as u64) as usize];
-            let is_there = self.assignments().is_told(passing, true);
-            self.order(passing, !is_there);
+            // As long as nobody has said what came of the last order, either.
+            let told = self.assignments().told.get(passing).copied().flatten();
+            let is_to_be_there = told.map_or_else(|| self.random.one_in(2), |is_there| !is_there);
+            self.order(passing, is_to_be_there);
             self.look_at_disks();
             assert!(clients.iter().all(|client| !client.is_finished()), "a client has failed");
             self.worlds.iter().for_each(World::assert_running);
