@@ -276,10 +276,11 @@ impl BrokerBuilder {
         self
     }
 
-    /// Takes users, permissions and vhosts from a cluster's meta shard: it is a data shard's broker.
+    /// Takes users, permissions and vhosts from a cluster's meta shard: it is a data shard's broker. For the cluster and its simulation.
     #[cfg(feature = "cluster")]
+    #[doc(hidden)]
     #[must_use]
-    pub(crate) fn meta(mut self, meta: Meta) -> Self {
+    pub fn meta(mut self, meta: Meta) -> Self {
         self.meta = Some(meta);
         self
     }

@@ -43,13 +43,13 @@ pub(super) fn without_elsewhere(shared: &Shared, text: String) -> String {
 
 /// What a data shard's broker has of the meta shard.
 #[derive(Debug)]
-pub(crate) struct Meta {
+pub struct Meta {
     /// The shard's number, from 1.
-    pub(crate) shard: u32,
+    pub shard: u32,
     /// What this node knows of the meta shard; `None` until it knows anything.
-    pub(crate) identities: watch::Receiver<Option<Arc<Identities>>>,
+    pub identities: watch::Receiver<Option<Arc<Identities>>>,
     /// Is told what the broker does as it says.
-    pub(crate) followed: watch::Sender<Option<Arc<Identities>>>,
+    pub followed: watch::Sender<Option<Arc<Identities>>>,
 }
 
 impl Meta {

@@ -36,7 +36,8 @@ pub(crate) use front::Front;
 pub(crate) use front_tls::Certificates;
 pub use handle::{BrokerHandle, JournalHandle, QueueHandle};
 #[cfg(feature = "cluster")]
-pub(crate) use meta::Meta;
+#[doc(hidden)]
+pub use meta::Meta;
 #[cfg(feature = "cluster")]
 pub(crate) use meta::OF_VHOSTS;
 pub use sockets::Sockets;
