@@ -113,7 +113,7 @@ pub const CLUSTER: Group = Group {
             key: "cluster-spread-after",
             kind: Kind::Number,
             value_name: "SECONDS",
-            help: "Hand a shard over to a node that leads two less, when it has been so for so long; 60 if it is not said, 0 never.",
+            help: "Hand a shard over to a node that has led two less for so long; 60 if it is not said, 0 never.",
             default: None,
             rabbitmq_env: &[],
             set: |draft, texts| {
