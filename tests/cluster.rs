@@ -44,7 +44,7 @@ mod world;
 
 use coney::cluster::Retention;
 use random::Random;
-use shards::{Cluster, Total};
+use shards::Cluster;
 use std::time::Duration;
 use world::{Summary, World};
 
@@ -79,19 +79,30 @@ fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
     ended.expect("the world stood still")
 }
 
-#[test]
-fn every_seed_keeps_its_promises() {
-    if let Some(seed) = number("CONEY_SEED") {
+/// How many seeds were run, and what came of all of them: that many, or as many as a variable of this name with an `S` says. `None` if the
+/// variable says which one to run: that was run by itself.
+fn each_seed<T: Default + std::ops::AddAssign + std::fmt::Debug>(
+    variable: &str,
+    seeds: u64,
+    run: impl Fn(u64) -> T + std::panic::RefUnwindSafe,
+) -> Option<(u64, T)> {
+    if let Some(seed) = number(variable) {
         println!("{:?}", run(seed));
-        return;
+        return None;
     }
-    let seeds = number("CONEY_SEEDS").unwrap_or(SEEDS);
-    let mut total = Summary::default();
+    let seeds = number(&format!("{variable}S")).unwrap_or(seeds);
+    let mut total = T::default();
     for seed in 0..seeds {
         let outcome = std::panic::catch_unwind(|| run(seed));
-        total += outcome.unwrap_or_else(|_| panic!("seed {seed} failed; CONEY_SEED={seed} runs it alone"));
+        total += outcome.unwrap_or_else(|_| panic!("seed {seed} failed; {variable}={seed} runs it alone"));
     }
     println!("{seeds} seeds: {total:?}");
+    Some((seeds, total))
+}
+
+#[test]
+fn every_seed_keeps_its_promises() {
+    let Some((seeds, total)) = each_seed("CONEY_SEED", SEEDS, run) else { return };
     // A world where nothing happens keeps every promise.
     assert!(total.confirmed > 50 * seeds && total.gone > 20 * seeds && total.terms > 2 * seeds, "{total:?}");
     assert!(total.unknown > 5 * seeds && total.crashes > seeds, "{total:?}");
@@ -112,18 +123,7 @@ fn every_seed_keeps_its_promises_in_all_shards() {
             cluster.check().await
         })
     };
-    if let Some(seed) = number("CONEY_SHARDED_SEED") {
-        println!("{:?}", run(seed));
-        return;
-    }
-    let seeds = number("CONEY_SHARDED_SEEDS").unwrap_or(SHARDED_SEEDS);
-    let mut total = Total::default();
-    for seed in 0..seeds {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        total +=
-            outcome.unwrap_or_else(|_| panic!("seed {seed} failed; CONEY_SHARDED_SEED={seed} runs it alone"));
-    }
-    println!("{seeds} seeds: {total:?}");
+    let Some((seeds, total)) = each_seed("CONEY_SHARDED_SEED", SHARDED_SEEDS, run) else { return };
     for shard in total.shards {
         assert!(shard.confirmed > 30 * seeds && shard.gone > 10 * seeds && shard.terms > seeds, "{total:?}");
         assert!(shard.crashes > seeds && shard.snapshots > seeds / 2, "{total:?}");

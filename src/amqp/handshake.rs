@@ -15,6 +15,7 @@ use super::admission::Admitted;
 use super::connection::{self, Endpoints};
 use super::connection_log;
 use crate::auth::External;
+use crate::broker::Clock;
 use crate::broker::shared::{Shared, stopped};
 use crate::ledger::Kind;
 use crate::session::SessionConfig;
@@ -39,7 +40,7 @@ pub(super) async fn run(
     let peer = endpoints.peer;
     let mut stopping = shared.stopping.subscribe();
     let shaken = tokio::select! {
-        shaken = Box::pin(shake(&shared, socket, peer, &acceptor)) => shaken,
+        shaken = Box::pin(shake_or_tell(&shared, socket, peer, &acceptor)) => shaken,
         Ok(()) = &mut admitted.eviction => {
             tracing::debug!(%peer, "a TLS handshake was not over, and had to make room");
             None
@@ -54,40 +55,55 @@ pub(super) async fn run(
 }
 
 /// Makes the handshake; the log says why it failed.
-async fn shake(
+async fn shake_or_tell(
     shared: &Shared,
     socket: TcpStream,
     peer: SocketAddr,
     acceptor: &Acceptor,
 ) -> Option<(TlsStream<TcpStream>, Secured)> {
-    let handshake = async {
-        match Opening::of(&socket).await? {
-            Opening::Tls => acceptor.accept(socket).await.map(Some),
-            // A look at the port: load balancers do it every second.
-            Opening::Nothing => Ok(None),
-            other => {
-                Opening::refuse(&socket);
-                connection_log::not_tls(shared, peer, other.name());
-                Ok(None)
-            }
-        }
-    };
-    match shared.clock.within(HANDSHAKE_MAX, handshake).await {
-        Some(Ok(shaken)) => {
+    match shake(shared.clock, socket, acceptor).await {
+        Ok(shaken) => {
             let (stream, secured) = shaken?;
             let Secured { protocol, key_exchange, cipher, certificate, .. } = &secured;
             let client = certificate.as_ref().map(|certificate| certificate.subject.as_str());
             tracing::debug!(%peer, protocol, key_exchange, cipher, client, "TLS handshake complete");
-            Some((stream, secured))
+            return Some((stream, secured));
         }
-        Some(Err(error)) => {
-            connection_log::tls_refused(shared, peer, &explained(&error));
-            None
-        }
-        None => {
-            connection_log::tls_refused(shared, peer, &format!("not over in {} s", HANDSHAKE_MAX.as_secs()));
-            None
-        }
+        Err(Unshaken::NotTls(what)) => connection_log::not_tls(shared, peer, what),
+        Err(Unshaken::Failed(why)) => connection_log::tls_refused(shared, peer, &why),
+    }
+    None
+}
+
+/// Why there is no TLS with a client.
+pub(crate) enum Unshaken {
+    /// It began with something else: this.
+    NotTls(&'static str),
+    /// What went wrong and, where it can be told, what to do.
+    Failed(String),
+}
+
+/// Makes the handshake with a client of AMQP; `None` if it left without a word.
+pub(crate) async fn shake(
+    clock: Clock,
+    socket: TcpStream,
+    acceptor: &Acceptor,
+) -> Result<Option<(TlsStream<TcpStream>, Secured)>, Unshaken> {
+    let handshake = async {
+        Ok::<_, io::Error>(match Opening::of(&socket).await? {
+            Opening::Tls => Ok(Some(acceptor.accept(socket).await?)),
+            // A look at the port: load balancers do it every second.
+            Opening::Nothing => Ok(None),
+            other => {
+                Opening::refuse(&socket);
+                Err(Unshaken::NotTls(other.name()))
+            }
+        })
+    };
+    match clock.within(HANDSHAKE_MAX, handshake).await {
+        Some(Ok(shaken)) => shaken,
+        Some(Err(error)) => Err(Unshaken::Failed(explained(&error))),
+        None => Err(Unshaken::Failed(format!("not over in {} s", HANDSHAKE_MAX.as_secs()))),
     }
 }
 
@@ -102,7 +118,7 @@ pub(super) fn external(shared: &Shared, secured: &Secured) -> Option<External> {
 }
 
 /// What went wrong and, where it can be told, what to do.
-pub(crate) fn explained(error: &io::Error) -> String {
+fn explained(error: &io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
     let hint = match cause {
         Some(Error::AlertReceived(

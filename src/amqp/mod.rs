@@ -32,6 +32,6 @@ pub(crate) use admission::Admission;
 pub(crate) use answers::{Answered, Answers};
 pub(crate) use connection::{Endpoints, run};
 #[cfg(feature = "cluster")]
-pub(crate) use handshake::explained;
+pub(crate) use handshake::{Unshaken, shake};
 pub(crate) use listener::{Accepted, Entrance};
 pub use wire::Stream;

@@ -196,7 +196,8 @@ fn world_clock_key(name: &str) -> String {
     format!("world_clock\0{name}")
 }
 
-fn vhost_settings_key(name: &str) -> String {
+/// Under which it is kept what is said of a vhost.
+pub fn vhost_settings_key(name: &str) -> String {
     format!("vhost_settings\0{name}")
 }
 

@@ -216,10 +216,7 @@ fn move_vhost(vhost: &str, shard: u16, place: &Place) -> anyhow::Result<ExitCode
             say(&format!("Shard {shard} serves vhost {vhost}.\n"))?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => {
-            eprintln!("coney: {error}");
-            Ok(ExitCode::from(error.exit_code()))
-        }
+        Err(error) => Ok(error.report()),
     }
 }
 
@@ -241,10 +238,7 @@ fn hand_over(node: Option<String>, shard: Option<u16>, place: &Place) -> anyhow:
             say(&format!("Node {leader} leads, in term {term}.\n"))?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => {
-            eprintln!("coney: {error}");
-            Ok(ExitCode::from(error.exit_code()))
-        }
+        Err(error) => Ok(error.report()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Each kind of value, from text to a checked value. A failure is the rest of a sentence that begins with the
 //! setting's name, and never shows a password.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -65,15 +66,16 @@ pub(super) fn bytes_or_none(text: &str) -> Result<Option<u64>, String> {
     }
 }
 
-/// A 16-bit number of at least `least`.
-pub(super) fn number_within(text: &str, least: u16, unit: &str) -> Result<u16, String> {
-    let number = text.parse().ok().filter(|number| *number >= least);
-    number.ok_or_else(|| format!("{text:?} is not a number of {unit} from {least} to {}", u16::MAX))
-}
-
-/// A number of seconds, in 32 bits.
-pub(super) fn seconds(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a number of seconds from 0 to {}", u32::MAX))
+/// A number in a range.
+pub(super) fn number_within<T: FromStr + PartialOrd + Display>(
+    text: &str,
+    range: RangeInclusive<T>,
+    unit: &str,
+) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| {
+        format!("{text:?} is not a number of {unit} from {} to {}", range.start(), range.end())
+    })
 }
 
 /// A number of events.
@@ -203,18 +205,6 @@ pub(super) fn rank(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|rank| *rank <= 100)
         .ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
-}
-
-/// For how long the cluster's log is kept for a node, in s.
-pub(super) fn retain_time(text: &str) -> Result<u32, String> {
-    let seconds = text.parse().ok().filter(|seconds| (10..=3600).contains(seconds));
-    seconds.ok_or_else(|| format!("{text:?} is not a number of seconds from 10 to 3600"))
-}
-
-/// How many frames of it are kept.
-pub(super) fn retain_frames(text: &str) -> Result<u64, String> {
-    let frames = text.parse().ok().filter(|frames| (1000..=10_000_000).contains(frames));
-    frames.ok_or_else(|| format!("{text:?} is not a number of frames from 1000 to 10000000"))
 }
 
 /// Some text.

@@ -88,7 +88,7 @@ pub use reading::{Reading, Taken};
 pub use restore::{Origin, adopt, mark_of};
 pub use route::{Leader, Route};
 pub use seat::Kept;
-pub use seat::SHARDS_DIR;
+pub use seat::dir_of;
 pub use snapshot::{BadPiece, FillError, Filling, PIECE_BYTES, PieceVisitor, read_snapshot};
 pub use status::{Role, Status};
 pub use tenure::Tenure;

@@ -34,7 +34,7 @@ const OPEN_FILES_MIN: usize = 64;
 /// Ranks below this change from shard to shard, so that nodes of the ranks 0, 1 and 2 lead a third of them each.
 const ROTATED: u32 = 3;
 /// Below the data directory.
-pub const SHARDS_DIR: &str = "shards";
+const SHARDS_DIR: &str = "shards";
 
 /// The last word on each broker.
 pub(super) type Complete = Arc<dyn Fn(BrokerBuilder) -> BrokerBuilder + Send + Sync>;
@@ -117,8 +117,9 @@ impl Brokers {
     }
 }
 
-/// Where a node keeps what it has of a shard.
-pub(super) fn dir_of(dir: &Path, shard: u16) -> PathBuf {
+/// Where a node keeps what it has of a shard: below its data directory, which is the meta shard's.
+#[must_use]
+pub fn dir_of(dir: &Path, shard: u16) -> PathBuf {
     if shard == 0 { dir.to_owned() } else { dir.join(SHARDS_DIR).join(shard.to_string()) }
 }
 

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use super::frame::{BadFrame, Frame, Kind};
 use super::snapshot::PieceVisitor;
 use super::writes::{decode_writes, encode_writes};
-use crate::broker::operations::{content_of, is_content_of, settings_name};
+use crate::broker::definitions::vhost_settings_key;
+use crate::broker::operations::{content_of, is_content_of};
 use crate::store::{Error, Pair, Snapshot, Space, Write, WriteBatch, definitions_of, pairs_of_queues};
 
 /// Under it the first frame has the epoch.
@@ -27,7 +28,7 @@ pub(super) fn read_vhost(
 ) -> Result<(), Error> {
     let mut chain = Chain::default();
     let mut give = |kind, payload: &[u8]| visit(chain.next(kind, payload));
-    let of_settings = settings_name(vhost);
+    let of_settings = vhost_settings_key(vhost);
     let is_wanted = |name: &str| name == of_settings || is_content_of(name, vhost);
     let (mut definitions, epoch) = definitions_of(snapshot, &is_wanted)?;
     let (queues, is_closed) = content_of(&definitions, id).map_err(Error::damaged)?;

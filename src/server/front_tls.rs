@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 
@@ -11,16 +10,13 @@ use super::error::StartError;
 use super::front::Front;
 use super::sockets::Sockets;
 use super::tls::{Given, Tls};
-use crate::amqp::explained;
+use crate::amqp::{Unshaken, shake as shake_amqp};
 use crate::broker::Clock;
 use crate::broker::log_limits::LogLimit;
 use crate::broker::shared::ledger_of;
 use crate::config::Config;
 use crate::management::shake;
-use crate::tls::{Acceptor, EndedTls, Opening, Socket};
-
-/// From the accepted socket to the end of TLS's handshake.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+use crate::tls::{Acceptor, EndedTls, Socket};
 
 /// Certificates that were looked at, and not made yet where there are none.
 pub(crate) struct Certificates(Given);
@@ -84,22 +80,10 @@ impl Front {
         socket: TcpStream,
         peer: SocketAddr,
     ) -> Option<(Arc<EndedTls>, crate::tls::TlsStream<TcpStream>)> {
-        let handshake = async {
-            match Opening::of(&socket).await? {
-                Opening::Tls => acceptor.accept(socket).await.map(Some),
-                // A look at the port: load balancers do it every second.
-                Opening::Nothing => Ok(None),
-                other => {
-                    Opening::refuse(&socket);
-                    self.refused(peer, other.name());
-                    Ok(None)
-                }
-            }
-        };
-        match self.clock.within(HANDSHAKE_MAX, Box::pin(handshake)).await {
-            Some(Ok(shaken)) => return shaken.map(|(stream, _)| (Arc::new(stream.ended()), stream)),
-            Some(Err(error)) => self.refused(peer, &explained(&error)),
-            None => self.refused(peer, "it was not over in time"),
+        match Box::pin(shake_amqp(self.clock, socket, acceptor)).await {
+            Ok(shaken) => return shaken.map(|(stream, _)| (Arc::new(stream.ended()), stream)),
+            Err(Unshaken::NotTls(what)) => self.refused(peer, what),
+            Err(Unshaken::Failed(why)) => self.refused(peer, &why),
         }
         None
     }

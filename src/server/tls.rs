@@ -68,24 +68,20 @@ impl Tls {
 
     /// Looks at the files again every now and then.
     pub(super) fn watch(&self, shared: &Arc<Shared>) -> Option<JoinHandle<()>> {
-        let acceptors = self.acceptors();
-        if acceptors.is_empty() {
+        if self.acceptors().is_empty() {
             return None;
         }
-        let shared = Arc::clone(shared);
+        let (tls, shared) = (self.clone(), Arc::clone(shared));
         Some(tokio::spawn(async move {
             let mut stopping = shared.stopping.subscribe();
-            loop {
-                tokio::select! {
-                    () = shared.clock.wait_for(Some(shared.clock.now() + LOOK_AGAIN)) => reload(&acceptors, false).await,
-                    () = stopped(&mut stopping) => break,
-                }
+            tokio::select! {
+                () = tls.look(shared.clock) => {}
+                () = stopped(&mut stopping) => {}
             }
         }))
     }
 
     /// The same for ever.
-    #[cfg(feature = "cluster")]
     pub(super) async fn look(&self, clock: Clock) {
         let acceptors = self.acceptors();
         loop {

@@ -96,7 +96,7 @@ pub use users::{
     user, user_limits, users, users_without_permissions,
 };
 #[cfg(feature = "cluster")]
-pub(crate) use vhost_copies::{VhostCopy, content_of, is_content_of, settings_name};
+pub(crate) use vhost_copies::{VhostCopy, content_of, is_content_of};
 pub use vhosts::{change_vhost, delete_vhost, put_vhost, set_vhost_limit, vhost, vhosts};
 pub use waiting::{
     Comparison as CountComparison, CountCondition, Countable, Predicate, Unmet, WaitFor, WorldCounts,

@@ -25,12 +25,6 @@ pub fn is_content_of(name: &str, vhost: &str) -> bool {
     parts.next().is_some_and(|kind| CONTENT.contains(&kind)) && parts.next() == Some(vhost)
 }
 
-/// The record's name of what is said of a vhost.
-#[must_use]
-pub fn settings_name(vhost: &str) -> String {
-    format!("vhost_settings\0{vhost}")
-}
-
 /// The ids under which a store keeps what is in a vhost, by its definitions, and whether it was closed for the move of this id.
 ///
 /// # Errors

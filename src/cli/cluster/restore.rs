@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use coney::Clock;
-use coney::cluster::{LocalEngine, Mark, Nats, Origin, SHARDS_DIR, Sequence, Stop, adopt, mark_of};
+use coney::cluster::{LocalEngine, Mark, Nats, Origin, Sequence, Stop, adopt, dir_of, mark_of};
 use coney::config::ClusterSettings;
 use coney::store::{Error, set_aside};
 use serde_json::json;
@@ -129,11 +129,6 @@ impl Node {
         let nats = connect(&self.settings).await?;
         Ok(if shard == 0 { nats } else { nats.of_shard(shard).await? })
     }
-}
-
-/// Where a node keeps what it has of a shard.
-fn dir_of(dir: &Path, shard: u16) -> PathBuf {
-    if shard == 0 { dir.to_owned() } else { dir.join(SHARDS_DIR).join(shard.to_string()) }
 }
 
 impl Stopped {

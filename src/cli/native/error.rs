@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use crate::cli::client::ClientError;
 use crate::cli::client::find::NotFound;
@@ -45,8 +46,13 @@ pub enum NativeError {
 }
 
 impl NativeError {
-    /// What the process ends with.
-    pub const fn exit_code(&self) -> u8 {
+    /// Says what is wrong; what the process ends with.
+    pub fn report(&self) -> ExitCode {
+        eprintln!("coney: {self}");
+        ExitCode::from(self.exit_code())
+    }
+
+    const fn exit_code(&self) -> u8 {
         match self {
             Self::NoBroker(_) => UNAVAILABLE,
             Self::Usage(_) => 2,

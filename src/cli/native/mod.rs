@@ -113,10 +113,7 @@ impl NativeCommand {
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("coney: {error}");
-                ExitCode::from(error.exit_code())
-            }
+            Err(error) => error.report(),
         }
     }
 }

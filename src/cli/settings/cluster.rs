@@ -129,7 +129,12 @@ pub const CLUSTER: Group = Group {
                    another. NATS forgets what a node said after an hour.",
             default: None,
             rabbitmq_env: &[],
-            set: |draft, texts| put(&mut cluster(draft)?.retain_s, value::retain_time(one(texts)).map(Some)),
+            set: |draft, texts| {
+                put(
+                    &mut cluster(draft)?.retain_s,
+                    value::number_within(one(texts), 10..=3600, "seconds").map(Some),
+                )
+            },
         },
         Setting {
             key: "cluster-retain-frames",
@@ -140,7 +145,10 @@ pub const CLUSTER: Group = Group {
             default: None,
             rabbitmq_env: &[],
             set: |draft, texts| {
-                put(&mut cluster(draft)?.retain_frames, value::retain_frames(one(texts)).map(Some))
+                put(
+                    &mut cluster(draft)?.retain_frames,
+                    value::number_within(one(texts), 1000..=10_000_000, "frames").map(Some),
+                )
             },
         },
         Setting {

@@ -107,7 +107,10 @@ pub const LIMITS: Group = Group {
             default: Some("2047"),
             rabbitmq_env: &[],
             set: |draft, texts| {
-                put(&mut draft.config.channels_max, value::number_within(one(texts), 1, "channels"))
+                put(
+                    &mut draft.config.channels_max,
+                    value::number_within(one(texts), 1..=u16::MAX, "channels"),
+                )
             },
         },
     ],

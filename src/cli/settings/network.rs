@@ -77,7 +77,12 @@ pub const NETWORK: Group = Group {
             help: "Let browsers remember for this long which sites may, in seconds.",
             default: Some("1800"),
             rabbitmq_env: &[],
-            set: |draft, texts| put(&mut draft.config.http_cors_max_age_s, value::seconds(one(texts))),
+            set: |draft, texts| {
+                put(
+                    &mut draft.config.http_cors_max_age_s,
+                    value::number_within(one(texts), 0..=u32::MAX, "seconds"),
+                )
+            },
         },
         Setting {
             key: "http-header",
@@ -122,7 +127,7 @@ pub const NETWORK: Group = Group {
             default: Some("60"),
             rabbitmq_env: &[],
             set: |draft, texts| {
-                put(&mut draft.config.heartbeat_s, value::number_within(one(texts), 0, "seconds"))
+                put(&mut draft.config.heartbeat_s, value::number_within(one(texts), 0..=u16::MAX, "seconds"))
             },
         },
     ],

@@ -171,7 +171,7 @@ pub const TLS: Group = Group {
             default: Some("0"),
             rabbitmq_env: &[],
             set: |draft, texts| {
-                let number = usize::from(value::number_within(one(texts), 0, "names")?);
+                let number = usize::from(value::number_within(one(texts), 0..=u16::MAX, "names")?);
                 if let Some(TlsLogin::AlternativeName { index, .. }) = &mut draft.config.tls_login {
                     *index = number;
                 }

@@ -80,7 +80,8 @@ fn totals(queues: &QueueNumbers, connections: &ConnectionNumbers, scheduled: u64
 pub(super) async fn per_object(api: &Api) -> Vec<Part> {
     let shared = Arc::clone(api.shared());
     let vhosts = operations::vhosts(&shared);
-    let queues = Arc::new(queues::measure(&vhosts, |_| true).await);
+    let (queues, contents) = queues::look_into(&vhosts, |_| true).await;
+    let (queues, contents) = (Arc::new(queues), Arc::new(contents));
     let scheduled = queues::scheduled(&vhosts).await;
     let of_cursors = cursors::rows(&vhosts, |_| true).await;
     let open = operations::connections(&shared);
@@ -93,7 +94,6 @@ pub(super) async fn per_object(api: &Api) -> Vec<Part> {
     parts.push(Box::new(move |text| node_metrics(&of_node, text)));
     parts.push(queue_info(Page::Plain, queues::info(&vhosts, |_| true)));
     each(Page::Plain, queues::COLUMNS, None, &queues, &mut parts);
-    let contents = Arc::new(queue_contents::rows(&vhosts, |_| true).await);
     each(Page::Plain, queue_contents::COLUMNS, None, &contents, &mut parts);
     each(Page::Plain, cursors::COLUMNS, None, &Arc::new(of_cursors), &mut parts);
     each(Page::Plain, CHANNEL_COLUMNS, None, &Arc::new(channels), &mut parts);
@@ -169,12 +169,16 @@ async fn add_queues(vhosts: &[Arc<Vhost>], wanted: &Wanted, parts: &mut Vec<Part
         return;
     }
     let is_wanted = |name: &str| wanted.queues.as_ref().is_none_or(|pattern| pattern.is_match(name));
-    let rows = Arc::new(queues::measure(vhosts, is_wanted).await);
+    let looks_into = queue_contents::COLUMNS.iter().any(|column| column.is_in(&wanted.families));
+    let (rows, contents) = if looks_into {
+        queues::look_into(vhosts, is_wanted).await
+    } else {
+        (queues::measure(vhosts, is_wanted).await, Vec::new())
+    };
     parts.push(queue_info(Page::Detailed, queues::info(vhosts, is_wanted)));
-    each(Page::Detailed, queues::COLUMNS, Some(&wanted.families), &rows, parts);
-    if queue_contents::COLUMNS.iter().any(|column| column.is_in(&wanted.families)) {
-        let contents = Arc::new(queue_contents::rows(vhosts, is_wanted).await);
-        each(Page::Detailed, queue_contents::COLUMNS, Some(&wanted.families), &contents, parts);
+    each(Page::Detailed, queues::COLUMNS, Some(&wanted.families), &Arc::new(rows), parts);
+    if looks_into {
+        each(Page::Detailed, queue_contents::COLUMNS, Some(&wanted.families), &Arc::new(contents), parts);
     }
 }
 

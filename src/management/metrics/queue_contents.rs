@@ -1,13 +1,6 @@
 //! Metrics of queues for which their messages are looked at, as for `/api/queues`: not on the page of sums, which is asked for often.
 
-use std::sync::Arc;
-
-use futures_util::future::join_all;
-
-use super::queues::TOGETHER;
-use super::table::{Row, columns};
-use super::text::Labels;
-use crate::broker::vhost::Vhost;
+use super::table::columns;
 use crate::management::views::queue_lengths::Lengths;
 use crate::queue::{Details, Tally};
 
@@ -23,7 +16,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    fn of(details: &Details, is_stream: bool) -> Self {
+    pub(super) fn of(details: &Details, is_stream: bool) -> Self {
         let counts = &details.measures.counts;
         let Lengths { ready, unacked, .. } = Lengths::of(counts, is_stream);
         Self {
@@ -46,23 +39,6 @@ impl Contents {
     const fn bytes_in_memory(&self) -> usize {
         self.tally.ready_in_memory_bytes + self.tally.unacked_bytes + self.tally.waiting_bytes
     }
-}
-
-/// A row for each queue in some vhosts whose name is wanted. They are asked many at a time, and no lock is held meanwhile.
-pub(super) async fn rows(vhosts: &[Arc<Vhost>], is_wanted: impl Fn(&str) -> bool) -> Vec<Row<Contents>> {
-    let mut rows = Vec::new();
-    for vhost in vhosts {
-        let mut queues = vhost.declared_queues();
-        queues.retain(|record| is_wanted(&record.name));
-        for some in queues.chunks(TOGETHER) {
-            let described = join_all(some.iter().map(|record| record.details())).await;
-            rows.extend(some.iter().zip(described).filter_map(|(record, details)| {
-                let labels = Labels::new(&[("vhost", &vhost.name), ("queue", &record.name)]);
-                Some(Row { labels, numbers: Contents::of(&*details?, record.is_stream()) })
-            }));
-        }
-    }
-    rows
 }
 
 columns! {

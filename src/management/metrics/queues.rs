@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::queue_contents::Contents;
 use super::table::{Row, columns};
 use super::text::Labels;
 use crate::broker::vhost::{QueueRecord, Vhost};
 use crate::management::views::queue_lengths::Lengths;
-use crate::queue::Measures;
 use crate::queue::options::{self, QueueType};
+use crate::queue::{Details, Measures};
 use crate::statistics::QueueCounters;
 use crate::time::Time;
 
 /// Queues that are asked at the same time.
-pub(super) const TOGETHER: usize = 512;
+const TOGETHER: usize = 512;
 
 /// The numbers of a queue, or of all together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,27 +76,69 @@ impl QueueNumbers {
     }
 }
 
-/// The numbers of all queues in some vhosts whose name is wanted. They are asked many at a time, and no lock is held meanwhile.
+/// The numbers of all queues in some vhosts whose name is wanted.
 pub(super) async fn measure(
     vhosts: &[Arc<Vhost>],
     is_wanted: impl Fn(&str) -> bool,
 ) -> Vec<Row<QueueNumbers>> {
     let mut rows = Vec::new();
+    let add = |at: &At<'_>, measures: Measures| rows.push(at.row(at.numbers(&measures)));
+    ask_each(vhosts, is_wanted, async |record: &QueueRecord| record.measure().await, add).await;
+    rows
+}
+
+/// The same, and what is in each and where, for which its messages are looked at.
+pub(super) async fn look_into(
+    vhosts: &[Arc<Vhost>],
+    is_wanted: impl Fn(&str) -> bool,
+) -> (Vec<Row<QueueNumbers>>, Vec<Row<Contents>>) {
+    let (mut rows, mut contents) = (Vec::new(), Vec::new());
+    let add = |at: &At<'_>, details: Box<Details>| {
+        rows.push(at.row(at.numbers(&details.measures)));
+        contents.push(at.row(Contents::of(&details, at.record.is_stream())));
+    };
+    ask_each(vhosts, is_wanted, async |record: &QueueRecord| record.details().await, add).await;
+    (rows, contents)
+}
+
+/// A queue that has answered.
+struct At<'a> {
+    vhost: &'a Vhost,
+    record: &'a QueueRecord,
+    now: Time,
+}
+
+impl At<'_> {
+    fn row<R>(&self, numbers: R) -> Row<R> {
+        let labels = Labels::new(&[("vhost", &self.vhost.name), ("queue", &self.record.name)]);
+        Row { labels, numbers }
+    }
+
+    fn numbers(&self, measures: &Measures) -> QueueNumbers {
+        QueueNumbers::of(measures, self.record.statistics.read(), self.record.is_stream(), self.now)
+    }
+}
+
+/// Asks all queues in some vhosts whose name is wanted, many at a time; no lock is held meanwhile.
+async fn ask_each<A>(
+    vhosts: &[Arc<Vhost>],
+    is_wanted: impl Fn(&str) -> bool,
+    ask: impl AsyncFn(&QueueRecord) -> Option<A>,
+    mut add: impl FnMut(&At<'_>, A),
+) {
     for vhost in vhosts {
         let mut queues = vhost.declared_queues();
         queues.retain(|record| is_wanted(&record.name));
         for some in queues.chunks(TOGETHER) {
-            let measured = join_all(some.iter().map(|record| record.measure())).await;
+            let answers = join_all(some.iter().map(|record| ask(record))).await;
             let now = vhost.clock.now();
-            for (record, measures) in some.iter().zip(measured) {
-                let Some(measures) = measures else { continue };
-                let numbers = QueueNumbers::of(&measures, record.statistics.read(), record.is_stream(), now);
-                let labels = Labels::new(&[("vhost", &vhost.name), ("queue", &record.name)]);
-                rows.push(Row { labels, numbers });
+            for (record, answer) in some.iter().zip(answers) {
+                if let Some(answer) = answer {
+                    add(&At { vhost, record, now }, answer);
+                }
             }
         }
     }
-    rows
 }
 
 /// Messages in delayed exchanges that wait for their time.
