@@ -39,11 +39,19 @@ impl Clock {
     /// The wall-clock time.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.wall_time(|passed| passed.as_millis())
+    }
+
+    /// The same rounded up: what is said to be due so long after it is never early.
+    #[must_use]
+    pub fn timestamp_rounded_up(&self) -> Timestamp {
+        self.wall_time(|passed| passed.as_nanos().div_ceil(1_000_000))
+    }
+
+    fn wall_time(&self, millis: impl Fn(Duration) -> u128) -> Timestamp {
+        let millis = |passed| u64::try_from(millis(passed)).unwrap_or(u64::MAX);
         match self.virtual_origin {
-            Some(origin) => {
-                Timestamp::from_millis(origin.as_millis().saturating_add(millis(self.origin.elapsed())))
-            }
+            Some(origin) => origin.plus_ms(millis(self.origin.elapsed())),
             None => Timestamp::from_millis(millis(
                 SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             )),

@@ -497,7 +497,7 @@ impl QueueTask {
         }
         if !self.desk.effects().pages.is_empty() {
             self.submitted.pages = true;
-            let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
+            let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp_rounded_up());
             for Page { id, entries } in self.desk.effects().pages.drain(..) {
                 let entries = entries.into_iter().map(|append| stored(append, now, wall));
                 store.write_page(queue, id, entries.collect());
@@ -570,7 +570,7 @@ impl QueueTask {
         let queue = self.record.id;
         let mut ops = Vec::new();
         if !self.desk.effects().appended.is_empty() {
-            let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp());
+            let (now, wall) = (self.vhost.clock.now(), self.vhost.clock.timestamp_rounded_up());
             let entries = self.desk.effects().appended.drain(..).map(|append| stored(append, now, wall));
             ops.push(Op::Append { queue, entries: entries.collect() });
         }
@@ -714,7 +714,7 @@ fn send_replies(replies: Vec<(oneshot::Sender<Reply>, Reply)>) {
 
 fn stored(append: StoreAppend, now: Time, wall: Timestamp) -> StoredMessage {
     let StoreAppend { position, message, level, expires } = append;
-    // Rounded up: nothing dies early.
+    // Rounded up, as the wall's time is: nothing dies early.
     let left_ms = expires.since(now).as_micros().div_ceil(1000) as u64;
     let expires_at =
         (expires != Time::NEVER).then(|| Timestamp::from_millis(wall.as_millis().saturating_add(left_ms)));

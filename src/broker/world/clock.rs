@@ -42,6 +42,14 @@ impl VhostClock {
         }
     }
 
+    /// The same rounded up: what is said to be due so long after it is never early.
+    pub fn timestamp_rounded_up(&self) -> Timestamp {
+        match self {
+            Self::System(clock) => clock.timestamp_rounded_up(),
+            Self::Virtual(_) => self.timestamp(),
+        }
+    }
+
     /// What the wall clock shows, or showed, at [`Time::ZERO`].
     pub fn epoch(&self) -> Timestamp {
         match self {
