@@ -407,6 +407,18 @@ impl MessageBlock {
         self.bytes.extend_from_slice(piece);
     }
 
+    /// All bytes so far, with room for so many more of the body of the message begun last.
+    pub fn body_room(&mut self, bytes: usize) -> &mut Vec<u8> {
+        self.bytes.reserve(bytes);
+        &mut self.bytes
+    }
+
+    /// The last `count` bytes; all, if there are no more.
+    #[must_use]
+    pub fn last(&self, count: usize) -> &[u8] {
+        self.bytes.get(self.bytes.len().saturating_sub(count)..).unwrap_or_default()
+    }
+
     /// Reserves room for `bytes` more.
     pub fn reserve(&mut self, bytes: usize) {
         self.bytes.reserve_exact(bytes);

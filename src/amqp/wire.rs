@@ -4,12 +4,14 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{quick_ack, socket_reset};
 use crate::broker::batch_channel::Receiver;
 use crate::broker::connections::Event;
 use crate::protocol::Output;
+use crate::session::body_room::{BEYOND_BYTES, BodyRoom};
 
 /// Read at a time by a connection that says little: thousands of them may be idle.
 const READ_BYTES_MIN: usize = 1024;
@@ -19,6 +21,8 @@ const READ_BYTES_MAX: usize = 256 * 1024;
 const SMALL_READS_MAX: u8 = 100;
 /// Room that a connection that says little keeps while it says nothing.
 const KEPT_BYTES: usize = 128;
+/// Read after a piece of a large body: if the next message is as large, most of it goes where it will stand.
+const READ_AFTER_BODY_BYTES: usize = 16 * 1024;
 /// Events taken from the inbox at a time.
 const EVENTS_MAX: usize = 128;
 
@@ -42,6 +46,8 @@ pub(super) struct Wire<S> {
     read_bytes: usize,
     /// Reads in a row that left most of the room empty.
     small_reads: u8,
+    /// Whether the last read was of a large body.
+    is_after_body: bool,
     /// Whether the last read brought little, and the client may wait for its acknowledgement before it sends more.
     is_owed_an_ack: bool,
     pub(super) eof: bool,
@@ -55,6 +61,8 @@ pub(super) struct Wire<S> {
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     pub(super) read: bool,
+    /// Bytes read to where there was room for a body.
+    pub(super) body_bytes: usize,
     pub(super) events: bool,
     pub(super) drained: bool,
 }
@@ -70,6 +78,7 @@ impl<S: Stream> Wire<S> {
             bytes_out: 0,
             read_bytes: READ_BYTES_MIN,
             small_reads: 0,
+            is_after_body: false,
             is_owed_an_ack: false,
             eof: false,
             is_unflushed: false,
@@ -106,6 +115,7 @@ impl<S: Stream> Wire<S> {
         &mut self,
         cx: &mut Context<'_>,
         out: &mut Output,
+        body: &mut Option<BodyRoom<'_>>,
         deliver_below: usize,
         paused: bool,
         events: &mut Receiver<Event>,
@@ -126,8 +136,15 @@ impl<S: Stream> Wire<S> {
             }
             done.events = true;
         }
-        if !paused && !self.eof && self.budget > 0 && self.poll_read(cx)?.is_ready() {
-            done.read = true;
+        if !paused && !self.eof && self.budget > 0 {
+            match body {
+                Some(room) if self.filled == 0 => {
+                    if let Poll::Ready(count) = self.poll_read_body(cx, room)? {
+                        (done.read, done.body_bytes) = (true, count);
+                    }
+                }
+                _ => done.read = self.poll_read(cx)?.is_ready(),
+            }
         }
         // Without a piece left nobody would wake it.
         if done.drained || done.events || done.read || self.budget == 0 {
@@ -177,11 +194,13 @@ impl<S: Stream> Wire<S> {
         }
         self.make_room();
         let Some(room) = self.input.get_mut(self.filled..) else { return Ok(Poll::Pending) };
-        let room_now = room.len().min(self.budget);
+        let most = if self.is_after_body { READ_AFTER_BODY_BYTES } else { usize::MAX };
+        let room_now = room.len().min(self.budget).min(most);
         let Some(room) = room.get_mut(..room_now) else { return Ok(Poll::Pending) };
         let mut buffer = ReadBuf::new(room);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
             Poll::Ready(()) => {
+                self.is_after_body = false;
                 let count = buffer.filled().len();
                 self.filled += count;
                 self.has_read(count, self.filled == self.input.len());
@@ -189,6 +208,32 @@ impl<S: Stream> Wire<S> {
             }
             Poll::Pending => Ok(Poll::Pending),
         }
+    }
+
+    /// To where the message will stand. Tells how many bytes of its body came; what follows them is the next input.
+    fn poll_read_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut BodyRoom<'_>,
+    ) -> Result<Poll<usize>, std::io::Error> {
+        let body_end = room.bytes.len() + room.left;
+        let most = (room.left + BEYOND_BYTES).min(self.budget);
+        let mut limited = (&mut *room.bytes).limit(most);
+        let reading = std::pin::pin!(self.stream.read_buf(&mut limited));
+        let Poll::Ready(count) = reading.poll(cx)? else { return Ok(Poll::Pending) };
+        let beyond = room.bytes.get(body_end..).unwrap_or_default();
+        if self.input.len() < beyond.len() {
+            self.input.resize(beyond.len(), 0);
+        }
+        for (place, byte) in self.input.iter_mut().zip(beyond) {
+            *place = *byte;
+        }
+        (self.taken, self.filled) = (0, beyond.len());
+        let body_bytes = count - beyond.len();
+        room.bytes.truncate(body_end);
+        self.is_after_body = true;
+        self.has_read(count, false);
+        Ok(Poll::Ready(body_bytes))
     }
 
     /// By way of the stack: a connection that says nothing needs no room for it.

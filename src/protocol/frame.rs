@@ -128,6 +128,28 @@ pub fn decode_frame(buffer: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, 
     Ok(Some((frame, payload.len() + FRAME_OVERHEAD)))
 }
 
+/// The first bytes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Its type.
+    pub kind: u8,
+    /// Its channel.
+    pub channel: u16,
+    /// The payload's length.
+    pub payload_bytes: u32,
+    /// What follows: the payload, as far as it is there, and more.
+    pub rest: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    /// The head at the front of `buffer`; `None` if it is not all there. Nothing is checked.
+    #[must_use]
+    pub fn split(buffer: &'a [u8]) -> Option<Self> {
+        let (kind, channel, payload_bytes, rest) = split_head(buffer)?;
+        Some(Self { kind, channel, payload_bytes, rest })
+    }
+}
+
 /// Type, channel, payload length and what follows.
 #[inline]
 fn split_head(buffer: &[u8]) -> Option<(u8, u16, u32, &[u8])> {

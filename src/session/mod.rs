@@ -16,6 +16,7 @@
 //! knows them all.
 
 mod access;
+pub mod body_room;
 mod config;
 mod confirms;
 mod consumer;

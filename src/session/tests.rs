@@ -3,6 +3,7 @@
 mod credit;
 mod errors;
 mod handshake;
+mod large_bodies;
 mod publishing;
 mod repeating;
 mod watching;

@@ -45,6 +45,16 @@ pub(super) struct Body {
     pub(super) assembly: Option<(MessageBlock, Slot)>,
 }
 
+/// A frame of a large body whose head was taken and whose end was not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenFrame {
+    pub(super) channel: u16,
+    /// Of its payload.
+    pub(super) payload_bytes: usize,
+    /// Of these, those that are yet to come.
+    pub(super) left: usize,
+}
+
 /// Exchange and routing key of the publish under way, and where that led last time.
 #[derive(Debug, Default)]
 pub(super) struct PublishTarget {

@@ -22,7 +22,7 @@ impl Session {
     /// Takes one frame off the input; `None` if it is not all there.
     pub(super) fn frame(&mut self, now: Time, input: &[u8]) -> Option<(usize, Option<Request>)> {
         match decode_frame(input, self.connection.limits.frame_bytes) {
-            Ok(None) => None,
+            Ok(None) => self.begin_body_frame(input).map(|used| (used, None)),
             Ok(Some((frame, used))) => {
                 self.frames_in += 1;
                 Some((used, self.whole_frame(now, frame)))
@@ -35,7 +35,7 @@ impl Session {
     }
 
     /// After a broken frame nothing that follows can be trusted to be one.
-    fn broken_frame(&mut self, now: Time, error: &FrameError) {
+    pub(super) fn broken_frame(&mut self, now: Time, error: &FrameError) {
         let (code, text) = error.reply();
         if matches!(self.phase, Phase::Running) {
             self.close_connection(now, &Exception::new(code, text));
@@ -155,19 +155,30 @@ impl Session {
             }
             None => self.frame_for_no_channel(frame),
         };
+        self.handled(now, frame.channel, handled)
+    }
+
+    /// What follows from a channel's frame.
+    #[inline(always)]
+    pub(super) fn handled(
+        &mut self,
+        now: Time,
+        channel: u16,
+        handled: Result<Handled, Exception>,
+    ) -> Option<Request> {
         match handled {
             Ok(Handled::Done) => None,
             Ok(Handled::Pause) => {
                 self.connection.work = 0;
                 Some(Request::Pause)
             }
-            Ok(Handled::Request(request)) => Some(Request::Channel(frame.channel, request)),
+            Ok(Handled::Request(request)) => Some(Request::Channel(channel, request)),
             Ok(Handled::Close) => {
-                self.channel_close(frame.channel);
+                self.channel_close(channel);
                 None
             }
             Err(exception) => {
-                self.fail(now, frame.channel, exception);
+                self.fail(now, channel, exception);
                 None
             }
         }
@@ -340,7 +351,7 @@ impl Channel {
 
 /// After a message, or a part of one.
 #[inline]
-const fn published(connection: &Connection) -> Handled {
+pub(super) const fn published(connection: &Connection) -> Handled {
     if connection.is_overdue() { Handled::Pause } else { Handled::Done }
 }
 

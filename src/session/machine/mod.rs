@@ -1,6 +1,7 @@
 //! The session itself: its state and its channels', and each other file one subject of what they do. The vocabulary and the small
 //! parts that the state is made of are beside this folder.
 
+mod body_read;
 mod channel;
 mod confirming;
 mod connection;

@@ -12,6 +12,7 @@ use crate::protocol::reply::ReplyCode;
 use crate::protocol::table::{FieldValue, Table};
 use crate::queue::options::EXPIRY_MS_MAX;
 use crate::queue::sender_selected::{extra_keys, has_bcc, without_bcc};
+use crate::session::body_room::BEYOND_BYTES;
 use crate::session::exception::Exception;
 use crate::session::headers::PropertySource;
 use crate::session::names::strip_crlf_bytes;
@@ -134,21 +135,36 @@ impl Channel {
         self.complete_if_assembled(connection)
     }
 
-    fn assemble(&mut self, connection: &mut Connection, payload: &[u8]) {
+    pub(super) fn assemble(&mut self, connection: &mut Connection, payload: &[u8]) {
         let Incoming::Body(body) = &mut self.incoming else { return };
         let (target, properties) = (&self.target, &self.properties);
         let (block, _) = body.assembly.get_or_insert_with(|| {
             let mut block = MessageBlock::default();
             let slot = block.begin(&target.exchange, &target.routing_key, properties, false);
-            block.reserve(body.expected.min(BODY_RESERVE_BYTES) as usize);
+            block.reserve(body.expected.min(BODY_RESERVE_BYTES) as usize + BEYOND_BYTES);
             (block, slot)
         });
         block.extend_body(payload);
-        body.received += payload.len() as u64;
-        connection.held.bodies += block.capacity() - std::mem::replace(&mut body.room, block.capacity());
+        self.has_assembled(connection, payload.len());
     }
 
-    fn complete_if_assembled(&mut self, connection: &mut Connection) -> Result<(), Exception> {
+    /// The message that is being assembled, while there is one.
+    pub(super) fn assembly(&mut self) -> Option<&mut MessageBlock> {
+        let Incoming::Body(Body { assembly: Some((block, _)), .. }) = &mut self.incoming else { return None };
+        Some(block)
+    }
+
+    /// So many bytes of a body came to the message that is being assembled.
+    pub(super) fn has_assembled(&mut self, connection: &mut Connection, count: usize) {
+        let Incoming::Body(Body { assembly: Some((block, _)), received, room, .. }) = &mut self.incoming
+        else {
+            return;
+        };
+        *received += count as u64;
+        connection.held.bodies += block.capacity() - std::mem::replace(room, block.capacity());
+    }
+
+    pub(super) fn complete_if_assembled(&mut self, connection: &mut Connection) -> Result<(), Exception> {
         let Incoming::Body(body) = &mut self.incoming else { return Ok(()) };
         if body.received < body.expected {
             return Ok(());

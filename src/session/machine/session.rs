@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use amq_protocol::types::FieldTable;
 
-use super::channel::Channel;
+use super::channel::{Channel, OpenFrame};
 use super::connection::Connection;
 use crate::auth::Grant;
 use crate::message::QueueId;
@@ -90,6 +90,8 @@ pub struct Session {
     pub(super) last_read: Time,
     pub(super) last_write: Time,
     pub(super) frames_in: u64,
+    /// A frame of a large body that is not all there.
+    pub(super) open_frame: Option<OpenFrame>,
     /// Frames that went out up to the last report.
     pub(super) frames_reported: u64,
     /// Whether a fault resets the socket.
@@ -137,6 +139,7 @@ impl Session {
             last_read: now,
             last_write: now,
             frames_in: 0,
+            open_frame: None,
             frames_reported: 0,
             is_reset: false,
         }
@@ -289,6 +292,9 @@ impl Session {
 
     /// Takes input. A request that comes back has to be answered before the rest of the input is given.
     pub fn receive(&mut self, now: Time, input: &[u8]) -> Received {
+        if let Some(open) = self.open_frame {
+            return self.receive_in_frame(now, open, input);
+        }
         if self.connection.watch.is_some() {
             return self.receive_watched(now, input);
         }

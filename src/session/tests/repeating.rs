@@ -110,7 +110,7 @@ fn frames_of(publishes: Published) -> Vec<u8> {
     bytes
 }
 
-type Confirmed = BTreeSet<(u16, u64, bool)>;
+pub(super) type Confirmed = BTreeSet<(u16, u64, bool)>;
 
 /// What the client is told. Confirms may be sent one by one or several at once, so only which there were so far counts.
 fn said(client: &mut Client, confirmed: &mut Confirmed) -> Vec<AMQPFrame> {
@@ -131,7 +131,7 @@ fn said(client: &mut Client, confirmed: &mut Confirmed) -> Vec<AMQPFrame> {
 }
 
 /// What anybody can see of it.
-fn seen(client: &mut Client, confirmed: &mut Confirmed) -> String {
+pub(super) fn seen(client: &mut Client, confirmed: &mut Confirmed) -> String {
     let commands = client.commands().into_iter().map(|(queue, command)| match command {
         Command::Publish(connection, publishes) => {
             let all = publishes.iter().map(|publish| {

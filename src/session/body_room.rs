@@ -1,0 +1,13 @@
+//! Where a socket's bytes may go at once.
+
+/// So many bytes may follow a frame's payload: its end, and the head of the next frame, which probably goes on with the body.
+pub const BEYOND_BYTES: usize = 8;
+
+/// Room for the rest of a body frame's payload, in the message that it belongs to.
+#[derive(Debug)]
+pub struct BodyRoom<'a> {
+    /// The message so far. There is room for `left` bytes more behind it, and for [`BEYOND_BYTES`]; those are not the message's, and are to be taken off again.
+    pub bytes: &'a mut Vec<u8>,
+    /// Bytes of the payload that are yet to come, at least one.
+    pub left: usize,
+}
