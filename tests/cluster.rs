@@ -1,6 +1,7 @@
 //! Three nodes in one process on a virtual clock: the real brokers, stores and nodes, over a log and a directory in memory that lose
 //! answers, are slow and are cut off. Nodes crash, with what their disk had not synced, and stand still. A seed says all of it; one
-//! that fails is printed, and `CONEY_SEED=n` runs it alone. `CONEY_SEEDS=n` runs so many.
+//! that fails is printed, and `CONEY_SEED=n` runs it alone. `CONEY_SEEDS=n` runs so many, and
+//! `CONEY_SEEDS=first..end` those.
 //!
 //! Checked, when all is well again: what was confirmed and not acked is there, once; what was acked, and after which something was
 //! confirmed, was never delivered again; what the log has of a term is from the one node that fenced it; and the nodes are equal at the
@@ -33,6 +34,8 @@ mod ledger;
 mod network;
 #[path = "cluster/processes.rs"]
 mod processes;
+#[path = "support/seeds.rs"]
+mod seeds;
 #[path = "cluster/shards.rs"]
 mod shards;
 #[path = "cluster/timed.rs"]
@@ -44,6 +47,7 @@ mod world;
 
 use coney::cluster::Retention;
 use random::Random;
+use seeds::each_seed;
 use shards::Cluster;
 use std::time::Duration;
 use world::{Summary, World};
@@ -52,10 +56,6 @@ use world::{Summary, World};
 const SEEDS: u64 = 60;
 /// Of those with shards, of which each takes three times as long.
 const SHARDED_SEEDS: u64 = 8;
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
 
 fn run(seed: u64) -> Summary {
     run_in(move || World::new(Random::new(seed)))
@@ -77,27 +77,6 @@ fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
     let within = std::time::Duration::from_secs(1200);
     let ended = runtime.block_on(async { tokio::time::timeout(within, work).await });
     ended.expect("the world stood still")
-}
-
-/// How many seeds were run, and what came of all of them: that many, or as many as a variable of this name with an `S` says. `None` if the
-/// variable says which one to run: that was run by itself.
-fn each_seed<T: Default + std::ops::AddAssign + std::fmt::Debug>(
-    variable: &str,
-    seeds: u64,
-    run: impl Fn(u64) -> T + std::panic::RefUnwindSafe,
-) -> Option<(u64, T)> {
-    if let Some(seed) = number(variable) {
-        println!("{:?}", run(seed));
-        return None;
-    }
-    let seeds = number(&format!("{variable}S")).unwrap_or(seeds);
-    let mut total = T::default();
-    for seed in 0..seeds {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        total += outcome.unwrap_or_else(|_| panic!("seed {seed} failed; {variable}={seed} runs it alone"));
-    }
-    println!("{seeds} seeds: {total:?}");
-    Some((seeds, total))
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::support::killing::{
     Publication, Verdict, channel_to, confirming, consume, id_of, kill_under, moment, publish, start,
 };
 
-/// How often the broker is killed.
+/// How often the broker is killed, if `CONEY_KILLS` says nothing else.
 const KILLS: u64 = 20;
 /// When, after its start.
 const SOONEST: Duration = Duration::from_millis(60);
@@ -79,9 +79,10 @@ async fn drain(channel: &Channel, ledger: &Shared) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_confirmed_message_is_lost_by_twenty_kills() {
+    let kills = std::env::var("CONEY_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let ledger = Shared::default();
-    for number in 0..KILLS {
+    for number in 0..kills {
         round(dir.path(), number, &ledger).await;
     }
     let process = start(dir.path());
@@ -89,11 +90,11 @@ async fn no_confirmed_message_is_lost_by_twenty_kills() {
     let ledger = ledger.lock().unwrap();
     let lost: Vec<u64> = ledger.confirmed.difference(&ledger.delivered).copied().collect();
     println!(
-        "{KILLS} kills, {} confirmed, {left} left at the end, {} lost",
+        "{kills} kills, {} confirmed, {left} left at the end, {} lost",
         ledger.confirmed.len(),
         lost.len()
     );
-    assert!(ledger.confirmed.len() > KILLS as usize);
+    assert!(ledger.confirmed.len() > kills as usize);
     assert!(lost.is_empty(), "{lost:?}");
 }
 

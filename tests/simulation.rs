@@ -2,7 +2,8 @@
 //!
 //! The broker is the real one (sessions, connection tasks, queue tasks, committer); only its sockets are in-memory pipes, its
 //! disk is a map, and its time is virtual. A crash drops the whole runtime, and of the disk keeps what was synced and a
-//! random part of what was not. A seed that fails is printed; `CONEY_SEED=n` runs it alone.
+//! random part of what was not. A seed that fails is printed; `CONEY_SEED=n` runs it alone, `CONEY_SEEDS=n` or
+//! `CONEY_SEEDS=first..end` runs others.
 //!
 //! Checked: what was confirmed and not acked is there at the end, every message in at most one place, dead letters
 //! included; nothing is delivered after its ack within a run; unacked never above the prefetch; first deliveries come in
@@ -24,6 +25,8 @@ mod world;
 use random::Random;
 use streams::Work;
 use world::{Summary, Traits, World};
+
+use crate::support::seeds::each_seed;
 
 /// Seeds run each time.
 const SEEDS: u64 = 200;
@@ -53,20 +56,11 @@ fn run(seed: u64) -> Summary {
 
 #[test]
 fn every_seed_keeps_its_promises() {
-    if let Some(seed) = std::env::var("CONEY_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        run(seed);
-        return;
-    }
-    let mut total = Summary::default();
-    for seed in 0..SEEDS {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        total += outcome.unwrap_or_else(|_| panic!("seed {seed} failed; CONEY_SEED={seed} runs it alone"));
-    }
-    println!("{SEEDS} seeds: {total:?}");
+    let Some((seeds, total)) = each_seed("CONEY_SEED", SEEDS, run) else { return };
     // A world where nothing happens keeps every promise.
-    assert!(total.confirmed > 50 * SEEDS && total.settled > 20 * SEEDS && total.dead > SEEDS, "{total:?}");
+    assert!(total.confirmed > 50 * seeds && total.settled > 20 * seeds && total.dead > seeds, "{total:?}");
     let (Work { confirmed, trimmed, acked, redelivered, settled, dead }, worlds) =
-        (total.streams, SEEDS / STREAMS_EVERY);
+        (total.streams, seeds / STREAMS_EVERY);
     assert!(confirmed > 50 * worlds && trimmed > 10 * worlds && acked > 20 * worlds, "{total:?}");
     assert!(redelivered > 10 * worlds && settled > 20 * worlds && dead > worlds, "{total:?}");
 }

@@ -7,4 +7,5 @@ pub mod http;
 pub mod killing;
 pub mod process;
 pub mod raw;
+pub mod seeds;
 pub mod virtual_time;
