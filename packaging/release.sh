@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # release.sh DIR: what a release is made of, in DIR: a tarball with a static binary, man pages and completions; a .deb; a list of all that is
 # compiled in (CycloneDX); and the checksums. cargo-deb and cargo-cyclonedx are installed if they are missing.
-# CONEY_STATIC, if it is set, is the static binary to take instead of building one.
+# CONEY_STATIC, if it is set, is the static binary to take instead of building one. CONEY_FEATURES=cluster makes a release with that feature.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/.." && pwd)
@@ -49,7 +49,7 @@ cp target/packaging/man/*.1 "$tree/man/"
 tar -C target/packaging --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
 
 cargo deb --no-build --no-strip --quiet --output "$out/"
-cargo cyclonedx --quiet --format json --no-build-deps --override-filename coney-sbom
+cargo cyclonedx --quiet --format json --features "${CONEY_FEATURES:-}" --no-build-deps --override-filename coney-sbom
 mv coney-sbom.json "$out/$name.cdx.json"
 rm -f conformance/coney-sbom.json malloc-trim/coney-sbom.json
 (cd "$out" && sha256sum -- *.tar.gz *.deb *.cdx.json >SHA256SUMS)
