@@ -24,6 +24,8 @@ mod client;
 mod compare;
 #[path = "load/consume.rs"]
 mod consume;
+#[path = "load/http.rs"]
+mod http;
 #[path = "load/log.rs"]
 mod log;
 #[path = "load/loopback.rs"]
