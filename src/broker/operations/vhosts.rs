@@ -10,7 +10,7 @@ use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::events::{BROKER, Event, tell, tell_limits, tell_removed};
 use crate::broker::mailbox::Mail;
-use crate::broker::removal::{remove_topic_permissions, tell_end};
+use crate::broker::removal::{remove_topic_permission, tell_end};
 use crate::broker::shared::{Shared, random_bytes};
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
@@ -238,8 +238,9 @@ async fn delete(shared: &Shared, name: &str, by: &str) -> Result<(), OperationEr
     let _lock = vhost.lock().await;
     vhost.mark_deleted();
     shared.vhosts.remove(name);
-    let topics = remove_topic_permissions(shared, |permission| permission.vhost == name);
     let with_topics = shared.users(|users| users.topic_permissions());
+    let topics = with_topics.iter().filter(|permission| permission.vhost == name);
+    let topics: Vec<Op> = topics.map(remove_topic_permission).collect();
     let users = shared.change_users(|users| users.remove_vhost(name));
     // Sessions that are open ask again what they may.
     vhost.topology.invalidate_routes();
