@@ -18,7 +18,7 @@ pub fn measure(table: &Table) {
         come_and_go(&mut world, &[], rows);
         rows.row("publish and deliver, no ack", OPS, || deliver(&mut world.client, OPS));
         lists(&mut world, n, rows);
-        rows.row("/metrics", 1, || drop(world.http.scrape("/metrics")));
+        rows.row("/metrics", 1, || world.http.scrape("/metrics"));
         let closed = cpu_of(|| {
             world.client.send(&close_channel(1));
             world.client.wait(CHANNEL_CLOSE_OK, 1);
@@ -62,7 +62,7 @@ pub fn measure(table: &Table) {
         let held = idle(&world, n, &consume(1, "q0", "c", false, &[]), wire::CONSUME_OK);
         rows.row("a connection with a consumer comes and goes", 20, || comes_and_goes(&world, 20));
         lists(&mut world, n, rows);
-        rows.set("all end, for one", cpu_of(|| end(&mut world, held, 1)), n);
+        rows.set("all end, for one", cpu_of(|| end(&mut world, held)), n);
     });
     channels(table);
     connections(table);
@@ -97,10 +97,10 @@ fn channels(table: &Table) {
             other.calls(0..1, CANCEL_OK, |_| cancel("c"));
         });
         let http = &mut world.http;
-        rows.row("GET /api/channels, for a channel", n, || drop(http.get("/api/channels")));
-        rows.row("a page of 100", 1, || drop(http.get("/api/channels?page=1&page_size=100")));
-        rows.row("/metrics, for a channel", n, || drop(http.scrape("/metrics")));
-        rows.row("/metrics/per-object, for a channel", n, || drop(http.scrape("/metrics/per-object")));
+        rows.row("GET /api/channels, for a channel", n, || http.get("/api/channels"));
+        rows.row("a page of 100", 1, || http.get("/api/channels?page=1&page_size=100"));
+        rows.row("/metrics, for a channel", n, || http.scrape("/metrics"));
+        rows.row("/metrics/per-object, for a channel", n, || http.scrape("/metrics/per-object"));
         rows.set("connection ends, for a channel", cpu_of(|| other.close()), n);
     });
     table.group("channels with a consumer each on a queue", &FEWER, |n, rows| {
@@ -141,11 +141,11 @@ fn connections(table: &Table) {
         rows.row("another comes and goes", 20, || (0..20).for_each(|_| world.another().close()));
         rows.row("publish", OPS, || world.publish_to("q0", OPS));
         let http = &mut world.http;
-        rows.row("GET /api/connections, for a connection", n, || drop(http.get("/api/connections")));
-        rows.row("a page of 100", 1, || drop(http.get("/api/connections?page=1&page_size=100")));
-        rows.row("/metrics, for a connection", n, || drop(http.scrape("/metrics")));
-        rows.row("/metrics/per-object, for a connection", n, || drop(http.scrape("/metrics/per-object")));
-        rows.set("all end, for one", cpu_of(|| end(&mut world, held, 0)), n);
+        rows.row("GET /api/connections, for a connection", n, || http.get("/api/connections"));
+        rows.row("a page of 100", 1, || http.get("/api/connections?page=1&page_size=100"));
+        rows.row("/metrics, for a connection", n, || http.scrape("/metrics"));
+        rows.row("/metrics/per-object, for a connection", n, || http.scrape("/metrics/per-object"));
+        rows.set("all end, for one", cpu_of(|| end(&mut world, held)), n);
     });
 }
 
@@ -160,7 +160,7 @@ fn idle(world: &World, n: u64, more: &[u8], reply: u32) -> Vec<Idle> {
 }
 
 /// Ends connections, and waits until only that of the world is there.
-fn end(world: &mut World, held: Vec<Idle>, _: u64) {
+fn end(world: &mut World, held: Vec<Idle>) {
     drop(held);
     while world.broker.connections().len() > 1 {
         std::thread::yield_now();
@@ -211,7 +211,7 @@ fn deliver(client: &mut Client, count: u64) {
 
 fn lists(world: &mut World, n: u64, rows: &mut Rows) {
     let http = &mut world.http;
-    rows.row("GET /api/queues/%2F/q0, for a consumer", n, || drop(http.get("/api/queues/%2F/q0")));
-    rows.row("GET /api/consumers, for a consumer", n, || drop(http.get("/api/consumers")));
-    rows.row("a page of 100 queues", 1, || drop(http.get("/api/queues?page=1&page_size=100")));
+    rows.row("GET /api/queues/%2F/q0, for a consumer", n, || http.get("/api/queues/%2F/q0"));
+    rows.row("GET /api/consumers, for a consumer", n, || http.get("/api/consumers"));
+    rows.row("a page of 100 queues", 1, || http.get("/api/queues?page=1&page_size=100"));
 }

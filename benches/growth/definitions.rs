@@ -31,8 +31,13 @@ impl Definitions {
     }
 
     pub fn queue(&mut self, name: &str) {
+        self.queue_with(name, "{}");
+    }
+
+    /// With these arguments.
+    pub fn queue_with(&mut self, name: &str, arguments: &str) {
         self.queues.push(format!(
-            r#"{{"name":"{name}","vhost":"/","durable":true,"auto_delete":false,"arguments":{{}}}}"#
+            r#"{{"name":"{name}","vhost":"/","durable":true,"auto_delete":false,"arguments":{arguments}}}"#
         ));
     }
 

@@ -1,11 +1,12 @@
 //! Many messages: ready, unacked, delayed, of many priorities; keys, cursors and events that are remembered.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::client::{
     CHANNEL_CLOSE_OK, Client, GET_OK, Properties, QUEUE_PURGE_OK, ack, close_channel, consume, declare,
     exchange, get, nack, open_channel, publish, purge,
 };
+use crate::definitions::Definitions;
 use crate::table::{Rows, SIZES, Table, cpu_of};
 use crate::wire::{self, Value};
 use crate::world::World;
@@ -46,8 +47,11 @@ pub fn measure(table: &Table) {
     });
     table.group("delayed messages", &SIZES, delayed);
     table.group("keys of a dedup window", &SIZES, |n, rows| {
-        let size = Value::Number(n.max(10) as i64);
-        let mut world = with_queue(&[("x-message-deduplication", Value::Number(1)), ("x-cache-size", size)]);
+        let mut definitions = Definitions::default();
+        let size = n.max(10);
+        let arguments = format!(r#"{{"x-message-deduplication":true,"x-cache-size":{size}}}"#);
+        definitions.queue_with("q0", &arguments);
+        let mut world = World::of(&definitions.text());
         let keyed = |number: u64| {
             let headers = [("x-deduplication-header", Value::Number(number as i64))];
             publish("", "q0", Properties { headers: &headers, ..Properties::default() })
@@ -96,21 +100,21 @@ fn publish_get(world: &mut World, rows: &mut Rows) {
 
 fn looks(world: &mut World, rows: &mut Rows) {
     let http = &mut world.http;
-    rows.row("GET /api/queues/%2F/q0", 1, || drop(http.get("/api/queues/%2F/q0")));
-    rows.row("/metrics", 1, || drop(http.scrape("/metrics")));
-    rows.row("/metrics/per-object", 1, || drop(http.scrape("/metrics/per-object")));
-    rows.row("peek at 10", 1, || drop(http.get("/api/coney/queues/%2F/q0/messages?limit=10")));
+    rows.row("GET /api/queues/%2F/q0", 1, || http.get("/api/queues/%2F/q0"));
+    rows.row("/metrics", 1, || http.scrape("/metrics"));
+    rows.row("/metrics/per-object", 1, || http.scrape("/metrics/per-object"));
+    rows.row("peek at 10", 1, || http.get("/api/coney/queues/%2F/q0/messages?limit=10"));
 }
 
 fn unacked(world: &mut World, n: u64, rows: &mut Rows) {
     let mut holder = world.another();
     holder.calls(0..1, wire::CONSUME_OK, |_| consume(1, "q0", "holder", false, &[]));
-    let mut given = 0;
-    let mut give = |holder: &mut Client, world: &mut World, count: u64| {
+    let given = Cell::new(0);
+    let give = |holder: &mut Client, world: &mut World, count: u64| {
         world.publish_to("q0", count);
         holder.wait(wire::DELIVER, count);
-        given += count;
-        given
+        given.set(given.get() + count);
+        given.get()
     };
     let last = give(&mut holder, world, n);
     looks(world, rows);
@@ -121,7 +125,7 @@ fn unacked(world: &mut World, n: u64, rows: &mut Rows) {
             other.close();
         }
     });
-    rows.row("another channel gets, and closes", 20, || {
+    rows.row("another channel opens and closes", 20, || {
         for _ in 0..20 {
             holder.calls(2..3, wire::CHANNEL_OPEN_OK, |channel| open_channel(channel as u16));
             holder.calls(2..3, CHANNEL_CLOSE_OK, |channel| close_channel(channel as u16));
@@ -139,11 +143,11 @@ fn unacked(world: &mut World, n: u64, rows: &mut Rows) {
         let nacks: Vec<u8> = (0..OPS).flat_map(|back| nack(newest - back, 2)).collect();
         holder.send(&nacks);
         holder.wait(wire::DELIVER, OPS);
-        newest = give(&mut holder, world, 0) + OPS;
+        newest += OPS;
+        given.set(newest);
         let acks: Vec<u8> = (0..OPS).flat_map(|back| ack(newest - back, false)).collect();
         holder.send(&acks);
         holder.sync();
-        give(&mut holder, world, 0);
     });
     let oldest = OPS.min(n);
     let acks: Vec<u8> = (1..=oldest).flat_map(|tag| ack(tag, false)).collect();
@@ -189,9 +193,9 @@ fn events(n: u64, rows: &mut Rows) {
     world.publish_to("q0", n);
     rows.row("another failure", OPS, || world.publish_to("q0", OPS));
     let http = &mut world.http;
-    rows.row("GET the newest 100", 1, || drop(http.get("/api/coney/journal/%2F?limit=100")));
-    rows.row("GET failures", 1, || drop(http.get("/api/coney/failures/%2F")));
-    rows.row("/metrics", 1, || drop(http.scrape("/metrics")));
+    rows.row("GET the newest 100", 1, || http.get("/api/coney/journal/%2F?limit=100"));
+    rows.row("GET failures", 1, || http.get("/api/coney/failures/%2F"));
+    rows.row("/metrics", 1, || http.scrape("/metrics"));
 }
 
 fn cursors(n: u64, rows: &mut Rows) {
@@ -207,8 +211,8 @@ fn cursors(n: u64, rows: &mut Rows) {
         rows.pair(
             ["PUT another", "DELETE it"],
             1,
-            || drop(http.borrow_mut().send("PUT", path, r#"{"offset":0}"#)),
-            || drop(http.borrow_mut().send("DELETE", path, "")),
+            || http.borrow_mut().send("PUT", path, r#"{"offset":0}"#),
+            || http.borrow_mut().send("DELETE", path, ""),
         );
     }
     let mut other = world.another();
@@ -223,6 +227,6 @@ fn cursors(n: u64, rows: &mut Rows) {
         other.sync();
     });
     let http = &mut world.http;
-    rows.row("GET them, for a cursor", n, || drop(http.get("/api/coney/queues/%2F/q0/cursors")));
-    rows.row("/metrics", 1, || drop(http.scrape("/metrics")));
+    rows.row("GET them, for a cursor", n, || http.get("/api/coney/queues/%2F/q0/cursors"));
+    rows.row("/metrics", 1, || http.scrape("/metrics"));
 }

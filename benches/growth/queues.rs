@@ -62,24 +62,24 @@ fn operations(world: &mut World, rows: &mut Rows) {
 
 fn lists(world: &mut World, n: u64, rows: &mut Rows) {
     let http = &mut world.http;
-    rows.row("GET /api/overview", 1, || drop(http.get("/api/overview")));
-    rows.row("GET /api/queues/%2F/q0", 1, || drop(http.get("/api/queues/%2F/q0")));
-    rows.row("a page of 100", 1, || drop(http.get("/api/queues?page=1&page_size=100")));
+    rows.row("GET /api/overview, for a queue", n, || http.get("/api/overview"));
+    rows.row("GET /api/queues/%2F/q0", 1, || http.get("/api/queues/%2F/q0"));
+    rows.row("a page of 100", 1, || http.get("/api/queues?page=1&page_size=100"));
     rows.row("the last page of 100", 1, || {
         let last = n.div_ceil(100);
         http.get(&format!("/api/queues?page={last}&page_size=100"));
     });
     rows.row("a page of 100 by name=q1, for a queue", n, || {
-        drop(http.get("/api/queues?page=1&page_size=100&name=q1&columns=name"))
+        http.get("/api/queues?page=1&page_size=100&name=q1&columns=name")
     });
     rows.row("a page sorted by messages, for a queue", n, || {
-        drop(http.get("/api/queues?page=1&page_size=100&sort=messages"))
+        http.get("/api/queues?page=1&page_size=100&sort=messages")
     });
-    rows.row("list of all names, for a queue", n, || drop(http.get("/api/queues?columns=name")));
-    rows.row("list of all, for a queue", n, || drop(http.get("/api/queues")));
-    rows.row("bindings of a queue", 1, || drop(http.get("/api/queues/%2F/q0/bindings")));
-    rows.row("/metrics, for a queue", n, || drop(http.scrape("/metrics")));
-    rows.row("/metrics/per-object, for a queue", n, || drop(http.scrape("/metrics/per-object")));
+    rows.row("list of all names, for a queue", n, || http.get("/api/queues?columns=name"));
+    rows.row("list of all, for a queue", n, || http.get("/api/queues"));
+    rows.row("bindings of a queue", 1, || http.get("/api/queues/%2F/q0/bindings"));
+    rows.row("/metrics, for a queue", n, || http.scrape("/metrics"));
+    rows.row("/metrics/per-object, for a queue", n, || http.scrape("/metrics/per-object"));
 }
 
 fn whole(world: &World, n: u64, rows: &mut Rows) {
@@ -104,10 +104,10 @@ pub fn administration(table: &Table) {
         put_and_delete(&mut world, ["PUT a vhost", "DELETE it"], "/api/vhosts/new", "{}", rows);
         clients(&mut world, rows);
         let http = &mut world.http;
-        rows.row("GET /api/vhosts, for a vhost", n, || drop(http.get("/api/vhosts")));
-        rows.row("a page of 100", 1, || drop(http.get("/api/vhosts?page=1&page_size=100")));
-        rows.row("a page of 100 queues", 1, || drop(http.get("/api/queues?page=1&page_size=100")));
-        rows.row("/metrics", 1, || drop(http.scrape("/metrics")));
+        rows.row("GET /api/vhosts, for a vhost", n, || http.get("/api/vhosts"));
+        rows.row("a page of 100", 1, || http.get("/api/vhosts?page=1&page_size=100"));
+        rows.row("a page of 100 queues", 1, || http.get("/api/queues?page=1&page_size=100"));
+        rows.row("/metrics", 1, || http.scrape("/metrics"));
     });
     table.group("users with a permission each", &SIZES, |n, rows| {
         let mut definitions = Definitions::default();
@@ -120,10 +120,10 @@ pub fn administration(table: &Table) {
         put_and_delete(&mut world, ["PUT a permission", "DELETE it again"], path, permission, rows);
         clients(&mut world, rows);
         let http = &mut world.http;
-        rows.row("GET /api/users, for a user", n, || drop(http.get("/api/users")));
-        rows.row("GET /api/users/u0", 1, || drop(http.get("/api/users/guest")));
-        rows.row("GET /api/users/u0/permissions", 1, || drop(http.get("/api/users/guest/permissions")));
-        rows.row("GET /api/permissions, for a user", n, || drop(http.get("/api/permissions")));
+        rows.row("GET /api/users, for a user", n, || http.get("/api/users"));
+        rows.row("GET /api/users/u0", 1, || http.get("/api/users/guest"));
+        rows.row("GET /api/users/u0/permissions", 1, || http.get("/api/users/guest/permissions"));
+        rows.row("GET /api/permissions, for a user", n, || http.get("/api/permissions"));
     });
     table.group("policies that do not match", &FEWER, |n, rows| {
         let mut definitions = Definitions::default();
@@ -134,15 +134,15 @@ pub fn administration(table: &Table) {
         clients(&mut world, rows);
         operations(&mut world, rows);
         let http = &mut world.http;
-        rows.row("GET /api/queues/%2F/q0", 1, || drop(http.get("/api/queues/%2F/q0")));
-        rows.row("GET /api/policies, for a policy", n, || drop(http.get("/api/policies")));
+        rows.row("GET /api/queues/%2F/q0", 1, || http.get("/api/queues/%2F/q0"));
+        rows.row("GET /api/policies, for a policy", n, || http.get("/api/policies"));
     });
 }
 
 fn put_and_delete(world: &mut World, names: [&str; 2], path: &str, body: &str, rows: &mut Rows) {
     let http = std::cell::RefCell::new(&mut world.http);
-    let put = || drop(http.borrow_mut().send("PUT", path, body));
-    rows.pair(names, 1, put, || drop(http.borrow_mut().send("DELETE", path, "")));
+    let put = || http.borrow_mut().send("PUT", path, body);
+    rows.pair(names, 1, put, || http.borrow_mut().send("DELETE", path, ""));
 }
 
 fn clients(world: &mut World, rows: &mut Rows) {

@@ -56,6 +56,6 @@ fn started(definitions: &str, messages: u64) -> std::time::Duration {
 }
 
 async fn start(dir: &Path) -> BrokerHandle {
-    let config = Config { log: "warn".to_owned(), ..Config::default() };
+    let config = Config { channels_max: u16::MAX, ..Config::default() };
     Broker::builder().config(config).data_dir(dir).listen(any()).start().await.unwrap()
 }

@@ -111,7 +111,7 @@ pub fn measure(table: &Table) {
                 },
                 || {
                     new.clone().for_each(|number| {
-                        drop(topology.borrow_mut().bind(binding(kind, "x", queue(number), number)))
+                        assert!(topology.borrow_mut().bind(binding(kind, "x", queue(number), number)))
                     })
                 },
             );

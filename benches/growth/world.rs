@@ -79,69 +79,88 @@ pub fn any() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// Connections to the management API and to the metrics, as the user `guest`.
+/// The management API and the metrics, as the user `guest`.
 pub struct Http {
-    api: BufReader<TcpStream>,
-    metrics: BufReader<TcpStream>,
+    api: Door,
+    metrics: Door,
 }
 
 impl Http {
     fn open(broker: &BrokerHandle) -> Self {
-        let to = |address| BufReader::with_capacity(1 << 16, TcpStream::connect(address).unwrap());
+        let to = |address| Door { address, stream: None };
         Self { api: to(broker.http_addresses()[0]), metrics: to(broker.metrics_addresses()[0]) }
     }
 
-    pub fn get(&mut self, path: &str) -> usize {
-        exchange(&mut self.api, "GET", path, "")
+    pub fn get(&mut self, path: &str) {
+        self.send("GET", path, "");
     }
 
-    pub fn send(&mut self, method: &str, path: &str, body: &str) -> usize {
-        exchange(&mut self.api, method, path, body)
+    pub fn send(&mut self, method: &str, path: &str, body: &str) {
+        self.api.send(method, path, body);
     }
 
     /// A page of metrics.
-    pub fn scrape(&mut self, path: &str) -> usize {
-        exchange(&mut self.metrics, "GET", path, "")
+    pub fn scrape(&mut self, path: &str) {
+        self.metrics.send("GET", path, "");
     }
 }
 
-/// Bytes of the answer's body.
-fn exchange(stream: &mut BufReader<TcpStream>, method: &str, path: &str, body: &str) -> usize {
+/// A connection that is opened when it is used, and again when the broker has closed it because it was not.
+struct Door {
+    address: SocketAddr,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Door {
+    fn send(&mut self, method: &str, path: &str, body: &str) {
+        let open = || BufReader::with_capacity(1 << 16, TcpStream::connect(self.address).unwrap());
+        let mut stream = self.stream.take().unwrap_or_else(open);
+        if !exchange(&mut stream, method, path, body) {
+            stream = open();
+            assert!(exchange(&mut stream, method, path, body), "the broker closes what it has just accepted");
+        }
+        self.stream = Some(stream);
+    }
+}
+
+/// A request, whose answer is read and dropped; `false` if there is none.
+fn exchange(stream: &mut BufReader<TcpStream>, method: &str, path: &str, body: &str) -> bool {
     let length = body.len();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: coney\r\nauthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\ncontent-length: {length}\r\n\r\n"
     );
-    stream.get_mut().write_all((head + body).as_bytes()).unwrap();
-    let (mut length, mut is_chunked, mut status) = (0, false, String::new());
+    let mut status = String::new();
+    let asked = stream.get_mut().write_all((head + body).as_bytes());
+    if asked.and_then(|()| stream.read_line(&mut status)).is_ok_and(|read| read == 0) || status.is_empty() {
+        return false;
+    }
+    assert!(status.starts_with("HTTP/1.1 2"), "{method} {path}: {status}");
+    let (mut length, mut is_chunked) = (0, false);
     loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).unwrap();
-        let line = line.trim_end().to_ascii_lowercase();
+        let line = line(stream).to_ascii_lowercase();
         if line.is_empty() {
             break;
-        }
-        if status.is_empty() {
-            status.clone_from(&line);
         }
         is_chunked |= line == "transfer-encoding: chunked";
         length = line.strip_prefix("content-length: ").map_or(length, |length| length.parse().unwrap());
     }
-    assert!(status.starts_with("http/1.1 2"), "{method} {path}: {status}");
     if !is_chunked {
         skip(stream, length);
-        return length;
+        return true;
     }
-    let mut all = 0;
     loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).unwrap();
-        let chunk = usize::from_str_radix(line.trim_end(), 16).unwrap();
+        let chunk = usize::from_str_radix(&line(stream), 16).unwrap();
         skip(stream, chunk + 2);
-        all += chunk;
         if chunk == 0 {
-            return all;
+            return true;
         }
     }
+}
+
+fn line(stream: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    stream.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
 }
 
 fn skip(stream: &mut BufReader<TcpStream>, length: usize) {

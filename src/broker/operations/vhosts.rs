@@ -1,5 +1,6 @@
 //! Virtual hosts: make, delete, list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::connections::close_matching;
@@ -137,10 +138,15 @@ fn home_of(
 
 /// Of the shards 1 to this one, that with the fewest vhosts; 0 if there are none.
 fn emptiest(shared: &Shared, shards: u32) -> u32 {
-    let homes: Vec<u32> =
-        shared.vhosts.iter().filter_map(|vhost| Some(vhost.settings().home?.shard)).collect();
-    let count = |shard: &u32| homes.iter().filter(|home| *home == shard).count();
-    (1..=shards).min_by_key(count).unwrap_or(0)
+    if shards == 0 {
+        // Without a cluster nobody has to look at all of them.
+        return 0;
+    }
+    let mut vhosts: BTreeMap<u32, usize> = (1..=shards).map(|shard| (shard, 0)).collect();
+    for home in shared.vhosts.iter().filter_map(|vhost| vhost.settings().home) {
+        vhosts.entry(home.shard).and_modify(|count| *count += 1);
+    }
+    vhosts.into_iter().min_by_key(|(_, count)| *count).map_or(0, |(shard, _)| shard)
 }
 
 fn everything(user: &str, vhost: &str) -> Definition {

@@ -412,10 +412,10 @@ impl Consumers {
             Listed::Sole if self.single_active.is_some() => {
                 self.active.and_then(detailed).into_iter().collect()
             }
-            Listed::Sole => {
-                let only = self.order.values().copied().filter(|_| self.any_exclusive());
-                only.filter_map(detailed).take(1).collect()
+            Listed::Sole if self.any_exclusive() => {
+                self.order.values().copied().filter_map(detailed).collect()
             }
+            Listed::Sole => Vec::new(),
         }
     }
 
