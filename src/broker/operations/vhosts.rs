@@ -144,7 +144,9 @@ fn emptiest(shared: &Shared, shards: u32) -> u32 {
     }
     let mut vhosts: BTreeMap<u32, usize> = (1..=shards).map(|shard| (shard, 0)).collect();
     for home in shared.vhosts.iter().filter_map(|vhost| vhost.settings().home) {
-        vhosts.entry(home.shard).and_modify(|count| *count += 1);
+        if let Some(count) = vhosts.get_mut(&home.shard) {
+            *count += 1;
+        }
     }
     vhosts.into_iter().min_by_key(|(_, count)| *count).map_or(0, |(shard, _)| shard)
 }
