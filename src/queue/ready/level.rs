@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use super::ready_message::ReadyMessage;
 use crate::message::Position;
-use crate::queue::entry::{Entry, cost};
+use crate::queue::entry::{Entry, Stored, cost};
 use crate::queue::merge::merge_by_key;
 use crate::queue::segment::{Segment, State};
 use crate::queue::window::Window;
@@ -165,19 +165,31 @@ impl Level {
         }
     }
 
-    /// The messages of a segment came: how many are missing, or the messages if it is none of this level's.
-    pub(in crate::queue) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> Result<usize, Vec<Entry>> {
+    /// The messages of a segment came: how many are missing, and what of the store's that is; or the messages if it is none of this level's.
+    pub(in crate::queue) fn loaded(
+        &mut self,
+        id: u64,
+        entries: Vec<Entry>,
+    ) -> Result<(usize, Stored), Vec<Entry>> {
         let Some(segment) = self.segments.iter_mut().find(|segment| segment.id == id) else {
             return Err(entries);
         };
         let missing = segment.count.saturating_sub(entries.len());
+        let mut lost = Stored::default();
+        if missing > 0 {
+            let mut here = Stored::default();
+            entries.iter().for_each(|entry| here.add(entry));
+            lost.count = segment.of_store.count.saturating_sub(here.count);
+            lost.bytes = segment.of_store.bytes.saturating_sub(here.bytes);
+            segment.of_store = here;
+        }
         let entries = entries.into_iter().map(|entry| Entry {
             redelivered: entry.redelivered || segment.is_redelivered(entry.position),
             ..entry
         });
         segment.state = State::Here(entries.collect());
         self.settle();
-        Ok(missing)
+        Ok((missing, lost))
     }
 
     /// Takes in the segments that have come and are next.
@@ -385,7 +397,7 @@ impl Level {
     }
 
     pub(in crate::queue) fn stored(&self) -> (usize, usize) {
-        let mut stored = crate::queue::entry::Stored::default();
+        let mut stored = Stored::default();
         self.front.iter().chain(&self.back).for_each(|entry| stored.add(entry));
         let all = self.segments.iter().map(|segment| segment.of_store);
         all.fold((stored.count, stored.bytes), |(count, bytes), of| (count + of.count, bytes + of.bytes))

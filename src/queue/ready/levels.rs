@@ -276,9 +276,11 @@ impl Ready {
     pub(in crate::queue) fn loaded(&mut self, id: u64, mut entries: Vec<Entry>) -> usize {
         for (number, level) in self.levels.iter_mut().enumerate() {
             match level.loaded(id, std::mem::take(&mut entries)) {
-                Ok(missing) => {
+                Ok((missing, lost)) => {
                     // All may be missing.
                     self.occupied.set(number, !level.is_empty());
+                    self.stored.count -= lost.count;
+                    self.stored.bytes -= lost.bytes;
                     return missing;
                 }
                 Err(back) => entries = back,
