@@ -245,19 +245,25 @@ impl Users {
     /// All topic permissions, by user, vhost and exchange.
     #[must_use]
     pub fn topic_permissions(&self) -> Vec<UserTopicPermission> {
-        let mut all = Vec::new();
-        for (user, vhosts) in &self.grants {
-            for (vhost, entry) in vhosts {
-                all.extend(entry.topics.iter().map(|(exchange, permission)| UserTopicPermission {
-                    user: user.clone(),
-                    vhost: vhost.clone(),
-                    exchange: exchange.clone(),
-                    permission: permission.clone(),
-                }));
-            }
-        }
+        let mut all: Vec<UserTopicPermission> =
+            self.grants.keys().flat_map(|user| self.topic_permissions_of(user)).collect();
         let key = |it: &UserTopicPermission| (it.user.clone(), it.vhost.clone(), it.exchange.clone());
         all.sort_by_cached_key(key);
+        all
+    }
+
+    /// Those of a user, in no order.
+    #[must_use]
+    pub fn topic_permissions_of(&self, user: &str) -> Vec<UserTopicPermission> {
+        let mut all = Vec::new();
+        for (vhost, entry) in self.grants.get(user).into_iter().flatten() {
+            all.extend(entry.topics.iter().map(|(exchange, permission)| UserTopicPermission {
+                user: user.to_owned(),
+                vhost: vhost.clone(),
+                exchange: exchange.clone(),
+                permission: permission.clone(),
+            }));
+        }
         all
     }
 

@@ -44,6 +44,7 @@ mod pending_definitions;
 pub mod plugins;
 pub mod properties_json;
 mod queue_machine;
+mod queue_names;
 mod queue_task;
 pub(crate) mod recovery;
 pub(crate) mod removal;

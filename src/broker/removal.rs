@@ -6,7 +6,7 @@ use super::events::{BROKER, Event, tell, tell_removed};
 use super::pending_definitions::Mark;
 use super::shared::Shared;
 use super::vhost::{QueueRecord, Vhost};
-use crate::auth::{UserTopicPermission, Users};
+use crate::auth::UserTopicPermission;
 use crate::queue::{Command, Reply};
 use crate::statistics::BrokerCounters;
 use crate::store::Op;
@@ -69,13 +69,7 @@ pub(super) fn tell_end(shared: &Shared, vhost: &Vhost, record: &QueueRecord, rem
     }
 }
 
-/// Store operations that forget the topic permissions which match: of a user, or a vhost, that goes.
-pub fn remove_topic_permissions(shared: &Shared, matches: impl Fn(&UserTopicPermission) -> bool) -> Vec<Op> {
-    let all = shared.users(Users::topic_permissions);
-    all.iter().filter(|permission| matches(permission)).map(remove_topic_permission).collect()
-}
-
-/// The store operation that forgets one.
+/// The store operation that forgets a topic permission.
 pub fn remove_topic_permission(permission: &UserTopicPermission) -> Op {
     Definition::TopicPermission(permission.clone()).remove()
 }

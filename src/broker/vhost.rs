@@ -15,6 +15,7 @@ use super::journal::Journal;
 use super::lint::Lint;
 use super::mailbox::{Mail, Mailbox};
 use super::pending_definitions::PendingDefinitions;
+use super::queue_names::QueueNames;
 use super::uninterrupted::each_in_turn;
 use super::vhost_settings::VhostSettings;
 use super::world::{VhostClock, World};
@@ -23,7 +24,7 @@ use crate::message::QueueId;
 use crate::persona::Persona;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind, SettingInForce};
 use crate::queue::options::{QueueType, SOURCE, Source, queue_type};
-use crate::queue::{Command, ConnectionId, Counts, Details, Measures, QueueOptions, Reply};
+use crate::queue::{Command, ConnectionId, Counts, Details, Listed, Measures, QueueOptions, Reply};
 use crate::statistics::{
     ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
 };
@@ -90,7 +91,16 @@ impl QueueRecord {
 
     /// All that there is to know about it, as with [`look`](Self::look).
     pub async fn details(&self) -> Option<Box<Details>> {
-        match self.mailbox.ask(Command::Describe).await {
+        self.describe(Listed::All).await
+    }
+
+    /// The same but for its consumers, which may be many: of them there is the one that has it to itself, if there is such a one.
+    pub async fn summary(&self) -> Option<Box<Details>> {
+        self.describe(Listed::Sole).await
+    }
+
+    async fn describe(&self, listed: Listed) -> Option<Box<Details>> {
+        match self.mailbox.ask(Command::Describe(listed)).await {
             Some(Reply::Described(details)) => Some(details),
             _ => None,
         }
@@ -184,6 +194,7 @@ pub struct Vhost {
     settings: RwLock<Arc<VhostSettings>>,
     connections: Arc<Quota>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
+    queue_names: QueueNames,
     policies: RwLock<Policies>,
     changes: AsyncMutex<()>,
     pending: PendingDefinitions,
@@ -213,6 +224,7 @@ impl Vhost {
             settings: RwLock::default(),
             connections: Arc::default(),
             queues: DashMap::new(),
+            queue_names: QueueNames::default(),
             policies: RwLock::default(),
             changes: AsyncMutex::new(()),
             pending: PendingDefinitions::default(),
@@ -289,11 +301,24 @@ impl Vhost {
         queues
     }
 
+    /// How many they are.
+    #[must_use]
+    pub fn declared_queue_count(&self) -> usize {
+        self.queue_names.len()
+    }
+
+    /// So many of them in the order of their names, without the first `skipped`.
+    #[must_use]
+    pub fn some_queues(&self, skipped: usize, count: usize) -> Vec<Arc<QueueRecord>> {
+        self.queue_names.some(skipped, count)
+    }
+
     /// Lets routing see a queue.
     pub(super) fn add_queue(&self, record: Arc<QueueRecord>) {
         let (id, name, delays) = (record.id, record.name.clone(), record.delays);
-        self.queues.insert(id, record);
+        self.queues.insert(id, Arc::clone(&record));
         if !delays {
+            self.queue_names.add(record);
             self.topology.change(|topology| topology.add_queue(&name, id));
         }
     }
@@ -301,6 +326,7 @@ impl Vhost {
     /// Takes a queue out of sight, with its bindings and what hangs on them; `None` if that was done before.
     pub(super) fn remove_queue(&self, record: &QueueRecord) -> Option<Removed> {
         self.queues.remove(&record.id)?;
+        self.queue_names.remove(record);
         if let Some(world) = &self.world {
             world.dead.forget(record.id);
         }

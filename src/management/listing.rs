@@ -72,6 +72,32 @@ impl Listing {
         })
     }
 
+    /// Which items are wanted, if it is a page of all in their own order: so many without the first ones. Whoever can find those without
+    /// going through all does, and answers with [`answer_page`](Self::answer_page).
+    pub(super) fn plain_page(&self) -> Option<(usize, usize)> {
+        let page = self.page.as_ref().filter(|page| matches!(page.name, Name::Any))?;
+        let is_plain = self.sort.is_none() && !self.is_reverse;
+        is_plain.then(|| ((page.number - 1).saturating_mul(page.size), page.size))
+    }
+
+    /// The page, of which these are the items, of so many in all.
+    ///
+    /// # Errors
+    /// 400: there is no such page.
+    pub(super) async fn answer_page<K, F>(
+        self,
+        keys: Vec<K>,
+        total: usize,
+        view: impl Fn(K, Arc<Fields>) -> F,
+    ) -> Result<Response, ApiError>
+    where
+        F: Future<Output = Option<Value>>,
+    {
+        let fields = Arc::new(self.columns.fields());
+        let page = self.page.ok_or_else(ApiError::not_found)?;
+        page.answer(total, total, keys, |key| view(key, Arc::clone(&fields)), &self.columns).await
+    }
+
     /// The list. `name` is what is looked for names in; a view that is `None` is of something that has just gone.
     ///
     /// # Errors
@@ -123,7 +149,11 @@ impl Listing {
         let fields = Arc::new(self.columns.fields());
         let view = move |key| view(key, Arc::clone(&fields));
         match self.page {
-            Some(page) => page.answer(total, keys, view, &self.columns).await,
+            Some(page) => {
+                let (filtered, skipped) = (keys.len(), (page.number - 1).saturating_mul(page.size));
+                let wanted = keys.into_iter().skip(skipped).take(page.size).collect();
+                page.answer(total, filtered, wanted, view, &self.columns).await
+            }
             None => Ok(answer::json_body(streamed(keys, view, Arc::new(self.columns)))),
         }
     }
@@ -230,17 +260,18 @@ impl Page {
         Ok(Self { number, size, name: Name::parse(params).ok_or_else(invalid)? })
     }
 
+    /// With these items, of those that have the name.
     async fn answer<K, F>(
         self,
         total: usize,
-        keys: Vec<K>,
+        filtered: usize,
+        wanted: Vec<K>,
         view: impl Fn(K) -> F,
         columns: &Columns,
     ) -> Result<Response, ApiError>
     where
         F: Future<Output = Option<Value>>,
     {
-        let filtered = keys.len();
         let pages = filtered.div_ceil(self.size).max(1);
         if self.number > pages {
             let Self { number, size, .. } = self;
@@ -248,7 +279,7 @@ impl Page {
             return Err(ApiError::bad_page("page_out_of_range", reason));
         }
         let mut items = Vec::new();
-        let mut wanted = keys.into_iter().skip((self.number - 1) * self.size).take(self.size).peekable();
+        let mut wanted = wanted.into_iter().peekable();
         while wanted.peek().is_some() {
             let some = join_all(wanted.by_ref().take(TOGETHER).map(&view)).await;
             items.extend(some.into_iter().flatten().map(|value| columns.of_value(value)));

@@ -95,15 +95,21 @@ async fn list_of(
 ) -> Result<Response, ApiError> {
     let listing = Listing::of(params)?;
     let clocked = api.clocked(params)?;
+    let of_api = api.clone();
+    let view = move |key: Key, fields: Arc<Fields>| {
+        let api = of_api.clone();
+        async move { view(&api, &key.vhost, &key.record, &clocked, depth, &fields).await }
+    };
+    if let Some((skipped, count)) = listing.plain_page() {
+        let (page, total) = operations::page_of_queues(&vhosts, skipped, count);
+        let keys = page.into_iter().map(|(vhost, record)| Key { vhost, record }).collect();
+        return listing.answer_page(keys, total, view).await;
+    }
     let mut keys = Vec::new();
     for vhost in vhosts {
         let queues = operations::queues(asker.scope(&api, &vhost));
         keys.extend(queues.into_iter().map(|record| Key { vhost: Arc::clone(&vhost), record }));
     }
-    let view = move |key: Key, fields: Arc<Fields>| {
-        let api = api.clone();
-        async move { view(&api, &key.vhost, &key.record, &clocked, depth, &fields).await }
-    };
     listing.answer_with(keys, |key| &key.record.name, view).await
 }
 
@@ -144,7 +150,10 @@ async fn view(
             Some(view)
         }
         Depth::Full | Depth::Detailed => {
-            let details = record.details().await?;
+            let details = match depth {
+                Depth::Detailed => record.details().await?,
+                _ => record.summary().await?,
+            };
             let queue = QueueView::of(basics, record, &details, clocked, vhost.clock.epoch());
             if depth == Depth::Full {
                 return fields.of(&queue);

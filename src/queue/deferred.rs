@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::details::Listed;
 use super::ids::ConnectionId;
 use super::peek::Peek;
 use super::reply::Reply;
@@ -16,7 +17,7 @@ pub(super) enum Request {
     Peek(Peek),
     Count,
     Measure,
-    Describe,
+    Describe(Listed),
 }
 
 /// How a message is got.

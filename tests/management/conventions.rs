@@ -73,3 +73,34 @@ fn bodies_that_are_no_objects_are_refused() {
     let too_large = vec![b' '; 20_000_001];
     assert_eq!(broker.send("PUT", "/api/vhosts/v", "", &too_large).status, 400);
 }
+
+#[test]
+fn pages_of_queues_follow_one_another_over_vhosts() {
+    let broker = Managed::start();
+    assert_eq!(broker.put("/api/vhosts/b", &json!({})).status, 201);
+    for (vhost, name) in [("%2F", "c"), ("b", "z"), ("%2F", "a"), ("b", "a"), ("%2F", "gone"), ("%2F", "b")] {
+        assert_eq!(broker.put(&format!("/api/queues/{vhost}/{name}"), &json!({})).status, 201);
+    }
+    assert_eq!(broker.delete("/api/queues/%2F/gone").status, 204);
+    // Where messages wait for their time is no queue that anybody sees.
+    let delayed = json!({ "type": "x-delayed-message", "arguments": { "x-delayed-type": "fanout" } });
+    assert_eq!(broker.put("/api/exchanges/%2F/later", &delayed).status, 201);
+    let all = broker.json("/api/queues?columns=vhost,name");
+    let name =
+        |item: &Value| format!("{} {}", item["vhost"].as_str().unwrap(), item["name"].as_str().unwrap());
+    let names: Vec<String> = all.as_array().unwrap().iter().map(name).collect();
+    assert_eq!(names, ["/ a", "/ b", "/ c", "b a", "b z"]);
+    for size in 1..=6_usize {
+        let mut found = Vec::new();
+        for number in 1..=5_usize.div_ceil(size) {
+            let page = broker.json(&format!("/api/queues?page={number}&page_size={size}&columns=vhost,name"));
+            let counts = ["filtered_count", "total_count", "page", "page_count"];
+            let expected = [5, 5, number as u64, 5_u64.div_ceil(size as u64)];
+            assert_eq!(counts.map(|count| page[count].as_u64().unwrap()), expected);
+            found.extend(page["items"].as_array().unwrap().iter().map(name));
+        }
+        assert_eq!(found, names, "{size} at a time");
+    }
+    assert_eq!(broker.get("/api/queues?page=3&page_size=3").status, 400);
+    assert_eq!(broker.json("/api/queues/b?page=1&page_size=1")["total_count"], 2);
+}

@@ -90,6 +90,7 @@ pub(super) async fn plan(
         dry_runs: BTreeMap::new(),
         skipped,
         skipped_bindings: 0,
+        users: HashSet::new(),
         plan: Plan::default(),
     };
     checker.plan.notes = definitions.notes;
@@ -137,6 +138,8 @@ struct Checker<'a> {
     skipped: HashSet<(String, Destination)>,
     /// Bindings that are not made because of them.
     skipped_bindings: usize,
+    /// Names of the users of the file: each permission is for one.
+    users: HashSet<String>,
     plan: Plan,
 }
 
@@ -202,6 +205,7 @@ impl Checker<'_> {
         let limits = new.limits.or(limits).unwrap_or_default();
         let user = User { name: new.name, password, tags: new.tags, limits };
         self.plan.ops.push(Definition::User(user.clone()).put());
+        self.users.insert(user.name.clone());
         self.plan.users.push(user);
         Ok(())
     }
@@ -242,8 +246,7 @@ impl Checker<'_> {
 
     /// Whether the user is in the file or was there before.
     fn user_named(&self, name: &str, object: impl Fn() -> String) -> Done {
-        let in_file = self.plan.users.iter().any(|user| user.name == name);
-        if !in_file && self.shared.users(|users| users.user(name).is_none()) {
+        if !self.users.contains(name) && self.shared.users(|users| users.user(name).is_none()) {
             return Err(ImportError::new(object(), format!("user: there is no user '{name}'")));
         }
         Ok(())

@@ -79,8 +79,8 @@ pub use portability::{consumer_allowed, note_first_publish, note_publishes, note
 pub use previewing::{Affected, Applied, PolicyPreview, preview_policy, queue_settings};
 pub use publishing::{NewMessage, Published, publish};
 pub use queues::{
-    DeclareQueue, Declared, QueueState, declare_queue, delete_owned_queues, delete_queue, find_queue, queue,
-    queues,
+    DeclareQueue, Declared, QueueState, declare_queue, delete_owned_queues, delete_queue, find_queue,
+    page_of_queues, queue, queues,
 };
 pub use recording::{end_recording, record, recordings};
 pub use restarting::restart_world;

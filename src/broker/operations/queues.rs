@@ -272,7 +272,25 @@ pub fn queue(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>, Operation
 /// All queues of the vhost, by name; those of delayed exchanges are not among them.
 #[must_use]
 pub fn queues(scope: Scope<'_>) -> Vec<Arc<QueueRecord>> {
-    let mut queues = scope.vhost.declared_queues();
-    queues.sort_by(|one, other| one.name.cmp(&other.name));
-    queues
+    scope.vhost.some_queues(0, usize::MAX)
+}
+
+/// A page of all queues of these vhosts, by vhost and name: so many without the first `skipped`, and how many there are in all.
+#[must_use]
+pub fn page_of_queues(
+    vhosts: &[Arc<Vhost>],
+    mut skipped: usize,
+    count: usize,
+) -> (Vec<(Arc<Vhost>, Arc<QueueRecord>)>, usize) {
+    let (mut page, mut total) = (Vec::new(), 0);
+    for vhost in vhosts {
+        let there = vhost.declared_queue_count();
+        total += there;
+        if skipped < there && page.len() < count {
+            let some = vhost.some_queues(skipped, count - page.len());
+            page.extend(some.into_iter().map(|record| (Arc::clone(vhost), record)));
+        }
+        skipped = skipped.saturating_sub(there);
+    }
+    (page, total)
 }

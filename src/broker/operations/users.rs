@@ -11,7 +11,7 @@ use crate::auth::{
 use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::events::Event;
-use crate::broker::removal::remove_topic_permissions;
+use crate::broker::removal::remove_topic_permission;
 use crate::broker::shared::{Shared, random_bytes};
 
 /// Longest name of a user or a vhost, in bytes: names travel as AMQP short strings.
@@ -132,12 +132,12 @@ pub async fn set_user_limit(
 pub async fn delete_user(shared: &Arc<Shared>, caller: Caller<'_>, name: &str) -> Result<(), OperationError> {
     caller.require_administrator(shared)?;
     let _changes = shared.changes.lock().await;
-    let topics = remove_topic_permissions(shared, |permission| permission.user == name);
+    let topics = shared.users(|users| users.topic_permissions_of(name));
     let removed = shared.change_users(|users| users.remove(name));
     let vhosts = removed.ok_or_else(|| OperationError::NoUser(name.to_owned()))?;
     vhosts.iter().for_each(|vhost| shared.forget_permitted(vhost));
     let mut ops = vec![Definition::remove_user(name)];
-    ops.extend(topics);
+    ops.extend(topics.iter().map(remove_topic_permission));
     ops.extend(vhosts.iter().map(|vhost| Definition::remove_permission(name, vhost)));
     shared.store_definitions(ops).await;
     close_connections_of_user(shared, Caller::Operator, name, &format!("user '{name}' is deleted"))?;

@@ -1,5 +1,6 @@
 //! Virtual hosts: make, delete, list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::connections::close_matching;
@@ -10,7 +11,7 @@ use crate::broker::definitions::Definition;
 use crate::broker::error::OperationError;
 use crate::broker::events::{BROKER, Event, tell, tell_limits, tell_removed};
 use crate::broker::mailbox::Mail;
-use crate::broker::removal::{remove_topic_permissions, tell_end};
+use crate::broker::removal::{remove_topic_permission, tell_end};
 use crate::broker::shared::{Shared, random_bytes};
 use crate::broker::uninterrupted::{each_in_turn, uninterrupted};
 use crate::broker::vhost::Vhost;
@@ -137,10 +138,17 @@ fn home_of(
 
 /// Of the shards 1 to this one, that with the fewest vhosts; 0 if there are none.
 fn emptiest(shared: &Shared, shards: u32) -> u32 {
-    let homes: Vec<u32> =
-        shared.vhosts.iter().filter_map(|vhost| Some(vhost.settings().home?.shard)).collect();
-    let count = |shard: &u32| homes.iter().filter(|home| *home == shard).count();
-    (1..=shards).min_by_key(count).unwrap_or(0)
+    if shards == 0 {
+        // Without a cluster nobody has to look at all of them.
+        return 0;
+    }
+    let mut vhosts: BTreeMap<u32, usize> = (1..=shards).map(|shard| (shard, 0)).collect();
+    for home in shared.vhosts.iter().filter_map(|vhost| vhost.settings().home) {
+        if let Some(count) = vhosts.get_mut(&home.shard) {
+            *count += 1;
+        }
+    }
+    vhosts.into_iter().min_by_key(|(_, count)| *count).map_or(0, |(shard, _)| shard)
 }
 
 fn everything(user: &str, vhost: &str) -> Definition {
@@ -238,8 +246,9 @@ async fn delete(shared: &Shared, name: &str, by: &str) -> Result<(), OperationEr
     let _lock = vhost.lock().await;
     vhost.mark_deleted();
     shared.vhosts.remove(name);
-    let topics = remove_topic_permissions(shared, |permission| permission.vhost == name);
     let with_topics = shared.users(|users| users.topic_permissions());
+    let topics = with_topics.iter().filter(|permission| permission.vhost == name);
+    let topics: Vec<Op> = topics.map(remove_topic_permission).collect();
     let users = shared.change_users(|users| users.remove_vhost(name));
     // Sessions that are open ask again what they may.
     vhost.topology.invalidate_routes();

@@ -74,7 +74,7 @@ impl Seen {
         let (ready, parked) = (counts.ready as u64, counts.parked as u64);
         let seems_stuck = ready > 0 && counts.consumers > 0 && self.is_still;
         if self.measures.is_unreadable || seems_stuck {
-            let details = self.record.details().await;
+            let details = self.record.summary().await;
             problems.extend(details.and_then(|details| self.of_details(&details)));
         }
         problems.extend(self.drops());
@@ -99,7 +99,7 @@ impl Seen {
     }
 
     async fn unreadable(&self) -> Option<Problem> {
-        let details = if self.measures.is_unreadable { self.record.details().await } else { None };
+        let details = if self.measures.is_unreadable { self.record.summary().await } else { None };
         self.unreadable_of(details?.as_ref())
     }
 
@@ -114,7 +114,7 @@ impl Seen {
             return Some(problem);
         }
         let ready = self.measures.counts.ready as u64;
-        let consumers = details.consumers.len() as u64;
+        let consumers = details.measures.counts.consumers as u64;
         let unacked = self.measures.counts.unacked as u64;
         let is_full = !details.has_credit && unacked > 0;
         is_full.then(|| {

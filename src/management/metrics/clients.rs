@@ -35,11 +35,13 @@ impl ConnectionNumbers {
     /// All of them together. What was counted is not in it: connections that are gone counted, too.
     pub(super) fn together(rows: &[Row<Self>]) -> Self {
         let mut sum = Self::default();
-        for Row { numbers, .. } in rows {
-            sum.connections += numbers.connections;
-            sum.channels += numbers.channels;
-        }
+        rows.iter().for_each(|row| sum.include(&row.numbers));
         sum
+    }
+
+    fn include(&mut self, numbers: &Self) {
+        self.connections += numbers.connections;
+        self.channels += numbers.channels;
     }
 }
 
@@ -61,18 +63,37 @@ impl ChannelTally {
     /// All of them together. What was counted is not in it: channels that are gone counted, too.
     pub(super) fn together(rows: &[Row<Self>]) -> Self {
         let mut sum = Self::default();
-        for Row { numbers, .. } in rows {
-            sum.consumers += numbers.consumers;
-            sum.unacked += numbers.unacked;
-            sum.unconfirmed += numbers.unconfirmed;
-            sum.uncommitted_publishes += numbers.uncommitted_publishes;
-            sum.uncommitted_acks += numbers.uncommitted_acks;
-            sum.prefetch += numbers.prefetch;
-            sum.global_prefetch += numbers.global_prefetch;
-            sum.publishers += numbers.publishers;
-        }
+        rows.iter().for_each(|row| sum.include(&row.numbers));
         sum
     }
+
+    fn include(&mut self, numbers: &Self) {
+        self.consumers += numbers.consumers;
+        self.unacked += numbers.unacked;
+        self.unconfirmed += numbers.unconfirmed;
+        self.uncommitted_publishes += numbers.uncommitted_publishes;
+        self.uncommitted_acks += numbers.uncommitted_acks;
+        self.prefetch += numbers.prefetch;
+        self.global_prefetch += numbers.global_prefetch;
+        self.publishers += numbers.publishers;
+    }
+}
+
+/// All connections and their channels together, as with `together`: no row is made of each.
+pub(super) fn sums(connections: &[Arc<ConnectionOverview>]) -> (ConnectionNumbers, ChannelTally) {
+    let (mut sum, mut tally) = (ConnectionNumbers::default(), ChannelTally::default());
+    for connection in connections {
+        let channels = connection.channels();
+        sum.include(&ConnectionNumbers {
+            connections: 1,
+            channels: channels.len() as u64,
+            counters: ConnectionCounters::default(),
+        });
+        for channel in channels {
+            tally.include(&ChannelTally::of(channel.numbers(), channel.statistics.read()));
+        }
+    }
+    (sum, tally)
 }
 
 /// A row for each connection. RabbitMQ names connections and channels by their processes; ours have their names, under the same

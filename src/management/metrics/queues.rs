@@ -59,20 +59,22 @@ impl QueueNumbers {
     /// All of them together; the oldest message is that of all. What was counted is not in it: queues that are gone counted, too.
     pub(super) fn together(rows: &[Row<Self>]) -> Self {
         let mut sum = Self::default();
-        for Row { numbers, .. } in rows {
-            sum.queues += numbers.queues;
-            sum.messages += numbers.messages;
-            sum.ready += numbers.ready;
-            sum.ready_bytes += numbers.ready_bytes;
-            sum.unacked += numbers.unacked;
-            sum.delayed += numbers.delayed;
-            sum.parked += numbers.parked;
-            sum.consumers += numbers.consumers;
-            sum.overhead_bytes += numbers.overhead_bytes;
-            sum.oldest_ready_s = sum.oldest_ready_s.max(numbers.oldest_ready_s);
-            sum.oldest_unacked_s = sum.oldest_unacked_s.max(numbers.oldest_unacked_s);
-        }
+        rows.iter().for_each(|row| sum.include(&row.numbers));
         sum
+    }
+
+    fn include(&mut self, numbers: &Self) {
+        self.queues += numbers.queues;
+        self.messages += numbers.messages;
+        self.ready += numbers.ready;
+        self.ready_bytes += numbers.ready_bytes;
+        self.unacked += numbers.unacked;
+        self.delayed += numbers.delayed;
+        self.parked += numbers.parked;
+        self.consumers += numbers.consumers;
+        self.overhead_bytes += numbers.overhead_bytes;
+        self.oldest_ready_s = self.oldest_ready_s.max(numbers.oldest_ready_s);
+        self.oldest_unacked_s = self.oldest_unacked_s.max(numbers.oldest_unacked_s);
     }
 }
 
@@ -87,7 +89,15 @@ pub(super) async fn measure(
     rows
 }
 
-/// The same, and what is in each and where, for which its messages are looked at.
+/// All queues in some vhosts together, as with [`together`](QueueNumbers::together): no row is made of each.
+pub(super) async fn sum(vhosts: &[Arc<Vhost>]) -> QueueNumbers {
+    let mut sum = QueueNumbers::default();
+    let add = |at: &At<'_>, measures: Measures| sum.include(&at.numbers(&measures));
+    ask_each(vhosts, |_| true, async |record: &QueueRecord| record.measure().await, add).await;
+    sum
+}
+
+/// The numbers of all queues in some vhosts whose name is wanted, and what is in each and where.
 pub(super) async fn look_into(
     vhosts: &[Arc<Vhost>],
     is_wanted: impl Fn(&str) -> bool,
@@ -97,7 +107,7 @@ pub(super) async fn look_into(
         rows.push(at.row(at.numbers(&details.measures)));
         contents.push(at.row(Contents::of(&details, at.record.is_stream())));
     };
-    ask_each(vhosts, is_wanted, async |record: &QueueRecord| record.details().await, add).await;
+    ask_each(vhosts, is_wanted, async |record: &QueueRecord| record.summary().await, add).await;
     (rows, contents)
 }
 

@@ -2,6 +2,7 @@
 
 mod level;
 mod levels;
+mod occupied;
 mod ready_message;
 
 pub(super) use levels::Ready;
