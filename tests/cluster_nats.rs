@@ -19,8 +19,12 @@ mod directory;
 mod figures;
 #[path = "cluster_nats/log.rs"]
 mod log;
+#[path = "cluster_nats/moves.rs"]
+mod moves;
 #[path = "cluster_nats/nodes.rs"]
 mod nodes;
+#[path = "cluster_nats/programs.rs"]
+mod programs;
 #[path = "cluster_nats/refusals.rs"]
 mod refusals;
 #[path = "cluster_nats/restores.rs"]

@@ -54,7 +54,9 @@ const fn code(error: &OperationError) -> ReplyCode {
         | OperationError::Topology(TopologyError::PreconditionFailed(_)) => ReplyCode::PreconditionFailed,
         OperationError::Publish(exception) => exception.code,
         OperationError::Persona { code, .. } => *code,
-        OperationError::Blocked(_) | OperationError::NoMemory(_) => ReplyCode::ResourceError,
+        OperationError::Blocked(_) | OperationError::NoMemory(_) | OperationError::Moving(_) => {
+            ReplyCode::ResourceError
+        }
         OperationError::NotForStreams { .. } => ReplyCode::NotImplemented,
         OperationError::NoRandomness | OperationError::Unreadable { .. } => ReplyCode::InternalError,
     }

@@ -68,7 +68,7 @@ pub fn enter(shared: &Shared, user: &str, name: &str) -> Result<Entry, EntryRefu
     if vhost.settings().home.is_some_and(|home| home.is_elsewhere()) {
         return Err(EntryRefusal::Elsewhere(name.to_owned()));
     }
-    if vhost.settings().home.is_some_and(|home| home.is_leaving()) {
+    if vhost.is_leaving() {
         return Err(EntryRefusal::Moving(name.to_owned()));
     }
     let in_vhost = vhost.connections().take().map_err(|reached| EntryRefusal::VhostLimit {

@@ -207,6 +207,9 @@ pub enum OperationError {
     /// No shard of the cluster, or not this one, can serve the vhost.
     #[error("{0}")]
     Shard(String),
+    /// The vhost moves to another shard of the cluster.
+    #[error("virtual host '{0}' moves to another shard of the cluster: try again")]
+    Moving(String),
     /// Messages of the queue cannot be read from the disk.
     #[error("queue '{queue}' in vhost '{vhost}' cannot be read: {why}. A purge drops what is in it")]
     Unreadable {

@@ -75,6 +75,9 @@ pub struct Shared {
     pub stopping: watch::Sender<bool>,
     /// Held by whoever makes or deletes vhosts or changes users: an import, which does both, sees them as they stay.
     pub changes: tokio::sync::Mutex<()>,
+    /// Rung when something came into this shard that has to be looked at as the meta shard has it now.
+    #[cfg(feature = "cluster")]
+    pub follow_again: Notify,
     /// Global parameters.
     pub global_parameters: GlobalParameters,
     /// Who is told what happens.
@@ -133,6 +136,8 @@ impl Shared {
             stop_asked: watch::Sender::new(false),
             stopping: watch::Sender::new(false),
             changes: tokio::sync::Mutex::default(),
+            #[cfg(feature = "cluster")]
+            follow_again: Notify::new(),
             global_parameters: GlobalParameters::default(),
             events,
             api: ApiHook::default(),

@@ -3,7 +3,7 @@
 //! A declare is answered when its definition is durable and routing sees it: under the lock the change is submitted to the store
 //! and made in the topology; without it the client waits for the disk, and hears of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use amq_protocol::types::FieldTable;
@@ -199,6 +199,29 @@ pub struct Vhost {
     changes: AsyncMutex<()>,
     pending: PendingDefinitions,
     is_deleted: AtomicBool,
+    /// Counts what closes it to clients because it is, or will be, another shard's.
+    closings: AtomicU64,
+}
+
+/// Somebody who changes something in a vhost without a connection.
+#[derive(Debug)]
+pub struct Visit {
+    vhost: Arc<Vhost>,
+    /// There is nothing in it here: what changes is what is said of it.
+    is_elsewhere: bool,
+    closings: u64,
+}
+
+impl Visit {
+    /// Whether all that was done since is part of what a copy in another shard would have. What says that the vhost is closed, and can be
+    /// copied, is stored after that has become untrue.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        let settings = self.vhost.settings();
+        let Some(home) = settings.home.filter(|_| !self.is_elsewhere) else { return true };
+        let is_same = self.vhost.closings.load(Ordering::Acquire) == self.closings;
+        home.is_open() && is_same && !self.vhost.is_deleted()
+    }
 }
 
 impl Vhost {
@@ -229,6 +252,7 @@ impl Vhost {
             changes: AsyncMutex::new(()),
             pending: PendingDefinitions::default(),
             is_deleted: AtomicBool::new(false),
+            closings: AtomicU64::new(0),
         }
     }
 
@@ -242,7 +266,23 @@ impl Vhost {
     pub(super) fn set_settings(&self, settings: VhostSettings) {
         self.topology.set_traced(settings.tracing);
         self.connections.set_limit(settings.limits.and_then(|limits| limits.max_connections));
+        if settings.home.is_some_and(|home| !home.is_open()) {
+            self.closings.fetch_add(1, Ordering::AcqRel);
+        }
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// Whether it moves from here to another shard.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.settings().home.is_some_and(|home| home.is_leaving())
+    }
+
+    /// For whoever is about to change something here without a connection, which a move waits for.
+    #[must_use]
+    pub fn visit(self: &Arc<Self>) -> Visit {
+        let is_elsewhere = self.settings().home.is_some_and(|home| home.is_elsewhere());
+        Visit { vhost: Arc::clone(self), is_elsewhere, closings: self.closings.load(Ordering::Acquire) }
     }
 
     /// How many connections it has, and may have.

@@ -90,6 +90,12 @@ impl Home {
     pub const fn is_leaving(&self) -> bool {
         !self.is_elsewhere() && self.moving.is_some()
     }
+
+    /// Whether the shard that has this serves the vhost.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.is_elsewhere() && self.moving.is_none()
+    }
 }
 
 /// How much there may be in a vhost. What is not limited is `None`, or negative, as in RabbitMQ; 0 allows none.

@@ -11,7 +11,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::requests::{Answer, BODY_BYTES_MAX, Requests, json_answer, refused, too_large, unavailable};
-use crate::management::gathered;
+use super::way::Own;
+use crate::management::{gathered, gathered_failures, gathered_items, gathered_journal, gathered_problems};
 use crate::server::OF_VHOSTS;
 
 /// What is done when the list is there: shards are not asked for it.
@@ -80,6 +81,21 @@ pub(super) async fn lists(requests: &Requests, parts: &Parts) -> Answer {
         all.sort_by(|one, other| one["vhost"].as_str().cmp(&other["vhost"].as_str()));
     }
     gathered(parts.uri.query().unwrap_or_default(), all).await
+}
+
+/// What only Coney has.
+pub(super) async fn own_pages(requests: &Requests, parts: &Parts, what: Own) -> Answer {
+    let pages = match asked(requests, parts, None).await {
+        Ok(pages) => pages,
+        Err(answer) => return answer,
+    };
+    let is_own = |shard: usize, vhost: &str| requests.shards.known.shard_of(vhost) as usize == shard;
+    match what {
+        Own::Journal => gathered_journal(parts.uri.query().unwrap_or_default(), pages, is_own),
+        Own::Problems => gathered_problems(pages, is_own),
+        Own::Failures => gathered_failures(own(requests, pages, "vhost")),
+        Own::Lint => gathered_items(&own(requests, pages, "vhost")),
+    }
 }
 
 /// Vhosts, each as its own shard has it.
@@ -177,7 +193,8 @@ pub(super) async fn import(requests: &Requests, parts: Parts, body: Body) -> Ans
         }
     }
     let mut answer = post(requests, &parts, 0, definitions).await;
-    requests.settle().await;
+    // Whoever does not know it yet learns of it later.
+    let _ = requests.settle().await;
     for (shard, part) in of_shards {
         if !answer.status().is_success() {
             break;
@@ -206,7 +223,8 @@ async fn make_vhosts(
             return Err(answer);
         }
     }
-    requests.settle().await;
+    // Whoever does not know it yet learns of it later.
+    let _ = requests.settle().await;
     Ok(())
 }
 

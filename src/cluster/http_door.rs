@@ -20,10 +20,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::entry::ended;
 use super::gather;
+use super::moving::copy_vhost;
 use super::proxy::{Client, accept_each};
 use super::requests::{Answer, BODY_BYTES_MAX, Requests, refused, too_large, unavailable};
 use super::shards::Shards;
-use super::way::Way;
+use super::way::{Own, Way};
 use crate::management::{ASKS_FOR, is_own_page};
 use crate::server::{Door, Front};
 
@@ -95,11 +96,9 @@ impl Requests {
             Way::Overview => gather::overview(self, &parts).await,
             Way::Export => gather::export(self, &parts).await,
             Way::Import => gather::import(self, parts, body).await,
-            Way::Missing => refused(
-                StatusCode::NOT_IMPLEMENTED,
-                "not_implemented",
-                "not in a cluster with several shards: ask for one vhost, if that can be asked for",
-            ),
+            Way::Own(Own::Journal) if is_followed(&parts) => missing(),
+            Way::Own(own) => gather::own_pages(self, &parts, own).await,
+            Way::Missing => missing(),
         }
     }
 
@@ -132,7 +131,8 @@ impl Requests {
     async fn change(&self, parts: Parts, body: Body) -> Answer {
         let answer = self.forward(0, parts, body).await;
         if answer.status().is_success() {
-            self.settle().await;
+            // Whoever does not know it yet learns of it later.
+            let _ = self.settle().await;
         }
         answer
     }
@@ -194,22 +194,42 @@ impl Requests {
     }
 
     async fn copy_vhost(&self, parts: Parts, vhost: &str, begun: Answer) -> Answer {
-        self.settle().await;
-        match self.shards.copy(vhost).await {
+        if !self.settle().await {
+            return again("this node does not know yet that it moves");
+        }
+        match copy_vhost(&self.shards, vhost).await {
             Ok(None) => begun,
             Ok(Some((shard, id))) => {
                 let wish = json!({ "vhost": vhost, "shard": shard, "copied": id.to_string() });
                 let wish = wish.as_object().cloned().unwrap_or_default();
                 let ended = gather::post(self, &parts, 0, wish).await;
-                self.settle().await;
+                // Whoever does not know it yet learns of it later.
+                let _ = self.settle().await;
                 ended
             }
-            Err(why) => {
-                let reason = format!("the vhost is closed, and could not be copied yet: {why}. Do it again");
-                refused(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", &reason)
-            }
+            Err(why) => again(&why),
         }
     }
+}
+
+/// A move has begun, or was given up, and has not come to its end.
+fn again(why: &str) -> Answer {
+    let reason = format!("the vhost is closed, and could not be copied yet: {why}. Do it again");
+    refused(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", &reason)
+}
+
+/// Nobody answers that.
+fn missing() -> Answer {
+    refused(
+        StatusCode::NOT_IMPLEMENTED,
+        "not_implemented",
+        "not in a cluster with several shards: ask for one vhost, if that can be asked for",
+    )
+}
+
+/// Whether it is to be answered with a stream.
+fn is_followed(parts: &Parts) -> bool {
+    parts.uri.query().unwrap_or_default().split('&').any(|field| field.split('=').next() == Some("follow"))
 }
 
 /// Whether the page asks, with what it was given at its login.

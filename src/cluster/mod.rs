@@ -12,6 +12,7 @@
 //! - Who leads is said by the fences in the log alone. The lease only says who may try.
 //! - Each frame carries the hash of the one before. A log that contradicts what was applied stops the node, which keeps what it has.
 
+mod adopting;
 mod broker_metrics;
 mod damage;
 mod directory;
@@ -65,6 +66,7 @@ mod watching;
 mod way;
 mod writes;
 
+pub use adopting::{VhostMove, take_vhost};
 pub use directory::{Claim, Directory, Member, MemoryDirectory, Told};
 pub use engine::ReplicatedEngine;
 pub use follower::{Follower, Progress, Stop};
@@ -78,6 +80,7 @@ pub use local::LocalEngine;
 pub use log::{AppendError, Bounds, Contradiction, Log, Sequence, Unreachable};
 pub use mark::Mark;
 pub use memory_log::{Entry, Fault, MemoryLog, MemoryLogClient};
+pub use moving::{Copying, copy_vhost};
 pub use nats::{Nats, NatsDirectory, NatsError, NatsLog, NatsOptions, Opened};
 pub use node::{Node, NodeError};
 pub use overview::{HandOver, Overview};
@@ -93,4 +96,5 @@ pub use snapshot::{BadPiece, FillError, Filling, PIECE_BYTES, PieceVisitor, read
 pub use status::{Role, Status};
 pub use tenure::Tenure;
 pub use threads::{Started, ThreadHost};
+pub use vhost_copy::read_vhost;
 pub use writes::{decode_writes, encode_writes};

@@ -3,6 +3,7 @@
 //! The secret keeps out who does not belong there. It, and what follows, can be read by whoever can listen in: the peers' network
 //! must be a trusted one.
 
+use super::adopting::VhostMove;
 use super::host::Pieces;
 use super::local::LocalEngine;
 use super::log::Unreachable;
@@ -98,11 +99,7 @@ pub(super) enum Wish {
 /// A shard is to take in a vhost that another has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AdoptWish {
-    pub(super) vhost: String,
-    /// Of the move.
-    pub(super) id: u64,
-    pub(super) to: u16,
-    pub(super) from: u16,
+    pub(super) moving: VhostMove,
     /// The peer port of who leads the shard that it comes from.
     pub(super) leader: String,
 }
@@ -117,10 +114,11 @@ async fn text(stream: &mut TcpStream) -> io::Result<String> {
     String::from_utf8(bytes).map_err(io::Error::other)
 }
 
+/// As much of it as [`text`] takes, in whole characters.
 fn push_text(bytes: &mut Vec<u8>, text: &str) {
-    let text = text.as_bytes().get(..TEXT_BYTES_MAX).unwrap_or(text.as_bytes());
+    let text = text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
     bytes.extend((text.len() as u16).to_be_bytes());
-    bytes.extend(text);
+    bytes.extend(text.as_bytes());
 }
 
 /// Has the node at an address take in a vhost, and waits until that is durable.
@@ -132,7 +130,7 @@ pub(super) async fn adopt_at(
     secret: &[u8; SECRET_BYTES],
     wish: &AdoptWish,
 ) -> Result<(), String> {
-    let AdoptWish { vhost, id, to, from, leader } = wish;
+    let AdoptWish { moving: VhostMove { vhost, id, to, from }, leader } = wish;
     let mut hello = [&HELLO_ADOPT[..], secret, &to.to_be_bytes(), &from.to_be_bytes()].concat();
     hello.extend(id.to_be_bytes());
     push_text(&mut hello, vhost);
@@ -174,7 +172,7 @@ pub(super) async fn wish(stream: &mut TcpStream, secret: &[u8; SECRET_BYTES]) ->
         let (to, from) = (stream.read_u16().await?, stream.read_u16().await?);
         let id = stream.read_u64().await?;
         let (vhost, leader) = (text(stream).await?, text(stream).await?);
-        Ok(Wish::Adopt(AdoptWish { vhost, id, to, from, leader }))
+        Ok(Wish::Adopt(AdoptWish { moving: VhostMove { vhost, id, to, from }, leader }))
     } else {
         Err(io::Error::new(io::ErrorKind::PermissionDenied, "it does not know the cluster's secret"))
     }
@@ -292,11 +290,10 @@ impl PeerPieces {
     pub(super) async fn of_vhost(
         address: &str,
         secret: &[u8; SECRET_BYTES],
-        shard: u16,
-        id: u64,
-        vhost: &str,
+        moving: &VhostMove,
     ) -> Result<Self, Unreachable> {
-        let mut hello = [&HELLO_VHOST[..], secret, &shard.to_be_bytes(), &id.to_be_bytes()].concat();
+        let VhostMove { vhost, id, from, .. } = moving;
+        let mut hello = [&HELLO_VHOST[..], secret, &from.to_be_bytes(), &id.to_be_bytes()].concat();
         push_text(&mut hello, vhost);
         let asked = async {
             let mut stream = TcpStream::connect(address).await?;
@@ -310,5 +307,30 @@ impl PeerPieces {
 impl Pieces for PeerPieces {
     async fn next(&mut self) -> Result<Vec<u8>, Unreachable> {
         within(receive(&mut self.0)).await.map_err(|error| Unreachable(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_text_that_is_too_long_is_cut_between_two_characters() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for (said, heard) in [
+            ("x".repeat(1025), "x".repeat(1024)),
+            (format!("x{}", "é".repeat(600)), format!("x{}", "é".repeat(511))),
+        ] {
+            let mut bytes = Vec::new();
+            push_text(&mut bytes, &said);
+            push_text(&mut bytes, "next");
+            let mut near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            near.write_all(&bytes).await.unwrap();
+            let (mut far, _) = listener.accept().await.unwrap();
+            assert_eq!(
+                (text(&mut far).await.unwrap(), text(&mut far).await.unwrap()),
+                (heard, "next".to_owned())
+            );
+        }
     }
 }

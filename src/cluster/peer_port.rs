@@ -8,21 +8,17 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::frame::BadFrame;
-use super::host::Pieces as _;
+use super::adopting::take_vhost;
 use super::known::Known;
 use super::local::LocalEngine;
-use super::log::Unreachable;
 use super::peer::{AdoptWish, CONNECTIONS_MAX, HELLO, PeerPieces, Wish, give, give_vhost, say_adopted, wish};
 use super::peer_watch;
 use super::proxy_header::{ProxyHeader, Secret, WELCOME};
-use super::vhost_copy::{Head, Taking};
 use crate::broker::Clock;
-use crate::broker::operations::VhostCopy;
 use crate::server::{Carrier, Door, Socket};
 
 /// So long a node may take to say whose connection it carries, and a broker to take it.
@@ -167,45 +163,11 @@ impl Peer {
 
     /// Has this node's broker of a shard take in a vhost.
     async fn adopt(&self, wish: &AdoptWish) -> Result<(), String> {
-        let AdoptWish { vhost, id, to, from, leader } = wish;
-        let broker = self.part(*to).map_err(|error| error.to_string())?.broker.borrow().clone();
+        let AdoptWish { moving, leader } = wish;
+        let broker = self.part(moving.to).map_err(|error| error.to_string())?.broker.borrow().clone();
         let broker = broker.filter(|broker| !broker.is_gone(Door::Amqp)).ok_or("this node does not lead")?;
         let known = self.known.identities.borrow().clone().ok_or("this node knows no vhosts")?;
-        let home = self.known.home(vhost).unwrap_or_default();
-        let moving = home.moving.filter(|moving| (moving.shard, moving.id) == (u32::from(*to), *id));
-        if moving.is_none() || home.shard != u32::from(*from) {
-            return Err("this node does not know that it moves".to_owned());
-        }
-        let unreachable = |error: Unreachable| error.to_string();
-        let mut pieces =
-            PeerPieces::of_vhost(leader, &self.secret, *from, *id, vhost).await.map_err(unreachable)?;
-        let bad = |error: BadFrame| format!("a part of a vhost: {error}");
-        let mut taking = Taking::default();
-        let head = taking.head(&pieces.next().await.map_err(unreachable)?).map_err(bad)?;
-        let Head { definitions, epoch } = head.ok_or("it is not closed yet")?;
-        let (sender, receiver) = mpsc::channel(2);
-        let (done, is_done) = oneshot::channel();
-        let made = (*to > 0).then_some(known.mark);
-        let copy = VhostCopy {
-            vhost: vhost.clone(),
-            to: ((*to).into(), *id),
-            made,
-            epoch,
-            definitions,
-            pieces: receiver,
-            done,
-        };
-        broker.give_copy(copy).await?;
-        loop {
-            let pairs = taking.next(&pieces.next().await.map_err(unreachable)?).map_err(bad)?;
-            let is_last = pairs.is_empty();
-            // If nobody takes them the answer says why.
-            if sender.send(pairs).await.is_err() || is_last {
-                break;
-            }
-        }
-        drop(sender);
-        is_done.await.map_err(|_| "the broker has stopped".to_owned())?.map(|_| ())
+        take_vhost(&broker, &known, moving, PeerPieces::of_vhost(leader, &self.secret, moving)).await
     }
 
     async fn carry(self, mut stream: TcpStream) -> io::Result<()> {

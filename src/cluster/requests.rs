@@ -83,10 +83,13 @@ impl Requests {
         self.forward(shard, parts, Body::empty()).await
     }
 
-    pub(super) async fn settle(&self) {
-        if let Err(error) = self.shards.settle().await {
+    /// Whether this node knows of what was changed, and others have had time to.
+    pub(super) async fn settle(&self) -> bool {
+        let settled = self.shards.settle().await;
+        if let Err(error) = &settled {
             tracing::warn!(%error, "a change was made, and other shards may not know of it yet");
         }
+        settled.is_ok()
     }
 }
 

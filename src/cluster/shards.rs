@@ -122,7 +122,7 @@ impl Shards {
     /// time learn of it later.
     ///
     /// # Errors
-    /// The meta shard's leader does not answer.
+    /// The meta shard's leader does not answer, or this node does not know it.
     pub(super) async fn settle(&self) -> io::Result<()> {
         let Some((meta, _)) = self.leader(0) else {
             return Err(io::Error::other("nobody leads the meta shard"));
@@ -130,11 +130,14 @@ impl Shards {
         let sequence = super::peer::wait_at(&meta, &self.secret, 0).await?;
         let mut others: Vec<String> =
             (0..self.all.len() as u32).filter_map(|shard| Some(self.leader(shard)?.0)).collect();
-        others.push(self.own.clone());
         others.sort();
         others.dedup();
+        others.retain(|other| *other != self.own);
         let waits = others.iter().map(|at| super::peer::wait_at(at, &self.secret, sequence));
-        futures_util::future::join_all(waits).await;
+        let (own, _) = tokio::join!(self.known.wait(sequence), futures_util::future::join_all(waits));
+        if own < sequence {
+            return Err(io::Error::other("this node does not know it yet"));
+        }
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ const EPOCH: &[u8] = b"epoch";
 ///
 /// # Errors
 /// What the engine or the visitor fails with, or `Damaged`.
-pub(super) fn read_vhost(
+pub fn read_vhost(
     snapshot: &dyn Snapshot,
     vhost: &str,
     id: u64,

@@ -28,12 +28,27 @@ pub(super) enum Way {
     Any,
     /// To all, whatever they answer.
     Each,
+    /// To all, of what only Coney has.
+    Own(Own),
     /// To where the last one of this connection went: what was taken there is settled there.
     Same,
     /// To the shard that its body names.
     Move,
     /// Nobody answers it in a cluster with several shards.
     Missing,
+}
+
+/// What only Coney has, and what is not of one vhost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    /// Events of all vhosts' journals, once; they cannot be followed.
+    Journal,
+    /// What failed.
+    Failures,
+    /// What is wrong.
+    Problems,
+    /// What other brokers do not do alike.
+    Lint,
 }
 
 impl Way {
@@ -109,6 +124,10 @@ impl Way {
                 name,
                 ..,
             ] => vhost(name),
+            ["journal"] if is_read => Self::Own(Own::Journal),
+            ["failures"] if is_read => Self::Own(Own::Failures),
+            ["problems"] if is_read => Self::Own(Own::Problems),
+            ["lint"] if is_read => Self::Own(Own::Lint),
             ["cluster" | "log" | "node" | "session" | "users", ..] if is_read => Self::Meta,
             ["cluster" | "log" | "node" | "session" | "users", ..] => Self::Change,
             _ => Self::Missing,
@@ -162,7 +181,9 @@ mod tests {
         }
         assert_eq!(Way::of(&Method::DELETE, "/api/connections/x"), Way::Any);
         assert_eq!(Way::of(&Method::DELETE, "/api/connections/username/u"), Way::Each);
-        assert_eq!(get("/api/coney/journal"), Way::Missing);
+        assert_eq!(get("/api/coney/journal"), Way::Own(Own::Journal));
+        assert_eq!(get("/api/coney/journal/v"), Way::Vhost("v".to_owned()));
+        assert_eq!(get("/api/coney/live"), Way::Missing);
         assert_eq!(Way::of(&Method::POST, "/api/coney/cluster/move"), Way::Move);
     }
 }

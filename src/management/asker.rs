@@ -23,6 +23,7 @@ use super::page::sessions::{Holder, SessionKey};
 use super::page::{cookie, origin};
 use super::serve::Peer;
 use crate::auth::{ADMINISTRATOR, Credentials, LoginRefusal, MANAGEMENT, MONITORING, POLICYMAKER};
+use crate::broker::OperationError;
 use crate::broker::login::log_in;
 use crate::broker::operations::{self, Caller, Scope};
 use crate::broker::overview::ConnectionOverview;
@@ -119,8 +120,8 @@ impl Asker {
         if !self.is_administrator() && !self.may_enter(api, vhost) {
             return Err(ApiError::not_authorised("User not authorised to access virtual host"));
         }
-        if found.settings().home.is_some_and(|home| home.is_leaving()) {
-            return Err(ApiError::unavailable("the virtual host moves to another shard of the cluster"));
+        if found.is_leaving() {
+            return Err(OperationError::Moving(vhost.to_owned()).into());
         }
         Ok(found)
     }

@@ -174,7 +174,7 @@ impl From<OperationError> for ApiError {
             E::Topology(TopologyError::NotFound(_)) => Self::missing(text),
             E::Topology(TopologyError::AccessRefused(_)) => Self::not_authorised("Access refused."),
             E::Topology(TopologyError::PreconditionFailed(_)) => Self::bad_request(text),
-            E::Blocked(_) | E::NoMemory(_) | E::NoRandomness | E::Unreadable { .. } => {
+            E::Blocked(_) | E::NoMemory(_) | E::NoRandomness | E::Unreadable { .. } | E::Moving(_) => {
                 Self::unavailable(text)
             }
             E::ProtectedVhost(_) => Self::precondition_failed(text),

@@ -37,6 +37,7 @@ mod health;
 mod inside;
 mod journal;
 mod leases;
+mod leaving;
 mod limits;
 mod lint;
 mod listing;
@@ -74,7 +75,7 @@ pub(crate) use asker::ASKS_FOR;
 #[cfg(unix)]
 pub(crate) use control::{ControlError, ControlSocket};
 #[cfg(feature = "cluster")]
-pub(crate) use gathered::gathered;
+pub(crate) use gathered::{gathered, gathered_failures, gathered_items, gathered_journal, gathered_problems};
 pub(crate) use inside::answer as answer_inside;
 #[cfg(feature = "cluster")]
 pub(crate) use metrics::MetricsPages;

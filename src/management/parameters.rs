@@ -27,7 +27,7 @@ use crate::broker::vhost_settings::{VhostChange, VhostLimit, VhostLimits};
 use crate::policy::{Policy, PolicyKind};
 
 /// The component that limits of vhosts belong to, and the only name in it.
-const VHOST_LIMITS: &str = "vhost-limits";
+pub(super) const VHOST_LIMITS: &str = "vhost-limits";
 const LIMITS: &str = "limits";
 const POLICY: &str = "policy";
 const OPERATOR_POLICY: &str = "operator_policy";

@@ -352,7 +352,7 @@ impl BrokerHandle {
     /// # Errors
     /// `NoVhost`; `Policy` for what [`Policy::check`] refuses: then nothing was changed.
     pub async fn put_policy(&self, vhost: &str, policy: Policy) -> Result<(), OperationError> {
-        operations::put_policy(self.scope(&self.vhost(vhost)?), policy).await.map(drop)
+        self.change(vhost, async |scope| operations::put_policy(scope, policy).await.map(drop)).await
     }
 
     /// Removes a policy. Answers as [`put_policy`](Self::put_policy) does.
@@ -365,7 +365,7 @@ impl BrokerHandle {
         kind: PolicyKind,
         name: &str,
     ) -> Result<(), OperationError> {
-        operations::remove_policy(self.scope(&self.vhost(vhost)?), kind, name).await
+        self.change(vhost, async |scope| operations::remove_policy(scope, kind, name).await).await
     }
 
     /// All policies of a vhost, by kind and name.
@@ -381,7 +381,7 @@ impl BrokerHandle {
     /// # Errors
     /// `NoVhost`; `Publish`: no such exchange, or properties that make no sense; `Blocked`.
     pub async fn publish(&self, vhost: &str, message: NewMessage<'_>) -> Result<Published, OperationError> {
-        operations::publish(self.scope(&self.vhost(vhost)?), message).await
+        self.change(vhost, async |scope| operations::publish(scope, message).await).await
     }
 
     /// Gets up to `count` messages of a queue, in their order, and settles them.
@@ -395,7 +395,8 @@ impl BrokerHandle {
         count: usize,
         ack_mode: AckMode,
     ) -> Result<Vec<GotMessage>, OperationError> {
-        operations::get_and_settle(self.scope(&self.vhost(vhost)?), queue, count, ack_mode).await
+        self.change(vhost, async |scope| operations::get_and_settle(scope, queue, count, ack_mode).await)
+            .await
     }
 
     /// Shows messages of a queue and changes nothing: see [`QueueHandle::peek`].
@@ -418,7 +419,7 @@ impl BrokerHandle {
     /// # Errors
     /// `NoVhost`, `NotFound`.
     pub async fn purge(&self, vhost: &str, queue: &str) -> Result<usize, OperationError> {
-        operations::purge(self.scope(&self.vhost(vhost)?), queue).await
+        self.change(vhost, async |scope| operations::purge(scope, queue).await).await
     }
 
     /// Closes a connection: its client sees 320 `CONNECTION_FORCED` with the reason. Does not wait for it.
@@ -443,6 +444,18 @@ impl BrokerHandle {
 
     fn vhost(&self, name: &str) -> Result<Arc<Vhost>, OperationError> {
         operations::vhost(&self.shared, name)
+    }
+
+    /// Changes something in a vhost.
+    async fn change<T>(
+        &self,
+        name: &str,
+        what: impl AsyncFnOnce(Scope<'_>) -> Result<T, OperationError>,
+    ) -> Result<T, OperationError> {
+        let vhost = self.vhost(name)?;
+        let visit = vhost.visit();
+        let done = what(self.scope(&vhost)).await?;
+        if visit.is_kept() { Ok(done) } else { Err(OperationError::Moving(name.to_owned())) }
     }
 
     const fn scope<'a>(&'a self, vhost: &'a Arc<Vhost>) -> Scope<'a> {

@@ -70,6 +70,7 @@ impl Meta {
                         Ok(()) => self.follow(&shared).await,
                         Err(_) => return,
                     },
+                    () = is_due(&shared) => self.follow(&shared).await,
                     () = stopped(&mut stopping) => return,
                 }
             }
@@ -81,4 +82,15 @@ impl Meta {
         operations::follow(shared, self.shard, &now).await;
         self.followed.send_replace(Some(now));
     }
+}
+
+/// Something came into the shard.
+#[cfg(feature = "cluster")]
+async fn is_due(shared: &Shared) {
+    shared.follow_again.notified().await;
+}
+
+#[cfg(not(feature = "cluster"))]
+async fn is_due(_: &Shared) {
+    std::future::pending().await
 }

@@ -13,6 +13,8 @@ mod front_tls;
 mod handle;
 mod http;
 mod meta;
+#[cfg(feature = "cluster")]
+mod moves;
 mod sockets;
 mod tls;
 mod world;

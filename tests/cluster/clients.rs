@@ -7,7 +7,7 @@ use std::time::Duration;
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use crate::client::{Client, Said, Settle};
-use crate::host::{Brokers, META_VHOST};
+use crate::host::Brokers;
 use crate::ledger::{ARGUMENTS, Ledger, QUEUES, STREAM};
 use crate::network::Network;
 use crate::random::Random;
@@ -20,21 +20,60 @@ pub struct At {
     pub ledger: Arc<Mutex<Ledger>>,
     pub network: Arc<Network>,
     pub vhost: &'static str,
+    /// All shards, if there are several: the vhost may be in any of them.
+    pub places: Arc<[Place]>,
+}
+
+/// A shard, as clients see it.
+#[derive(Clone)]
+pub struct Place {
+    pub brokers: Arc<Brokers>,
+    pub network: Arc<Network>,
+}
+
+/// Who serves a client.
+pub struct Served {
+    node: usize,
+    network: Arc<Network>,
+}
+
+impl Served {
+    fn has_gone_on(&self) -> bool {
+        self.network.has_gone_on(self.node)
+    }
 }
 
 impl At {
-    /// Connects so many times to one broker; `None` if it is gone.
-    pub async fn connect<const N: usize>(&self, random: &mut Random) -> Option<(usize, [Client; N])> {
-        let (node, streams) = self.brokers.connect::<N>(random.below(1 << 32))?;
+    /// Connects so many times to one broker; `None` if it is gone, or nobody serves the vhost.
+    pub async fn connect<const N: usize>(&self, random: &mut Random) -> Option<(Served, [Client; N])> {
+        if self.places.is_empty() {
+            let only = Place { brokers: Arc::clone(&self.brokers), network: Arc::clone(&self.network) };
+            return self.connect_to(&only, random).await;
+        }
+        let first = random.below(self.places.len() as u64) as usize;
+        for place in self.places.iter().cycle().skip(first).take(self.places.len()) {
+            if let Some(found) = self.connect_to(place, random).await {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    async fn connect_to<const N: usize>(
+        &self,
+        place: &Place,
+        random: &mut Random,
+    ) -> Option<(Served, [Client; N])> {
+        let (node, streams) = place.brokers.connect::<N>(random.below(1 << 32))?;
         let mut clients = Vec::new();
         for stream in streams {
-            clients.push(match self.vhost {
-                META_VHOST => Client::connect(stream, META_VHOST).await?,
-                // The meta shard makes it.
-                vhost => Client::open(stream, vhost, true).await?,
+            clients.push(match self.places.len() {
+                0 => Client::connect(stream, self.vhost).await?,
+                // It may be another's.
+                _ => Client::open(stream, self.vhost, true).await?,
             });
         }
-        Some((node, clients.try_into().ok()?))
+        Some((Served { node, network: Arc::clone(&place.network) }, clients.try_into().ok()?))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -118,8 +157,8 @@ async fn publish(at: &At, mut client: Client, random: &mut Random) -> Option<()>
 /// Consumes, acks, and now and then has something confirmed after the acks: then these may not be undone.
 pub async fn worker(at: At, mut random: Random) {
     loop {
-        if let Some((node, clients)) = at.connect(&mut random).await {
-            for_a_while(random.below(4000), work(&at, node, clients, &mut random.fork())).await;
+        if let Some((served, clients)) = at.connect(&mut random).await {
+            for_a_while(random.below(4000), work(&at, &served, clients, &mut random.fork())).await;
         }
         pass(20 + random.below(100)).await;
     }
@@ -127,7 +166,7 @@ pub async fn worker(at: At, mut random: Random) {
 
 async fn work(
     at: &At,
-    node: usize,
+    served: &Served,
     [mut consumer, mut prover]: [Client; 2],
     random: &mut Random,
 ) -> Option<()> {
@@ -138,7 +177,7 @@ async fn work(
     loop {
         let Said::Delivery { tag, body, .. } = consumer.next().await? else { continue };
         // What stands still here is the node's clock, not its broker: one that goes on must have had time to look.
-        if at.network.has_gone_on(node) {
+        if served.has_gone_on() {
             at.ledger().delivered(body);
         }
         if random.one_in(8) {

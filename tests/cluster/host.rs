@@ -8,7 +8,7 @@ use std::time::Duration;
 use coney::broker::cluster_view::{ClusterStatus, ClusterView, MoveError, Moving};
 use coney::broker::identities::Identities;
 use coney::cluster::{Host, Led, LocalEngine, Mark, Member, ReplicatedEngine, Tenure, Unreachable};
-use coney::server::Meta;
+use coney::server::{Carrier, Meta, carriage};
 use coney::store::{Error, ManualCommitter, StoreHandle, Submission, open_manual_with};
 use coney::time::Time;
 use coney::{Broker, BrokerHandle, StartError};
@@ -27,9 +27,18 @@ pub struct Brokers(Mutex<[Option<Running>; NODES]>);
 
 struct Running {
     broker: Arc<BrokerHandle>,
+    /// Takes copies of vhosts to it.
+    carrier: Carrier,
     connections: Vec<JoinHandle<()>>,
     /// What it does for operators.
     orders: Vec<JoinHandle<()>>,
+}
+
+/// A broker that does something for an operator, or another node.
+pub struct Asked {
+    pub node: usize,
+    pub broker: Arc<BrokerHandle>,
+    pub carrier: Carrier,
 }
 
 /// What a node knows of the meta shard.
@@ -125,17 +134,46 @@ impl Brokers {
         self.0.lock().unwrap().iter().position(Option::is_some)
     }
 
-    /// Has one of them do something for an operator.
+    /// Has one of them do something for an operator; whether there is any.
     pub fn order<F: Future<Output = ()> + Send + 'static>(
         &self,
         pick: u64,
-        order: impl FnOnce(Arc<BrokerHandle>) -> F,
-    ) {
+        order: impl FnOnce(Asked) -> F,
+    ) -> bool {
         let mut brokers = self.0.lock().unwrap();
-        let mut running: Vec<_> = brokers.iter_mut().flatten().collect();
-        let Some(index) = (pick as usize).checked_rem(running.len()) else { return };
-        let Running { broker, orders, .. } = running.swap_remove(index);
-        orders.push(tokio::spawn(order(Arc::clone(broker))));
+        let mut running: Vec<_> = brokers
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(node, broker)| Some((node, broker.as_mut()?)))
+            .collect();
+        let Some(index) = (pick as usize).checked_rem(running.len()) else { return false };
+        let (node, Running { broker, carrier, orders, .. }) = running.swap_remove(index);
+        let asked = Asked { node, broker: Arc::clone(broker), carrier: carrier.clone() };
+        orders.push(tokio::spawn(order(asked)));
+        true
+    }
+
+    /// Has it do that, and waits for what comes of it; `None` if there is no broker, or it is gone.
+    pub async fn ask<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &self,
+        pick: u64,
+        what: impl FnOnce(Asked) -> F + Send + 'static,
+    ) -> Option<T> {
+        let (sender, answer) = oneshot::channel();
+        self.order(pick, |asked| {
+            let work = what(asked);
+            async move { drop(sender.send(work.await)) }
+        });
+        answer.await.ok()
+    }
+
+    /// Whether clients are let into a vhost by a broker that is not about to find out that another leads.
+    pub fn serve(&self, vhost: &str, network: &Network) -> bool {
+        let brokers = self.0.lock().unwrap();
+        let mut running = brokers.iter().enumerate();
+        running.any(|(node, running)| {
+            running.as_ref().is_some_and(|it| it.broker.serves(vhost)) && network.has_gone_on(node)
+        })
     }
 
     /// The vhosts that each has which runs, with its node.
@@ -246,7 +284,8 @@ impl Host for SimulatedHost {
             self.clone().commit_now_and_then(committer, Arc::clone(&progress), Arc::clone(&stops), failure);
         let pump = Pump(tokio::spawn(pump));
         let builder = Broker::builder().detached().clock(self.network.clock);
-        let builder = builder.store(handle.clone(), recovered).store_progress(progress);
+        let (carrier, carried) = carriage();
+        let builder = builder.store(handle.clone(), recovered).store_progress(progress).carried(carried);
         let Seat { shard, shards } = self.seat;
         let builder = match self.identities.clone() {
             Some(identities) => builder.meta(Meta { shard, identities, followed: watch::Sender::default() }),
@@ -258,7 +297,7 @@ impl Host for SimulatedHost {
             error = &mut failed => return Err(StartError::Store(error.unwrap_or(Error::Stopped))),
             started = builder.start() => Arc::new(started?),
         };
-        let running = Running { broker, connections: Vec::new(), orders: Vec::new() };
+        let running = Running { broker, carrier, connections: Vec::new(), orders: Vec::new() };
         self.brokers.begin(self.node, running, &self.network);
         let failed = tokio::sync::Mutex::new(failed);
         Ok(SimulatedBroker { host: self.clone(), handle, pump, stops, failed })

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use coney::Clock;
 use coney::cluster::{
-    AppendError, Claim, Directory, Entry, Member, MemoryDirectory, MemoryLog, Pieces, Sequence, Told,
-    Unreachable, read_snapshot,
+    AppendError, Claim, Directory, Entry, Member, MemoryDirectory, MemoryLog, PieceVisitor, Pieces, Sequence,
+    Told, Unreachable, VhostMove, read_snapshot, read_vhost,
 };
-use coney::store::{Engine, MemoryDisk};
+use coney::store::{Engine, Error, MemoryDisk, Snapshot};
 use coney::time::Time;
 
 use crate::random::Random;
@@ -289,17 +289,43 @@ impl SimulatedPieces {
         /// Each pair by itself: a random salt may be longer or shorter, and a seed has one story.
         const PIECE_BYTES: usize = 1;
         let from = NAMES.iter().position(|name| *name == from).unwrap();
+        let pieces =
+            Self::read(network, node, from, |snapshot, visit| read_snapshot(snapshot, PIECE_BYTES, visit));
+        let pieces = pieces.await?;
+        pieces.network.snapshots.fetch_add(1, Relaxed);
+        Ok(pieces)
+    }
+
+    /// What another node has of a vhost that was closed for the move of this id.
+    pub async fn of_vhost(
+        network: Arc<Network>,
+        node: usize,
+        from: usize,
+        wish: &VhostMove,
+    ) -> Result<Self, Unreachable> {
+        const PIECE_BYTES: usize = 500;
+        Self::read(network, node, from, |snapshot, visit| {
+            read_vhost(snapshot, &wish.vhost, wish.id, PIECE_BYTES, visit)
+        })
+        .await
+    }
+
+    async fn read(
+        network: Arc<Network>,
+        node: usize,
+        from: usize,
+        read: impl FnOnce(&dyn Snapshot, &mut PieceVisitor<'_>) -> Result<(), Error>,
+    ) -> Result<Self, Unreachable> {
         let mut pieces = Self { network, node, from, left: VecDeque::new() };
         pieces.arrives().await?;
         let snapshot = pieces.network.disks[from].engine().snapshot();
         let mut left = VecDeque::new();
-        let read = read_snapshot(&*snapshot, PIECE_BYTES, &mut |piece| {
+        let read = read(&*snapshot, &mut |piece| {
             left.push_back(piece);
             Ok(())
         });
         read.map_err(|error| Unreachable(error.to_string()))?;
         pieces.left = left;
-        pieces.network.snapshots.fetch_add(1, Relaxed);
         Ok(pieces)
     }
 

@@ -3,7 +3,8 @@
 //!
 //! Checked beside what holds of each shard by itself: a vhost that was made is given to one shard, and no node, whatever its disk has lost, has
 //! ever read anything else; no other shard has ever had it; and when all is well again the vhosts are those that operators were told of, each in
-//! its shard alone.
+//! its shard alone. Vhosts move from shard to shard meanwhile, also those that clients use: no two shards let clients in at once, and a move that
+//! was interrupted ends when it is asked for again, or is given up.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,14 +12,16 @@ use std::time::Duration;
 
 use coney::auth::Permission;
 use coney::broker::identities::Identities;
-use coney::cluster::{Retention, identities_in};
+use coney::cluster::{Copying as _, Retention, identities_in};
 use coney::store::MemoryDisk;
 use coney::time::Timestamp;
 use coney::{BrokerHandle, Clock, OperationError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::clients::Place;
 use crate::host::{Identified, Seat, VHOSTS};
+use crate::moves::{KnownByNodes, Mover};
 use crate::network::{NODES, Network};
 use crate::random::Random;
 use crate::virtual_time::pass;
@@ -30,6 +33,27 @@ const SHARDS: usize = VHOSTS.len();
 const LIFE_MS: u64 = 15_000;
 /// Vhosts that come and go.
 const PASSING: [&str; 2] = ["a", "b"];
+/// All that move.
+const MOVING: [&str; 5] = [VHOSTS[0], VHOSTS[1], VHOSTS[2], PASSING[0], PASSING[1]];
+
+/// Who crashes while a vhost moves: whoever leads the shard that has it, the one that gets it, or the meta shard; or all.
+#[derive(Clone, Copy, Debug)]
+pub enum Victim {
+    From,
+    To,
+    Meta,
+    All,
+}
+
+/// How far a move has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    Asked,
+    Begun,
+    Closed,
+    Copied,
+    Ended,
+}
 
 /// What was read of vhosts anywhere, and what operators were told.
 #[derive(Debug, Default)]
@@ -42,6 +66,9 @@ struct Assignments {
     orders: BTreeMap<&'static str, u64>,
     made: u64,
     deleted: u64,
+    moved: u64,
+    /// Moves of which nobody was told that they ended.
+    unmoved: u64,
 }
 
 impl Assignments {
@@ -82,6 +109,8 @@ pub struct Total {
     pub shards: [Summary; SHARDS],
     pub made: u64,
     pub deleted: u64,
+    pub moved: u64,
+    pub unmoved: u64,
 }
 
 impl std::ops::AddAssign for Total {
@@ -91,6 +120,8 @@ impl std::ops::AddAssign for Total {
         }
         self.made += other.made;
         self.deleted += other.deleted;
+        self.moved += other.moved;
+        self.unmoved += other.unmoved;
     }
 }
 
@@ -100,7 +131,12 @@ pub struct Cluster {
     assignments: Arc<Mutex<Assignments>>,
     /// What each node reads of the meta shard while it runs, and has read.
     readings: [Option<JoinHandle<()>>; NODES],
-    known: [Option<watch::Receiver<Identified>>; NODES],
+    known: KnownByNodes,
+    /// All shards, as clients see them.
+    places: Arc<[Place]>,
+    /// What operators have asked nodes for, by node.
+    asked: Vec<(usize, JoinHandle<()>)>,
+    clock: Clock,
     random: Random,
 }
 
@@ -115,10 +151,24 @@ impl Cluster {
         let clock = Clock::starting_at(Timestamp::from_millis(1_000_000));
         let shards = SHARDS as u32 - 1;
         let seats = (0..=shards).map(|shard| Seat { shard, shards: if shard == 0 { shards } else { 0 } });
-        let worlds =
+        let mut worlds =
             seats.map(|seat| World::of_shard(random.fork(), retention, clock, seat)).collect::<Vec<_>>();
-        let (readings, known) = ([const { None }; NODES], [const { None }; NODES]);
-        let mut cluster = Self { worlds, assignments: Arc::default(), readings, known, random };
+        let place = |World { at, .. }: &World| Place {
+            brokers: Arc::clone(&at.brokers),
+            network: Arc::clone(&at.network),
+        };
+        let places: Arc<[Place]> = worlds.iter().map(place).collect();
+        worlds.iter_mut().for_each(|world| world.at.places = Arc::clone(&places));
+        let mut cluster = Self {
+            worlds,
+            assignments: Arc::default(),
+            readings: [const { None }; NODES],
+            known: Arc::default(),
+            places,
+            asked: Vec::new(),
+            clock,
+            random,
+        };
         (0..NODES).for_each(|node| cluster.start(node));
         cluster
     }
@@ -137,12 +187,13 @@ impl Cluster {
             world.identities[node] = Some(known.clone());
             world.start(node);
         }
-        self.known[node] = Some(known);
+        self.known.lock().unwrap()[node] = Some(known);
     }
 
     fn crash(&mut self, node: usize) {
         self.worlds.iter_mut().for_each(|world| world.crash(node));
         self.readings[node].take().into_iter().for_each(|reading| reading.abort());
+        self.asked.extract_if(.., |(at, _)| *at == node).for_each(|(_, asked)| asked.abort());
     }
 
     /// A node whose disk is full in one shard ends in all.
@@ -195,12 +246,58 @@ impl Cluster {
     fn order(&mut self, name: &'static str, is_to_be_there: bool) {
         let number = self.assignments().ordered(name);
         let assignments = Arc::clone(&self.assignments);
-        self.worlds[0].at.brokers.order(self.random.below(1 << 32), move |broker| async move {
+        self.worlds[0].at.brokers.order(self.random.below(1 << 32), move |asked| async move {
+            let broker = asked.broker;
             let done = if is_to_be_there { make(&broker, name).await } else { delete(&broker, name).await };
             if done.is_ok() {
                 assignments.lock().unwrap().answered(name, number, is_to_be_there);
             }
         });
+    }
+
+    /// An operator asks a node to have a vhost moved.
+    fn order_move(&mut self) {
+        let vhost = MOVING[self.random.below(MOVING.len() as u64) as usize];
+        let (shard, node) =
+            (self.random.below(SHARDS as u64) as u32, self.random.below(NODES as u64) as usize);
+        if self.worlds[0].nodes[node].is_none() {
+            return;
+        }
+        let (mover, assignments) = (self.mover(node), Arc::clone(&self.assignments));
+        self.assignments().unmoved += 1;
+        let asked = tokio::spawn(async move {
+            if mover.move_to(vhost, shard).await.is_ok() {
+                let mut assignments = assignments.lock().unwrap();
+                assignments.unmoved -= 1;
+                assignments.moved += 1;
+            }
+        });
+        self.asked.push((node, asked));
+    }
+
+    fn mover(&mut self, node: usize) -> Mover {
+        let (places, known) = (Arc::clone(&self.places), Arc::clone(&self.known));
+        Mover { places, known, node, random: Arc::new(Mutex::new(self.random.fork())), clock: self.clock }
+    }
+
+    /// No two shards let clients into a vhost.
+    fn assert_served_once(&self) {
+        for vhost in MOVING {
+            let serve = |(_, place): &(usize, &Place)| place.brokers.serve(vhost, &place.network);
+            let shards: Vec<_> =
+                self.places.iter().enumerate().filter(serve).map(|(shard, _)| shard).collect();
+            assert!(shards.len() < 2, "vhost {vhost} is served by the shards {shards:?}");
+        }
+    }
+
+    /// As time passes.
+    async fn pass(&self, mut ms: u64) {
+        while ms > 0 {
+            let step = ms.min(7);
+            pass(step).await;
+            self.assert_served_once();
+            ms -= step;
+        }
     }
 
     /// One vhost for each shard that clients use all the time, so that nobody finds it missing.
@@ -231,7 +328,7 @@ impl Cluster {
         let mut left = LIFE_MS;
         while left > 0 {
             let step = (100 + self.random.below(1500)).min(left);
-            pass(step).await;
+            self.pass(step).await;
             left -= step;
             self.end_those_who_failed();
             self.change();
@@ -240,6 +337,9 @@ impl Cluster {
             let told = self.assignments().told.get(passing).copied().flatten();
             let is_to_be_there = told.map_or_else(|| self.random.one_in(2), |is_there| !is_there);
             self.order(passing, is_to_be_there);
+            if self.random.one_in(2) {
+                self.order_move();
+            }
             self.look_at_disks();
             assert!(clients.iter().all(|client| !client.is_finished()), "a client has failed");
             self.worlds.iter().for_each(World::assert_running);
@@ -249,13 +349,19 @@ impl Cluster {
 
     /// All is well again.
     pub async fn heal(&mut self) {
+        // A data shard's broker may wait for the meta shard, and after that follows it.
+        self.heal_within(25_000).await;
+    }
+
+    async fn heal_within(&mut self, ms: u64) {
         let full = |world: &World| world.network.troubles.lock().unwrap().full_disk;
         let full: Vec<_> = self.worlds.iter().map(full).collect();
         (0..NODES).filter(|node| full.iter().any(|full| full[*node])).for_each(|node| self.crash(node));
         self.worlds.iter_mut().for_each(World::calm);
         (0..NODES).for_each(|node| self.start(node));
-        // A data shard's broker may wait for the meta shard, and after that follows it.
-        pass(25_000).await;
+        self.pass(ms).await;
+        self.asked.drain(..).for_each(|(_, asked)| asked.abort());
+        self.end_moves().await;
         self.look_at_disks();
         self.check_assignments();
         for world in &mut self.worlds {
@@ -263,9 +369,24 @@ impl Cluster {
         }
     }
 
+    /// Moves that were interrupted are asked for again, or given up.
+    async fn end_moves(&mut self) {
+        for vhost in MOVING {
+            let mover = self.mover(self.random.clone().below(NODES as u64) as usize);
+            let home = mover.home(vhost);
+            let Some(moving) = home.moving else { continue };
+            let shard = if self.random.one_in(3) { home.shard } else { moving.shard };
+            let moved = mover.move_to(vhost, shard).await;
+            assert_eq!(moved, Ok(()), "vhost {vhost}, from {home:?}, to shard {shard}");
+            assert_eq!((mover.home(vhost).shard, mover.home(vhost).moving), (shard, None), "vhost {vhost}");
+        }
+        self.pass(3000).await;
+    }
+
     /// All nodes know the same, which is what operators were told, and each shard's leader has its vhosts.
     fn check_assignments(&self) {
-        let known = self.known.each_ref().map(|known| known.as_ref().unwrap().borrow().clone().unwrap());
+        let known = self.known.lock().unwrap();
+        let known = known.each_ref().map(|known| known.as_ref().unwrap().borrow().clone().unwrap());
         assert!(known.windows(2).all(|two| two[0].vhosts == two[1].vhosts), "nodes know different vhosts");
         assert!(known.windows(2).all(|two| two[0].permissions == two[1].permissions));
         let vhosts = &known[0].vhosts;
@@ -283,14 +404,81 @@ impl Cluster {
         }
     }
 
+    /// A vhost that clients use moves, and when it has come so far, or a little farther, somebody crashes.
+    pub async fn moves_through_a_crash(&mut self, victim: Victim, when: Phase) -> Total {
+        self.worlds.iter().for_each(|world| world.trouble(|troubles| troubles.is_lossy = false));
+        self.make_those_that_stay().await;
+        let clients: Vec<_> = self.worlds.iter_mut().flat_map(World::clients).collect();
+        self.pass(1000).await;
+        let (vhost, from, to) = (VHOSTS[1], 1, 2);
+        let leader = |shard: usize| self.worlds[shard].at.brokers.first().expect("one leads");
+        let victims = match victim {
+            Victim::From => vec![leader(from)],
+            Victim::To => vec![leader(to)],
+            Victim::Meta => vec![leader(0)],
+            Victim::All => (0..NODES).collect(),
+        };
+        let node = (0..NODES).find(|node| !victims.contains(node)).unwrap_or(0);
+        let mover = self.mover(node);
+        assert_eq!(mover.home(vhost).shard, from as u32);
+        let ask = || {
+            let mover = mover.clone();
+            tokio::spawn(async move {
+                if let Err(why) = mover.move_to(vhost, to as u32).await {
+                    println!("it was not moved: {why}");
+                }
+            })
+        };
+        let mut asked = ask();
+        while self.phase(vhost, from, to) < when {
+            if asked.is_finished() {
+                asked = ask();
+            }
+            // A look at all disks takes real time.
+            self.pass(10).await;
+        }
+        println!("it is {:?}", self.phase(vhost, from, to));
+        victims.iter().for_each(|victim| self.crash(*victim));
+        // Whoever was asked goes on with it, or is gone as well.
+        if self.random.one_in(2) {
+            asked.abort();
+        }
+        self.asked.push((node, asked));
+        let away_ms = 100 + self.random.below(4000);
+        self.pass(away_ms).await;
+        (0..NODES).for_each(|node| self.start(node));
+        self.pass(2000).await;
+        clients.iter().for_each(JoinHandle::abort);
+        self.heal_within(13_000).await;
+        self.check().await
+    }
+
+    fn phase(&self, vhost: &str, from: usize, to: usize) -> Phase {
+        let homes = |shard: usize| {
+            let read = |disk: &MemoryDisk| identities_in(&disk.engine()).unwrap()?.vhosts.get(vhost)?.home;
+            self.worlds[shard].network.disks.iter().filter_map(read).collect::<Vec<_>>()
+        };
+        if homes(0).iter().any(|home| home.shard == to as u32) {
+            Phase::Ended
+        } else if !homes(to).is_empty() {
+            Phase::Copied
+        } else if homes(from).iter().any(|home| home.moving.is_some_and(|moving| moving.is_closed)) {
+            Phase::Closed
+        } else if homes(0).iter().any(|home| home.moving.is_some()) {
+            Phase::Begun
+        } else {
+            Phase::Asked
+        }
+    }
+
     pub async fn check(&mut self) -> Total {
         let mut shards = [Summary::default(); SHARDS];
         for (summary, world) in shards.iter_mut().zip(&mut self.worlds) {
             *summary = world.check().await;
         }
         self.readings.iter().flatten().for_each(JoinHandle::abort);
-        let Assignments { made, deleted, .. } = *self.assignments();
-        Total { shards, made, deleted }
+        let Assignments { made, deleted, moved, unmoved, .. } = *self.assignments();
+        Total { shards, made, deleted, moved, unmoved }
     }
 }
 

@@ -116,7 +116,8 @@ impl World {
     pub fn of_shard(mut random: Random, retention: Retention, clock: Clock, seat: Seat) -> Self {
         let network = Network::new(random.fork(), clock);
         let (brokers, ledger) = (Arc::default(), Arc::default());
-        let at = At { brokers, ledger, network: Arc::clone(&network), vhost: seat.vhost() };
+        let at =
+            At { brokers, ledger, network: Arc::clone(&network), vhost: seat.vhost(), places: Arc::from([]) };
         Self {
             seat,
             identities: [const { None }; NODES],

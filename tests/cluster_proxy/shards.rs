@@ -387,7 +387,14 @@ async fn what_is_shown_names_each_shard_and_what_cannot_be_shown_says_so() {
         }
     }
     drop(connection);
-    let missing = three.ask(0, "GET", "/api/coney/journal", "").await;
+    for own in ["/api/coney/failures", "/api/coney/lint"] {
+        assert!(three.json(0, own).await.is_array(), "{own}");
+    }
+    assert!(three.json(1, "/api/coney/problems").await["counts"]["critical"].is_u64());
+    let journal = three.json(2, "/api/coney/journal?newest=true&limit=1000").await;
+    let vhosts = |vhost: &str| journal["cursor"].as_str().unwrap().contains(&format!("{vhost}="));
+    assert!(vhosts("one") && vhosts("two") && vhosts("%2F"), "{journal}");
+    let missing = three.ask(0, "GET", "/api/coney/journal?follow=sse", "").await;
     assert!(missing.0 == 501 && missing.1.contains("several shards"), "{missing:?}");
     let checked = async {
         while get(three.nodes[2].at(Door::Http), "/api/health/checks/node-is-quorum-critical").await.0 != 200

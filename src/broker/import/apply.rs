@@ -109,6 +109,7 @@ async fn make_under_locks(
     for vhost in &touched {
         locks.push(vhost.lock().await);
     }
+    refuse_moving(&touched, &definitions)?;
     let mut plan = plan(shared, &vhosts, new, definitions).await?;
     let (ops, summary) = (std::mem::take(&mut plan.ops), Summary::of(&mut plan));
     // Whoever finds something of it in a vhost waits for it there.
@@ -147,6 +148,24 @@ pub(super) fn touched(vhosts: &BTreeMap<String, Arc<Vhost>>, definitions: &Defin
     let names = names.chain(queues.iter().map(|(vhost, _)| vhost));
     let names: BTreeSet<&String> = names.chain(bindings.iter().map(|(vhost, _)| vhost)).collect();
     names.into_iter().filter_map(|name| vhosts.get(name).cloned()).collect()
+}
+
+/// What moves to another shard stays as it is: it was copied, perhaps. It cannot begin to while this goes on.
+fn refuse_moving(touched: &[Arc<Vhost>], definitions: &Definitions) -> Result<(), ImportError> {
+    let Definitions { policies, exchanges, queues, bindings, .. } = definitions;
+    let has_content = |name: &String| {
+        policies.iter().any(|(vhost, _)| vhost == name)
+            || exchanges.iter().any(|(vhost, _)| vhost == name)
+            || queues.iter().any(|(vhost, _)| vhost == name)
+            || bindings.iter().any(|(vhost, _)| vhost == name)
+    };
+    match touched.iter().find(|vhost| vhost.is_leaving() && has_content(&vhost.name)) {
+        Some(vhost) => {
+            let why = "it moves to another shard of the cluster: try again";
+            Err(ImportError::new(format!("virtual host '{}'", vhost.name), why.to_owned()))
+        }
+        None => Ok(()),
+    }
 }
 
 fn add_defaults(definitions: &mut Definitions, config: &Config) {

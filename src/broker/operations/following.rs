@@ -3,7 +3,8 @@
 //!
 //! Vhosts are made and deleted in the meta shard first. What is missing here is made; what is there no more is deleted, but only on
 //! proof: this node's copy of the meta shard's log must have come at least as far as it was when the vhost was made here. A copy that is
-//! behind, or was just wiped, knows nothing of a vhost, and takes nothing away.
+//! behind, or was just wiped, knows nothing of a vhost, and takes nothing away. The same holds of what is said of one that is here: a vhost that was
+//! closed for a move is not opened again by who has not heard of the move yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,13 +116,15 @@ async fn follow_vhost(
     let (found, known) =
         (now.vhosts.get(&vhost.name), |home: &Home| home.id == id || home.copy_id() == Some(id));
     match found.and_then(|settings| Some((settings, settings.home.filter(known)?))) {
+        // After the meta shard's log was restored, places in the one before say nothing any more.
+        Some(_) if made.log_id == now.mark.log_id && now.mark.sequence < made.sequence => Ok(()),
         Some((settings, home)) => {
-            let moving = home.moving.filter(|_| home.id == id);
-            // After the meta shard's log was restored, places in the one before say nothing any more.
+            let before = own.home.and_then(|own| own.moving);
+            // What is known only as a copy stays closed.
+            let moving = if home.id == id { noted(before, home.moving) } else { before };
             let is_old = made.log_id != now.mark.log_id;
-            let made = if is_old { now.mark } else { made };
-            let home =
-                own.home.map(|own| Home { moving: noted(own.moving, moving), made: Some(made), ..own });
+            let made = if is_old || moving != before { now.mark } else { made };
+            let home = own.home.map(|own| Home { moving, made: Some(made), ..own });
             let same = VhostSettings { home, ..settings.clone() };
             if let (Some(home), false) = (home, same == *own) {
                 change_vhost(shared, Caller::Operator, &vhost.name, as_in(settings, home)).await?;

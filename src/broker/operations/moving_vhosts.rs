@@ -23,7 +23,7 @@ use crate::queue::Command;
 
 /// In whose name it is done.
 pub(super) const MOVE: &str = "a move to another shard";
-/// Clients that were told to go have so long.
+/// If clients that were told to go are there after so long, the log says so.
 const LEAVE_MAX: Duration = Duration::from_secs(60);
 
 /// What the meta shard's leader is told.
@@ -113,10 +113,12 @@ pub(super) fn close(shared: &Arc<Shared>, vhost: &Arc<Vhost>, moving: Moving) {
     let (shared, vhost) = (Arc::clone(shared), Arc::clone(vhost));
     tokio::spawn(async move {
         let clock = shared.clock;
-        let gone = clock.within(LEAVE_MAX, Box::pin(clear(&shared, &vhost))).await;
-        if gone.is_none() {
+        while clock.within(LEAVE_MAX, Box::pin(clear(&shared, &vhost))).await.is_none() {
+            let home = vhost.settings().home;
+            if home.is_none_or(|home| home.copy_id() != Some(moving.id)) || vhost.is_deleted() {
+                return;
+            }
             tracing::warn!(vhost = vhost.name, "clients do not leave a vhost that is to move");
-            return;
         }
         let _changes = shared.changes.lock().await;
         let settings = vhost.settings();

@@ -13,6 +13,7 @@ use crate::broker::import::{Defaults, Target, import};
 use crate::broker::mailbox::Mail;
 use crate::broker::shared::Shared;
 use crate::broker::vhost::Vhost;
+use crate::broker::vhost_settings::{Home, Moving, VhostSettings};
 use crate::config::Config;
 use crate::message::{Message, Parts};
 use crate::queue::{Command, ConnectionId};
@@ -225,4 +226,20 @@ async fn an_import_waits_for_the_vhosts_that_it_has_something_for_and_no_others(
     world.commit().await;
     same.await.unwrap().unwrap();
     assert!(world.vhost.queue_named("q").is_some());
+}
+
+#[test]
+fn what_was_changed_as_a_vhost_began_to_move_does_not_count_as_done() {
+    let World { vhost, .. } = World::new();
+    let set = |moving| {
+        let home = Some(Home { moving, ..Home::default() });
+        vhost.set_settings(VhostSettings { home, ..VhostSettings::default() });
+    };
+    let before = vhost.visit();
+    assert!(before.is_kept());
+    set(Some(Moving { shard: 1, id: 7, is_closed: false }));
+    assert!(!before.is_kept() && !vhost.visit().is_kept());
+    // It came back, or the move was given up: what was under way all the time may be missing.
+    set(None);
+    assert!(!before.is_kept() && vhost.visit().is_kept());
 }

@@ -71,6 +71,8 @@ impl VhostCopy {
             Ok(queues) => tracing::info!(vhost = self.vhost, queues, "a vhost came from another shard"),
             Err(why) => tracing::warn!(vhost = self.vhost, why, "a vhost did not come from another shard"),
         }
+        // The move may be over meanwhile, or the vhost deleted.
+        shared.follow_again.notify_one();
         // Perhaps nobody waits any more.
         drop(self.done.send(taken));
     }
@@ -124,7 +126,9 @@ impl VhostCopy {
         let (shard, id) = self.to;
         let name = || self.vhost.clone();
         if shard > 0 {
-            let home = Some(Home { shard, id, made: self.made, moving: None });
+            // Nobody is let in before the meta shard says that it is here: until then it may stay where it was.
+            let moving = Some(Moving { shard, id, is_closed: true });
+            let home = Some(Home { shard, id, made: self.made, moving });
             let settings = VhostSettings { home, ..VhostSettings::default() };
             return Ok(vec![Definition::Vhost(name()), Definition::VhostSettings(name(), settings)]);
         }

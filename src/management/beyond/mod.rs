@@ -6,6 +6,8 @@ mod acting;
 mod cursors;
 mod events;
 mod explaining;
+#[cfg(feature = "cluster")]
+mod gathered;
 mod leasing;
 mod log;
 mod node;
@@ -20,6 +22,8 @@ use axum::routing::{delete, get, post, put};
 
 use self::acting::Wish;
 use super::route::Route;
+#[cfg(feature = "cluster")]
+pub(super) use gathered::problems as gathered_problems;
 
 /// `/api/coney`.
 pub(super) fn routes() -> Vec<Route> {

@@ -32,8 +32,13 @@ pub(super) struct Problem {
 impl Problem {
     /// Whether something goes wrong with messages just now: that is told before what only waits.
     pub(super) fn is_failure(&self) -> bool {
-        matches!(self.kind, "failing" | "dropped" | "refused" | "prefetch-full" | "unroutable")
+        is_failure(self.kind)
     }
+}
+
+/// The same of a kind.
+pub(super) fn is_failure(kind: &str) -> bool {
+    matches!(kind, "failing" | "dropped" | "refused" | "prefetch-full" | "unroutable")
 }
 
 /// What a problem is about.

@@ -33,6 +33,12 @@ impl Cursor {
         self.by_vhost.insert(vhost.to_owned(), number);
     }
 
+    /// The vhosts that are named, with where they were read up to.
+    #[cfg(feature = "cluster")]
+    pub(super) fn each(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.by_vhost.iter().map(|(vhost, number)| (vhost.as_str(), *number))
+    }
+
     /// As text: for who reads a single vhost its number.
     pub(super) fn text(&self, is_of_one: bool) -> String {
         match self.by_vhost.values().next() {

@@ -19,7 +19,7 @@ use crate::management::params::{At, Params};
 /// Positions that a group has, the newest.
 const POSITIONS_MAX: usize = 100;
 /// Groups that there are at most, the newest.
-const GROUPS_MAX: usize = 1000;
+pub(super) const GROUPS_MAX: usize = 1000;
 
 /// `GET /api/coney/failures/{vhost}`.
 pub(super) async fn in_vhost(

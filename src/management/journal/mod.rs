@@ -5,6 +5,8 @@ mod cursor;
 mod events;
 mod failures;
 mod follow;
+#[cfg(feature = "cluster")]
+mod gathered;
 mod history;
 mod question;
 mod reader;
@@ -14,6 +16,8 @@ mod view;
 use axum::routing::{delete, get};
 
 use super::route::Route;
+#[cfg(feature = "cluster")]
+pub(super) use gathered::{failures as gathered_failures, journal as gathered_journal};
 
 /// `/api/coney/journal`, `/api/coney/history`, `/api/coney/failures`, `/api/coney/recordings`.
 pub(super) fn routes() -> Vec<Route> {
