@@ -131,13 +131,7 @@ fn a_vhost_moves_as_a_whole_whoever_crashes_in_the_midst_of_it() {
             cluster.moves_through_a_crash(victim, phase).await
         })
     };
-    if let Some(moment) = number("CONEY_MOMENT") {
-        return println!("{:?}", run(moment));
-    }
-    for moment in 0..number("CONEY_MOMENTS").unwrap_or(MOMENTS) {
-        let outcome = std::panic::catch_unwind(|| run(moment));
-        outcome.unwrap_or_else(|_| panic!("moment {moment} failed; CONEY_MOMENT={moment} runs it alone"));
-    }
+    each_seed("CONEY_MOMENT", MOMENTS, run);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-/// Messages by their number, two bytes each.
+/// Messages by their number.
 #[derive(Default)]
 pub struct Ledger {
     inner: Mutex<Inner>,
@@ -18,12 +18,14 @@ struct Inner {
     twice: Vec<u64>,
 }
 
-/// Whether it is confirmed; where it has come to its end; and in which of the broker's lives it did so last.
+/// In each place a message may come to its end.
+const PLACES: usize = 3;
+
+/// Whether it is confirmed, and in which of the broker's lives, from 1, it last came to its end in each place.
 #[derive(Clone, Copy, Default)]
 struct Message {
     is_confirmed: bool,
-    places: u8,
-    life: u16,
+    ends: [u16; PLACES],
 }
 
 /// How many faulty numbers are kept to be shown.
@@ -49,20 +51,18 @@ impl Ledger {
         inner.confirmed += u64::from(is_new);
     }
 
-    /// A consumer in this place, from 0 to 7, is done with it. `is_marked`: it came as redelivered, or may come again without.
+    /// A consumer in this place, from 0 on, is done with it. `is_marked`: it came as redelivered, or may come again without.
     pub fn done(&self, number: u64, place: u8, life: u64, is_marked: bool) {
         let mut inner = self.inner();
         let life = life as u16;
         let message = &mut inner.messages[number as usize];
-        let is_new = message.places & (1 << place) == 0;
-        message.places |= 1 << place;
-        let is_same_life = std::mem::replace(&mut message.life, life) == life;
-        if is_new {
+        let before = std::mem::replace(&mut message.ends[usize::from(place)], life);
+        if before == 0 {
             inner.done += 1;
             return;
         }
         inner.repeated += 1;
-        if !is_marked && is_same_life && inner.twice.len() < SHOWN {
+        if !is_marked && before == life && inner.twice.len() < SHOWN {
             inner.twice.push(number);
         }
     }
@@ -70,9 +70,9 @@ impl Ledger {
     /// Confirmed messages that have not come to each of so many places: a few of their numbers, and how many there are.
     pub fn missing(&self, places: u8) -> (Vec<u64>, u64) {
         let inner = self.inner();
-        let whole = ((1_u16 << places) - 1) as u8;
         let numbers = (0_u64..).zip(&inner.messages);
-        let missing = numbers.filter(|(_, message)| message.is_confirmed && message.places != whole);
+        let missing = numbers
+            .filter(|(_, message)| message.is_confirmed && message.ends[..usize::from(places)].contains(&0));
         let mut count = 0;
         let mut shown = Vec::new();
         for (number, _) in missing {

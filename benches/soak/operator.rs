@@ -63,8 +63,19 @@ pub async fn operate(shared: Arc<Shared>, mut random: Random) {
     while shared.is_publishing() {
         sleep(Duration::from_millis(100 + random.below(800))).await;
         match random.below(24) {
-            0 => alarm(&shared, "/api/coney/node/memory-limit", "1000000", "null").await,
-            1 => alarm(&shared, "/api/coney/node/disk-free-limit", "1000000000000000", "null").await,
+            0 => {
+                alarm(&shared, "/api/coney/node/memory-limit", r#"{"bytes":1000000}"#, r#"{"fraction":0.4}"#)
+                    .await
+            }
+            1 => {
+                alarm(
+                    &shared,
+                    "/api/coney/node/disk-free-limit",
+                    r#"{"bytes":1000000000000000}"#,
+                    r#"{"bytes":50000000}"#,
+                )
+                .await
+            }
             2 => close_one(&shared, &mut random).await,
             _ => {
                 let (method, path, body) = ACTS[random.below(ACTS.len() as u64) as usize];
