@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::vhost::QueueRecord;
-
 /// Queues by name.
-#[derive(Debug, Default)]
-pub(super) struct QueueNames(RwLock<BTreeMap<Arc<str>, Arc<QueueRecord>>>);
+#[derive(Debug)]
+pub(super) struct QueueNames<T>(RwLock<BTreeMap<Arc<str>, Arc<T>>>);
 
-impl QueueNames {
-    pub(super) fn add(&self, record: Arc<QueueRecord>) {
-        self.write().insert(Arc::clone(&record.label), record);
+impl<T> Default for QueueNames<T> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<T> QueueNames<T> {
+    pub(super) fn add(&self, name: &Arc<str>, queue: Arc<T>) {
+        self.write().insert(Arc::clone(name), queue);
     }
 
-    pub(super) fn remove(&self, record: &QueueRecord) {
+    pub(super) fn remove(&self, name: &str, queue: &T) {
         let mut queues = self.write();
         // The name may be another queue's by now.
-        if queues.get(&*record.label).is_some_and(|known| known.id == record.id) {
-            queues.remove(&*record.label);
+        if queues.get(name).is_some_and(|known| std::ptr::eq(Arc::as_ptr(known), queue)) {
+            queues.remove(name);
         }
     }
 
@@ -27,13 +31,13 @@ impl QueueNames {
     }
 
     /// So many of them, without the first `skipped`.
-    pub(super) fn some(&self, skipped: usize, count: usize) -> Vec<Arc<QueueRecord>> {
+    pub(super) fn some(&self, skipped: usize, count: usize) -> Vec<Arc<T>> {
         let queues = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let some = queues.values().skip(skipped).take(count);
         some.map(Arc::clone).collect()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Arc<str>, Arc<QueueRecord>>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Arc<str>, Arc<T>>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -194,7 +194,7 @@ pub struct Vhost {
     settings: RwLock<Arc<VhostSettings>>,
     connections: Arc<Quota>,
     queues: DashMap<QueueId, Arc<QueueRecord>>,
-    queue_names: QueueNames,
+    queue_names: QueueNames<QueueRecord>,
     policies: RwLock<Policies>,
     changes: AsyncMutex<()>,
     pending: PendingDefinitions,
@@ -358,7 +358,7 @@ impl Vhost {
         let (id, name, delays) = (record.id, record.name.clone(), record.delays);
         self.queues.insert(id, Arc::clone(&record));
         if !delays {
-            self.queue_names.add(record);
+            self.queue_names.add(&record.label, Arc::clone(&record));
             self.topology.change(|topology| topology.add_queue(&name, id));
         }
     }
@@ -366,7 +366,7 @@ impl Vhost {
     /// Takes a queue out of sight, with its bindings and what hangs on them; `None` if that was done before.
     pub(super) fn remove_queue(&self, record: &QueueRecord) -> Option<Removed> {
         self.queues.remove(&record.id)?;
-        self.queue_names.remove(record);
+        self.queue_names.remove(&record.label, record);
         if let Some(world) = &self.world {
             world.dead.forget(record.id);
         }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coney::auth::Permission;
+use coney::broker::Home;
 use coney::broker::identities::Identities;
 use coney::cluster::{Copying as _, Retention, identities_in};
 use coney::store::MemoryDisk;
@@ -430,11 +431,15 @@ impl Cluster {
             })
         };
         let mut asked = ask();
-        while self.phase(vhost, from, to) < when {
+        let mut looks = 0_u64;
+        // A look at all disks takes real time.
+        while !(self.is_in(when, vhost, from, to)
+            || looks.is_multiple_of(16) && self.phase(vhost, from, to) >= when)
+        {
+            looks += 1;
             if asked.is_finished() {
                 asked = ask();
             }
-            // A look at all disks takes real time.
             self.pass(10).await;
         }
         println!("it is {:?}", self.phase(vhost, from, to));
@@ -453,22 +458,24 @@ impl Cluster {
         self.check().await
     }
 
-    fn phase(&self, vhost: &str, from: usize, to: usize) -> Phase {
-        let homes = |shard: usize| {
+    /// Whether the disks of one shard say that it has come so far.
+    fn is_in(&self, phase: Phase, vhost: &str, from: usize, to: usize) -> bool {
+        let any = |shard: usize, says: &dyn Fn(Home) -> bool| {
             let read = |disk: &MemoryDisk| identities_in(&disk.engine()).unwrap()?.vhosts.get(vhost)?.home;
-            self.worlds[shard].network.disks.iter().filter_map(read).collect::<Vec<_>>()
+            self.worlds[shard].network.disks.iter().filter_map(read).any(says)
         };
-        if homes(0).iter().any(|home| home.shard == to as u32) {
-            Phase::Ended
-        } else if !homes(to).is_empty() {
-            Phase::Copied
-        } else if homes(from).iter().any(|home| home.moving.is_some_and(|moving| moving.is_closed)) {
-            Phase::Closed
-        } else if homes(0).iter().any(|home| home.moving.is_some()) {
-            Phase::Begun
-        } else {
-            Phase::Asked
+        match phase {
+            Phase::Asked => true,
+            Phase::Begun => any(0, &|home| home.moving.is_some()),
+            Phase::Closed => any(from, &|home| home.moving.is_some_and(|moving| moving.is_closed)),
+            Phase::Copied => any(to, &|_| true),
+            Phase::Ended => any(0, &|home| home.shard == to as u32),
         }
+    }
+
+    fn phase(&self, vhost: &str, from: usize, to: usize) -> Phase {
+        let phases = [Phase::Ended, Phase::Copied, Phase::Closed, Phase::Begun];
+        phases.into_iter().find(|phase| self.is_in(*phase, vhost, from, to)).unwrap_or(Phase::Asked)
     }
 
     pub async fn check(&mut self) -> Total {
