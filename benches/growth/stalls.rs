@@ -21,7 +21,8 @@ pub fn measure(table: &Table) {
         let text = RefCell::new(queues_bound(n));
         let filled = || World::of(&text.borrow());
         stall(rows, "an import", World::new(), async |world: &World| {
-            world.broker.import_definitions(&text.borrow()).await.unwrap();
+            let text = text.borrow().clone();
+            world.broker.import_definitions(&text).await.unwrap();
         });
         stall(rows, "an export", filled(), async |world: &World| {
             drop(world.broker.export_definitions().await.unwrap());

@@ -365,10 +365,10 @@ impl Connection {
         let bytes_out = wire.bytes_out;
         let deliver_below = WRITE_HIGH_BYTES.min(self.shared.ledger.part());
         let (events, taken) = (&mut self.events, &mut self.taken);
-        let (out, mut body) = self.session.output_and_body_room();
+        let mut side = self.session.socket_side();
         let ready = tokio::select! {
             biased;
-            ready = std::future::poll_fn(|cx| wire.poll(cx, out, &mut body, deliver_below, paused, events, taken)) => Some(ready?),
+            ready = std::future::poll_fn(|cx| wire.poll(cx, &mut side, deliver_below, paused, events, taken)) => Some(ready?),
             // Beside the task: few connections ever wait for it, and all would have room for it.
             () = async { Box::pin(wait_for_room(&mut self.full)).await }, if waits => None,
             () = clock.wait_for(deadline) => None,

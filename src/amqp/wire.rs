@@ -11,7 +11,7 @@ use super::{quick_ack, socket_reset};
 use crate::broker::batch_channel::Receiver;
 use crate::broker::connections::Event;
 use crate::protocol::Output;
-use crate::session::body_room::{BEYOND_BYTES, BodyRoom};
+use crate::session::body_room::{BEYOND_BYTES, BodyRoom, SocketSide};
 
 /// Read at a time by a connection that says little: thousands of them may be idle.
 const READ_BYTES_MIN: usize = 1024;
@@ -114,8 +114,7 @@ impl<S: Stream> Wire<S> {
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        out: &mut Output,
-        body: &mut Option<BodyRoom<'_>>,
+        SocketSide { out, body }: &mut SocketSide<'_>,
         deliver_below: usize,
         paused: bool,
         events: &mut Receiver<Event>,

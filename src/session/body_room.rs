@@ -1,7 +1,18 @@
-//! Where a socket's bytes may go at once.
+//! Where a socket's bytes come from, and may go at once.
+
+use crate::protocol::Output;
 
 /// So many bytes may follow a frame's payload: its end, and the head of the next frame, which probably goes on with the body.
 pub const BEYOND_BYTES: usize = 8;
+
+/// What a session has for its socket.
+#[derive(Debug)]
+pub struct SocketSide<'a> {
+    /// Bytes to write.
+    pub out: &'a mut Output,
+    /// Where the next bytes that are read go, if that is a message.
+    pub body: Option<BodyRoom<'a>>,
+}
 
 /// Room for the rest of a body frame's payload, in the message that it belongs to.
 #[derive(Debug)]

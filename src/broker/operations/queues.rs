@@ -275,13 +275,12 @@ pub fn queues(scope: Scope<'_>) -> Vec<Arc<QueueRecord>> {
     scope.vhost.some_queues(0, usize::MAX)
 }
 
+/// Queues, each with its vhost.
+pub type QueuesOfVhosts = Vec<(Arc<Vhost>, Arc<QueueRecord>)>;
+
 /// A page of all queues of these vhosts, by vhost and name: so many without the first `skipped`, and how many there are in all.
 #[must_use]
-pub fn page_of_queues(
-    vhosts: &[Arc<Vhost>],
-    mut skipped: usize,
-    count: usize,
-) -> (Vec<(Arc<Vhost>, Arc<QueueRecord>)>, usize) {
+pub fn page_of_queues(vhosts: &[Arc<Vhost>], mut skipped: usize, count: usize) -> (QueuesOfVhosts, usize) {
     let (mut page, mut total) = (Vec::new(), 0);
     for vhost in vhosts {
         let there = vhost.declared_queue_count();

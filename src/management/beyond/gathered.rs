@@ -12,14 +12,17 @@ const SEVERITIES: [&str; 3] = ["critical", "warning", "note"];
 pub(in crate::management) fn problems(lists: Vec<Value>, is_own: impl Fn(usize, &str) -> bool) -> Value {
     let mut all: Vec<Value> = Vec::new();
     let mut counts = [0_u64; SEVERITIES.len()];
-    let rank = |problem: &Value| SEVERITIES.iter().position(|name| problem["severity"] == *name);
+    let rank = |problem: &Value| {
+        let severity = problem.get("severity")?.as_str()?;
+        SEVERITIES.iter().position(|name| severity == *name)
+    };
     for (shard, mut list) in lists.into_iter().enumerate() {
         for (count, name) in counts.iter_mut().zip(SEVERITIES) {
-            *count += list["counts"][name].as_u64().unwrap_or(0);
+            *count += number(list.get("counts").and_then(|counts| counts.get(name)));
         }
-        let Value::Array(problems) = list["problems"].take() else { continue };
+        let Some(Value::Array(problems)) = list.get_mut("problems").map(Value::take) else { continue };
         for problem in problems {
-            let is_elsewhere = problem["target"]["vhost"].as_str().is_some_and(|vhost| !is_own(shard, vhost));
+            let is_elsewhere = vhost(&problem).is_some_and(|vhost| !is_own(shard, vhost));
             if is_elsewhere || all.contains(&problem) {
                 let count = rank(&problem).and_then(|rank| counts.get_mut(rank));
                 count.into_iter().for_each(|count| *count = count.saturating_sub(1));
@@ -29,11 +32,19 @@ pub(in crate::management) fn problems(lists: Vec<Value>, is_own: impl Fn(usize, 
         }
     }
     all.sort_by_key(|problem| {
-        let kind = problem["kind"].as_str().unwrap_or_default();
-        (rank(problem), !is_failure(kind), std::cmp::Reverse(problem["count"].as_u64()))
+        let kind = problem.get("kind").and_then(Value::as_str).unwrap_or_default();
+        (rank(problem), !is_failure(kind), std::cmp::Reverse(number(problem.get("count"))))
     });
     let [critical, warning, note] = counts;
     json!({ "counts": { "critical": critical, "warning": warning, "note": note }, "problems": all })
+}
+
+fn number(value: Option<&Value>) -> u64 {
+    value.and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn vhost(problem: &Value) -> Option<&str> {
+    problem.get("target")?.get("vhost")?.as_str()
 }
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ pub(in crate::management) fn journal(
     let (mut cursor, mut lost, mut last) = (Cursor::default(), 0, 0);
     let mut lists = Vec::new();
     for (shard, mut page) in pages.into_iter().enumerate() {
-        lost += page["lost"].as_u64().unwrap_or(0);
-        last = page["last"].as_u64().unwrap_or(0).max(last);
-        let own = Cursor::parse(page["cursor"].as_str().unwrap_or_default()).unwrap_or_default();
+        lost += number(&page, "lost");
+        last = number(&page, "last").max(last);
+        let own = Cursor::parse(text(&page, "cursor").unwrap_or_default()).unwrap_or_default();
         own.each().filter(|(vhost, _)| is_own(shard, vhost)).for_each(|(vhost, to)| cursor.set(vhost, to));
-        let Value::Array(mut events) = page["events"].take() else { continue };
-        events.retain(|event| event["vhost"].as_str().is_some_and(|vhost| is_own(shard, vhost)));
+        let Some(Value::Array(mut events)) = page.get_mut("events").map(Value::take) else { continue };
+        events.retain(|event| text(event, "vhost").is_some_and(|vhost| is_own(shard, vhost)));
         lists.push(VecDeque::from(events));
     }
     let mut events = merged(lists);
@@ -39,8 +39,8 @@ pub(in crate::management) fn journal(
     } else {
         // Those that find no place are read again.
         for event in events.drain(limit.min(events.len())..).rev() {
-            let number = event["number"].as_u64().unwrap_or(0);
-            cursor.set(event["vhost"].as_str().unwrap_or_default(), number.saturating_sub(1));
+            let before = number(&event, "number").saturating_sub(1);
+            cursor.set(text(&event, "vhost").unwrap_or_default(), before);
         }
     }
     Ok(json!({ "events": events, "lost": lost, "last": last, "cursor": cursor.text(false) }))
@@ -49,7 +49,7 @@ pub(in crate::management) fn journal(
 /// By when they happened; each list stays in its order.
 fn merged(mut lists: Vec<VecDeque<Value>>) -> Vec<Value> {
     let mut all = Vec::new();
-    let at = |list: &VecDeque<Value>| list.front().and_then(|event| event["at"].as_u64()).unwrap_or(u64::MAX);
+    let at = |list: &VecDeque<Value>| list.front().map_or(u64::MAX, |event| number(event, "at"));
     while let Some(next) = lists.iter_mut().filter(|list| !list.is_empty()).min_by_key(|list| at(list)) {
         all.extend(next.pop_front());
     }
@@ -58,9 +58,17 @@ fn merged(mut lists: Vec<VecDeque<Value>>) -> Vec<Value> {
 
 /// Failures, the newest first.
 pub(in crate::management) fn failures(mut groups: Vec<Value>) -> Value {
-    groups.sort_by_key(|group| std::cmp::Reverse(group["last"].as_u64()));
+    groups.sort_by_key(|group| std::cmp::Reverse(number(group, "last")));
     groups.truncate(GROUPS_MAX);
     groups.into()
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name)?.as_str()
 }
 
 #[cfg(test)]

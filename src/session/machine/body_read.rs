@@ -6,9 +6,8 @@ use super::connection::Connection;
 use super::frames::published;
 use super::methods::Handled;
 use super::session::{Phase, Received, Session};
-use crate::protocol::Output;
 use crate::protocol::frame::{FRAME_END, FrameError, FrameKind, Head};
-use crate::session::body_room::{BEYOND_BYTES, BodyRoom};
+use crate::session::body_room::{BEYOND_BYTES, BodyRoom, SocketSide};
 use crate::session::exception::Exception;
 use crate::session::request::Request;
 use crate::time::Time;
@@ -19,18 +18,18 @@ pub(super) const READ_SO_BYTES_MIN: u64 = 128 * 1024;
 impl Session {
     /// Where bytes for the socket are, and where the next bytes from it may go at once, if that is a message. Whoever puts some there
     /// says so with [`body_was_read`](Self::body_was_read).
-    pub fn output_and_body_room(&mut self) -> (&mut Output, Option<BodyRoom<'_>>) {
+    pub fn socket_side(&mut self) -> SocketSide<'_> {
         let Some(OpenFrame { channel, left: left @ 1.., .. }) = self.open_frame else {
-            return (&mut self.connection.out, None);
+            return SocketSide { out: &mut self.connection.out, body: None };
         };
         let channel = self.channels.get_mut(usize::from(channel)).and_then(Option::as_deref_mut);
-        let room = channel
+        let body = channel
             .and_then(Channel::assembly)
             .map(|block| BodyRoom { bytes: block.body_room(left + BEYOND_BYTES), left });
-        (&mut self.connection.out, room)
+        SocketSide { out: &mut self.connection.out, body }
     }
 
-    /// So many bytes of the body came to their [room](Self::output_and_body_room).
+    /// So many bytes of the body came to their [room](Self::socket_side).
     pub fn body_was_read(&mut self, count: usize) {
         let Some(frame) = &mut self.open_frame else { return };
         frame.left -= count;

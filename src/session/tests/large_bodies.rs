@@ -70,7 +70,7 @@ fn give_as_a_socket(client: &mut Client, mut bytes: &[u8], most: &[usize]) -> us
         }
         let (mut next, rest) = bytes.split_at(bytes.len().min(*most));
         bytes = rest;
-        let room = client.session.output_and_body_room().1.filter(|_| unread.is_empty());
+        let room = client.session.socket_side().body.filter(|_| unread.is_empty());
         if let Some(room) = room {
             direct += 1;
             assert!(room.bytes.capacity() >= room.bytes.len() + room.left + BEYOND_BYTES);
@@ -147,9 +147,9 @@ fn a_channel_that_is_closed_within_a_frame_takes_no_more_of_it() {
     let bytes = publish(1, ("", "q"), false, &[0, 0], &body(200_000), 8192);
     let (first, rest) = bytes.split_at(100_000);
     give_as_a_socket(&mut client, first, &[5000]);
-    assert!(client.session.output_and_body_room().1.is_some());
+    assert!(client.session.socket_side().body.is_some());
     client.session.fail(client.now, 1, Exception::precondition_failed("enough"));
-    assert!(client.session.output_and_body_room().1.is_none());
+    assert!(client.session.socket_side().body.is_none());
     assert_eq!(client.session.held(), Held::default());
     give_as_a_socket(&mut client, rest, &[5000]);
     assert_eq!(client.published(), []);
