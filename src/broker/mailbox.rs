@@ -214,7 +214,7 @@ impl Drop for MailReceiver {
 
 /// Whether it changes nothing: whoever waits for a world to be quiet may look meanwhile.
 const fn is_look(mail: &Mail) -> bool {
-    matches!(mail, Mail::Ask(Command::Count | Command::Measure | Command::Describe(_) | Command::Peek(_), _))
+    matches!(mail, Mail::Ask(Command::Count | Command::Measure | Command::Describe | Command::Peek(_), _))
 }
 
 fn cost(mail: &Mail) -> usize {

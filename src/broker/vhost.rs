@@ -24,7 +24,7 @@ use crate::message::QueueId;
 use crate::persona::Persona;
 use crate::policy::{CheckedPolicy, Policies, PolicyKind, SettingInForce};
 use crate::queue::options::{QueueType, SOURCE, Source, queue_type};
-use crate::queue::{Command, ConnectionId, Counts, Details, Listed, Measures, QueueOptions, Reply};
+use crate::queue::{Command, ConnectionId, Counts, Details, Measures, QueueOptions, Reply};
 use crate::statistics::{
     ChannelCounters, ChannelStatistics, ConnectionCounters, ConnectionStatistics, QueueStatistics,
 };
@@ -91,16 +91,7 @@ impl QueueRecord {
 
     /// All that there is to know about it, as with [`look`](Self::look).
     pub async fn details(&self) -> Option<Box<Details>> {
-        self.describe(Listed::All).await
-    }
-
-    /// The same but for its consumers, which may be many: of them there is the one that has it to itself, if there is such a one.
-    pub async fn summary(&self) -> Option<Box<Details>> {
-        self.describe(Listed::Sole).await
-    }
-
-    async fn describe(&self, listed: Listed) -> Option<Box<Details>> {
-        match self.mailbox.ask(Command::Describe(listed)).await {
+        match self.mailbox.ask(Command::Describe).await {
             Some(Reply::Described(details)) => Some(details),
             _ => None,
         }

@@ -150,10 +150,7 @@ async fn view(
             Some(view)
         }
         Depth::Full | Depth::Detailed => {
-            let details = match depth {
-                Depth::Detailed => record.details().await?,
-                _ => record.summary().await?,
-            };
+            let details = record.details().await?;
             let queue = QueueView::of(basics, record, &details, clocked, vhost.clock.epoch());
             if depth == Depth::Full {
                 return fields.of(&queue);

@@ -6,7 +6,6 @@ use amq_protocol::types::FieldTable;
 
 use super::attempts::{Attempts, Ending, WaitKind};
 use super::consumers::PrefetchShare;
-use super::details::Listed;
 use super::happening::Provenance;
 use super::ids::{ConnectionId, ConsumerKey, ConsumerName, Handle};
 use super::inbox::InboxShare;
@@ -100,8 +99,8 @@ pub enum Command {
     Count,
     /// Asks for what metrics want, as `Count` does. Reply: `Measured`.
     Measure,
-    /// Asks for all that there is to know about the queue, with these of its consumers, as `Count` does. Reply: `Described`.
-    Describe(Listed),
+    /// Asks for all that there is to know about the queue, as `Count` does. Reply: `Described`.
+    Describe,
     /// Looks at messages; changes nothing, and is no use of the queue. It shows what the batch led to, so the reply comes
     /// when the batch ends. Reply: `Peeked`.
     Peek(Peek),
@@ -178,7 +177,7 @@ impl Command {
             | Self::ConnectionGone(_)
             | Self::Count
             | Self::Measure
-            | Self::Describe(_)
+            | Self::Describe
             | Self::Peek(_)
             | Self::Loaded(..)
             | Self::Log(_)

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use super::details::Listed;
 use super::ids::ConnectionId;
 use super::peek::Peek;
 use super::reply::Reply;
@@ -17,7 +16,7 @@ pub(super) enum Request {
     Peek(Peek),
     Count,
     Measure,
-    Describe(Listed),
+    Describe,
 }
 
 /// How a message is got.

@@ -11,14 +11,14 @@ use super::log::LogDetails;
 /// A queue as it is.
 #[derive(Clone, Debug)]
 pub struct Details {
-    /// Counts and ages.
+    /// What is known without a look at its messages.
     pub measures: Measures,
     /// Messages and bytes by where they are.
     pub tally: Tally,
     /// The property `timestamp` of the next message to be delivered, if it is in memory and has one; in seconds since the Unix
     /// epoch.
     pub head_timestamp_s: Option<u64>,
-    /// Its consumers that were asked for, in the order in which they came.
+    /// Its consumers, in the order in which they came.
     pub consumers: Vec<ConsumerDetails>,
     /// Whether some consumer could be given a message now.
     pub has_credit: bool,
@@ -48,15 +48,6 @@ pub struct Tally {
     pub persistent: usize,
     /// Bytes of those.
     pub persistent_bytes: usize,
-}
-
-/// Which of a queue's consumers are wanted one by one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// All.
-    All,
-    /// The one that has the queue to itself, exclusive or as the single active one, if there is such a one.
-    Sole,
 }
 
 /// A consumer of a queue.

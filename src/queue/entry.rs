@@ -47,68 +47,6 @@ impl Entry {
     }
 }
 
-/// How many entries there are of a kind, and what their bodies sum up to, kept as they come and go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    /// Those whose messages are in memory.
-    pub(super) in_memory: usize,
-    /// Bytes of their bodies.
-    pub(super) bytes: usize,
-    /// Those that the store has.
-    pub(super) stored: Stored,
-}
-
-/// How many messages the store has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stored {
-    /// How many.
-    pub(super) count: usize,
-    /// Bytes of the bodies, of those whose messages are in memory.
-    pub(super) bytes: usize,
-}
-
-impl Stored {
-    #[inline]
-    pub(super) fn add(&mut self, entry: &Entry) {
-        if entry.stored {
-            self.count += 1;
-            self.bytes += entry.message.body_len();
-        }
-    }
-
-    #[inline]
-    pub(super) fn take(&mut self, entry: &Entry) {
-        if entry.stored {
-            self.count -= 1;
-            self.bytes -= entry.message.body_len();
-        }
-    }
-}
-
-impl Sums {
-    #[inline]
-    pub(super) fn add(&mut self, entry: &Entry) {
-        self.in_memory += usize::from(entry.is_in_memory());
-        self.bytes += entry.message.body_len();
-        self.stored.add(entry);
-    }
-
-    #[inline]
-    pub(super) fn take(&mut self, entry: &Entry) {
-        self.in_memory -= usize::from(entry.is_in_memory());
-        self.bytes -= entry.message.body_len();
-        self.stored.take(entry);
-    }
-
-    /// Of these.
-    #[cfg(test)]
-    pub(super) fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
-        let mut sums = Self::default();
-        entries.for_each(|entry| sums.add(entry));
-        sums
-    }
-}
-
 /// What an entry costs in memory.
 pub(super) const fn cost(entry: &Entry) -> usize {
     entry.message.encoded_len() + ENTRY_BYTES

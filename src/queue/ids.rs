@@ -9,7 +9,7 @@ use crate::message::Position;
 pub struct ConnectionId(pub u64);
 
 /// Names a consumer: its connection, its channel, and its number on the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConsumerKey {
     /// The connection.
     pub connection: ConnectionId,

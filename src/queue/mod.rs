@@ -64,7 +64,7 @@ pub use consumers::{ChannelPrefetch, PrefetchShare, WINDOW_BYTES};
 pub use counts::{Counts, Flow, Measures};
 pub use dedup::DedupState;
 pub use delivery::{Deliveries, Delivery, delivery_cost};
-pub use details::{ConsumerDetails, Details, Listed, Tally};
+pub use details::{ConsumerDetails, Details, Tally};
 pub use effects::{DeadLetter, DedupRecords, Due, Effects, Load, Moved, Page, Range, StoreAppend, TimedOut};
 pub(crate) use entrance::{Entrance, NO_KEYS};
 pub use happening::{Cause, Ended, Happening, HappeningKind, HeldBy, MessagePlace, Provenance};

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::entry::{ENTRY_BYTES, Entry, Stored, cost};
+use super::entry::{ENTRY_BYTES, Entry, cost};
 use crate::message::Position;
 use crate::message::runs::Runs;
 
@@ -38,8 +38,6 @@ pub(super) struct Segment {
     pub(super) cost: usize,
     /// Whether the store has any of them as records of their own.
     pub(super) stored: bool,
-    /// How many of them it has so.
-    pub(super) of_store: Stored,
     /// Whether any of them are in a page.
     pub(super) paged: bool,
     /// Whether any of them has a TTL.
@@ -92,7 +90,6 @@ impl Segment {
             segment.body_bytes += entry.message.body_len();
             segment.cost += cost(entry);
             segment.stored |= entry.stored;
-            segment.of_store.add(entry);
             segment.paged |= !entry.stored;
             segment.may_expire |= entry.expires != crate::time::Time::NEVER;
         }
@@ -109,7 +106,6 @@ impl Segment {
         segment.body_bytes = recovered.body_bytes as usize;
         segment.cost = recovered.cost();
         segment.stored = true;
-        segment.of_store = Stored { count: segment.count, bytes: segment.body_bytes };
         segment.may_expire = recovered.may_expire;
         Some(segment)
     }
@@ -126,7 +122,6 @@ impl Segment {
             body_bytes: 0,
             cost: 0,
             stored: false,
-            of_store: Stored::default(),
             paged: false,
             may_expire: false,
             state: State::Out,

@@ -40,23 +40,12 @@ enum State {
     Settled,
 }
 
-/// What was settled behind a message that is not stays until it is most of all, and more than so many.
-const SETTLED_MAX: usize = 64;
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    tag: u64,
-    tagged: Tagged,
-    state: State,
-}
-
 /// Delivery tags given out by a channel.
 #[derive(Debug)]
 pub struct DeliveryTags {
-    /// The tag that comes next.
-    upcoming: u64,
-    /// In order of their tags. Nearly always they follow one another without gaps.
-    entries: VecDeque<Entry>,
+    /// Tag of the first entry.
+    first: u64,
+    entries: VecDeque<Option<(Tagged, State)>>,
     open: usize,
     /// Tags that were settled in the transaction that is under way: its end looks at no others.
     in_transaction: Vec<u64>,
@@ -69,7 +58,7 @@ pub struct DeliveryTags {
 impl Default for DeliveryTags {
     fn default() -> Self {
         Self {
-            upcoming: 1,
+            first: 1,
             entries: VecDeque::new(),
             open: 0,
             in_transaction: Vec::new(),
@@ -81,29 +70,32 @@ impl Default for DeliveryTags {
 
 impl DeliveryTags {
     /// The tag for a delivery that needs no ack.
-    pub const fn next_without_ack(&mut self) -> u64 {
-        self.upcoming += 1;
-        self.upcoming - 1
+    pub fn next_without_ack(&mut self) -> u64 {
+        if self.entries.is_empty() {
+            self.first += 1;
+            return self.first - 1;
+        }
+        self.entries.push_back(None);
+        self.first + self.entries.len() as u64 - 1
     }
 
     /// The tag for a delivery that waits for its ack.
     pub fn next(&mut self, tagged: Tagged) -> u64 {
-        let tag = self.next_without_ack();
-        self.entries.push_back(Entry { tag, tagged, state: State::Open });
+        self.entries.push_back(Some((tagged, State::Open)));
         self.open += 1;
-        tag
+        self.first + self.entries.len() as u64 - 1
     }
 
     /// Messages that the client has not settled, or only in a transaction that is not yet committed. Looks at all of them.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.state != State::Settled).count()
+        self.entries.iter().flatten().filter(|(_, state)| *state != State::Settled).count()
     }
 
     /// Bytes of memory that is taken by what is noted about messages that are not settled, here and by their queues; about.
     #[must_use]
     pub fn footprint(&self) -> usize {
-        self.entries.len() * size_of::<Entry>() + self.open * QUEUE_NOTE_BYTES
+        self.entries.len() * size_of::<Option<(Tagged, State)>>() + self.open * QUEUE_NOTE_BYTES
     }
 
     /// Messages that are not settled.
@@ -115,13 +107,14 @@ impl DeliveryTags {
     /// The message of a tag that is outstanding.
     #[must_use]
     pub fn open_one(&self, tag: u64) -> Option<Tagged> {
-        self.entries.get(self.open_index(tag)?).map(|entry| entry.tagged)
+        let (tagged, _) = self.entries.get(self.open_index(tag)?).copied().flatten()?;
+        Some(tagged)
     }
 
     /// The tag that the next delivery will have.
     #[must_use]
-    pub const fn upcoming(&self) -> u64 {
-        self.upcoming
+    pub fn upcoming(&self) -> u64 {
+        self.first + self.entries.len() as u64
     }
 
     /// The messages that are outstanding in a span that ends with this tag, whether the tag itself is or not. Looks at all before it.
@@ -132,45 +125,26 @@ impl DeliveryTags {
             Span::UpTo => at <= tag || tag == 0,
             Span::UpToOf(consumer) => at <= tag && tagged.cumulative == consumer,
         };
-        let open = self.entries.iter().filter(|entry| entry.state == State::Open);
-        open.filter(|entry| is_meant(entry.tag, &entry.tagged))
-            .map(|entry| (entry.tag, entry.tagged))
-            .collect()
+        let entries = self.entries.iter().zip(self.first..).filter_map(|(entry, at)| Some((at, (*entry)?)));
+        let open = entries.filter(|(at, (tagged, state))| *state == State::Open && is_meant(*at, tagged));
+        open.map(|(at, (tagged, _))| (at, tagged)).collect()
     }
 
     /// Where the tag's entry is, if the tag is outstanding.
     fn open_index(&self, tag: u64) -> Option<usize> {
-        let index = self.index(tag)?;
-        self.entries.get(index).filter(|entry| entry.state == State::Open).map(|_| index)
-    }
-
-    /// Where the tag's entry is.
-    #[inline]
-    fn index(&self, tag: u64) -> Option<usize> {
-        let index = self.index_from(tag);
-        self.entries.get(index).filter(|entry| entry.tag == tag).map(|_| index)
-    }
-
-    /// Where the first entry is whose tag is this one or above.
-    #[inline]
-    fn index_from(&self, tag: u64) -> usize {
-        let Some(first) = self.entries.front() else { return 0 };
-        let Some(without_gaps) = tag.checked_sub(first.tag) else { return 0 };
-        let without_gaps = usize::try_from(without_gaps).unwrap_or(usize::MAX);
-        match self.entries.get(without_gaps) {
-            Some(entry) if entry.tag == tag => without_gaps,
-            _ => self.entries.partition_point(|entry| entry.tag < tag),
-        }
+        let index = usize::try_from(tag.checked_sub(self.first)?).ok()?;
+        let entry = self.entries.get(index)?.as_ref()?;
+        (entry.1 == State::Open).then_some(index)
     }
 
     /// Which tags an ack of this one is about.
     #[must_use]
     pub fn span_of_ack(&self, tag: u64, multiple: bool) -> Span {
-        if multiple {
-            return Span::UpTo;
-        }
-        match self.open_one(tag) {
-            Some(tagged) if tagged.cumulative != 0 => Span::UpToOf(tagged.cumulative),
+        let index = tag.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let entry = index.and_then(|index| self.entries.get(index)).copied().flatten();
+        match entry {
+            _ if multiple => Span::UpTo,
+            Some((tagged, State::Open)) if tagged.cumulative != 0 => Span::UpToOf(tagged.cumulative),
             _ => Span::One,
         }
     }
@@ -203,7 +177,7 @@ impl DeliveryTags {
     pub fn rollback(&mut self) {
         let reopened = self.end_transaction(State::Open);
         self.open += reopened;
-        self.open_from = self.entries.front().map_or(self.upcoming, |first| first.tag);
+        self.open_from = self.first;
         self.open_from_of.clear();
     }
 
@@ -216,23 +190,28 @@ impl DeliveryTags {
         let range = match self.open_index(tag) {
             Some(index) if span == Span::One => index..index + 1,
             Some(index) => self.begin(span, tag)..index + 1,
-            None if tag == 0 && span == Span::UpTo => self.begin(span, self.upcoming - 1)..self.entries.len(),
+            None if tag == 0 && span == Span::UpTo => {
+                let all = self.entries.len();
+                self.begin(span, self.first + all as u64 - 1)..all
+            }
             None => return false,
         };
+        let first = self.first + range.start as u64;
         let is_meant = |tagged: &Tagged| match span {
             Span::UpToOf(consumer) => tagged.cumulative == consumer,
             Span::One | Span::UpTo => true,
         };
-        for entry in self.entries.range_mut(range) {
-            if entry.state != State::Open || !is_meant(&entry.tagged) {
+        for (entry, tag) in self.entries.range_mut(range).zip(first..) {
+            let Some((tagged, current)) = entry else { continue };
+            if *current != State::Open || !is_meant(tagged) {
                 continue;
             }
-            entry.state = state;
+            *current = state;
             self.open -= 1;
             if state == State::InTransaction {
-                self.in_transaction.push(entry.tag);
+                self.in_transaction.push(tag);
             }
-            hand_over(entry.tagged);
+            hand_over(*tagged);
         }
         self.trim();
         true
@@ -246,26 +225,27 @@ impl DeliveryTags {
             Span::One | Span::UpTo => &mut self.open_from,
         };
         let from = std::mem::replace(open_from, last + 1).max(of_all);
-        self.index_from(from)
+        usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX)
     }
 
     fn end_transaction(&mut self, state: State) -> usize {
         let tags = std::mem::take(&mut self.in_transaction);
         for tag in &tags {
-            let entry = self.index(*tag).and_then(|index| self.entries.get_mut(index));
-            entry.into_iter().for_each(|entry| entry.state = state);
+            let index = usize::try_from(tag - self.first).unwrap_or(usize::MAX);
+            if let Some(Some(entry)) = self.entries.get_mut(index) {
+                entry.1 = state;
+            }
         }
         tags.len()
     }
 
-    /// Entries that are done with go: at the front at once, so that one that stays does not make all behind it stay.
+    /// Entries at the front that are done with go.
     fn trim(&mut self) {
-        while self.entries.front().is_some_and(|first| first.state == State::Settled) {
+        while let Some(front) = self.entries.front()
+            && front.is_none_or(|(_, state)| state == State::Settled)
+        {
             self.entries.pop_front();
-        }
-        let outstanding = self.open + self.in_transaction.len();
-        if self.entries.len() > 2 * outstanding + SETTLED_MAX {
-            self.entries.retain(|entry| entry.state != State::Settled);
+            self.first += 1;
         }
     }
 }
@@ -405,20 +385,6 @@ mod tests {
             }
             assert_eq!((tags.outstanding(), tags.held()), (open.len(), open.len() + taken.len()));
         }
-    }
-
-    #[test]
-    fn one_that_stays_does_not_make_those_behind_it_stay() {
-        let mut tags = tags(1);
-        for position in 2..=10_000 {
-            let tag = tags.next(tagged(position));
-            tags.next_without_ack();
-            assert!(settle(&mut tags, tag, false).0);
-        }
-        assert!(tags.entries.len() <= 2 + SETTLED_MAX, "{} entries", tags.entries.len());
-        let last = tags.next(tagged(10_001));
-        assert_eq!(settle(&mut tags, last, true), (true, vec![1, 10_001]));
-        assert_eq!(tags.entries.len(), 0);
     }
 
     #[test]

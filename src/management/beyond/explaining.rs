@@ -146,7 +146,7 @@ pub(super) async fn settings(
     if !record.is_stream() {
         by_default("x-consumer-timeout", record.default_ack_timeout_ms.into());
     }
-    if let Some(limit) = record.summary().await.and_then(|details| details.delivery_limit) {
+    if let Some(limit) = record.details().await.and_then(|details| details.delivery_limit) {
         by_default("x-delivery-limit", limit.into());
     }
     Ok(answer::json(&views))

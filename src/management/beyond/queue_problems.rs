@@ -74,7 +74,7 @@ impl Seen {
         let (ready, parked) = (counts.ready as u64, counts.parked as u64);
         let seems_stuck = ready > 0 && counts.consumers > 0 && self.is_still;
         if self.measures.is_unreadable || seems_stuck {
-            let details = self.record.summary().await;
+            let details = self.record.details().await;
             problems.extend(details.and_then(|details| self.of_details(&details)));
         }
         problems.extend(self.drops());
@@ -99,7 +99,7 @@ impl Seen {
     }
 
     async fn unreadable(&self) -> Option<Problem> {
-        let details = if self.measures.is_unreadable { self.record.summary().await } else { None };
+        let details = if self.measures.is_unreadable { self.record.details().await } else { None };
         self.unreadable_of(details?.as_ref())
     }
 

@@ -1,4 +1,4 @@
-//! Metrics of queues that the page of sums does not have: what is in each, and where.
+//! Metrics of queues for which their messages are looked at, as for `/api/queues`: not on the page of sums, which is asked for often.
 
 use super::table::columns;
 use crate::management::views::queue_lengths::Lengths;
@@ -23,7 +23,7 @@ impl Contents {
             tally: details.tally,
             messages: ready + unacked,
             ready_bytes: counts.ready_bytes,
-            capacity: f64::from(u8::from(details.has_credit && counts.consumers > 0)),
+            capacity: f64::from(u8::from(details.has_credit && !details.consumers.is_empty())),
             head_timestamp_s: details.head_timestamp_s,
         }
     }

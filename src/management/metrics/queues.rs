@@ -107,7 +107,7 @@ pub(super) async fn look_into(
         rows.push(at.row(at.numbers(&details.measures)));
         contents.push(at.row(Contents::of(&details, at.record.is_stream())));
     };
-    ask_each(vhosts, is_wanted, async |record: &QueueRecord| record.summary().await, add).await;
+    ask_each(vhosts, is_wanted, async |record: &QueueRecord| record.details().await, add).await;
     (rows, contents)
 }
 

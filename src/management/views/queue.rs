@@ -289,7 +289,7 @@ impl<'a> QueueView<'a> {
         };
         let has_single_active = record.arguments.inner().contains_key("x-single-active-consumer");
         // The fraction of this moment, not of a time that was not watched.
-        let capacity = f64::from(u8::from(details.has_credit && counts.consumers > 0));
+        let capacity = f64::from(u8::from(details.has_credit && !details.consumers.is_empty()));
         let is_quorum = queue_type(&record.arguments) == QueueType::Quorum;
         Self {
             lengths: rated(lengths, &seen),

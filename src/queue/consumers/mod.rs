@@ -2,7 +2,6 @@
 
 mod channel_prefetch;
 mod rotation;
-mod turns;
 
 pub use channel_prefetch::{ChannelPrefetch, PrefetchShare};
 pub use rotation::WINDOW_BYTES;

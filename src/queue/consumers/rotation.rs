@@ -6,7 +6,7 @@
 //! that order when it is the queue's turn: so the consumers of one channel share its prefetch.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use amq_protocol::types::FieldTable;
@@ -14,10 +14,9 @@ use foldhash::HashMap;
 use slab::Slab;
 
 use super::channel_prefetch::PrefetchShare;
-use super::turns::{Rotation, Turn};
 use crate::queue::command::Consume;
 use crate::queue::delivery::Delivery;
-use crate::queue::details::{ConsumerDetails, Listed};
+use crate::queue::details::ConsumerDetails;
 use crate::queue::ids::{ConnectionId, ConsumerKey, ConsumerName};
 use crate::queue::inbox::Inflow;
 use crate::queue::unacked::TimeoutId;
@@ -86,6 +85,10 @@ impl Consumer {
         self.inflow.take_back(self.pending.iter().map(Delivery::cost).sum());
     }
 
+    fn is_of(&self, connection: ConnectionId, channel: u16) -> bool {
+        (self.key.connection, self.key.channel) == (connection, channel)
+    }
+
     fn details(&self, is_active: bool) -> ConsumerDetails {
         ConsumerDetails {
             key: self.key,
@@ -113,8 +116,8 @@ impl Consumer {
 enum Place {
     /// In the rotation.
     Rotation,
-    /// Held by its channel's prefetch, or by its connection's inbox, after so many others were.
-    Held(u64),
+    /// Held by its channel's prefetch, or by its connection's inbox.
+    Held,
     /// Outside, until it has credit of its own again or is the active one.
     Outside,
 }
@@ -122,27 +125,26 @@ enum Place {
 #[derive(Debug, Default)]
 pub(in crate::queue) struct Consumers {
     slots: Slab<Consumer>,
-    /// The consumers that may have credit.
-    rotation: Rotation,
+    /// Slots of the consumers that may have credit.
+    rotation: VecDeque<usize>,
     /// Slots in the order in which consumers came.
     order: BTreeMap<u64, usize>,
     /// The same, the highest priority first.
     by_priority: BTreeSet<(Reverse<i32>, u64, usize)>,
-    /// Those of a channel lie together.
-    by_key: BTreeMap<ConsumerKey, usize>,
+    by_key: HashMap<ConsumerKey, usize>,
     /// How many consumers ever came.
     came: u64,
     /// Slots whose consumers have pending deliveries.
     touched: Vec<usize>,
+    /// How many consumers each channel has here.
+    channels: HashMap<(ConnectionId, u16), u32>,
     /// How many channels have more than one, and see the order of all their deliveries (spec section 4.7).
     shared_channels: usize,
     /// Slots in the order of the pending deliveries, while there are such channels.
     given: Vec<usize>,
-    /// Slots of the consumers that only their channel's prefetch or their connection's inbox holds, by channel and in the order in
-    /// which that stopped them.
-    held: BTreeSet<(ConnectionId, u16, u64, usize)>,
-    /// How many were held before.
-    held_before: u64,
+    /// Slots of the consumers that only their channel's prefetch or their connection's inbox holds, in the order in which that
+    /// stopped them.
+    held: VecDeque<usize>,
     /// Channels whose turn it is in this batch.
     turns: Vec<(ConnectionId, u16, PrefetchShare)>,
     /// Channels that have to tell another queue that it is its turn.
@@ -159,7 +161,7 @@ pub(in crate::queue) struct OnlyConsumer<'a> {
     /// Whether it had no deliveries of this batch.
     had_none: bool,
     touched: &'a mut Vec<usize>,
-    rotation: &'a mut Rotation,
+    rotation: &'a mut VecDeque<usize>,
 }
 
 impl OnlyConsumer<'_> {
@@ -190,7 +192,7 @@ impl OnlyConsumer<'_> {
         }
         if !self.consumer.has_own_credit() {
             self.consumer.place = Place::Outside;
-            self.rotation.pop_first();
+            self.rotation.pop_front();
         }
     }
 }
@@ -246,7 +248,7 @@ impl Consumers {
         self.order.insert(came, slot);
         self.by_priority.insert((Reverse(priority), came, slot));
         self.by_key.insert(key, slot);
-        self.shared_channels += usize::from(self.count_of_channel(key) == 2);
+        self.note_channel(key);
         if self.single_active.is_some() {
             self.choose_active();
         } else {
@@ -274,67 +276,50 @@ impl Consumers {
         self.remove_each(&keys)
     }
 
-    /// The lists of a batch are gone through once, however many consumers go.
+    /// Each list of slots is gone through once, however many consumers go.
     fn remove_each(&mut self, keys: &[ConsumerKey]) -> Vec<Consumer> {
-        let removed: Vec<Consumer> = keys.iter().filter_map(|key| self.take(*key)).collect();
-        if removed.iter().any(|consumer| !consumer.pending.is_empty()) {
-            let stays = |slot: &usize| self.slots.contains(*slot);
+        let removed: Vec<(usize, Consumer)> = keys.iter().filter_map(|key| self.take(*key)).collect();
+        let stays = |slot: &usize| self.slots.contains(*slot);
+        let was = |place| removed.iter().any(|(_, consumer)| consumer.place == place);
+        if was(Place::Rotation) {
+            self.rotation.retain(stays);
+        }
+        if was(Place::Held) {
+            self.held.retain(stays);
+        }
+        if removed.iter().any(|(_, consumer)| !consumer.pending.is_empty()) {
             self.touched.retain(stays);
             self.given.retain(stays);
         }
         if !removed.is_empty() {
             self.choose_active();
         }
-        removed
+        removed.into_iter().map(|(_, consumer)| consumer).collect()
     }
 
-    /// Takes a consumer out of all but the lists of a batch.
-    fn take(&mut self, key: ConsumerKey) -> Option<Consumer> {
+    /// Takes a consumer out of all but the lists of slots.
+    fn take(&mut self, key: ConsumerKey) -> Option<(usize, Consumer)> {
         let slot = self.by_key.remove(&key)?;
         let consumer = self.slots.try_remove(slot)?;
         self.order.remove(&consumer.came);
         self.by_priority.remove(&(Reverse(consumer.priority), consumer.came, slot));
-        match consumer.place {
-            Place::Rotation => {
-                let slots = &self.slots;
-                self.rotation.left(consumer.priority, |turn| is_there(slots, turn));
-            }
-            Place::Held(since) => drop(self.held.remove(&(key.connection, key.channel, since, slot))),
-            Place::Outside => {}
-        }
-        let others = self.count_of_channel(key);
-        self.shared_channels -= usize::from(others == 1);
-        if others == 0 && consumer.share.as_ref().is_some_and(PrefetchShare::leave) {
+        self.forget_channel(key);
+        let is_last = !self.channels.contains_key(&(key.connection, key.channel));
+        if is_last && consumer.share.as_ref().is_some_and(PrefetchShare::leave) {
             self.passed_on.push((key.connection, key.channel));
         }
         if self.active == Some(slot) {
             self.active = None;
         }
-        Some(consumer)
+        Some((slot, consumer))
     }
 
-    /// How many consumers a channel has here; 3 stands for more.
-    fn count_of_channel(&self, key: ConsumerKey) -> usize {
-        self.slots_of(key.connection, Some(key.channel)).take(3).count()
-    }
-
-    /// Slots of a connection's consumers, or of just one of its channels, in no order.
-    fn slots_of(
-        &self,
-        connection: ConnectionId,
-        channel: Option<u16>,
-    ) -> impl Iterator<Item = usize> + use<'_> {
-        let (first, last) = channel.map_or((0, u16::MAX), |channel| (channel, channel));
-        let at = |channel, number| ConsumerKey { connection, channel, number };
-        self.by_key.range(at(first, 0)..=at(last, u32::MAX)).map(|(_, slot)| *slot)
-    }
-
-    /// Keys of a connection's consumers, or of just one of its channels, in the order in which they came.
+    /// Keys of a connection's consumers, or of just one of its channels.
     fn keys_of(&self, connection: ConnectionId, channel: Option<u16>) -> Vec<ConsumerKey> {
-        let slots = self.slots_of(connection, channel);
-        let mut found: Vec<&Consumer> = slots.filter_map(|slot| self.slots.get(slot)).collect();
-        found.sort_unstable_by_key(|consumer| consumer.came);
-        found.into_iter().map(|consumer| consumer.key).collect()
+        let wanted = |key: &ConsumerKey| {
+            key.connection == connection && channel.is_none_or(|channel| channel == key.channel)
+        };
+        self.keys().filter(wanted).collect()
     }
 
     /// Keys of all consumers, in the order in which they came.
@@ -344,34 +329,22 @@ impl Consumers {
 
     /// The consumer to serve next. It has credit, and shared credit was taken for it: the message must be given to it.
     pub(in crate::queue) fn next(&mut self) -> Option<&mut Consumer> {
-        while let Some(slot) = self.first_in_rotation() {
+        while let Some(&slot) = self.rotation.front() {
             let consumer = self.slots.get_mut(slot)?;
             if consumer.has_own_credit() && consumer.takes_shared_credit() {
                 return self.slots.get_mut(slot);
             }
-            self.rotation.pop_first();
-            consumer.place = Place::Outside;
-            if consumer.has_own_credit() {
-                self.held_before += 1;
-                consumer.place = Place::Held(self.held_before);
-                let ConsumerKey { connection, channel, .. } = consumer.key;
-                self.held.insert((connection, channel, self.held_before, slot));
-            }
+            let is_held = consumer.has_own_credit();
+            consumer.place = if is_held { Place::Held } else { Place::Outside };
+            self.rotation.pop_front();
+            self.held.extend(is_held.then_some(slot));
         }
         None
     }
 
-    fn first_in_rotation(&mut self) -> Option<usize> {
-        let slots = &self.slots;
-        self.rotation.first(|turn| is_there(slots, turn)).map(|turn| turn.slot)
-    }
-
     /// The consumer in the rotation, if there is but one and nobody else has a say in what it gets.
     pub(in crate::queue) fn only(&mut self) -> Option<OnlyConsumer<'_>> {
-        if self.rotation.len() != 1 {
-            return None;
-        }
-        let slot = self.first_in_rotation()?;
+        let slot = *self.rotation.front().filter(|_| self.rotation.len() == 1)?;
         let consumer = self.slots.get_mut(slot)?;
         if self.shared_channels > 0 || self.single_active.is_some() || consumer.share.is_some() {
             return None;
@@ -382,7 +355,7 @@ impl Consumers {
 
     /// There is no message for the consumer that [`next`](Self::next) named after all: shared credit goes back.
     pub(in crate::queue) fn not_needed(&mut self) {
-        let Some(consumer) = self.first_in_rotation().and_then(|slot| self.slots.get(slot)) else { return };
+        let Some(consumer) = self.rotation.front().and_then(|slot| self.slots.get(*slot)) else { return };
         if let (Some(share), false) = (&consumer.share, consumer.no_ack)
             && share.return_unused(1)
         {
@@ -400,39 +373,26 @@ impl Consumers {
         }
     }
 
-    /// Consumers in the order in which they came, with the names of their timeouts.
-    pub(in crate::queue) fn details(&self, listed: Listed) -> Vec<(ConsumerDetails, TimeoutId)> {
+    /// What people know a consumer by.
+    /// All consumers in the order in which they came, with the names of their timeouts.
+    pub(in crate::queue) fn details(&self) -> Vec<(ConsumerDetails, TimeoutId)> {
         let is_active = |slot| self.single_active.is_none() || self.active == Some(slot);
-        let detailed = |slot: usize| {
-            let consumer = self.slots.get(slot)?;
-            Some((consumer.details(is_active(slot)), consumer.timeout))
-        };
-        match listed {
-            Listed::All => self.order.values().copied().filter_map(detailed).collect(),
-            Listed::Sole if self.single_active.is_some() => {
-                self.active.and_then(detailed).into_iter().collect()
-            }
-            Listed::Sole if self.any_exclusive() => {
-                self.order.values().copied().filter_map(detailed).collect()
-            }
-            Listed::Sole => Vec::new(),
-        }
+        let all = self.order.values().filter_map(|slot| Some((*slot, self.slots.get(*slot)?)));
+        all.map(|(slot, consumer)| (consumer.details(is_active(slot)), consumer.timeout)).collect()
     }
 
     /// Whether one may have credit.
     pub(in crate::queue) fn any_in_rotation(&self) -> bool {
-        let consumer = |turn: Turn| self.slots.get(turn.slot).filter(|consumer| consumer.came == turn.came);
-        self.rotation.iter().any(|turn| consumer(turn).is_some_and(Consumer::has_own_credit))
+        self.rotation.iter().any(|slot| self.slots.get(*slot).is_some_and(Consumer::has_own_credit))
     }
 
-    /// What people know a consumer by.
     pub(in crate::queue) fn name(&self, key: ConsumerKey) -> Option<&ConsumerName> {
         self.slot_of(key).and_then(|slot| self.slots.get(slot)).map(|consumer| &consumer.name)
     }
 
     /// Gives the consumer that [`next`](Self::next) named its delivery, and makes it the next one's turn.
     pub(in crate::queue) fn give(&mut self, delivery: Delivery) {
-        let Some(Turn { slot, .. }) = self.rotation.pop_first() else { return };
+        let Some(slot) = self.rotation.pop_front() else { return };
         let Some(consumer) = self.slots.get_mut(slot) else { return };
         if consumer.pending.is_empty() {
             self.touched.push(slot);
@@ -487,6 +447,23 @@ impl Consumers {
         self.shared_channels > 0
     }
 
+    fn note_channel(&mut self, key: ConsumerKey) {
+        let consumers = self.channels.entry((key.connection, key.channel)).or_default();
+        *consumers += 1;
+        self.shared_channels += usize::from(*consumers == 2);
+    }
+
+    fn forget_channel(&mut self, key: ConsumerKey) {
+        let channel = (key.connection, key.channel);
+        let Some(consumers) = self.channels.get_mut(&channel) else { return };
+        *consumers -= 1;
+        match *consumers {
+            0 => drop(self.channels.remove(&channel)),
+            1 => self.shared_channels -= 1,
+            _ => {}
+        }
+    }
+
     /// A consumer's delivery was written to its socket.
     pub(in crate::queue) fn written(&mut self, key: ConsumerKey, bytes: usize) {
         self.with(key, |consumer| consumer.window_used = consumer.window_used.saturating_sub(bytes));
@@ -507,28 +484,27 @@ impl Consumers {
         channel: u16,
         share: Option<&PrefetchShare>,
     ) {
-        let slots: Vec<usize> = self.slots_of(connection, Some(channel)).collect();
-        for slot in slots {
-            if let Some(consumer) = self.slots.get_mut(slot) {
-                consumer.share = share.cloned();
-            }
+        for (_, consumer) in self.slots.iter_mut().filter(|(_, consumer)| consumer.is_of(connection, channel))
+        {
+            consumer.share = share.cloned();
         }
         self.turns.retain(|(of, number, _)| (*of, *number) != (connection, channel));
-        self.release_held(connection, Some(channel));
+        self.release_held(|consumer| consumer.is_of(connection, channel));
     }
 
     /// It is this queue's turn to take of the channel's prefetch.
     pub(in crate::queue) fn take_turn(&mut self, connection: ConnectionId, channel: u16) {
-        let one = self.slots_of(connection, Some(channel)).next().and_then(|slot| self.slots.get(slot));
+        let mut consumers = self.slots.iter().map(|(_, consumer)| consumer);
+        let of_channel = consumers.find(|consumer| consumer.is_of(connection, channel));
         // Without one the queue has left the line, and the turn with it.
-        let Some(share) = one.and_then(|consumer| consumer.share.clone()) else { return };
+        let Some(share) = of_channel.and_then(|consumer| consumer.share.clone()) else { return };
         self.turns.push((connection, channel, share));
-        self.release_held(connection, Some(channel));
+        self.release_held(|consumer| consumer.is_of(connection, channel));
     }
 
     /// The connection's inbox has room again.
     pub(in crate::queue) fn inbox_has_room(&mut self, connection: ConnectionId) {
-        self.release_held(connection, None);
+        self.release_held(|consumer| consumer.key.connection == connection);
     }
 
     /// Ends the batch: credit that this queue's turns did not use goes to other queues. Returns the channels that have to tell
@@ -542,13 +518,13 @@ impl Consumers {
         std::mem::take(&mut self.passed_on)
     }
 
-    fn release_held(&mut self, connection: ConnectionId, channel: Option<u16>) {
-        let (first, last) = channel.map_or((0, u16::MAX), |channel| (channel, channel));
-        let all = (connection, first, 0, 0)..=(connection, last, u64::MAX, usize::MAX);
-        let mut released: Vec<_> = self.held.extract_if(all, |_| true).collect();
-        released.sort_unstable_by_key(|(_, _, since, _)| *since);
-        for (_, _, _, slot) in released {
+    fn release_held(&mut self, is_released: impl Fn(&Consumer) -> bool) {
+        for slot in std::mem::take(&mut self.held) {
             let Some(consumer) = self.slots.get_mut(slot) else { continue };
+            if !is_released(consumer) {
+                self.held.push_back(slot);
+                continue;
+            }
             consumer.place = Place::Outside;
             if consumer.has_own_credit() {
                 self.enter_rotation(slot);
@@ -593,7 +569,16 @@ impl Consumers {
         }
         let Some(consumer) = self.slots.get_mut(slot) else { return };
         consumer.place = Place::Rotation;
-        self.rotation.push(Turn { slot, came: consumer.came }, consumer.priority);
+        let priority = consumer.priority;
+        let behind = |other: &usize| self.slots.get(*other).is_some_and(|other| other.priority >= priority);
+        // Nearly always all priorities are the same, and the place is the end.
+        match self.rotation.back() {
+            Some(last) if !behind(last) => {
+                let at = self.rotation.partition_point(behind);
+                self.rotation.insert(at, slot);
+            }
+            _ => self.rotation.push_back(slot),
+        }
     }
 
     /// With a single active consumer, the one with the highest priority, then the oldest, follows one that has gone or gives
@@ -603,8 +588,8 @@ impl Consumers {
             return;
         }
         if let (Some(active), Some(successor)) = (self.active, self.successor()) {
-            self.rotation.take_out(active);
-            self.held.retain(|(_, _, _, slot)| *slot != active);
+            self.rotation.retain(|slot| *slot != active);
+            self.held.retain(|slot| *slot != active);
             let Some(consumer) = self.slots.get_mut(active) else { return };
             consumer.place = Place::Outside;
             if consumer.unacked == 0 {
@@ -629,8 +614,4 @@ impl Consumers {
     fn first_by_priority(&self) -> Option<usize> {
         self.by_priority.first().map(|(_, _, slot)| *slot)
     }
-}
-
-fn is_there(slots: &Slab<Consumer>, turn: Turn) -> bool {
-    slots.get(turn.slot).is_some_and(|consumer| consumer.came == turn.came)
 }

@@ -3,8 +3,8 @@
 use super::queue::Queue;
 use crate::protocol::content::Properties;
 use crate::queue::counts::Measures;
-use crate::queue::details::{ConsumerDetails, Details, Listed, Tally};
-use crate::queue::entry::{Entry, Stored};
+use crate::queue::details::{ConsumerDetails, Details, Tally};
+use crate::queue::entry::Entry;
 
 impl Queue {
     pub(super) fn measures(&self) -> Measures {
@@ -17,12 +17,12 @@ impl Queue {
         }
     }
 
-    pub(super) fn details(&self, listed: Listed) -> Details {
+    pub(super) fn details(&self) -> Details {
         Details {
             measures: self.measures(),
             tally: self.tally(),
             head_timestamp_s: self.ready.first_entry().and_then(timestamp_s),
-            consumers: self.consumer_details(listed),
+            consumers: self.consumer_details(),
             has_credit: self.consumers.any_in_rotation(),
             delivery_limit: self.options.failure.delivery_limit,
             unreadable: self.unreadable.clone(),
@@ -30,20 +30,25 @@ impl Queue {
         }
     }
 
-    /// No message is looked at: there may be many, and people and tools ask often.
+    /// It looks at each message that is in memory, and at each that is unacked.
     fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         self.ready.tally(&mut tally);
-        let (unacked, waiting) = (self.unacked.sums(), self.waiting.sums());
-        (tally.unacked_in_memory, tally.unacked_bytes) = (unacked.in_memory, unacked.bytes);
-        tally.waiting_bytes = waiting.bytes;
-        tally.count_stored(unacked.stored);
-        tally.count_stored(waiting.stored);
+        for unacked in self.unacked.iter() {
+            let entry = &unacked.entry;
+            tally.unacked_in_memory += usize::from(entry.is_in_memory());
+            tally.unacked_bytes += entry.message.body_len();
+            tally.count_persistent(entry);
+        }
+        for entry in self.waiting.entries() {
+            tally.waiting_bytes += entry.message.body_len();
+            tally.count_persistent(entry);
+        }
         tally
     }
 
-    fn consumer_details(&self, listed: Listed) -> Vec<ConsumerDetails> {
-        let mut all = self.consumers.details(listed);
+    fn consumer_details(&self) -> Vec<ConsumerDetails> {
+        let mut all = self.consumers.details();
         for (consumer, timeout) in &mut all {
             consumer.ack_timeout_ms = self.unacked.timeout(*timeout).map(|timeout| u64::from(timeout.ms));
         }
@@ -52,9 +57,11 @@ impl Queue {
 }
 
 impl Tally {
-    pub(in crate::queue) const fn count_stored(&mut self, stored: Stored) {
-        self.persistent += stored.count;
-        self.persistent_bytes += stored.bytes;
+    pub(in crate::queue) fn count_persistent(&mut self, entry: &Entry) {
+        if entry.stored {
+            self.persistent += 1;
+            self.persistent_bytes += entry.message.body_len();
+        }
     }
 }
 

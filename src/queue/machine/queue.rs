@@ -185,7 +185,7 @@ impl Queue {
             Command::Inspect => return self.ask(now, Request::Inspect, effects),
             Command::Count => return self.deferred.add(Request::Count),
             Command::Measure => return self.deferred.add(Request::Measure),
-            Command::Describe(listed) => return self.deferred.add(Request::Describe(listed)),
+            Command::Describe => return self.deferred.add(Request::Describe),
             Command::Peek(peek) => return self.deferred.add(Request::Peek(peek)),
             Command::Loaded(id, messages) if is_bundle(id) => self.bundle_loaded(now, messages, effects),
             Command::Loaded(id, messages) => self.loaded(id, messages, effects),

@@ -29,7 +29,7 @@ impl Queue {
         }
         let awaits_end = self.ready.may_expire_unseen() || self.overflow_waits;
         let looks =
-            matches!(request, Request::Peek(_) | Request::Count | Request::Measure | Request::Describe(_));
+            matches!(request, Request::Peek(_) | Request::Count | Request::Measure | Request::Describe);
         if awaits_end && !looks {
             return None;
         }
@@ -49,7 +49,7 @@ impl Queue {
             Request::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects),
             Request::Inspect | Request::Count => Reply::Counts(self.counts()),
             Request::Measure => Reply::Measured(self.measures()),
-            Request::Describe(listed) => Reply::Described(Box::new(self.details(listed))),
+            Request::Describe => Reply::Described(Box::new(self.details())),
             Request::Peek(peek) => self.peek(peek),
         })
     }

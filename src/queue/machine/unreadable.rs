@@ -36,7 +36,7 @@ impl Queue {
             Request::Delete { if_unused, if_empty } => self.delete(if_unused, if_empty, effects),
             Request::Inspect | Request::Count => Reply::Counts(self.counts()),
             Request::Measure => Reply::Measured(self.measures()),
-            Request::Describe(listed) => Reply::Described(Box::new(self.details(listed))),
+            Request::Describe => Reply::Described(Box::new(self.details())),
             Request::Peek(peek) => self.peek(peek),
         }
     }

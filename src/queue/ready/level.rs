@@ -10,7 +10,8 @@ use std::collections::VecDeque;
 
 use super::ready_message::ReadyMessage;
 use crate::message::Position;
-use crate::queue::entry::{Entry, Stored, cost};
+use crate::queue::details::Tally;
+use crate::queue::entry::{Entry, cost};
 use crate::queue::merge::merge_by_key;
 use crate::queue::segment::{Segment, State};
 use crate::queue::window::Window;
@@ -47,10 +48,22 @@ impl Level {
         !self.segments.is_empty()
     }
 
-    /// How many messages are not in memory, and the bytes of their bodies.
-    pub(in crate::queue) fn away(&self) -> (usize, usize) {
+    /// Counts what is in memory, and what the store has: all messages of a segment, if it has some of them.
+    pub(in crate::queue) fn tally(&self, tally: &mut Tally) {
+        let loaded = self.segments.iter().filter_map(|segment| match &segment.state {
+            State::Here(entries) => Some(entries),
+            _ => None,
+        });
+        for entry in self.front.iter().chain(&self.back).chain(loaded.flatten()) {
+            tally.ready_in_memory += 1;
+            tally.ready_in_memory_bytes += entry.message.body_len();
+            tally.count_persistent(entry);
+        }
         let away = self.segments.iter().filter(|segment| !matches!(segment.state, State::Here(_)));
-        away.fold((0, 0), |(count, bytes), segment| (count + segment.count, bytes + segment.body_bytes))
+        for segment in away.filter(|segment| segment.stored) {
+            tally.persistent += segment.count;
+            tally.persistent_bytes += segment.body_bytes;
+        }
     }
 
     /// What it costs in memory.
@@ -80,21 +93,6 @@ impl Level {
         *sum += cost(&entry);
         let at = entries.partition_point(|other| other.position < entry.position);
         entries.insert(at, entry);
-    }
-
-    /// Puts many back, given newest first: what is here is gone through once at most.
-    pub(in crate::queue) fn put_back_all(&mut self, mut entries: Vec<Entry>) {
-        let behind = self.back.front().map_or(0, |first| {
-            let first = first.position;
-            entries.partition_point(|entry| entry.position > first)
-        });
-        let rest = entries.split_off(behind);
-        for (into, sum, entries) in
-            [(&mut self.back, &mut self.back_cost, entries), (&mut self.front, &mut self.head_cost, rest)]
-        {
-            *sum += entries.iter().map(cost).sum::<usize>();
-            merge(into, entries);
-        }
     }
 
     /// The next message, if it is here.
@@ -165,31 +163,19 @@ impl Level {
         }
     }
 
-    /// The messages of a segment came: how many are missing, and what of the store's that is; or the messages if it is none of this level's.
-    pub(in crate::queue) fn loaded(
-        &mut self,
-        id: u64,
-        entries: Vec<Entry>,
-    ) -> Result<(usize, Stored), Vec<Entry>> {
+    /// The messages of a segment came: how many are missing, or the messages if it is none of this level's.
+    pub(in crate::queue) fn loaded(&mut self, id: u64, entries: Vec<Entry>) -> Result<usize, Vec<Entry>> {
         let Some(segment) = self.segments.iter_mut().find(|segment| segment.id == id) else {
             return Err(entries);
         };
         let missing = segment.count.saturating_sub(entries.len());
-        let mut lost = Stored::default();
-        if missing > 0 {
-            let mut here = Stored::default();
-            entries.iter().for_each(|entry| here.add(entry));
-            lost.count = segment.of_store.count.saturating_sub(here.count);
-            lost.bytes = segment.of_store.bytes.saturating_sub(here.bytes);
-            segment.of_store = here;
-        }
         let entries = entries.into_iter().map(|entry| Entry {
             redelivered: entry.redelivered || segment.is_redelivered(entry.position),
             ..entry
         });
         segment.state = State::Here(entries.collect());
         self.settle();
-        Ok((missing, lost))
+        Ok(missing)
     }
 
     /// Takes in the segments that have come and are next.
@@ -315,35 +301,6 @@ impl Level {
     }
 }
 
-/// Merges entries, newest first, into others in order, from the end that is nearer.
-fn merge(into: &mut VecDeque<Entry>, newest_first: Vec<Entry>) {
-    let Some((newest, oldest)) = newest_first.first().zip(newest_first.last()) else { return };
-    let (newest, oldest) = (newest.position, oldest.position);
-    let before_newest = into.partition_point(|entry| entry.position < newest);
-    let before_oldest = into.partition_point(|entry| entry.position < oldest);
-    if before_newest <= into.len() - before_oldest {
-        // Nothing at all when these are older than what is ready, which is the usual case.
-        let mut head: Vec<Entry> = into.drain(..before_newest).collect();
-        for entry in newest_first {
-            while let Some(newer) = head.pop_if(|other| other.position > entry.position) {
-                into.push_front(newer);
-            }
-            into.push_front(entry);
-        }
-        head.into_iter().rev().for_each(|entry| into.push_front(entry));
-        return;
-    }
-    let tail = into.split_off(before_oldest);
-    let mut oldest_first = newest_first.into_iter().rev().peekable();
-    for entry in tail {
-        while let Some(older) = oldest_first.next_if(|other| other.position < entry.position) {
-            into.push_back(older);
-        }
-        into.push_back(entry);
-    }
-    into.extend(oldest_first);
-}
-
 /// Takes entries off the front up to a position.
 fn take_while(entries: &mut VecDeque<Entry>, wanted: impl Fn(Position) -> bool) -> VecDeque<Entry> {
     let end = entries.partition_point(|entry| wanted(entry.position));
@@ -394,77 +351,5 @@ impl Level {
         let out = self.segments.iter().filter(|s| !matches!(s.state, State::Out)).map(|s| s.cost);
         assert_eq!(self.head_cost, self.front.iter().map(cost).sum::<usize>() + out.sum::<usize>());
         assert_eq!(self.back_cost, self.back.iter().map(cost).sum::<usize>());
-    }
-
-    pub(in crate::queue) fn stored(&self) -> (usize, usize) {
-        let mut stored = Stored::default();
-        self.front.iter().chain(&self.back).for_each(|entry| stored.add(entry));
-        let all = self.segments.iter().map(|segment| segment.of_store);
-        all.fold((stored.count, stored.bytes), |(count, bytes), of| (count + of.count, bytes + of.bytes))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::message::{Message, Parts};
-    use crate::time::Time;
-
-    fn entry(position: u64) -> Entry {
-        Entry {
-            message: Message::new(Parts::default()),
-            position: Position(position),
-            expires: Time::NEVER,
-            priority: 0,
-            redelivered: false,
-            stored: false,
-            bundle: 0,
-        }
-    }
-
-    fn segment(first: u64, last: u64) -> Segment {
-        let entries: Vec<Entry> = (first..=last).map(entry).collect();
-        Segment::of(1, entries.iter()).unwrap()
-    }
-
-    proptest! {
-        #[test]
-        fn many_that_come_back_at_once_are_where_they_would_be_one_by_one(
-            places in prop::collection::vec(0..3_u8, 0..200),
-            has_segment in any::<bool>(),
-        ) {
-            let (mut at_once, mut one_by_one) = (Level::default(), Level::default());
-            let mut newest_first = Vec::new();
-            for level in [&mut at_once, &mut one_by_one] {
-                if has_segment {
-                    level.restore(segment(100, 109));
-                }
-            }
-            // Each position is ready, about to come back, or neither.
-            for (position, place) in (0..).zip(places) {
-                let in_segment = has_segment && (100..=109).contains(&position);
-                match place {
-                    0 if has_segment && position > 109 => {
-                        at_once.push_back(entry(position));
-                        one_by_one.push_back(entry(position));
-                    }
-                    0 if !in_segment => {
-                        at_once.put_back(entry(position));
-                        one_by_one.put_back(entry(position));
-                    }
-                    1 if !in_segment => newest_first.insert(0, entry(position)),
-                    _ => {}
-                }
-            }
-            newest_first.iter().for_each(|entry| one_by_one.put_back(entry.clone()));
-            at_once.put_back_all(newest_first);
-            at_once.check();
-            let parts = |level: &Level| [level.front.clone(), level.back.clone()]
-                .map(|entries| entries.into_iter().map(|entry| entry.position).collect::<Vec<_>>());
-            prop_assert_eq!(parts(&at_once), parts(&one_by_one));
-            prop_assert_eq!(at_once.cost(), one_by_one.cost());
-        }
     }
 }

@@ -1,29 +1,21 @@
 //! Ready messages, in order of position within each priority, and what of them is in memory.
 
 use super::level::{Level, MayReturnBetween};
-use super::occupied::Occupied;
 use super::ready_message::ReadyMessage;
 use crate::message::Position;
 use crate::queue::details::Tally;
 use crate::queue::effects::{Load, Page};
-use crate::queue::entry::{ENTRY_BYTES, Entry, Stored};
+use crate::queue::entry::{ENTRY_BYTES, Entry};
 use crate::queue::segment::{RecoveredSegment, Segment};
 use crate::queue::window::Window;
 use crate::time::Time;
-
-/// Up to so many messages are put back one by one.
-const FEW: usize = 8;
 
 /// Ready messages: a level per priority.
 #[derive(Debug)]
 pub(in crate::queue) struct Ready {
     levels: Vec<Level>,
-    /// Those that are not empty.
-    occupied: Occupied,
     len: usize,
     bytes: usize,
-    /// Of them, in memory or not.
-    stored: Stored,
     /// What all messages that were ever taken out one by one cost.
     taken: u64,
     window: Window,
@@ -37,17 +29,7 @@ impl Ready {
     pub(in crate::queue) fn new(priority_max: u8, window: Window) -> Self {
         let levels: Vec<Level> = (0..=priority_max).map(|_| Level::default()).collect();
         let share = window.share(levels.len());
-        Self {
-            levels,
-            occupied: Occupied::default(),
-            len: 0,
-            bytes: 0,
-            stored: Stored::default(),
-            taken: 0,
-            window,
-            share,
-            next_segment: 0,
-        }
+        Self { levels, len: 0, bytes: 0, taken: 0, window, share, next_segment: 0 }
     }
 
     pub(in crate::queue) const fn len(&self) -> usize {
@@ -81,27 +63,13 @@ impl Ready {
     /// Adds a message whose position is above all others.
     pub(in crate::queue) fn push_back(&mut self, entry: Entry) {
         self.count_in(&entry);
-        self.level_to_fill(entry.priority).push_back(entry);
+        self.level(entry.priority).push_back(entry);
     }
 
     /// Puts a message back to its position.
     pub(in crate::queue) fn put_back(&mut self, entry: Entry) {
         self.count_in(&entry);
-        self.level_to_fill(entry.priority).put_back(entry);
-    }
-
-    /// Puts many back, given newest first.
-    pub(in crate::queue) fn put_back_all(&mut self, mut entries: Vec<Entry>) {
-        if entries.len() <= FEW {
-            return entries.into_iter().for_each(|entry| self.put_back(entry));
-        }
-        entries.iter().for_each(|entry| self.count_in(entry));
-        entries.sort_by_key(|entry| self.level_of(entry.priority));
-        while let Some(level) = entries.last().map(|entry| self.level_of(entry.priority)) {
-            let begin = entries.partition_point(|entry| self.level_of(entry.priority) < level);
-            let of_level = entries.split_off(begin);
-            self.level_to_fill(level).put_back_all(of_level);
-        }
+        self.level(entry.priority).put_back(entry);
     }
 
     /// The level that messages of a priority are in: those above the highest count as the highest.
@@ -111,75 +79,70 @@ impl Ready {
 
     /// When the next message to deliver expires, if it is in memory.
     pub(in crate::queue) fn next_expires(&self) -> Option<Time> {
-        self.levels.get(self.occupied.highest()?)?.head_expiry()
+        self.levels.iter().rev().find(|level| !level.is_empty())?.head_expiry()
     }
 
     /// Level and position of the next message to deliver, if it is here.
     pub(in crate::queue) fn head(&self) -> Option<(u8, Position)> {
-        let level = self.occupied.highest()?;
-        Some((level as u8, self.levels.get(level)?.head()?.position))
+        let (level, found) = self.levels.iter().enumerate().rev().find(|(_, level)| !level.is_empty())?;
+        Some((level as u8, found.head()?.position))
     }
 
     /// The position of the oldest message, in memory or not.
     pub(in crate::queue) fn oldest(&self) -> Option<Position> {
-        self.occupied().filter_map(Level::oldest).min()
+        self.levels.iter().filter_map(Level::oldest).min()
     }
 
     /// Takes the next message to deliver, if it is here: the oldest of the highest priority.
     pub(in crate::queue) fn pop_front(&mut self) -> Option<Entry> {
-        self.pop_from(self.occupied.highest()?)
+        let entry = self.levels.iter_mut().rev().find(|level| !level.is_empty())?.pop_front()?;
+        self.count_out(&entry);
+        Some(entry)
     }
 
     /// Takes the message that gives way when the queue is too long, if it is here: the oldest of the lowest priority.
     pub(in crate::queue) fn pop_overflow(&mut self) -> Option<Entry> {
-        self.pop_from(self.occupied.lowest()?)
+        let entry = self.levels.iter_mut().find(|level| !level.is_empty())?.pop_front()?;
+        self.count_out(&entry);
+        Some(entry)
     }
 
     /// Takes the next segment to give way whole, if nothing of it is in memory and it has no more than so many messages.
     pub(in crate::queue) fn take_overflow_segment(&mut self, count_max: usize) -> Option<Segment> {
-        let lowest = self.occupied.lowest()?;
-        let level = self.levels.get_mut(lowest)?;
-        let segment = level.take_segment(count_max)?;
-        self.occupied.set(lowest, !level.is_empty());
+        let segment = self.levels.iter_mut().find(|level| !level.is_empty())?.take_segment(count_max)?;
         self.len -= segment.count;
         self.bytes -= segment.body_bytes;
-        self.stored.count -= segment.of_store.count;
-        self.stored.bytes -= segment.of_store.bytes;
         Some(segment)
     }
 
     /// Takes a message at the head of a level that has expired. Messages expire at the head only, as RabbitMQ's do
     /// (its TTL guide, 'Caveats').
     pub(in crate::queue) fn pop_expired(&mut self, is_due: impl Fn(Time) -> bool) -> Option<Entry> {
-        let expiry = |level: &usize| self.levels.get(*level).and_then(Level::head_expiry);
-        let expired = self.occupied.iter().find(|level| expiry(level).is_some_and(&is_due))?;
-        self.pop_from(expired)
+        let expired = |level: &&mut Level| level.head_expiry().is_some_and(&is_due);
+        let entry = self.levels.iter_mut().find(expired)?.pop_front()?;
+        self.count_out(&entry);
+        Some(entry)
     }
 
     /// When the first message at a head expires.
     pub(in crate::queue) fn next_expiry(&self) -> Option<Time> {
-        let heads = self.occupied().filter_map(Level::head_expiry);
+        let heads = self.levels.iter().filter_map(Level::head_expiry);
         heads.min().filter(|time| *time != Time::NEVER)
     }
 
     /// Whether there may be expired messages at a head that is not in memory.
     pub(in crate::queue) fn may_expire_unseen(&self) -> bool {
-        self.occupied().any(Level::may_expire_unseen)
+        self.levels.iter().any(Level::may_expire_unseen)
     }
 
     /// The next message to deliver, if it is in memory.
     pub(in crate::queue) fn first_entry(&self) -> Option<&Entry> {
-        self.levels.get(self.occupied.highest()?)?.head()
+        self.levels.iter().rev().find(|level| !level.is_empty())?.head()
     }
 
     /// Counts what is in memory, and what the store has.
     pub(in crate::queue) fn tally(&self, tally: &mut Tally) {
-        let away = self.occupied().map(Level::away);
-        let (count, bytes) =
-            away.fold((0, 0), |(count, bytes), (more, bytes_more)| (count + more, bytes + bytes_more));
-        tally.ready_in_memory += self.len.saturating_sub(count);
-        tally.ready_in_memory_bytes += self.bytes.saturating_sub(bytes);
-        tally.count_stored(self.stored);
+        self.levels.iter().for_each(|level| level.tally(tally));
     }
 
     /// All messages with their levels, in the order in which they would be delivered.
@@ -197,8 +160,6 @@ impl Ready {
     pub(in crate::queue) fn clear(&mut self) -> bool {
         self.len = 0;
         self.bytes = 0;
-        self.stored = Stored::default();
-        self.occupied = Occupied::default();
         let cleared = self.levels.iter_mut().map(Level::clear);
         cleared.fold(false, |any, stored| any | stored)
     }
@@ -228,14 +189,12 @@ impl Ready {
         self.next_segment += 1;
         self.len += segment.count;
         self.bytes += segment.body_bytes;
-        self.stored.count += segment.of_store.count;
-        self.stored.bytes += segment.of_store.bytes;
-        self.level_to_fill(recovered.level).restore(segment);
+        self.level(recovered.level).restore(segment);
     }
 
     /// Puts out of memory what is beyond the window.
     pub(in crate::queue) fn page_out(&mut self, may_return: &MayReturnBetween<'_>, pages: &mut Vec<Page>) {
-        let sum: usize = self.occupied().map(Level::cost).sum();
+        let sum: usize = self.levels.iter().map(Level::cost).sum();
         let over = sum > self.window.start_bytes;
         let next_segment = &mut self.next_segment;
         for level in self.levels.iter_mut().filter(|level| over || level.has_segments()) {
@@ -269,20 +228,14 @@ impl Ready {
 
     /// Whether any messages are not in memory.
     pub(in crate::queue) fn has_segments(&self) -> bool {
-        self.occupied().any(Level::has_segments)
+        self.levels.iter().any(Level::has_segments)
     }
 
     /// The messages of a segment came; returns how many are missing.
     pub(in crate::queue) fn loaded(&mut self, id: u64, mut entries: Vec<Entry>) -> usize {
-        for (number, level) in self.levels.iter_mut().enumerate() {
+        for level in &mut self.levels {
             match level.loaded(id, std::mem::take(&mut entries)) {
-                Ok((missing, lost)) => {
-                    // All may be missing.
-                    self.occupied.set(number, !level.is_empty());
-                    self.stored.count -= lost.count;
-                    self.stored.bytes -= lost.bytes;
-                    return missing;
-                }
+                Ok(missing) => return missing,
                 Err(back) => entries = back,
             }
         }
@@ -299,14 +252,6 @@ impl Ready {
     #[cfg(test)]
     pub(in crate::queue) fn check(&self) {
         self.levels.iter().for_each(Level::check);
-        let stored = self.levels.iter().map(Level::stored);
-        let stored = stored.fold((0, 0), |(count, bytes), of| (count + of.0, bytes + of.1));
-        assert_eq!((self.stored.count, self.stored.bytes), stored);
-        let occupied = self.levels.iter().enumerate().filter(|(_, level)| !level.is_empty());
-        assert_eq!(
-            self.occupied.iter().collect::<Vec<_>>(),
-            occupied.map(|(number, _)| number).collect::<Vec<_>>()
-        );
     }
 
     #[cfg(test)]
@@ -314,28 +259,8 @@ impl Ready {
         self.levels.iter().map(Level::cost).sum()
     }
 
-    /// Those that have messages, the lowest first.
-    #[inline]
-    fn occupied(&self) -> impl Iterator<Item = &Level> {
-        self.occupied.iter().filter_map(|level| self.levels.get(level))
-    }
-
-    #[inline]
-    fn pop_from(&mut self, number: usize) -> Option<Entry> {
-        let level = self.levels.get_mut(number)?;
-        let entry = level.pop_front()?;
-        if level.is_empty() {
-            self.occupied.set(number, false);
-        }
-        self.count_out(&entry);
-        Some(entry)
-    }
-
-    /// The level that a message of a priority is about to come into.
-    #[inline]
-    fn level_to_fill(&mut self, priority: u8) -> &mut Level {
+    fn level(&mut self, priority: u8) -> &mut Level {
         let index = usize::from(self.level_of(priority));
-        self.occupied.set(index, true);
         if self.levels.is_empty() {
             self.levels.push(Level::default());
         }
@@ -349,14 +274,12 @@ impl Ready {
     fn count_in(&mut self, entry: &Entry) {
         self.len += 1;
         self.bytes += entry.message.body_len();
-        self.stored.add(entry);
     }
 
     fn count_out(&mut self, entry: &Entry) {
         let bytes = entry.message.body_len();
         self.len -= 1;
         self.bytes -= bytes;
-        self.stored.take(entry);
         self.taken += (bytes + ENTRY_BYTES) as u64;
     }
 }

@@ -2,7 +2,6 @@
 
 mod level;
 mod levels;
-mod occupied;
 mod ready_message;
 
 pub(super) use levels::Ready;

@@ -1,6 +1,5 @@
 //! Messages that were delivered and are not yet settled.
 
-mod holders;
 mod unacked_set;
 
 pub(super) use unacked_set::{TimeoutId, Unacked, UnackedSet};

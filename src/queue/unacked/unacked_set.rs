@@ -1,15 +1,13 @@
 //! Messages that were delivered and are not yet settled.
 //!
 //! Each stands in a list of those with the same ack timeout, oldest delivery first, so that finding the ones that are
-//! overdue looks at no other, however many there are; and in a list of those that its channel holds, so that the end of a
-//! channel looks at no other either.
+//! overdue looks at no other, however many there are.
 
 use std::iter;
 
 use slab::Slab;
 
-use super::holders::{HolderId, Holders, NONE};
-use crate::queue::entry::{Entry, Sums, cost};
+use crate::queue::entry::{Entry, cost};
 use crate::queue::ids::{ConnectionId, ConsumerKey, Handle};
 use crate::queue::options::AckTimeout;
 use crate::queue::window::Window;
@@ -17,6 +15,8 @@ use crate::time::Time;
 
 /// Different timeouts on one queue: consumers rarely have their own, and each look goes through all.
 const TIMEOUTS_MAX: usize = 32;
+/// No slot: the end of a list.
+const NONE: u32 = u32::MAX;
 
 /// A message that is not stored is written to a page only when it has been unacked for so long: most are acked before.
 const PAGE_AFTER_MS: u64 = 1000;
@@ -55,9 +55,6 @@ struct Slot {
     timeout: TimeoutId,
     before: u32,
     after: u32,
-    holder: HolderId,
-    held_before: u32,
-    held_after: u32,
 }
 
 /// Messages with the same timeout, in order of their delivery.
@@ -83,11 +80,8 @@ pub(in crate::queue) struct UnackedSet {
     /// Grows with each delivery.
     turn: u32,
     lists: Vec<List>,
-    /// By channel.
-    holders: Holders,
     /// What those in memory cost there.
     cost: usize,
-    sums: Sums,
     /// When the next bundle may be old enough.
     look_at: Time,
 }
@@ -96,15 +90,7 @@ impl UnackedSet {
     /// With the queue's own timeout.
     pub(in crate::queue) fn new(timeout: Option<AckTimeout>) -> Self {
         let lists = vec![List::new(timeout)];
-        Self {
-            slots: Slab::new(),
-            turn: 0,
-            lists,
-            holders: Holders::default(),
-            cost: 0,
-            sums: Sums::default(),
-            look_at: Time::ZERO,
-        }
+        Self { slots: Slab::new(), turn: 0, lists, cost: 0, look_at: Time::ZERO }
     }
 
     /// Changes the queue's own timeout, also for messages that were delivered under the former.
@@ -135,31 +121,14 @@ impl UnackedSet {
         self.slots.len()
     }
 
-    pub(in crate::queue) const fn sums(&self) -> Sums {
-        self.sums
-    }
-
     pub(in crate::queue) fn insert(&mut self, unacked: Unacked, now: Time, timeout: TimeoutId) -> Handle {
         let position = unacked.entry.position;
         self.turn = self.turn.wrapping_add(1);
         self.cost += cost(&unacked.entry);
-        self.sums.add(&unacked.entry);
         let turn = self.turn;
-        let holder = self.holders.id(unacked.connection, unacked.channel);
-        let slot = Slot {
-            unacked,
-            turn,
-            delivered: now,
-            timeout,
-            before: NONE,
-            after: NONE,
-            holder,
-            held_before: NONE,
-            held_after: NONE,
-        };
+        let slot = Slot { unacked, turn, delivered: now, timeout, before: NONE, after: NONE };
         let index = self.slots.insert(slot) as u32;
         self.link(index, timeout);
-        self.link_to_holder(index, holder);
         Handle { slot: index, turn, position }
     }
 
@@ -181,39 +150,20 @@ impl UnackedSet {
         connection: ConnectionId,
         channel: Option<u16>,
     ) -> Vec<Unacked> {
-        let mut taken = Vec::new();
-        for holder in self.holders.of(connection, channel) {
-            self.take_held(holder, |_| true, &mut taken);
-        }
-        self.holders.forget(connection, channel);
-        self.in_order(taken)
+        self.remove_if(|unacked| {
+            unacked.connection == connection && channel.is_none_or(|channel| channel == unacked.channel)
+        })
     }
 
     /// Takes out what a consumer has, oldest first.
     pub(in crate::queue) fn remove_of_consumer(&mut self, key: ConsumerKey) -> Vec<Unacked> {
-        let mut taken = Vec::new();
-        for holder in self.holders.of(key.connection, Some(key.channel)) {
-            self.take_held(holder, |unacked| unacked.key() == Some(key), &mut taken);
-        }
-        self.in_order(taken)
+        self.remove_if(|unacked| unacked.key() == Some(key))
     }
 
-    fn take_held(
-        &mut self,
-        holder: HolderId,
-        is_wanted: impl Fn(&Unacked) -> bool,
-        taken: &mut Vec<Unacked>,
-    ) {
-        let mut next = self.holders.first(holder);
-        while let Some(slot) = self.slots.get(next as usize) {
-            let index = std::mem::replace(&mut next, slot.held_after);
-            if is_wanted(&slot.unacked) {
-                taken.extend(self.take(index));
-            }
-        }
-    }
-
-    fn in_order(&mut self, mut taken: Vec<Unacked>) -> Vec<Unacked> {
+    fn remove_if(&mut self, wanted: impl Fn(&Unacked) -> bool) -> Vec<Unacked> {
+        let slots: Vec<usize> =
+            self.slots.iter().filter(|(_, slot)| wanted(&slot.unacked)).map(|(index, _)| index).collect();
+        let mut taken: Vec<Unacked> = slots.into_iter().filter_map(|index| self.take(index as u32)).collect();
         taken.sort_unstable_by_key(|unacked| unacked.entry.position);
         if self.slots.is_empty() {
             self.slots.shrink_to_fit();
@@ -331,9 +281,7 @@ impl UnackedSet {
             let Some(slot) = self.slots.get_mut(*index as usize) else { continue };
             let entry = &mut slot.unacked.entry;
             self.cost -= cost(entry);
-            self.sums.take(entry);
             entries.push(entry.spill(bundle));
-            self.sums.add(entry);
             after = slot.after;
         }
         if let Some(list) = self.lists.get_mut(list) {
@@ -347,18 +295,15 @@ impl UnackedSet {
         let here = self.iter().map(|unacked| &unacked.entry).filter(|entry| entry.is_in_memory());
         let sum = here.map(cost).sum();
         assert_eq!(self.cost, sum);
-        assert_eq!(self.sums, Sums::of(self.iter().map(|unacked| &unacked.entry)));
         sum
     }
 
     fn take(&mut self, index: u32) -> Option<Unacked> {
         self.unlink(index);
-        self.unlink_from_holder(index);
         let unacked = self.slots.try_remove(index as usize)?.unacked;
         if unacked.entry.is_in_memory() {
             self.cost -= cost(&unacked.entry);
         }
-        self.sums.take(&unacked.entry);
         Some(unacked)
     }
 
@@ -376,30 +321,6 @@ impl UnackedSet {
         }
         if let Some(slot) = self.slots.get_mut(index as usize) {
             (slot.before, slot.after) = (before, NONE);
-        }
-    }
-
-    /// Puts a slot at the end of what its holder has.
-    fn link_to_holder(&mut self, index: u32, holder: HolderId) {
-        let before = self.holders.replace_last(holder, index);
-        if let Some(slot) = self.slots.get_mut(before as usize) {
-            slot.held_after = index;
-        }
-        if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.held_before = before;
-        }
-    }
-
-    fn unlink_from_holder(&mut self, index: u32) {
-        let Some(slot) = self.slots.get(index as usize) else { return };
-        let (holder, before, after) = (slot.holder, slot.held_before, slot.held_after);
-        match self.slots.get_mut(before as usize) {
-            Some(slot) => slot.held_after = after,
-            None => self.holders.set_first(holder, after),
-        }
-        match self.slots.get_mut(after as usize) {
-            Some(slot) => slot.held_before = before,
-            None => self.holders.set_last(holder, before),
         }
     }
 
@@ -440,59 +361,6 @@ mod tests {
             bundle: 0,
         };
         Unacked { entry, connection: ConnectionId(1), channel: 1, consumer: None, by_hand: false }
-    }
-
-    fn held_by(set: &UnackedSet, connection: ConnectionId, channel: Option<u16>) -> Vec<u64> {
-        let mut found = Vec::new();
-        for holder in set.holders.of(connection, channel) {
-            let mut next = set.holders.first(holder);
-            while let Some(slot) = set.slots.get(next as usize) {
-                found.push(slot.unacked.entry.position.0);
-                next = slot.held_after;
-            }
-        }
-        found
-    }
-
-    #[test]
-    fn the_end_of_a_channel_looks_at_what_it_holds_alone() {
-        let mut set = UnackedSet::new(None);
-        let of = |n: u64| (ConnectionId(n % 3), (n % 5) as u16);
-        let mut handles = Vec::new();
-        for n in 0..300 {
-            let (connection, channel) = of(n);
-            let message = Unacked { connection, channel, ..unacked(n) };
-            handles.push(set.insert(message, Time::ZERO, TimeoutId::default()));
-        }
-        let mut left: Vec<u64> = (0..300).filter(|n| n % 7 != 0 && n % 11 != 0).collect();
-        for n in (0..300).rev().filter(|n| n % 7 == 0 || n % 11 == 0) {
-            assert!(set.remove(handles[n]).is_some());
-        }
-        for (connection, channel) in
-            [(1, Some(2)), (0, None), (1, Some(2)), (2, Some(4)), (1, None), (2, None)]
-        {
-            let connection = ConnectionId(connection);
-            let is_of = |n: &u64| of(*n).0 == connection && channel.is_none_or(|channel| of(*n).1 == channel);
-            let expected: Vec<u64> = left.extract_if(.., |n| is_of(n)).collect();
-            let mut looked_at = held_by(&set, connection, channel);
-            looked_at.sort_unstable();
-            assert_eq!(looked_at, expected);
-            let removed = set.remove_of(connection, channel);
-            let removed: Vec<u64> = removed.iter().map(|unacked| unacked.entry.position.0).collect();
-            assert_eq!(removed, expected);
-        }
-        assert_eq!((set.len(), left.len()), (0, 0));
-    }
-
-    #[test]
-    fn channels_that_came_and_went_are_forgotten() {
-        let mut set = UnackedSet::new(None);
-        for n in 0..10_000 {
-            let message = Unacked { connection: ConnectionId(n), ..unacked(n) };
-            let handle = set.insert(message, Time::ZERO, TimeoutId::default());
-            assert!(set.remove(handle).is_some());
-        }
-        assert!(set.holders.len() < 100, "{} are known", set.holders.len());
     }
 
     const QUEUE: AckTimeout = AckTimeout { ms: 100, action: TimeoutAction::Close };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::Position;
 use crate::queue::attempts::WaitKind;
-use crate::queue::entry::{Entry, Sums, cost};
+use crate::queue::entry::{Entry, cost};
 use crate::queue::merge::merge_by_key;
 use crate::queue::window::Window;
 use crate::time::Time;
@@ -21,13 +21,11 @@ pub(in crate::queue) struct WaitingSet {
     parked: usize,
     /// What those in memory cost there.
     cost: usize,
-    sums: Sums,
 }
 
 impl WaitingSet {
     pub(in crate::queue) fn insert(&mut self, due: Time, wait: WaitKind, entry: Entry) {
         self.parked += usize::from(wait == WaitKind::Parked);
-        self.sums.add(&entry);
         let entries = if entry.is_in_memory() {
             self.cost += cost(&entry);
             &mut self.here
@@ -42,7 +40,6 @@ impl WaitingSet {
         let key = self.first().filter(|(due, _)| *due <= now)?;
         let (wait, entry) = self.here.remove(&key).or_else(|| self.out.remove(&key))?;
         self.parked -= usize::from(wait == WaitKind::Parked);
-        self.sums.take(&entry);
         if entry.is_in_memory() {
             self.cost -= cost(&entry);
         }
@@ -69,9 +66,7 @@ impl WaitingSet {
             && let Some((key, (wait, mut entry))) = self.here.pop_last()
         {
             bytes += cost(&entry);
-            self.sums.take(&entry);
             entries.push(entry.spill(bundle));
-            self.sums.add(&entry);
             self.out.insert(key, (wait, entry));
         }
         self.cost -= bytes;
@@ -82,7 +77,6 @@ impl WaitingSet {
     pub(in crate::queue) fn in_memory(&self) -> usize {
         let sum = self.here.values().map(|(_, entry)| cost(entry)).sum();
         assert_eq!(self.cost, sum);
-        assert_eq!(self.sums, Sums::of(self.entries()));
         sum
     }
 
@@ -105,9 +99,7 @@ impl WaitingSet {
         let out = self.out.extract_if(.., is_wanted).map(|(_, value)| value);
         let taken: Vec<(WaitKind, Entry)> = here.into_iter().chain(out).collect();
         self.parked -= taken.iter().filter(|(wait, _)| *wait == WaitKind::Parked).count();
-        let taken: Vec<Entry> = taken.into_iter().map(|(_, entry)| entry).collect();
-        taken.iter().for_each(|entry| self.sums.take(entry));
-        taken
+        taken.into_iter().map(|(_, entry)| entry).collect()
     }
 
     /// Those that wait for this, with the time until when, in order of it.
@@ -118,10 +110,6 @@ impl WaitingSet {
 
     pub(in crate::queue) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.of(WaitKind::Delayed).chain(self.of(WaitKind::Parked)).map(|(_, entry)| entry)
-    }
-
-    pub(in crate::queue) const fn sums(&self) -> Sums {
-        self.sums
     }
 
     pub(in crate::queue) fn len(&self) -> usize {

@@ -176,7 +176,7 @@ impl Stream {
             Command::Cursor(change) => return self.change_cursor(now, change, effects),
             Command::Inspect | Command::Count => return Reply::Counts(self.counts()),
             Command::Measure => return Reply::Measured(self.measures()),
-            Command::Describe(_) => return Reply::Described(Box::new(self.details())),
+            Command::Describe => return Reply::Described(Box::new(self.details())),
             Command::Peek(peek) => return Reply::Peeked(self.peek(peek)),
             Command::Log(news) => self.hear(now, news, effects),
             // What is in a stream is persistent.

@@ -2,7 +2,7 @@
 
 use super::examples::all;
 use super::*;
-use crate::queue::{CursorChange, Disposition, Ending, Listed, OffsetSpec};
+use crate::queue::{CursorChange, Disposition, Ending, OffsetSpec};
 
 fn with_cursor(name: &str, from: AMQPValue) -> FieldTable {
     arguments(&[("x-stream-cursor", text(name)), ("x-stream-offset", from)])
@@ -13,9 +13,7 @@ fn handles(got: &[(u64, Handle)]) -> Vec<Handle> {
 }
 
 fn floor(bench: &mut Bench, name: &str) -> Option<u64> {
-    let Reply::Described(details) = bench.command(Command::Describe(Listed::All)) else {
-        panic!("no details")
-    };
+    let Reply::Described(details) = bench.command(Command::Describe) else { panic!("no details") };
     let cursors = details.log.unwrap().cursors;
     cursors.iter().find(|cursor| *cursor.name == *name).map(|cursor| cursor.offset)
 }

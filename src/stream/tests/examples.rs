@@ -1,7 +1,6 @@
 //! Single properties of a stream, by example.
 
 use super::*;
-use crate::queue::Listed;
 
 const TINY: StreamOptions =
     StreamOptions { age_max_ms: None, bytes_max: None, segment_bytes: 200, filter_bytes: 16 };
@@ -123,7 +122,7 @@ fn whole_segments_go_and_readers_jump() {
     assert_eq!(bench.offsets(1), [first]);
     assert_eq!(bench.missed.iter().map(|(_, missed)| missed.end - missed.start).sum::<u64>(), first - 1);
     assert!(bench.missed.iter().all(|(consumer, _)| consumer == "1"), "{:?}", bench.missed);
-    let Reply::Described(details) = bench.apply(Command::Describe(Listed::All)) else { panic!("no details") };
+    let Reply::Described(details) = bench.apply(Command::Describe) else { panic!("no details") };
     let missed = details.consumers.iter().map(|it| (&*it.name.tag, it.missed)).collect::<Vec<_>>();
     assert_eq!(missed, [("1", first - 1), ("2", 0)]);
 }
