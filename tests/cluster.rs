@@ -117,7 +117,7 @@ fn every_seed_keeps_its_promises_in_all_shards() {
 }
 
 #[test]
-#[ignore = "moment 1 has not come to its end within minutes; whether it hangs or is slow is not known yet"]
+#[ignore = "it takes minutes; CONEY_MOMENTS=16 has everybody crash in each phase"]
 fn a_vhost_moves_as_a_whole_whoever_crashes_in_the_midst_of_it() {
     let victims = [Victim::From, Victim::To, Victim::Meta, Victim::All];
     let phases = [Phase::Begun, Phase::Closed, Phase::Copied, Phase::Ended];

@@ -70,6 +70,10 @@ impl Server {
     /// Whether it is ready, with so many others.
     fn is_up(&self, count: usize) -> bool {
         let Some(page) = self.page("/varz") else { return false };
+        // It tells of itself a moment before it takes clients.
+        if TcpStream::connect(("127.0.0.1", self.client)).is_err() {
+            return false;
+        }
         let meta = &page["jetstream"]["meta"];
         let leads = meta["leader"].as_str().is_some_and(|leader| !leader.is_empty());
         page["jetstream"]["config"].is_object()
