@@ -49,7 +49,7 @@ cp target/packaging/man/*.1 "$tree/man/"
 tar -C target/packaging --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
 
 cargo deb --no-build --no-strip --quiet --output "$out/"
-cargo cyclonedx --quiet --format json --features "${CONEY_FEATURES:-}" --no-build-deps --override-filename coney-sbom
+cargo cyclonedx --quiet --format json ${CONEY_FEATURES:+--features "$CONEY_FEATURES"} --no-build-deps --override-filename coney-sbom
 mv coney-sbom.json "$out/$name.cdx.json"
 rm -f conformance/coney-sbom.json malloc-trim/coney-sbom.json
 (cd "$out" && sha256sum -- *.tar.gz *.deb *.cdx.json >SHA256SUMS)

@@ -13,5 +13,5 @@ esac
 # When all is put together, less is copied into callers than the compiler would by itself: a megabyte less. Crates by themselves are
 # compiled as always, or it would cost 3 to 5 % more instructions a message instead of half a percent.
 RUSTFLAGS=$flags cargo rustc --quiet --release --bin coney --target "$triple" \
-  --manifest-path "$root/Cargo.toml" --features "${CONEY_FEATURES:-}" -- -C llvm-args=-inline-threshold=22 >&2
+  --manifest-path "$root/Cargo.toml" ${CONEY_FEATURES:+--features "$CONEY_FEATURES"} -- -C llvm-args=-inline-threshold=22 >&2
 echo "${CARGO_TARGET_DIR:-$root/target}/$triple/release/coney"
