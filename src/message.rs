@@ -407,9 +407,8 @@ impl MessageBlock {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// All bytes so far, with room for so many more of the body of the message begun last.
-    pub fn body_room(&mut self, bytes: usize) -> &mut Vec<u8> {
-        self.bytes.reserve(bytes);
+    /// All bytes so far: what is appended is of the body of the message begun last.
+    pub const fn body(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 

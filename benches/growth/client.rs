@@ -173,20 +173,21 @@ pub fn exchange(name: &str, kind: &str, arguments: &[(&str, Value<'_>)]) -> Vec<
     })
 }
 
-pub fn delete(queue: &str) -> Vec<u8> {
-    wire::method(1, wire::QUEUE_DELETE, |out| {
+/// A method with a queue, and nothing set.
+fn of_queue(id: u32, queue: &str) -> Vec<u8> {
+    wire::method(1, id, |out| {
         out.extend_from_slice(&[0; 2]);
         wire::short(out, queue);
         out.push(0);
     })
 }
 
+pub fn delete(queue: &str) -> Vec<u8> {
+    of_queue(wire::QUEUE_DELETE, queue)
+}
+
 pub fn purge(queue: &str) -> Vec<u8> {
-    wire::method(1, wire::id(50, 30), |out| {
-        out.extend_from_slice(&[0; 2]);
-        wire::short(out, queue);
-        out.push(0);
-    })
+    of_queue(wire::id(50, 30), queue)
 }
 
 fn binding(id: u32, queue: &str, exchange: &str, key: &str) -> Vec<u8> {
@@ -240,11 +241,7 @@ pub fn cancel(tag: &str) -> Vec<u8> {
 }
 
 pub fn get(queue: &str) -> Vec<u8> {
-    wire::method(1, wire::id(60, 70), |out| {
-        out.extend_from_slice(&[0; 2]);
-        wire::short(out, queue);
-        out.push(0);
-    })
+    of_queue(wire::id(60, 70), queue)
 }
 
 pub fn ack(tag: u64, is_multiple: bool) -> Vec<u8> {

@@ -244,14 +244,8 @@ async fn leave(connection: Connection, random: &mut Random) {
 async fn publisher(shared: Arc<Shared>, index: usize, mut random: Random) {
     // Published, and not known to be there.
     let mut open = VecDeque::new();
-    while shared.is_publishing() {
-        let (life, name) = (shared.broker.life(), shared.name(shared.flows[index].0.name));
-        let outcome = publish_for_a_while(&shared, index, &name, &mut open, &mut random).await;
-        shared.judge(&name, life, outcome);
-        sleep(AGAIN).await;
-    }
-    // What a publisher of that kind is not sure of it does not leave so.
-    while !open.is_empty() && !shared.is_ended() {
+    // What a publisher that counts is not sure of it does not leave so.
+    while shared.is_publishing() || !open.is_empty() && !shared.is_ended() {
         let (life, name) = (shared.broker.life(), shared.name(shared.flows[index].0.name));
         let outcome = publish_for_a_while(&shared, index, &name, &mut open, &mut random).await;
         shared.judge(&name, life, outcome);

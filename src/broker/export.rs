@@ -171,10 +171,8 @@ impl Sections {
 
     /// Adds the queues; gives the names of those that are left out.
     fn add_queues(&mut self, vhost: &Vhost, name: Option<&str>) -> HashSet<String> {
-        let mut queues = vhost.declared_queues();
-        queues.sort_by(|one, other| one.name.cmp(&other.name));
         let mut exclusive = HashSet::new();
-        for record in queues {
+        for record in vhost.declared_queues() {
             if record.owner.is_some() {
                 exclusive.insert(record.name.clone());
                 continue;

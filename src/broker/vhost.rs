@@ -324,12 +324,10 @@ impl Vhost {
         self.queues.iter().map(|record| Arc::clone(&record)).collect()
     }
 
-    /// The queues that clients know of: all but those where messages of delayed exchanges wait; in no order.
+    /// The queues that clients know of: all but those where messages of delayed exchanges wait; by name.
     #[must_use]
     pub fn declared_queues(&self) -> Vec<Arc<QueueRecord>> {
-        let mut queues = self.queues();
-        queues.retain(|record| !record.delays);
-        queues
+        self.some_queues(0, usize::MAX)
     }
 
     /// How many they are.

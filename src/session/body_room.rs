@@ -1,9 +1,10 @@
 //! Where a socket's bytes come from, and may go at once.
 
 use crate::protocol::Output;
+use crate::protocol::frame::FRAME_OVERHEAD;
 
 /// So many bytes may follow a frame's payload: its end, and the head of the next frame, which probably goes on with the body.
-pub const BEYOND_BYTES: usize = 8;
+pub const BEYOND_BYTES: usize = FRAME_OVERHEAD;
 
 /// What a session has for its socket.
 #[derive(Debug)]

@@ -272,7 +272,7 @@ pub fn queue(scope: Scope<'_>, name: &str) -> Result<Arc<QueueRecord>, Operation
 /// All queues of the vhost, by name; those of delayed exchanges are not among them.
 #[must_use]
 pub fn queues(scope: Scope<'_>) -> Vec<Arc<QueueRecord>> {
-    scope.vhost.some_queues(0, usize::MAX)
+    scope.vhost.declared_queues()
 }
 
 /// Queues, each with its vhost.

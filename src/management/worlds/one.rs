@@ -117,7 +117,7 @@ pub(super) fn view(api: &Api, vhost: &Vhost) -> Value {
         "journal": made.is_some_and(|made| made.journal),
         "persona": vhost.persona.name(),
         "connections": vhost.connections().taken(),
-        "queues": vhost.declared_queues().len(),
+        "queues": vhost.declared_queue_count(),
     })
 }
 

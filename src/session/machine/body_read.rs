@@ -23,9 +23,7 @@ impl Session {
             return SocketSide { out: &mut self.connection.out, body: None };
         };
         let channel = self.channels.get_mut(usize::from(channel)).and_then(Option::as_deref_mut);
-        let body = channel
-            .and_then(Channel::assembly)
-            .map(|block| BodyRoom { bytes: block.body_room(left + BEYOND_BYTES), left });
+        let body = channel.and_then(Channel::assembly).map(|block| BodyRoom { bytes: block.body(), left });
         SocketSide { out: &mut self.connection.out, body }
     }
 
@@ -56,9 +54,9 @@ impl Session {
         }
         let payload_bytes = payload_bytes as usize;
         let payload = rest.get(..payload_bytes).unwrap_or(rest);
-        channel.assemble(&mut self.connection, payload);
-        self.open_frame =
-            Some(OpenFrame { channel: number, payload_bytes, left: payload_bytes - payload.len() });
+        let left = payload_bytes - payload.len();
+        channel.assemble(&mut self.connection, payload, left + BEYOND_BYTES);
+        self.open_frame = Some(OpenFrame { channel: number, payload_bytes, left });
         Some(input.len() - rest.len() + payload.len())
     }
 
@@ -72,7 +70,7 @@ impl Session {
         if let Some(channel) = self.channels.get_mut(usize::from(number)).and_then(Option::as_deref_mut)
             && channel.assembly().is_some()
         {
-            channel.assemble(&mut self.connection, payload);
+            channel.assemble(&mut self.connection, payload, 0);
         }
         let Some((end, rest)) = rest.split_first() else {
             self.open_frame = Some(OpenFrame { left: left - payload.len(), ..open });

@@ -131,11 +131,12 @@ impl Channel {
         if body.received == 0 && received == body.expected {
             return self.complete(connection, Completed::Whole(payload));
         }
-        self.assemble(connection, payload);
+        self.assemble(connection, payload, 0);
         self.complete_if_assembled(connection)
     }
 
-    pub(super) fn assemble(&mut self, connection: &mut Connection, payload: &[u8]) {
+    /// Takes a piece of a body, and makes room for so many bytes that follow it.
+    pub(super) fn assemble(&mut self, connection: &mut Connection, payload: &[u8], room: usize) {
         let Incoming::Body(body) = &mut self.incoming else { return };
         let (target, properties) = (&self.target, &self.properties);
         let (block, _) = body.assembly.get_or_insert_with(|| {
@@ -145,6 +146,7 @@ impl Channel {
             (block, slot)
         });
         block.extend_body(payload);
+        block.expect(room);
         self.has_assembled(connection, payload.len());
     }
 
