@@ -40,12 +40,24 @@ enum State {
     Settled,
 }
 
+/// What one takes in [`DeliveryTags::older`], in bytes of memory; about.
+const OLDER_BYTES: usize = 64;
+
+/// When there are fewer entries than this, nobody asks how many of them are settled.
+const CROWDED_FROM: usize = 256;
+/// At most one entry in so many is not settled when they are said to be crowded with settled ones.
+const CROWDED_SHARE: usize = 4;
+/// Room for more entries than this is given up when there are none.
+const ROOM_KEPT: usize = 4096;
+
 /// Delivery tags given out by a channel.
 #[derive(Debug)]
 pub struct DeliveryTags {
     /// Tag of the first entry.
     first: u64,
     entries: VecDeque<Option<(Tagged, State)>>,
+    /// What is not settled and has lower tags. So one message that is held for long does not keep the entries of all that came after it.
+    older: BTreeMap<u64, (Tagged, State)>,
     open: usize,
     /// Tags that were settled in the transaction that is under way: its end looks at no others.
     in_transaction: Vec<u64>,
@@ -60,6 +72,7 @@ impl Default for DeliveryTags {
         Self {
             first: 1,
             entries: VecDeque::new(),
+            older: BTreeMap::new(),
             open: 0,
             in_transaction: Vec::new(),
             open_from: 1,
@@ -75,27 +88,53 @@ impl DeliveryTags {
             self.first += 1;
             return self.first - 1;
         }
-        self.entries.push_back(None);
-        self.first + self.entries.len() as u64 - 1
+        self.push(None)
     }
 
     /// The tag for a delivery that waits for its ack.
     pub fn next(&mut self, tagged: Tagged) -> u64 {
-        self.entries.push_back(Some((tagged, State::Open)));
         self.open += 1;
-        self.first + self.entries.len() as u64 - 1
+        self.push(Some((tagged, State::Open)))
+    }
+
+    fn push(&mut self, entry: Option<(Tagged, State)>) -> u64 {
+        if self.entries.len() == self.entries.capacity() {
+            self.make_room();
+        }
+        self.entries.push_back(entry);
+        self.upcoming() - 1
+    }
+
+    /// The next entry would make the list grow: it does not, if most of what is in it is settled.
+    #[cold]
+    fn make_room(&mut self) {
+        let held = self.open + self.in_transaction.len() - self.older.len();
+        let count = self.entries.len();
+        if count < CROWDED_FROM || held > count / CROWDED_SHARE {
+            return;
+        }
+        let entries = self.entries.drain(..).zip(self.first..);
+        self.older.extend(entries.filter_map(|(entry, tag)| Some((tag, entry?))).filter(is_held));
+        self.first += count as u64;
     }
 
     /// Messages that the client has not settled, or only in a transaction that is not yet committed. Looks at all of them.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.entries.iter().flatten().filter(|(_, state)| *state != State::Settled).count()
+        self.all().filter(is_held).count()
+    }
+
+    /// Of each message that there is an entry of: its tag and that, in order.
+    fn all(&self) -> impl Iterator<Item = (u64, (Tagged, State))> {
+        let entries = self.entries.iter().zip(self.first..).filter_map(|(entry, tag)| Some((tag, (*entry)?)));
+        self.older.iter().map(|(tag, entry)| (*tag, *entry)).chain(entries)
     }
 
     /// Bytes of memory that is taken by what is noted about messages that are not settled, here and by their queues; about.
     #[must_use]
     pub fn footprint(&self) -> usize {
-        self.entries.len() * size_of::<Option<(Tagged, State)>>() + self.open * QUEUE_NOTE_BYTES
+        let entries = self.entries.len() * size_of::<Option<(Tagged, State)>>();
+        entries + self.older.len() * OLDER_BYTES + self.open * QUEUE_NOTE_BYTES
     }
 
     /// Messages that are not settled.
@@ -107,8 +146,7 @@ impl DeliveryTags {
     /// The message of a tag that is outstanding.
     #[must_use]
     pub fn open_one(&self, tag: u64) -> Option<Tagged> {
-        let (tagged, _) = self.entries.get(self.open_index(tag)?).copied().flatten()?;
-        Some(tagged)
+        self.entry(tag).filter(|(_, state)| *state == State::Open).map(|(tagged, _)| *tagged)
     }
 
     /// The tag that the next delivery will have.
@@ -125,26 +163,32 @@ impl DeliveryTags {
             Span::UpTo => at <= tag || tag == 0,
             Span::UpToOf(consumer) => at <= tag && tagged.cumulative == consumer,
         };
-        let entries = self.entries.iter().zip(self.first..).filter_map(|(entry, at)| Some((at, (*entry)?)));
-        let open = entries.filter(|(at, (tagged, state))| *state == State::Open && is_meant(*at, tagged));
+        let open = self.all().filter(|(at, (tagged, state))| *state == State::Open && is_meant(*at, tagged));
         open.map(|(at, (tagged, _))| (at, tagged)).collect()
     }
 
-    /// Where the tag's entry is, if the tag is outstanding.
-    fn open_index(&self, tag: u64) -> Option<usize> {
-        let index = usize::try_from(tag.checked_sub(self.first)?).ok()?;
-        let entry = self.entries.get(index)?.as_ref()?;
-        (entry.1 == State::Open).then_some(index)
+    fn entry(&self, tag: u64) -> Option<&(Tagged, State)> {
+        match tag.checked_sub(self.first) {
+            Some(index) => self.entries.get(usize::try_from(index).ok()?)?.as_ref(),
+            None => self.older.get(&tag),
+        }
+    }
+
+    fn entry_mut(&mut self, tag: u64) -> Option<&mut (Tagged, State)> {
+        match tag.checked_sub(self.first) {
+            Some(index) => self.entries.get_mut(usize::try_from(index).ok()?)?.as_mut(),
+            None => self.older.get_mut(&tag),
+        }
     }
 
     /// Which tags an ack of this one is about.
     #[must_use]
     pub fn span_of_ack(&self, tag: u64, multiple: bool) -> Span {
-        let index = tag.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        let entry = index.and_then(|index| self.entries.get(index)).copied().flatten();
-        match entry {
-            _ if multiple => Span::UpTo,
-            Some((tagged, State::Open)) if tagged.cumulative != 0 => Span::UpToOf(tagged.cumulative),
+        if multiple {
+            return Span::UpTo;
+        }
+        match self.open_one(tag) {
+            Some(tagged) if tagged.cumulative != 0 => Span::UpToOf(tagged.cumulative),
             _ => Span::One,
         }
     }
@@ -177,7 +221,7 @@ impl DeliveryTags {
     pub fn rollback(&mut self) {
         let reopened = self.end_transaction(State::Open);
         self.open += reopened;
-        self.open_from = self.first;
+        self.open_from = 0;
         self.open_from_of.clear();
     }
 
@@ -187,52 +231,69 @@ impl DeliveryTags {
     }
 
     fn mark(&mut self, tag: u64, span: Span, state: State, mut hand_over: impl FnMut(Tagged)) -> bool {
-        let range = match self.open_index(tag) {
-            Some(index) if span == Span::One => index..index + 1,
-            Some(index) => self.begin(span, tag)..index + 1,
-            None if tag == 0 && span == Span::UpTo => {
-                let all = self.entries.len();
-                self.begin(span, self.first + all as u64 - 1)..all
-            }
-            None => return false,
+        let is_open = self.open_one(tag).is_some();
+        let last = match span {
+            _ if is_open => tag,
+            Span::UpTo if tag == 0 => self.upcoming() - 1,
+            Span::One | Span::UpTo | Span::UpToOf(_) => return false,
         };
-        let first = self.first + range.start as u64;
+        let from = if span == Span::One { tag } else { self.begin(span, last) };
         let is_meant = |tagged: &Tagged| match span {
             Span::UpToOf(consumer) => tagged.cumulative == consumer,
             Span::One | Span::UpTo => true,
         };
-        for (entry, tag) in self.entries.range_mut(range).zip(first..) {
-            let Some((tagged, current)) = entry else { continue };
+        let (open, in_transaction) = (&mut self.open, &mut self.in_transaction);
+        let mut mark = |tag: u64, (tagged, current): &mut (Tagged, State)| {
             if *current != State::Open || !is_meant(tagged) {
-                continue;
+                return;
             }
             *current = state;
-            self.open -= 1;
+            *open -= 1;
             if state == State::InTransaction {
-                self.in_transaction.push(tag);
+                in_transaction.push(tag);
             }
             hand_over(*tagged);
+        };
+        if from < self.first && from <= last && !self.older.is_empty() {
+            let mut settled = Vec::new();
+            for (tag, entry) in self.older.range_mut(from..=last) {
+                mark(*tag, entry);
+                if entry.1 == State::Settled {
+                    settled.push(*tag);
+                }
+            }
+            for tag in settled {
+                self.older.remove(&tag);
+            }
+        }
+        let index = |tag: u64| usize::try_from(tag.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let (range, first) = (index(from)..index(last + 1), from.max(self.first));
+        for (entry, tag) in self.entries.range_mut(range).zip(first..) {
+            if let Some(entry) = entry {
+                mark(tag, entry);
+            }
         }
         self.trim();
         true
     }
 
-    /// Where a span that ends with this tag begins: what an earlier one has gone through is not looked at again.
-    fn begin(&mut self, span: Span, last: u64) -> usize {
+    /// The tag that a span begins with that ends with this one: what an earlier one has gone through is not looked at again.
+    fn begin(&mut self, span: Span, last: u64) -> u64 {
         let of_all = self.open_from;
         let open_from = match span {
             Span::UpToOf(consumer) => self.open_from_of.entry(consumer).or_default(),
             Span::One | Span::UpTo => &mut self.open_from,
         };
-        let from = std::mem::replace(open_from, last + 1).max(of_all);
-        usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX)
+        std::mem::replace(open_from, last + 1).max(of_all)
     }
 
     fn end_transaction(&mut self, state: State) -> usize {
         let tags = std::mem::take(&mut self.in_transaction);
         for tag in &tags {
-            let index = usize::try_from(tag - self.first).unwrap_or(usize::MAX);
-            if let Some(Some(entry)) = self.entries.get_mut(index) {
+            if state == State::Settled && self.older.remove(tag).is_some() {
+                continue;
+            }
+            if let Some(entry) = self.entry_mut(*tag) {
                 entry.1 = state;
             }
         }
@@ -247,7 +308,15 @@ impl DeliveryTags {
             self.entries.pop_front();
             self.first += 1;
         }
+        if self.entries.is_empty() && self.entries.capacity() > ROOM_KEPT {
+            self.entries = VecDeque::new();
+        }
     }
+}
+
+/// Whether it is not settled, or only in a transaction that is not yet committed.
+fn is_held((_, (_, state)): &(u64, (Tagged, State))) -> bool {
+    *state != State::Settled
 }
 
 #[cfg(test)]
@@ -343,9 +412,22 @@ mod tests {
         };
         let mut tags = DeliveryTags::default();
         let (mut open, mut taken) = (Vec::<(u64, u32)>::new(), Vec::<(u64, u32)>::new());
-        let mut newest = 0;
-        for _ in 0..20_000 {
+        let (mut newest, mut steps_with_older, mut from_older) = (0, 0, 0);
+        for step in 0..40_000 {
+            steps_with_older += u32::from(!tags.older.is_empty());
+            // Some are held for long, while what follows them is settled at once.
+            if step / 2000 % 2 == 1 && random(50) > 0 {
+                newest += 1;
+                assert_eq!(tags.next(tagged(newest)), newest);
+                if random(40) == 0 {
+                    open.push((newest, 0));
+                } else {
+                    assert!(tags.settle(newest, Span::One, |_| ()));
+                }
+                continue;
+            }
             let tag = open.get(random(open.len() as u64 + 1) as usize).map_or(0, |(tag, _)| *tag);
+            from_older += u32::from(tags.older.contains_key(&tag));
             match random(8) {
                 0..4 => {
                     newest += 1;
@@ -385,6 +467,34 @@ mod tests {
             }
             assert_eq!((tags.outstanding(), tags.held()), (open.len(), open.len() + taken.len()));
         }
+        assert!(steps_with_older > 2000 && from_older > 20, "{steps_with_older} {from_older}");
+    }
+
+    #[test]
+    fn a_message_that_is_held_does_not_keep_what_follows_it() {
+        for with_ack in [true, false] {
+            let mut tags = tags(2);
+            for tag in 3..100_000 {
+                if with_ack {
+                    tags.next(tagged(tag));
+                    assert!(tags.settle(tag, Span::One, |_| ()));
+                } else {
+                    assert_eq!(tags.next_without_ack(), tag);
+                }
+            }
+            assert!(tags.entries.capacity() <= 2 * CROWDED_FROM, "{}", tags.entries.capacity());
+            assert_eq!(tags.open_one(2), Some(tagged(2)));
+            assert_eq!(settle(&mut tags, 2, true), (true, vec![1, 2]));
+            assert_eq!((tags.held(), tags.older.len(), tags.next(tagged(7))), (0, 0, 100_000));
+        }
+    }
+
+    #[test]
+    fn room_for_many_is_given_up() {
+        let mut tags = tags(100_000);
+        assert!(tags.entries.capacity() >= 100_000);
+        tags.settle_all(|_| ());
+        assert_eq!((tags.entries.capacity(), tags.next(tagged(7))), (0, 100_001));
     }
 
     #[test]

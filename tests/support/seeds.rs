@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::ops::{AddAssign, Range};
 use std::panic::RefUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
@@ -17,11 +18,11 @@ fn range(text: &str) -> Option<Range<u64>> {
 }
 
 /// How many seeds were run, and what came of all of them: so many, or those that a variable of this name with an `S` says (`N`, or
-/// `FIRST..END`). `None` if the variable says which one to run: that was run by itself.
-pub fn each_seed<T: Default + AddAssign + Debug>(
+/// `FIRST..END`), on all processors. `None` if the variable says which one to run: that was run by itself.
+pub fn each_seed<T: Default + AddAssign + Debug + Send>(
     name: &str,
     seeds: u64,
-    run: impl Fn(u64) -> T + RefUnwindSafe,
+    run: impl Fn(u64) -> T + RefUnwindSafe + Sync,
 ) -> Option<(u64, T)> {
     if let Some(seed) = variable(name) {
         println!("{:?}", run(seed));
@@ -32,10 +33,30 @@ pub fn each_seed<T: Default + AddAssign + Debug>(
         Ok(text) => range(&text).unwrap_or_else(|| panic!("{several}={text} is neither N nor FIRST..END")),
         Err(_) => 0..seeds,
     };
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let mut total = T::default();
+        loop {
+            let seed = next.fetch_add(1, Relaxed);
+            if seed >= seeds.end {
+                return Ok(total);
+            }
+            let Ok(outcome) = std::panic::catch_unwind(|| run(seed)) else {
+                // The others are not begun any more.
+                next.store(seeds.end, Relaxed);
+                return Err(seed);
+            };
+            total += outcome;
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, Into::into);
+    let outcomes: Vec<Result<T, u64>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+    });
     let (count, mut total) = (seeds.end - seeds.start, T::default());
-    for seed in seeds.clone() {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        total += outcome.unwrap_or_else(|_| panic!("seed {seed} failed; {name}={seed} runs it alone"));
+    for outcome in outcomes {
+        total += outcome.unwrap_or_else(|seed| panic!("seed {seed} failed; {name}={seed} runs it alone"));
     }
     println!("{count} seeds, {seeds:?}: {total:?}");
     Some((count, total))
