@@ -2,10 +2,17 @@
 # release.sh DIR: what a release is made of, in DIR: a tarball with a static binary, man pages and completions; a .deb; a list of all that is
 # compiled in (CycloneDX); and the checksums. cargo-deb and cargo-cyclonedx are installed if they are missing.
 # CONEY_STATIC, if it is set, is the static binary to take instead of building one. CONEY_FEATURES=cluster makes a release with that feature.
+# release.sh --tools: installs those two and does nothing else.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/.." && pwd)
 out=${1:?a directory}
+tool() { # SUBCOMMAND CRATE VERSION
+  cargo "$1" --version >/dev/null 2>&1 || cargo install --quiet --debug --locked "$2@$3"
+}
+tool deb cargo-deb 3.8.0
+tool cyclonedx cargo-cyclonedx 0.5.9
+[[ $out != --tools ]] || exit 0
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 cd "$root"
@@ -13,11 +20,6 @@ cd "$root"
 version=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"name":"coney","version":"\([^"]*\)".*/\1/')
 triple=$(rustc -vV | sed -n 's/^host: //p')
 shims=(rabbitmq-server rabbitmqctl rabbitmq-diagnostics rabbitmq-plugins rabbitmq-queues rabbitmq-upgrade rabbitmqadmin)
-tool() { # SUBCOMMAND CRATE VERSION
-  cargo "$1" --version >/dev/null 2>&1 || cargo install --quiet --debug --locked "$2@$3"
-}
-tool deb cargo-deb 3.8.0
-tool cyclonedx cargo-cyclonedx 0.5.9
 
 static=${CONEY_STATIC:-}
 [[ $static ]] || static=$("$here/static.sh")

@@ -1,4 +1,5 @@
-//! What the targets share: a client that says nearly the right thing, and a server for its session.
+//! What the targets share: a client that says nearly the right thing, a server for its session, and a limit to what may be allocated at once.
 
+mod bounded;
 pub mod client;
 pub mod server;
