@@ -24,6 +24,9 @@ pub struct At {
     pub places: Arc<[Place]>,
 }
 
+/// So many messages a worker may have that it has not settled.
+const PREFETCH: u16 = 4;
+
 /// A shard, as clients see it.
 #[derive(Clone)]
 pub struct Place {
@@ -40,6 +43,10 @@ pub struct Served {
 impl Served {
     fn has_gone_on(&self) -> bool {
         self.network.has_gone_on(self.node)
+    }
+
+    fn lapses(&self) -> u64 {
+        self.network.lapses(self.node)
     }
 }
 
@@ -172,12 +179,19 @@ async fn work(
 ) -> Option<()> {
     declare(&mut consumer).await?;
     prover.confirm_select();
-    consumer.consume(QUEUES[0], 4).await?;
+    consumer.consume(QUEUES[0], PREFETCH).await?;
     let (mut unproved, mut rejected) = (Vec::new(), Vec::new());
+    let (mut lapses, mut on_their_way) = (served.lapses(), 0);
     loop {
         let Said::Delivery { tag, body, .. } = consumer.next().await? else { continue };
         // What stands still here is the node's clock, not its broker: one that goes on must have had time to look.
-        if served.has_gone_on() {
+        // And what was on its way to this client then may have been another's since.
+        if served.lapses() != lapses || !served.has_gone_on() {
+            (lapses, on_their_way) = (served.lapses(), PREFETCH);
+        }
+        if on_their_way > 0 {
+            on_their_way -= 1;
+        } else {
             at.ledger().delivered(body);
         }
         if random.one_in(8) {

@@ -49,6 +49,8 @@ pub struct Troubles {
     pub stands_still: [bool; NODES],
     /// Whether it stood still since it last looked at the time.
     pub stood_still: [bool; NODES],
+    /// How often it began to stand still, or not to know that another leads.
+    pub lapses: [u64; NODES],
     pub slow_disk: [bool; NODES],
     /// Whether its disk is, or soon will be, full: then it stops.
     pub full_disk: [bool; NODES],
@@ -123,12 +125,18 @@ impl Network {
         })
     }
 
+    /// How often it began to stand still, or not to know that another leads.
+    pub fn lapses(&self, node: usize) -> u64 {
+        self.troubles.lock().unwrap().lapses[node]
+    }
+
     /// Another begins to lead; whether this one, which still does, was said to be gone.
     pub fn is_buried(&self, node: usize) -> bool {
         let (now, mut troubles) = (self.now(), self.troubles.lock().unwrap());
         let was_buried = troubles.was_buried[node];
         if was_buried {
             troubles.buried_at[node] = Some(now);
+            troubles.lapses[node] += 1;
         }
         was_buried
     }

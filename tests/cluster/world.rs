@@ -195,7 +195,11 @@ impl World {
     pub fn is_whole(&self, node: usize) -> bool {
         let engine = self.network.disks[node].engine();
         let mark = Mark::read(&engine).unwrap().unwrap_or_default();
+        // It may have met damage, and wait for another's snapshot.
+        let is_rejoining = self.nodes[node].is_some()
+            && self.statuses[node].as_ref().is_some_and(|status| status.borrow().is_rejoining);
         !self.damaged[node]
+            && !is_rejoining
             && Follower::open(engine, self.seat.log_id()).is_ok()
             && mark.sequence.next() >= self.network.log.bounds().first
     }
@@ -290,6 +294,7 @@ impl World {
             Change::StandStill(node) => self.trouble(|troubles| {
                 troubles.stands_still[node] = true;
                 troubles.stood_still[node] = true;
+                troubles.lapses[node] += 1;
             }),
             Change::SlowDisk(node) => self.trouble(|troubles| troubles.slow_disk[node] = true),
             Change::HandOver(node) => self.hand_over(node),
@@ -313,6 +318,7 @@ impl World {
                 full_disk: troubles.full_disk,
                 runs: troubles.runs,
                 starts: troubles.starts,
+                lapses: troubles.lapses,
                 was_buried: troubles.was_buried,
                 buried_at: troubles.buried_at,
                 ..Troubles::default()

@@ -4,9 +4,12 @@
 //! unfinished end is cut off, and that is said; or a queue cannot be read, and that is said with the file. Never a panic, and
 //! never silence.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use coney::store::Error;
 
@@ -148,17 +151,29 @@ fn targets(victim: &Victim) -> Vec<PathBuf> {
 /// Each file of each victim in turn, `count` times in all.
 fn campaign(victims: &[&Victim], count: usize, seed: u64) {
     let mut random = Random(seed);
-    let mut outcomes = std::collections::BTreeMap::<(Outcome, bool), usize>::new();
     let targets: Vec<(&Victim, PathBuf)> = victims
         .iter()
         .flat_map(|victim| targets(victim).into_iter().map(move |path| (*victim, path)))
         .collect();
-    for number in 0..count {
-        let (victim, path) = &targets[number % targets.len()];
-        let mutation = random.mutation(used(&victim.dir().join(path)));
-        let outcome = attack(victim, path, mutation);
-        *outcomes.entry((outcome, victim.closed)).or_default() += 1;
-    }
+    let lengths: Vec<usize> = targets.iter().map(|(victim, path)| used(&victim.dir().join(path))).collect();
+    let cases: Vec<(usize, Mutation)> = (0..count)
+        .map(|number| number % targets.len())
+        .map(|target| (target, random.mutation(lengths[target])))
+        .collect();
+    let outcomes = Mutex::new(BTreeMap::<(Outcome, bool), usize>::new());
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, Into::into) {
+            scope.spawn(|| {
+                while let Some((target, mutation)) = cases.get(next.fetch_add(1, Relaxed)) {
+                    let (victim, path) = &targets[*target];
+                    let outcome = attack(victim, path, *mutation);
+                    *outcomes.lock().unwrap().entry((outcome, victim.closed)).or_default() += 1;
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap();
     println!("seed {seed}: {count} mutations of {} files: {outcomes:?}", targets.len());
 }
 

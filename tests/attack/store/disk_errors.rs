@@ -8,10 +8,13 @@ use std::sync::OnceLock;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use tokio::task::JoinSet;
 
 use crate::support::process::{Process, coney, failing};
 
 const QUEUE: &str = "disk errors";
+/// Faults that are tried at once; each may block a thread.
+const AT_ONCE: usize = 2;
 const EIO: i32 = 5;
 const EMFILE: i32 = 24;
 const ENOSPC: i32 = 28;
@@ -105,7 +108,7 @@ async fn drain(process: &Process) -> HashSet<u64> {
 }
 
 /// Runs a broker on a disk that fails, and then on one that does not.
-async fn survive(fault: Fault, shim: &Path) {
+async fn survive(fault: Fault, shim: &'static Path) {
     let dir = tempfile::tempdir().unwrap();
     let mut confirmed = HashSet::new();
     let process = Process::run(&mut broker(dir.path()));
@@ -139,18 +142,25 @@ async fn survive(fault: Fault, shim: &Path) {
     assert!(lost.is_empty(), "{fault:?}: {lost:?} of {}", confirmed.len());
 }
 
+/// Each on a disk of its own; some at once, as most of their time they wait.
 async fn survive_all(faults: impl IntoIterator<Item = Fault>) {
-    match shim() {
-        Ok(shim) => {
-            for fault in faults {
-                survive(fault, shim).await;
-            }
+    let shim = match shim() {
+        Ok(shim) => shim,
+        Err(why) => return println!("skipped: the library that makes errors cannot be built: {why}"),
+    };
+    let mut running = JoinSet::new();
+    for fault in faults {
+        if running.len() == AT_ONCE {
+            running.join_next().await.unwrap().unwrap();
         }
-        Err(why) => println!("skipped: the library that makes errors cannot be built: {why}"),
+        running.spawn(survive(fault, shim));
+    }
+    while let Some(survived) = running.join_next().await {
+        survived.unwrap();
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_confirmed_is_lost_by_errors_of_the_disk() {
     survive_all([
         Fault { call: "write", after: 12, errno: ENOSPC },
@@ -162,7 +172,7 @@ async fn nothing_confirmed_is_lost_by_errors_of_the_disk() {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "takes minutes"]
 async fn nothing_confirmed_is_lost_by_any_error_of_the_disk() {
     let calls = ["write", "fdatasync", "fsync", "ftruncate"];
