@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # release.sh DIR: what a release is made of, in DIR: a tarball with a static binary, man pages and completions; a .deb; a list of all that is
 # compiled in (CycloneDX); and the checksums. cargo-deb and cargo-cyclonedx are installed if they are missing.
-# CONEY_STATIC, if it is set, is the static binary to take instead of building one. CONEY_FEATURES=cluster makes a release with that feature.
+# CONEY_STATIC, if it is set, is the static binary to take instead of building one. CONEY_FEATURES=cluster makes a release with that feature, whose
+# files and package are called coney-cluster.
 # release.sh --tools: installs those two and does nothing else.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,7 +38,8 @@ for shim in "${shims[@]}"; do
 done
 gzip --force --keep --no-name --best target/packaging/man/*.1
 
-name=coney-$version-$triple
+variant=${CONEY_FEATURES:-}
+name=coney${variant:+-$variant}-$version-$triple
 tree=target/packaging/$name
 rm -rf "$tree"
 mkdir -p "$tree/bin"
@@ -50,7 +52,7 @@ mkdir "$tree/man"
 cp target/packaging/man/*.1 "$tree/man/"
 tar -C target/packaging --owner=0 --group=0 --sort=name -czf "$out/$name.tar.gz" "$name"
 
-cargo deb --no-build --no-strip --quiet --output "$out/"
+cargo deb ${variant:+--variant "$variant"} --no-build --no-strip --quiet --output "$out/"
 cargo cyclonedx --quiet --format json ${CONEY_FEATURES:+--features "$CONEY_FEATURES"} --no-build-deps --override-filename coney-sbom
 mv coney-sbom.json "$out/$name.cdx.json"
 rm -f conformance/coney-sbom.json malloc-trim/coney-sbom.json

@@ -16,7 +16,7 @@ import time
 import failover
 from machines import NAMES
 from rabbitmq import ROOT, RabbitMQ
-from systems import Alone, Cluster, load, outcome
+from systems import Alone, Cluster, Sharded, load, outcome
 
 COMMON = ["--persistent", "--confirm-times"]
 ONE = [*COMMON, "--size", "1024", "--confirm-window", "1"]
@@ -142,7 +142,7 @@ def tables(results, rows):
 
 
 def vhosts(options):
-    """So many vhosts beside one: the same load generators, one for each vhost, or all of them for one."""
+    """So many vhosts beside one: the same load generators, one for each vhost, or all of them for one; with shards, and with all led by one node."""
     times = ["--seconds", str(options.seconds), "--warmup", "2"]
     names = [f"v{number}" for number in range(options.vhosts)]
     plan = [*COMMON, "--publishers", "4", "--queues", "2", "--confirm-window", "1000", "--size", "1024"]
@@ -150,7 +150,8 @@ def vhosts(options):
 
     def work(system):
         system.make_vhosts(names)
-        for title, used in [("one vhost", names[:1] * len(names)), (f"{len(names)} vhosts", names)]:
+        for count, used in [("one vhost", names[:1] * len(names)), (f"{len(names)} vhosts", names)]:
+            title = f"{system.title}: {count}"
             generators = [load(system.uri(NAMES[at % len(NAMES)], vhost), [*plan, *NO_CONSUMERS, *times]) for at, vhost in enumerate(used)]
             found = [outcome(generator)["confirmed"] for generator in generators]
             results.setdefault(title, []).append(sum(found))
@@ -158,11 +159,11 @@ def vhosts(options):
             settle()
 
     for _ in range(options.rounds):
-        with_system(Cluster, work)
-    one, many = (statistics.median(rates) for rates in results.values())
+        for kind in (Cluster, Sharded):
+            with_system(kind, work)
+    print(f"\n| 1 KiB, {len(names)} generators of 4 publishers each, at any node | confirmed/s |\n|---|---:|")
     for title, rates in results.items():
-        print(f"1 KiB, {len(names)} generators of 4 publishers each, any node, {title}: {statistics.median(rates):,.0f}/s confirmed")
-    print(f"{many / one:.2f} times as many")
+        print(f"| {title} | {statistics.median(rates):,.0f} |")
 
 
 def main():

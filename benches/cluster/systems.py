@@ -83,6 +83,28 @@ class Cluster(Machines):
         self.data.cleanup()
 
 
+class Sharded(Cluster):
+    """The same with shards for vhosts, which the nodes lead about as many of each."""
+
+    title, shards = "Coney, three nodes with shards", 4
+    init_options = ("--shards", str(shards))
+
+    def settings(self, name):
+        yield from super().settings(name)
+        yield from ["--cluster-spread-after", "1"]
+
+    def start(self):
+        super().start()
+        wait(120, "no node leads two shards more than another", self.is_spread)
+
+    def is_spread(self):
+        views = self.views().values()
+        view = next(iter(views), None)
+        leaders = [view["leader"], *(shard["leader"] for shard in view.get("shards", ()))] if view else [None]
+        leads = [leaders.count(name) for name in NAMES]
+        return None not in leaders and len(leaders) == self.shards + 1 and max(leads) - min(leads) < 2
+
+
 class Alone(Cluster):
     """One Coney without a cluster, in the first namespace."""
 

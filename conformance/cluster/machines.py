@@ -120,6 +120,9 @@ class Process:
 
 
 class Machines:
+    # Of `coney cluster init`.
+    init_options = ()
+
     def __init__(self, folder, *, has_disks=False):
         self.folder, self.network = Path(folder), Network()
         kinds = [(kind, name) for kind in ("node", "nats") for name in NAMES] if has_disks else []
@@ -165,7 +168,7 @@ class Machines:
         for server in self.nats.values():
             server.start()
         wait(60, "JetStream has a leader", lambda: self._meta_leader())
-        init = self.network.inside("a", BINARY, "cluster", "init", *self.settings("a"))
+        init = self.network.inside("a", BINARY, "cluster", "init", *self.settings("a"), *self.init_options)
         wait(60, "the cluster is made", lambda: subprocess.run(init, capture_output=True).returncode == 0)
         self.start_nodes()
         wait(60, "a node leads", self.leader)
