@@ -40,8 +40,8 @@ class RabbitMQ(Cluster):
     title, quorum = "RabbitMQ, three nodes", ["--quorum"]
 
     def __init__(self):
-        self.data = tempfile.TemporaryDirectory(dir=f"{ROOT}/tmp")
-        self.folder, self.network = Path(self.data.name), Network()
+        self.kept = tempfile.TemporaryDirectory(dir=f"{ROOT}/tmp")
+        self.folder, self.network = Path(self.kept.name), Network()
         # As it is called within the Debian.
         self.inner = Path("/tmp") / self.folder.name
         self.folder.chmod(0o755)

@@ -40,8 +40,8 @@ class Cluster(Machines):
     title, quorum, has_standby = "Coney, three nodes", [], True
 
     def __init__(self):
-        self.data = tempfile.TemporaryDirectory()
-        super().__init__(self.data.name)
+        self.kept = tempfile.TemporaryDirectory()
+        super().__init__(self.kept.name)
 
     def uri(self, name, vhost="/"):
         return f"amqp://guest:guest@{self.address(name)}:{AMQP}/{'' if vhost == '/' else vhost}"
@@ -80,7 +80,7 @@ class Cluster(Machines):
 
     def close(self):
         super().close()
-        self.data.cleanup()
+        self.kept.cleanup()
 
 
 class Sharded(Cluster):
