@@ -3,8 +3,8 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 
 use coney::cluster::{AppendError, Bounds, Log, Sequence, Unreachable};
 use coney::store::{Durability, Engine, Error, MemoryEngine, Reader, Snapshot, Space, Visitor, WriteBatch};
@@ -36,6 +36,8 @@ enum Event {
 
 thread_local! {
     static TURN: RefCell<Option<(Sender<Event>, Receiver<Answer>)>> = const { RefCell::new(None) };
+    /// Threads of the simulation on this one that have nothing to do.
+    static IDLE: RefCell<Vec<Thread>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Hands the turn back until there is an answer. Whoever asked may have crashed meanwhile: then the thread ends here.
@@ -55,42 +57,69 @@ pub async fn block<T: Send + 'static, A: Future<Output = Answer>>(
 ) -> T {
     let ((events, incoming), (answers, replies)) = (channel(), channel());
     let runtime = tokio::runtime::Handle::current();
-    let handle = std::thread::spawn(move || {
+    let thread = IDLE.with_borrow_mut(Vec::pop).unwrap_or_else(Thread::new);
+    let job = move || {
         // It has the same virtual time.
         let _within = runtime.enter();
         TURN.set(Some((events.clone(), replies)));
         let done: Box<dyn Any + Send> = Box::new(work());
         drop(events.send(Event::Done(done)));
-    });
-    let mut thread = Thread { answers: Some(answers), handle: Some(handle) };
+    };
+    thread.jobs.send(Box::new(job)).unwrap();
+    let turn = Turn { answers: Some(answers), thread: Some(thread) };
     loop {
         match incoming.recv() {
             Ok(Event::Ask(ask)) => {
                 let answer = serve(ask).await;
-                if let Some(answers) = &thread.answers {
+                if let Some(answers) = &turn.answers {
                     drop(answers.send(answer));
                 }
             }
-            Ok(Event::Done(done)) => {
-                thread.handle.take().into_iter().for_each(|handle| handle.join().unwrap());
-                return *done.downcast().unwrap();
-            }
+            Ok(Event::Done(done)) => return *done.downcast().unwrap(),
             Err(_) => panic!("what blocks has panicked"),
         }
     }
 }
 
-/// Whoever gives it up waits until it has ended: it is always its turn, or that of all others.
+/// A thread that does one thing after the other: to make one each time would be most of what there is to do.
 struct Thread {
-    answers: Option<Sender<Answer>>,
-    handle: Option<JoinHandle<()>>,
+    jobs: Sender<Box<dyn FnOnce() + Send>>,
+    /// One for each that is over.
+    ended: Receiver<()>,
 }
 
-impl Drop for Thread {
+impl Thread {
+    fn new() -> Self {
+        let ((jobs, incoming), (ends, ended)) = (channel::<Box<dyn FnOnce() + Send>>(), channel());
+        std::thread::spawn(move || {
+            for job in incoming {
+                // Of a crash nothing more is said.
+                drop(catch_unwind(AssertUnwindSafe(job)));
+                TURN.set(None);
+                if ends.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { jobs, ended }
+    }
+}
+
+/// Whoever gives it up waits until it is over: it is always a thread's turn, or that of all others.
+struct Turn {
+    answers: Option<Sender<Answer>>,
+    thread: Option<Thread>,
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
+        // What still waits for one ends by a panic of its own.
         self.answers = None;
-        // It ends by a panic of its own.
-        self.handle.take().into_iter().for_each(|handle| drop(handle.join()));
+        if let Some(thread) = self.thread.take()
+            && thread.ended.recv().is_ok()
+        {
+            drop(IDLE.try_with(|idle| idle.borrow_mut().push(thread)));
+        }
     }
 }
 
