@@ -118,7 +118,8 @@ impl Drop for Turn {
         if let Some(thread) = self.thread.take()
             && thread.ended.recv().is_ok()
         {
-            drop(IDLE.try_with(|idle| idle.borrow_mut().push(thread)));
+            // Without it, the simulation's own thread is about to end.
+            let _ = IDLE.try_with(|idle| idle.borrow_mut().push(thread));
         }
     }
 }
