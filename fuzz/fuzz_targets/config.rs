@@ -6,8 +6,6 @@
 mod cli;
 
 use coney::config::{FRAME_BYTES_CEILING, FRAME_BYTES_FLOOR, MESSAGE_BYTES_CEILING};
-// Its allocator.
-use coney_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {

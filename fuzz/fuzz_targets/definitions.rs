@@ -2,8 +2,6 @@
 #![no_main]
 
 use coney::{Broker, BrokerHandle, Readings};
-// Its allocator.
-use coney_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

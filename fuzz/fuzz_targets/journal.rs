@@ -8,8 +8,6 @@ use std::sync::mpsc::channel;
 use arbitrary::Arbitrary;
 use coney::message::{Message, Parts, Position, QueueId};
 use coney::store::{self, Op, OpenOptions, Store, StoredMessage, Submission, rescue};
-// Its allocator.
-use coney_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;

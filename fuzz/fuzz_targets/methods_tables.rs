@@ -8,8 +8,6 @@ use coney::protocol::frame::decode_frame;
 use coney::protocol::method::{Method, decode_method};
 use coney::protocol::table::{FieldValue, Table, TableWriter};
 use coney::protocol::{Output, encode};
-// Its allocator.
-use coney_fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, &[u8])| match input {
