@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use coney::cluster::{Nats, NatsError, NatsOptions, Opened};
@@ -93,10 +94,15 @@ pub fn until<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Option<T>
     }
 }
 
-/// Ports that are free now.
+/// Ports that are free, and stay so while a server is killed and not yet started again: none that a system gives to connections that go out.
 fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    // Another process begins elsewhere.
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(std::process::id().wrapping_mul(997)));
+    let next = || (FIRST + NEXT.fetch_add(1, Relaxed) % COUNT) as u16;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    [(); N].map(|()| std::iter::repeat_with(next).find(is_free).unwrap())
 }
 
 fn configuration(
